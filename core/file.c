@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum sm_status fail_errno(struct sm_err *err, const char *path, const char *what)
+{
+	return SM_FAIL(err, SM_IO, "%s: %s: %s", path, what, strerror(errno));
+}
+
+enum sm_status sm_file_read(const char *path, size_t max, struct sm_mem *mem, unsigned char **data,
+			    size_t *size, struct sm_err *err)
+{
+	enum sm_status st = SM_OK;
+	struct stat s;
+	unsigned char *bytes = NULL;
+	*data = NULL;
+	*size = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fail_errno(err, path, "cannot be opened");
+	if (fstat(fd, &s) != 0) {
+		st = fail_errno(err, path, "cannot be examined");
+		goto out;
+	}
+	if (!S_ISREG(s.st_mode)) {
+		st = SM_FAIL(err, SM_INPUT, "%s: is not a regular file", path);
+		goto out;
+	}
+	size_t n = (size_t)s.st_size;
+	if (max && n > max) {
+		st = SM_FAIL(err, SM_INPUT, "%s: %zu bytes long, allowed are at most %zu", path, n, max);
+		goto out;
+	}
+	bytes = sm_alloc(mem, n + 1, 1, path, err);
+	if (!bytes) {
+		st = SM_BUDGET;
+		goto out;
+	}
+	size_t got = 0;
+	while (got < n) {
+		ssize_t r = read(fd, bytes + got, n - got);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0) {
+			st = fail_errno(err, path, "reading failed");
+			goto out;
+		}
+		if (r == 0) {
+			st = SM_FAIL(err, SM_IO, "%s: became shorter while it was read", path);
+			goto out;
+		}
+		got += (size_t)r;
+	}
+	bytes[n] = 0;
+	*data = bytes;
+	*size = n;
+	bytes = NULL;
+out:
+	sm_free(bytes);
+	close(fd);
+	return st;
+}
+
+const char *sm_path_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash ? slash + 1 : path;
+}
+
+char *sm_path_join(const char *dir, const char *name)
+{
+	size_t n = strlen(dir);
+	while (n > 1 && dir[n - 1] == '/')
+		n--;
+	return sm_strf("%.*s%s%s", (int)n, dir, n == 1 && dir[0] == '/' ? "" : "/", name);
+}
+
+bool sm_ends_with(const char *text, const char *suffix)
+{
+	size_t n = strlen(text), m = strlen(suffix);
+	return n >= m && memcmp(text + n - m, suffix, m) == 0;
+}
+
+bool sm_file_exists(const char *path)
+{
+	struct stat s;
+	return stat(path, &s) == 0 && S_ISREG(s.st_mode);
+}
+
+bool sm_is_dir(const char *path)
+{
+	struct stat s;
+	return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
+}
+
+bool sm_key_is_safe(const char *key)
+{
+	size_t n = strlen(key);
+	if (n < 1 || n > 100 || key[0] == '.' || key[0] == '-')
+		return false;
+	return strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.") == n;
+}
+
+enum sm_status sm_outfile_begin(struct sm_outfile *out, const char *path, bool open_stream,
+				struct sm_err *err)
+{
+	const char *base = sm_path_base(path);
+	*out = (struct sm_outfile){
+		.path = sm_strf("%s", path),
+		.temp = sm_strf("%.*s.%s.partial", (int)(base - path), path, base),
+	};
+	if (!out->path || !out->temp) {
+		sm_outfile_abandon(out);
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", path);
+	}
+	if (!open_stream)
+		return SM_OK;
+	out->stream = fopen(out->temp, "wb");
+	if (!out->stream) {
+		enum sm_status st = fail_errno(err, path, "cannot be created");
+		free(out->path);
+		free(out->temp);
+		*out = (struct sm_outfile){0};
+		return st;
+	}
+	return SM_OK;
+}
+
+void sm_outfile_abandon(struct sm_outfile *out)
+{
+	if (out->stream)
+		fclose(out->stream);
+	if (out->temp)
+		unlink(out->temp);
+	free(out->path);
+	free(out->temp);
+	*out = (struct sm_outfile){0};
+}
+
+static int sync_path(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	int r = fsync(fd);
+	int saved = errno;
+	close(fd);
+	errno = saved;
+	return r;
+}
+
+static int sync_parent(const char *path)
+{
+	const char *base = sm_path_base(path);
+	char *dir = base == path ? sm_strf(".") : sm_strf("%.*s", (int)(base - path), path);
+	if (!dir) {
+		errno = ENOMEM;
+		return -1;
+	}
+	int r = sync_path(dir, O_RDONLY | O_DIRECTORY);
+	free(dir);
+	/* Some file systems cannot sync a folder; the rename itself is still atomic there. */
+	return r < 0 && errno == EINVAL ? 0 : r;
+}
+
+enum sm_status sm_outfile_commit(struct sm_outfile *out, struct sm_err *err)
+{
+	enum sm_status st = SM_OK;
+	int bad = 0;
+	if (out->stream) {
+		bad |= fflush(out->stream) != 0 || ferror(out->stream);
+		bad = bad || fsync(fileno(out->stream)) != 0;
+		int saved = errno;
+		bad |= fclose(out->stream) != 0;
+		if (saved)
+			errno = saved;
+		out->stream = NULL;
+	} else {
+		bad = sync_path(out->temp, O_RDONLY) != 0;
+	}
+	if (bad)
+		st = fail_errno(err, out->path, "writing failed");
+	else if (rename(out->temp, out->path) != 0)
+		st = fail_errno(err, out->path, "cannot be put in place");
+	else if (sync_parent(out->path) != 0)
+		st = fail_errno(err, out->path, "folder cannot be synced");
+	if (st == SM_OK) {
+		free(out->temp);
+		out->temp = NULL;
+	}
+	sm_outfile_abandon(out);
+	return st;
+}
+
+enum sm_status sm_file_write(const char *path, const void *data, size_t size, struct sm_err *err)
+{
+	struct sm_outfile out;
+	SM_TRY(sm_outfile_begin(&out, path, true, err));
+	errno = 0;
+	if (size && fwrite(data, 1, size, out.stream) != size) {
+		enum sm_status st = fail_errno(err, path, "writing failed");
+		sm_outfile_abandon(&out);
+		return st;
+	}
+	return sm_outfile_commit(&out, err);
+}
+
+enum sm_status sm_mkdirs(const char *path, struct sm_err *err)
+{
+	char *p = sm_strf("%s", path);
+	if (!p)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", path);
+	enum sm_status st = SM_OK;
+	for (char *s = p + 1; st == SM_OK; s++) {
+		if (*s && *s != '/')
+			continue;
+		char c = *s;
+		*s = 0;
+		if (mkdir(p, 0777) != 0 && (errno != EEXIST || !sm_is_dir(p)))
+			st = fail_errno(err, p, "folder cannot be made");
+		*s = c;
+		if (!c)
+			break;
+	}
+	free(p);
+	return st;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Files: whole reads, atomic writes (temporary name in the same folder, fsync, rename), sorted
+ * walks, safe names. A killed run leaves only `.NAME.partial` files, which no reader looks at and
+ * the next run removes.
+ */
+#ifndef SM_CORE_FILE_H
+#define SM_CORE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "core/err.h"
+#include "core/mem.h"
+
+/* Reads a whole regular file; *data is sm_alloc memory (free with sm_free), zero-terminated behind
+ * its *size bytes. A file longer than max (0 = no bound but the budget) is refused before reading. */
+enum sm_status sm_file_read(const char *path, size_t max, struct sm_mem *mem, unsigned char **data,
+			    size_t *size, struct sm_err *err);
+
+/* Writes bytes atomically. */
+enum sm_status sm_file_write(const char *path, const void *data, size_t size, struct sm_err *err);
+
+/* A file being written in pieces. temp is the path to write to (for libraries that open by name);
+ * stream is open on it unless sm_outfile_begin was told not to open. */
+struct sm_outfile {
+	char *path, *temp;
+	FILE *stream;
+};
+
+enum sm_status sm_outfile_begin(struct sm_outfile *out, const char *path, bool open_stream,
+				struct sm_err *err);
+/* Flushes, fsyncs, renames to the final name, fsyncs the folder. On failure the temporary file is
+ * removed. Frees the struct's memory either way. */
+enum sm_status sm_outfile_commit(struct sm_outfile *out, struct sm_err *err);
+/* Removes the temporary file and frees; fine on a zeroed or committed struct. */
+void sm_outfile_abandon(struct sm_outfile *out);
+
+/* mkdir -p. */
+enum sm_status sm_mkdirs(const char *path, struct sm_err *err);
+
+bool sm_file_exists(const char *path);
+bool sm_is_dir(const char *path);
+
+/* "dir/name" in fresh malloc memory (aborts never; NULL when out of memory). */
+char *sm_path_join(const char *dir, const char *name);
+
+/* Last component of path. */
+const char *sm_path_base(const char *path);
+
+/* True when text ends with suffix. */
+bool sm_ends_with(const char *text, const char *suffix);
+
+/* A sorted list of paths relative to the walked root. */
+struct sm_paths {
+	char **path;
+	size_t count;
+};
+
+/* All regular files below root (symbolic links to files are followed, to folders not), relative to it,
+ * sorted by the bytes of the path; names that end in .partial and hidden folders are left out. */
+enum sm_status sm_walk(const char *root, struct sm_paths *out, struct sm_err *err);
+void sm_paths_clear(struct sm_paths *paths);
+
+/* Removes every `.NAME.partial` file below root, which a killed run left there. */
+enum sm_status sm_remove_partials(const char *root, struct sm_err *err);
+
+/* True when key is safe as a file name: 1..100 of [A-Za-z0-9_-.], not starting with '.' or '-'. */
+bool sm_key_is_safe(const char *key);
+
+#endif

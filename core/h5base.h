@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Inside of the tile files: HDF5 property lists that make byte-stable files, small attributes,
+ * and the packing of one chunk (byte shuffle and zlib stream). Not for other modules.
+ */
+#ifndef SM_CORE_H5BASE_H
+#define SM_CORE_H5BASE_H
+
+#include <hdf5.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "core/mem.h"
+
+#define SM_TILES_SCHEMA "scanmill-tiles 1"
+#define SM_TILE_SCHEMA "scanmill-tile 1"
+
+/* No byte of an inflated stream needs fewer compressed bytes than this allows. */
+#define SM_DEFLATE_MAX_RATIO 1032
+
+/* Turns off the calling thread's printing of HDF5 errors (the library keeps that per thread). */
+void sm_h5_quiet(void);
+
+/* A new file (truncates) without time stamps in the 1.8 format, or an old one for reading.
+ * Negative on failure. */
+hid_t sm_h5_create(const char *path);
+hid_t sm_h5_open(const char *path);
+
+/* A dataset whose chunks are written directly. filters: shuffle is named in the file when
+ * shuffle is true; level is what the deflate filter's parameter tells. Negative on failure. */
+hid_t sm_h5_chunked(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims,
+		    const hsize_t *chunk, bool shuffle, int level);
+
+/* A small dataset stored in one piece, unfiltered. False on failure. */
+bool sm_h5_plain(hid_t file, const char *name, hid_t type, hid_t memory_type, int rank,
+		 const hsize_t *dims, const void *data);
+
+/* A text attribute of fixed length. False on failure. */
+bool sm_h5_put_text(hid_t object, const char *name, const char *text);
+/* Reads one into room bytes; false when missing, of another type, or too long. */
+bool sm_h5_get_text(hid_t object, const char *name, char *text, size_t room);
+
+/* Closers that take the negative handle of a failed open as nothing. */
+void sm_h5_close_file(hid_t *id);
+void sm_h5_close_dataset(hid_t *id);
+
+/* out[p * n + i] = byte p of in[i]: HDF5's shuffle filter for 4-byte values, and its inverse. */
+void sm_shuffle4(const unsigned char *in, unsigned char *out, size_t n);
+void sm_unshuffle4(const unsigned char *in, unsigned char *out, size_t n);
+
+/* Packs n bytes (a multiple of 4 with shuffle) into a zlib stream; level 0 stores, but keeps the
+ * stream's checksum. *out is sm_alloc memory without budget. */
+enum sm_status sm_chunk_pack(const void *in, size_t n, bool shuffle, int level, unsigned char **out,
+			     size_t *out_n, struct sm_err *err);
+/* The inverse; false when the stream is damaged or of another length than n, or no memory. */
+bool sm_chunk_unpack(const unsigned char *in, size_t in_n, bool shuffle, void *out, size_t n);
+
+/* A digest that is known without reading the dataset. */
+struct sm_h5_known {
+	const char *path; /* "/x" */
+	const char *digest;
+};
+
+/* sm_h5_content_sha256 with the data of some datasets known. */
+enum sm_status sm_h5_identity(const char *path, const char *name, const struct sm_h5_known *known,
+			      size_t known_n, struct sm_mem *mem, char sha256[65],
+			      struct sm_err *err);
+
+#endif

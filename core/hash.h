@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * SHA-256 by libcrypto; digests are 64 lower-case hex digits and a zero byte.
+ */
+#ifndef SM_CORE_HASH_H
+#define SM_CORE_HASH_H
+
+#include <stddef.h>
+
+#include "core/err.h"
+
+struct sm_sha256; /* a running hash */
+
+/* NULL only when out of memory. sm_sha256_end frees it. */
+struct sm_sha256 *sm_sha256_begin(void);
+void sm_sha256_add(struct sm_sha256 *h, const void *bytes, size_t n);
+void sm_sha256_end(struct sm_sha256 *h, char hex[65]);
+
+void sm_sha256_bytes(const void *bytes, size_t n, char hex[65]);
+
+/* Of a file's bytes as they stand. */
+enum sm_status sm_sha256_file(const char *path, char hex[65], struct sm_err *err);
+
+/* HMAC-SHA-256 of text under a salt: patient keys, UID hashes. */
+void sm_hmac_sha256(const void *salt, size_t salt_n, const void *text, size_t n, char hex[65]);
+
+/* Identity of an output of scanmill: of .nii.gz the inflated bytes, of .h5 the datasets'
+ * uncompressed content, of anything else the file's bytes. */
+struct sm_mem;
+enum sm_status sm_content_sha256(const char *path, struct sm_mem *mem, char hex[65],
+				 struct sm_err *err);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The items of a stage: reuse, work, rejection, record (see core/stage.h).
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/hash.h"
+#include "core/journal.h"
+#include "core/par.h"
+#include "core/stage.h"
+
+static enum sm_status add_file(struct sm_item *item, const char *list, const char *role,
+			       const char *path, const char *sha256, struct sm_err *err)
+{
+	json_t *array = json_object_get(item->record, list);
+	json_t *file = json_object();
+	if (!array) {
+		array = json_array();
+		json_object_set_new(item->record, list, array);
+	}
+	/* json_string is NULL for text that is not UTF-8: such a path cannot stand in a ledger. */
+	json_t *text = json_string(path);
+	if (!text || !file || !array) {
+		json_decref(text);
+		json_decref(file);
+		return SM_FAIL(err, SM_INPUT, "%s: file name is not UTF-8", path);
+	}
+	json_object_set_new(file, "path", text);
+	json_object_set_new(file, "role", json_string(role));
+	json_object_set_new(file, "sha256", json_string(sha256));
+	json_array_append_new(array, file);
+	return SM_OK;
+}
+
+enum sm_status sm_item_input(struct sm_item *item, const char *role, const char *path,
+			     const char *sha256, struct sm_err *err)
+{
+	return add_file(item, "inputs", role, path, sha256, err);
+}
+
+enum sm_status sm_item_output(struct sm_item *item, const char *role, const char *path,
+			      const char *sha256, struct sm_err *err)
+{
+	return add_file(item, "outputs", role, path, sha256, err);
+}
+
+void sm_item_warn(struct sm_item *item, const char *fmt, ...)
+{
+	char text[SM_ERR_TEXT];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	json_t *list = json_object_get(item->record, "warnings");
+	if (!list) {
+		list = json_array();
+		json_object_set_new(item->record, "warnings", list);
+	}
+	json_array_append_new(list, json_string_nocheck(text));
+	sm_warn(&item->run->log, item->key, "%s", text);
+}
+
+/* Hash of all that decides an item's outputs: the stage and its settings, the inputs. */
+static void set_fingerprint(struct sm_item *item)
+{
+	json_t *all = json_object();
+	json_object_set(all, "settings", json_object_get(item->run->ledger.header, "settings"));
+	json_object_set(all, "stage", json_object_get(item->run->ledger.header, "stage"));
+	json_object_set(all, "version", json_object_get(item->run->ledger.header, "version"));
+	json_object_set(all, "inputs", json_object_get(item->record, "inputs"));
+	json_object_set_new(all, "key", json_string(item->key));
+	char *line = sm_json_line(all), hex[65];
+	sm_sha256_bytes(line ? line : "", line ? strlen(line) : 0, hex);
+	free(line);
+	json_decref(all);
+	json_object_set_new(item->record, "fingerprint", json_string(hex));
+}
+
+/* True when an earlier run's record fits and its outputs are still what they were. */
+static bool reusable(const struct sm_item *item, const json_t *earlier)
+{
+	const char *now = sm_json_text(item->record, "fingerprint");
+	const char *then = sm_json_text(earlier, "fingerprint");
+	if (!now || !then || strcmp(now, then) != 0)
+		return false;
+	size_t i;
+	json_t *output;
+	json_array_foreach(json_object_get(earlier, "outputs"), i, output)
+	{
+		const char *path = sm_json_text(output, "path"), *sha = sm_json_text(output, "sha256");
+		char hex[65];
+		if (!path || !sha)
+			return false;
+		char *full = sm_path_join(item->run->out, path);
+		bool same = full && sm_content_sha256(full, &item->run->mem, hex, NULL) == SM_OK &&
+			    strcmp(hex, sha) == 0;
+		free(full);
+		if (!same)
+			return false;
+	}
+	return true;
+}
+
+static void reject(struct sm_item *item, const struct sm_err *why)
+{
+	size_t i;
+	json_t *output;
+	/* What the work function wrote before it failed belongs to no good item. */
+	json_array_foreach(json_object_get(item->record, "outputs"), i, output)
+	{
+		char *full = sm_path_join(item->run->out, sm_json_text(output, "path"));
+		if (full)
+			unlink(full);
+		free(full);
+	}
+	json_object_del(item->record, "outputs");
+	json_object_set_new(item->record, "status", json_string("rejected"));
+	json_object_set_new(item->record, "code", json_string(sm_status_name(why->code)));
+	json_object_set_new(item->record, "reason", json_string_nocheck(why->text));
+	sm_error(&item->run->log, item->key, "rejected: %s", why->text);
+}
+
+struct loop {
+	struct sm_run *run;
+	const struct sm_items *items;
+	json_t **records;
+	int inner_jobs;
+	size_t reused, done;
+	struct sm_progress progress;
+	pthread_mutex_t lock;
+};
+
+static void finished(struct loop *loop, bool reused)
+{
+	pthread_mutex_lock(&loop->lock);
+	loop->reused += reused;
+	loop->done++;
+	pthread_mutex_unlock(&loop->lock);
+	sm_progress_set(&loop->progress, loop->done, NULL);
+}
+
+static enum sm_status one_item(void *ctx, size_t i, struct sm_err *err)
+{
+	struct loop *loop = ctx;
+	const struct sm_items *items = loop->items;
+	struct sm_run *run = loop->run;
+	struct sm_item item = {
+		.run = run,
+		.key = items->key(items->ctx, i),
+		.record = json_object(),
+		.jobs = loop->inner_jobs,
+	};
+	enum sm_status st = SM_OK;
+	loop->records[i] = item.record;
+	if (!item.record || !sm_key_is_safe(item.key))
+		return SM_FAIL(err, SM_INTERNAL, "item %zu has no usable key", i);
+	json_object_set_new(item.record, "key", json_string(item.key));
+	json_object_set_new(item.record, "status", json_string("ok"));
+	if (items->inputs)
+		st = items->inputs(items->ctx, i, &item, err);
+	if (st == SM_OK) {
+		set_fingerprint(&item);
+		const json_t *earlier = run->resume && run->journal ? sm_journal_find(run->journal, item.key)
+								    : NULL;
+		if (earlier && reusable(&item, earlier)) {
+			json_decref(item.record);
+			loop->records[i] = json_deep_copy(earlier);
+			finished(loop, true);
+			return loop->records[i] ? SM_OK : SM_FAIL(err, SM_BUDGET, "out of memory");
+		}
+		if (run->dry_run) {
+			sm_info(&run->log, item.key, "would be made");
+			finished(loop, false);
+			return SM_OK;
+		}
+		st = items->work(items->ctx, i, &item, err);
+	}
+	if (st == SM_INPUT || st == SM_BUDGET) {
+		err->code = st;
+		reject(&item, err);
+		if (run->strict)
+			return sm_err_prefix(err, "%s: rejected and --strict was given", item.key);
+		st = SM_OK;
+	}
+	if (st == SM_OK && run->journal)
+		st = sm_journal_add(run->journal, item.record, err);
+	finished(loop, false);
+	return st;
+}
+
+enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, struct sm_err *err)
+{
+	size_t n = items->count, outer = n < (size_t)run->jobs ? n : (size_t)run->jobs;
+	struct loop loop = {
+		.run = run,
+		.items = items,
+		.records = calloc(n ? n : 1, sizeof(json_t *)),
+		.inner_jobs = outer ? run->jobs / (int)outer : 1,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+	};
+	if (!loop.records)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", run->stage->name);
+	sm_progress_begin(&loop.progress, &run->log, items->noun, n);
+	enum sm_status st = sm_par_for(n, run->jobs, one_item, &loop, err);
+	sm_progress_end(&loop.progress);
+	size_t rejected = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!loop.records[i])
+			continue;
+		rejected += !sm_record_ok(loop.records[i]);
+		json_array_append_new(run->ledger.records, loop.records[i]);
+	}
+	free(loop.records);
+	pthread_mutex_destroy(&loop.lock);
+	run->rejected += rejected;
+	if (st == SM_OK)
+		sm_info(&run->log, NULL, "%zu %s: %zu good, %zu rejected, %zu reused from an earlier run", n,
+			items->noun, n - rejected, rejected, loop.reused);
+	return st;
+}

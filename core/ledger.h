@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ledger: ledger.jsonl beside a stage's outputs. Line 1 is a header (schema, stage, version,
+ * resolved options, hash of the manifest sections, hashes of the parent ledgers), then one record
+ * an item, sorted by key. No clock, host or absolute path. It is written last: its presence means
+ * that the stage finished, and Make uses it as the target.
+ *
+ * A record: {"key", "status": "ok"|"rejected", "code", "reason" (rejected only), "patient",
+ * "inputs": [{"path","sha256"}], "outputs": [{"role","path","sha256"}], ... stage's own fields}.
+ * Paths are relative to the folder of the ledger (outputs) or of the stage's input (inputs).
+ */
+#ifndef SM_CORE_LEDGER_H
+#define SM_CORE_LEDGER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+
+#define SM_LEDGER_NAME "ledger.jsonl"
+#define SM_LEDGER_SCHEMA 1
+
+struct sm_ledger {
+	json_t *header;  /* object */
+	json_t *records; /* array of objects, sorted by key once read or written */
+	char sha256[65]; /* of the file's bytes, after read or write */
+};
+
+/* Reads DIR/ledger.jsonl (or the file itself); checks schema version, statuses, key order, duplicate
+ * keys. `stage` (or NULL) is the stage that must have written it. SM_INPUT when it is missing: says
+ * that the earlier stage did not finish. */
+enum sm_status sm_ledger_read(const char *dir, const char *stage, struct sm_ledger *out,
+			      struct sm_err *err);
+
+/* Sorts the records and writes DIR/ledger.jsonl atomically. */
+enum sm_status sm_ledger_write(struct sm_ledger *ledger, const char *dir, struct sm_err *err);
+
+void sm_ledger_clear(struct sm_ledger *ledger);
+
+/* One line of JSON as ledgers hold it: sorted keys, compact, 17 digits; malloc memory. */
+char *sm_json_line(const json_t *value);
+
+/* Helpers for records (borrowed references, NULL when absent). */
+const char *sm_record_key(const json_t *record);
+bool sm_record_ok(const json_t *record);
+json_t *sm_ledger_find(const struct sm_ledger *ledger, const char *key);
+json_t *sm_record_output(const json_t *record, const char *role); /* its {"role","path","sha256"} */
+const char *sm_json_text(const json_t *object, const char *name);  /* NULL when absent */
+
+/* JSON arrays of numbers, new references. */
+json_t *sm_json_ints(const int64_t *v, size_t n);
+json_t *sm_json_floats(const double *v, size_t n);
+/* Reads exactly n numbers from object[name]; false when absent or of another shape. */
+bool sm_json_get_floats(const json_t *object, const char *name, double *v, size_t n);
+bool sm_json_get_ints(const json_t *object, const char *name, int64_t *v, size_t n);
+
+#endif

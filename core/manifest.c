@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A field table becomes a libcyaml schema at run time. Every mapping is loaded into an array of slots,
+ * two a field (pointer and count): libcyaml does the YAML, the structure, unknown keys and line
+ * numbers; field.c does types, ranges and defaults, the same as for the command line.
+ */
+#include "core/manifest.h"
+
+#include <cyaml/cyaml.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+
+#define MAX_MANIFEST (4u << 20)
+
+struct slot {
+	void *value;
+	uint64_t count;
+};
+
+/* ---- schema ------------------------------------------------------------------------------- */
+
+static cyaml_schema_field_t *mapping_schema(const struct sm_fieldset *set, struct sm_arena *arena);
+
+static const cyaml_schema_value_t text_entry = {
+	.type = CYAML_STRING,
+	.flags = CYAML_FLAG_POINTER,
+	.data_size = sizeof(char),
+	.string = {.min = 0, .max = CYAML_UNLIMITED},
+};
+
+static const cyaml_schema_value_t *mapping_entry(const struct sm_fieldset *set,
+						 struct sm_arena *arena)
+{
+	cyaml_schema_value_t *v = sm_arena_alloc(arena, sizeof *v);
+	if (!v)
+		return NULL;
+	v->type = CYAML_MAPPING;
+	v->flags = CYAML_FLAG_DEFAULT;
+	v->data_size = (uint32_t)((set->count ? set->count : 1) * sizeof(struct slot));
+	v->mapping.fields = mapping_schema(set, arena);
+	return v->mapping.fields ? v : NULL;
+}
+
+static bool field_schema(const struct sm_field *f, cyaml_schema_value_t *v, struct sm_arena *arena)
+{
+	v->flags = CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL;
+	switch (f->kind) {
+	case SM_F_MAPPING:
+		v->type = CYAML_MAPPING;
+		v->data_size = (uint32_t)((f->of->count ? f->of->count : 1) * sizeof(struct slot));
+		v->mapping.fields = mapping_schema(f->of, arena);
+		return v->mapping.fields;
+	case SM_F_LIST:
+	case SM_F_STEPS:
+		v->type = CYAML_SEQUENCE;
+		v->sequence.entry = mapping_entry(f->of, arena);
+		v->sequence.max = CYAML_UNLIMITED;
+		v->data_size = v->sequence.entry ? v->sequence.entry->data_size : 0;
+		return v->sequence.entry;
+	case SM_F_INTS:
+	case SM_F_FLOATS:
+	case SM_F_STRINGS:
+		v->type = CYAML_SEQUENCE;
+		v->sequence.entry = &text_entry;
+		v->sequence.max = CYAML_UNLIMITED;
+		v->data_size = sizeof(char *);
+		return true;
+	default:
+		v->type = CYAML_STRING;
+		v->data_size = sizeof(char);
+		v->string.max = CYAML_UNLIMITED;
+		return true;
+	}
+}
+
+static cyaml_schema_field_t *mapping_schema(const struct sm_fieldset *set, struct sm_arena *arena)
+{
+	cyaml_schema_field_t *fields = sm_arena_alloc(arena, (set->count + 1) * sizeof *fields);
+	for (size_t i = 0; fields && i < set->count; i++) {
+		fields[i].key = set->fields[i].key;
+		fields[i].data_offset = (uint32_t)(i * sizeof(struct slot));
+		fields[i].count_offset = (uint32_t)(i * sizeof(struct slot) + offsetof(struct slot, count));
+		fields[i].count_size = sizeof(uint64_t);
+		if (!field_schema(&set->fields[i], &fields[i].value, arena))
+			return NULL;
+	}
+	return fields;
+}
+
+/* ---- libcyaml's log lines become one sentence ----------------------------------------------- */
+
+struct complaint {
+	char first[256]; /* the error itself */
+	char where[256]; /* innermost line of the backtrace */
+	int line;
+};
+
+static void listen(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
+{
+	struct complaint *c = ctx;
+	char text[256];
+	if (level < CYAML_LOG_ERROR)
+		return;
+	vsnprintf(text, sizeof text, fmt, args);
+	text[strcspn(text, "\n")] = 0;
+	const char *body = strncmp(text, "Load: ", 6) == 0 ? text + 6 : text;
+	const char *line = strstr(body, "(line: ");
+	if (line) {
+		/* Backtrace, innermost first: keep the first. */
+		if (!c->line) {
+			c->line = (int)strtol(line + 7, NULL, 10);
+			snprintf(c->where, sizeof c->where, "%.*s", (int)(line - body), body);
+		}
+	} else if (!c->first[0] && strncmp(body, "Backtrace", 9) != 0) {
+		snprintf(c->first, sizeof c->first, "%s", body);
+	}
+}
+
+/* Levenshtein distance of two short words. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b), row[65];
+	if (n > 64 || m > 64)
+		return 64;
+	for (size_t j = 0; j <= m; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= n; i++) {
+		size_t diagonal = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= m; j++) {
+			size_t up = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
+			best = up + 1 < best ? up + 1 : best;
+			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+			diagonal = up;
+			row[j] = best;
+		}
+	}
+	return row[m];
+}
+
+static void nearest_key(const struct sm_fieldset *set, const char *key, const char **best,
+			size_t *best_distance)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		size_t d = distance(key, set->fields[i].key);
+		if (d < *best_distance) {
+			*best_distance = d;
+			*best = set->fields[i].key;
+		}
+		if (set->fields[i].of)
+			nearest_key(set->fields[i].of, key, best, best_distance);
+	}
+}
+
+/* First line of the file on which `key:` stands as a key, at or after line `from`; 0 = none. */
+static int line_of_key(const char *yaml, const char *key, int from)
+{
+	size_t n = strlen(key);
+	int line = 1;
+	for (const char *p = yaml; *p; line++) {
+		size_t len = strcspn(p, "\n");
+		const char *hash = memchr(p, '#', len);
+		size_t code = hash ? (size_t)(hash - p) : len;
+		for (size_t i = 0; line >= from && i + n < code + 1; i++) {
+			bool starts = i == 0 || strchr(" \t-{,\"'", p[i - 1]);
+			size_t after = i + n;
+			if (!starts || memcmp(p + i, key, n) != 0)
+				continue;
+			while (after < code && strchr(" \"'", p[after]))
+				after++;
+			if (after < code && p[after] == ':')
+				return line;
+		}
+		p += len + (p[len] == '\n');
+	}
+	return 0;
+}
+
+static enum sm_status complain(const char *name, const char *yaml, const struct sm_fieldset *root,
+			       const struct complaint *c, cyaml_err_t code, struct sm_err *err)
+{
+	const char *key = strstr(c->first, "Unexpected key: ");
+	if (key) {
+		const char *best = NULL;
+		key += strlen("Unexpected key: ");
+		size_t d = strlen(key) / 2 + 1;
+		nearest_key(root, key, &best, &d);
+		/* The backtrace names the line where the enclosing mapping stands. */
+		int line = line_of_key(yaml, key, c->line);
+		return SM_FAIL(err, SM_USAGE, "%s:%d: unknown key '%s'%s%s%s", name,
+			       line ? line : c->line, key, best ? " (did you mean '" : "",
+			       best ? best : "", best ? "'?)" : "");
+	}
+	return SM_FAIL(err, SM_USAGE, "%s:%d: %s%s%s", name, c->line ? c->line : 1,
+		       c->first[0] ? c->first : cyaml_strerror(code), c->where[0] ? ", " : "", c->where);
+}
+
+/* ---- slots -> structs ----------------------------------------------------------------------- */
+
+struct binder {
+	const char *name, *yaml;
+	struct sm_arena *arena;
+};
+
+static enum sm_status bind_mapping(struct binder *b, const struct sm_fieldset *set,
+				   const struct slot *slots, const char *path, void *base,
+				   struct sm_err *err);
+
+/* A wrong value: puts "file:line: " before the sentence of field.c. */
+static enum sm_status locate(struct binder *b, const struct sm_field *f, struct sm_err *err)
+{
+	int line = line_of_key(b->yaml, f->key, 1);
+	/* The same key may stand in several sections: then the sentence's path must do. */
+	bool unique = line && !line_of_key(b->yaml, f->key, line + 1);
+	if (unique)
+		return sm_err_prefix(err, "%s:%d", b->name, line);
+	return sm_err_prefix(err, "%s", b->name);
+}
+
+static enum sm_status bind_list(struct binder *b, const struct sm_field *f, const struct slot *slot,
+				const char *path, void *base, struct sm_err *err)
+{
+	struct sm_list *list = (void *)((char *)base + f->offset);
+	size_t stride = (f->of->count ? f->of->count : 1) * sizeof(struct slot);
+	list->n = slot->count;
+	list->items = sm_arena_alloc(b->arena, (slot->count ? slot->count : 1) * f->of->size);
+	if (!list->items)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", b->name);
+	for (size_t i = 0; i < slot->count; i++) {
+		const char *at = sm_arena_strf(b->arena, "%s[%zu]", path, i);
+		SM_TRY(bind_mapping(b, f->of, (void *)((char *)slot->value + i * stride), at,
+				    (char *)list->items + i * f->of->size, err));
+	}
+	return SM_OK;
+}
+
+static enum sm_status bind_steps(struct binder *b, const struct sm_field *f,
+				 const struct slot *slot, const char *path, void *base,
+				 struct sm_err *err)
+{
+	struct sm_steps *steps = (void *)((char *)base + f->offset);
+	size_t n = f->of->count;
+	steps->n = slot->count;
+	steps->v = sm_arena_alloc(b->arena, (slot->count ? slot->count : 1) * sizeof *steps->v);
+	if (!steps->v)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", b->name);
+	for (size_t i = 0; i < slot->count; i++) {
+		const struct slot *ops = (const struct slot *)slot->value + i * n;
+		size_t given = 0, which = 0;
+		for (size_t k = 0; k < n; k++)
+			if (ops[k].value) {
+				given++;
+				which = k;
+			}
+		if (given != 1)
+			return SM_FAIL(err, SM_USAGE,
+				       "%s: %s[%zu]: found %zu operations in one list entry, allowed is "
+				       "exactly one (start each with '- ')",
+				       b->name, path, i, given);
+		const struct sm_field *op = &f->of->fields[which];
+		steps->v[i].which = which;
+		steps->v[i].params = sm_arena_alloc(b->arena, op->of->size ? op->of->size : 1);
+		const char *at = sm_arena_strf(b->arena, "%s[%zu].%s", path, i, op->key);
+		if (!steps->v[i].params || !at)
+			return SM_FAIL(err, SM_BUDGET, "%s: out of memory", b->name);
+		SM_TRY(bind_mapping(b, op->of, ops[which].value, at, steps->v[i].params, err));
+	}
+	return SM_OK;
+}
+
+static enum sm_status bind_field(struct binder *b, const struct sm_field *f,
+				 const struct slot *slot, const char *path, void *base,
+				 struct sm_err *err)
+{
+	void **pointer = (void **)((char *)base + f->offset);
+	switch (f->kind) {
+	case SM_F_MAPPING:
+		*pointer = sm_arena_alloc(b->arena, f->of->size ? f->of->size : 1);
+		if (!*pointer)
+			return SM_FAIL(err, SM_BUDGET, "%s: out of memory", b->name);
+		return bind_mapping(b, f->of, slot->value, path, *pointer, err);
+	case SM_F_LIST:
+		return bind_list(b, f, slot, path, base, err);
+	case SM_F_STEPS:
+		return bind_steps(b, f, slot, path, base, err);
+	case SM_F_INTS:
+	case SM_F_FLOATS:
+	case SM_F_STRINGS:
+		if (sm_field_set_list(f, path, slot->value, slot->count, base, b->arena, err) != SM_OK)
+			return locate(b, f, err);
+		return SM_OK;
+	default:
+		if (sm_field_set(f, path, slot->value, base, b->arena, err) != SM_OK)
+			return locate(b, f, err);
+		return SM_OK;
+	}
+}
+
+static enum sm_status bind_mapping(struct binder *b, const struct sm_fieldset *set,
+				   const struct slot *slots, const char *path, void *base,
+				   struct sm_err *err)
+{
+	SM_TRY(sm_fields_default(set, base, b->arena, err));
+	for (size_t i = 0; i < set->count; i++) {
+		const struct sm_field *f = &set->fields[i];
+		const char *at = sm_arena_strf(b->arena, "%s%s%s", path, *path ? "." : "", f->key);
+		bool scalar = f->kind <= SM_F_CHOICE && f->kind != SM_F_STRING;
+		if (!at)
+			return SM_FAIL(err, SM_BUDGET, "%s: out of memory", b->name);
+		if (slots[i].value)
+			SM_TRY(bind_field(b, f, &slots[i], at, base, err));
+		else if (f->required || (scalar && !f->fallback))
+			return SM_FAIL(err, SM_USAGE, "%s: %s: is missing", b->name, at);
+	}
+	return SM_OK;
+}
+
+enum sm_status sm_manifest_load(const char *path, const struct sm_fieldset *root,
+				struct sm_manifest *out, struct sm_err *err)
+{
+	unsigned char *yaml = NULL;
+	size_t size = 0;
+	struct sm_arena schema_arena = {0};
+	struct complaint c = {0};
+	cyaml_data_t *slots = NULL;
+	*out = (struct sm_manifest){0};
+	enum sm_status st = sm_file_read(path, MAX_MANIFEST, NULL, &yaml, &size, err);
+	if (st != SM_OK) {
+		st = st == SM_INPUT ? SM_USAGE : st;
+		goto out;
+	}
+	cyaml_schema_value_t top = {
+		.type = CYAML_MAPPING,
+		.flags = CYAML_FLAG_POINTER,
+		.data_size = (uint32_t)(root->count * sizeof(struct slot)),
+		.mapping = {.fields = mapping_schema(root, &schema_arena)},
+	};
+	cyaml_config_t config = {
+		.log_fn = listen,
+		.log_ctx = &c,
+		.mem_fn = cyaml_mem,
+		.log_level = CYAML_LOG_ERROR,
+		.flags = CYAML_CFG_NO_ALIAS,
+	};
+	out->name = sm_arena_strdup(&out->arena, sm_path_base(path));
+	out->root = sm_arena_alloc(&out->arena, root->size);
+	if (!top.mapping.fields || !out->name || !out->root) {
+		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", path);
+		goto out;
+	}
+	cyaml_err_t code = cyaml_load_data(yaml, size, &config, &top, &slots, NULL);
+	if (code != CYAML_OK) {
+		st = complain(out->name, (char *)yaml, root, &c, code, err);
+		goto out;
+	}
+	if (!slots) {
+		st = SM_FAIL(err, SM_USAGE, "%s:1: is empty", out->name);
+		goto out;
+	}
+	struct binder b = {.name = out->name, .yaml = (char *)yaml, .arena = &out->arena};
+	st = bind_mapping(&b, root, (void *)slots, "", out->root, err);
+out:
+	if (slots)
+		cyaml_free(&config, &top, slots, 0);
+	sm_arena_clear(&schema_arena);
+	sm_free(yaml);
+	if (st != SM_OK)
+		sm_manifest_clear(out);
+	return st;
+}
+
+void sm_manifest_clear(struct sm_manifest *manifest)
+{
+	sm_arena_clear(&manifest->arena);
+	*manifest = (struct sm_manifest){0};
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Memory with a budget. A size that comes from a file is multiplied with an overflow check and
+ * held against the budget before anything is allocated, so that a hostile header meets a
+ * sentence and not the kernel's out-of-memory killer.
+ */
+#ifndef SM_CORE_MEM_H
+#define SM_CORE_MEM_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+
+/* A budget in bytes, shared by any number of threads. */
+struct sm_mem {
+	size_t limit;
+	atomic_size_t used;
+	atomic_size_t peak;
+};
+
+/* limit 0 = three quarters of the physical memory (or of the cgroup's limit when smaller). */
+void sm_mem_init(struct sm_mem *mem, size_t limit);
+
+/* *out = a * b (* c); false when that overflows size_t. */
+bool sm_mul(size_t a, size_t b, size_t *out);
+bool sm_mul3(size_t a, size_t b, size_t c, size_t *out);
+
+/* Allocates count * size bytes aligned to 64, accounted to mem (NULL = no budget). `what` names
+ * the thing in the error sentence ("volume of case_001_t1.nii.gz"). NULL on failure with err
+ * filled (always SM_BUDGET). Thread-safe.
+ * The caller frees with sm_free(). sm_calloc also zeroes. */
+void *sm_alloc(struct sm_mem *mem, size_t count, size_t size, const char *what, struct sm_err *err);
+void *sm_calloc(struct sm_mem *mem, size_t count, size_t size, const char *what,
+		struct sm_err *err);
+
+/* Frees a block of sm_alloc/sm_calloc and gives its bytes back to the budget; NULL is fine. */
+void sm_free(void *block);
+
+/* An arena for strings and records that live as long as their owner. Zero-initialise; blocks come
+ * zeroed and aligned to 16; NULL when out of memory. Not thread-safe. */
+struct sm_arena {
+	struct sm_arena_chunk *chunk;
+};
+void *sm_arena_alloc(struct sm_arena *arena, size_t bytes);
+char *sm_arena_strdup(struct sm_arena *arena, const char *text);
+char *sm_arena_strf(struct sm_arena *arena, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void sm_arena_clear(struct sm_arena *arena);
+
+/* printf into fresh malloc memory (free with free()); NULL when out of memory. */
+char *sm_strf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

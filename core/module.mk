@@ -1,0 +1,30 @@
+# core/: what every stage needs. Adding a file: one line here.
+LIBS += core
+core_SRC := \
+	core/err.c \
+	core/mem.c \
+	core/par.c \
+	core/nii_head.c \
+	core/nii_read.c \
+	core/nii_write.c \
+	core/png.c \
+	core/vol.c \
+	core/rng.c \
+	core/field.c \
+	core/file.c \
+	core/hash.c \
+	core/item.c \
+	core/journal.c \
+	core/ledger.c \
+	core/log.c \
+	core/manifest.c \
+	core/opt.c \
+	core/stage.c \
+	core/walk.c
+
+# Loops over voxels and bytes are written for the vectoriser, which -O2 mostly leaves out.
+core_vol_CFLAGS := -O3
+core_nii_read_CFLAGS := -O3
+# libnifti2's header includes its neighbour without a folder.
+core_nii_head_CFLAGS := -isystem /usr/include/nifti
+core_nii_write_CFLAGS := -isystem /usr/include/nifti

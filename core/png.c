@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/png.h"
+
+#include <png.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+
+#define MAX_SIDE 65535
+/* Fixed, so that the same pixels give the same bytes whatever zlib's or libpng's defaults are. */
+#define DEFLATE_LEVEL 6
+
+enum sm_status sm_image_init(struct sm_image *image, int64_t width, int64_t height, int channels,
+			     int bits, struct sm_mem *mem, struct sm_err *err)
+{
+	*image = (struct sm_image){0};
+	if (width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE)
+		return SM_FAIL(err, SM_INPUT, "picture of %lld x %lld pixels, allowed are 1..%d a side",
+			       (long long)width, (long long)height, MAX_SIDE);
+	if ((channels != 1 && channels != 3) || (bits != 8 && bits != 16))
+		return SM_FAIL(err, SM_INTERNAL,
+			       "picture of %d channels and %d bits, allowed are 1 or 3 and 8 or 16",
+			       channels, bits);
+	void *data = sm_alloc(mem, (size_t)width * (size_t)height, (size_t)(channels * bits / 8),
+			      "picture", err);
+	if (!data)
+		return SM_BUDGET;
+	*image = (struct sm_image){
+		.width = width, .height = height, .channels = channels, .bits = bits, .data = data};
+	return SM_OK;
+}
+
+void sm_image_clear(struct sm_image *image)
+{
+	sm_free(image->data);
+	*image = (struct sm_image){0};
+}
+
+/* What libpng's callbacks need: a growing or a shrinking byte string and the first error. */
+struct stream {
+	unsigned char *bytes;
+	size_t n, room;
+	char message[128];
+};
+
+static void on_error(png_structp png, png_const_charp message)
+{
+	struct stream *s = png_get_error_ptr(png);
+	size_t n = strnlen(message, sizeof s->message - 1);
+	memcpy(s->message, message, n);
+	s->message[n] = 0;
+	png_longjmp(png, 1);
+}
+
+static void on_warning(png_structp png, png_const_charp message)
+{
+	(void)png;
+	(void)message;
+}
+
+static void on_write(png_structp png, png_bytep data, size_t n)
+{
+	struct stream *s = png_get_io_ptr(png);
+	if (s->room - s->n < n) {
+		size_t room = (s->n + n) * 2 + 4096;
+		unsigned char *bytes = realloc(s->bytes, room);
+		if (!bytes)
+			png_error(png, "out of memory");
+		s->bytes = bytes;
+		s->room = room;
+	}
+	memcpy(s->bytes + s->n, data, n);
+	s->n += n;
+}
+
+static void on_flush(png_structp png)
+{
+	(void)png;
+}
+
+static void on_read(png_structp png, png_bytep data, size_t n)
+{
+	struct stream *s = png_get_io_ptr(png);
+	if (s->room - s->n < n)
+		png_error(png, "the file ends early");
+	memcpy(data, s->bytes + s->n, n);
+	s->n += n;
+}
+
+static size_t row_bytes(const struct sm_image *image)
+{
+	return (size_t)image->width * (size_t)(image->channels * image->bits / 8);
+}
+
+/* False when libpng gave up; s->message tells why. All objects that live over the long jump are
+ * the caller's. */
+static bool encode(png_structp png, png_infop info, const struct sm_image *image, struct stream *s)
+{
+	if (setjmp(png_jmpbuf(png)))
+		return false;
+	png_set_write_fn(png, s, on_write, on_flush);
+	png_set_user_limits(png, MAX_SIDE, MAX_SIDE);
+	png_set_compression_level(png, DEFLATE_LEVEL);
+	png_set_compression_strategy(png, 1); /* Z_FILTERED */
+	png_set_compression_mem_level(png, 8);
+	png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_ALL_FILTERS);
+	png_set_IHDR(png, info, (png_uint_32)image->width, (png_uint_32)image->height, image->bits,
+		     image->channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY,
+		     PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+	png_write_info(png, info);
+	if (image->bits == 16 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+		png_set_swap(png);
+	for (int64_t y = 0; y < image->height; y++)
+		png_write_row(png, (png_const_bytep)image->data + (size_t)y * row_bytes(image));
+	png_write_end(png, NULL);
+	return true;
+}
+
+enum sm_status sm_png_encode(const struct sm_image *image, unsigned char **bytes, size_t *n,
+			     struct sm_err *err)
+{
+	struct stream s = {0};
+	enum sm_status st = SM_OK;
+	*bytes = NULL;
+	*n = 0;
+	png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &s, on_error, on_warning);
+	png_infop info = png ? png_create_info_struct(png) : NULL;
+	if (!info)
+		st = SM_FAIL(err, SM_BUDGET, "no memory to encode a picture");
+	else if (!encode(png, info, image, &s))
+		st = SM_FAIL(err, SM_INTERNAL, "picture of %lld x %lld: libpng: %s",
+			     (long long)image->width, (long long)image->height, s.message);
+	png_destroy_write_struct(&png, &info);
+	if (st != SM_OK) {
+		free(s.bytes);
+		return st;
+	}
+	*bytes = s.bytes;
+	*n = s.n;
+	return SM_OK;
+}
+
+enum sm_status sm_png_write(const char *path, const struct sm_image *image, struct sm_err *err)
+{
+	unsigned char *bytes;
+	size_t n;
+	SM_TRY(sm_png_encode(image, &bytes, &n, err));
+	enum sm_status st = sm_file_write(path, bytes, n, err);
+	free(bytes);
+	return st;
+}
+
+/* Reads what stands before the pixels. */
+static bool decode_head(png_structp png, png_infop info, struct stream *s)
+{
+	if (setjmp(png_jmpbuf(png)))
+		return false;
+	png_set_read_fn(png, s, on_read);
+	png_set_user_limits(png, MAX_SIDE, MAX_SIDE);
+	png_set_chunk_malloc_max(png, 1 << 20);
+	png_set_chunk_cache_max(png, 16);
+	png_read_info(png, info);
+	return true;
+}
+
+static bool decode_pixels(png_structp png, png_infop info, const struct sm_image *image,
+			  png_bytepp rows)
+{
+	if (setjmp(png_jmpbuf(png)))
+		return false;
+	if (image->bits == 16 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+		png_set_swap(png);
+	png_set_interlace_handling(png);
+	png_read_update_info(png, info);
+	if (png_get_rowbytes(png, info) != row_bytes(image))
+		png_error(png, "rows of another size than the header tells");
+	png_read_image(png, rows);
+	png_read_end(png, NULL);
+	return true;
+}
+
+static enum sm_status make_image(png_structp png, png_infop info, const char *name,
+				 struct sm_mem *mem, struct sm_image *image, struct sm_err *err)
+{
+	static const char *const kinds[] = {[PNG_COLOR_TYPE_GRAY] = "gray",
+					    [PNG_COLOR_TYPE_RGB] = "RGB",
+					    [PNG_COLOR_TYPE_PALETTE] = "palette",
+					    [PNG_COLOR_TYPE_GRAY_ALPHA] = "gray with alpha",
+					    [PNG_COLOR_TYPE_RGB_ALPHA] = "RGB with alpha"};
+	int type = png_get_color_type(png, info), bits = png_get_bit_depth(png, info);
+	bool clear = png_get_valid(png, info, PNG_INFO_tRNS) != 0;
+	bool colour = type == PNG_COLOR_TYPE_RGB;
+	if ((type != PNG_COLOR_TYPE_GRAY && !colour) || bits < 8 || clear)
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: pixels are %s of %d bits%s, allowed are gray or RGB of 8 or 16 bits",
+			       name, kinds[type], bits, clear ? " with a transparent value" : "");
+	SM_TRY(sm_image_init(image, (int64_t)png_get_image_width(png, info),
+			     (int64_t)png_get_image_height(png, info), colour ? 3 : 1, bits, mem, err));
+	return SM_OK;
+}
+
+enum sm_status sm_png_read(const char *path, struct sm_mem *mem, struct sm_image *image,
+			   struct sm_err *err)
+{
+	const char *name = sm_path_base(path);
+	struct stream s = {0};
+	png_structp png = NULL;
+	png_infop info = NULL;
+	png_bytepp rows = NULL;
+	enum sm_status st;
+	*image = (struct sm_image){0};
+	SM_GOTO(st, sm_file_read(path, 0, mem, &s.bytes, &s.room, err));
+	if (s.room < 8 || png_sig_cmp(s.bytes, 0, 8)) {
+		st = SM_FAIL(err, SM_INPUT, "%s: is no PNG file (its first 8 bytes are wrong)", name);
+		goto out;
+	}
+	png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &s, on_error, on_warning);
+	info = png ? png_create_info_struct(png) : NULL;
+	if (!info) {
+		st = SM_FAIL(err, SM_BUDGET, "%s: no memory to decode a picture", name);
+		goto out;
+	}
+	if (!decode_head(png, info, &s)) {
+		st = SM_FAIL(err, SM_INPUT, "%s: damaged PNG: %s", name, s.message);
+		goto out;
+	}
+	SM_GOTO(st, make_image(png, info, name, mem, image, err));
+	rows = sm_alloc(mem, (size_t)image->height, sizeof *rows, "rows of a picture", err);
+	if (!rows) {
+		st = SM_BUDGET;
+		goto out;
+	}
+	for (int64_t y = 0; y < image->height; y++)
+		rows[y] = (png_bytep)image->data + (size_t)y * row_bytes(image);
+	if (!decode_pixels(png, info, image, rows))
+		st = SM_FAIL(err, SM_INPUT, "%s: damaged PNG: %s", name, s.message);
+out:
+	png_destroy_read_struct(&png, &info, NULL);
+	sm_free(rows);
+	sm_free(s.bytes);
+	if (st != SM_OK)
+		sm_image_clear(image);
+	return st;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * PNG pictures of 8 or 16 bits by libpng, without time, text or gamma chunks: same pixels, same
+ * bytes.
+ */
+#ifndef SM_CORE_PNG_H
+#define SM_CORE_PNG_H
+
+#include <stdint.h>
+
+#include "core/err.h"
+#include "core/mem.h"
+
+struct sm_image {
+	int64_t width, height;
+	int channels; /* 1 gray, 3 RGB */
+	int bits;     /* 8 (uint8_t samples) or 16 (uint16_t samples, machine order) */
+	void *data;   /* owned, rows top to bottom, interleaved channels */
+};
+
+/* Allocates width x height; pixels not initialised. Free with sm_image_clear. */
+enum sm_status sm_image_init(struct sm_image *image, int64_t width, int64_t height, int channels,
+			     int bits, struct sm_mem *mem, struct sm_err *err);
+void sm_image_clear(struct sm_image *image);
+
+/* Encodes into fresh malloc memory (*bytes, *n; free with free()), or writes a file atomically. */
+enum sm_status sm_png_encode(const struct sm_image *image, unsigned char **bytes, size_t *n,
+			     struct sm_err *err);
+enum sm_status sm_png_write(const char *path, const struct sm_image *image, struct sm_err *err);
+
+/* Reads gray or RGB, 8 or 16 bits (palette and alpha are refused by name). */
+enum sm_status sm_png_read(const char *path, struct sm_mem *mem, struct sm_image *image,
+			   struct sm_err *err);
+
+#endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/stage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/hash.h"
+#include "core/journal.h"
+#include "core/manifest.h"
+#include "core/opt.h"
+#include "core/par.h"
+
+struct common {
+	char *manifest, *in, *out;
+	int64_t jobs, seed, memory;
+	bool resume, strict, dry_run, describe, help, version;
+	int log;
+};
+
+#define AT(member) .offset = offsetof(struct common, member)
+static const struct sm_field common_fields[] = {
+	{"manifest", SM_F_STRING, AT(manifest), .path = true, .doc = "YAML file with the settings"},
+	{"in", SM_F_STRING, AT(in), .path = true, .doc = "input folder"},
+	{"out", SM_F_STRING, AT(out), .path = true, .doc = "output folder"},
+	{"jobs", SM_F_INT, AT(jobs), "0", 0, 1024, .doc = "threads; 0 = all cores; never changes a result"},
+	{"seed", SM_F_INT, AT(seed), "1", 0, 9e15, .doc = "seed for what has none in the manifest"},
+	{"memory", SM_F_INT, AT(memory), "0", 0, 1e9, .doc = "memory budget in MiB; 0 = 3/4 of the machine's"},
+	{"resume", SM_F_BOOL, AT(resume), "false", .doc = "keep what an earlier run finished"},
+	{"strict", SM_F_BOOL, AT(strict), "false", .doc = "stop at the first rejected item"},
+	{"dry_run", SM_F_BOOL, AT(dry_run), "false", .doc = "only say what would be done"},
+	{"log", SM_F_CHOICE, AT(log), "info", .choices = "error|warning|info|debug", .doc = "log level"},
+	{"describe", SM_F_BOOL, AT(describe), "false", .doc = "print all options and manifest keys as JSON"},
+	{"help", SM_F_BOOL, AT(help), "false", .doc = "print this text"},
+	{"version", SM_F_BOOL, AT(version), "false", .doc = "print the version"},
+};
+static const struct sm_fieldset common_set =
+	SM_FIELDSET("common", struct common, common_fields, NULL);
+
+bool sm_run_given(const struct sm_run *run, const char *key)
+{
+	for (const char *const *k = run->given; k && *k; k++)
+		if (strcmp(*k, key) == 0)
+			return true;
+	return false;
+}
+
+static void print_help(const struct sm_stage *stage)
+{
+	printf("scanmill %s: %s\n\nUsage: scanmill %s [options]%s%s\n", stage->name, stage->summary,
+	       stage->name, stage->args ? " " : "", stage->args ? stage->args : "");
+	if (stage->details)
+		printf("\n%s\n", stage->details);
+	if (stage->options && stage->options->count) {
+		printf("\nOptions of this stage:\n");
+		sm_opt_help(stage->options, stdout);
+	}
+	printf("\nCommon options:\n");
+	sm_opt_help(&common_set, stdout);
+	if (stage->sections && *stage->sections) {
+		printf("\nManifest sections read:");
+		for (const char *const *s = stage->sections; *s; s++)
+			printf(" %s", *s);
+		printf(" (scanmill manifest --describe lists their keys)\n");
+	}
+	printf("\nExit codes: 0 good, 1 some items rejected, 2 usage or manifest, 3 bad input, "
+	       "4 reading or writing failed, 5 internal\n");
+}
+
+static void print_description(const struct sm_stage *stage)
+{
+	json_t *all = json_object();
+	json_object_set_new(all, "stage", json_string(stage->name));
+	json_object_set_new(all, "version", json_integer(stage->version));
+	json_object_set_new(all, "options", sm_fields_describe(stage->options));
+	json_object_set_new(all, "common", sm_fields_describe(&common_set));
+	json_t *sections = json_object();
+	for (const char *const *s = stage->sections; s && *s; s++)
+		for (size_t i = 0; i < stage->manifest->count; i++)
+			if (strcmp(stage->manifest->fields[i].key, *s) == 0)
+				json_object_set_new(sections, *s,
+						    sm_fields_describe(stage->manifest->fields[i].of));
+	json_object_set_new(all, "manifest", sections);
+	char *text = json_dumps(all, JSON_INDENT(2));
+	if (text)
+		puts(text);
+	free(text);
+	json_decref(all);
+}
+
+/* The settings that decide outputs: own options, seed, the stage's manifest sections. */
+static json_t *settings_of(const struct sm_run *run)
+{
+	const struct sm_stage *stage = run->stage;
+	json_t *settings = json_object(), *sections = json_object();
+	json_object_set_new(settings, "options", sm_fields_dump(stage->options, run->options));
+	json_object_set_new(settings, "seed", json_integer((json_int_t)run->seed));
+	json_t *whole = sm_fields_dump(stage->manifest, run->manifest);
+	for (const char *const *s = stage->sections; s && *s; s++)
+		json_object_set(sections, *s, json_object_get(whole, *s));
+	json_decref(whole);
+	json_object_set_new(settings, "manifest", sections);
+	return settings;
+}
+
+static enum sm_status begin_ledger(struct sm_run *run, struct sm_err *err)
+{
+	json_t *header = json_object();
+	json_t *settings = settings_of(run);
+	char *line = sm_json_line(settings), hex[65];
+	run->ledger.header = header;
+	run->ledger.records = json_array();
+	if (!header || !settings || !line || !run->ledger.records) {
+		free(line);
+		json_decref(settings);
+		return SM_FAIL(err, SM_BUDGET, "ledger: out of memory");
+	}
+	sm_sha256_bytes(line, strlen(line), hex);
+	free(line);
+	json_object_set_new(header, "schema", json_integer(SM_LEDGER_SCHEMA));
+	json_object_set_new(header, "stage", json_string(run->stage->name));
+	json_object_set_new(header, "version", json_integer(run->stage->version));
+	json_object_set_new(header, "settings", settings);
+	json_object_set_new(header, "settings_sha256", json_string(hex));
+	json_object_set_new(header, "parents", json_object());
+	return SM_OK;
+}
+
+enum sm_status sm_run_parent(struct sm_run *run, const char *dir, const char *stage,
+			     struct sm_ledger *out, struct sm_err *err)
+{
+	SM_TRY(sm_ledger_read(dir, stage, out, err));
+	json_object_set_new(json_object_get(run->ledger.header, "parents"),
+			    stage ? stage : sm_json_text(out->header, "stage"), json_string(out->sha256));
+	return SM_OK;
+}
+
+/* One run at a time may write a folder; the lock goes with the process. */
+static enum sm_status lock_folder(const char *dir, int *fd, struct sm_err *err)
+{
+	*fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*fd < 0)
+		return SM_FAIL(err, SM_IO, "%s: cannot be opened: %s", dir, strerror(errno));
+	if (flock(*fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+		return SM_FAIL(err, SM_IO, "%s: another run is writing there", dir);
+	return SM_OK;
+}
+
+static enum sm_status prepare_out(struct sm_run *run, int *lock, struct sm_err *err)
+{
+	if (!run->out || run->dry_run)
+		return SM_OK;
+	SM_TRY(sm_mkdirs(run->out, err));
+	SM_TRY(lock_folder(run->out, lock, err));
+	if (access(run->out, W_OK | X_OK) != 0)
+		return SM_FAIL(err, SM_IO, "%s: folder cannot be written: %s", run->out, strerror(errno));
+	if (!(run->stage->needs & SM_NO_LEDGER))
+		SM_TRY(sm_journal_open(run->out, &run->journal, err));
+	return sm_remove_partials(run->out, err);
+}
+
+static enum sm_status finish_out(struct sm_run *run, struct sm_err *err)
+{
+	if (!run->journal)
+		return SM_OK;
+	SM_TRY(sm_ledger_write(&run->ledger, run->out, err));
+	return sm_journal_finish(run->journal, run->ledger.records, err);
+}
+
+static enum sm_status check_needs(const struct sm_stage *stage, const struct common *c,
+				  const char *const *args, struct sm_err *err)
+{
+	static const struct {
+		unsigned bit;
+		const char *option;
+	} needs[] = {{SM_NEEDS_IN, "--in"}, {SM_NEEDS_OUT, "--out"}, {SM_NEEDS_MANIFEST, "--manifest"}};
+	const char *have[] = {c->in, c->out, c->manifest};
+	for (size_t i = 0; i < SM_COUNT(needs); i++)
+		if ((stage->needs & needs[i].bit) && !have[i])
+			return SM_FAIL(err, SM_USAGE, "%s: is missing (--help lists the options)",
+				       needs[i].option);
+	if (args[0] && !stage->args)
+		return SM_FAIL(err, SM_USAGE, "argument '%s': this stage takes options only", args[0]);
+	if (c->in && !sm_is_dir(c->in) && !sm_file_exists(c->in))
+		return SM_FAIL(err, SM_USAGE, "--in: %s does not exist", c->in);
+	return SM_OK;
+}
+
+static enum sm_status load_manifest(struct sm_run *run, const char *path, struct sm_manifest *m,
+				    struct sm_err *err)
+{
+	if (!run->stage->manifest) {
+		if (path)
+			return SM_FAIL(err, SM_USAGE, "--manifest: this stage takes none");
+		return SM_OK;
+	}
+	if (path) {
+		SM_TRY(sm_manifest_load(path, run->stage->manifest, m, err));
+	} else {
+		m->root = sm_arena_alloc(&m->arena, run->stage->manifest->size);
+		if (!m->root)
+			return SM_FAIL(err, SM_BUDGET, "manifest: out of memory");
+		SM_TRY(sm_fields_default(run->stage->manifest, m->root, &m->arena, err));
+	}
+	run->manifest = m->root;
+	run->manifest_given = path;
+	return SM_OK;
+}
+
+static enum sm_status live(struct sm_run *run, const struct common *c, struct sm_manifest *manifest,
+			   int *lock, struct sm_err *err)
+{
+	run->in = c->in;
+	run->out = c->out;
+	run->jobs = c->jobs ? (int)c->jobs : sm_par_cores();
+	run->seed = (uint64_t)c->seed;
+	run->resume = c->resume;
+	run->strict = c->strict;
+	run->dry_run = c->dry_run;
+	run->log.level = (enum sm_log_level)c->log;
+	sm_mem_init(&run->mem, (size_t)c->memory << 20);
+	SM_TRY(check_needs(run->stage, c, run->args, err));
+	SM_TRY(load_manifest(run, c->manifest, manifest, err));
+	SM_TRY(begin_ledger(run, err));
+	SM_TRY(prepare_out(run, lock, err));
+	SM_TRY(run->stage->run(run, err));
+	if (!run->dry_run)
+		SM_TRY(finish_out(run, err));
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return SM_FAIL(err, SM_IO, "standard output: writing failed");
+	return SM_OK;
+}
+
+static int exit_code(const struct sm_run *run, enum sm_status st)
+{
+	if (st != SM_OK)
+		return sm_exit_code(st);
+	if (!run->rejected)
+		return 0;
+	/* With not one good item the stage as a whole had bad input. */
+	return run->rejected == json_array_size(run->ledger.records) ? 3 : 1;
+}
+
+int sm_stage_main(const struct sm_stage *stage, int argc, char **argv)
+{
+	struct sm_run run = {.stage = stage};
+	struct common c = {0};
+	struct sm_err err = {0};
+	struct sm_manifest manifest = {0};
+	const char **given = NULL, **args = NULL;
+	int lock = -1, code = -1;
+	sm_log_init(&run.log, stage->name, SM_LOG_INFO);
+	void *own = sm_arena_alloc(&run.arena, stage->options ? stage->options->size : 1);
+	struct sm_opt_set sets[] = {{stage->options, own}, {&common_set, &c}};
+	enum sm_status st = own ? SM_OK : SM_FAIL(&err, SM_BUDGET, "out of memory");
+	for (size_t i = 0; st == SM_OK && i < SM_COUNT(sets); i++)
+		if (sets[i].table)
+			st = sm_fields_default(sets[i].table, sets[i].base, &run.arena, &err);
+	if (st == SM_OK)
+		st = sm_opt_parse(sets, SM_COUNT(sets), argc, argv, &run.arena, &given, &args, &err);
+	if (st == SM_OK && (c.help || c.describe || c.version)) {
+		if (c.help)
+			print_help(stage);
+		else if (c.describe)
+			print_description(stage);
+		else
+			printf("scanmill %s %s\n", stage->name, SM_VERSION);
+		code = fflush(stdout) == 0 ? 0 : sm_exit_code(SM_IO);
+		goto out;
+	}
+	if (st == SM_OK) {
+		run.options = own;
+		run.given = given;
+		run.args = args;
+		while (args[run.arg_count])
+			run.arg_count++;
+		st = live(&run, &c, &manifest, &lock, &err);
+	}
+	if (st != SM_OK) {
+		sm_error(&run.log, NULL, "%s", err.text);
+		sm_debug(&run.log, NULL, "raised at %s:%d", err.origin ? err.origin : "?", err.line);
+	}
+	code = exit_code(&run, st);
+out:
+	sm_journal_close(run.journal);
+	sm_ledger_clear(&run.ledger);
+	sm_manifest_clear(&manifest);
+	sm_arena_clear(&run.arena);
+	if (lock >= 0)
+		close(lock);
+	return code;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The contract of every stage: common options, manifest, memory budget, log, ledger, items with
+ * rejection and resume, exit code. A stage's main file is a table and a run function.
+ */
+#ifndef SM_CORE_STAGE_H
+#define SM_CORE_STAGE_H
+
+#define SM_VERSION "0.1.0"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "core/field.h"
+#include "core/ledger.h"
+#include "core/log.h"
+#include "core/mem.h"
+
+struct sm_run;
+
+enum { /* sm_stage.needs */
+	SM_NEEDS_IN = 1,       /* --in must be given */
+	SM_NEEDS_OUT = 2,      /* --out must be given; it is made, locked, and gets the ledger */
+	SM_NEEDS_MANIFEST = 4, /* --manifest must be given */
+	SM_NO_LEDGER = 8,      /* a tool: --out, if any, gets no ledger */
+};
+
+struct sm_stage {
+	const char *name;    /* "tile"; the program is scanmill-tile */
+	const char *summary; /* one line for --help */
+	const char *details; /* paragraphs for --help: inputs, outputs, examples; may be NULL */
+	const char *args;    /* what stands after the options ("FILE..."), NULL = none allowed */
+	int version;         /* raise when outputs change for the same inputs */
+	unsigned needs;
+	const struct sm_fieldset *options;  /* the stage's own options, NULL = none */
+	const struct sm_fieldset *manifest; /* root schema, NULL = takes no manifest */
+	const char *const *sections; /* manifest sections that change this stage's outputs, NULL-ended */
+	enum sm_status (*run)(struct sm_run *run, struct sm_err *err);
+};
+
+/* All that a stage's run function gets. */
+struct sm_run {
+	const struct sm_stage *stage;
+	const char *in, *out;   /* folders; NULL when not given */
+	int jobs;               /* threads, at least 1 */
+	uint64_t seed;
+	bool resume, strict, dry_run;
+	const void *options;    /* the struct of stage->options */
+	const void *manifest;   /* the root struct; defaults only when no --manifest was given */
+	bool manifest_given;
+	const char *const *args;
+	size_t arg_count;
+	struct sm_log log;
+	struct sm_mem mem;
+	struct sm_arena arena;  /* for strings that live as long as the run; main thread only */
+	struct sm_ledger ledger; /* being made: run may add to header and records */
+	size_t rejected;        /* rejected items: exit code 1, or 3 when none was good */
+	const char *const *given; /* keys of the options on the command line, NULL-ended */
+	struct sm_journal *journal; /* items that an earlier run finished; stage.c's own */
+};
+
+/* True when the option stood on the command line (key as in the table: "seed", "empty_et"). */
+bool sm_run_given(const struct sm_run *run, const char *key);
+
+/* The whole life of a stage: parses, runs, writes the ledger, frees; returns the exit code. */
+int sm_stage_main(const struct sm_stage *stage, int argc, char **argv);
+
+/* Reads another stage's ledger (DIR/ledger.jsonl) and notes its hash in the header under
+ * "parents"[name]. The caller clears it. `stage` is the stage that must have written it. */
+enum sm_status sm_run_parent(struct sm_run *run, const char *dir, const char *stage,
+			     struct sm_ledger *out, struct sm_err *err);
+
+/* One item at work; made by sm_run_items, used by one thread. */
+struct sm_item {
+	struct sm_run *run;
+	const char *key;
+	json_t *record; /* what will stand in the ledger: the work function may add its own fields */
+	int jobs;       /* threads this item may use inside */
+};
+
+/* A list of items. work runs on run->jobs threads; its failures of kind SM_INPUT and SM_BUDGET reject the item
+ * (run goes on unless --strict), others stop the stage. */
+struct sm_items {
+	size_t count;
+	const char *noun; /* "case", "series": for progress */
+	void *ctx;
+	const char *(*key)(void *ctx, size_t i); /* unique, safe as a file name */
+	/* Declares what the item depends on, by sm_item_input; cheap: hashes come from the parent
+	 * ledger when there is one. May be NULL. */
+	enum sm_status (*inputs)(void *ctx, size_t i, struct sm_item *item, struct sm_err *err);
+	enum sm_status (*work)(void *ctx, size_t i, struct sm_item *item, struct sm_err *err);
+};
+
+/* Runs all items and adds one record each to run->ledger. With --resume an item is reused when its
+ * inputs, the options, the manifest sections and the stage version are those of an earlier run (finished or
+ * killed) and its outputs still have their hashes. With --dry-run only prints what would be done. */
+enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, struct sm_err *err);
+
+/* For work and inputs functions. path is relative (see ledger.h); sha256 the content's identity. */
+enum sm_status sm_item_input(struct sm_item *item, const char *role, const char *path,
+			     const char *sha256, struct sm_err *err);
+enum sm_status sm_item_output(struct sm_item *item, const char *role, const char *path,
+			      const char *sha256, struct sm_err *err);
+/* A warning: a log line and an entry of the record's "warnings". */
+void sm_item_warn(struct sm_item *item, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,16 @@
+# tests/: one line a unit test: $(eval $(call unit_test,NAME,LIBRARIES,LINK FLAGS)) builds tests/unit/test_NAME.c.
+UNIT_TESTS :=
+define unit_test
+EXES += test_$(1)
+UNIT_TESTS += test_$(1)
+test_$(1)_SRC := tests/unit/test_$(1).c
+test_$(1)_USE := $(2)
+test_$(1)_LD := -lcmocka $(3)
+endef
+$(eval $(call unit_test,err,core))
+$(eval $(call unit_test,par,core))
+$(eval $(call unit_test,rng,core))
+$(eval $(call unit_test,stage,core))
+$(eval $(call unit_test,file,core))
+$(eval $(call unit_test,manifest,core))
+$(eval $(call unit_test,mem,core))

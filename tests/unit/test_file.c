@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/tap.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/hash.h"
+
+static char *dir;
+
+static char *at(const char *name)
+{
+	return sm_path_join(dir, name);
+}
+
+static int make_dir(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/sm-file-XXXXXX";
+	dir = strdup(mkdtemp(path));
+	return dir ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	struct sm_paths p;
+	if (sm_walk(dir, &p, NULL) == SM_OK) {
+		for (size_t i = 0; i < p.count; i++) {
+			char *full = at(p.path[i]);
+			unlink(full);
+			free(full);
+		}
+		sm_paths_clear(&p);
+	}
+	const char *folders[] = {"b/.hidden", "b", "a.d", "deep/er", "deep"};
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		char *full = at(folders[i]);
+		rmdir(full);
+		free(full);
+	}
+	rmdir(dir);
+	free(dir);
+	return 0;
+}
+
+static void test_file_write_then_read_gives_the_bytes(void **state)
+{
+	(void)state;
+	struct sm_err err = {0};
+	char *path = at("x.bin");
+	unsigned char *data;
+	size_t n;
+	assert_good(sm_file_write(path, "a\0b", 3, &err), err);
+	assert_good(sm_file_read(path, 0, NULL, &data, &n, &err), err);
+	assert_int_equal(n, 3);
+	assert_memory_equal(data, "a\0b", 4);
+	sm_free(data);
+	assert_refused(sm_file_read(path, 2, NULL, &data, &n, &err), SM_INPUT, err, "3 bytes long");
+	assert_refused(sm_file_read(dir, 0, NULL, &data, &n, &err), SM_INPUT, err, "not a regular file");
+	unlink(path);
+	assert_refused(sm_file_read(path, 0, NULL, &data, &n, &err), SM_IO, err, "No such file");
+	free(path);
+}
+
+static void test_file_appears_only_when_committed(void **state)
+{
+	(void)state;
+	struct sm_err err = {0};
+	struct sm_outfile out;
+	char *path = at("late.txt");
+	assert_good(sm_outfile_begin(&out, path, true, &err), err);
+	assert_true(fputs("half", out.stream) >= 0);
+	assert_false(sm_file_exists(path));
+	assert_true(sm_file_exists(out.temp));
+	sm_outfile_abandon(&out);
+	assert_false(sm_file_exists(path));
+	assert_good(sm_outfile_begin(&out, path, true, &err), err);
+	assert_good(sm_outfile_commit(&out, &err), err);
+	assert_true(sm_file_exists(path));
+	sm_outfile_abandon(&out); /* fine after a commit */
+	assert_true(sm_file_exists(path));
+	unlink(path);
+	free(path);
+}
+
+/* A full disk, without one: the kernel's limit on file sizes. */
+static void test_file_too_large_for_the_disk_leaves_nothing(void **state)
+{
+	(void)state;
+	struct sm_err err = {0};
+	struct rlimit old, small;
+	char *path = at("big.bin"), *temp = at(".big.bin.partial");
+	char *bytes = calloc(1, 200000);
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &old);
+	small = old;
+	small.rlim_cur = 100000;
+	setrlimit(RLIMIT_FSIZE, &small);
+	enum sm_status st = sm_file_write(path, bytes, 200000, &err);
+	setrlimit(RLIMIT_FSIZE, &old);
+	assert_refused(st, SM_IO, err, "big.bin");
+	assert_false(sm_file_exists(path));
+	assert_false(sm_file_exists(temp));
+	free(bytes);
+	free(temp);
+	free(path);
+}
+
+static void touch(const char *name)
+{
+	struct sm_err err = {0};
+	char *path = at(name);
+	assert_good(sm_file_write(path, "", 0, &err), err);
+	free(path);
+}
+
+static void test_walk_is_sorted_and_skips_hidden_and_partial(void **state)
+{
+	(void)state;
+	struct sm_err err = {0};
+	struct sm_paths p;
+	char *b = at("b/.hidden"), *a = at("a.d"), *link = at("a.d/loop");
+	assert_good(sm_mkdirs(b, &err), err);
+	assert_good(sm_mkdirs(a, &err), err);
+	assert_int_equal(symlink("..", link), 0);
+	touch("b/2");
+	touch("b/10");
+	touch("b/.hidden/no");
+	touch("a.d/z");
+	touch("a");
+	char *partial = at("b/.2.partial");
+	int fd = open(partial, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_good(sm_walk(dir, &p, &err), err);
+	const char *want[] = {"a", "a.d/z", "b/10", "b/2"};
+	assert_int_equal(p.count, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_string_equal(p.path[i], want[i]);
+	sm_paths_clear(&p);
+	assert_good(sm_remove_partials(dir, &err), err);
+	assert_false(sm_file_exists(partial));
+	char *no = at("b/.hidden/no");
+	unlink(no);
+	unlink(link);
+	free(no), free(partial), free(link), free(a), free(b);
+}
+
+static void test_keys_that_are_safe_as_names(void **state)
+{
+	(void)state;
+	assert_true(sm_key_is_safe("BraTS20_Training_001"));
+	const char *bad[] = {"", ".", "..", ".x", "-rf", "a/b", "a b", "a\n", "\xc3\xa4", "a:b"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_false(sm_key_is_safe(bad[i]));
+}
+
+/* FIPS 180-4 examples and RFC 4231 test case 2. */
+static void test_hashes_are_the_published_ones(void **state)
+{
+	(void)state;
+	struct sm_err err = {0};
+	char hex[65];
+	sm_sha256_bytes("abc", 3, hex);
+	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	sm_sha256_bytes("", 0, hex);
+	assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	sm_hmac_sha256("Jefe", 4, "what do ya want for nothing?", 28, hex);
+	assert_string_equal(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+	char *path = at("abc");
+	assert_good(sm_file_write(path, "abc", 3, &err), err);
+	assert_good(sm_sha256_file(path, hex, &err), err);
+	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	unlink(path);
+	free(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_file_write_then_read_gives_the_bytes),
+		cmocka_unit_test(test_file_appears_only_when_committed),
+		cmocka_unit_test(test_file_too_large_for_the_disk_leaves_nothing),
+		cmocka_unit_test(test_walk_is_sorted_and_skips_hidden_and_partial),
+		cmocka_unit_test(test_keys_that_are_safe_as_names),
+		cmocka_unit_test(test_hashes_are_the_published_ones),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name(__FILE__, tests, make_dir, remove_dir);
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The stage frame with a stage made for the test: it writes one small file an item.
+ */
+#include "tests/unit/tap.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/hash.h"
+#include "core/stage.h"
+
+struct options { int64_t items, bad, broken; char *text; };
+#define AT(member) .offset = offsetof(struct options, member)
+static const struct sm_field fields[] = {
+	{"items", SM_F_INT, AT(items), "5", 0, 1000, .doc = "items made"},
+	{"bad", SM_F_INT, AT(bad), "-1", -1, 1000, .doc = "item that is bad input"},
+	{"broken", SM_F_INT, AT(broken), "-1", -1, 1000, .doc = "item whose writing fails"},
+	{"text", SM_F_STRING, AT(text), "hello", .doc = "what is written"},
+};
+static const struct sm_fieldset options = SM_FIELDSET("options", struct options, fields, NULL);
+
+/* How many items were worked on, kept in a file so that the stage itself has no global. */
+static enum sm_status count_work(struct sm_run *run, struct sm_err *err)
+{
+	char *path = sm_strf("%s/../worked", run->out);
+	int fd = open(path, O_CREAT | O_APPEND | O_WRONLY, 0600);
+	free(path);
+	bool good = fd >= 0 && write(fd, "x", 1) == 1;
+	close(fd);
+	return good ? SM_OK : SM_FAIL(err, SM_IO, "worked");
+}
+
+static const char *key(void *ctx, size_t i)
+{
+	struct sm_run *run = ctx;
+	(void)run;
+	static const char names[10][8] = {"i0", "i1", "i2", "i3", "i4", "i5", "i6", "i7", "i8", "i9"};
+	return names[i];
+}
+
+static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
+{
+	struct sm_run *run = ctx;
+	const struct options *o = run->options;
+	char hex[65];
+	SM_TRY(count_work(run, err));
+	if ((int64_t)i == o->broken)
+		return SM_FAIL(err, SM_IO, "item %zu: disk trouble", i);
+	char *name = sm_strf("%s.txt", item->key), *path = sm_path_join(run->out, name);
+	enum sm_status st = sm_file_write(path, o->text, strlen(o->text), err);
+	sm_sha256_bytes(o->text, strlen(o->text), hex);
+	if (st == SM_OK)
+		st = sm_item_output(item, "text", name, hex, err);
+	free(name);
+	free(path);
+	if (st == SM_OK && (int64_t)i == o->bad)
+		st = SM_FAIL(err, SM_INPUT, "item %zu: field is 7, allowed is 8", i);
+	return st;
+}
+
+static enum sm_status run_stage(struct sm_run *run, struct sm_err *err)
+{
+	const struct options *o = run->options;
+	struct sm_items items = {
+		.count = (size_t)o->items, .noun = "things", .ctx = run, .key = key, .work = work};
+	return sm_run_items(run, &items, err);
+}
+
+static const struct sm_stage stage = {
+	.name = "teststage",
+	.summary = "writes texts",
+	.version = 3,
+	.needs = SM_NEEDS_OUT,
+	.options = &options,
+	.run = run_stage,
+};
+
+static char *top, *out;
+
+static int stage_main(const char *more)
+{
+	char *line = sm_strf("teststage --log error --out %s %s", out, more);
+	char *argv[32];
+	int argc = 0;
+	for (char *w = strtok(line, " "); w && argc < 31; w = strtok(NULL, " "))
+		argv[argc++] = w;
+	argv[argc] = NULL;
+	int saved = dup(2), null = open("/dev/null", O_WRONLY);
+	dup2(null, 2);
+	int code = sm_stage_main(&stage, argc, argv);
+	dup2(saved, 2);
+	close(saved);
+	close(null);
+	free(line);
+	return code;
+}
+
+static size_t worked(void)
+{
+	unsigned char *data = NULL;
+	size_t n = 0;
+	char *path = sm_path_join(top, "worked");
+	sm_file_read(path, 0, NULL, &data, &n, NULL);
+	sm_free(data);
+	unlink(path);
+	free(path);
+	return n;
+}
+
+static bool there(const char *name)
+{
+	char *path = sm_path_join(out, name);
+	bool yes = sm_file_exists(path);
+	free(path);
+	return yes;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/sm-stage-XXXXXX";
+	top = strdup(mkdtemp(path));
+	out = sm_path_join(top, "out");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	struct sm_paths p;
+	if (sm_walk(top, &p, NULL) == SM_OK) {
+		for (size_t i = 0; i < p.count; i++) {
+			char *full = sm_path_join(top, p.path[i]);
+			unlink(full);
+			free(full);
+		}
+		sm_paths_clear(&p);
+	}
+	sm_remove_partials(top, NULL);
+	rmdir(out);
+	rmdir(top);
+	free(out);
+	free(top);
+	return 0;
+}
+
+static void test_stage_good_run_writes_ledger_and_exits_0(void **state)
+{
+	(void)state;
+	struct sm_ledger l;
+	struct sm_err err = {0};
+	assert_int_equal(stage_main("--jobs 2"), 0);
+	assert_good(sm_ledger_read(out, "teststage", &l, &err), err);
+	assert_int_equal(json_array_size(l.records), 5);
+	assert_non_null(sm_ledger_find(&l, "i3"));
+	assert_null(sm_ledger_find(&l, "i9"));
+	char first[65];
+	memcpy(first, l.sha256, sizeof first);
+	sm_ledger_clear(&l);
+	assert_false(there(".journal.partial"));
+	assert_int_equal(stage_main("--jobs 1"), 0);
+	assert_good(sm_ledger_read(out, "teststage", &l, &err), err);
+	assert_string_equal(first, l.sha256);
+	sm_ledger_clear(&l);
+	assert_refused(sm_ledger_read(out, "other", &l, &err), SM_INPUT, err, "written by stage 'teststage'");
+}
+
+static void test_stage_rejected_item_is_recorded_and_exits_1(void **state)
+{
+	(void)state;
+	struct sm_ledger l;
+	struct sm_err err = {0};
+	assert_int_equal(stage_main("--bad 2"), 1);
+	assert_good(sm_ledger_read(out, NULL, &l, &err), err);
+	json_t *r = sm_ledger_find(&l, "i2");
+	assert_string_equal(sm_json_text(r, "status"), "rejected");
+	assert_string_equal(sm_json_text(r, "reason"), "item 2: field is 7, allowed is 8");
+	assert_null(json_object_get(r, "outputs"));
+	assert_false(there("i2.txt"));
+	assert_true(there("i1.txt"));
+	sm_ledger_clear(&l);
+	assert_int_equal(stage_main("--bad 2 --strict"), 3);
+	assert_false(there("ledger.jsonl"));
+	assert_int_equal(stage_main("--bad 0 --items 1"), 3);
+	assert_true(there("ledger.jsonl"));
+}
+
+static void test_stage_resume_redoes_only_what_changed(void **state)
+{
+	(void)state;
+	assert_int_equal(stage_main(""), 0);
+	assert_int_equal(worked(), 5);
+	assert_int_equal(stage_main("--resume"), 0);
+	assert_int_equal(worked(), 0);
+	char *path = sm_path_join(out, "i4.txt");
+	assert_int_equal(sm_file_write(path, "changed by hand", 15, NULL), SM_OK);
+	assert_int_equal(stage_main("--resume"), 0);
+	assert_int_equal(worked(), 1);
+	unlink(path);
+	free(path);
+	assert_int_equal(stage_main("--resume"), 0);
+	assert_int_equal(worked(), 1);
+	assert_int_equal(stage_main("--resume --text other"), 0);
+	assert_int_equal(worked(), 5);
+}
+
+static void test_stage_that_failed_goes_on_from_its_journal(void **state)
+{
+	(void)state;
+	assert_int_equal(stage_main("--jobs 1 --broken 3"), 4);
+	assert_int_equal(worked(), 4);
+	assert_false(there("ledger.jsonl"));
+	assert_true(there(".journal.partial"));
+	/* --broken is an option and so part of the fingerprint: run the same settings again. */
+	assert_int_equal(stage_main("--jobs 1 --broken 3 --resume"), 4);
+	assert_int_equal(worked(), 1);
+}
+
+static void test_stage_removes_outputs_that_no_record_names(void **state)
+{
+	(void)state;
+	assert_int_equal(stage_main("--items 6"), 0);
+	assert_true(there("i5.txt"));
+	assert_int_equal(stage_main("--items 4"), 0);
+	assert_true(there("i3.txt"));
+	assert_false(there("i5.txt"));
+	assert_false(there("i4.txt"));
+}
+
+static void test_stage_usage_errors_exit_2_and_touch_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(stage_main(""), 0);
+	assert_int_equal(stage_main("--no-such-option"), 2);
+	assert_int_equal(stage_main("--items many"), 2);
+	assert_int_equal(stage_main("--items 1 --items 2"), 2);
+	assert_int_equal(stage_main("stray"), 2);
+	assert_int_equal(stage_main("--in /no/such/folder"), 2);
+	assert_int_equal(stage_main("--manifest x.yaml"), 2);
+	assert_true(there("ledger.jsonl"));
+	char *argv[] = {"teststage", "--log", "error", NULL};
+	assert_int_equal(sm_stage_main(&stage, 3, argv), 2); /* --out is missing */
+	assert_int_equal(stage_main("--dry-run --items 2"), 0);
+	assert_true(there("i4.txt"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		CASE(test_stage_good_run_writes_ledger_and_exits_0),
+		CASE(test_stage_rejected_item_is_recorded_and_exits_1),
+		CASE(test_stage_resume_redoes_only_what_changed),
+		CASE(test_stage_that_failed_goes_on_from_its_journal),
+		CASE(test_stage_removes_outputs_that_no_record_names),
+		CASE(test_stage_usage_errors_exit_2_and_touch_nothing),
+	};
+	return run_tap(tests);
+}
