@@ -15,8 +15,8 @@ Q   := $(if $(V),,@)
 WARN     := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
 OPT      := -O2 -g -ffp-contract=off -fno-math-errno -fopenmp -ffile-prefix-map=$(CURDIR)/=
 CPPFLAGS := -I. -D_GNU_SOURCE -MMD -MP
-CFLAGS   := -std=c17 $(OPT) $(WARN) -Wstrict-prototypes -Wmissing-prototypes
-CXXFLAGS := -std=c++17 $(OPT) -Wall -Wextra
+CFLAGS   = -std=c17 $(OPT) $(WARN) -Wstrict-prototypes -Wmissing-prototypes
+CXXFLAGS = -std=c++17 $(OPT) -Wall -Wextra
 LDFLAGS  := -fopenmp -Wl,--as-needed
 ifeq ($(WERROR),1)
 CFLAGS += -Werror
@@ -27,6 +27,9 @@ LDFLAGS += -fsanitize=address,undefined
 else ifeq ($(SAN),thread)
 OPT += -fsanitize=thread
 LDFLAGS += -fsanitize=thread
+else ifeq ($(SAN),fuzzer)
+OPT += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+LDFLAGS += -fsanitize=address,undefined
 endif
 
 # pkg-config's plain `hdf5` may mean an MPI build: always name the serial one.

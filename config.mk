@@ -1,5 +1,5 @@
 # Build switches; override on the command line (make SAN=address) or in config.local.mk.
-# SAN       none | address (ASan + UBSan) | thread
+# SAN       none | address (ASan + UBSan) | thread | fuzzer (clang only)
 # WERROR    1 makes warnings errors
 # MPI       1 builds the data-parallel trainer (needs libopenmpi-dev)
 # CC, CXX   gcc and g++ by default; clang works

@@ -9,24 +9,24 @@ void sm_h5_quiet(void)
 	H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
-static hid_t access_list(void)
+static hid_t access_list(int *error)
 {
 	hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
 	if (fapl < 0)
 		return fapl;
-	/* Fixed bounds, or the file would change with the library's version. Locks are of no use to
-	 * write-once files and fail on some network file systems. */
+	/* Fixed bounds, or the file would change with the library's version. */
 	if (H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0 ||
-	    H5Pset_file_locking(fapl, false, true) < 0) {
+	    !sm_h5_set_sink(fapl, error)) {
 		H5Pclose(fapl);
 		return -1;
 	}
 	return fapl;
 }
 
-hid_t sm_h5_create(const char *path)
+hid_t sm_h5_create(const char *path, int *error)
 {
-	hid_t file = -1, fapl = access_list(), fcpl = H5Pcreate(H5P_FILE_CREATE);
+	*error = 0;
+	hid_t file = -1, fapl = access_list(error), fcpl = H5Pcreate(H5P_FILE_CREATE);
 	if (fapl >= 0 && fcpl >= 0 && H5Pset_obj_track_times(fcpl, false) >= 0)
 		file = H5Fcreate(path, H5F_ACC_TRUNC, fcpl, fapl);
 	if (fcpl >= 0)
@@ -39,6 +39,7 @@ hid_t sm_h5_create(const char *path)
 hid_t sm_h5_open(const char *path)
 {
 	hid_t file = -1, fapl = H5Pcreate(H5P_FILE_ACCESS);
+	/* locks are of no use to write-once files and fail on some network file systems */
 	if (fapl >= 0 && H5Pset_file_locking(fapl, false, true) >= 0)
 		file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
 	if (fapl >= 0)

@@ -23,9 +23,15 @@
 /* Turns off the calling thread's printing of HDF5 errors (the library keeps that per thread). */
 void sm_h5_quiet(void);
 
-/* A new file (truncates) without time stamps in the 1.8 format, or an old one for reading.
- * Negative on failure. */
-hid_t sm_h5_create(const char *path);
+/* A new file (truncates) without time stamps in the 1.8 format. Negative on failure. Its writes never
+ * fail in the library's eyes (which would leave it with a file that it cannot close): *error, which
+ * must live until the file is closed, becomes the errno of the first write that did fail. */
+hid_t sm_h5_create(const char *path, int *error);
+
+/* Makes files of this access list report write errors that way. False on failure. */
+bool sm_h5_set_sink(hid_t fapl, int *error);
+
+/* An old file for reading. Negative on failure. */
 hid_t sm_h5_open(const char *path);
 
 /* A dataset whose chunks are written directly. filters: shuffle is named in the file when

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <libdeflate.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "core/hash.h"
 
 #define AXES "x (tile,channel,z,y,x) float32; y (tile,z,y,x) uint8 labels; " \
-	     "start (tile,3) first voxel x,y,z"
+	     "start (tile,3) first voxel x,y,z; crc32 (tile,3) of the values of x, y, start"
 
 /* One tile on its way into the file. */
 struct slot {
@@ -34,10 +35,13 @@ struct sm_shard {
 	struct sm_tile_shape shape;
 	size_t x_bytes, y_bytes; /* of one tile */
 	int32_t *start;		 /* (tiles, 3) */
+	uint32_t *crc;		 /* (tiles, 3): of x, y and start. A zlib stream has its own checksum, but a
+				  * damaged chunk index can lead to another tile's good stream */
 	/* writing */
 	struct sm_outfile out;
 	hid_t file, x, y;
 	int level;
+	int errnum; /* errno of the first write that failed */
 	pthread_mutex_t lock; /* of slots, next, error and the file */
 	struct slot *slots;
 	int64_t next; /* first tile that is not in the file yet */
@@ -62,6 +66,7 @@ static void destroy(struct sm_shard *s)
 	}
 	sm_free(s->slots);
 	sm_free(s->start);
+	sm_free(s->crc);
 	sm_free(s->pieces);
 	pthread_mutex_destroy(&s->lock);
 	free(s->path);
@@ -103,6 +108,11 @@ static bool set_shape(struct sm_shard *s, const struct sm_tile_shape *shape)
 	return true;
 }
 
+static const char *reason(const struct sm_shard *s)
+{
+	return s->errnum ? strerror(s->errnum) : "HDF5 failed";
+}
+
 static enum sm_status begin_file(struct sm_shard *s, const char *case_key, struct sm_err *err)
 {
 	const struct sm_tile_shape *p = &s->shape;
@@ -112,9 +122,9 @@ static enum sm_status begin_file(struct sm_shard *s, const char *case_key, struc
 	hsize_t xc[5] = {1, xd[1], xd[2], xd[3], xd[4]}, yc[4] = {1, yd[1], yd[2], yd[3]};
 	sm_h5_quiet();
 	SM_TRY(sm_outfile_begin(&s->out, s->path, false, err));
-	s->file = sm_h5_create(s->out.temp);
+	s->file = sm_h5_create(s->out.temp, &s->errnum);
 	if (s->file < 0)
-		return SM_FAIL(err, SM_IO, "%s: cannot be created: %s", s->name, strerror(errno));
+		return SM_FAIL(err, SM_IO, "%s: cannot be created: %s", s->name, reason(s));
 	s->x = sm_h5_chunked(s->file, "x", H5T_IEEE_F32LE, 5, xd, xc, s->level > 0, s->level);
 	s->y = sm_h5_chunked(s->file, "y", H5T_STD_U8LE, 4, yd, yc, false,
 			     s->level > 1 ? s->level : 1);
@@ -145,7 +155,8 @@ enum sm_status sm_shard_create(const char *path, const struct sm_tile_shape *sha
 	}
 	s->slots = sm_calloc(NULL, (size_t)shape->tiles, sizeof *s->slots, s->name, err);
 	s->start = sm_calloc(NULL, (size_t)shape->tiles, 3 * sizeof *s->start, s->name, err);
-	if (!s->slots || !s->start) {
+	s->crc = sm_calloc(NULL, (size_t)shape->tiles, 3 * sizeof *s->crc, s->name, err);
+	if (!s->slots || !s->start || !s->crc) {
 		st = SM_BUDGET;
 		goto out;
 	}
@@ -157,6 +168,11 @@ out:
 	return st;
 }
 
+static uint32_t crc_start(const int32_t start[3])
+{
+	return libdeflate_crc32(0, start, 3 * sizeof *start);
+}
+
 /* Writes the tiles whose turn it is. With the lock held. */
 static enum sm_status flush(struct sm_shard *s, struct sm_err *err)
 {
@@ -164,9 +180,9 @@ static enum sm_status flush(struct sm_shard *s, struct sm_err *err)
 		struct slot *t = &s->slots[s->next];
 		hsize_t at[5] = {(hsize_t)s->next};
 		if (H5Dwrite_chunk(s->x, H5P_DEFAULT, 0, at, t->x_n, t->x) < 0 ||
-		    H5Dwrite_chunk(s->y, H5P_DEFAULT, 0, at, t->y_n, t->y) < 0)
+		    H5Dwrite_chunk(s->y, H5P_DEFAULT, 0, at, t->y_n, t->y) < 0 || s->errnum)
 			return SM_FAIL(err, SM_IO, "%s: cannot write tile %lld: %s", s->name,
-				       (long long)s->next, errno ? strerror(errno) : "HDF5 failed");
+				       (long long)s->next, reason(s));
 		sm_free(t->x);
 		sm_free(t->y);
 		t->x = t->y = NULL;
@@ -179,6 +195,8 @@ enum sm_status sm_shard_put(struct sm_shard *s, int64_t k, const float *x, const
 {
 	enum sm_status st;
 	struct slot t = {.here = true};
+	uint32_t crc[3] = {libdeflate_crc32(0, x, s->x_bytes), libdeflate_crc32(0, y, s->y_bytes),
+			   crc_start(start)};
 	if (k < 0 || k >= s->shape.tiles)
 		return SM_FAIL(err, SM_INTERNAL, "%s: tile %lld, allowed are 0..%lld", s->name,
 			       (long long)k, (long long)s->shape.tiles - 1);
@@ -195,7 +213,7 @@ enum sm_status sm_shard_put(struct sm_shard *s, int64_t k, const float *x, const
 		s->slots[k] = t;
 		t.x = t.y = NULL;
 		memcpy(s->start + 3 * k, start, 3 * sizeof *start);
-		errno = 0;
+		memcpy(s->crc + 3 * k, crc, sizeof crc);
 		flush(s, &s->error);
 	}
 	st = s->error.code;
@@ -236,17 +254,16 @@ static enum sm_status finish(struct sm_shard *s, char content[65], struct sm_err
 	SM_TRY(fold(s, false, xh, err));
 	SM_TRY(fold(s, true, yh, err));
 	sm_h5_quiet();
-	errno = 0;
 	bool good = sm_h5_plain(s->file, "start", H5T_STD_I32LE, H5T_NATIVE_INT32, 2, dims, s->start) &&
+		    sm_h5_plain(s->file, "crc32", H5T_STD_U32LE, H5T_NATIVE_UINT32, 2, dims, s->crc) &&
 		    sm_h5_put_text(s->file, "x_sha256", xh) &&
 		    sm_h5_put_text(s->file, "y_sha256", yh);
 	good = H5Dclose(s->x) >= 0 && good;
 	good = H5Dclose(s->y) >= 0 && good;
 	good = H5Fclose(s->file) >= 0 && good;
 	s->x = s->y = s->file = -1;
-	if (!good)
-		return SM_FAIL(err, SM_IO, "%s: cannot finish the file: %s", s->name,
-			       errno ? strerror(errno) : "HDF5 failed");
+	if (!good || s->errnum)
+		return SM_FAIL(err, SM_IO, "%s: cannot finish the file: %s", s->name, reason(s));
 	const struct sm_h5_known known[] = {{"/x", xh}, {"/y", yh}};
 	return sm_h5_identity(s->out.temp, s->name, known, 2, NULL, content ? content : whole, err);
 }
@@ -336,21 +353,23 @@ static enum sm_status locate(struct sm_shard *s, hid_t set, size_t which, size_t
 	return SM_OK;
 }
 
-static enum sm_status read_starts(struct sm_shard *s, struct sm_err *err)
+/* Reads a dataset of (tiles, 3) numbers. */
+static enum sm_status read_triples(struct sm_shard *s, const char *name, hid_t type, void *out,
+				   struct sm_err *err)
 {
 	hsize_t dims[2] = {0, 0};
 	bool good = false;
-	hid_t set = H5Dopen2(s->file, "start", H5P_DEFAULT);
+	hid_t set = H5Dopen2(s->file, name, H5P_DEFAULT);
 	hid_t space = set < 0 ? -1 : H5Dget_space(set);
 	if (space >= 0 && H5Sget_simple_extent_ndims(space) == 2 &&
 	    H5Sget_simple_extent_dims(space, dims, NULL) == 2 &&
 	    dims[0] == (hsize_t)s->shape.tiles && dims[1] == 3)
-		good = H5Dread(set, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, s->start) >= 0;
+		good = H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) >= 0;
 	if (space >= 0)
 		H5Sclose(space);
 	sm_h5_close_dataset(&set);
 	if (!good)
-		return SM_FAIL(err, SM_INPUT, "%s: dataset start is missing or not (%lld, 3)", s->name,
+		return SM_FAIL(err, SM_INPUT, "%s: dataset %s is missing or not (%lld, 3)", s->name, name,
 			       (long long)s->shape.tiles);
 	return SM_OK;
 }
@@ -382,11 +401,18 @@ static enum sm_status read_head(struct sm_shard *s, char case_key[128], struct s
 			       s->name, (long long)shape.tiles, (long long)s->length);
 	s->pieces = sm_calloc(NULL, (size_t)shape.tiles, 2 * sizeof *s->pieces, s->name, err);
 	s->start = sm_calloc(NULL, (size_t)shape.tiles, 3 * sizeof *s->start, s->name, err);
-	if (!s->pieces || !s->start)
+	s->crc = sm_calloc(NULL, (size_t)shape.tiles, 3 * sizeof *s->crc, s->name, err);
+	if (!s->pieces || !s->start || !s->crc)
 		return SM_BUDGET;
 	SM_TRY(locate(s, s->x, 0, s->x_bytes, err));
 	SM_TRY(locate(s, s->y, 1, s->y_bytes, err));
-	return read_starts(s, err);
+	SM_TRY(read_triples(s, "start", H5T_NATIVE_INT32, s->start, err));
+	SM_TRY(read_triples(s, "crc32", H5T_NATIVE_UINT32, s->crc, err));
+	for (int64_t k = 0; k < shape.tiles; k++)
+		if (crc_start(s->start + 3 * k) != s->crc[3 * k + 2])
+			return SM_FAIL(err, SM_INPUT, "%s: start of tile %lld is damaged", s->name,
+				       (long long)k);
+	return SM_OK;
 }
 
 enum sm_status sm_shard_open(const char *path, struct sm_shard **out, struct sm_tile_shape *shape,
@@ -447,8 +473,10 @@ static enum sm_status read_piece(const struct sm_shard *s, int fd, int64_t k, bo
 		}
 		got += (size_t)r;
 	}
-	if (st == SM_OK && !sm_chunk_unpack(packed, n, is_y ? s->y_shuffled : s->x_shuffled, out,
-					    is_y ? s->y_bytes : s->x_bytes))
+	size_t bytes = is_y ? s->y_bytes : s->x_bytes;
+	bool shuffled = is_y ? s->y_shuffled : s->x_shuffled;
+	if (st == SM_OK && (!sm_chunk_unpack(packed, n, shuffled, out, bytes) ||
+			    libdeflate_crc32(0, out, bytes) != s->crc[3 * k + is_y]))
 		st = SM_FAIL(err, SM_INPUT,
 			     "%s: %s of tile %lld is damaged (its zlib stream or checksum is wrong)",
 			     s->name, is_y ? "y" : "x", (long long)k);

@@ -84,6 +84,8 @@ enum sm_status sm_journal_open(const char *dir, struct sm_journal **out, struct 
 	}
 	load(j->earlier, ledger);
 	load(j->earlier, j->path);
+	/* The old journal is one of the partial files: read first, then swept away with them. */
+	SM_GOTO(st, sm_remove_partials(dir, err));
 	SM_GOTO(st, start(j, err));
 	if (unlink(ledger) != 0 && errno != ENOENT)
 		st = SM_FAIL(err, SM_IO, "%s: cannot be removed: %s", ledger, strerror(errno));

@@ -14,8 +14,8 @@
 
 struct sm_journal;
 
-/* Reads what stands in dir (a cut last line is ignored), then starts a new journal that holds the same
- * records, and removes the old ledger: from now on the stage counts as unfinished. */
+/* Reads what stands in dir (a cut last line is ignored), then removes every `.partial` file that a
+ * killed run left there, starts a new journal with the same records, and removes the old ledger: from now on the stage counts as unfinished. */
 enum sm_status sm_journal_open(const char *dir, struct sm_journal **out, struct sm_err *err);
 
 /* The earlier record of key, borrowed; NULL when there is none. */

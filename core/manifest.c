@@ -119,26 +119,29 @@ static void listen(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
 	}
 }
 
-/* Levenshtein distance of two short words. */
+/* Edit distance of two short words; two swapped neighbours count as one edit. */
 static size_t distance(const char *a, const char *b)
 {
-	size_t n = strlen(a), m = strlen(b), row[65];
+	size_t n = strlen(a), m = strlen(b), rows[3][65];
 	if (n > 64 || m > 64)
 		return 64;
 	for (size_t j = 0; j <= m; j++)
-		row[j] = j;
+		rows[0][j] = j;
 	for (size_t i = 1; i <= n; i++) {
-		size_t diagonal = row[0];
+		size_t *row = rows[i % 3];
+		const size_t *up = rows[(i + 2) % 3], *up2 = rows[(i + 1) % 3];
 		row[0] = i;
 		for (size_t j = 1; j <= m; j++) {
-			size_t up = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
-			best = up + 1 < best ? up + 1 : best;
+			size_t best = up[j - 1] + (a[i - 1] != b[j - 1]);
+			best = up[j] + 1 < best ? up[j] + 1 : best;
 			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-			diagonal = up;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    up2[j - 2] + 1 < best)
+				best = up2[j - 2] + 1;
 			row[j] = best;
 		}
 	}
-	return row[m];
+	return rows[n % 3][m];
 }
 
 static void nearest_key(const struct sm_fieldset *set, const char *key, const char **best,

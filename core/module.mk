@@ -4,6 +4,13 @@ core_SRC := \
 	core/err.c \
 	core/mem.c \
 	core/par.c \
+	core/content.c \
+	core/h5base.c \
+	core/h5file.c \
+	core/h5hash.c \
+	core/h5shard.c \
+	core/h5sink.c \
+	core/shuffle.c \
 	core/nii_head.c \
 	core/nii_read.c \
 	core/nii_write.c \
@@ -20,11 +27,15 @@ core_SRC := \
 	core/manifest.c \
 	core/opt.c \
 	core/stage.c \
+	core/standardise.c \
+	core/svg.c \
+	core/text.c \
 	core/walk.c
 
 # Loops over voxels and bytes are written for the vectoriser, which -O2 mostly leaves out.
 core_vol_CFLAGS := -O3
 core_nii_read_CFLAGS := -O3
+core_standardise_CFLAGS := -O3
 # libnifti2's header includes its neighbour without a folder.
 core_nii_head_CFLAGS := -isystem /usr/include/nifti
 core_nii_write_CFLAGS := -isystem /usr/include/nifti

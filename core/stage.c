@@ -159,9 +159,9 @@ static enum sm_status prepare_out(struct sm_run *run, int *lock, struct sm_err *
 	SM_TRY(lock_folder(run->out, lock, err));
 	if (access(run->out, W_OK | X_OK) != 0)
 		return SM_FAIL(err, SM_IO, "%s: folder cannot be written: %s", run->out, strerror(errno));
-	if (!(run->stage->needs & SM_NO_LEDGER))
-		SM_TRY(sm_journal_open(run->out, &run->journal, err));
-	return sm_remove_partials(run->out, err);
+	if (run->stage->needs & SM_NO_LEDGER)
+		return SM_OK; /* a tool's --out may be anybody's folder: nothing is swept there */
+	return sm_journal_open(run->out, &run->journal, err);
 }
 
 static enum sm_status finish_out(struct sm_run *run, struct sm_err *err)

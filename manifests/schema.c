@@ -24,8 +24,10 @@ static const struct sm_field phantom[] = {
 	REAL(sm_phantom_section, empty_et, "0.2", 0, 1, "share of cases without enhancing tumour"),
 	REAL(sm_phantom_section, noise, "0.04", 0, 1, "Rician sigma relative to white matter"),
 	REAL(sm_phantom_section, bias, "0.15", 0, 0.9, "amplitude of the smooth bias field"),
+	ONEOF(sm_phantom_section, defect, "none", "none|gap|duplicate|two_series|tilt|uneven",
+	      "what is wrong with a CT series on purpose"),
 };
-static const struct sm_fieldset phantom_set =
+const struct sm_fieldset sm_phantom_fieldset =
 	SM_FIELDSET("phantom", struct sm_phantom_section, phantom, "a synthetic cohort");
 
 static const struct sm_field source[] = {
@@ -155,7 +157,8 @@ static const struct sm_field root[] = {
 	WHOLE(sm_manifest_root, schema, NULL, 1, 1, "version of this schema"),
 	{"name", SM_F_STRING, AT(sm_manifest_root, name), .required = true,
 	 .doc = "short name of the data set or experiment"},
-	SECTION(phantom),
+	{"phantom", SM_F_MAPPING, AT(sm_manifest_root, phantom), "{}", .of = &sm_phantom_fieldset,
+	 .doc = "section phantom"},
 	SECTION(ingest),
 	SECTION(preprocess),
 	SECTION(split),

@@ -8,6 +8,7 @@
 #define SM_MANIFESTS_SCHEMA_H
 
 #include "core/field.h"
+#include "core/standardise.h"
 
 /* phantom: a synthetic cohort with exact truth. */
 struct sm_phantom_section {
@@ -18,6 +19,7 @@ struct sm_phantom_section {
 	double noise;             /* Rician sigma as a share of white-matter signal */
 	double bias;              /* amplitude of the bias field, share of 1 */
 	int kind;                 /* enum sm_phantom_kind */
+	int defect;               /* enum sm_phantom_defect (ingest/phantom.h) */
 };
 enum sm_phantom_kind { SM_PHANTOM_BRATS, SM_PHANTOM_CT_HEAD };
 
@@ -65,7 +67,6 @@ struct sm_tile_section {
 	int small;                 /* volume smaller than the tile: enum sm_small */
 	int64_t seed;
 };
-enum sm_standardise { SM_STANDARDISE_NONE, SM_STANDARDISE_SLICE, SM_STANDARDISE_TILE, SM_STANDARDISE_UNIT };
 enum sm_tile_layout { SM_TILES_SHARD, SM_TILES_FILES };
 enum sm_small { SM_SMALL_REJECT, SM_SMALL_PAD };
 
@@ -135,5 +136,8 @@ struct sm_manifest_root {
 };
 
 extern const struct sm_fieldset sm_manifest_schema;
+
+/* The phantom section's own table: the phantom tool takes the same keys on its command line. */
+extern const struct sm_fieldset sm_phantom_fieldset;
 
 #endif

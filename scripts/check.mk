@@ -22,6 +22,7 @@ check-asan: ## unit and stage tests under AddressSanitizer and UBSan
 
 check-valgrind: all tests ## unit tests of core under valgrind
 	set -e; for t in $(filter-out $(NO_VALGRIND),$(UNIT_TESTS)); do \
-		valgrind --quiet --leak-check=full --error-exitcode=1 $(BIN)/$$t >/dev/null; echo "valgrind clean: $$t"; done
+		valgrind --quiet --leak-check=full --show-leak-kinds=definite \
+			--errors-for-leak-kinds=definite --error-exitcode=1 $(BIN)/$$t >/dev/null; echo "valgrind clean: $$t"; done
 
 check-full: check check-asan check-valgrind ## check, then again under sanitizers and valgrind

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/hash.h"
+#include "core/stage.h"
+#include "eval/cases.h"
+#include "eval/summary.h"
+
+struct options {
+	char *pred, *truth;
+};
+
+#define AT(member) .offset = offsetof(struct options, member)
+static const struct sm_field fields[] = {
+	{"pred", SM_F_STRING, AT(pred), .path = true, .doc = "one predicted label volume, in place of --in"},
+	{"truth", SM_F_STRING, AT(truth), .path = true,
+	 .doc = "folder of stage ingest (role seg is the truth), or one label volume"},
+};
+static const struct sm_fieldset options = SM_FIELDSET("evaluate", struct options, fields, NULL);
+
+/* One case to score; either may be NULL: then the case is rejected. */
+struct pair {
+	const char *key;
+	const json_t *prediction, *truth;
+};
+
+struct work {
+	struct sm_run *run;
+	const struct options *o;
+	const struct sm_evaluate_section *settings;
+	struct sm_ledger predict, ingest;
+	struct pair *pairs;
+	size_t count;
+};
+
+static const char *pair_key(void *ctx, size_t i)
+{
+	return ((struct work *)ctx)->pairs[i].key;
+}
+
+static enum sm_status declare(struct sm_item *item, const json_t *record, const char *role,
+			      const char *from, struct sm_err *err)
+{
+	const json_t *output = sm_record_output(record, from);
+	const char *path = sm_json_text(output, "path"), *sha = sm_json_text(output, "sha256");
+	return path && sha ? sm_item_input(item, role, path, sha, err) : SM_OK;
+}
+
+static enum sm_status declare_file(struct sm_item *item, const char *role, const char *path,
+				   struct sm_err *err)
+{
+	char hex[65];
+	SM_TRY(sm_content_sha256(path, &item->run->mem, hex, err));
+	return sm_item_input(item, role, sm_path_base(path), hex, err);
+}
+
+static enum sm_status pair_inputs(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
+{
+	struct work *w = ctx;
+	const struct pair *p = &w->pairs[i];
+	if (w->o->pred) {
+		if (!w->run->out)
+			return SM_OK;
+		SM_TRY(declare_file(item, "prediction", w->o->pred, err));
+		return declare_file(item, "truth", w->o->truth, err);
+	}
+	SM_TRY(declare(item, p->prediction, "prediction", "prediction", err));
+	return declare(item, p->truth, "truth", "seg", err);
+}
+
+static enum sm_status read_pair(struct work *w, const struct pair *p, struct sm_vol *prediction,
+				struct sm_vol *truth, struct sm_err *err)
+{
+	struct sm_mem *mem = &w->run->mem;
+	if (w->o->pred) {
+		SM_TRY(sm_nii_read(w->o->pred, mem, prediction, NULL, err));
+		return sm_nii_read(w->o->truth, mem, truth, NULL, err);
+	}
+	if (!p->prediction)
+		return SM_FAIL(err, SM_INPUT, "case %s has a truth but no record in the predict ledger", p->key);
+	if (!p->truth)
+		return SM_FAIL(err, SM_INPUT, "case %s has a prediction but no record in the truth's ledger",
+			       p->key);
+	SM_TRY(sm_output_read(w->run->in, "predict", p->prediction, "prediction", mem, prediction, err));
+	return sm_output_read(w->o->truth, "ingest", p->truth, "seg", mem, truth, err);
+}
+
+static enum sm_status pair_work(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
+{
+	struct work *w = ctx;
+	const struct pair *p = &w->pairs[i];
+	struct sm_vol prediction = {0}, truth = {0};
+	struct sm_scores scores;
+	char *names[2] = {sm_strf("truth of %s", p->key), sm_strf("prediction of %s", p->key)};
+	enum sm_status st;
+	if (!names[0] || !names[1]) {
+		st = SM_FAIL(err, SM_BUDGET, "out of memory");
+		goto out;
+	}
+	SM_GOTO(st, read_pair(w, p, &prediction, &truth, err));
+	SM_GOTO(st, sm_score_volumes(&truth, names[0], &prediction, names[1], w->settings, &w->run->mem,
+				     item->jobs, &scores, err));
+	json_object_set_new(item->record, "scores", sm_scores_to_json(&scores));
+	json_object_set_new(item->record, "voxel_mm3", json_real(sm_voxel_mm3(&truth)));
+	json_t *patient = json_object_get(p->truth, "patient");
+	if (patient)
+		json_object_set_new(item->record, "patient", json_string(json_string_value(patient)));
+out:
+	free(names[0]);
+	free(names[1]);
+	sm_vol_clear(&prediction);
+	sm_vol_clear(&truth);
+	return st;
+}
+
+/* True when predict was asked for every case, so that a truth without prediction is a fault. */
+static bool predicted_all(const struct sm_ledger *predict)
+{
+	const json_t *manifest = json_object_get(json_object_get(predict->header, "settings"), "manifest");
+	const char *fold = sm_json_text(json_object_get(manifest, "predict"), "fold");
+	return fold && strcmp(fold, "all") == 0;
+}
+
+/* Merges the two sorted ledgers. Cases of other folds have no prediction: they are listed. */
+static enum sm_status list_pairs(struct work *w, struct sm_err *err)
+{
+	size_t np = json_array_size(w->predict.records), nt = json_array_size(w->ingest.records);
+	bool all = predicted_all(&w->predict);
+	json_t *others = json_array();
+	json_object_set_new(w->run->ledger.header, "not_predicted", others);
+	w->pairs = sm_arena_alloc(&w->run->arena, (np + nt + 1) * sizeof *w->pairs);
+	if (!w->pairs || !others)
+		return SM_FAIL(err, SM_BUDGET, "list of cases: out of memory");
+	for (size_t i = 0, k = 0; i < np || k < nt;) {
+		const json_t *p = json_array_get(w->predict.records, i);
+		const json_t *t = json_array_get(w->ingest.records, k);
+		int order = !p ? 1 : !t ? -1 : strcmp(sm_record_key(p), sm_record_key(t));
+		struct pair *pair = &w->pairs[w->count];
+		*pair = (struct pair){sm_record_key(order <= 0 ? p : t), order <= 0 ? p : NULL,
+				      order >= 0 ? t : NULL};
+		i += order <= 0;
+		k += order >= 0;
+		if (pair->prediction || all)
+			w->count++;
+		else
+			json_array_append_new(others, json_string(pair->key));
+	}
+	if (json_array_size(others))
+		sm_info(&w->run->log, NULL, "%zu cases were not predicted (other folds): not scored",
+			json_array_size(others));
+	return SM_OK;
+}
+
+static enum sm_status write_table(struct sm_run *run, const char *name, const char *role,
+				  const struct sm_text *text, json_t *outputs, struct sm_err *err)
+{
+	char hex[65], *path = sm_path_join(run->out, name);
+	enum sm_status st = path ? sm_text_check(text, name, err)
+				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
+	if (st == SM_OK)
+		st = sm_file_write(path, text->data, text->n, err);
+	free(path);
+	SM_TRY(st);
+	sm_sha256_bytes(text->data, text->n, hex);
+	json_array_append_new(outputs, json_pack("{s:s, s:s, s:s}", "path", name, "role", role, "sha256", hex));
+	return SM_OK;
+}
+
+/* The tables over all good cases: into the ledger's header, to CSV files, and to the terminal. */
+static enum sm_status finish(struct work *w, struct sm_err *err)
+{
+	struct sm_run *run = w->run;
+	struct sm_text cases = {0}, summary = {0}, screen = {0};
+	struct sm_summary sum;
+	size_t n = 0, i;
+	json_t *record, *outputs = json_array();
+	enum sm_status st;
+	struct sm_scores *scores = sm_alloc(&run->mem, w->count + 1, sizeof *scores, "scores", err);
+	json_object_set_new(run->ledger.header, "outputs", outputs);
+	if (!scores)
+		return SM_BUDGET;
+	sm_scores_csv_head(&cases);
+	json_array_foreach(run->ledger.records, i, record)
+	{
+		if (!sm_record_ok(record))
+			continue;
+		SM_GOTO(st, sm_scores_from_json(json_object_get(record, "scores"), sm_record_key(record),
+						&scores[n], err));
+		sm_scores_csv(&cases, sm_record_key(record), &scores[n++]);
+	}
+	SM_GOTO(st, sm_summarise(scores, n, &sum, err));
+	json_object_set_new(run->ledger.header, "summary", sm_summary_to_json(&sum));
+	sm_summary_csv(&summary, &sum);
+	if (run->out) {
+		SM_GOTO(st, write_table(run, "scores.csv", "scores", &cases, outputs, err));
+		SM_GOTO(st, write_table(run, "summary.csv", "summary", &summary, outputs, err));
+	}
+	if (w->o->pred && n)
+		sm_scores_print(&screen, &scores[0]);
+	else if (n)
+		sm_summary_print(&screen, &sum);
+	SM_GOTO(st, sm_text_check(&screen, "table", err));
+	if (screen.n)
+		fputs(screen.data, stdout);
+out:
+	sm_free(scores);
+	sm_text_clear(&cases);
+	sm_text_clear(&summary);
+	sm_text_clear(&screen);
+	return st;
+}
+
+static enum sm_status check_options(struct work *w, struct sm_err *err)
+{
+	const struct options *o = w->o;
+	const struct sm_run *run = w->run;
+	if (!o->truth)
+		return SM_FAIL(err, SM_USAGE, "--truth: is missing: a folder of stage ingest or a label volume");
+	if (o->pred && run->in)
+		return SM_FAIL(err, SM_USAGE, "--pred and --in: only one of them can be given");
+	if (!o->pred && !run->in)
+		return SM_FAIL(err, SM_USAGE, "--in: is missing (or --pred for a single volume)");
+	if (!o->pred && !run->out)
+		return SM_FAIL(err, SM_USAGE, "--out: is missing");
+	if (o->pred && (sm_is_dir(o->pred) || sm_is_dir(o->truth)))
+		return SM_FAIL(err, SM_USAGE, "--pred: with it, --pred and --truth are label volumes, not folders");
+	if (o->pred && !sm_file_exists(o->pred))
+		return SM_FAIL(err, SM_USAGE, "--pred: %s does not exist", o->pred);
+	if (o->pred && !sm_file_exists(o->truth))
+		return SM_FAIL(err, SM_USAGE, "--truth: %s does not exist", o->truth);
+	return SM_OK;
+}
+
+static enum sm_status run_stage(struct sm_run *run, struct sm_err *err)
+{
+	const struct sm_manifest_root *manifest = run->manifest;
+	struct work w = {.run = run, .o = run->options, .settings = manifest->evaluate};
+	struct pair single = {.key = "pair"};
+	enum sm_status st;
+	SM_GOTO(st, check_options(&w, err));
+	if (w.o->pred) {
+		w.pairs = &single;
+		w.count = 1;
+	} else {
+		SM_GOTO(st, sm_run_parent(run, run->in, "predict", &w.predict, err));
+		SM_GOTO(st, sm_run_parent(run, w.o->truth, "ingest", &w.ingest, err));
+		SM_GOTO(st, list_pairs(&w, err));
+	}
+	struct sm_items items = {.count = w.count,
+				 .noun = "cases",
+				 .ctx = &w,
+				 .key = pair_key,
+				 .inputs = pair_inputs,
+				 .work = pair_work};
+	SM_GOTO(st, sm_run_items(run, &items, err));
+	if (!run->dry_run)
+		st = finish(&w, err);
+out:
+	sm_ledger_clear(&w.predict);
+	sm_ledger_clear(&w.ingest);
+	return st;
+}
+
+static const char *const sections[] = {"evaluate", NULL};
+static const struct sm_stage stage = {
+	.name = "evaluate",
+	.summary = "scores predicted label volumes against the truth",
+	.details = "Reads the predictions of stage predict (--in) and the label volumes of stage ingest\n"
+		   "(--truth); writes scores.csv (a row a case and region), summary.csv and the ledger, and\n"
+		   "prints the table. Regions are BraTS's WT, TC and ET, the original study's TC (label 1\n"
+		   "alone) and each label.\n\n"
+		   "  scanmill evaluate --in W/predict --truth W/ingest --out W/evaluate\n"
+		   "  scanmill evaluate --pred p.nii.gz --truth t.nii.gz",
+	.version = 1,
+	.options = &options,
+	.manifest = &sm_manifest_schema,
+	.sections = sections,
+	.run = run_stage,
+};
+
+int main(int argc, char **argv)
+{
+	return sm_stage_main(&stage, argc, argv);
+}

@@ -1,0 +1,17 @@
+# eval/: scores and the report. A metric or a region is one row of a table in metrics.c.
+LIBS += eval
+eval_SRC := \
+	eval/cases.c \
+	eval/history.c \
+	eval/metrics.c \
+	eval/montage.c \
+	eval/report_page.c \
+	eval/report_parts.c \
+	eval/report_tables.c \
+	eval/summary.c
+
+EXES += scanmill-evaluate scanmill-report
+scanmill-evaluate_SRC := eval/evaluate_main.c
+scanmill-evaluate_USE := eval manifest ops core
+scanmill-report_SRC := eval/report_main.c
+scanmill-report_USE := eval manifest ops core

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/cases.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_SIZE 101 /* longest key and its zero byte */
+static const char case_word[] = "{case}";
+
+/* *got: length of the case name bound so far, 0 = not yet. */
+static bool match(const char *p, const char *s, char *name, size_t n, size_t got)
+{
+	for (; *p; p++, s++) {
+		if (*p == '*') {
+			for (;; s++) {
+				if (match(p + 1, s, name, n, got))
+					return true;
+				if (!*s || *s == '/')
+					return false;
+			}
+		}
+		if (strncmp(p, case_word, sizeof case_word - 1) == 0) {
+			p += sizeof case_word - 1;
+			if (got)
+				return strncmp(s, name, got) == 0 && match(p, s + got, name, n, got);
+			for (size_t k = 1; k < n && s[k - 1] && s[k - 1] != '/'; k++) {
+				memcpy(name, s, k);
+				name[k] = '\0';
+				if (match(p, s + k, name, n, k))
+					return true;
+			}
+			return false;
+		}
+		if (*p != *s)
+			return false;
+	}
+	return *s == '\0';
+}
+
+bool sm_pattern_match(const char *pattern, const char *path, char *name, size_t n)
+{
+	name[0] = '\0';
+	bool fits = match(pattern, path, name, n, 0);
+	if (!fits)
+		name[0] = '\0';
+	return fits;
+}
+
+/* One file that one source took. */
+struct hit {
+	char name[NAME_SIZE];
+	size_t source, path;
+};
+
+struct hits {
+	struct hit *v;
+	size_t n, room;
+};
+
+static enum sm_status add_hit(struct hits *hits, const char *name, size_t source, size_t path,
+			      struct sm_err *err)
+{
+	if (hits->n == hits->room) {
+		size_t room = hits->room ? hits->room * 2 : 64;
+		struct hit *more = realloc(hits->v, room * sizeof *more);
+		if (!more)
+			return SM_FAIL(err, SM_BUDGET, "ingest: out of memory for %zu files", room);
+		hits->v = more;
+		hits->room = room;
+	}
+	struct hit *h = &hits->v[hits->n++];
+	*h = (struct hit){.source = source, .path = path};
+	snprintf(h->name, sizeof h->name, "%s", name);
+	return SM_OK;
+}
+
+static int by_case(const void *a, const void *b)
+{
+	const struct hit *x = a, *y = b;
+	int c = strcmp(x->name, y->name);
+	if (c)
+		return c;
+	if (x->source != y->source)
+		return x->source < y->source ? -1 : 1;
+	return (x->path > y->path) - (x->path < y->path);
+}
+
+/* Letters, digits, '_', '-', '.' stay; anything else becomes '_'. */
+static char *key_of(struct sm_arena *arena, const char *name)
+{
+	char *key = sm_arena_strf(arena, "%s%s", *name == '.' || *name == '-' ? "_" : "", name);
+	for (char *c = key; c && *c; c++)
+		if (!isalnum((unsigned char)*c) && !strchr("_-.", *c))
+			*c = '_';
+	return key;
+}
+
+static size_t count_names(const struct hits *hits)
+{
+	size_t names = 0;
+	for (size_t i = 0; i < hits->n; i++)
+		names += !i || strcmp(hits->v[i].name, hits->v[i - 1].name) != 0;
+	return names;
+}
+
+/* Files of patterns without {case} go to the only case there is. */
+static enum sm_status settle_nameless(struct hits *hits, const struct sm_source *sources,
+				      struct sm_err *err)
+{
+	size_t nameless = 0, names;
+	while (nameless < hits->n && !*hits->v[nameless].name)
+		nameless++; /* sorted first */
+	names = count_names(hits) - (nameless > 0);
+	if (!nameless)
+		return SM_OK;
+	if (names != 1)
+		return SM_FAIL(err, SM_USAGE,
+			       "ingest.sources: the pattern '%s' of role %s has no {case}, which is "
+			       "allowed only with exactly one case; %zu were found",
+			       sources[hits->v[0].source].pattern, sources[hits->v[0].source].role, names);
+	for (size_t i = 0; i < nameless; i++)
+		memcpy(hits->v[i].name, hits->v[nameless].name, NAME_SIZE);
+	qsort(hits->v, hits->n, sizeof *hits->v, by_case);
+	return SM_OK;
+}
+
+/* Fills one case from hits[0..n), which share its name; sources missing here become its problem. */
+static bool fill_case(struct sm_raw_cases *list, struct sm_raw_case *c, const struct hit *hit, size_t n,
+		      const struct sm_source *sources, size_t source_count,
+		      const struct sm_paths *paths)
+{
+	c->file = sm_arena_alloc(&list->arena, (source_count + 1) * sizeof *c->file);
+	c->key = key_of(&list->arena, hit->name);
+	if (!c->file || !c->key)
+		return false;
+	for (size_t s = 0; s < source_count; s++) {
+		const struct hit *first = NULL;
+		size_t found = 0;
+		for (size_t i = 0; i < n; i++)
+			if (hit[i].source == s && found++ == 0)
+				first = &hit[i];
+		if (found > 1 && !c->problem)
+			c->problem = sm_arena_strf(&list->arena,
+						   "case %s: %zu files fit role %s (%s, %s), allowed is one",
+						   c->key, found, sources[s].role, paths->path[first->path],
+						   paths->path[first[1].path]);
+		if (!found && !sources[s].optional && !c->problem)
+			c->problem = sm_arena_strf(&list->arena,
+						   "case %s: no file for role %s (pattern '%s')", c->key,
+						   sources[s].role, sources[s].pattern);
+		if (found)
+			c->file[c->n++] = (struct sm_raw_file){sources[s].role,
+								paths->path[first->path],
+								sources[s].label};
+	}
+	return true;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return strcmp(((const struct sm_raw_case *)a)->key, ((const struct sm_raw_case *)b)->key);
+}
+
+static enum sm_status group(const struct hits *hits, const struct sm_source *sources, size_t n,
+			    const struct sm_paths *paths, struct sm_raw_cases *out,
+			    struct sm_err *err)
+{
+	size_t names = count_names(hits);
+	out->v = sm_arena_alloc(&out->arena, (names + 1) * sizeof *out->v);
+	for (size_t i = 0; out->v && i < hits->n;) {
+		size_t run = 1;
+		while (i + run < hits->n && strcmp(hits->v[i + run].name, hits->v[i].name) == 0)
+			run++;
+		if (!fill_case(out, &out->v[out->n++], hits->v + i, run, sources, n, paths))
+			return SM_FAIL(err, SM_BUDGET, "ingest: out of memory for %zu cases", names);
+		i += run;
+	}
+	if (!out->v)
+		return SM_FAIL(err, SM_BUDGET, "ingest: out of memory for %zu cases", names);
+	qsort(out->v, out->n, sizeof *out->v, by_key);
+	for (size_t i = 1; i < out->n; i++)
+		if (strcmp(out->v[i].key, out->v[i - 1].key) == 0)
+			return SM_FAIL(err, SM_INPUT,
+				       "two case names become the same key %s; allowed in names are "
+				       "letters, digits, '_', '-' and '.'",
+				       out->v[i].key);
+	out->unmatched = paths->count > hits->n ? paths->count - hits->n : 0;
+	return SM_OK;
+}
+
+enum sm_status sm_raw_cases_find(const struct sm_paths *paths, const struct sm_source *sources,
+				   size_t n, struct sm_raw_cases *out, struct sm_err *err)
+{
+	*out = (struct sm_raw_cases){0};
+	struct hits hits = {0};
+	enum sm_status st = SM_OK;
+	char name[NAME_SIZE];
+	for (size_t s = 0; s < n; s++)
+		for (size_t i = 0; i < paths->count; i++)
+			if (sm_pattern_match(sources[s].pattern, paths->path[i], name, sizeof name))
+				SM_GOTO(st, add_hit(&hits, name, s, i, err));
+	if (hits.n)
+		qsort(hits.v, hits.n, sizeof *hits.v, by_case);
+	SM_GOTO(st, settle_nameless(&hits, sources, err));
+	SM_GOTO(st, group(&hits, sources, n, paths, out, err));
+out:
+	free(hits.v);
+	if (st != SM_OK)
+		sm_raw_cases_clear(out);
+	return st;
+}
+
+/* Roles in the channel order of the original study; each with the file endings of its years. */
+static const struct brats_role {
+	const char *role;
+	const char *pattern[2];
+	bool label;
+} brats_roles[] = {
+	{"flair", {"{case}/{case}_flair.nii*", "{case}/{case}-t2f.nii*"}, false},
+	{"t1ce", {"{case}/{case}_t1ce.nii*", "{case}/{case}-t1c.nii*"}, false},
+	{"t1", {"{case}/{case}_t1.nii*", "{case}/{case}-t1n.nii*"}, false},
+	{"t2", {"{case}/{case}_t2.nii*", "{case}/{case}-t2w.nii*"}, false},
+	{"seg", {"{case}/{case}_seg.nii*", "{case}/{case}-seg.nii*"}, true},
+};
+#define BRATS_ROLES (sizeof brats_roles / sizeof *brats_roles)
+
+/* The last two parts of a path: folder and file. */
+static const char *tail(const char *path)
+{
+	const char *file = strrchr(path, '/');
+	if (!file)
+		return path;
+	while (file > path && file[-1] != '/')
+		file--;
+	return file;
+}
+
+static enum sm_status brats_hits(const struct sm_paths *paths, struct hits *hits,
+				 struct sm_err *err)
+{
+	char name[NAME_SIZE];
+	for (size_t i = 0; i < paths->count; i++)
+		for (size_t s = 0; s < BRATS_ROLES; s++)
+			for (int k = 0; k < 2; k++)
+				if (sm_pattern_match(brats_roles[s].pattern[k], tail(paths->path[i]),
+						     name, sizeof name))
+					SM_TRY(add_hit(hits, name, s, i, err));
+	if (hits->n)
+		qsort(hits->v, hits->n, sizeof *hits->v, by_case);
+	return SM_OK;
+}
+
+/* The only file named *Segm.nii* in the folder of the case's first file; NULL when there is none or
+ * several. */
+static const char *stray_label(const struct sm_raw_case *c, const struct sm_paths *paths)
+{
+	const char *known = c->file[0].path, *found = NULL, *slash = strrchr(known, '/');
+	size_t folder = slash ? (size_t)(slash - known) + 1 : 0, n = 0;
+	for (size_t i = 0; i < paths->count; i++) {
+		const char *p = paths->path[i];
+		char name[NAME_SIZE];
+		if (strncmp(p, known, folder) != 0 ||
+		    !sm_pattern_match("*Segm.nii*", p + folder, name, sizeof name))
+			continue;
+		found = p;
+		n++;
+	}
+	return n == 1 ? found : NULL;
+}
+
+static enum sm_status settle_labels(struct sm_raw_cases *out, const struct sm_paths *paths,
+				    bool any, struct sm_err *err)
+{
+	for (size_t i = 0; i < out->n; i++) {
+		struct sm_raw_case *c = &out->v[i];
+		if (c->problem || c->file[c->n - 1].label)
+			continue;
+		const char *stray = stray_label(c, paths);
+		if (stray) {
+			c->file[c->n++] = (struct sm_raw_file){"seg", stray, true};
+			c->warning = sm_arena_strf(&out->arena,
+						   "the label file has another name than %s_seg.nii; the only "
+						   "*Segm.nii* file of the folder was taken",
+						   c->key);
+		} else if (any) {
+			c->problem = sm_arena_strf(&out->arena,
+						   "case %s: no file for role seg (pattern '%s'), "
+						   "while other cases have one",
+						   c->key, brats_roles[BRATS_ROLES - 1].pattern[0]);
+		}
+		if ((stray || any) && !c->problem && !c->warning)
+			return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
+	}
+	return SM_OK;
+}
+
+enum sm_status sm_raw_cases_brats(const struct sm_paths *paths, struct sm_raw_cases *out,
+			      struct sm_err *err)
+{
+	*out = (struct sm_raw_cases){0};
+	struct hits hits = {0};
+	struct sm_source sources[BRATS_ROLES] = {0};
+	enum sm_status st = SM_OK;
+	bool any = false;
+	for (size_t s = 0; s < BRATS_ROLES; s++)
+		sources[s] = (struct sm_source){(char *)brats_roles[s].role,
+						(char *)brats_roles[s].pattern[0], brats_roles[s].label,
+						brats_roles[s].label};
+	SM_GOTO(st, brats_hits(paths, &hits, err));
+	for (size_t i = 0; i < hits.n; i++)
+		any = any || brats_roles[hits.v[i].source].label;
+	SM_GOTO(st, group(&hits, sources, BRATS_ROLES, paths, out, err));
+	SM_GOTO(st, settle_labels(out, paths, any, err));
+out:
+	free(hits.v);
+	if (st != SM_OK)
+		sm_raw_cases_clear(out);
+	return st;
+}
+
+void sm_raw_cases_clear(struct sm_raw_cases *list)
+{
+	sm_arena_clear(&list->arena);
+	*list = (struct sm_raw_cases){0};
+}

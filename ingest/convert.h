@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One item of a raw tree to clean NIfTI files and a sidecar below the stage's output folder.
+ */
+#ifndef SM_INGEST_CONVERT_H
+#define SM_INGEST_CONVERT_H
+
+#include "core/vol.h"
+#include "ingest/raw.h"
+
+/* What the manifest and the command line ask for. */
+struct sm_convert {
+	const struct sm_raw *raw;
+	bool regrid;           /* uneven: regrid */
+	int compression;       /* gzip level, 0 = plain .nii */
+	double grid_tolerance; /* mm */
+};
+
+/* Writes KEY/image.nii.gz and KEY/image.json of a series, and fills the item's record. */
+enum sm_status sm_convert_series(const struct sm_convert *c, size_t series, struct sm_item *item,
+				 struct sm_err *err);
+
+/* Writes KEY/ROLE.nii.gz of each role and KEY/case.json, and fills the item's record. */
+enum sm_status sm_convert_case(const struct sm_convert *c, const struct sm_raw_case *found,
+			       struct sm_item *item, struct sm_err *err);
+
+/* Writes vol to KEY/ROLE.nii[.gz] and notes it as an output. */
+enum sm_status sm_convert_write(const struct sm_convert *c, const char *role,
+				const struct sm_vol *vol, struct sm_item *item, struct sm_err *err);
+
+/* Writes the sidecar to KEY/NAME and notes it as an output of role "sidecar". */
+enum sm_status sm_convert_sidecar(const char *name, const json_t *sidecar, struct sm_item *item,
+				  struct sm_err *err);
+
+/* {"dim", "spacing", "affine" (16 numbers, row-major), "axes"} of a volume; new reference. */
+json_t *sm_convert_geometry(const struct sm_vol *vol);
+
+#endif

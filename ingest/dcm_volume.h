@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A series of slices to one volume: decoded in parallel, rescaled, placed in RAS+ space, and put on
+ * an even grid when asked to.
+ */
+#ifndef SM_INGEST_DCM_VOLUME_H
+#define SM_INGEST_DCM_VOLUME_H
+
+#include "core/vol.h"
+#include "ingest/scan.h"
+#include "ingest/sidecar.h"
+
+/* How stored numbers became the volume's. */
+enum sm_scaling {
+	SM_SCALING_NONE,   /* slope 1, intercept 0 everywhere */
+	SM_SCALING_EXACT,  /* applied, the results are whole numbers */
+	SM_SCALING_HEADER, /* stored numbers kept, slope and intercept in the NIfTI header */
+	SM_SCALING_FLOAT,  /* differs from slice to slice: float32 real values */
+};
+const char *sm_scaling_name(enum sm_scaling scaling);
+
+struct sm_series_volume {
+	struct sm_vol vol;
+	enum sm_scaling scaling;
+	double slope, intercept;     /* the series' when constant */
+	bool inverted;               /* MONOCHROME1 was turned round */
+	bool inverted_kept;          /* MONOCHROME1 with a unit (HU, Bq/ml, SUV): numbers kept */
+	bool regridded;
+	double grid_mm;              /* slice distance of the new grid */
+	double fill;                 /* value outside the old slices */
+	size_t filled;               /* voxels that got it */
+	struct sm_sidecar_text *text; /* one a slice, in the series' order; owned */
+};
+
+/* Reads the series' slices below root. allow_regrid lets uneven, gapped, crooked and tilted stacks be interpolated;
+ * without it the first three are refused and a tilt is kept in the affine. File names in
+ * sentences are hashes. SM_INPUT, SM_BUDGET (checked before any decoding), SM_IO. Clear with
+ * sm_series_volume_clear. */
+enum sm_status sm_series_read(const char *root, const struct sm_scan *scan,
+			      const struct sm_series *series, const struct sm_salt *salt,
+			      bool allow_regrid, struct sm_mem *mem, int jobs,
+			      struct sm_series_volume *out, struct sm_err *err);
+void sm_series_volume_clear(struct sm_series_volume *v);
+
+/* Puts an uneven or tilted stack of real values on an orthogonal grid along the normal with the
+ * typical slice distance: bilinear in the plane where slices are shifted, linear between slices.
+ * heads are the slices' in order. vol must be float32 (see sm_vol_to_f32) and is replaced. */
+enum sm_status sm_stack_regrid(struct sm_series_volume *v, const struct sm_stack *stack,
+			       const struct sm_dcm_head *const *heads, struct sm_mem *mem, int jobs,
+			       struct sm_err *err);
+
+#endif

@@ -1,0 +1,38 @@
+# Phantom: synthetic cohorts with exact truth, and the small DICOM writer.
+LIBS += phantom
+phantom_SRC := ingest/phantom_shape.c ingest/phantom_brats.c ingest/phantom_ct.c ingest/dicom_write.c
+EXES += scanmill-phantom
+scanmill-phantom_SRC := ingest/phantom_main.c
+scanmill-phantom_USE := phantom manifest ops core
+scanmill-phantom_LD :=
+
+
+# Scans in. The only C++ of the project; DCMTK is linked by hand: its pkg-config file lists libraries that
+# nobody here uses.
+LIBS += ingest
+ingest_SRC := \
+	ingest/cases.c \
+	ingest/convert.c \
+	ingest/dcm_group.c \
+	ingest/dcm_head.c \
+	ingest/dcm_pixels.c \
+	ingest/dcm_regrid.c \
+	ingest/dcm_stack.c \
+	ingest/dcm_volume.c \
+	ingest/dcmtk_c.cc \
+	ingest/nifti_case.c \
+	ingest/raw.c \
+	ingest/salt.c \
+	ingest/scan.c \
+	ingest/sidecar.c
+DCMTK_LD := -ldcmjpls -ldcmjpeg -ldcmdata -loflog -lofstd -lstdc++
+
+EXES += scanmill-index
+scanmill-index_SRC := ingest/index_main.c
+scanmill-index_USE := ingest manifest ops core
+scanmill-index_LD := $(DCMTK_LD)
+
+EXES += scanmill-ingest
+scanmill-ingest_SRC := ingest/ingest_main.c
+scanmill-ingest_USE := ingest manifest ops core
+scanmill-ingest_LD := $(DCMTK_LD)

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * scanmill phantom: writes a synthetic cohort and phantom.json, the truth about it. A tool, not a
+ * stage: its folder stands for raw data, so it gets no ledger.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/stage.h"
+#include "ingest/phantom.h"
+#include "manifests/schema.h"
+
+#define FACTS_NAME "phantom.json"
+
+/* The manifest's section, with what stands on the command line over it. */
+static struct sm_phantom_section resolve(const struct sm_run *run)
+{
+	const struct sm_manifest_root *root = run->manifest;
+	struct sm_phantom_section s = *root->phantom;
+	const struct sm_phantom_section *given = run->options;
+#define TAKE(member) \
+	if (sm_run_given(run, #member)) \
+	s.member = given->member
+	TAKE(kind);
+	TAKE(cases);
+	TAKE(size);
+	TAKE(spacing);
+	TAKE(empty_et);
+	TAKE(noise);
+	TAKE(bias);
+	TAKE(defect);
+#undef TAKE
+	return s;
+}
+
+static json_t *settings_of(const struct sm_run *run, const struct sm_phantom_section *s)
+{
+	json_t *settings = sm_fields_dump(&sm_phantom_fieldset, s);
+	json_object_set_new(settings, "seed", json_integer((json_int_t)run->seed));
+	json_object_set_new(settings, "version", json_integer(run->stage->version));
+	return settings;
+}
+
+/* A folder with another cohort in it is refused: their cases would mix. */
+static enum sm_status check_folder(const char *path, const json_t *settings, struct sm_err *err)
+{
+	if (!sm_file_exists(path))
+		return SM_OK;
+	json_t *old = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+	bool same = json_equal(json_object_get(old, "settings"), settings);
+	json_decref(old);
+	if (!same)
+		return SM_FAIL(err, SM_USAGE,
+			       "%s: belongs to a cohort with other settings, allowed is "
+			       "an empty folder or the same cohort again",
+			       path);
+	return SM_OK;
+}
+
+static enum sm_status write_facts(const char *path, const json_t *settings, json_t *cases,
+				  struct sm_err *err)
+{
+	json_t *all = json_object();
+	json_object_set_new(all, "schema", json_integer(1));
+	json_object_set(all, "settings", (json_t *)settings);
+	json_object_set(all, "cases", cases);
+	char *text = json_dumps(all, JSON_INDENT(1) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+	json_decref(all);
+	if (!text)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", path);
+	enum sm_status st = sm_file_write(path, text, strlen(text), err);
+	free(text);
+	return st;
+}
+
+static void print_table(const json_t *cases)
+{
+	size_t i;
+	const char *region;
+	json_t *facts, *volume;
+	json_array_foreach(cases, i, facts)
+	{
+		printf("%s", sm_json_text(facts, "key"));
+		json_object_foreach(json_object_get(facts, "mm3"), region, volume)
+			printf("  %s %.1f", region, json_real_value(volume) / 1000);
+		printf("  cm3\n");
+	}
+}
+
+static enum sm_status run_phantom(struct sm_run *run, struct sm_err *err)
+{
+	struct sm_phantom_section s = resolve(run);
+	struct sm_phantom p = {
+		.cases = s.cases,
+		.size = {s.size.v[0], s.size.v[1], s.size.v[2]},
+		.spacing = {s.spacing.v[0], s.spacing.v[1], s.spacing.v[2]},
+		.empty_et = s.empty_et,
+		.noise = s.noise,
+		.bias = s.bias,
+		.defect = (enum sm_phantom_defect)s.defect,
+		.seed = run->seed,
+		.jobs = run->jobs,
+		.mem = &run->mem,
+		.log = &run->log,
+	};
+	json_t *settings = NULL, *facts = NULL;
+	enum sm_status st = SM_OK;
+	char *path = sm_path_join(run->out, FACTS_NAME);
+	if (!path)
+		return SM_FAIL(err, SM_BUDGET, "phantom: out of memory");
+	if (s.kind == SM_PHANTOM_BRATS && s.defect != SM_DEFECT_NONE) {
+		st = SM_FAIL(err, SM_USAGE,
+			     "--defect: allowed with kind brats is only none, "
+			     "defects belong to kind ct_head");
+		goto out;
+	}
+	settings = settings_of(run, &s);
+	SM_GOTO(st, check_folder(path, settings, err));
+	if (run->dry_run) {
+		sm_info(&run->log, NULL, "%lld cases would be made", (long long)p.cases);
+		goto out;
+	}
+	if (s.kind == SM_PHANTOM_BRATS)
+		st = sm_phantom_brats(&p, run->out, &facts, err);
+	else
+		st = sm_phantom_ct(&p, run->out, &facts, err);
+	if (st == SM_OK)
+		st = write_facts(path, settings, facts, err);
+	if (st == SM_OK)
+		print_table(facts);
+out:
+	json_decref(facts);
+	json_decref(settings);
+	free(path);
+	return st;
+}
+
+static const char *const sections[] = {"phantom", NULL};
+
+static const struct sm_stage stage = {
+	.name = "phantom",
+	.summary = "write a synthetic cohort with exact truth",
+	.details =
+		"Writes --out/BraTS20_Training_NNN/ (kind brats: flair, t1, t1ce, t2, seg as .nii.gz)\n"
+		"or --out/CT_NNN/ (kind ct_head: a DICOM series, one file a slice), and\n"
+		"--out/phantom.json with the volumes of every region. --seed decides all that is random.\n"
+		"\n"
+		"  scanmill phantom --out raw --cases 12 --size 64,64,32\n"
+		"  scanmill phantom --out ct --kind ct_head --cases 1 --size 256,256,40 --spacing 1,1,4",
+	.version = 1,
+	.needs = SM_NEEDS_OUT | SM_NO_LEDGER,
+	.options = &sm_phantom_fieldset,
+	.manifest = &sm_manifest_schema,
+	.sections = sections,
+	.run = run_phantom,
+};
+
+int main(int argc, char **argv)
+{
+	return sm_stage_main(&stage, argc, argv);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/scan.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/hash.h"
+#include "core/par.h"
+
+#define PEEK 512
+
+static const char *const kind_names[SM_FILE_KINDS] = {
+	[SM_FILE_OTHER] = "other",     [SM_FILE_DICOM] = "dicom",   [SM_FILE_NIFTI] = "nifti",
+	[SM_FILE_PICTURE] = "picture", [SM_FILE_BROKEN] = "broken",
+};
+
+const char *sm_file_kind_name(enum sm_file_kind kind)
+{
+	return kind_names[kind];
+}
+
+static uint32_t le(const unsigned char *b, int n)
+{
+	uint32_t v = 0;
+	for (int i = n - 1; i >= 0; i--)
+		v = v << 8 | b[i];
+	return v;
+}
+
+static uint32_t be(const unsigned char *b, int n)
+{
+	uint32_t v = 0;
+	for (int i = 0; i < n; i++)
+		v = v << 8 | b[i];
+	return v;
+}
+
+/* First element of a data set without preamble: group 2 or 8 in either byte order, then a value representation of
+ * two capitals or a small implicit length. */
+static bool starts_like_dicom(const unsigned char *b, size_t n)
+{
+	if (n < 16)
+		return false;
+	uint32_t group = le(b, 2), element = le(b + 2, 2), length = le(b + 4, 4);
+	if (group == 0x0200 || group == 0x0800) {
+		group = be(b, 2);
+		element = be(b + 2, 2);
+		length = be(b + 4, 4);
+	}
+	if ((group != 2 && group != 8) || element > 0x0070)
+		return false;
+	return (isupper(b[4]) && isupper(b[5])) || length <= 256;
+}
+
+static bool is_nifti(const unsigned char *b, size_t n, const char *name)
+{
+	if (n >= 2 && b[0] == 0x1f && b[1] == 0x8b)
+		return sm_ends_with(name, ".nii.gz");
+	if (n < 4)
+		return false;
+	uint32_t size = le(b, 4), swapped = be(b, 4);
+	if (n >= 348 && (size == 348 || swapped == 348))
+		return memcmp(b + 344, "n+1", 4) == 0 || memcmp(b + 344, "ni1", 4) == 0;
+	if (n >= 12 && (size == 540 || swapped == 540))
+		return memcmp(b + 4, "n+2", 4) == 0 || memcmp(b + 4, "ni2", 4) == 0;
+	return false;
+}
+
+enum sm_file_kind sm_file_kind_of(const unsigned char *b, size_t n, const char *name)
+{
+	static const struct {
+		const char *magic;
+		size_t n;
+	} pictures[] = {
+		{"\x89PNG\r\n", 6}, {"\xff\xd8\xff", 3}, {"II*\0", 4}, {"MM\0*", 4},
+		{"BM", 2},          {"P5\n", 3},         {"P2\n", 3},  {"P6\n", 3},
+		{"GIF8", 4},
+	};
+	if (n >= 132 && memcmp(b + 128, "DICM", 4) == 0)
+		return SM_FILE_DICOM;
+	if (is_nifti(b, n, name) || sm_ends_with(name, ".nii") || sm_ends_with(name, ".nii.gz"))
+		return SM_FILE_NIFTI;
+	for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
+		if (n >= pictures[i].n && memcmp(b, pictures[i].magic, pictures[i].n) == 0)
+			return SM_FILE_PICTURE;
+	if (starts_like_dicom(b, n) || sm_ends_with(name, ".dcm") || sm_ends_with(name, ".DCM"))
+		return SM_FILE_DICOM;
+	return SM_FILE_OTHER;
+}
+
+struct work {
+	const char *root;
+	struct sm_scan *scan;
+	struct sm_dcm_head **head; /* one a path, NULL for what is no DICOM file */
+	char **why;                /* one a path, for broken ones */
+	struct sm_progress progress;
+	pthread_mutex_t lock;
+	size_t done;
+};
+
+static enum sm_status read_head(struct work *w, size_t i, const char *full, struct sm_err *err)
+{
+	struct sm_dicom *dcm;
+	struct sm_err why = {0};
+	enum sm_status st = sm_dicom_open(full, true, &dcm, &why);
+	if (st == SM_INTERNAL || st == SM_BUDGET) {
+		*err = why;
+		return st;
+	}
+	if (st != SM_OK) {
+		w->scan->kind[i] = SM_FILE_BROKEN;
+		w->why[i] = sm_strf("%s", why.text);
+		return w->why[i] ? SM_OK : SM_FAIL(err, SM_BUDGET, "index: out of memory");
+	}
+	w->head[i] = malloc(sizeof **w->head);
+	if (w->head[i])
+		sm_dcm_head_read(dcm, w->head[i]);
+	sm_dicom_close(dcm);
+	return w->head[i] ? SM_OK : SM_FAIL(err, SM_BUDGET, "index: out of memory");
+}
+
+static enum sm_status look_at(void *ctx, size_t i, struct sm_err *err)
+{
+	struct work *w = ctx;
+	enum sm_status st = SM_OK;
+	unsigned char bytes[PEEK];
+	char *full = sm_path_join(w->root, w->scan->paths.path[i]);
+	if (!full)
+		return SM_FAIL(err, SM_BUDGET, "index: out of memory");
+	FILE *f = fopen(full, "rb");
+	if (f) {
+		size_t n = fread(bytes, 1, sizeof bytes, f);
+		fclose(f);
+		w->scan->kind[i] = sm_file_kind_of(bytes, n, w->scan->paths.path[i]);
+		if (w->scan->kind[i] == SM_FILE_DICOM)
+			st = read_head(w, i, full, err);
+	} else {
+		w->scan->kind[i] = SM_FILE_BROKEN;
+		w->why[i] = sm_strf("cannot be opened");
+	}
+	free(full);
+	pthread_mutex_lock(&w->lock);
+	size_t done = ++w->done;
+	pthread_mutex_unlock(&w->lock);
+	sm_progress_set(&w->progress, done, NULL);
+	return st;
+}
+
+static enum sm_status same_file(void *ctx, size_t a, size_t b, bool *same, struct sm_err *err)
+{
+	struct work *w = ctx;
+	char hex[2][65];
+	size_t pair[2] = {a, b};
+	for (int k = 0; k < 2; k++) {
+		char *full = sm_path_join(w->root, sm_scan_path(w->scan, pair[k]));
+		enum sm_status st = full ? sm_sha256_file(full, hex[k], err)
+					 : SM_FAIL(err, SM_BUDGET, "index: out of memory");
+		free(full);
+		SM_TRY(st);
+	}
+	*same = strcmp(hex[0], hex[1]) == 0;
+	return SM_OK;
+}
+
+/* Moves the headers out of the table by path into one array, and lists the broken files. */
+static enum sm_status collect(struct work *w, struct sm_err *err)
+{
+	struct sm_scan *s = w->scan;
+	size_t n = s->paths.count;
+	for (size_t i = 0; i < n; i++)
+		s->count[s->kind[i]]++;
+	s->dicom = calloc(s->count[SM_FILE_DICOM] + 1, sizeof *s->dicom);
+	s->head = calloc(s->count[SM_FILE_DICOM] + 1, sizeof *s->head);
+	s->broken = calloc(s->count[SM_FILE_BROKEN] + 1, sizeof *s->broken);
+	s->broken_why = calloc(s->count[SM_FILE_BROKEN] + 1, sizeof *s->broken_why);
+	if (!s->dicom || !s->head || !s->broken || !s->broken_why)
+		return SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu files", n);
+	size_t broken = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (w->head[i]) {
+			s->head[s->dicom_count] = *w->head[i];
+			s->dicom[s->dicom_count++] = i;
+		} else if (s->kind[i] == SM_FILE_BROKEN) {
+			snprintf(s->broken_why[broken], sizeof *s->broken_why, "%s",
+				 w->why[i] ? w->why[i] : "cannot be read");
+			s->broken[broken++] = i;
+		}
+	}
+	return SM_OK;
+}
+
+static void lower(char *text)
+{
+	for (; *text; text++)
+		*text = (char)tolower((unsigned char)*text);
+}
+
+/* Series without a UID (a file that is no picture, or misses it) are told apart by their file. */
+static enum sm_status name_series(struct sm_scan *s, const struct sm_salt *salt, struct sm_err *err)
+{
+	size_t n = s->list.n;
+	s->series_key = sm_arena_alloc(&s->arena, (n + 1) * sizeof *s->series_key);
+	s->series_patient = sm_arena_alloc(&s->arena, (n + 1) * sizeof *s->series_patient);
+	if (!s->series_key || !s->series_patient)
+		return SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu series", n);
+	for (size_t i = 0; i < n; i++) {
+		const struct sm_series *series = &s->list.series[i];
+		const struct sm_dcm_head *h = &s->head[series->head[0]];
+		char hex[65], kind[17];
+		snprintf(kind, sizeof kind, "%s", h->modality);
+		lower(kind);
+		sm_salt_hash(salt, h->series, hex);
+		if (series->parts > 1)
+			s->series_key[i] = sm_arena_strf(&s->arena, "%s-%.12s-%u", kind, hex, series->part);
+		else
+			s->series_key[i] = sm_arena_strf(&s->arena, "%s-%.12s", kind, hex);
+		/* Without PatientID the study stands for the person: never two persons under one key. */
+		sm_salt_hash(salt, *h->patient ? h->patient : h->study, hex);
+		s->series_patient[i] = sm_arena_strf(&s->arena, "p%.12s", hex);
+		if (!s->series_key[i] || !s->series_patient[i])
+			return SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu series", n);
+	}
+	return SM_OK;
+}
+
+const char *sm_scan_path(const struct sm_scan *scan, size_t head)
+{
+	return scan->paths.path[scan->dicom[head]];
+}
+
+static enum sm_status scan_walked(struct work *w, const struct sm_salt *salt, int jobs,
+				  struct sm_log *log, struct sm_err *err)
+{
+	struct sm_scan *s = w->scan;
+	size_t n = s->paths.count;
+	sm_progress_begin(&w->progress, log, "file", n);
+	enum sm_status st = sm_par_for(n, jobs, look_at, w, err);
+	sm_progress_end(&w->progress);
+	SM_TRY(st);
+	SM_TRY(collect(w, err));
+	SM_TRY(sm_series_group(s->head, s->dicom_count, same_file, w, &s->list, err));
+	return name_series(s, salt, err);
+}
+
+enum sm_status sm_scan_tree(const char *root, const struct sm_salt *salt, int jobs,
+			    struct sm_log *log, struct sm_scan *out, struct sm_err *err)
+{
+	*out = (struct sm_scan){0};
+	SM_TRY(sm_walk(root, &out->paths, err));
+	size_t n = out->paths.count;
+	struct work w = {
+		.root = root,
+		.scan = out,
+		.head = calloc(n + 1, sizeof *w.head),
+		.why = calloc(n + 1, sizeof *w.why),
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+	};
+	out->kind = calloc(n + 1, sizeof *out->kind);
+	enum sm_status st = SM_OK;
+	if (w.head && w.why && out->kind)
+		st = scan_walked(&w, salt, jobs, log, err);
+	else
+		st = SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu files", n);
+	for (size_t i = 0; i < n; i++) {
+		free(w.head ? w.head[i] : NULL);
+		free(w.why ? w.why[i] : NULL);
+	}
+	free(w.head);
+	free(w.why);
+	pthread_mutex_destroy(&w.lock);
+	if (st != SM_OK)
+		sm_scan_clear(out);
+	return st;
+}
+
+void sm_scan_clear(struct sm_scan *scan)
+{
+	sm_paths_clear(&scan->paths);
+	sm_series_list_clear(&scan->list);
+	free(scan->kind);
+	free(scan->dicom);
+	free(scan->head);
+	free(scan->broken);
+	free(scan->broken_why);
+	sm_arena_clear(&scan->arena);
+	*scan = (struct sm_scan){0};
+}

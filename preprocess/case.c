@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "preprocess/case.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum sm_status sm_case_init(struct sm_case *c, const char *key, struct sm_mem *mem, int jobs,
+			    struct sm_err *err)
+{
+	*c = (struct sm_case){.mem = mem, .jobs = jobs < 1 ? 1 : jobs};
+	snprintf(c->key, sizeof c->key, "%s", key);
+	c->vols = calloc(SM_CASE_VOLS, sizeof *c->vols);
+	c->channels = calloc(SM_CASE_VOLS, sizeof *c->channels);
+	c->facts = json_array();
+	if (!c->vols || !c->channels || !c->facts) {
+		sm_case_clear(c);
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", key);
+	}
+	for (int i = 0; i < 4; i++)
+		c->source_affine[i][i] = 1;
+	return SM_OK;
+}
+
+void sm_case_clear(struct sm_case *c)
+{
+	for (size_t i = 0; c->vols && i < c->count; i++)
+		sm_vol_clear(&c->vols[i].vol);
+	sm_vol_clear(&c->label);
+	sm_vol_clear(&c->mask);
+	free(c->vols);
+	free(c->channels);
+	free(c->label_map);
+	json_decref(c->facts);
+	*c = (struct sm_case){0};
+}
+
+void sm_case_set_source(struct sm_case *c, const struct sm_vol *vol)
+{
+	memcpy(c->source_dim, vol->dim, sizeof c->source_dim);
+	memcpy(c->source_affine, vol->affine, sizeof c->source_affine);
+}
+
+enum sm_status sm_case_take(struct sm_case *c, const char *role, struct sm_vol *vol,
+			    struct sm_err *err)
+{
+	enum sm_status st = SM_OK;
+	size_t at = 0;
+	while (at < c->count && strcmp(c->vols[at].role, role) < 0)
+		at++;
+	if (strlen(role) >= SM_ROLE_MAX)
+		st = SM_FAIL(err, SM_INPUT, "%s: role '%s' has %zu bytes, allowed are %d", c->key, role,
+			     strlen(role), SM_ROLE_MAX - 1);
+	else if (c->count == SM_CASE_VOLS)
+		st = SM_FAIL(err, SM_INPUT, "%s: more than %d volumes", c->key, SM_CASE_VOLS);
+	else if (at < c->count && strcmp(c->vols[at].role, role) == 0)
+		st = SM_FAIL(err, SM_INPUT, "%s: two volumes have the role %s", c->key, role);
+	if (st != SM_OK) {
+		sm_vol_clear(vol);
+		return st;
+	}
+	memmove(&c->vols[at + 1], &c->vols[at], (c->count - at) * sizeof *c->vols);
+	snprintf(c->vols[at].role, SM_ROLE_MAX, "%s", role);
+	c->vols[at].vol = *vol;
+	*vol = (struct sm_vol){0};
+	c->count++;
+	sm_case_set_source(c, &c->vols[0].vol);
+	return SM_OK;
+}
+
+struct sm_vol *sm_case_find(const struct sm_case *c, const char *role)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (strcmp(c->vols[i].role, role) == 0)
+			return &c->vols[i].vol;
+	return NULL;
+}
+
+enum sm_status sm_case_blocks(struct sm_case *c, struct sm_block **blocks, size_t *n,
+			      struct sm_err *err)
+{
+	*blocks = NULL;
+	*n = 0;
+	if (!c->count)
+		return SM_FAIL(err, SM_INPUT, "%s: has no intensity volume", c->key);
+	for (size_t i = 0; i < c->count; i++)
+		SM_TRY(sm_vol_to_f32(&c->vols[i].vol, c->mem, c->jobs, err));
+	struct sm_vol *image = &c->vols[0].vol;
+	size_t count = c->stacked ? (size_t)image->dim[3] : c->count;
+	struct sm_block *b = calloc(count, sizeof *b);
+	if (!b)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", c->key);
+	for (size_t i = 0; i < count; i++) {
+		struct sm_vol *v = c->stacked ? image : &c->vols[i].vol;
+		b[i].nx = v->dim[0];
+		b[i].ny = v->dim[1];
+		b[i].nz = c->stacked ? v->dim[2] : v->dim[2] * v->dim[3];
+		b[i].v = (float *)v->data + (c->stacked ? i * sm_vol_frame_count(v) : 0);
+		b[i].name = c->stacked ? c->channels[i] : c->vols[i].role;
+	}
+	*blocks = b;
+	*n = count;
+	return SM_OK;
+}
+
+static enum sm_status check_size(const struct sm_case *c, const struct sm_vol *v, const char *name,
+				 struct sm_err *err)
+{
+	const struct sm_vol *first = &c->vols[0].vol;
+	for (int a = 0; v->data && a < 3; a++)
+		if (v->dim[a] != first->dim[a])
+			return SM_FAIL(err, SM_INPUT, "%s: %s has %lld voxels along %c, %s has %lld: must be equal",
+				       c->key, name, (long long)v->dim[a], "xyz"[a], c->vols[0].role,
+				       (long long)first->dim[a]);
+	return SM_OK;
+}
+
+enum sm_status sm_case_one_size(const struct sm_case *c, struct sm_err *err)
+{
+	if (!c->count)
+		return SM_FAIL(err, SM_INPUT, "%s: has no intensity volume", c->key);
+	for (size_t i = 1; i < c->count; i++)
+		SM_TRY(check_size(c, &c->vols[i].vol, c->vols[i].role, err));
+	SM_TRY(check_size(c, &c->label, "label", err));
+	return check_size(c, &c->mask, "mask", err);
+}
+
+/* Copies the rows that both grids share; the rest keeps what dst holds. */
+static void copy_overlap(struct sm_vol *dst, const struct sm_vol *src, const int64_t shift[3])
+{
+	size_t size = sm_dtype_size(src->dtype);
+	int64_t lo[3], hi[3]; /* of src indices that fall inside dst */
+	for (int a = 0; a < 3; a++) {
+		lo[a] = shift[a] < 0 ? -shift[a] : 0;
+		hi[a] = dst->dim[a] - shift[a] < src->dim[a] ? dst->dim[a] - shift[a] : src->dim[a];
+		if (hi[a] <= lo[a])
+			return;
+	}
+	for (int64_t t = 0; t < src->dim[3]; t++)
+		for (int64_t z = lo[2]; z < hi[2]; z++)
+			for (int64_t y = lo[1]; y < hi[1]; y++) {
+				int64_t from = ((t * src->dim[2] + z) * src->dim[1] + y) * src->dim[0] + lo[0];
+				int64_t to = ((t * dst->dim[2] + z + shift[2]) * dst->dim[1] + y + shift[1]) *
+						     dst->dim[0] + lo[0] + shift[0];
+				memcpy((char *)dst->data + (size_t)to * size,
+				       (const char *)src->data + (size_t)from * size,
+				       (size_t)(hi[0] - lo[0]) * size);
+			}
+}
+
+static enum sm_status regrid_vol(struct sm_case *c, struct sm_vol *v, const int64_t dim[3],
+				 const int64_t shift[3], double fill, struct sm_err *err)
+{
+	struct sm_vol out;
+	const int64_t full[4] = {dim[0], dim[1], dim[2], v->dim[3]};
+	if (!v->data)
+		return SM_OK;
+	SM_TRY(sm_vol_init(&out, full, v->dtype, c->mem, c->key, err));
+	size_t n = sm_vol_count(&out);
+	if (v->dtype == SM_F32)
+		for (size_t i = 0; i < n; i++)
+			((float *)out.data)[i] = (float)fill;
+	else
+		memset(out.data, 0, n * sm_dtype_size(v->dtype));
+	copy_overlap(&out, v, shift);
+	memcpy(out.affine, v->affine, sizeof out.affine);
+	for (int r = 0; r < 3; r++)
+		for (int a = 0; a < 3; a++)
+			out.affine[r][3] -= v->affine[r][a] * (double)shift[a];
+	out.slope = v->slope;
+	out.inter = v->inter;
+	out.meaning = v->meaning;
+	out.frame_seconds = v->frame_seconds;
+	sm_vol_clear(v);
+	*v = out;
+	return SM_OK;
+}
+
+enum sm_status sm_case_regrid(struct sm_case *c, const int64_t dim[3], const int64_t shift[3],
+			      double fill, struct sm_err *err)
+{
+	SM_TRY(sm_case_one_size(c, err));
+	const int64_t *old = c->vols[0].vol.dim;
+	if (memcmp(old, dim, 3 * sizeof *dim) == 0 && !shift[0] && !shift[1] && !shift[2])
+		return SM_OK;
+	for (size_t i = 0; i < c->count; i++) {
+		struct sm_vol *v = &c->vols[i].vol;
+		/* Stored zero means zero only without intercept: other integers become real first. */
+		if (fill != 0 || v->inter != 0)
+			SM_TRY(sm_vol_to_f32(v, c->mem, c->jobs, err));
+		SM_TRY(regrid_vol(c, v, dim, shift, fill, err));
+	}
+	SM_TRY(regrid_vol(c, &c->label, dim, shift, 0, err));
+	SM_TRY(regrid_vol(c, &c->mask, dim, shift, 0, err));
+	for (int a = 0; a < 3; a++)
+		c->offset[a] += shift[a];
+	return SM_OK;
+}
+
+void sm_case_fact(struct sm_case *c, const char *op, json_t *fact)
+{
+	json_object_set_new(fact, "op", json_string(op));
+	json_array_append_new(c->facts, fact);
+}

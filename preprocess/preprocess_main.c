@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Stage preprocess: the manifest's operations on each case, in memory one after another.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/stage.h"
+#include "manifests/schema.h"
+#include "preprocess/cases.h"
+#include "preprocess/op_table.h"
+
+struct options {
+	int64_t upto;
+	bool describe_ops;
+};
+
+#define AT(member) .offset = offsetof(struct options, member)
+static const struct sm_field fields[] = {
+	{"upto", SM_F_INT, AT(upto), "0", 0, 1000,
+	 .doc = "run only the first n steps, to look at a prefix; 0 = as the manifest says"},
+	{"describe_ops", SM_F_BOOL, AT(describe_ops), "false", .doc = "print the table of operations as JSON"},
+};
+static const struct sm_fieldset options =
+	SM_FIELDSET("preprocess", struct options, fields, "options of preprocess");
+
+static enum sm_status describe_ops(struct sm_err *err)
+{
+	json_t *all = json_array();
+	for (size_t i = 0; i < SM_OP_COUNT; i++)
+		json_array_append_new(all, json_pack("{s:s, s:s, s:o}", "name", sm_ops[i].name, "doc",
+						     sm_ops[i].doc, "parameters",
+						     sm_fields_describe(sm_ops[i].params)));
+	char *text = json_dumps(all, JSON_INDENT(2));
+	json_decref(all);
+	if (!text)
+		return SM_FAIL(err, SM_BUDGET, "table of operations: out of memory");
+	puts(text);
+	free(text);
+	return SM_OK;
+}
+
+static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
+{
+	struct sm_cases *cases = ctx;
+	const struct sm_manifest_root *m = item->run->manifest;
+	const struct options *o = item->run->options;
+	struct sm_case c = {0};
+	SM_TRY(sm_cases_load(cases, i, item->jobs, &c, err));
+	sm_cases_patient(cases, i, item->record);
+	enum sm_status st =
+		sm_ops_run(&c, &m->preprocess->steps, o->upto ? o->upto : m->preprocess->upto, err);
+	if (st == SM_OK)
+		st = sm_case_save(&c, item->run->out, m->preprocess->compression, item, err);
+	sm_case_clear(&c);
+	return st;
+}
+
+static enum sm_status run(struct sm_run *run, struct sm_err *err)
+{
+	const struct options *o = run->options;
+	struct sm_cases cases = {0};
+	if (o->describe_ops)
+		return describe_ops(err);
+	if (!run->in || !run->out)
+		return SM_FAIL(err, SM_USAGE, "%s: is missing (--help lists the options)",
+			       run->in ? "--out" : "--in");
+	enum sm_status st = sm_cases_open(run, &cases, err);
+	if (st == SM_OK && cases.preprocessed)
+		st = SM_FAIL(err, SM_INPUT, "%s: ledger is of stage 'preprocess', allowed is ingest", run->in);
+	struct sm_items items = {.count = cases.count,
+				 .noun = "cases",
+				 .ctx = &cases,
+				 .key = sm_cases_key,
+				 .inputs = sm_cases_inputs,
+				 .work = work};
+	if (st == SM_OK)
+		st = sm_run_items(run, &items, err);
+	sm_cases_close(&cases);
+	return st;
+}
+
+static const char *const sections[] = {"preprocess", NULL};
+
+static const struct sm_stage stage = {
+	.name = "preprocess",
+	.summary = "run the manifest's operations on each case",
+	.details = "Reads the folder of ingest; writes <case>/image.nii.gz (x,y,z,channel), label.nii.gz and\n"
+		   "mask.nii.gz where there are such. The ledger holds what is needed to bring a prediction\n"
+		   "back to the source's grid and label numbers.\n"
+		   "  scanmill preprocess --manifest m.yaml --in work/ingest --out work/preprocess\n"
+		   "  scanmill preprocess --describe-ops",
+	.version = 1,
+	.options = &options,
+	.manifest = &sm_manifest_schema,
+	.sections = sections,
+	.run = run,
+};
+
+int main(int argc, char **argv)
+{
+	return sm_stage_main(&stage, argc, argv);
+}

@@ -1,0 +1,22 @@
+# Fuzz targets: tests/fuzz/fuzz_NAME.c by clang's libFuzzer with AddressSanitizer and UBSan (SAN=fuzzer).
+# `make fuzz` runs each for FUZZ_SECONDS; corpora and findings stand in build/fuzz/. A target that needs
+# more than the core library names it: fuzz_NAME_USE = libraries, fuzz_NAME_LD = flags.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+
+define fuzz_rule
+$(BIN)/$(1): $(call obj,tests/fuzz/$(1).c) $(foreach l,core $($(1)_USE),$(B)/lib$(l).a)
+	@mkdir -p $$(@D)
+	@echo "  link $(1)"
+	$(Q)$(CC) -fsanitize=fuzzer -o $$@ $(call obj,tests/fuzz/$(1).c) -Wl,--start-group $(foreach l,core $($(1)_USE),$(B)/lib$(l).a) -Wl,--end-group $(LDFLAGS) $($(1)_LD) $(SYSLIBS)
+endef
+ifeq ($(SAN),fuzzer)
+$(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz_rule,$(t))))
+endif
+
+.PHONY: fuzz fuzz-run
+fuzz: ## run every fuzz target for FUZZ_SECONDS (60) each
+	$(MAKE) SAN=fuzzer CC=clang CXX=clang++ fuzz-run
+fuzz-run: $(addprefix $(BIN)/,$(FUZZ_TARGETS))
+	set -e; for t in $(FUZZ_TARGETS); do mkdir -p build/fuzz/$$t; \
+		$(BIN)/$$t -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -artifact_prefix=build/fuzz/$$t- build/fuzz/$$t; done

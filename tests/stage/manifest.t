@@ -1,0 +1,109 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+. "$(dirname "$0")/../lib.sh"
+needs manifest
+
+cat >"$T/good.yaml" <<'END'
+schema: 1
+name: test
+tile:
+  size: [32, 32, 8]
+  max_background: 0.9
+END
+exits "a good manifest" 0 sm manifest "$T/good.yaml"
+cp "$OUT" "$T/resolved.json"
+like "comes back as written" "$(cat "$T/resolved.json")" '"max_background": 0.9,'
+like "with defaults filled in" "$(cat "$T/resolved.json")" '"per_case": 25,'
+if has_python json; then
+	ok "as JSON" "$PYTHON" -m json.tool "$T/resolved.json" /dev/null
+else
+	skip "as JSON" "no python"
+fi
+exits "by --manifest" 0 sm manifest --manifest "$T/good.yaml"
+is "the same" "$(cat "$OUT")" "$(cat "$T/resolved.json")"
+
+# bad NAME PATTERN: a manifest on standard input that must be refused.
+bad() {
+	cat >"$T/bad.yaml"
+	exits "$1" 2 sm manifest "$T/bad.yaml"
+	like "is named" "$(cat "$ERR")" "$2"
+}
+bad "a misspelt key" "bad.yaml:4: unknown key 'per_caes' .did you mean 'per_case'" <<'END'
+schema: 1
+name: test
+tile:
+  per_caes: 3
+END
+bad "a misspelt section" "bad.yaml:3: unknown key 'tiel' .did you mean 'tile'" <<'END'
+schema: 1
+name: test
+tiel:
+  per_case: 3
+END
+bad "a value out of range" "bad.yaml:4: train.batch: found '0', allowed is a whole number from 1" <<'END'
+schema: 1
+name: test
+train:
+  batch: 0
+END
+bad "a value of another type" "predict.overlap: found 'half', allowed is a number" <<'END'
+schema: 1
+name: test
+predict:
+  overlap: half
+END
+bad "a choice that is none" "predict.blend: found 'median', allowed is one of uniform.gaussian" <<'END'
+schema: 1
+name: test
+predict:
+  blend: median
+END
+bad "a list of the wrong length" "tile.size: found 2 values, allowed are exactly 3" <<'END'
+schema: 1
+name: test
+tile:
+  size: [32, 32]
+END
+bad "no name" "name: is missing" <<'END'
+schema: 1
+END
+bad "another schema" "schema: found '2'" <<'END'
+schema: 2
+name: test
+END
+bad "a key that stands twice" "bad.yaml.*(twice|duplicate|name|Mapping|already)" <<'END'
+schema: 1
+name: test
+name: again
+END
+bad "broken YAML" "bad.yaml:[0-9]+" <<'END'
+schema: 1
+name: [test
+END
+bad "an unknown operation" "unknown key 'normalize' .did you mean 'normalise'" <<'END'
+schema: 1
+name: test
+preprocess:
+  steps:
+    - normalize: {method: zscore}
+END
+bad "two operations in one entry" "steps.0.: found 2 operations" <<'END'
+schema: 1
+name: test
+preprocess:
+  steps:
+    - normalise: {method: zscore}
+      relabel: {from: [4], to: [3]}
+END
+bad "an empty file" "bad.yaml" </dev/null
+exits "a file that is not there" 4 sm manifest "$T/nowhere.yaml"
+exits "no manifest" 2 sm manifest
+exits "two manifests" 2 sm manifest "$T/good.yaml" "$T/good.yaml"
+
+exits "--describe" 0 sm manifest --describe
+like "names the keys" "$(cat "$OUT")" '"key": "per_case"'
+for file in "$SM_ROOT"/manifests/*.yaml; do
+	[ -e "$file" ] || continue
+	exits "${file##*/} is good" 0 sm manifest "$file"
+done
+done_testing

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every convolution kernel against a plain sum in double over random shapes; the choice of kernels; the
+ * guard against oneDNN's reference code; thread counts. */
+#include <math.h>
+#include <omp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/rng.h"
+#include "train/nn/conv.h"
+
+static size_t volume(const struct conv_desc *d, const int *size, int c)
+{
+	return (size_t)d->n * size[0] * size[1] * size[2] * c;
+}
+
+static size_t weights(const struct conv_desc *d)
+{
+	return (size_t)d->ic * d->oc * d->k[0] * d->k[1] * d->k[2];
+}
+
+/* y, x gradient or weight gradient in double, straight from the definition. */
+static void plain(const struct conv_desc *d, enum sm_pass pass, const struct conv_args *a, double *r)
+{
+	int taps = d->k[0] * d->k[1] * d->k[2];
+	size_t outs = volume(d, d->out, 1);
+	for (size_t q = 0; pass == SM_FORWARD && q < outs * d->oc; q++)
+		r[q] = a->bias ? (double)a->bias[q % d->oc] : 0;
+	for (size_t q = 0; q < outs; q++) {
+		int ow = (int)(q % d->out[2]), oh = (int)(q / d->out[2] % d->out[1]);
+		int od = (int)(q / d->out[2] / d->out[1] % d->out[0]);
+		size_t n = q / d->out[2] / d->out[1] / d->out[0];
+		for (int t = 0; t < taps; t++) {
+			int w = ow * d->stride[2] + t % d->k[2] - d->lo[2];
+			int h = oh * d->stride[1] + t / d->k[2] % d->k[1] - d->lo[1];
+			int z = od * d->stride[0] + t / d->k[2] / d->k[1] - d->lo[0];
+			if (w < 0 || h < 0 || z < 0 || w >= d->in[2] || h >= d->in[1] || z >= d->in[0])
+				continue;
+			size_t in = ((n * d->in[0] + z) * d->in[1] + h) * d->in[2] + w;
+			for (int o = 0; o < d->oc; o++)
+				for (int i = 0; i < d->ic; i++) {
+					size_t k = ((size_t)o * d->ic + i) * taps + t;
+					double x = (double)a->x[in * d->ic + i], y = (double)a->y[q * d->oc + o];
+					if (pass == SM_FORWARD)
+						r[q * d->oc + o] += x * (double)a->w[k];
+					else if (pass == SM_BACKWARD_DATA)
+						r[in * d->ic + i] += y * (double)a->w[k];
+					else
+						r[k] += x * y;
+				}
+		}
+	}
+	for (size_t q = 0; pass == SM_FORWARD && d->relu && q < outs * d->oc; q++)
+		r[q] = r[q] > 0 ? r[q] : 0;
+}
+
+static float *random_block(size_t n, const char *what)
+{
+	struct sm_rng rng;
+	float *p = aligned_alloc(64, (n * sizeof *p + 63) / 64 * 64);
+	sm_rng_init(&rng, 1, "test", what, 0, n);
+	for (size_t i = 0; i < n; i++)
+		p[i] = 2 * sm_rng_f32(&rng) - 1;
+	return p;
+}
+
+/* Runs a pass of a plan on fixed random operands; returns the block it wrote (to be freed). */
+static float *run(const struct conv_plan *p, double *want)
+{
+	const struct conv_desc *d = &p->d;
+	size_t nx = volume(d, d->in, d->ic), ny = volume(d, d->out, d->oc), nw = weights(d);
+	float *x = random_block(nx, "x"), *y = random_block(ny, "y"), *w = random_block(nw, "w");
+	float *b = random_block((size_t)d->oc, "b"), *gw = calloc(nw, sizeof *gw);
+	void *packed = aligned_alloc(64, (p->packed + 127) / 64 * 64);
+	void *ws = aligned_alloc(64, (p->ws + 127) / 64 * 64);
+	struct conv_args a = {.x = x, .y = y, .w = w, .bias = d->bias ? b : NULL, .gw = gw,
+			      .packed = packed, .ws = ws};
+	struct sm_err err = {0};
+	if (want)
+		plain(d, p->pass, &a, want);
+	if (p->packed)
+		assert_int_equal(p->kernel->pack(p, &a, &err), SM_OK);
+	assert_int_equal(conv_plan_run(p, &a, &err), SM_OK);
+	float *out = p->pass == SM_FORWARD ? y : p->pass == SM_BACKWARD_DATA ? x : gw;
+	float *all[] = {x, y, w, b, gw};
+	for (int i = 0; i < 5; i++)
+		if (all[i] != out)
+			free(all[i]);
+	free(packed);
+	free(ws);
+	return out;
+}
+
+static size_t out_size(const struct conv_desc *d, enum sm_pass pass)
+{
+	return pass == SM_FORWARD	 ? volume(d, d->out, d->oc)
+	       : pass == SM_BACKWARD_DATA ? volume(d, d->in, d->ic)
+					  : weights(d);
+}
+
+/* 1: compared, 0: the kernel does not do this shape. */
+static int compare(struct conv_lib *lib, const struct conv_desc *d, enum sm_pass pass, const char *kernel)
+{
+	struct conv_plan *p = NULL;
+	struct sm_err err = {0};
+	if (conv_plan_create(lib, d, pass, kernel, &p, &err) != SM_OK)
+		return 0;
+	assert_null(strstr(p->impl, "ref"));
+	size_t n = out_size(d, pass);
+	double *want = calloc(n, sizeof *want), top = 0, worst = 0;
+	float *got = run(p, want);
+	for (size_t i = 0; i < n; i++) {
+		double e = fabs((double)got[i] - want[i]);
+		worst = e > worst ? e : worst;
+		top = fabs(want[i]) > top ? fabs(want[i]) : top;
+	}
+	if (!(worst <= 2e-5 * top + 1e-6))
+		fail_msg("%s (%s) pass %d: off by %g of %g at %d>%d k%dx%dx%d s%dx%dx%d", p->kernel->name,
+			 p->impl, pass, worst, top, d->ic, d->oc, d->k[0], d->k[1], d->k[2], d->stride[0],
+			 d->stride[1], d->stride[2]);
+	free(want);
+	free(got);
+	conv_plan_free(p);
+	return 1;
+}
+
+static struct conv_desc random_desc(uint64_t i)
+{
+	static const int channels[] = {1, 2, 3, 4, 7, 8, 16, 17, 24, 32, 48, 64};
+	struct sm_rng rng;
+	sm_rng_init(&rng, 11, "test", "desc", 0, i);
+	struct conv_desc d = {.n = 1 + (int)sm_rng_below(&rng, 2),
+			      .ic = channels[sm_rng_below(&rng, 12)],
+			      .oc = channels[sm_rng_below(&rng, 12)],
+			      .bias = sm_rng_below(&rng, 2),
+			      .relu = sm_rng_below(&rng, 2),
+			      .threads = 2};
+	bool flat = sm_rng_below(&rng, 3) == 0;
+	for (int k = 0; k < 3; k++) {
+		d.in[k] = flat && k == 0 ? 1 : 3 + (int)sm_rng_below(&rng, 8);
+		d.k[k] = flat && k == 0 ? 1 : 1 + (int)sm_rng_below(&rng, 5);
+		d.k[k] = d.k[k] > d.in[k] ? d.in[k] : d.k[k];
+		d.stride[k] = flat && k == 0 ? 1 : 1 + (int)sm_rng_below(&rng, 2);
+		d.lo[k] = (int)sm_rng_below(&rng, (uint32_t)d.k[k]);
+		d.hi[k] = (int)sm_rng_below(&rng, (uint32_t)d.k[k]);
+		d.out[k] = (d.in[k] + d.lo[k] + d.hi[k] - d.k[k]) / d.stride[k] + 1;
+	}
+	return d;
+}
+
+static struct conv_desc cube(int ic, int oc, int d, int hw, int k)
+{
+	return (struct conv_desc){.n = 1, .ic = ic, .oc = oc, .in = {d, hw, hw}, .out = {d, hw, hw},
+				  .k = {k, k, k}, .stride = {1, 1, 1}, .lo = {k / 2, k / 2, k / 2},
+				  .hi = {k / 2, k / 2, k / 2}, .threads = 2};
+}
+
+static struct conv_lib *library(void)
+{
+	struct conv_lib *lib = NULL;
+	struct sm_err err = {0};
+	assert_int_equal(conv_lib_create(&lib, &err), SM_OK);
+	return lib;
+}
+
+static void test_kernels_equal_the_definition(void **state)
+{
+	(void)state;
+	struct conv_lib *lib = library();
+	omp_set_num_threads(2);
+	for (size_t k = 0; conv_kernel_at(k); k++) {
+		int done = 0, tried = 0;
+		for (uint64_t i = 0; i < 40; i++) {
+			struct conv_desc d = random_desc(i);
+			for (int p = 0; p < SM_PASSES; p++) {
+				tried += conv_kernel_at(k)->fits(&d, p);
+				done += compare(lib, &d, p, conv_kernel_at(k)->name);
+			}
+		}
+		/* The portable one does everything; a library may refuse, but not often. */
+		if (conv_kernel_at(k) == &conv_portable)
+			assert_int_equal(tried, 40 * SM_PASSES);
+		assert_true(tried >= 30 && done <= tried);
+		assert_true(done * 5 >= tried * (conv_kernel_at(k) == &conv_portable ? 5 : 4));
+	}
+	conv_lib_free(lib);
+}
+
+/* The layers that fell to oneDNN's scalar code in other layouts have a real kernel in every pass. */
+static void test_unet_layers_have_fast_kernels(void **state)
+{
+	(void)state;
+	struct conv_lib *lib = library();
+	const struct conv_desc layers[] = {cube(4, 32, 16, 160, 3),  cube(4, 8, 16, 160, 3),
+					   cube(64, 3, 16, 160, 1),  cube(16, 3, 16, 160, 1),
+					   cube(256, 512, 2, 20, 3), cube(128, 128, 2, 20, 3)};
+	for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
+		for (int p = 0; p < SM_PASSES; p++) {
+			struct conv_plan *plan = NULL;
+			struct sm_err err = {0};
+			assert_int_equal(conv_plan_create(lib, &layers[i], p, NULL, &plan, &err), SM_OK);
+			assert_ptr_not_equal(plan->kernel, &conv_portable);
+			conv_plan_free(plan);
+		}
+	conv_lib_free(lib);
+}
+
+static void test_unknown_kernel_and_bad_shapes_are_refused(void **state)
+{
+	(void)state;
+	struct conv_lib *lib = library();
+	struct conv_desc d = cube(4, 4, 4, 8, 3);
+	struct conv_plan *p = (void *)1;
+	struct sm_err err = {0};
+	assert_int_equal(conv_plan_create(lib, &d, SM_FORWARD, "magic", &p, &err), SM_USAGE);
+	assert_non_null(strstr(err.text, "magic"));
+	assert_null(p);
+	d.out[1]++;
+	assert_int_equal(conv_plan_create(lib, &d, SM_FORWARD, NULL, &p, &err), SM_USAGE);
+	d = cube(4, 4, 4, 8, 3);
+	d.lo[0] = 3;
+	assert_int_equal(conv_plan_create(lib, &d, SM_FORWARD, NULL, &p, &err), SM_USAGE);
+	conv_lib_free(lib);
+}
+
+/* By hand: 1x4x4 image, 3x3 kernel, padding 1: per axis 2 + 3 + 3 + 2 = 10 of 12 taps. */
+static void test_flops_leave_padding_out(void **state)
+{
+	(void)state;
+	struct conv_desc d = cube(5, 7, 1, 4, 3);
+	d.k[0] = 1;
+	d.lo[0] = d.hi[0] = 0;
+	assert_true(conv_flops(&d) == 2.0 * 5 * 7 * 10 * 10);
+}
+
+/* 1 = same bits with 1 and 2 threads. */
+static int same_bits(struct conv_lib *lib, struct conv_desc d, enum sm_pass pass, const char *kernel)
+{
+	float *out[2];
+	for (int t = 1; t <= 2; t++) {
+		struct conv_plan *p = NULL;
+		struct sm_err err = {0};
+		omp_set_num_threads(t);
+		d.threads = t;
+		assert_int_equal(conv_plan_create(lib, &d, pass, kernel, &p, &err), SM_OK);
+		out[t - 1] = run(p, NULL);
+		conv_plan_free(p);
+	}
+	omp_set_num_threads(2);
+	int same = memcmp(out[0], out[1], out_size(&d, pass) * sizeof(float)) == 0;
+	free(out[0]);
+	free(out[1]);
+	return same;
+}
+
+/* What docs/determinism.md says: the kernels chosen by rule give the same bits for any number of threads, though
+ * oneDNN's own backward-weights would not; the portable kernel never depends on them. */
+static void test_thread_dependence_is_as_documented(void **state)
+{
+	(void)state;
+	struct conv_lib *lib = library();
+	struct conv_desc d[] = {cube(4, 16, 8, 24, 3), cube(16, 32, 8, 20, 3), cube(48, 16, 8, 20, 3),
+				cube(64, 64, 2, 10, 3), cube(16, 3, 8, 24, 1)};
+	for (size_t i = 0; i < sizeof d / sizeof *d; i++) {
+		assert_true(same_bits(lib, d[i], SM_FORWARD, "dnnl"));
+		assert_true(same_bits(lib, d[i], SM_BACKWARD_DATA, "dnnl"));
+		assert_true(same_bits(lib, d[i], SM_BACKWARD_WEIGHTS, NULL));
+	}
+	struct conv_desc flat = cube(8, 8, 1, 24, 3);
+	assert_true(same_bits(lib, flat, SM_BACKWARD_WEIGHTS, NULL));
+	flat.n = 11;
+	assert_true(same_bits(lib, flat, SM_BACKWARD_WEIGHTS, NULL));
+	for (int p = 0; p < SM_PASSES; p++)
+		assert_true(same_bits(lib, d[1], p, "portable"));
+	conv_lib_free(lib);
+}
+
+int main(int argc, char **argv)
+{
+	(void)argc;
+	sm_nn_prepare_process(argv);
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_kernels_equal_the_definition),
+		cmocka_unit_test(test_unet_layers_have_fast_kernels),
+		cmocka_unit_test(test_unknown_kernel_and_bad_shapes_are_refused),
+		cmocka_unit_test(test_flops_leave_padding_out),
+		cmocka_unit_test(test_thread_dependence_is_as_documented),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("nn_conv", tests, NULL, NULL);
+}

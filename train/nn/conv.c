@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train/nn/conv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Tried in this order. A new kernel is one row here and one file. */
+static const struct conv_kernel *const kernels[] = {&conv_dnnl_slab, &conv_dnnl, &conv_portable};
+
+const struct conv_kernel *conv_kernel_at(size_t i)
+{
+	return i < sizeof kernels / sizeof *kernels ? kernels[i] : NULL;
+}
+
+enum sm_status conv_desc_check(const struct conv_desc *d, struct sm_err *err)
+{
+	if (d->n < 1 || d->ic < 1 || d->oc < 1)
+		return SM_FAIL(err, SM_USAGE, "convolution: batch %d, channels %d to %d, must be >= 1", d->n,
+			       d->ic, d->oc);
+	for (int i = 0; i < 3; i++) {
+		if (d->in[i] < 1 || d->k[i] < 1 || d->stride[i] < 1 || d->lo[i] < 0 || d->hi[i] < 0 ||
+		    d->lo[i] >= d->k[i] || d->hi[i] >= d->k[i])
+			return SM_FAIL(err, SM_USAGE,
+				       "convolution: axis %d has size %d, kernel %d, stride %d, padding %d "
+				       "and %d; sizes must be >= 1 and padding below the kernel's size",
+				       i, d->in[i], d->k[i], d->stride[i], d->lo[i], d->hi[i]);
+		int room = d->in[i] + d->lo[i] + d->hi[i] - d->k[i];
+		if (room < 0 || d->out[i] != room / d->stride[i] + 1)
+			return SM_FAIL(err, SM_USAGE,
+				       "convolution: axis %d of size %d is too small for kernel %d", i,
+				       d->in[i], d->k[i]);
+	}
+	return SM_OK;
+}
+
+double conv_flops(const struct conv_desc *d)
+{
+	double f = 2.0 * d->n * d->ic * d->oc;
+	for (int i = 0; i < 3; i++) {
+		double taps = 0;
+		for (int o = 0; o < d->out[i]; o++)
+			for (int k = 0; k < d->k[i]; k++) {
+				int at = o * d->stride[i] + k - d->lo[i];
+				taps += at >= 0 && at < d->in[i];
+			}
+		f *= taps;
+	}
+	return f;
+}
+
+enum sm_status conv_plan_create(struct conv_lib *lib, const struct conv_desc *d, enum sm_pass pass,
+				const char *only, struct conv_plan **plan, struct sm_err *err)
+{
+	*plan = NULL;
+	SM_TRY(conv_desc_check(d, err));
+	struct conv_plan *p = calloc(1, sizeof *p);
+	if (!p)
+		return SM_FAIL(err, SM_BUDGET, "convolution plan: out of memory");
+	enum sm_status st = SM_USAGE;
+	SM_FAIL(err, SM_USAGE, "convolution: no kernel called \"%s\" does this shape", only ? only : "");
+	for (size_t i = 0; conv_kernel_at(i); i++) {
+		const struct conv_kernel *k = conv_kernel_at(i);
+		if (only ? strcmp(only, k->name) != 0 : false)
+			continue;
+		if (!k->fits(d, pass))
+			continue;
+		*p = (struct conv_plan){.kernel = k, .pass = pass, .d = *d, .lib = lib};
+		st = k->create(p, err);
+		if (st != SM_USAGE)
+			break;
+		k->destroy(p);
+	}
+	if (st != SM_OK) {
+		if (st != SM_USAGE)
+			p->kernel->destroy(p);
+		free(p);
+		return st;
+	}
+	*plan = p;
+	return SM_OK;
+}
+
+void conv_plan_free(struct conv_plan *p)
+{
+	if (!p)
+		return;
+	p->kernel->destroy(p);
+	free(p);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Convolution kernels behind one interface: a table whose rows are tried in order, for each layer
+ * and pass on its own; the first that fits is taken and can be printed. A transposed convolution is
+ * the same thing with forward and backward-data exchanged.
+ */
+#ifndef SM_TRAIN_CONV_H
+#define SM_TRAIN_CONV_H
+
+#include "train/nn/nn.h"
+
+/* x (N,D,H,W,ic) -> y (N,OD,OH,OW,oc); index 0..2 of the arrays = depth, height, width. */
+struct conv_desc {
+	int n, ic, oc;
+	int in[3], out[3], k[3], stride[3], lo[3], hi[3];
+	bool bias, relu; /* forward only: added in the same pass */
+	int threads;
+};
+
+/* The state of a library that kernels share (oneDNN's engine and stream). */
+struct conv_lib;
+enum sm_status conv_lib_create(struct conv_lib **lib, struct sm_err *err);
+void conv_lib_free(struct conv_lib *lib);
+
+struct conv_plan {
+	const struct conv_kernel *kernel;
+	enum sm_pass pass;
+	struct conv_desc d;
+	struct conv_lib *lib;
+	size_t ws;     /* bytes of workspace while it runs */
+	size_t packed; /* bytes of the kernel's own copy of the weights; 0 = reads them in place */
+	char impl[48]; /* implementation name for people */
+	void *priv;
+};
+
+/* Operands; which are used depends on the pass:
+ *   FORWARD           x, w, bias -> y
+ *   BACKWARD_DATA     y (gradient), w -> x (overwritten)
+ *   BACKWARD_WEIGHTS  x, y (gradient) -> gw (added to) */
+struct conv_args {
+	float *x, *y;
+	const float *w, *bias;
+	float *gw;
+	void *packed, *ws;
+};
+
+struct conv_kernel {
+	const char *name;
+	/* A cheap rule on shapes. */
+	bool (*fits)(const struct conv_desc *d, enum sm_pass pass);
+	/* Makes the plan; SM_USAGE = does not do this shape after all (reason in err). */
+	enum sm_status (*create)(struct conv_plan *p, struct sm_err *err);
+	/* Refreshes args->packed from args->w; NULL when packed is always 0. */
+	enum sm_status (*pack)(const struct conv_plan *p, const struct conv_args *args,
+			       struct sm_err *err);
+	enum sm_status (*run)(const struct conv_plan *p, const struct conv_args *args,
+			      struct sm_err *err);
+	void (*destroy)(struct conv_plan *p);
+};
+
+extern const struct conv_kernel conv_dnnl_slab, conv_dnnl, conv_portable;
+const struct conv_kernel *conv_kernel_at(size_t i); /* NULL behind the last row */
+
+/* Chooses a kernel; `only` (NULL = any) restricts to the row of that name. */
+enum sm_status conv_plan_create(struct conv_lib *lib, const struct conv_desc *d, enum sm_pass pass,
+				const char *only, struct conv_plan **plan, struct sm_err *err);
+void conv_plan_free(struct conv_plan *p);
+
+static inline enum sm_status conv_plan_run(const struct conv_plan *p, const struct conv_args *args,
+					   struct sm_err *err)
+{
+	return p->kernel->run(p, args, err);
+}
+
+/* Checks a descriptor: positive sizes, out as the formula says. */
+enum sm_status conv_desc_check(const struct conv_desc *d, struct sm_err *err);
+
+/* Multiply-adds * 2 of any of the three passes, taps in the padding left out. */
+double conv_flops(const struct conv_desc *d);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Weight gradients whose bits do not depend on the number of threads: oneDNN shares the sum out to as many
+ * threads as there are. Here the output is cut into slabs by a rule of the shape alone (samples, then depth, or
+ * height when there is no depth), each slab is one single-threaded run with its own result, threads take
+ * slabs, and the results are added in the order of the slabs. */
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/nn/conv.h"
+#include "train/nn/op.h"
+
+/* Enough for load balance up to 8 threads; each costs one copy of the weights. */
+#define SLABS 8
+#define MAX_SLABS (2 * SLABS) /* samples * pieces, rounded up */
+
+struct slab {
+	struct conv_lib *lib;
+	struct conv_plan *plan;
+	size_t x, y; /* first element in the whole tensors */
+};
+
+struct priv {
+	struct slab slab[MAX_SLABS];
+	int count, workers;
+	size_t gw_bytes, ws_bytes;
+};
+
+static size_t round64(size_t n)
+{
+	return (n + 63) / 64 * 64;
+}
+
+/* Axis that is cut when whole samples are too few: it must be outermost in memory. */
+static int cut_axis(const struct conv_desc *d)
+{
+	return d->in[0] == 1 && d->out[0] == 1 ? 1 : 0;
+}
+
+/* Pieces along the cut axis of one sample, 1 when there are samples enough. Single planes cost a third
+ * more (measured), so that they are taken only where there are no more than three. */
+static int pieces(const struct conv_desc *d)
+{
+	int want = (SLABS + d->n - 1) / d->n, out = d->out[cut_axis(d)];
+	int most = out < 4 ? (out < 2 ? out : 2) : out / 2;
+	return d->n >= SLABS ? 1 : want < most ? want : most;
+}
+
+static bool fits(const struct conv_desc *d, enum sm_pass pass)
+{
+	return pass == SM_BACKWARD_WEIGHTS && (d->n > 1 || pieces(d) > 1);
+}
+
+/* The part of d that makes outputs [from, to) of axis `axis`; *first is the input line it starts at. */
+static bool piece_of(const struct conv_desc *d, int axis, int from, int to, struct conv_desc *part,
+		     int *first)
+{
+	int a = from * d->stride[axis] - d->lo[axis];
+	int e = (to - 1) * d->stride[axis] - d->lo[axis] + d->k[axis];
+	*part = *d;
+	part->threads = 1;
+	part->out[axis] = to - from;
+	part->lo[axis] = a < 0 ? -a : 0;
+	part->hi[axis] = e > d->in[axis] ? e - d->in[axis] : 0;
+	*first = a < 0 ? 0 : a;
+	part->in[axis] = (e > d->in[axis] ? d->in[axis] : e) - *first;
+	return part->in[axis] > 0;
+}
+
+static size_t line_size(const int *size, int axis, int channels)
+{
+	size_t n = (size_t)channels;
+	for (int i = axis + 1; i < 3; i++)
+		n *= (size_t)size[i];
+	return n;
+}
+
+static enum sm_status add_slab(struct conv_plan *p, struct conv_desc *part, size_t x, size_t y,
+			       struct sm_err *err)
+{
+	struct priv *q = p->priv;
+	struct slab *s = &q->slab[q->count];
+	SM_TRY(conv_lib_create(&s->lib, err));
+	q->count++;
+	s->x = x;
+	s->y = y;
+	SM_TRY(conv_plan_create(s->lib, part, p->pass, "dnnl", &s->plan, err));
+	if (s->plan->ws > q->ws_bytes)
+		q->ws_bytes = round64(s->plan->ws);
+	return SM_OK;
+}
+
+static enum sm_status cut(struct conv_plan *p, struct sm_err *err)
+{
+	const struct conv_desc *d = &p->d;
+	int axis = cut_axis(d), per = pieces(d), groups = d->n < SLABS ? d->n : SLABS;
+	size_t x_sample = line_size(d->in, -1, d->ic), y_sample = line_size(d->out, -1, d->oc);
+	for (int g = 0; g < groups; g++) {
+		int n0 = d->n * g / groups, n1 = d->n * (g + 1) / groups;
+		for (int k = 0; k < per; k++) {
+			struct conv_desc part;
+			int from = d->out[axis] * k / per, to = d->out[axis] * (k + 1) / per, first;
+			if (!piece_of(d, axis, from, to, &part, &first))
+				return SM_FAIL(err, SM_USAGE, "convolution: a slab lies in the padding");
+			part.n = n1 - n0;
+			SM_TRY(add_slab(p, &part,
+					n0 * x_sample + first * line_size(d->in, axis, d->ic),
+					n0 * y_sample + from * line_size(d->out, axis, d->oc), err));
+		}
+	}
+	return SM_OK;
+}
+
+static enum sm_status create(struct conv_plan *p, struct sm_err *err)
+{
+	const struct conv_desc *d = &p->d;
+	struct priv *q = p->priv = calloc(1, sizeof *q);
+	if (!q)
+		return SM_FAIL(err, SM_BUDGET, "convolution plan: out of memory");
+	int before = omp_get_max_threads();
+	omp_set_num_threads(1);
+	enum sm_status st = cut(p, err);
+	omp_set_num_threads(before);
+	if (st != SM_OK)
+		return st;
+	q->workers = d->threads < q->count ? d->threads : q->count;
+	q->gw_bytes = round64((size_t)d->ic * d->oc * d->k[0] * d->k[1] * d->k[2] * sizeof(float));
+	p->ws = q->count * q->gw_bytes + q->workers * q->ws_bytes;
+	memcpy(p->impl, q->slab[0].plan->impl, sizeof p->impl);
+	return SM_OK;
+}
+
+static enum sm_status run_slab(const struct priv *q, const struct conv_args *a, int i, int worker,
+			       struct sm_err *err)
+{
+	char *ws = a->ws;
+	float *gw = (float *)(void *)(ws + i * q->gw_bytes);
+	memset(gw, 0, q->gw_bytes);
+	struct conv_args part = {.x = a->x + q->slab[i].x,
+				 .y = a->y + q->slab[i].y,
+				 .gw = gw,
+				 .ws = ws + q->count * q->gw_bytes + worker * q->ws_bytes};
+	return conv_plan_run(q->slab[i].plan, &part, err);
+}
+
+static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, struct sm_err *err)
+{
+	const struct priv *q = p->priv;
+	enum sm_status st[MAX_SLABS] = {0};
+	struct sm_err errs[MAX_SLABS];
+#pragma omp parallel num_threads(q->workers)
+	{
+		omp_set_num_threads(1); /* for what oneDNN starts inside, in this region only */
+#pragma omp for schedule(dynamic, 1)
+		for (int i = 0; i < q->count; i++)
+			st[i] = run_slab(q, a, i, omp_get_thread_num(), &errs[i]);
+	}
+	for (int i = 0; i < q->count; i++) {
+		if (st[i] != SM_OK) {
+			*err = errs[i];
+			return st[i];
+		}
+	}
+	size_t count = (size_t)p->d.ic * p->d.oc * p->d.k[0] * p->d.k[1] * p->d.k[2];
+	for (int i = 0; i < q->count; i++)
+		op_add_to(a->gw, (const float *)(const void *)((char *)a->ws + i * q->gw_bytes), count,
+			  p->d.threads);
+	return SM_OK;
+}
+
+static void destroy(struct conv_plan *p)
+{
+	struct priv *q = p->priv;
+	if (!q)
+		return;
+	for (int i = 0; i < q->count; i++) {
+		conv_plan_free(q->slab[i].plan);
+		conv_lib_free(q->slab[i].lib);
+	}
+	free(q);
+	p->priv = NULL;
+}
+
+const struct conv_kernel conv_dnnl_slab = {
+	.name = "dnnl_slab", .fits = fits, .create = create, .run = run, .destroy = destroy};

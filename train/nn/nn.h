@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The network engine: a static graph of operators is described once, planned (shapes, kernels,
+ * memory), allocated in one piece and then run many times. float32, channels-last: every
+ * activation is (N,D,H,W,C) with C fastest; 2-D networks have D = 1. Weights keep PyTorch's order.
+ */
+#ifndef SM_TRAIN_NN_H
+#define SM_TRAIN_NN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "core/err.h"
+#include "core/mem.h"
+
+/* To be called first in main() of a program that runs networks, before any thread exists: when
+ * neither OMP_WAIT_POLICY nor GOMP_SPINCOUNT is set it sets both to bounded spinning and executes
+ * the program again with the same argv (libgomp reads them before main; endless spinning makes a
+ * step 3-7 times slower on a shared machine). Returns when nothing is to be done or exec failed. */
+void sm_nn_prepare_process(char **argv);
+
+/* ---- the graph ------------------------------------------------------------------------------ */
+
+struct sm_shape {
+	int n, d, h, w, c;
+};
+
+/* Number of elements, or 0 when a side is not positive or the product overflows. */
+size_t sm_shape_count(struct sm_shape shape);
+
+/* A graph under construction. The sm_g_* functions append one operator and return the number of
+ * its output tensor (>= 0). The first mistake (shapes that do not fit, a bad option, no memory) is
+ * kept in the graph, that call and all later ones return -1, and sm_net_plan reports it: a model
+ * reads like its figure, without a check a line. Not thread-safe. */
+struct sm_graph;
+
+struct sm_graph *sm_graph_create(void); /* NULL when out of memory */
+void sm_graph_free(struct sm_graph *g); /* NULL is fine */
+enum sm_status sm_graph_status(const struct sm_graph *g, struct sm_err *err);
+/* Records a mistake found by a model builder. Always returns -1. */
+int sm_graph_fail(struct sm_graph *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Shape of tensor x; all zeros when x is not a tensor of the graph. */
+struct sm_shape sm_graph_shape(const struct sm_graph *g, int x);
+
+enum sm_pad {
+	SM_PAD_SAME = 0, /* out = ceil(in / stride); the odd zero goes behind, as TensorFlow and ONNX SAME_UPPER */
+	SM_PAD_EXPLICIT, /* pad_lo / pad_hi zeros before / behind */
+};
+
+enum sm_fuse {
+	SM_FUSE_NONE = 0,
+	SM_FUSE_RELU,
+};
+
+/* Convolution; zeroed fields have the stated defaults. {out, .k = {3,3,3}} is the usual one. */
+struct sm_conv {
+	int out;            /* output channels */
+	int k[3];           /* kernel over D,H,W; 0 = 1 */
+	int stride[3];      /* 0 = 1 */
+	enum sm_pad pad;    /* transposed: SAME means out = in * stride */
+	int pad_lo[3], pad_hi[3];
+	bool no_bias;
+	enum sm_fuse fuse;  /* activation applied to the output in the same pass */
+	const char *init;   /* row of the initialisers' table; NULL = "he_normal" */
+};
+
+/* Tensors filled by the caller before each run. name is how sm_net_buffer finds it. */
+int sm_g_input(struct sm_graph *g, const char *name, struct sm_shape shape);
+/* Names x as a result that stays readable after a run. Returns x. */
+int sm_g_output(struct sm_graph *g, int x, const char *name);
+
+/* Operators with parameters. `name` is the parameters' prefix: name.weight, name.bias (PyTorch
+ * shapes: convolution (O,I,kD,kH,kW), transposed (I,O,kD,kH,kW), norm (C)). A name used before
+ * with the same shape shares the parameters; with another shape it is a mistake. */
+int sm_g_conv(struct sm_graph *g, int x, const char *name, struct sm_conv conv);
+int sm_g_conv_transposed(struct sm_graph *g, int x, const char *name, struct sm_conv conv);
+/* Batch norm over (N,D,H,W): batch statistics while training, name.running_mean and
+ * name.running_var (unbiased, as PyTorch) in inference; momentum is the weight of the new value. */
+int sm_g_batch_norm(struct sm_graph *g, int x, const char *name, float eps, float momentum);
+/* Instance norm over (D,H,W) of each sample, with scale and shift. */
+int sm_g_instance_norm(struct sm_graph *g, int x, const char *name, float eps);
+
+/* Operators without parameters. */
+int sm_g_max_pool(struct sm_graph *g, int x, int kd, int kh, int kw); /* stride = kernel, no padding */
+int sm_g_upsample(struct sm_graph *g, int x, int fd, int fh, int fw); /* nearest, by these factors */
+int sm_g_concat(struct sm_graph *g, const int *x, int count); /* over channels, 2..8 tensors */
+int sm_g_add(struct sm_graph *g, int a, int b);
+int sm_g_relu(struct sm_graph *g, int x);
+int sm_g_leaky_relu(struct sm_graph *g, int x, float slope);
+int sm_g_sigmoid(struct sm_graph *g, int x);
+int sm_g_softmax(struct sm_graph *g, int x);                /* over channels */
+/* Zeroes with probability rate and scales the rest by 1/(1-rate) while training. */
+int sm_g_dropout(struct sm_graph *g, int x, float rate);
+int sm_g_detach(struct sm_graph *g, int x);                 /* no gradient goes back through it */
+
+/* Losses: one value a sample; the net's loss is the sum over loss nodes of weight * mean over the
+ * samples that count (sm_net_set_valid).
+ * Soft Dice: 1 - mean over c of (2 sum(t p) + e) / (sum t^2 + sum p^2 + e), sums over D,H,W, e = 1e-5.
+ * BCE: mean over D,H,W,C of max(z,0) - z t + log(1 + exp(-|z|)). */
+int sm_g_loss_dice(struct sm_graph *g, int p, int target, float weight);
+int sm_g_loss_bce(struct sm_graph *g, int logits, int target, float weight);
+
+/* Adds the loss called name (rows: "dice", "bce", "dice_bce") between a model's heads and a target
+ * input of the same shape, which it creates under the name "target". An unknown name is a mistake
+ * that lists the known ones. */
+int sm_g_loss(struct sm_graph *g, const char *name, int logits, int prob);
+
+/* ---- optimisers ----------------------------------------------------------------------------- */
+
+/* Settings of a row of the optimisers' table ("adam", "sgd"). */
+struct sm_optim {
+	const char *name;
+	double beta1, beta2, eps; /* adam: 0.9, 0.999, 1e-8 as PyTorch (eps beside the root) */
+	double momentum;          /* sgd */
+	double clip_norm;         /* gradient is scaled down to this L2 norm; 0 = off */
+};
+struct sm_optim sm_optim_default(const char *name);
+
+/* ---- the net -------------------------------------------------------------------------------- */
+
+struct sm_net;
+
+struct sm_net_opt {
+	bool train;                   /* keep what backward needs; false = inference, smaller */
+	int threads;                  /* >= 1 */
+	uint64_t seed;                /* of dropout */
+	const struct sm_optim *optim; /* NULL: none (inference) */
+	const char *kernel;           /* NULL: by rule; else only this row of the convolution kernels */
+	bool profile;                 /* keep per-layer times */
+};
+
+/* What a net needs, in bytes; known after sm_net_plan, before anything big is allocated. */
+struct sm_forecast {
+	size_t params, grads, optim, state; /* flat arrays; state = running statistics */
+	size_t arena;                       /* activations, their gradients, saved data, workspaces */
+	size_t packed;                      /* weights in the kernels' own order kept between runs */
+	size_t code;                        /* generated machine code and descriptors (estimate) */
+	size_t total;
+	size_t unplanned;                   /* what the arena would be if no block was reused */
+};
+
+/* Plans: shapes, kernel choice, memory. Takes g (freed with the net, and on failure too). */
+enum sm_status sm_net_plan(struct sm_graph *g, const struct sm_net_opt *opt, struct sm_net **net,
+			   struct sm_err *err);
+struct sm_forecast sm_net_forecast(const struct sm_net *net);
+
+/* Allocates all that the plan asks for; refuses beforehand with SM_BUDGET when it does not fit in
+ * mem, naming the largest batch that would. mem may be NULL (no budget). */
+enum sm_status sm_net_alloc(struct sm_net *net, struct sm_mem *mem, struct sm_err *err);
+
+void sm_net_free(struct sm_net *net); /* NULL is fine */
+
+/* Fills all weights from the initialisers, keyed by (seed, parameter name): the order of layers does
+ * not matter. Running statistics become mean 0, variance 1; optimiser state and step 0. */
+void sm_net_init(struct sm_net *net, uint64_t seed);
+
+/* The buffer of an input or output by name, NULL when there is none; shape may be NULL. Owned by the
+ * net. Inputs keep their contents over a run; outputs are valid until the next run. */
+float *sm_net_buffer(struct sm_net *net, const char *name, struct sm_shape *shape);
+
+/* From now on only the first n samples of the batch count in loss and gradient (a last, partial
+ * batch); n = batch at the start. */
+void sm_net_set_valid(struct sm_net *net, int n);
+
+/* Runs of a net use opt.threads OpenMP threads; one run of a net at a time.
+ * forward: inference, outputs only (dropout off, running statistics). eval: the same and the loss.
+ * step: training forward, loss, backward: fills the gradients (of this step only; not yet applied).
+ * step number keys dropout; number the steps from 0 over the whole training. */
+enum sm_status sm_net_forward(struct sm_net *net, struct sm_err *err);
+enum sm_status sm_net_eval(struct sm_net *net, double *loss, struct sm_err *err);
+enum sm_status sm_net_step(struct sm_net *net, uint64_t step, double *loss, struct sm_err *err);
+
+/* Clips and applies the gradients by the optimiser with learning rate lr. Returns the L2 norm of the
+ * gradient before clipping through norm (may be NULL). */
+enum sm_status sm_net_update(struct sm_net *net, double lr, double *norm, struct sm_err *err);
+
+/* Loss of each sample of the last eval/step (weighted sum over loss nodes), batch values. */
+const double *sm_net_sample_loss(const struct sm_net *net);
+
+/* ---- parameters and state, for checkpoints and export ---------------------------------------- */
+
+struct sm_param {
+	const char *name;
+	int rank;          /* 1 or 5 */
+	int shape[5];      /* PyTorch order */
+	size_t offset;     /* first element in the flat array */
+	size_t count;
+};
+
+/* Trainable parameters in order of first use; they fill weights[0..total). */
+const struct sm_param *sm_net_params(const struct sm_net *net, size_t *count);
+size_t sm_net_weight_count(const struct sm_net *net);
+/* Flat arrays. After writing to weights call sm_net_touch (kernels keep packed copies). NULL before
+ * sm_net_alloc; gradients NULL for inference. */
+float *sm_net_weights(struct sm_net *net);
+const float *sm_net_gradients(const struct sm_net *net);
+void sm_net_touch(struct sm_net *net);
+/* Running statistics: named entries of another flat array; count 0 when there are none. */
+const struct sm_param *sm_net_states(const struct sm_net *net, size_t *count);
+float *sm_net_state_values(struct sm_net *net);
+/* Optimiser: its arrays have sm_net_weight_count elements each; names are like "adam.m". *steps is
+ * the number of updates done, to be saved and restored with the arrays. NULL when i is too large. */
+float *sm_net_optim_array(struct sm_net *net, int i, const char **name);
+uint64_t *sm_net_optim_steps(struct sm_net *net);
+
+/* ---- report --------------------------------------------------------------------------------- */
+
+/* Table of layers: name, operator, output shape, parameters, and for convolutions the kernel chosen for each
+ * pass with the library's implementation name. */
+void sm_net_print(const struct sm_net *net, FILE *out);
+
+enum sm_pass {
+	SM_FORWARD = 0,
+	SM_BACKWARD_DATA,
+	SM_BACKWARD_WEIGHTS,
+	SM_PASSES
+};
+
+/* One layer of a net planned with opt.profile; times are seconds summed over runs since the last
+ * sm_net_profile_reset. For layers that are not convolutions, all of backward is in BACKWARD_DATA. */
+struct sm_layer_time {
+	const char *name, *op;
+	const char *kernel[SM_PASSES]; /* "" when the pass does not run */
+	double seconds[SM_PASSES];
+	double flops[SM_PASSES]; /* of one run, taps in the padding not counted; 0 for cheap layers */
+	uint64_t runs[SM_PASSES];
+};
+size_t sm_net_layers(const struct sm_net *net);
+struct sm_layer_time sm_net_profile(const struct sm_net *net, size_t layer);
+void sm_net_profile_reset(struct sm_net *net);
+
+/* ---- layout helpers for loaders ---------------------------------------------------------------- */
+
+/* (C,D,H,W) -> (D,H,W,C) of one sample of n voxels, and back. */
+void sm_to_channels_last(const float *src, int c, size_t n, float *dst);
+void sm_to_channels_first(const float *src, int c, size_t n, float *dst);
+/* Labels 0..classes of n voxels -> (n, classes) without the background: label k sets channel k - 1.
+ * Labels above `classes` set none. */
+void sm_onehot(const uint8_t *label, size_t n, int classes, float *dst);
+
+#endif

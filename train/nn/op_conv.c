@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Convolution and transposed convolution over the kernels of conv.h. The transposed one is the
+ * convolution that leads from its output back to its input, with forward and backward-data exchanged;
+ * PyTorch's weight order (I,O,k) is then exactly that convolution's (O,I,k). */
+#include "train/nn/conv.h"
+#include "train/nn/op.h"
+
+#include <omp.h>
+#include <string.h>
+
+static size_t round64(size_t n)
+{
+	return (n + 63) / 64 * 64;
+}
+
+/* Puts defaults in place of zeros and padding numbers in place of "same". */
+static enum sm_status settle(struct node *n, struct sm_shape in, bool transposed, struct sm_err *err)
+{
+	struct sm_conv *c = &n->attr.conv;
+	const int size[3] = {in.d, in.h, in.w};
+	if (c->out < 1)
+		return SM_FAIL(err, SM_USAGE, "layer %s: %d output channels, must be >= 1", n->name, c->out);
+	for (int i = 0; i < 3; i++) {
+		c->k[i] = c->k[i] ? c->k[i] : 1;
+		c->stride[i] = c->stride[i] ? c->stride[i] : 1;
+		if (c->k[i] < 1 || c->stride[i] < 1 || c->k[i] > 1024 || c->stride[i] > 1024)
+			return SM_FAIL(err, SM_USAGE, "layer %s: kernel %d, stride %d, allowed are 1 to 1024",
+				       n->name, c->k[i], c->stride[i]);
+		if (c->pad == SM_PAD_EXPLICIT)
+			continue;
+		/* The larger side: input of a convolution, output of a transposed one. */
+		int64_t large = transposed ? (int64_t)size[i] * c->stride[i] : size[i];
+		int64_t small = (large + c->stride[i] - 1) / c->stride[i];
+		int64_t total = (small - 1) * c->stride[i] + c->k[i] - large;
+		total = total > 0 ? total : 0;
+		c->pad_lo[i] = (int)(total / 2);
+		c->pad_hi[i] = (int)(total - total / 2);
+	}
+	return SM_OK;
+}
+
+/* The convolution of a node whose input and output shapes are known. */
+static struct conv_desc desc_of(const struct node *n, struct sm_shape x, struct sm_shape y)
+{
+	const struct sm_conv *c = &n->attr.conv;
+	bool t = n->kind == OP_KIND_conv_t;
+	struct sm_shape from = t ? y : x, to = t ? x : y;
+	struct conv_desc d = {.n = x.n,
+			      .ic = from.c,
+			      .oc = to.c,
+			      .in = {from.d, from.h, from.w},
+			      .out = {to.d, to.h, to.w},
+			      .bias = !t && !c->no_bias,
+			      .relu = !t && c->fuse == SM_FUSE_RELU};
+	memcpy(d.k, c->k, sizeof d.k);
+	memcpy(d.stride, c->stride, sizeof d.stride);
+	memcpy(d.lo, c->pad_lo, sizeof d.lo);
+	memcpy(d.hi, c->pad_hi, sizeof d.hi);
+	return d;
+}
+
+static enum sm_status conv_params(struct sm_graph *g, struct node *n, int in, bool transposed,
+				  struct sm_err *err)
+{
+	const struct sm_conv *c = &n->attr.conv;
+	const int shape[5] = {transposed ? in : c->out, transposed ? c->out : in, c->k[0], c->k[1], c->k[2]};
+	double taps = (double)c->k[0] * c->k[1] * c->k[2];
+	/* PyTorch's reading of a weight tensor: fan-in from its second axis. */
+	n->param[0] = graph_param(g, n->name, "weight", 5, shape, c->init ? c->init : "he_normal",
+				  shape[1] * taps, shape[0] * taps, err);
+	if (n->param[0] < 0)
+		return err->code;
+	if (c->no_bias)
+		return SM_OK;
+	const int bias[5] = {c->out};
+	n->param[1] = graph_param(g, n->name, "bias", 1, bias, "zeros", 1, 1, err);
+	return n->param[1] < 0 ? err->code : SM_OK;
+}
+
+static enum sm_status conv_shape(struct sm_graph *g, struct node *n, struct sm_shape *out,
+				 struct sm_err *err)
+{
+	struct sm_shape x = op_in_shape(g, n, 0);
+	bool t = n->kind == OP_KIND_conv_t;
+	SM_TRY(settle(n, x, t, err));
+	const struct sm_conv *c = &n->attr.conv;
+	const int size[3] = {x.d, x.h, x.w};
+	int y[3];
+	for (int i = 0; i < 3; i++) {
+		int64_t pad = (int64_t)c->pad_lo[i] + c->pad_hi[i];
+		int64_t o = t ? ((int64_t)size[i] - 1) * c->stride[i] + c->k[i] - pad
+			      : (size[i] + pad - c->k[i]) / c->stride[i] + 1;
+		if (o < 1 || o > INT32_MAX || (!t && size[i] + pad < c->k[i]))
+			return SM_FAIL(err, SM_USAGE, "layer %s: axis of size %d is too small for kernel %d",
+				       n->name, size[i], c->k[i]);
+		y[i] = (int)o;
+	}
+	*out = (struct sm_shape){x.n, y[0], y[1], y[2], c->out};
+	struct conv_desc d = desc_of(n, x, *out);
+	if (conv_desc_check(&d, err) != SM_OK)
+		return sm_err_prefix(err, "layer %s", n->name);
+	SM_TRY(conv_params(g, n, x.c, t, err));
+	n->needs_x = true;
+	n->needs_y = c->fuse == SM_FUSE_RELU;
+	return SM_OK;
+}
+
+/* Kernel pass that does pass p of the node. */
+static enum sm_pass kernel_pass(const struct node *n, enum sm_pass p)
+{
+	if (n->kind == OP_KIND_conv || p == SM_BACKWARD_WEIGHTS)
+		return p;
+	return p == SM_FORWARD ? SM_BACKWARD_DATA : SM_FORWARD;
+}
+
+static enum sm_status conv_prepare(const struct op_env *env, struct node *n, struct sm_err *err)
+{
+	const struct sm_graph *g = env->graph;
+	struct sm_shape y = op_out_shape(g, n);
+	struct conv_desc d = desc_of(n, op_in_shape(g, n, 0), y);
+	d.threads = env->opt->threads;
+	for (int p = 0; p < SM_PASSES; p++) {
+		bool wanted = p == SM_FORWARD || (n->runs_backward && (p == SM_BACKWARD_WEIGHTS ||
+								       g->tensor[n->in[0]].gets_grad));
+		if (!wanted)
+			continue;
+		if (conv_plan_create(env->conv, &d, kernel_pass(n, p), env->opt->kernel, &n->plan[p], err) !=
+		    SM_OK)
+			return sm_err_prefix(err, "layer %s", n->name);
+		size_t ws = round64(n->plan[p]->ws), packed = round64(n->plan[p]->packed);
+		if (p == SM_FORWARD && !env->opt->train)
+			n->packed = packed, packed = 0;
+		size_t *to = p == SM_FORWARD ? &n->ws_forward : &n->ws_backward;
+		*to = ws + packed > *to ? ws + packed : *to;
+	}
+	size_t partial = (size_t)OP_BLOCKS * y.c * sizeof(double);
+	if (n->runs_backward && partial > n->ws_backward)
+		n->ws_backward = partial;
+	return SM_OK;
+}
+
+/* Runs one kernel; its packed weights stand in the net's own copy or before its workspace. */
+static enum sm_status run_pass(const struct op_run *r, enum sm_pass pass, struct conv_args *a,
+			       struct sm_err *err)
+{
+	const struct conv_plan *p = r->node->plan[pass];
+	double start = r->profile ? omp_get_wtime() : 0;
+	a->w = r->w[0];
+	a->ws = r->ws;
+	if (p->packed) {
+		bool kept = pass == SM_FORWARD && r->packed;
+		a->packed = kept ? r->packed : r->ws;
+		if (!kept)
+			a->ws = (char *)r->ws + round64(p->packed);
+		if (!kept || r->repack)
+			SM_TRY(p->kernel->pack(p, a, err));
+	}
+	SM_TRY(conv_plan_run(p, a, err));
+	if (r->profile) {
+		r->node->seconds[pass] += omp_get_wtime() - start;
+		r->node->runs[pass]++;
+	}
+	return SM_OK;
+}
+
+static enum sm_status conv_forward(const struct op_run *r, struct sm_err *err)
+{
+	const struct node *n = r->node;
+	if (n->kind == OP_KIND_conv) {
+		struct conv_args a = {.x = (float *)r->x[0], .y = r->y, .bias = r->w[1]};
+		return run_pass(r, SM_FORWARD, &a, err);
+	}
+	struct conv_args a = {.y = (float *)r->x[0], .x = r->y};
+	SM_TRY(run_pass(r, SM_FORWARD, &a, err));
+	bool relu = n->attr.conv.fuse == SM_FUSE_RELU;
+	struct sm_shape y = op_out_shape(r->graph, n);
+	if (r->w[1] || relu)
+		op_bias_act(r->y, r->w[1], op_rows(y), y.c, relu, r->threads);
+	return SM_OK;
+}
+
+static enum sm_status conv_backward(const struct op_run *r, struct sm_err *err)
+{
+	const struct node *n = r->node;
+	struct sm_shape s = op_out_shape(r->graph, n);
+	bool relu = n->attr.conv.fuse == SM_FUSE_RELU, t = n->kind == OP_KIND_conv_t;
+	float *x = (float *)r->x[0];
+	if (relu || r->gw[1])
+		op_mask_bias_grad(r->gy, relu ? r->y : NULL, op_rows(s), s.c, r->gw[1], r->ws, r->threads);
+	struct conv_args w = {.x = t ? r->gy : x, .y = t ? x : r->gy, .gw = r->gw[0]};
+	SM_TRY(run_pass(r, SM_BACKWARD_WEIGHTS, &w, err));
+	if (!r->gx[0])
+		return SM_OK;
+	struct conv_args d = {.x = t ? r->gy : r->gx[0], .y = t ? r->gx[0] : r->gy};
+	return run_pass(r, SM_BACKWARD_DATA, &d, err);
+}
+
+static double flops(const struct sm_graph *g, const struct node *n, enum sm_pass pass)
+{
+	struct conv_desc d = desc_of(n, op_in_shape(g, n, 0), op_out_shape(g, n));
+	return n->plan[pass] ? conv_flops(&d) : 0;
+}
+
+static void release(struct node *n)
+{
+	for (int p = 0; p < SM_PASSES; p++)
+		conv_plan_free(n->plan[p]);
+}
+
+/* A transposed layer's kernel for BACKWARD_DATA is a forward convolution without bias. */
+const struct op_impl op_conv = {.shape = conv_shape,
+				.prepare = conv_prepare,
+				.forward = conv_forward,
+				.backward = conv_backward,
+				.flops = flops,
+				.release = release};
+const struct op_impl op_conv_t = {.shape = conv_shape,
+				  .prepare = conv_prepare,
+				  .forward = conv_forward,
+				  .backward = conv_backward,
+				  .flops = flops,
+				  .release = release};
+
+SM_CLONES static void mask_sum(float *gy, const float *y, size_t rows, size_t c, double *restrict sum)
+{
+	memset(sum, 0, c * sizeof *sum);
+	for (size_t i = 0; i < rows; i++) {
+		float *g = gy + i * c;
+		if (y)
+			for (size_t j = 0; j < c; j++)
+				g[j] = y[i * c + j] > 0 ? g[j] : 0.0f;
+		for (size_t j = 0; j < c; j++)
+			sum[j] += (double)g[j];
+	}
+}
+
+void op_mask_bias_grad(float *gy, const float *y, size_t rows, int channels, float *gb, double *partial,
+		       int threads)
+{
+	size_t c = (size_t)channels;
+#pragma omp parallel for schedule(static) num_threads(threads)
+	for (int b = 0; b < OP_BLOCKS; b++) {
+		size_t from = op_block_start(rows, b), to = op_block_start(rows, b + 1);
+		mask_sum(gy + from * c, y ? y + from * c : NULL, to - from, c, partial + b * c);
+	}
+	if (!gb)
+		return;
+	for (size_t j = 0; j < c; j++) {
+		double sum = 0;
+		for (int b = 0; b < OP_BLOCKS; b++)
+			sum += partial[b * c + j];
+		gb[j] += (float)sum;
+	}
+}
+
+SM_CLONES static void bias_act_row(float *y, const float *bias, size_t c, bool relu)
+{
+	if (bias)
+		for (size_t j = 0; j < c; j++)
+			y[j] += bias[j];
+	if (relu)
+		for (size_t j = 0; j < c; j++)
+			y[j] = y[j] > 0 ? y[j] : 0.0f;
+}
+
+void op_bias_act(float *y, const float *bias, size_t rows, int c, bool relu, int threads)
+{
+#pragma omp parallel for schedule(static) num_threads(threads)
+	for (size_t i = 0; i < rows; i++)
+		bias_act_row(y + i * c, bias, (size_t)c, relu);
+}

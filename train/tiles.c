@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/h5base.h"
+#include "core/hash.h"
+#include "train/loader.h"
+
+/* One tile: an index of a shard, or a file of its own. */
+struct tile {
+	struct sm_shard *shard;
+	int64_t k;
+	char *path, sha256[65];
+	atomic_bool checked; /* content of a file compared with the ledger */
+};
+
+struct sm_tiles {
+	struct tile *v;
+	size_t count, room, cases;
+	struct sm_shard **shards;
+	size_t shard_count;
+	struct sm_tile_shape shape;
+	char first[128]; /* file that the shape comes from */
+	struct sm_mem *mem;
+};
+
+void sm_tiles_free(struct sm_tiles *t)
+{
+	if (!t)
+		return;
+	for (size_t i = 0; i < t->count; i++)
+		free(t->v[i].path);
+	for (size_t i = 0; i < t->shard_count; i++)
+		sm_shard_close(t->shards[i]);
+	free(t->shards);
+	free(t->v);
+	free(t);
+}
+
+size_t sm_tiles_count(const struct sm_tiles *tiles)
+{
+	return tiles->count;
+}
+
+size_t sm_tiles_cases(const struct sm_tiles *tiles)
+{
+	return tiles->cases;
+}
+
+struct sm_tile_shape sm_tiles_shape(const struct sm_tiles *tiles)
+{
+	return tiles->shape;
+}
+
+/* Makes room for n more tiles; NULL when out of memory. */
+static struct tile *append(struct sm_tiles *t, size_t n)
+{
+	if (t->count + n > t->room) {
+		size_t room = 2 * (t->count + n);
+		struct tile *v = realloc(t->v, room * sizeof *v);
+		if (!v)
+			return NULL;
+		t->v = v;
+		t->room = room;
+	}
+	struct tile *at = t->v + t->count;
+	memset(at, 0, n * sizeof *at);
+	t->count += n;
+	return at;
+}
+
+static enum sm_status check_shape(struct sm_tiles *t, struct sm_tile_shape s, const char *name,
+				  struct sm_err *err)
+{
+	s.tiles = 1;
+	if (!t->first[0]) {
+		t->shape = s;
+		snprintf(t->first, sizeof t->first, "%s", name);
+	}
+	if (memcmp(&s, &t->shape, sizeof s) != 0)
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: tiles are %lld x %lld x %lld with %lld channels, those of %s are %lld x %lld x "
+			       "%lld with %lld: must be equal",
+			       name, (long long)s.width, (long long)s.height, (long long)s.depth,
+			       (long long)s.channels, t->first, (long long)t->shape.width,
+			       (long long)t->shape.height, (long long)t->shape.depth,
+			       (long long)t->shape.channels);
+	return SM_OK;
+}
+
+/* Identity from the digests that the shard itself names: no tile is read here, each is held
+ * against its checksum when it is. */
+static enum sm_status check_shard(const char *path, const char *name, const char *sha256,
+				  struct sm_mem *mem, struct sm_err *err)
+{
+	char xh[65] = "", yh[65] = "", hex[65];
+	hid_t file = sm_h5_open(path);
+	bool good = file >= 0 && sm_h5_get_text(file, "x_sha256", xh, sizeof xh) &&
+		    sm_h5_get_text(file, "y_sha256", yh, sizeof yh) && strlen(xh) == 64 && strlen(yh) == 64;
+	sm_h5_close_file(&file);
+	if (!good)
+		return SM_FAIL(err, SM_INPUT, "%s: lacks the attributes x_sha256 and y_sha256 of a shard", name);
+	const struct sm_h5_known known[] = {{"/x", xh}, {"/y", yh}};
+	SM_TRY(sm_h5_identity(path, name, known, 2, mem, hex, err));
+	if (strcmp(hex, sha256) != 0)
+		return SM_FAIL(err, SM_INPUT, "%s: content is not what the ledger of tile says: run tile again",
+			       name);
+	return SM_OK;
+}
+
+static enum sm_status add_shard(struct sm_tiles *t, const char *path, const char *name,
+				const char *sha256, struct sm_err *err)
+{
+	struct sm_tile_shape shape;
+	struct sm_shard *shard = NULL;
+	struct sm_shard **list = realloc(t->shards, (t->shard_count + 1) * sizeof *list);
+	if (!list)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
+	t->shards = list;
+	SM_TRY(sm_shard_open(path, &shard, &shape, NULL, err));
+	t->shards[t->shard_count++] = shard;
+	SM_TRY(check_shape(t, shape, name, err));
+	SM_TRY(check_shard(path, name, sha256, t->mem, err));
+	struct tile *v = append(t, (size_t)shape.tiles);
+	if (!v)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
+	for (int64_t k = 0; k < shape.tiles; k++) {
+		v[k].shard = shard;
+		v[k].k = k;
+	}
+	return SM_OK;
+}
+
+static enum sm_status add_file(struct sm_tiles *t, const char *path, const char *name,
+			       const char *sha256, struct sm_err *err)
+{
+	struct sm_tile_shape shape = {0};
+	SM_TRY(sm_tilefile_read(path, &shape, NULL, NULL, err));
+	SM_TRY(check_shape(t, shape, name, err));
+	struct tile *v = append(t, 1);
+	char *copy = sm_strf("%s", path);
+	if (!v || !copy) {
+		free(copy);
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
+	}
+	v->path = copy;
+	snprintf(v->sha256, sizeof v->sha256, "%s", sha256);
+	return SM_OK;
+}
+
+static enum sm_status add_case(struct sm_tiles *t, const char *dir, const json_t *record,
+			       struct sm_err *err)
+{
+	size_t i, before = t->count;
+	json_t *output;
+	json_array_foreach(json_object_get(record, "outputs"), i, output)
+	{
+		const char *role = sm_json_text(output, "role"), *name = sm_json_text(output, "path");
+		const char *sha = sm_json_text(output, "sha256");
+		if (!role || !name || !sha)
+			return SM_FAIL(err, SM_INPUT, "%s: output %zu of its record lacks role, path or sha256",
+				       sm_record_key(record), i);
+		bool shard = strcmp(role, "shard") == 0;
+		if (!shard && strcmp(role, "tile") != 0)
+			continue;
+		char *path = sm_path_join(dir, name);
+		enum sm_status st = !path   ? SM_FAIL(err, SM_BUDGET, "%s: out of memory", name)
+				    : shard ? add_shard(t, path, name, sha, err)
+					    : add_file(t, path, name, sha, err);
+		free(path);
+		SM_TRY(st);
+	}
+	t->cases += t->count > before;
+	return SM_OK;
+}
+
+enum sm_status sm_tiles_list(const char *dir, const struct sm_ledger *tile,
+			     const struct sm_ledger *split, const char *fold, struct sm_mem *mem,
+			     struct sm_tiles **out, struct sm_err *err)
+{
+	size_t i;
+	json_t *record;
+	enum sm_status st = SM_OK;
+	*out = NULL;
+	struct sm_tiles *t = calloc(1, sizeof *t);
+	if (!t)
+		return SM_FAIL(err, SM_BUDGET, "list of tiles: out of memory");
+	t->mem = mem;
+	json_array_foreach(tile->records, i, record)
+	{
+		if (!sm_record_ok(record))
+			continue;
+		const char *in = sm_json_text(sm_ledger_find(split, sm_record_key(record)), "fold");
+		if (!in) {
+			st = SM_FAIL(err, SM_INPUT, "%s: has tiles, but stands in no fold of the split: run split again",
+				     sm_record_key(record));
+			goto out;
+		}
+		if (strcmp(in, fold) == 0)
+			SM_GOTO(st, add_case(t, dir, record, err));
+	}
+	if (!t->count)
+		st = SM_FAIL(err, SM_INPUT, "fold %s: has 0 tiles, needed is at least 1", fold);
+out:
+	if (st != SM_OK) {
+		sm_tiles_free(t);
+		t = NULL;
+	}
+	*out = t;
+	return st;
+}
+
+enum sm_status sm_tiles_read(struct sm_tiles *t, size_t i, float *x, uint8_t *y, struct sm_err *err)
+{
+	struct tile *v = &t->v[i];
+	char hex[65];
+	if (v->shard)
+		return sm_shard_read(v->shard, v->k, x, y, NULL, err);
+	/* A file of one tile holds no checksum of its own: its first use compares it with the ledger. */
+	if (!atomic_load(&v->checked)) {
+		SM_TRY(sm_h5_content_sha256(v->path, t->mem, hex, err));
+		if (strcmp(hex, v->sha256) != 0)
+			return SM_FAIL(err, SM_INPUT,
+				       "%s: content is not what the ledger of tile says: run tile again",
+				       sm_path_base(v->path));
+		atomic_store(&v->checked, true);
+	}
+	struct sm_tile_shape shape = t->shape;
+	return sm_tilefile_read(v->path, &shape, x, y, err);
+}
