@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A training step of UNet3D against the machine's measured fp32 peak: time and GF/s of every convolution
- * and pass, the share of peak over all of them weighted by time, and forecast against used memory. */
+/* A training step of UNet3D against the machine's measured fp32 peak: time and GF/s of every
+ * convolution and pass, the share of peak over all of them weighted by time, and forecast against
+ * used memory. */
 #include <immintrin.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -55,7 +56,9 @@ static double peak(int threads)
 		double t = omp_get_wtime();
 #pragma omp parallel num_threads(threads)
 		{
-			float v = lanes == 16 ? peak_512(rounds) : lanes == 8 ? peak_256(rounds) : peak_128(rounds);
+			float v = lanes == 16  ? peak_512(rounds)
+				  : lanes == 8 ? peak_256(rounds)
+					       : peak_128(rounds);
 #pragma omp critical
 			sink += v;
 		}
@@ -80,15 +83,17 @@ static struct totals print_layers(const struct sm_net *net, double top)
 {
 	static const char *const pass[] = {"forward", "data", "weights"};
 	struct totals sum = {0};
-	printf("%-14s %-8s %-12s %9s %9s %7s\n", "layer", "pass", "kernel", "ms", "GF/s", "of peak");
+	printf("%-14s %-8s %-12s %9s %9s %7s\n", "layer", "pass", "kernel", "ms", "GF/s",
+	       "of peak");
 	for (size_t i = 0; i < sm_net_layers(net); i++) {
 		struct sm_layer_time t = sm_net_profile(net, i);
 		for (int p = 0; p < SM_PASSES; p++) {
 			if (!t.runs[p] || !(t.flops[p] > 0))
 				continue;
 			double s = t.seconds[p] / (double)t.runs[p];
-			printf("%-14s %-8s %-12s %9.2f %9.1f %6.0f%%\n", t.name, pass[p], t.kernel[p], s * 1e3,
-			       t.flops[p] / s / 1e9, 100 * t.flops[p] / s / 1e9 / top);
+			printf("%-14s %-8s %-12s %9.2f %9.1f %6.0f%%\n", t.name, pass[p],
+			       t.kernel[p], s * 1e3, t.flops[p] / s / 1e9,
+			       100 * t.flops[p] / s / 1e9 / top);
 			sum.seconds += s;
 			sum.flops += t.flops[p];
 		}
@@ -105,7 +110,8 @@ static void print_rest(const struct sm_net *net)
 		double f = t.seconds[0] / (double)t.runs[0];
 		double b = t.runs[1] ? t.seconds[1] / (double)t.runs[1] : 0;
 		if (f + b > 1e-4)
-			printf("%-14s %-21s %9.2f %9.2f\n", t.name, "forward, backward ms", f * 1e3, b * 1e3);
+			printf("%-14s %-21s %9.2f %9.2f\n", t.name, "forward, backward ms", f * 1e3,
+			       b * 1e3);
 	}
 }
 
@@ -114,7 +120,8 @@ static struct sm_net *make(const struct sm_model_opt *o, int threads, struct sm_
 	struct sm_graph *g = sm_graph_create();
 	struct sm_heads heads;
 	struct sm_optim adam = sm_optim_default("adam");
-	struct sm_net_opt opt = {.train = true, .threads = threads, .optim = &adam, .profile = true};
+	struct sm_net_opt opt = {
+	    .train = true, .threads = threads, .optim = &adam, .profile = true};
 	struct sm_net *net = NULL;
 	if (!g)
 		return NULL;
@@ -175,7 +182,8 @@ int main(int argc, char **argv)
 	print_rest(net);
 	struct rusage ru;
 	getrusage(RUSAGE_SELF, &ru);
-	double used = (double)ru.ru_maxrss / 1024, want = (double)sm_net_forecast(net).total / 1048576;
+	double used = (double)ru.ru_maxrss / 1024,
+	       want = (double)sm_net_forecast(net).total / 1048576;
 	printf("peak %.0f GF/s on %d threads; step %.3f s, %.2f samples/s\n", top, threads, seconds,
 	       o.batch / seconds);
 	printf("convolutions %.1f GF in %.3f s: %.1f GF/s, %.1f%% of peak; %.1f%% of the step\n",

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# A training step of UNet3D on 4x16x160x160, at full width and at a quarter: GF/s of each convolution, share of the
-# measured fp32 peak, forecast and peak memory.
+# A training step of UNet3D on 4x16x160x160, at full width and at a quarter: GF/s of each
+# convolution, share of the measured fp32 peak, forecast and peak memory.
 # usage: bench/train_step.sh [THREADS]
 set -eu
 cd "$(dirname "$0")/.."

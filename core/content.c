@@ -27,7 +27,7 @@ static bool hash_quick(const unsigned char *in, size_t n, struct sm_mem *mem, co
 	unsigned char *out = d ? sm_alloc(mem, size ? size : 1, 1, name, NULL) : NULL;
 	size_t used = 0, made = 0;
 	bool good = out && libdeflate_gzip_decompress_ex(d, in, n, out, size, &used, &made) ==
-				   LIBDEFLATE_SUCCESS;
+			       LIBDEFLATE_SUCCESS;
 	good = good && used == n && made == size;
 	if (good)
 		sm_sha256_bytes(out, size, hex);
@@ -64,7 +64,8 @@ static enum sm_status hash_stream(const unsigned char *in, size_t n, const char 
 				break;
 			inflateReset(&z);
 		} else if (r != Z_OK) {
-			st = SM_FAIL(err, SM_INPUT, "%s: the gzip stream is damaged or ends early", name);
+			st = SM_FAIL(err, SM_INPUT, "%s: the gzip stream is damaged or ends early",
+				     name);
 			break;
 		}
 	}

@@ -50,7 +50,8 @@ hid_t sm_h5_open(const char *path)
 hid_t sm_h5_chunked(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims,
 		    const hsize_t *chunk, bool shuffle, int level)
 {
-	hid_t set = -1, dcpl = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(rank, dims, NULL);
+	hid_t set = -1, dcpl = H5Pcreate(H5P_DATASET_CREATE),
+	      space = H5Screate_simple(rank, dims, NULL);
 	bool good = dcpl >= 0 && space >= 0 && H5Pset_chunk(dcpl, rank, chunk) >= 0 &&
 		    H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER) >= 0 &&
 		    H5Pset_obj_track_times(dcpl, false) >= 0 &&
@@ -68,12 +69,13 @@ hid_t sm_h5_chunked(hid_t file, const char *name, hid_t type, int rank, const hs
 bool sm_h5_plain(hid_t file, const char *name, hid_t type, hid_t memory_type, int rank,
 		 const hsize_t *dims, const void *data)
 {
-	hid_t set = -1, dcpl = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(rank, dims, NULL);
+	hid_t set = -1, dcpl = H5Pcreate(H5P_DATASET_CREATE),
+	      space = H5Screate_simple(rank, dims, NULL);
 	if (dcpl >= 0 && space >= 0 && H5Pset_obj_track_times(dcpl, false) >= 0 &&
 	    H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER) >= 0)
 		set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, dcpl, H5P_DEFAULT);
-	bool good = set >= 0 &&
-		    H5Dwrite(set, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
+	bool good =
+	    set >= 0 && H5Dwrite(set, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
 	if (set >= 0)
 		good = H5Dclose(set) >= 0 && good;
 	if (space >= 0)
@@ -189,8 +191,8 @@ bool sm_chunk_unpack(const unsigned char *in, size_t in_n, bool shuffle, void *o
 	unsigned char *sorted = shuffle ? sm_alloc(NULL, n, 1, "shuffled tile", NULL) : NULL;
 	bool good = false;
 	if (d && (sorted || !shuffle)) {
-		/* Without a place for the length made, libdeflate demands exactly n bytes; without one
-		 * for the length used it would pass over bytes behind the stream. */
+		/* Without a place for the length made, libdeflate demands exactly n bytes; without
+		 * one for the length used it would pass over bytes behind the stream. */
 		size_t used = 0;
 		good = libdeflate_zlib_decompress_ex(d, in, in_n, shuffle ? sorted : out, n, &used,
 						     NULL) == LIBDEFLATE_SUCCESS &&

@@ -23,9 +23,9 @@
 /* Turns off the calling thread's printing of HDF5 errors (the library keeps that per thread). */
 void sm_h5_quiet(void);
 
-/* A new file (truncates) without time stamps in the 1.8 format. Negative on failure. Its writes never
- * fail in the library's eyes (which would leave it with a file that it cannot close): *error, which
- * must live until the file is closed, becomes the errno of the first write that did fail. */
+/* A new file (truncates) without time stamps in the 1.8 format. Negative on failure. Its writes
+ * never fail in the library's eyes (which would leave it with a file that it cannot close): *error,
+ * which must live until the file is closed, becomes the errno of the first write that did fail. */
 hid_t sm_h5_create(const char *path, int *error);
 
 /* Makes files of this access list report write errors that way. False on failure. */

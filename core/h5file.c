@@ -16,7 +16,8 @@ static void to_xyz(const float *src, float *dst, size_t depth, size_t height, si
 	for (size_t y = 0; y < height; y++)
 		for (size_t x = 0; x < width; x++)
 			for (size_t z = 0; z < depth; z++)
-				dst[(x * height + y) * depth + z] = src[(z * height + y) * width + x];
+				dst[(x * height + y) * depth + z] =
+				    src[(z * height + y) * width + x];
 }
 
 static void from_xyz(const float *src, float *dst, size_t depth, size_t height, size_t width)
@@ -24,7 +25,8 @@ static void from_xyz(const float *src, float *dst, size_t depth, size_t height, 
 	for (size_t y = 0; y < height; y++)
 		for (size_t x = 0; x < width; x++)
 			for (size_t z = 0; z < depth; z++)
-				dst[(z * height + y) * width + x] = src[(x * height + y) * depth + z];
+				dst[(z * height + y) * width + x] =
+				    src[(x * height + y) * depth + z];
 }
 
 /* labels (Z,Y,X) -> one-hot (3,X,Y,Z); false when a label is above 3. */
@@ -45,7 +47,8 @@ static bool to_one_hot(const uint8_t *src, uint8_t *dst, size_t depth, size_t he
 }
 
 /* The inverse; false when a voxel has two labels or a value other than 0 and 1. */
-static bool from_one_hot(const uint8_t *src, uint8_t *dst, size_t depth, size_t height, size_t width)
+static bool from_one_hot(const uint8_t *src, uint8_t *dst, size_t depth, size_t height,
+			 size_t width)
 {
 	size_t n = depth * height * width;
 	for (size_t x = 0; x < width; x++)
@@ -104,9 +107,10 @@ static enum sm_status put_file(struct sm_outfile *out, const char *name,
 		return SM_FAIL(err, SM_IO, "%s: cannot be created: %s", name,
 			       errnum ? strerror(errnum) : "HDF5 failed");
 	SM_GOTO(st, put_set(file, "x", H5T_IEEE_F32LE, xd, x, 4, level, name, xh, err));
-	SM_GOTO(st, put_set(file, "y", H5T_STD_U8LE, yd, y, 1, level > 1 ? level : 1, name, yh, err));
-	bool good = sm_h5_put_text(file, "schema", SM_TILE_SCHEMA) &&
-		    sm_h5_put_text(file, "axes", AXES);
+	SM_GOTO(st,
+		put_set(file, "y", H5T_STD_U8LE, yd, y, 1, level > 1 ? level : 1, name, yh, err));
+	bool good =
+	    sm_h5_put_text(file, "schema", SM_TILE_SCHEMA) && sm_h5_put_text(file, "axes", AXES);
 	good = H5Fclose(file) >= 0 && good;
 	file = -1;
 	if (!good || errnum) {
@@ -126,7 +130,8 @@ enum sm_status sm_tilefile_write(const char *path, const struct sm_tile_shape *s
 				 struct sm_err *err)
 {
 	const char *name = sm_path_base(path);
-	size_t d = (size_t)shape->depth, h = (size_t)shape->height, w = (size_t)shape->width, n, all;
+	size_t d = (size_t)shape->depth, h = (size_t)shape->height, w = (size_t)shape->width, n,
+	       all;
 	struct sm_outfile out = {0};
 	float *tx = NULL;
 	uint8_t *ty = NULL;
@@ -134,8 +139,8 @@ enum sm_status sm_tilefile_write(const char *path, const struct sm_tile_shape *s
 	if (shape->tiles != 1 || shape->channels < 1 || shape->depth < 1 || shape->height < 1 ||
 	    shape->width < 1 || level < 0 || level > 12 || !sm_mul3(d, h, w, &n) ||
 	    !sm_mul3(n, (size_t)shape->channels, 4, &all) || all > UINT32_MAX)
-		return SM_FAIL(err, SM_INTERNAL, "%s: shape or level of a tile file is out of range",
-			       name);
+		return SM_FAIL(err, SM_INTERNAL,
+			       "%s: shape or level of a tile file is out of range", name);
 	tx = sm_alloc(NULL, all, 1, name, err);
 	ty = sm_alloc(NULL, n, LABELS, name, err);
 	if (!tx || !ty) {
@@ -145,7 +150,8 @@ enum sm_status sm_tilefile_write(const char *path, const struct sm_tile_shape *s
 	for (size_t c = 0; c < (size_t)shape->channels; c++)
 		to_xyz(x + c * n, tx + c * n, d, h, w);
 	if (!to_one_hot(y, ty, d, h, w)) {
-		st = SM_FAIL(err, SM_INPUT, "%s: a label is above 3, the file layout holds 0..3", name);
+		st = SM_FAIL(err, SM_INPUT, "%s: a label is above 3, the file layout holds 0..3",
+			     name);
 		goto out;
 	}
 	SM_GOTO(st, sm_outfile_begin(&out, path, false, err));
@@ -171,8 +177,8 @@ static enum sm_status open_set(hid_t file, const char *set_name, const char *nam
 	for (int i = 0; good && i < 4; i++)
 		good = dims[i] >= 1 && dims[i] <= INT32_MAX;
 	if (!good)
-		return SM_FAIL(err, SM_INPUT, "%s: dataset %s is missing or has not four axes", name,
-			       set_name);
+		return SM_FAIL(err, SM_INPUT, "%s: dataset %s is missing or has not four axes",
+			       name, set_name);
 	return SM_OK;
 }
 
@@ -181,8 +187,9 @@ static enum sm_status get_set(hid_t set, const char *set_name, const char *name,
 			      void *out, struct sm_err *err)
 {
 	if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) < 0)
-		return SM_FAIL(err, SM_INPUT, "%s: dataset %s is damaged or of a type without numbers",
-			       name, set_name);
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: dataset %s is damaged or of a type without numbers", name,
+			       set_name);
 	return SM_OK;
 }
 
@@ -197,8 +204,8 @@ enum sm_status sm_tilefile_read(const char *path, struct sm_tile_shape *shape, f
 	sm_h5_quiet();
 	hid_t file = sm_h5_open(path);
 	if (file < 0)
-		return SM_FAIL(err, SM_INPUT, "%s: cannot be opened, is no HDF5 file, or is cut off",
-			       name);
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: cannot be opened, is no HDF5 file, or is cut off", name);
 	SM_GOTO(st, open_set(file, "x", name, &xs, xd, err));
 	SM_GOTO(st, open_set(file, "y", name, &ys, yd, err));
 	struct sm_tile_shape found = {1, (int64_t)xd[0], (int64_t)xd[3], (int64_t)xd[2],
@@ -206,15 +213,15 @@ enum sm_status sm_tilefile_read(const char *path, struct sm_tile_shape *shape, f
 	size_t d = (size_t)xd[3], h = (size_t)xd[2], w = (size_t)xd[1], n, all;
 	if (yd[0] != LABELS || yd[1] != xd[1] || yd[2] != xd[2] || yd[3] != xd[3] ||
 	    !sm_mul3(d, h, w, &n) || !sm_mul3(n, (size_t)xd[0], 4, &all) || all > UINT32_MAX) {
-		st = SM_FAIL(err, SM_INPUT,
-			     "%s: x is (%lld, %lld, %lld, %lld), and y does not fit it or it is too large",
-			     name, (long long)xd[0], (long long)xd[1], (long long)xd[2],
-			     (long long)xd[3]);
+		st = SM_FAIL(
+		    err, SM_INPUT,
+		    "%s: x is (%lld, %lld, %lld, %lld), and y does not fit it or it is too large",
+		    name, (long long)xd[0], (long long)xd[1], (long long)xd[2], (long long)xd[3]);
 		goto out;
 	}
 	if ((x || y) && memcmp(&found, shape, sizeof found) != 0) {
-		st = SM_FAIL(err, SM_INPUT, "%s: the tile's shape is not the one that was asked for",
-			     name);
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: the tile's shape is not the one that was asked for", name);
 		goto out;
 	}
 	*shape = found;
@@ -231,8 +238,8 @@ enum sm_status sm_tilefile_read(const char *path, struct sm_tile_shape *shape, f
 	if (y) {
 		SM_GOTO(st, get_set(ys, "y", name, H5T_NATIVE_UINT8, raw, err));
 		if (!from_one_hot(raw, y, d, h, w))
-			st = SM_FAIL(err, SM_INPUT, "%s: y is not one-hot (0 or 1, one label a voxel)",
-				     name);
+			st = SM_FAIL(err, SM_INPUT,
+				     "%s: y is not one-hot (0 or 1, one label a voxel)", name);
 	}
 out:
 	sm_h5_close_dataset(&xs);

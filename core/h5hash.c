@@ -13,8 +13,8 @@
 /* The identity is the SHA-256 of lines, one an attribute and one a dataset:
  *   attribute <path> <name> <type> <dims> <digest>
  *   dataset <path> <type> <dims> <digest>
- * objects in the order of their paths' bytes, "/" first, an object's attributes (by name) before its
- * data; path and name with their length before them, so that no name can look like two fields.
+ * objects in the order of their paths' bytes, "/" first, an object's attributes (by name) before
+ * its data; path and name with their length before them, so that no name can look like two fields.
  * A digest is the SHA-256 of the values in little-endian order; of a dataset whose chunks are one
  * index of the first axis and all of the others, the SHA-256 of these slabs' hexadecimal
  * digests one behind the other, so that slabs can be hashed in parallel while they are made. */
@@ -27,12 +27,15 @@ struct walk {
 	char **paths;
 	size_t count, room;
 	bool strange; /* a soft or external link, or too many objects */
+	bool lost;    /* a line found no memory */
 };
 
 static void add_line(struct walk *w, char *line)
 {
 	if (line)
 		sm_sha256_add(w->hash, line, strlen(line));
+	else
+		w->lost = true;
 	free(line);
 }
 
@@ -71,7 +74,8 @@ static hid_t read_type(hid_t type, char out[32])
 	size_t size = H5Tget_size(type);
 	switch (H5Tget_class(type)) {
 	case H5T_INTEGER:
-		snprintf(out, 32, "%s%zu", H5Tget_sign(type) == H5T_SGN_NONE ? "uint" : "int", size * 8);
+		snprintf(out, 32, "%s%zu", H5Tget_sign(type) == H5T_SGN_NONE ? "uint" : "int",
+			 size * 8);
 		break;
 	case H5T_FLOAT:
 		snprintf(out, 32, "float%zu", size * 8);
@@ -104,7 +108,8 @@ static bool read_dims(hid_t space, char text[MAX_RANK * 21 + 1], hsize_t dims[MA
 	if (*rank && H5Sget_simple_extent_dims(space, dims, NULL) != *rank)
 		return false;
 	for (int i = 0; i < *rank; i++) {
-		n += (size_t)snprintf(text + n, 22, "%s%llu", i ? "x" : "", (unsigned long long)dims[i]);
+		n += (size_t)snprintf(text + n, 22, "%s%llu", i ? "x" : "",
+				      (unsigned long long)dims[i]);
 		if (!sm_mul(*count, (size_t)dims[i], count))
 			return false;
 	}
@@ -140,9 +145,9 @@ static bool read_slab(hid_t set, hid_t space, hid_t type, int rank, const hsize_
 	return good;
 }
 
-static enum sm_status hash_data(struct walk *w, const char *path, hid_t set, hid_t space, hid_t type,
-				int rank, const hsize_t *dims, size_t count, char hex[65],
-				struct sm_err *err)
+static enum sm_status hash_data(struct walk *w, const char *path, hid_t set, hid_t space,
+				hid_t type, int rank, const hsize_t *dims, size_t count,
+				char hex[65], struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
 	bool slabs = has_slabs(set, rank, dims);
@@ -165,8 +170,8 @@ static enum sm_status hash_data(struct walk *w, const char *path, hid_t set, hid
 	}
 	for (hsize_t k = 0; k < dims[0]; k++) {
 		if (!read_slab(set, space, type, rank, dims, k, values, data)) {
-			st = SM_FAIL(err, SM_INPUT, "%s: dataset %s is damaged at index %llu", w->name,
-				     path, (unsigned long long)k);
+			st = SM_FAIL(err, SM_INPUT, "%s: dataset %s is damaged at index %llu",
+				     w->name, path, (unsigned long long)k);
 			break;
 		}
 		sm_sha256_bytes(data, values * size, hex);
@@ -191,11 +196,13 @@ static enum sm_status add_values(struct walk *w, const char *path, const char *a
 	hid_t space = attr ? H5Aget_space(id) : H5Dget_space(id);
 	if (type >= 0)
 		memory = read_type(type, kind);
-	if (memory < 0 || space < 0 || !read_dims(space, dims_text, dims, &rank, &count) || !count) {
-		st = SM_FAIL(err, SM_INPUT,
-			     "%s: %s%s%s is neither numbers nor texts of fixed length, the identity does "
-			     "not cover it",
-			     w->name, path, attr ? " attribute " : "", attr ? attr : "");
+	if (memory < 0 || space < 0 || !read_dims(space, dims_text, dims, &rank, &count) ||
+	    !count) {
+		st = SM_FAIL(
+		    err, SM_INPUT,
+		    "%s: %s%s%s is neither numbers nor texts of fixed length, the identity does "
+		    "not cover it",
+		    w->name, path, attr ? " attribute " : "", attr ? attr : "");
 		goto out;
 	}
 	if (attr) {
@@ -205,8 +212,8 @@ static enum sm_status add_values(struct walk *w, const char *path, const char *a
 			goto out;
 		}
 		if (H5Aread(id, memory, data) < 0)
-			st = SM_FAIL(err, SM_INPUT, "%s: attribute %s of %s is damaged", w->name, attr,
-				     path);
+			st = SM_FAIL(err, SM_INPUT, "%s: attribute %s of %s is damaged", w->name,
+				     attr, path);
 		else
 			sm_sha256_bytes(data, count * H5Tget_size(memory), hex);
 		sm_free(data);
@@ -240,12 +247,14 @@ static enum sm_status add_attributes(struct walk *w, const char *path, hid_t id,
 		hid_t attr = H5Aopen_by_idx(id, ".", H5_INDEX_NAME, H5_ITER_INC, i, H5P_DEFAULT,
 					    H5P_DEFAULT);
 		if (attr < 0)
-			return SM_FAIL(err, SM_INPUT, "%s: an attribute of %s is damaged", w->name, path);
+			return SM_FAIL(err, SM_INPUT, "%s: an attribute of %s is damaged", w->name,
+				       path);
 		enum sm_status st = SM_OK;
 		ssize_t n = H5Aget_name(attr, sizeof attr_name, attr_name);
 		if (n < 0 || n >= (ssize_t)sizeof attr_name)
-			st = SM_FAIL(err, SM_INPUT, "%s: an attribute of %s has a name above 255 bytes",
-				     w->name, path);
+			st = SM_FAIL(err, SM_INPUT,
+				     "%s: an attribute of %s has a name above 255 bytes", w->name,
+				     path);
 		else
 			st = add_values(w, path, attr_name, attr, err);
 		H5Aclose(attr);
@@ -263,7 +272,8 @@ static enum sm_status add_object(struct walk *w, hid_t file, const char *path, s
 	H5I_type_t type = H5Iget_type(id);
 	enum sm_status st = SM_OK;
 	if (type != H5I_GROUP && type != H5I_DATASET)
-		st = SM_FAIL(err, SM_INPUT, "%s: %s is neither a group nor a dataset", w->name, path);
+		st = SM_FAIL(err, SM_INPUT, "%s: %s is neither a group nor a dataset", w->name,
+			     path);
 	if (st == SM_OK)
 		st = add_attributes(w, path, id, err);
 	if (st == SM_OK && type == H5I_DATASET)
@@ -282,8 +292,8 @@ enum sm_status sm_h5_identity(const char *path, const char *name, const struct s
 	sm_h5_quiet();
 	hid_t file = sm_h5_open(path);
 	if (file < 0)
-		return SM_FAIL(err, SM_INPUT, "%s: cannot be opened, is no HDF5 file, or is cut off",
-			       name);
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: cannot be opened, is no HDF5 file, or is cut off", name);
 	w.hash = sm_sha256_begin();
 	if (!w.hash) {
 		st = SM_FAIL(err, SM_BUDGET, "%s: no memory for a hash", name);
@@ -300,6 +310,8 @@ enum sm_status sm_h5_identity(const char *path, const char *name, const struct s
 	SM_GOTO(st, add_object(&w, file, "/", err));
 	for (size_t i = 0; i < w.count; i++)
 		SM_GOTO(st, add_object(&w, file, w.paths[i], err));
+	if (w.lost)
+		st = SM_FAIL(err, SM_BUDGET, "%s: no memory for its identity", name);
 out:
 	for (size_t i = 0; i < w.count; i++)
 		free(w.paths[i]);

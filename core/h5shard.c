@@ -13,8 +13,9 @@
 #include "core/h5tile.h"
 #include "core/hash.h"
 
-#define AXES "x (tile,channel,z,y,x) float32; y (tile,z,y,x) uint8 labels; " \
-	     "start (tile,3) first voxel x,y,z; crc32 (tile,3) of the values of x, y, start"
+#define AXES \
+	"x (tile,channel,z,y,x) float32; y (tile,z,y,x) uint8 labels; " \
+	"start (tile,3) first voxel x,y,z; crc32 (tile,3) of the values of x, y, start"
 
 /* One tile on its way into the file. */
 struct slot {
@@ -34,17 +35,17 @@ struct sm_shard {
 	char *path, *name;
 	struct sm_tile_shape shape;
 	size_t x_bytes, y_bytes; /* of one tile */
-	int32_t *start;		 /* (tiles, 3) */
-	uint32_t *crc;		 /* (tiles, 3): of x, y and start. A zlib stream has its own checksum, but a
-				  * damaged chunk index can lead to another tile's good stream */
+	int32_t *start;          /* (tiles, 3) */
+	uint32_t *crc; /* (tiles, 3): of x, y and start. A zlib stream has its own checksum, but a
+			* damaged chunk index can lead to another tile's good stream */
 	/* writing */
 	struct sm_outfile out;
 	hid_t file, x, y;
 	int level;
-	int errnum; /* errno of the first write that failed */
+	int errnum;           /* errno of the first write that failed */
 	pthread_mutex_t lock; /* of slots, next, error and the file */
 	struct slot *slots;
-	int64_t next; /* first tile that is not in the file yet */
+	int64_t next;        /* first tile that is not in the file yet */
 	struct sm_err error; /* the first failure: all later calls return it */
 	/* reading */
 	struct piece *pieces; /* x and y of tile 0, x and y of tile 1, ... */
@@ -145,12 +146,12 @@ enum sm_status sm_shard_create(const char *path, const struct sm_tile_shape *sha
 		return SM_BUDGET;
 	s->level = level;
 	if (level < 0 || level > 12 || !set_shape(s, shape) || !sm_key_is_safe(case_key)) {
-		st = SM_FAIL(err, SM_INTERNAL,
-			     "%s: level %d, %lld tiles of %lld x %lld x %lld x %lld, or the case key is "
-			     "out of range",
-			     s->name, level, (long long)shape->tiles, (long long)shape->channels,
-			     (long long)shape->depth, (long long)shape->height,
-			     (long long)shape->width);
+		st = SM_FAIL(
+		    err, SM_INTERNAL,
+		    "%s: level %d, %lld tiles of %lld x %lld x %lld x %lld, or the case key is "
+		    "out of range",
+		    s->name, level, (long long)shape->tiles, (long long)shape->channels,
+		    (long long)shape->depth, (long long)shape->height, (long long)shape->width);
 		goto out;
 	}
 	s->slots = sm_calloc(NULL, (size_t)shape->tiles, sizeof *s->slots, s->name, err);
@@ -205,7 +206,8 @@ enum sm_status sm_shard_put(struct sm_shard *s, int64_t k, const float *x, const
 	sm_sha256_bytes(y, s->y_bytes, t.y_hash);
 	SM_GOTO(st, sm_chunk_pack(x, s->x_bytes, s->level > 0, s->level, &t.x, &t.x_n, err));
 	/* Labels are mostly runs: packing them costs next to nothing even when x is only stored. */
-	SM_GOTO(st, sm_chunk_pack(y, s->y_bytes, false, s->level > 1 ? s->level : 1, &t.y, &t.y_n, err));
+	SM_GOTO(st, sm_chunk_pack(y, s->y_bytes, false, s->level > 1 ? s->level : 1, &t.y, &t.y_n,
+				  err));
 	pthread_mutex_lock(&s->lock);
 	if (s->error.code == SM_OK && s->slots[k].here)
 		SM_FAIL(&s->error, SM_INTERNAL, "%s: tile %lld came twice", s->name, (long long)k);
@@ -254,10 +256,10 @@ static enum sm_status finish(struct sm_shard *s, char content[65], struct sm_err
 	SM_TRY(fold(s, false, xh, err));
 	SM_TRY(fold(s, true, yh, err));
 	sm_h5_quiet();
-	bool good = sm_h5_plain(s->file, "start", H5T_STD_I32LE, H5T_NATIVE_INT32, 2, dims, s->start) &&
-		    sm_h5_plain(s->file, "crc32", H5T_STD_U32LE, H5T_NATIVE_UINT32, 2, dims, s->crc) &&
-		    sm_h5_put_text(s->file, "x_sha256", xh) &&
-		    sm_h5_put_text(s->file, "y_sha256", yh);
+	bool good =
+	    sm_h5_plain(s->file, "start", H5T_STD_I32LE, H5T_NATIVE_INT32, 2, dims, s->start) &&
+	    sm_h5_plain(s->file, "crc32", H5T_STD_U32LE, H5T_NATIVE_UINT32, 2, dims, s->crc) &&
+	    sm_h5_put_text(s->file, "x_sha256", xh) && sm_h5_put_text(s->file, "y_sha256", yh);
 	good = H5Dclose(s->x) >= 0 && good;
 	good = H5Dclose(s->y) >= 0 && good;
 	good = H5Fclose(s->file) >= 0 && good;
@@ -289,7 +291,8 @@ void sm_shard_close(struct sm_shard *s)
 	destroy(s);
 }
 
-/* Opens a dataset and checks type, rank, chunk (one tile) and filters (shuffle or none, deflate). */
+/* Opens a dataset and checks type, rank, chunk (one tile) and filters (shuffle or none, deflate).
+ */
 static enum sm_status open_set(struct sm_shard *s, const char *name, hid_t want, int rank,
 			       hsize_t *dims, hid_t *set, bool *shuffled, struct sm_err *err)
 {
@@ -298,7 +301,8 @@ static enum sm_status open_set(struct sm_shard *s, const char *name, hid_t want,
 	*set = H5Dopen2(s->file, name, H5P_DEFAULT);
 	if (*set < 0)
 		return SM_FAIL(err, SM_INPUT, "%s: has no dataset %s", s->name, name);
-	hid_t type = H5Dget_type(*set), space = H5Dget_space(*set), dcpl = H5Dget_create_plist(*set);
+	hid_t type = H5Dget_type(*set), space = H5Dget_space(*set),
+	      dcpl = H5Dget_create_plist(*set);
 	if (type < 0 || space < 0 || dcpl < 0 || H5Tequal(type, want) <= 0 ||
 	    H5Sget_simple_extent_ndims(space) != rank ||
 	    H5Sget_simple_extent_dims(space, dims, NULL) != rank ||
@@ -313,7 +317,8 @@ static enum sm_status open_set(struct sm_shard *s, const char *name, hid_t want,
 	for (int i = 0; good && i < filters; i++) {
 		unsigned flags, config;
 		size_t n = 0;
-		H5Z_filter_t id = H5Pget_filter2(dcpl, (unsigned)i, &flags, &n, NULL, 0, NULL, &config);
+		H5Z_filter_t id =
+		    H5Pget_filter2(dcpl, (unsigned)i, &flags, &n, NULL, 0, NULL, &config);
 		good = id == (i < filters - 1 ? H5Z_FILTER_SHUFFLE : H5Z_FILTER_DEFLATE);
 	}
 	good = good && !(*shuffled && rank == 4); /* shuffling single bytes means nothing */
@@ -325,10 +330,11 @@ out:
 	if (type >= 0)
 		H5Tclose(type);
 	if (!good)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: dataset %s has not the type, rank, chunks (one tile each) or filters "
-			       "(shuffle, deflate) of a shard",
-			       s->name, name);
+		return SM_FAIL(
+		    err, SM_INPUT,
+		    "%s: dataset %s has not the type, rank, chunks (one tile each) or filters "
+		    "(shuffle, deflate) of a shard",
+		    s->name, name);
 	return SM_OK;
 }
 
@@ -342,13 +348,14 @@ static enum sm_status locate(struct sm_shard *s, hid_t set, size_t which, size_t
 		struct piece *p = &s->pieces[2 * (size_t)k + which];
 		if (H5Dget_chunk_info_by_coord(set, at, &mask, &p->at, &p->n) < 0 ||
 		    p->at == HADDR_UNDEF || mask)
-			return SM_FAIL(err, SM_INPUT, "%s: tile %lld of %s is missing or unfiltered",
-				       s->name, (long long)k, which ? "y" : "x");
+			return SM_FAIL(err, SM_INPUT,
+				       "%s: tile %lld of %s is missing or unfiltered", s->name,
+				       (long long)k, which ? "y" : "x");
 		if (p->n > (hsize_t)s->length || p->at > (hsize_t)s->length - p->n ||
 		    bytes / SM_DEFLATE_MAX_RATIO > p->n)
 			return SM_FAIL(err, SM_INPUT,
-				       "%s: tile %lld of %s lies outside the file or is too short", s->name,
-				       (long long)k, which ? "y" : "x");
+				       "%s: tile %lld of %s lies outside the file or is too short",
+				       s->name, (long long)k, which ? "y" : "x");
 	}
 	return SM_OK;
 }
@@ -369,8 +376,8 @@ static enum sm_status read_triples(struct sm_shard *s, const char *name, hid_t t
 		H5Sclose(space);
 	sm_h5_close_dataset(&set);
 	if (!good)
-		return SM_FAIL(err, SM_INPUT, "%s: dataset %s is missing or not (%lld, 3)", s->name, name,
-			       (long long)s->shape.tiles);
+		return SM_FAIL(err, SM_INPUT, "%s: dataset %s is missing or not (%lld, 3)", s->name,
+			       name, (long long)s->shape.tiles);
 	return SM_OK;
 }
 
@@ -386,19 +393,22 @@ static enum sm_status read_head(struct sm_shard *s, char case_key[128], struct s
 		return SM_FAIL(err, SM_INPUT, "%s: attribute case is missing or no key", s->name);
 	SM_TRY(open_set(s, "x", H5T_IEEE_F32LE, 5, xd, &s->x, &s->x_shuffled, err));
 	SM_TRY(open_set(s, "y", H5T_STD_U8LE, 4, yd, &s->y, &s->y_shuffled, err));
-	struct sm_tile_shape shape = {(int64_t)xd[0], (int64_t)xd[1], (int64_t)xd[2], (int64_t)xd[3],
-				      (int64_t)xd[4]};
+	struct sm_tile_shape shape = {(int64_t)xd[0], (int64_t)xd[1], (int64_t)xd[2],
+				      (int64_t)xd[3], (int64_t)xd[4]};
 	if (yd[0] != xd[0] || yd[1] != xd[2] || yd[2] != xd[3] || yd[3] != xd[4] ||
 	    !set_shape(s, &shape))
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: x is (%lld, %lld, %lld, %lld, %lld), and y does not fit it or it is too "
-			       "large",
-			       s->name, (long long)xd[0], (long long)xd[1], (long long)xd[2],
-			       (long long)xd[3], (long long)xd[4]);
-	/* The chunks' own index needs more than this a tile, so a false count meets the file's end. */
+		return SM_FAIL(
+		    err, SM_INPUT,
+		    "%s: x is (%lld, %lld, %lld, %lld, %lld), and y does not fit it or it is too "
+		    "large",
+		    s->name, (long long)xd[0], (long long)xd[1], (long long)xd[2], (long long)xd[3],
+		    (long long)xd[4]);
+	/* The chunks' own index needs more than this a tile, so a false count meets the file's end.
+	 */
 	if (shape.tiles > s->length / 8)
-		return SM_FAIL(err, SM_INPUT, "%s: %lld tiles are more than its %lld bytes can hold",
-			       s->name, (long long)shape.tiles, (long long)s->length);
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: %lld tiles are more than its %lld bytes can hold", s->name,
+			       (long long)shape.tiles, (long long)s->length);
 	s->pieces = sm_calloc(NULL, (size_t)shape.tiles, 2 * sizeof *s->pieces, s->name, err);
 	s->start = sm_calloc(NULL, (size_t)shape.tiles, 3 * sizeof *s->start, s->name, err);
 	s->crc = sm_calloc(NULL, (size_t)shape.tiles, 3 * sizeof *s->crc, s->name, err);
@@ -434,8 +444,8 @@ enum sm_status sm_shard_open(const char *path, struct sm_shard **out, struct sm_
 	s->length = sb.st_size;
 	s->file = sm_h5_open(path);
 	if (s->file < 0) {
-		st = SM_FAIL(err, SM_INPUT, "%s: is no HDF5 file or is cut off (%lld bytes)", s->name,
-			     (long long)s->length);
+		st = SM_FAIL(err, SM_INPUT, "%s: is no HDF5 file or is cut off (%lld bytes)",
+			     s->name, (long long)s->length);
 		goto out;
 	}
 	SM_GOTO(st, read_head(s, case_key ? case_key : key, err));
@@ -467,8 +477,8 @@ static enum sm_status read_piece(const struct sm_shard *s, int fd, int64_t k, bo
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r <= 0) {
-			st = SM_FAIL(err, SM_IO, "%s: cannot read tile %lld: %s", s->name, (long long)k,
-				     r ? strerror(errno) : "the file became shorter");
+			st = SM_FAIL(err, SM_IO, "%s: cannot read tile %lld: %s", s->name,
+				     (long long)k, r ? strerror(errno) : "the file became shorter");
 			break;
 		}
 		got += (size_t)r;
@@ -477,9 +487,10 @@ static enum sm_status read_piece(const struct sm_shard *s, int fd, int64_t k, bo
 	bool shuffled = is_y ? s->y_shuffled : s->x_shuffled;
 	if (st == SM_OK && (!sm_chunk_unpack(packed, n, shuffled, out, bytes) ||
 			    libdeflate_crc32(0, out, bytes) != s->crc[3 * k + is_y]))
-		st = SM_FAIL(err, SM_INPUT,
-			     "%s: %s of tile %lld is damaged (its zlib stream or checksum is wrong)",
-			     s->name, is_y ? "y" : "x", (long long)k);
+		st =
+		    SM_FAIL(err, SM_INPUT,
+			    "%s: %s of tile %lld is damaged (its zlib stream or checksum is wrong)",
+			    s->name, is_y ? "y" : "x", (long long)k);
 	sm_free(packed);
 	return st;
 }

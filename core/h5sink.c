@@ -60,8 +60,8 @@ static int sink_cmp(const H5FD_t *a, const H5FD_t *b)
 static herr_t sink_query(const H5FD_t *file, unsigned long *flags)
 {
 	(void)file; /* the same as the library's own driver, so that the files are the same */
-	*flags = H5FD_FEAT_AGGREGATE_METADATA | H5FD_FEAT_ACCUMULATE_METADATA | H5FD_FEAT_DATA_SIEVE |
-		 H5FD_FEAT_AGGREGATE_SMALLDATA;
+	*flags = H5FD_FEAT_AGGREGATE_METADATA | H5FD_FEAT_ACCUMULATE_METADATA |
+		 H5FD_FEAT_DATA_SIEVE | H5FD_FEAT_AGGREGATE_SMALLDATA;
 	return 0;
 }
 
@@ -84,7 +84,8 @@ static haddr_t sink_get_eof(const H5FD_t *file, H5FD_mem_t type)
 	return ((const struct sink *)file)->end_of_file;
 }
 
-static herr_t sink_read(H5FD_t *file, H5FD_mem_t type, hid_t dxpl, haddr_t addr, size_t n, void *out)
+static herr_t sink_read(H5FD_t *file, H5FD_mem_t type, hid_t dxpl, haddr_t addr, size_t n,
+			void *out)
 {
 	struct sink *s = (struct sink *)file;
 	(void)type;
@@ -144,21 +145,21 @@ static herr_t sink_truncate(H5FD_t *file, hid_t dxpl, hbool_t closing)
 }
 
 static const H5FD_class_t sink_class = {
-	.name = "scanmill-sink",
-	.maxaddr = (haddr_t)INT64_MAX,
-	.fc_degree = H5F_CLOSE_STRONG,
-	.fapl_size = sizeof(struct sink_info),
-	.open = sink_open,
-	.close = sink_close,
-	.cmp = sink_cmp,
-	.query = sink_query,
-	.get_eoa = sink_get_eoa,
-	.set_eoa = sink_set_eoa,
-	.get_eof = sink_get_eof,
-	.read = sink_read,
-	.write = sink_write,
-	.truncate = sink_truncate,
-	.fl_map = H5FD_FLMAP_DICHOTOMY,
+    .name = "scanmill-sink",
+    .maxaddr = (haddr_t)INT64_MAX,
+    .fc_degree = H5F_CLOSE_STRONG,
+    .fapl_size = sizeof(struct sink_info),
+    .open = sink_open,
+    .close = sink_close,
+    .cmp = sink_cmp,
+    .query = sink_query,
+    .get_eoa = sink_get_eoa,
+    .set_eoa = sink_set_eoa,
+    .get_eof = sink_get_eof,
+    .read = sink_read,
+    .write = sink_write,
+    .truncate = sink_truncate,
+    .fl_map = H5FD_FLMAP_DICHOTOMY,
 };
 
 /* Written once. The library wants a driver to outlive its files (closing one reads the driver's

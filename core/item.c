@@ -106,7 +106,21 @@ static bool reusable(const struct sm_item *item, const json_t *earlier)
 	return true;
 }
 
-static void reject(struct sm_item *item, const struct sm_err *why)
+/* Takes the stage's folders off the paths in a sentence: a ledger holds no place of a machine. */
+static void cut_folder(char *text, const char *folder)
+{
+	size_t n = folder ? strlen(folder) : 0;
+	while (n && folder[n - 1] == '/')
+		n--;
+	for (char *p = text; n && (p = strstr(p, folder));) {
+		if (p[n] == '/')
+			memmove(p, p + n + 1, strlen(p + n + 1) + 1);
+		else
+			p += n;
+	}
+}
+
+static void reject(struct sm_item *item, struct sm_err *why)
 {
 	size_t i;
 	json_t *output;
@@ -118,6 +132,8 @@ static void reject(struct sm_item *item, const struct sm_err *why)
 			unlink(full);
 		free(full);
 	}
+	cut_folder(why->text, item->run->in);
+	cut_folder(why->text, item->run->out);
 	json_object_del(item->record, "outputs");
 	json_object_set_new(item->record, "status", json_string("rejected"));
 	json_object_set_new(item->record, "code", json_string(sm_status_name(why->code)));

@@ -176,8 +176,8 @@ enum sm_status sm_ledger_read(const char *dir, const char *stage, struct sm_ledg
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
 	enum sm_status st;
 	if (!sm_file_exists(path)) {
-		st = SM_FAIL(err, SM_INPUT, "%s: does not exist: stage %s has not finished there", path,
-			     stage ? stage : "before");
+		st = SM_FAIL(err, SM_INPUT, "%s: does not exist: %s%s has%s finished there", path,
+			     stage ? "stage " : "no stage", stage ? stage : "", stage ? " not" : "");
 		goto out;
 	}
 	SM_GOTO(st, sm_file_read(path, MAX_LEDGER, NULL, &bytes, &size, err));

@@ -18,40 +18,40 @@ struct layout {
 
 /* [0] is NIfTI-1 (nifti1.h), [1] NIfTI-2 (nifti2.h). */
 static const struct layout layouts[2] = {
-	{
-		.dim = {40, 2, 8, false},
-		.intent = {68, 2, 1, false},
-		.datatype = {70, 2, 1, false},
-		.bitpix = {72, 2, 1, false},
-		.units = {123, 1, 1, false},
-		.qform = {252, 2, 1, false},
-		.sform = {254, 2, 1, false},
-		.pixdim = {76, 4, 8, true},
-		.offset = {108, 4, 1, true},
-		.slope = {112, 4, 1, true},
-		.inter = {116, 4, 1, true},
-		.quatern = {256, 4, 3, true},
-		.qoffset = {268, 4, 3, true},
-		.srow = {280, 4, 12, true},
-		.magic = {344, 1, 4, false},
-	},
-	{
-		.dim = {16, 8, 8, false},
-		.intent = {504, 4, 1, false},
-		.datatype = {12, 2, 1, false},
-		.bitpix = {14, 2, 1, false},
-		.units = {500, 4, 1, false},
-		.qform = {344, 4, 1, false},
-		.sform = {348, 4, 1, false},
-		.pixdim = {104, 8, 8, true},
-		.offset = {168, 8, 1, false},
-		.slope = {176, 8, 1, true},
-		.inter = {184, 8, 1, true},
-		.quatern = {352, 8, 3, true},
-		.qoffset = {376, 8, 3, true},
-		.srow = {400, 8, 12, true},
-		.magic = {4, 1, 8, false},
-	},
+    {
+	.dim = {40, 2, 8, false},
+	.intent = {68, 2, 1, false},
+	.datatype = {70, 2, 1, false},
+	.bitpix = {72, 2, 1, false},
+	.units = {123, 1, 1, false},
+	.qform = {252, 2, 1, false},
+	.sform = {254, 2, 1, false},
+	.pixdim = {76, 4, 8, true},
+	.offset = {108, 4, 1, true},
+	.slope = {112, 4, 1, true},
+	.inter = {116, 4, 1, true},
+	.quatern = {256, 4, 3, true},
+	.qoffset = {268, 4, 3, true},
+	.srow = {280, 4, 12, true},
+	.magic = {344, 1, 4, false},
+    },
+    {
+	.dim = {16, 8, 8, false},
+	.intent = {504, 4, 1, false},
+	.datatype = {12, 2, 1, false},
+	.bitpix = {14, 2, 1, false},
+	.units = {500, 4, 1, false},
+	.qform = {344, 4, 1, false},
+	.sform = {348, 4, 1, false},
+	.pixdim = {104, 8, 8, true},
+	.offset = {168, 8, 1, false},
+	.slope = {176, 8, 1, true},
+	.inter = {184, 8, 1, true},
+	.quatern = {352, 8, 3, true},
+	.qoffset = {376, 8, 3, true},
+	.srow = {400, 8, 12, true},
+	.magic = {4, 1, 8, false},
+    },
 };
 
 static const struct {
@@ -59,19 +59,20 @@ static const struct {
 	int dtype; /* enum sm_dtype, -1 = known but not supported */
 	const char *name;
 } types[] = {
-	{2, 8, SM_U8, "uint8"},	     {4, 16, SM_I16, "int16"},	    {8, 32, SM_I32, "int32"},
-	{16, 32, SM_F32, "float32"}, {64, 64, SM_F64, "float64"},   {256, 8, SM_I8, "int8"},
-	{512, 16, SM_U16, "uint16"}, {768, 32, SM_U32, "uint32"},   {1024, 64, SM_I64, "int64"},
-	{1280, 64, SM_U64, "uint64"}, {1, 1, -1, "one bit"},	    {32, 64, -1, "complex64"},
-	{128, 24, -1, "RGB"},	     {1536, 128, -1, "float128"},   {1792, 128, -1, "complex128"},
-	{2048, 256, -1, "complex256"}, {2304, 32, -1, "RGBA"},
+    {2, 8, SM_U8, "uint8"},        {4, 16, SM_I16, "int16"},    {8, 32, SM_I32, "int32"},
+    {16, 32, SM_F32, "float32"},   {64, 64, SM_F64, "float64"}, {256, 8, SM_I8, "int8"},
+    {512, 16, SM_U16, "uint16"},   {768, 32, SM_U32, "uint32"}, {1024, 64, SM_I64, "int64"},
+    {1280, 64, SM_U64, "uint64"},  {1, 1, -1, "one bit"},       {32, 64, -1, "complex64"},
+    {128, 24, -1, "RGB"},          {1536, 128, -1, "float128"}, {1792, 128, -1, "complex128"},
+    {2048, 256, -1, "complex256"}, {2304, 32, -1, "RGBA"},
 };
 #define TYPES (sizeof types / sizeof *types)
 
 static uint64_t load(const unsigned char *p, int size, bool swapped)
 {
 	uint64_t v = 0;
-	/* The loop reads little-endian numbers whatever machine this is; big-endian ones backwards. */
+	/* The loop reads little-endian numbers whatever machine this is; big-endian ones backwards.
+	 */
 	bool big = (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) != swapped;
 	for (int i = 0; i < size; i++)
 		v |= (uint64_t)p[big ? size - 1 - i : i] << (8 * i);
@@ -90,10 +91,17 @@ static void get_ints(const unsigned char *b, struct place p, bool swapped, int64
 	for (int i = 0; i < p.count; i++) {
 		uint64_t v = load(b + p.at + i * p.size, p.size, swapped);
 		switch (p.size) {
-		case 1: out[i] = (uint8_t)v; break;
-		case 2: out[i] = (int16_t)v; break;
-		case 4: out[i] = (int32_t)v; break;
-		default: out[i] = (int64_t)v;
+		case 1:
+			out[i] = (uint8_t)v;
+			break;
+		case 2:
+			out[i] = (int16_t)v;
+			break;
+		case 4:
+			out[i] = (int32_t)v;
+			break;
+		default:
+			out[i] = (int64_t)v;
 		}
 	}
 }
@@ -140,8 +148,9 @@ enum sm_status sm_nii_fields_get(const unsigned char *bytes, size_t n, const cha
 {
 	*f = (struct sm_nii_fields){0};
 	if (n < SM_NII1_SIZE)
-		return SM_FAIL(err, SM_INPUT, "%s: %zu bytes are too short for a NIfTI header of %d%s",
-			       name, n, SM_NII1_SIZE, n ? "" : " (empty file)");
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: %zu bytes are too short for a NIfTI header of %d%s", name, n,
+			       SM_NII1_SIZE, n ? "" : " (empty file)");
 	int32_t size = (int32_t)load(bytes, 4, false), other = (int32_t)load(bytes, 4, true);
 	f->swapped = other == SM_NII1_SIZE || other == SM_NII2_SIZE;
 	size = f->swapped ? other : size;
@@ -150,8 +159,9 @@ enum sm_status sm_nii_fields_get(const unsigned char *bytes, size_t n, const cha
 			       "%s: no NIfTI file: sizeof_hdr is %d, allowed are 348 and 540", name,
 			       (int)size);
 	if (n < (size_t)size)
-		return SM_FAIL(err, SM_INPUT, "%s: %zu bytes are too short for a NIfTI-2 header of %d",
-			       name, n, SM_NII2_SIZE);
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: %zu bytes are too short for a NIfTI-2 header of %d", name, n,
+			       SM_NII2_SIZE);
 	f->version = size == SM_NII1_SIZE ? 1 : 2;
 	const struct layout *l = &layouts[f->version - 1];
 	memcpy(f->magic, bytes + l->magic.at, (size_t)l->magic.count);
@@ -209,17 +219,18 @@ static enum sm_status check_kind(const struct sm_nii_fields *f, const char *name
 	const char *pair = f->version == 1 ? "ni1" : "ni2";
 	if (!memcmp(f->magic, pair, 4))
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: magic is \"%s\", a .hdr/.img pair; allowed are single files", name,
-			       pair);
+			       "%s: magic is \"%s\", a .hdr/.img pair; allowed are single files",
+			       name, pair);
 	if (memcmp(f->magic, single, f->version == 1 ? 4 : 8))
 		return SM_FAIL(err, SM_INPUT,
 			       "%s: magic is \"%.4s\", allowed is \"%.3s\" (Analyze files are not "
 			       "read)",
 			       name, f->magic, single);
 	if (f->intent >= 3000 && f->intent < 3100)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: intent_code %lld is CIFTI (values on a surface), allowed are images",
-			       name, (long long)f->intent);
+		return SM_FAIL(
+		    err, SM_INPUT,
+		    "%s: intent_code %lld is CIFTI (values on a surface), allowed are images", name,
+		    (long long)f->intent);
 	return SM_OK;
 }
 
@@ -234,17 +245,19 @@ static enum sm_status check_dims(const struct sm_nii_fields *f, const char *name
 		vol->dim[a] = 1;
 	for (int a = 1; a <= (int)f->dim[0]; a++) {
 		if (f->dim[a] < 1 || f->dim[a] > INT32_MAX)
-			return SM_FAIL(err, SM_INPUT, "%s: dim[%d] is %lld, allowed are 1..2147483647",
-				       name, a, (long long)f->dim[a]);
+			return SM_FAIL(err, SM_INPUT,
+				       "%s: dim[%d] is %lld, allowed are 1..2147483647", name, a,
+				       (long long)f->dim[a]);
 		if (a <= 3) {
 			vol->dim[a - 1] = f->dim[a];
 		} else if (f->dim[a] > 1) {
 			if (fourth)
-				return SM_FAIL(err, SM_INPUT,
-					       "%s: dim[%d] is %lld beside dim[%d] %lld, allowed is one "
-					       "axis above 1 behind the third",
-					       name, a, (long long)f->dim[a], fourth,
-					       (long long)f->dim[fourth]);
+				return SM_FAIL(
+				    err, SM_INPUT,
+				    "%s: dim[%d] is %lld beside dim[%d] %lld, allowed is one "
+				    "axis above 1 behind the third",
+				    name, a, (long long)f->dim[a], fourth,
+				    (long long)f->dim[fourth]);
 			fourth = a;
 			vol->dim[3] = f->dim[a];
 		}
@@ -265,10 +278,11 @@ static enum sm_status check_type(const struct sm_nii_fields *f, const char *name
 	while (t < TYPES && types[t].code != f->datatype)
 		t++;
 	if (t == TYPES || types[t].dtype < 0)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: datatype is %lld (%s), allowed are 8 to 64 bit integers, float32 "
-			       "and float64",
-			       name, (long long)f->datatype, t == TYPES ? "unknown" : types[t].name);
+		return SM_FAIL(
+		    err, SM_INPUT,
+		    "%s: datatype is %lld (%s), allowed are 8 to 64 bit integers, float32 "
+		    "and float64",
+		    name, (long long)f->datatype, t == TYPES ? "unknown" : types[t].name);
 	if (types[t].bits != f->bitpix)
 		return SM_FAIL(err, SM_INPUT, "%s: bitpix is %lld, but datatype %s has %d", name,
 			       (long long)f->bitpix, types[t].name, types[t].bits);
@@ -295,16 +309,17 @@ static enum sm_status check_size(const struct sm_nii_fields *f, const char *name
 	double least = f->version == 1 ? SM_NII1_SIZE + 4 : SM_NII2_SIZE + 4;
 	if (!(f->offset >= least) || f->offset > 1e9 || f->offset != floor(f->offset))
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: vox_offset is %g, allowed are whole numbers from %g to 1e9", name,
-			       f->offset, least);
+			       "%s: vox_offset is %g, allowed are whole numbers from %g to 1e9",
+			       name, f->offset, least);
 	*offset = (size_t)f->offset;
 	size_t count = sm_dtype_size(vol->dtype);
 	for (int a = 0; a < 4; a++)
 		if (!sm_mul(count, (size_t)vol->dim[a], &count) || count > INT64_MAX / 2)
-			return SM_FAIL(err, SM_INPUT,
-				       "%s: dim %lld x %lld x %lld x %lld is more than memory can address",
-				       name, (long long)vol->dim[0], (long long)vol->dim[1],
-				       (long long)vol->dim[2], (long long)vol->dim[3]);
+			return SM_FAIL(
+			    err, SM_INPUT,
+			    "%s: dim %lld x %lld x %lld x %lld is more than memory can address",
+			    name, (long long)vol->dim[0], (long long)vol->dim[1],
+			    (long long)vol->dim[2], (long long)vol->dim[3]);
 	*payload = count;
 	return SM_OK;
 }
@@ -316,16 +331,17 @@ static enum sm_status check_spacing(const struct sm_nii_fields *f, const char *n
 	static const double scale[4] = {1, 1000, 1, 0.001}; /* unknown, m, mm, um */
 	int unit = (int)(f->units & 7);
 	if (unit > 3)
-		return SM_FAIL(err, SM_INPUT, "%s: xyzt_units is %lld, a unit of length unknown to NIfTI",
-			       name, (long long)f->units);
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: xyzt_units is %lld, a unit of length unknown to NIfTI", name,
+			       (long long)f->units);
 	*mm = scale[unit];
 	for (int a = 0; a < 3; a++) {
 		double d = f->pixdim[a + 1];
 		bool good = isfinite(d) && d > 0;
 		if (!good && a < f->dim[0])
 			return SM_FAIL(err, SM_INPUT,
-				       "%s: pixdim[%d] is %g, a spacing must be above 0 and finite", name,
-				       a + 1, d);
+				       "%s: pixdim[%d] is %g, a spacing must be above 0 and finite",
+				       name, a + 1, d);
 		spacing[a] = good ? d * *mm : 1;
 	}
 	return SM_OK;
@@ -339,9 +355,9 @@ static bool qform_affine(const struct sm_nii_fields *f, const double spacing[3],
 	double norm = q[0] * q[0] + q[1] * q[1] + q[2] * q[2];
 	if (!(norm <= 1.001) || !isfinite(o[0]) || !isfinite(o[1]) || !isfinite(o[2]))
 		return false;
-	nifti_dmat44 m = nifti_quatern_to_dmat44(q[0], q[1], q[2], o[0] * mm, o[1] * mm, o[2] * mm,
-						 spacing[0], spacing[1], spacing[2],
-						 f->pixdim[0] < 0 ? -1 : 1);
+	nifti_dmat44 m =
+	    nifti_quatern_to_dmat44(q[0], q[1], q[2], o[0] * mm, o[1] * mm, o[2] * mm, spacing[0],
+				    spacing[1], spacing[2], f->pixdim[0] < 0 ? -1 : 1);
 	memcpy(affine, m.m, sizeof m.m);
 	return true;
 }
@@ -380,18 +396,19 @@ static enum sm_status check_geometry(const struct sm_nii_fields *f, const char *
 	if (f->sform > 0) {
 		if (affine_is_singular(sform))
 			return SM_FAIL(err, SM_INPUT,
-				       "%s: the sform (sform_code %d) is singular or not finite", name,
-				       info->sform_code);
+				       "%s: the sform (sform_code %d) is singular or not finite",
+				       name, info->sform_code);
 		memcpy(vol->affine, sform, sizeof sform);
 		set_source(info, "sform");
 		if (f->qform > 0)
 			info->form_gap_mm =
-				has_q ? sm_affine_gap_mm(sform, qform, vol->dim) : (double)INFINITY;
+			    has_q ? sm_affine_gap_mm(sform, qform, vol->dim) : (double)INFINITY;
 	} else if (f->qform > 0) {
 		if (!has_q || affine_is_singular(qform))
-			return SM_FAIL(err, SM_INPUT,
-				       "%s: the qform's quaternion (%g, %g, %g) and offsets are no rotation",
-				       name, f->quatern[0], f->quatern[1], f->quatern[2]);
+			return SM_FAIL(
+			    err, SM_INPUT,
+			    "%s: the qform's quaternion (%g, %g, %g) and offsets are no rotation",
+			    name, f->quatern[0], f->quatern[1], f->quatern[2]);
 		memcpy(vol->affine, qform, sizeof qform);
 		set_source(info, "qform");
 	} else {

@@ -23,8 +23,8 @@ static enum sm_status check_name(const char *name, bool gzip, struct sm_err *err
 {
 	if (gzip == sm_ends_with(name, ".gz"))
 		return SM_OK;
-	return SM_FAIL(err, SM_INPUT, "%s: the content is %sgzip data, but the name %s in .gz", name,
-		       gzip ? "" : "no ", gzip ? "does not end" : "ends");
+	return SM_FAIL(err, SM_INPUT, "%s: the content is %sgzip data, but the name %s in .gz",
+		       name, gzip ? "" : "no ", gzip ? "does not end" : "ends");
 }
 
 /* Inflates up to want bytes of the beginning, over member borders; *got may be less when the
@@ -61,9 +61,10 @@ static enum sm_status inflate_all(const unsigned char *in, size_t n, size_t tota
 	enum sm_status st = SM_OK;
 	struct libdeflate_decompressor *d = NULL;
 	if (total / DEFLATE_MAX_RATIO > n)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: the header declares %zu bytes, more than %zu compressed bytes can hold",
-			       name, total, n);
+		return SM_FAIL(
+		    err, SM_INPUT,
+		    "%s: the header declares %zu bytes, more than %zu compressed bytes can hold",
+		    name, total, n);
 	size_t room = total + SM_NII_PADDING;
 	out->bytes = sm_alloc(mem, room, 1, name, err);
 	if (!out->bytes)
@@ -76,16 +77,18 @@ static enum sm_status inflate_all(const unsigned char *in, size_t n, size_t tota
 	while (n) {
 		size_t used = 0, made = 0;
 		enum libdeflate_result r = libdeflate_gzip_decompress_ex(
-			d, in, n, out->bytes + out->n, room - out->n, &used, &made);
+		    d, in, n, out->bytes + out->n, room - out->n, &used, &made);
 		if (r == LIBDEFLATE_INSUFFICIENT_SPACE)
-			st = SM_FAIL(err, SM_INPUT,
-				     "%s: inflates to more than the %zu bytes that the header declares",
-				     name, total);
+			st = SM_FAIL(
+			    err, SM_INPUT,
+			    "%s: inflates to more than the %zu bytes that the header declares",
+			    name, total);
 		else if (r != LIBDEFLATE_SUCCESS)
-			st = SM_FAIL(err, SM_INPUT,
-				     "%s: the gzip stream is damaged or ends early (its data, CRC or "
-				     "length is wrong)",
-				     name);
+			st = SM_FAIL(
+			    err, SM_INPUT,
+			    "%s: the gzip stream is damaged or ends early (its data, CRC or "
+			    "length is wrong)",
+			    name);
 		if (st != SM_OK)
 			goto out;
 		in += used;
@@ -124,10 +127,11 @@ static enum sm_status check_extensions(const struct sm_nii_fields *f, const unsi
 		if (size == 0)
 			break;
 		if (size < 16 || size % 16 || (size_t)size > offset - at)
-			return SM_FAIL(err, SM_INPUT,
-				       "%s: the extension at byte %zu has size %lld, allowed are multiples "
-				       "of 16 up to vox_offset %zu",
-				       name, at, (long long)size, offset);
+			return SM_FAIL(
+			    err, SM_INPUT,
+			    "%s: the extension at byte %zu has size %lld, allowed are multiples "
+			    "of 16 up to vox_offset %zu",
+			    name, at, (long long)size, offset);
 		at += (size_t)size;
 	}
 	return SM_OK;
@@ -222,8 +226,8 @@ static enum sm_status parse(const unsigned char *bytes, size_t n, unsigned char 
 	}
 	if (p.n < offset + size || p.n - offset - size > SM_NII_PADDING) {
 		st = SM_FAIL(err, SM_INPUT,
-			     "%s: holds %zu bytes, but vox_offset %zu and dim declare %zu", name, p.n,
-			     offset, offset + size);
+			     "%s: holds %zu bytes, but vox_offset %zu and dim declare %zu", name,
+			     p.n, offset, offset + size);
 		goto out;
 	}
 	SM_GOTO(st, check_extensions(&f, p.bytes, offset, name, err));
@@ -316,10 +320,11 @@ enum sm_status sm_nii_read_header(const char *path, struct sm_vol *vol, struct s
 	SM_GOTO(st, sm_nii_fields_check(&f, name, vol, info, &offset, &size, err));
 	size_t most = gzip ? length * DEFLATE_MAX_RATIO : length;
 	if (offset + size > most)
-		st = SM_FAIL(err, SM_INPUT,
-			     "%s: %zu bytes in the file cannot hold the %zu that vox_offset and dim "
-			     "declare",
-			     name, length, offset + size);
+		st =
+		    SM_FAIL(err, SM_INPUT,
+			    "%s: %zu bytes in the file cannot hold the %zu that vox_offset and dim "
+			    "declare",
+			    name, length, offset + size);
 out:
 	if (st != SM_OK)
 		sm_vol_clear(vol);

@@ -11,10 +11,10 @@
 #include "core/nii_head.h"
 
 static const int codes[][2] = {
-	/* datatype and bitpix by enum sm_dtype */
-	[SM_U8] = {2, 8},     [SM_I8] = {256, 8},    [SM_I16] = {4, 16},    [SM_U16] = {512, 16},
-	[SM_I32] = {8, 32},   [SM_U32] = {768, 32},  [SM_I64] = {1024, 64}, [SM_U64] = {1280, 64},
-	[SM_F32] = {16, 32},  [SM_F64] = {64, 64},
+    /* datatype and bitpix by enum sm_dtype */
+    [SM_U8] = {2, 8},    [SM_I8] = {256, 8},   [SM_I16] = {4, 16},    [SM_U16] = {512, 16},
+    [SM_I32] = {8, 32},  [SM_U32] = {768, 32}, [SM_I64] = {1024, 64}, [SM_U64] = {1280, 64},
+    [SM_F32] = {16, 32}, [SM_F64] = {64, 64},
 };
 
 /* True when the three axes are at right angles, so that a quaternion can tell the directions. */

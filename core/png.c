@@ -17,7 +17,8 @@ enum sm_status sm_image_init(struct sm_image *image, int64_t width, int64_t heig
 {
 	*image = (struct sm_image){0};
 	if (width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE)
-		return SM_FAIL(err, SM_INPUT, "picture of %lld x %lld pixels, allowed are 1..%d a side",
+		return SM_FAIL(err, SM_INPUT,
+			       "picture of %lld x %lld pixels, allowed are 1..%d a side",
 			       (long long)width, (long long)height, MAX_SIDE);
 	if ((channels != 1 && channels != 3) || (bits != 8 && bits != 16))
 		return SM_FAIL(err, SM_INTERNAL,
@@ -28,7 +29,7 @@ enum sm_status sm_image_init(struct sm_image *image, int64_t width, int64_t heig
 	if (!data)
 		return SM_BUDGET;
 	*image = (struct sm_image){
-		.width = width, .height = height, .channels = channels, .bits = bits, .data = data};
+	    .width = width, .height = height, .channels = channels, .bits = bits, .data = data};
 	return SM_OK;
 }
 
@@ -193,11 +194,13 @@ static enum sm_status make_image(png_structp png, png_infop info, const char *na
 	bool clear = png_get_valid(png, info, PNG_INFO_tRNS) != 0;
 	bool colour = type == PNG_COLOR_TYPE_RGB;
 	if ((type != PNG_COLOR_TYPE_GRAY && !colour) || bits < 8 || clear)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: pixels are %s of %d bits%s, allowed are gray or RGB of 8 or 16 bits",
-			       name, kinds[type], bits, clear ? " with a transparent value" : "");
+		return SM_FAIL(
+		    err, SM_INPUT,
+		    "%s: pixels are %s of %d bits%s, allowed are gray or RGB of 8 or 16 bits", name,
+		    kinds[type], bits, clear ? " with a transparent value" : "");
 	SM_TRY(sm_image_init(image, (int64_t)png_get_image_width(png, info),
-			     (int64_t)png_get_image_height(png, info), colour ? 3 : 1, bits, mem, err));
+			     (int64_t)png_get_image_height(png, info), colour ? 3 : 1, bits, mem,
+			     err));
 	return SM_OK;
 }
 
@@ -213,7 +216,8 @@ enum sm_status sm_png_read(const char *path, struct sm_mem *mem, struct sm_image
 	*image = (struct sm_image){0};
 	SM_GOTO(st, sm_file_read(path, 0, mem, &s.bytes, &s.room, err));
 	if (s.room < 8 || png_sig_cmp(s.bytes, 0, 8)) {
-		st = SM_FAIL(err, SM_INPUT, "%s: is no PNG file (its first 8 bytes are wrong)", name);
+		st = SM_FAIL(err, SM_INPUT, "%s: is no PNG file (its first 8 bytes are wrong)",
+			     name);
 		goto out;
 	}
 	png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &s, on_error, on_warning);

@@ -9,8 +9,8 @@
 #include "core/mem.h"
 
 const char *const sm_okabe_ito[SM_COLOURS] = {
-	[SM_ORANGE] = "#e69f00",    [SM_SKY] = "#56b4e9",  [SM_GREEN] = "#009e73",
-	[SM_YELLOW] = "#f0e442",    [SM_BLUE] = "#0072b2", [SM_VERMILION] = "#d55e00",
+	[SM_ORANGE] = "#e69f00", [SM_SKY] = "#56b4e9",  [SM_GREEN] = "#009e73",
+	[SM_YELLOW] = "#f0e442", [SM_BLUE] = "#0072b2", [SM_VERMILION] = "#d55e00",
 	[SM_PURPLE] = "#cc79a7",
 };
 
@@ -124,8 +124,10 @@ static void begin(struct sm_text *out, const char *what, double width, double he
 	sm_svg_number(out, height);
 	sm_text_str(out, "\" role=\"img\" aria-label=\"");
 	sm_text_html(out, what);
-	sm_text_str(out, "\" font-family=\"system-ui,sans-serif\" font-size=\"12\" fill=\"currentColor\">\n"
-			 "<title>");
+	sm_text_str(
+		out,
+		"\" font-family=\"system-ui,sans-serif\" font-size=\"12\" fill=\"currentColor\">\n"
+		"<title>");
 	sm_text_html(out, what);
 	sm_text_str(out, "</title>\n");
 }
@@ -160,7 +162,9 @@ static bool extent(const struct sm_svg_chart *c, bool of_x, double *lo, double *
 static void draw_series(struct sm_text *out, const struct frame *f, const struct sm_svg_series *s)
 {
 	bool open = false;
-	sm_text_f(out, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"2\" stroke-linejoin=\"round\"%s d=\"",
+	sm_text_f(out,
+		  "<path fill=\"none\" stroke=\"%s\" stroke-width=\"2\" "
+		  "stroke-linejoin=\"round\"%s d=\"",
 		  s->colour, s->dashed ? " stroke-dasharray=\"6 3\"" : "");
 	for (size_t i = 0; i < s->n; i++) {
 		if (!isfinite(s->y[i]) || !isfinite(s->x[i])) {
@@ -191,7 +195,8 @@ static void legend(struct sm_text *out, const struct sm_svg_chart *c)
 	double x = LEFT;
 	for (size_t s = 0; s < c->count; s++) {
 		char style[96];
-		snprintf(style, sizeof style, "stroke=\"%s\" stroke-width=\"3\"%s", c->series[s].colour,
+		snprintf(style, sizeof style, "stroke=\"%s\" stroke-width=\"3\"%s",
+			 c->series[s].colour,
 			 c->series[s].dashed ? " stroke-dasharray=\"6 3\"" : "");
 		line(out, x, 14, x + 22, 14, style);
 		label(out, x + 28, 18, "start", c->series[s].name);
@@ -221,7 +226,9 @@ void sm_svg_lines(struct sm_text *out, const struct sm_svg_chart *c)
 	if (isfinite(c->y_high) && c->y_high > y1)
 		y1 = c->y_high;
 	struct sm_ticks ty = sm_ticks_nice(y0, y1, 5), tx = sm_ticks_nice(x0, x1, 8);
-	struct frame f = {LEFT, c->width - RIGHT, TOP, c->height - BOTTOM, x0, x1,
+	struct frame f = {LEFT,     c->width - RIGHT,
+			  TOP,      c->height - BOTTOM,
+			  x0,       x1,
 			  ty.first, ty.first + ty.step * (ty.count - 1)};
 	if (f.x1 <= f.x0) {
 		f.x0 -= 0.5;
@@ -258,7 +265,9 @@ static void draw_column(struct sm_text *out, const struct frame *f, double centr
 		before = aside ? before : y;
 		double dx = (aside % 2 ? 1 : -1) * ((aside + 1) / 2) * 2.2 * radius;
 		dx = dx > room ? room : dx < -room ? -room : dx;
-		sm_text_f(out, "<circle r=\"%s\" fill=\"%s\" fill-opacity=\".75\"",
+		sm_text_f(out,
+			  "<circle r=\"%s\" fill=\"%s\" stroke=\"currentColor\" "
+			  "stroke-opacity=\".45\"",
 			  radius < 3 ? "2.5" : "4", c->colour);
 		attribute(out, "cx", centre + dx);
 		attribute(out, "cy", y);
@@ -266,7 +275,8 @@ static void draw_column(struct sm_text *out, const struct frame *f, double centr
 	}
 	if (c->n) {
 		double median = (c->y[(c->n - 1) / 2] + c->y[c->n / 2]) / 2, y = at_y(f, median);
-		line(out, centre - room, y, centre + room, y, "stroke=\"currentColor\" stroke-width=\"2\"");
+		line(out, centre - room, y, centre + room, y,
+		     "stroke=\"currentColor\" stroke-width=\"2\"");
 		number_label(out, centre + room + 5, y + 4, "start", median, 2);
 	}
 }
@@ -280,7 +290,8 @@ void sm_svg_dots(struct sm_text *out, const char *what, double width, double hei
 	y_axis(out, &f, &t);
 	for (size_t i = 0; i < count; i++) {
 		double centre = at_x(&f, (double)i + 0.5);
-		draw_column(out, &f, centre, (f.right - f.left) / (double)count * 0.28, &columns[i]);
+		draw_column(out, &f, centre, (f.right - f.left) / (double)count * 0.28,
+			    &columns[i]);
 		label(out, centre, height - 8, "middle", columns[i].name);
 	}
 	sm_text_str(out, "</svg>\n");
@@ -324,8 +335,9 @@ static void trace(struct sm_text *out, uint8_t *edge, int64_t row, int64_t start
 	int direction = first;
 	sm_text_f(out, "M%" PRId64 " %" PRId64, start % row, start / row);
 	for (;;) {
-		static const int turns[] = {1, 0, 3}; /* right first: shapes that touch at a corner part */
-		edge[at] &= (uint8_t)~(1 << direction);
+		static const int turns[] = {
+			1, 0, 3}; /* right first: shapes that touch at a corner part */
+		edge[at] &= (uint8_t) ~(1 << direction);
 		at += step[direction];
 		length++;
 		int next = -1;

@@ -23,7 +23,8 @@ void sm_svg_number(struct sm_text *out, double v);
 
 /* Tick places first, first + step, ... (count of them, within [lo, hi] widened outwards to whole
  * steps); step is 1, 2 or 5 times a power of ten. decimals = digits that tell them apart. want is
- * the number aimed at, at least 2. Not finite or equal bounds give a range of 1 about them. */
+ * the number aimed at, at least 2. A bound that is not finite counts as 0; a range
+ * that is empty goes from lo to lo + 1. */
 struct sm_ticks {
 	double first, step;
 	int count, decimals;
@@ -40,11 +41,11 @@ struct sm_svg_series {
 
 /* A chart with axes, grid and legend. y_low and y_high NaN = from the data. */
 struct sm_svg_chart {
-	const char *label;    /* what it shows, for those who cannot see it */
+	const char *label; /* what it shows, for those who cannot see it */
 	const char *x_title;
 	double width, height; /* of the view box */
 	double y_low, y_high;
-	double mark;          /* a vertical line at this x; NaN = none */
+	double mark; /* a vertical line at this x; NaN = none */
 	const char *mark_name;
 	const struct sm_svg_series *series;
 	size_t count;
@@ -60,9 +61,9 @@ struct sm_svg_column {
 void sm_svg_dots(struct sm_text *out, const char *label, double width, double height,
 		 const struct sm_svg_column *columns, size_t count);
 
-/* Path data ("M3 4h5v2h-5z...") of the outline of the pixels that are not 0 in mask (width x height,
- * rows from the top), along pixel edges, in pixel units; nothing for an empty mask. Shapes that
- * touch at a corner only get outlines of their own. SM_BUDGET when out of memory. */
+/* Path data ("M3 4h5v2h-5z...") of the outline of the pixels that are not 0 in mask (width x
+ * height, rows from the top), along pixel edges, in pixel units; nothing for an empty mask. Shapes
+ * that touch at a corner only get outlines of their own. SM_BUDGET when out of memory. */
 enum sm_status sm_svg_outline(struct sm_text *out, const uint8_t *mask, int64_t width,
 			      int64_t height, struct sm_err *err);
 

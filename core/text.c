@@ -88,8 +88,15 @@ void sm_text_html(struct sm_text *text, const char *string)
 
 void sm_text_tex(struct sm_text *text, const char *string)
 {
-	static const char *const instead[] = {"\\&", "\\%", "\\$", "\\#", "\\_", "\\{", "\\}",
-					      "\\textasciitilde{}", "\\textasciicircum{}",
+	static const char *const instead[] = {"\\&",
+					      "\\%",
+					      "\\$",
+					      "\\#",
+					      "\\_",
+					      "\\{",
+					      "\\}",
+					      "\\textasciitilde{}",
+					      "\\textasciicircum{}",
 					      "\\textbackslash{}"};
 	escape(text, string, "&%$#_{}~^\\", instead);
 }
@@ -111,14 +118,16 @@ void sm_text_csv(struct sm_text *text, const char *string)
 
 void sm_text_base64(struct sm_text *text, const void *bytes, size_t n)
 {
-	static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digit[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const unsigned char *b = bytes;
 	for (size_t i = 0; i < n; i += 3) {
 		size_t have = n - i < 3 ? n - i : 3;
 		unsigned v = (unsigned)b[i] << 16;
 		v |= have > 1 ? (unsigned)b[i + 1] << 8 : 0;
 		v |= have > 2 ? b[i + 2] : 0;
-		char out[4] = {digit[v >> 18], digit[v >> 12 & 63], digit[v >> 6 & 63], digit[v & 63]};
+		char out[4] = {digit[v >> 18], digit[v >> 12 & 63], digit[v >> 6 & 63],
+			       digit[v & 63]};
 		for (size_t k = have + 1; k < 4; k++)
 			out[k] = '=';
 		sm_text_add(text, out, 4);

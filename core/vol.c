@@ -12,10 +12,10 @@ static const struct {
 	size_t size;
 	const char *name;
 } dtypes[] = {
-	[SM_U8] = {1, "uint8"},	  [SM_I8] = {1, "int8"},    [SM_I16] = {2, "int16"},
-	[SM_U16] = {2, "uint16"}, [SM_I32] = {4, "int32"},  [SM_U32] = {4, "uint32"},
-	[SM_I64] = {8, "int64"},  [SM_U64] = {8, "uint64"}, [SM_F32] = {4, "float32"},
-	[SM_F64] = {8, "float64"},
+    [SM_U8] = {1, "uint8"},    [SM_I8] = {1, "int8"},    [SM_I16] = {2, "int16"},
+    [SM_U16] = {2, "uint16"},  [SM_I32] = {4, "int32"},  [SM_U32] = {4, "uint32"},
+    [SM_I64] = {8, "int64"},   [SM_U64] = {8, "uint64"}, [SM_F32] = {4, "float32"},
+    [SM_F64] = {8, "float64"},
 };
 
 size_t sm_dtype_size(enum sm_dtype dtype)
@@ -31,9 +31,11 @@ const char *sm_dtype_name(enum sm_dtype dtype)
 const char *sm_meaning_name(enum sm_meaning meaning)
 {
 	static const char *const names[] = {
-		[SM_MEANING_ARBITRARY] = "arbitrary", [SM_MEANING_HU] = "HU",
-		[SM_MEANING_SUV] = "SUV",	      [SM_MEANING_BQML] = "Bq/ml",
-		[SM_MEANING_LABEL] = "label",
+	    [SM_MEANING_ARBITRARY] = "arbitrary",
+	    [SM_MEANING_HU] = "HU",
+	    [SM_MEANING_SUV] = "SUV",
+	    [SM_MEANING_BQML] = "Bq/ml",
+	    [SM_MEANING_LABEL] = "label",
 	};
 	return names[meaning];
 }
@@ -45,13 +47,15 @@ enum sm_status sm_vol_init(struct sm_vol *vol, const int64_t dim[4], enum sm_dty
 	*vol = (struct sm_vol){.dtype = dtype, .slope = 1};
 	for (int a = 0; a < 4; a++) {
 		if (dim[a] < 1)
-			return SM_FAIL(err, SM_INPUT, "%s: size of axis %d is %lld, must be at least 1",
-				       what, a + 1, (long long)dim[a]);
+			return SM_FAIL(err, SM_INPUT,
+				       "%s: size of axis %d is %lld, must be at least 1", what,
+				       a + 1, (long long)dim[a]);
 		if (!sm_mul(count, (size_t)dim[a], &count))
-			return SM_FAIL(err, SM_BUDGET,
-				       "%s: %lld x %lld x %lld x %lld values overflow the address space",
-				       what, (long long)dim[0], (long long)dim[1], (long long)dim[2],
-				       (long long)dim[3]);
+			return SM_FAIL(
+			    err, SM_BUDGET,
+			    "%s: %lld x %lld x %lld x %lld values overflow the address space", what,
+			    (long long)dim[0], (long long)dim[1], (long long)dim[2],
+			    (long long)dim[3]);
 	}
 	void *data = sm_alloc(mem, count, sm_dtype_size(dtype), what, err);
 	if (!data)
@@ -114,16 +118,56 @@ void sm_vol_axes(const struct sm_vol *vol, char out[4])
 #define BY_TYPE(dtype, src, STATEMENT) \
 	do { \
 		switch (dtype) { \
-		case SM_U8: { const uint8_t *s = (src); STATEMENT; break; } \
-		case SM_I8: { const int8_t *s = (src); STATEMENT; break; } \
-		case SM_I16: { const int16_t *s = (src); STATEMENT; break; } \
-		case SM_U16: { const uint16_t *s = (src); STATEMENT; break; } \
-		case SM_I32: { const int32_t *s = (src); STATEMENT; break; } \
-		case SM_U32: { const uint32_t *s = (src); STATEMENT; break; } \
-		case SM_I64: { const int64_t *s = (src); STATEMENT; break; } \
-		case SM_U64: { const uint64_t *s = (src); STATEMENT; break; } \
-		case SM_F32: { const float *s = (src); STATEMENT; break; } \
-		case SM_F64: { const double *s = (src); STATEMENT; break; } \
+		case SM_U8: { \
+			const uint8_t *s = (src); \
+			STATEMENT; \
+			break; \
+		} \
+		case SM_I8: { \
+			const int8_t *s = (src); \
+			STATEMENT; \
+			break; \
+		} \
+		case SM_I16: { \
+			const int16_t *s = (src); \
+			STATEMENT; \
+			break; \
+		} \
+		case SM_U16: { \
+			const uint16_t *s = (src); \
+			STATEMENT; \
+			break; \
+		} \
+		case SM_I32: { \
+			const int32_t *s = (src); \
+			STATEMENT; \
+			break; \
+		} \
+		case SM_U32: { \
+			const uint32_t *s = (src); \
+			STATEMENT; \
+			break; \
+		} \
+		case SM_I64: { \
+			const int64_t *s = (src); \
+			STATEMENT; \
+			break; \
+		} \
+		case SM_U64: { \
+			const uint64_t *s = (src); \
+			STATEMENT; \
+			break; \
+		} \
+		case SM_F32: { \
+			const float *s = (src); \
+			STATEMENT; \
+			break; \
+		} \
+		case SM_F64: { \
+			const double *s = (src); \
+			STATEMENT; \
+			break; \
+		} \
 		} \
 	} while (0)
 
@@ -155,7 +199,8 @@ static enum sm_status convert_block(void *ctx, size_t block, struct sm_err *err)
 			for (size_t i = 0; i < n; i++) dst[i] = (float)s[i]);
 	else
 		BY_TYPE(c->dtype, (const void *)src,
-			for (size_t i = 0; i < n; i++) dst[i] = (float)(slope * (double)s[i] + inter));
+			for (size_t i = 0; i < n; i++) dst[i] =
+			    (float)(slope * (double)s[i] + inter));
 	return SM_OK;
 }
 
@@ -257,20 +302,22 @@ enum sm_status sm_vol_same_grid(const struct sm_vol *a, const char *name_a, cons
 {
 	for (int i = 0; i < 3; i++)
 		if (a->dim[i] != b->dim[i])
-			return SM_FAIL(err, SM_INPUT,
-				       "%s: size along %c is %lld, but %s has %lld: both must be on the "
-				       "same grid",
-				       name_b, "xyz"[i], (long long)b->dim[i], name_a,
-				       (long long)a->dim[i]);
+			return SM_FAIL(
+			    err, SM_INPUT,
+			    "%s: size along %c is %lld, but %s has %lld: both must be on the "
+			    "same grid",
+			    name_b, "xyz"[i], (long long)b -> dim[i], name_a,
+			    (long long)a -> dim[i]);
 	double p[4][4], q[4][4];
 	memcpy(p, a->affine, sizeof p);
 	memcpy(q, b->affine, sizeof q);
 	double gap = sm_affine_gap_mm(p, q, a->dim);
 	if (!(gap <= tol_mm))
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: a corner voxel lies %.4g mm from where it lies in %s, allowed are "
-			       "%.4g mm",
-			       name_b, gap, name_a, tol_mm);
+		return SM_FAIL(
+		    err, SM_INPUT,
+		    "%s: a corner voxel lies %.4g mm from where it lies in %s, allowed are "
+		    "%.4g mm",
+		    name_b, gap, name_a, tol_mm);
 	return SM_OK;
 }
 
@@ -296,8 +343,7 @@ struct range {
 /* Extremes of the stored float or double values; a compare with NaN is false, so only Inf needs a
  * test of its own. */
 #define RANGE_FLOAT(T, NAME) \
-	static struct range NAME(const T *s, size_t n) \
-	{ \
+	static struct range NAME(const T *s, size_t n) { \
 		T lo = (T)INFINITY, hi = -(T)INFINITY; \
 		size_t bad = 0; \
 		for (size_t i = 0; i < n; i++) { \

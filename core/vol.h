@@ -36,10 +36,10 @@ enum sm_meaning {
 };
 
 struct sm_vol {
-	int64_t dim[4];      /* x, y, z, then time or channel; each at least 1 */
-	enum sm_dtype dtype; /* of data */
-	double affine[4][4]; /* voxel index (x, y, z, 1) -> RAS+ mm; last row 0 0 0 1 */
-	double slope, inter; /* real value = slope * stored + inter; 1 and 0 when none */
+	int64_t dim[4];       /* x, y, z, then time or channel; each at least 1 */
+	enum sm_dtype dtype;  /* of data */
+	double affine[4][4];  /* voxel index (x, y, z, 1) -> RAS+ mm; last row 0 0 0 1 */
+	double slope, inter;  /* real value = slope * stored + inter; 1 and 0 when none */
 	double frame_seconds; /* step of the fourth axis when it is time; 0 otherwise */
 	enum sm_meaning meaning;
 	void *data; /* owned, sm_alloc memory, dim[0]*dim[1]*dim[2]*dim[3] values */
@@ -47,7 +47,8 @@ struct sm_vol {
 
 size_t sm_dtype_size(enum sm_dtype dtype);
 const char *sm_dtype_name(enum sm_dtype dtype); /* "uint8", "int16", "float32", ... */
-const char *sm_meaning_name(enum sm_meaning meaning); /* "arbitrary", "HU", "SUV", "Bq/ml", "label" */
+/* "arbitrary", "HU", "SUV", "Bq/ml", "label" */
+const char *sm_meaning_name(enum sm_meaning meaning);
 
 /* Sets up *vol with identity affine, slope 1, and data of the given size, not initialised.
  * Sizes are checked against overflow and the budget. Free with sm_vol_clear. */
@@ -70,8 +71,8 @@ void sm_vol_axes(const struct sm_vol *vol, char out[4]);
  * Uses up to `jobs` threads. A volume that is float32 with slope 1 is left alone. */
 enum sm_status sm_vol_to_f32(struct sm_vol *vol, struct sm_mem *mem, int jobs, struct sm_err *err);
 
-/* Converts label data in place to uint8 and sets the meaning to SM_MEANING_LABEL. Fails (SM_INPUT) naming `what` and the first value that
- * is not a whole number in 0..255. */
+/* Converts label data in place to uint8 and sets the meaning to SM_MEANING_LABEL. Fails (SM_INPUT)
+ * naming `what` and the first value that is not a whole number in 0..255. */
 enum sm_status sm_vol_to_labels(struct sm_vol *vol, struct sm_mem *mem, const char *what,
 				struct sm_err *err);
 

@@ -34,11 +34,11 @@ enum sm_status sm_output_find(const char *dir, const char *stage, const json_t *
 	}
 	const char *name = sm_json_text(sm_record_output(record, role), "path");
 	if (!name)
-		return SM_FAIL(err, SM_INPUT, "case %s: stage %s wrote no volume of role '%s'", key, stage,
-			       role);
+		return SM_FAIL(err, SM_INPUT, "case %s: stage %s wrote no volume of role '%s'", key,
+			       stage, role);
 	if (!stays_below(name))
-		return SM_FAIL(err, SM_INPUT, "%s ledger: case %s: path '%s' leaves the folder", stage, key,
-			       name);
+		return SM_FAIL(err, SM_INPUT, "%s ledger: case %s: path '%s' leaves the folder",
+			       stage, key, name);
 	*path = sm_path_join(dir, name);
 	return *path ? SM_OK : SM_FAIL(err, SM_BUDGET, "case %s: out of memory", key);
 }
@@ -55,14 +55,16 @@ enum sm_status sm_output_read(const char *dir, const char *stage, const json_t *
 	const char *name = sm_json_text(output, "path"), *known = sm_json_text(output, "sha256");
 	enum sm_status st;
 	if (!sm_file_exists(path)) {
-		st = SM_FAIL(err, SM_INPUT, "%s: is missing, the %s ledger names it: run stage %s again",
-			     name, stage, stage);
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: is missing, the %s ledger names it: run stage %s again", name,
+			     stage, stage);
 		goto out;
 	}
 	SM_GOTO(st, sm_nii_read(path, mem, vol, &info, err));
 	if (!known || strcmp(known, info.sha256) != 0)
 		st = SM_FAIL(err, SM_INPUT,
-			     "%s: its content has hash %.12s, the %s ledger says %.12s: run stage %s again",
+			     "%s: its content has hash %.12s, the %s ledger says %.12s: run stage "
+			     "%s again",
 			     name, info.sha256, stage, known ? known : "none", stage);
 out:
 	if (st != SM_OK)
@@ -92,8 +94,8 @@ enum sm_status sm_score_volumes(struct sm_vol *truth, const char *truth_name,
 				settings->grid_tolerance, err));
 	SM_TRY(sm_vol_to_labels(truth, mem, truth_name, err));
 	SM_TRY(sm_vol_to_labels(prediction, mem, prediction_name, err));
-	SM_TRY(sm_joint_count(truth->data, prediction->data, sm_vol_count(truth), SM_BRATS_LABELS, jobs,
-			      &joint, err));
+	SM_TRY(sm_joint_count(truth->data, prediction->data, sm_vol_count(truth), SM_BRATS_LABELS,
+			      jobs, &joint, err));
 	sm_scores_from_joint(&joint, (enum sm_empty)settings->empty, out);
 	return SM_OK;
 }

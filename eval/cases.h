@@ -10,13 +10,13 @@
 #include "core/nii.h"
 #include "eval/metrics.h"
 
-/* Finds the output `role` of a record written by `stage`; *path (malloc memory, the caller frees) is
- * below dir. SM_INPUT when the record has none, or one whose path leaves the folder. */
+/* Finds the output `role` of a record written by `stage`; *path (malloc memory, the caller frees)
+ * is below dir. SM_INPUT when the record has none, or one whose path leaves the folder. */
 enum sm_status sm_output_find(const char *dir, const char *stage, const json_t *record,
 			      const char *role, char **path, struct sm_err *err);
 
-/* The same, and reads the NIfTI volume. SM_INPUT when its content is not what the ledger says: names
- * the file and the stage to run again. The caller clears vol. */
+/* The same, and reads the NIfTI volume. SM_INPUT when its content is not what the ledger says:
+ * names the file and the stage to run again. The caller clears vol. */
 enum sm_status sm_output_read(const char *dir, const char *stage, const json_t *record,
 			      const char *role, struct sm_mem *mem, struct sm_vol *vol,
 			      struct sm_err *err);

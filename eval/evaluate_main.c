@@ -16,7 +16,8 @@ struct options {
 
 #define AT(member) .offset = offsetof(struct options, member)
 static const struct sm_field fields[] = {
-	{"pred", SM_F_STRING, AT(pred), .path = true, .doc = "one predicted label volume, in place of --in"},
+	{"pred", SM_F_STRING, AT(pred), .path = true,
+	 .doc = "one predicted label volume, in place of --in"},
 	{"truth", SM_F_STRING, AT(truth), .path = true,
 	 .doc = "folder of stage ingest (role seg is the truth), or one label volume"},
 };
@@ -81,11 +82,14 @@ static enum sm_status read_pair(struct work *w, const struct pair *p, struct sm_
 		return sm_nii_read(w->o->truth, mem, truth, NULL, err);
 	}
 	if (!p->prediction)
-		return SM_FAIL(err, SM_INPUT, "case %s has a truth but no record in the predict ledger", p->key);
-	if (!p->truth)
-		return SM_FAIL(err, SM_INPUT, "case %s has a prediction but no record in the truth's ledger",
+		return SM_FAIL(err, SM_INPUT,
+			       "case %s has a truth but no record in the predict ledger", p->key);
+	if (!p->truth && sm_record_ok(p->prediction))
+		return SM_FAIL(err, SM_INPUT,
+			       "case %s has a prediction but no record in the truth's ledger",
 			       p->key);
-	SM_TRY(sm_output_read(w->run->in, "predict", p->prediction, "prediction", mem, prediction, err));
+	SM_TRY(sm_output_read(w->run->in, "predict", p->prediction, "prediction", mem, prediction,
+			      err));
 	return sm_output_read(w->o->truth, "ingest", p->truth, "seg", mem, truth, err);
 }
 
@@ -102,13 +106,14 @@ static enum sm_status pair_work(void *ctx, size_t i, struct sm_item *item, struc
 		goto out;
 	}
 	SM_GOTO(st, read_pair(w, p, &prediction, &truth, err));
-	SM_GOTO(st, sm_score_volumes(&truth, names[0], &prediction, names[1], w->settings, &w->run->mem,
-				     item->jobs, &scores, err));
+	SM_GOTO(st, sm_score_volumes(&truth, names[0], &prediction, names[1], w->settings,
+				     &w->run->mem, item->jobs, &scores, err));
 	json_object_set_new(item->record, "scores", sm_scores_to_json(&scores));
 	json_object_set_new(item->record, "voxel_mm3", json_real(sm_voxel_mm3(&truth)));
 	json_t *patient = json_object_get(p->truth, "patient");
 	if (patient)
-		json_object_set_new(item->record, "patient", json_string(json_string_value(patient)));
+		json_object_set_new(item->record, "patient",
+				    json_string(json_string_value(patient)));
 out:
 	free(names[0]);
 	free(names[1]);
@@ -120,7 +125,8 @@ out:
 /* True when predict was asked for every case, so that a truth without prediction is a fault. */
 static bool predicted_all(const struct sm_ledger *predict)
 {
-	const json_t *manifest = json_object_get(json_object_get(predict->header, "settings"), "manifest");
+	const json_t *manifest =
+		json_object_get(json_object_get(predict->header, "settings"), "manifest");
 	const char *fold = sm_json_text(json_object_get(manifest, "predict"), "fold");
 	return fold && strcmp(fold, "all") == 0;
 }
@@ -150,7 +156,8 @@ static enum sm_status list_pairs(struct work *w, struct sm_err *err)
 			json_array_append_new(others, json_string(pair->key));
 	}
 	if (json_array_size(others))
-		sm_info(&w->run->log, NULL, "%zu cases were not predicted (other folds): not scored",
+		sm_info(&w->run->log, NULL,
+			"%zu cases were not predicted (other folds): not scored",
 			json_array_size(others));
 	return SM_OK;
 }
@@ -166,7 +173,8 @@ static enum sm_status write_table(struct sm_run *run, const char *name, const ch
 	free(path);
 	SM_TRY(st);
 	sm_sha256_bytes(text->data, text->n, hex);
-	json_array_append_new(outputs, json_pack("{s:s, s:s, s:s}", "path", name, "role", role, "sha256", hex));
+	json_array_append_new(
+		outputs, json_pack("{s:s, s:s, s:s}", "path", name, "role", role, "sha256", hex));
 	return SM_OK;
 }
 
@@ -188,8 +196,8 @@ static enum sm_status finish(struct work *w, struct sm_err *err)
 	{
 		if (!sm_record_ok(record))
 			continue;
-		SM_GOTO(st, sm_scores_from_json(json_object_get(record, "scores"), sm_record_key(record),
-						&scores[n], err));
+		SM_GOTO(st, sm_scores_from_json(json_object_get(record, "scores"),
+						sm_record_key(record), &scores[n], err));
 		sm_scores_csv(&cases, sm_record_key(record), &scores[n++]);
 	}
 	SM_GOTO(st, sm_summarise(scores, n, &sum, err));
@@ -219,7 +227,8 @@ static enum sm_status check_options(struct work *w, struct sm_err *err)
 	const struct options *o = w->o;
 	const struct sm_run *run = w->run;
 	if (!o->truth)
-		return SM_FAIL(err, SM_USAGE, "--truth: is missing: a folder of stage ingest or a label volume");
+		return SM_FAIL(err, SM_USAGE,
+			       "--truth: is missing: a folder of stage ingest or a label volume");
 	if (o->pred && run->in)
 		return SM_FAIL(err, SM_USAGE, "--pred and --in: only one of them can be given");
 	if (!o->pred && !run->in)
@@ -227,7 +236,9 @@ static enum sm_status check_options(struct work *w, struct sm_err *err)
 	if (!o->pred && !run->out)
 		return SM_FAIL(err, SM_USAGE, "--out: is missing");
 	if (o->pred && (sm_is_dir(o->pred) || sm_is_dir(o->truth)))
-		return SM_FAIL(err, SM_USAGE, "--pred: with it, --pred and --truth are label volumes, not folders");
+		return SM_FAIL(
+			err, SM_USAGE,
+			"--pred: with it, --pred and --truth are label volumes, not folders");
 	if (o->pred && !sm_file_exists(o->pred))
 		return SM_FAIL(err, SM_USAGE, "--pred: %s does not exist", o->pred);
 	if (o->pred && !sm_file_exists(o->truth))
@@ -269,9 +280,12 @@ static const char *const sections[] = {"evaluate", NULL};
 static const struct sm_stage stage = {
 	.name = "evaluate",
 	.summary = "scores predicted label volumes against the truth",
-	.details = "Reads the predictions of stage predict (--in) and the label volumes of stage ingest\n"
-		   "(--truth); writes scores.csv (a row a case and region), summary.csv and the ledger, and\n"
-		   "prints the table. Regions are BraTS's WT, TC and ET, the original study's TC (label 1\n"
+	.details = "Reads the predictions of stage predict (--in) and the label volumes of stage "
+		   "ingest\n"
+		   "(--truth); writes scores.csv (a row a case and region), summary.csv and the "
+		   "ledger, and\n"
+		   "prints the table. Regions are BraTS's WT, TC and ET, the original study's TC "
+		   "(label 1\n"
 		   "alone) and each label.\n\n"
 		   "  scanmill evaluate --in W/predict --truth W/ingest --out W/evaluate\n"
 		   "  scanmill evaluate --pred p.nii.gz --truth t.nii.gz",

@@ -14,12 +14,15 @@
 #define BIT(label) (1u << (label))
 const struct sm_region sm_regions[SM_REGIONS] = {
 	[SM_WT] = {"wt", "WT", "whole tumour, labels 1, 2 and 4", BIT(1) | BIT(2) | BIT(4), false},
-	[SM_TC] = {"tc", "TC", "tumour core as BraTS defines it, labels 1 and 4", BIT(1) | BIT(4), false},
+	[SM_TC] = {"tc", "TC", "tumour core as BraTS defines it, labels 1 and 4", BIT(1) | BIT(4),
+		   false},
 	[SM_ET] = {"et", "ET", "enhancing tumour, label 4", BIT(4), false},
-	[SM_TC_ORIGINAL] = {"tc_original", "TC (original)",
-			    "what the original study called tumour core: its first output alone, label 1",
-			    BIT(1), true},
-	[SM_LABEL_1] = {"label_1", "label 1 (NCR)", "necrosis and non-enhancing core", BIT(1), false},
+	[SM_TC_ORIGINAL] =
+		{"tc_original", "TC (original)",
+		 "what the original study called tumour core: its first output alone, label 1",
+		 BIT(1), true},
+	[SM_LABEL_1] = {"label_1", "label 1 (NCR)", "necrosis and non-enhancing core", BIT(1),
+			false},
 	[SM_LABEL_2] = {"label_2", "label 2 (ED)", "oedema", BIT(2), false},
 	[SM_LABEL_4] = {"label_4", "label 4 (ET)", "enhancing tumour", BIT(4), false},
 };
@@ -45,10 +48,10 @@ static double specificity(const struct sm_counts *c)
 }
 
 const struct sm_metric sm_metrics[SM_METRICS] = {
-	[SM_DICE] = {"dice", "Dice", "1", "2 TP / (2 TP + FP + FN)", dice, SM_EMPTY_BY_POLICY},
-	[SM_SENSITIVITY] = {"sensitivity", "Sensitivity", "1", "TP / (TP + FN)", sensitivity,
+	[SM_DICE] = {"dice", "Dice", "1", "2 TP / (2 TP + FP + FN)", dice, 3, SM_EMPTY_BY_POLICY},
+	[SM_SENSITIVITY] = {"sensitivity", "Sensitivity", "1", "TP / (TP + FN)", sensitivity, 3,
 			    SM_EMPTY_BY_POLICY},
-	[SM_SPECIFICITY] = {"specificity", "Specificity", "1", "TN / (TN + FP)", specificity,
+	[SM_SPECIFICITY] = {"specificity", "Specificity", "1", "TN / (TN + FP)", specificity, 4,
 			    SM_EMPTY_AS_USUAL},
 };
 
@@ -68,7 +71,8 @@ static enum sm_status bad_label(const char *what, unsigned value, size_t at, uin
 		if (allowed >> label & 1)
 			used += (size_t)snprintf(list + used, sizeof list - used, "%s%u",
 						 used ? ", " : "", label);
-	return SM_FAIL(err, SM_INPUT, "%s: label %u at voxel number %zu is not in the label map: allowed are %s",
+	return SM_FAIL(err, SM_INPUT,
+		       "%s: label %u at voxel number %zu is not in the label map: allowed are %s",
 		       what, value, at, list);
 }
 
@@ -111,11 +115,14 @@ enum sm_status sm_joint_count(const uint8_t *truth, const uint8_t *prediction, s
 			      uint32_t allowed, int jobs, struct sm_joint *out, struct sm_err *err)
 {
 	size_t blocks = (n + BLOCK - 1) / BLOCK;
-	struct count_job job = {.truth = truth, .prediction = prediction, .n = n,
+	struct count_job job = {.truth = truth,
+				.prediction = prediction,
+				.n = n,
 				/* The shortcut counts label 0 without a look at the map. */
 				.allowed = allowed | 1};
 	*out = (struct sm_joint){0};
-	job.partial = sm_calloc(NULL, blocks ? blocks : 1, sizeof *job.partial, "label counts", err);
+	job.partial =
+		sm_calloc(NULL, blocks ? blocks : 1, sizeof *job.partial, "label counts", err);
 	if (!job.partial)
 		return SM_BUDGET;
 	enum sm_status st = sm_par_for(blocks, jobs, count_block, &job, err);
@@ -132,7 +139,7 @@ struct sm_counts sm_joint_region(const struct sm_joint *joint, uint32_t labels)
 	for (unsigned t = 0; t < SM_LABELS; t++)
 		for (unsigned p = 0; p < SM_LABELS; p++) {
 			bool in_truth = labels >> t & 1, in_prediction = labels >> p & 1;
-			uint64_t *cell = in_truth ? in_prediction ? &c.tp : &c.fn
+			uint64_t *cell = in_truth        ? in_prediction ? &c.tp : &c.fn
 					 : in_prediction ? &c.fp
 							 : &c.tn;
 			*cell += joint->n[t][p];

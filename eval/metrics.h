@@ -40,11 +40,13 @@ struct sm_region {
 	bool original;     /* a convention of the original study, not of BraTS */
 };
 
-/* Rows: whole tumour, tumour core and enhancing tumour of BraTS, the original's core, each label. */
+/* Rows: whole tumour, tumour core and enhancing tumour of BraTS, the original's core, each label.
+ */
 enum { SM_WT, SM_TC, SM_ET, SM_TC_ORIGINAL, SM_LABEL_1, SM_LABEL_2, SM_LABEL_4, SM_REGIONS };
 extern const struct sm_region sm_regions[SM_REGIONS];
 
-/* Voxels inside both (tp), in the prediction alone (fp), in the truth alone (fn), in neither (tn). */
+/* Voxels inside both (tp), in the prediction alone (fp), in the truth alone (fn), in neither (tn).
+ */
 struct sm_counts {
 	uint64_t tp, fp, fn, tn;
 };
@@ -59,8 +61,9 @@ enum sm_empty_rule {
 
 struct sm_metric {
 	const char *key, *name, *unit;
-	const char *formula; /* in words, with counts TP FP FN TN */
+	const char *formula;                          /* in words, with counts TP FP FN TN */
 	double (*of)(const struct sm_counts *counts); /* NaN where undefined */
+	int decimals;                                 /* shown in tables */
 	enum sm_empty_rule rule;
 };
 

@@ -2,9 +2,10 @@
 LIBS += eval
 eval_SRC := \
 	eval/cases.c \
-	eval/history.c \
+	eval/trainlog.c \
 	eval/metrics.c \
 	eval/montage.c \
+	eval/report_origin.c \
 	eval/report_page.c \
 	eval/report_parts.c \
 	eval/report_tables.c \

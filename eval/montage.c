@@ -60,8 +60,8 @@ static size_t index_at(const struct view *v, const struct sm_vol *vol, int64_t c
 	return (size_t)(at[0] + vol->dim[0] * (at[1] + vol->dim[1] * at[2]));
 }
 
-/* Box of what is not 0 in image or labels, and the span of slices of the whole tumour: of the truth, else of the
- * prediction, else of the image. */
+/* Box of what is not 0 in image or labels, and the span of slices of the whole tumour: of the
+ * truth, else of the prediction, else of the image. */
 static void find_extent(struct scene *s, int64_t *first, int64_t *last)
 {
 	struct view *v = &s->view;
@@ -154,8 +154,11 @@ static enum sm_status add_picture(const struct scene *s, int64_t slice, struct s
 	for (int64_t y = 0; y < h; y++)
 		for (int64_t x = 0; x < w; x++) {
 			size_t i = index_at(v, &s->image, x + v->from[0], y + v->from[1], slice);
-			double g = (((const float *)s->image.data)[i] - s->low) / (s->high - s->low) * 255;
-			((uint8_t *)picture.data)[y * w + x] = g >= 255 ? 255 : g > 0 ? (uint8_t)(g + 0.5) : 0;
+			double g = (((const float *)s->image.data)[i] - s->low) /
+				   (s->high - s->low) * 255;
+			((uint8_t *)picture.data)[y * w + x] = g >= 255 ? 255
+							       : g > 0  ? (uint8_t)(g + 0.5)
+									: 0;
 		}
 	SM_GOTO(st, sm_png_encode(&picture, &png, &n, err));
 	sm_text_base64(out, png, n);
@@ -166,9 +169,9 @@ out:
 }
 
 /* Outlines of the three BraTS regions, or of the whole tumour alone as a thin broken line. */
-static enum sm_status add_outlines(const struct scene *s, const struct sm_vol *labels, int64_t slice,
-				   bool reference, struct sm_mem *mem, struct sm_text *out,
-				   struct sm_err *err)
+static enum sm_status add_outlines(const struct scene *s, const struct sm_vol *labels,
+				   int64_t slice, bool reference, struct sm_mem *mem,
+				   struct sm_text *out, struct sm_err *err)
 {
 	const struct view *v = &s->view;
 	int64_t w = v->to[0] - v->from[0] + 1, h = v->to[1] - v->from[1] + 1;
@@ -180,7 +183,8 @@ static enum sm_status add_outlines(const struct scene *s, const struct sm_vol *l
 			for (int64_t x = 0; x < w; x++) {
 				uint8_t label = ((const uint8_t *)labels->data)[index_at(
 					v, labels, x + v->from[0], y + v->from[1], slice)];
-				mask[y * w + x] = label < SM_LABELS && (sm_regions[r].labels >> label & 1);
+				mask[y * w + x] =
+					label < SM_LABELS && (sm_regions[r].labels >> label & 1);
 				any |= mask[y * w + x];
 			}
 		if (!any)
@@ -188,8 +192,7 @@ static enum sm_status add_outlines(const struct scene *s, const struct sm_vol *l
 		if (reference)
 			sm_text_str(out, "<path class=\"ref\" d=\"");
 		else
-			sm_text_f(out, "<path class=\"o\" stroke=\"%s\" fill=\"%s\" d=\"", sm_region_colour(r),
-				  sm_region_colour(r));
+			sm_text_f(out, "<path class=\"o\" stroke=\"%s\" d=\"", sm_region_colour(r));
 		st = sm_svg_outline(out, mask, w, h, err);
 		sm_text_str(out, "\"/>");
 	}
@@ -197,7 +200,8 @@ static enum sm_status add_outlines(const struct scene *s, const struct sm_vol *l
 	return st;
 }
 
-static void open_panel(const struct scene *s, double x, double y, double height, struct sm_text *out)
+static void open_panel(const struct scene *s, double x, double y, double height,
+		       struct sm_text *out)
 {
 	const struct view *v = &s->view;
 	sm_text_str(out, "<svg x=\"");
@@ -218,10 +222,14 @@ static enum sm_status draw_slice(const struct scene *s, size_t k, int64_t slice,
 	long long w = v->to[0] - v->from[0] + 1, h = v->to[1] - v->from[1] + 1;
 	sm_text_str(out, "<text text-anchor=\"middle\" y=\"14\" x=\"");
 	sm_svg_number(out, x + PANEL / 2.0);
-	sm_text_f(out, "\">slice %lld of %lld</text>\n", (long long)slice + 1, (long long)v->size[2]);
+	sm_text_f(out, "\">slice %lld of %lld</text>\n", (long long)slice + 1,
+		  (long long)v->size[2]);
 	open_panel(s, x, HEAD, height, out);
-	sm_text_f(out, "<image id=\"c%zus%zu\" width=\"%lld\" height=\"%lld\" preserveAspectRatio=\"none\" "
-		       "href=\"data:image/png;base64,", s->id, k, w, h);
+	sm_text_f(out,
+		  "<image id=\"c%zus%zu\" width=\"%lld\" height=\"%lld\" "
+		  "preserveAspectRatio=\"none\" "
+		  "href=\"data:image/png;base64,",
+		  s->id, k, w, h);
 	SM_TRY(add_picture(s, slice, mem, out, err));
 	sm_text_str(out, "\"/>");
 	SM_TRY(add_outlines(s, &s->truth, slice, false, mem, out, err));
@@ -253,16 +261,21 @@ static enum sm_status draw_scene(struct scene *s, const char *key, size_t want, 
 	double height = PANEL * ((double)(v->to[1] - v->from[1] + 1) * v->mm[1]) /
 			((double)(v->to[0] - v->from[0] + 1) * v->mm[0]);
 	double width = SIDE + (double)n * (PANEL + GAP) - GAP;
-	sm_text_f(out, "<svg class=\"montage\" xmlns=\"http://www.w3.org/2000/svg\" style=\"max-width:%dpx\" "
-		       "viewBox=\"0 0 ", (int)(width * 1.15));
+	sm_text_f(out,
+		  "<svg class=\"montage\" xmlns=\"http://www.w3.org/2000/svg\" "
+		  "style=\"max-width:%dpx\" "
+		  "viewBox=\"0 0 ",
+		  (int)(width * 1.15));
 	sm_svg_number(out, width);
 	sm_text_str(out, " ");
 	sm_svg_number(out, HEAD + 2 * height + GAP);
 	sm_text_str(out, "\" role=\"img\" font-size=\"12\" fill=\"currentColor\" aria-label=\"");
 	sm_text_f(out, "%zu axial slices of case ", n);
 	sm_text_html(out, key);
-	sm_text_str(out, ": the upper row with the outlines of the truth, the lower row with those of the "
-			 "prediction\">\n");
+	sm_text_str(
+		out,
+		": the upper row with the outlines of the truth, the lower row with those of the "
+		"prediction\">\n");
 	row_name(out, HEAD + height / 2, "truth");
 	row_name(out, HEAD + height * 1.5 + GAP, "prediction");
 	for (size_t k = 0; k < n; k++)
@@ -288,13 +301,16 @@ static enum sm_status load_scene(const struct sm_report *report, const char *key
 	const json_t *raw = sm_ledger_find(&report->from[SM_FROM_INGEST], key);
 	const json_t *made = sm_ledger_find(&report->from[SM_FROM_PREDICT], key);
 	if (!raw || !made)
-		return SM_FAIL(err, SM_INPUT, "case %s: is in the evaluate ledger but not in that of stage %s",
+		return SM_FAIL(err, SM_INPUT,
+			       "case %s: is in the evaluate ledger but not in that of stage %s",
 			       key, raw ? "predict" : "ingest");
 	*role = background_role(raw);
-	SM_TRY(sm_output_read(report->dir[SM_FROM_INGEST], "ingest", raw, *role, &run->mem, &s->image, err));
-	SM_TRY(sm_output_read(report->dir[SM_FROM_INGEST], "ingest", raw, "seg", &run->mem, &s->truth, err));
-	SM_TRY(sm_output_read(report->dir[SM_FROM_PREDICT], "predict", made, "prediction", &run->mem,
-			      &s->prediction, err));
+	SM_TRY(sm_output_read(report->dir[SM_FROM_INGEST], "ingest", raw, *role, &run->mem,
+			      &s->image, err));
+	SM_TRY(sm_output_read(report->dir[SM_FROM_INGEST], "ingest", raw, "seg", &run->mem,
+			      &s->truth, err));
+	SM_TRY(sm_output_read(report->dir[SM_FROM_PREDICT], "predict", made, "prediction",
+			      &run->mem, &s->prediction, err));
 	SM_TRY(sm_vol_same_grid(&s->truth, "truth", &s->image, *role, 1, err));
 	SM_TRY(sm_vol_same_grid(&s->truth, "truth", &s->prediction, "prediction", 1, err));
 	SM_TRY(sm_vol_to_labels(&s->truth, &run->mem, "truth", err));
@@ -316,7 +332,8 @@ static void caption(const struct sm_report_case *c, size_t rank, size_t n, const
 		else if (rank == (n - 1) / 2)
 			sm_text_str(out, " <span class=\"tag\">median</span>");
 		else
-			sm_text_f(out, " <span class=\"tag\">%zu of %zu by WT Dice</span>", rank + 1, n);
+			sm_text_f(out, " <span class=\"tag\">%zu of %zu by WT Dice</span>",
+				  rank + 1, n);
 	}
 	for (size_t r = SM_WT; r <= SM_ET; r++) {
 		sm_text_f(out, " &nbsp;<i class=\"key\" style=\"background:%s\"></i>%s ",
@@ -330,8 +347,8 @@ enum sm_status sm_report_montage(const struct sm_report *report, struct sm_text 
 				 struct sm_err *err)
 {
 	size_t index[MAX_CASES], rank[MAX_CASES], n, want = (size_t)report->settings->montage_cases;
-	SM_TRY(sm_report_choose(report->cases, report->count, want < MAX_CASES ? want : MAX_CASES, index,
-				rank, &n, err));
+	SM_TRY(sm_report_choose(report->cases, report->count, want < MAX_CASES ? want : MAX_CASES,
+				index, rank, &n, err));
 	for (size_t i = 0; i < n; i++) {
 		const struct sm_report_case *c = &report->cases[index[i]];
 		struct scene scene = {.id = i};

@@ -8,7 +8,7 @@
 
 #include "core/stage.h"
 #include "core/svg.h"
-#include "eval/history.h"
+#include "eval/trainlog.h"
 #include "eval/summary.h"
 
 /* Ledgers in the order of the road; header NULL = not given. */
@@ -24,18 +24,24 @@ struct sm_report_case {
 struct sm_report {
 	struct sm_run *run;
 	const struct sm_report_section *settings;
-	const char *name;           /* the manifest's, "" when none was given */
-	const char *dir[SM_FROMS];  /* folders, NULL = not given */
+	const char *name;          /* the manifest's, "" when none was given */
+	const char *dir[SM_FROMS]; /* folders, NULL = not given */
 	struct sm_ledger from[SM_FROMS];
 	struct sm_report_case *cases; /* good ones, by key */
 	size_t count, rejected;
 	struct sm_summary summary;
-	bool skip_empty; /* the empty-region policy of evaluate */
-	struct sm_history history; /* columns 0 = no training given */
+	bool skip_empty;            /* the empty-region policy of evaluate */
+	struct sm_trainlog history; /* columns 0 = no training given */
 };
 
 /* Colour of a region in charts and pictures. */
 const char *sm_region_colour(size_t region);
+
+/* report_origin.c: which cases these are, from the fold that predict was asked for: "held-out ",
+ * "validation ", "training ", or "" when it is mixed or not known. */
+const char *sm_report_fold(const struct sm_report *report);
+
+void sm_report_origin(const struct sm_report *report, struct sm_text *out);
 
 /* report_page.c: the whole page. */
 enum sm_status sm_report_page(const struct sm_report *report, struct sm_text *out,
@@ -48,7 +54,6 @@ enum sm_status sm_report_spread(const struct sm_report *report, struct sm_text *
 enum sm_status sm_report_curves(const struct sm_report *report, struct sm_text *out,
 				struct sm_err *err);
 void sm_report_cases(const struct sm_report *report, struct sm_text *out);
-void sm_report_origin(const struct sm_report *report, struct sm_text *out);
 void sm_report_definitions(const struct sm_report *report, struct sm_text *out);
 
 /* montage.c: slices of some cases with the outlines of truth and prediction. Needs the folders of

@@ -8,12 +8,9 @@
 const char *sm_region_colour(size_t region)
 {
 	static const int colour[SM_REGIONS] = {
-		[SM_WT] = SM_SKY,
-		[SM_TC] = SM_ORANGE,
-		[SM_ET] = SM_PURPLE,
-		[SM_TC_ORIGINAL] = SM_YELLOW,
-		[SM_LABEL_1] = SM_YELLOW,
-		[SM_LABEL_2] = SM_GREEN,
+		[SM_WT] = SM_SKY,         [SM_TC] = SM_ORANGE,
+		[SM_ET] = SM_PURPLE,      [SM_TC_ORIGINAL] = SM_YELLOW,
+		[SM_LABEL_1] = SM_YELLOW, [SM_LABEL_2] = SM_GREEN,
 		[SM_LABEL_4] = SM_PURPLE,
 	};
 	return sm_okabe_ito[colour[region]];
@@ -26,13 +23,17 @@ static void number_cell(struct sm_text *out, double v, int decimals)
 	sm_text_str(out, "</td>");
 }
 
-static void mean_cell(struct sm_text *out, const struct sm_stat *s, bool strong)
+/* Mean and spread of a region's metric; Dice stands out. */
+static void mean_cell(struct sm_text *out, const struct sm_summary *summary, size_t r, size_t m)
 {
+	const struct sm_stat *s = &summary->stat[r][m];
+	bool strong = m == SM_DICE;
+	int decimals = sm_metrics[m].decimals;
 	sm_text_f(out, "<td class=\"n\">%s", strong ? "<b>" : "");
-	sm_text_number(out, s->mean, 3, "–");
+	sm_text_number(out, s->mean, decimals, "–");
 	sm_text_str(out, strong ? "</b>" : "");
 	if (isfinite(s->sd))
-		sm_text_f(out, " <span class=\"quiet\">± %.3f</span>", s->sd);
+		sm_text_f(out, " <span class=\"quiet\">± %.*f</span>", decimals, s->sd);
 	sm_text_str(out, "</td>");
 }
 
@@ -49,16 +50,21 @@ static void region_rows(const struct sm_report *report, struct sm_text *out, con
 			size_t from, size_t to)
 {
 	const struct sm_summary *s = &report->summary;
-	sm_text_f(out, "<tbody>\n<tr class=\"group\"><th colspan=\"8\" scope=\"rowgroup\">%s</th></tr>\n", whose);
+	sm_text_f(
+		out,
+		"<tbody>\n<tr class=\"group\"><th colspan=\"8\" scope=\"rowgroup\">%s</th></tr>\n",
+		whose);
 	for (size_t r = from; r <= to; r++) {
 		char labels[48];
 		sm_region_labels(&sm_regions[r], labels);
-		sm_text_f(out, "<tr><th scope=\"row\"><i class=\"key\" style=\"background:%s\"></i>%s</th><td>%s</td>",
+		sm_text_f(out,
+			  "<tr><th scope=\"row\"><i class=\"key\" "
+			  "style=\"background:%s\"></i>%s</th><td>%s</td>",
 			  sm_region_colour(r), sm_regions[r].name, labels);
-		mean_cell(out, &s->stat[r][SM_DICE], true);
+		mean_cell(out, s, r, SM_DICE);
 		number_cell(out, s->stat[r][SM_DICE].median, 3);
-		mean_cell(out, &s->stat[r][SM_SENSITIVITY], false);
-		mean_cell(out, &s->stat[r][SM_SPECIFICITY], false);
+		mean_cell(out, s, r, SM_SENSITIVITY);
+		mean_cell(out, s, r, SM_SPECIFICITY);
 		sm_text_f(out, "<td class=\"n\">%zu</td>", s->stat[r][SM_DICE].n);
 		empty_cell(out, s, r);
 		sm_text_str(out, "</tr>\n");
@@ -68,15 +74,22 @@ static void region_rows(const struct sm_report *report, struct sm_text *out, con
 
 void sm_report_scores(const struct sm_report *report, struct sm_text *out)
 {
-	sm_text_f(out, "<div class=\"wide\"><table>\n<caption>Mean ± standard deviation over %zu case%s that "
-		       "the network was not trained on, on whole volumes. n = cases in the mean of Dice; "
-		       "empty truth = cases whose truth lacks the region.</caption>\n",
-		  report->count, report->count == 1 ? "" : "s");
-	sm_text_str(out, "<thead><tr><th scope=\"col\">Region</th><th scope=\"col\">Labels</th>"
-			 "<th scope=\"col\" class=\"n\">Dice</th><th scope=\"col\" class=\"n\">Median Dice</th>"
-			 "<th scope=\"col\" class=\"n\">Sensitivity</th><th scope=\"col\" class=\"n\">Specificity</th>"
-			 "<th scope=\"col\" class=\"n\">n</th><th scope=\"col\" class=\"n\">Empty truth</th>"
-			 "</tr></thead>\n");
+	sm_text_f(out,
+		  "<div class=\"wide\" tabindex=\"0\"><table>\n<caption>Mean ± standard deviation "
+		  "over %zu %scase%s, on "
+		  "whole volumes. n = cases in the mean of Dice; empty truth = cases whose truth "
+		  "lacks "
+		  "the region.</caption>\n",
+		  report->count, sm_report_fold(report), report->count == 1 ? "" : "s");
+	sm_text_str(
+		out,
+		"<thead><tr><th scope=\"col\">Region</th><th scope=\"col\">Labels</th>"
+		"<th scope=\"col\" class=\"n\">Dice</th><th scope=\"col\" class=\"n\">Median "
+		"Dice</th>"
+		"<th scope=\"col\" class=\"n\">Sensitivity</th><th scope=\"col\" "
+		"class=\"n\">Specificity</th>"
+		"<th scope=\"col\" class=\"n\">n</th><th scope=\"col\" class=\"n\">Empty truth</th>"
+		"</tr></thead>\n");
 	region_rows(report, out, "BraTS regions", SM_WT, SM_ET);
 	region_rows(report, out, "The original study's core", SM_TC_ORIGINAL, SM_TC_ORIGINAL);
 	region_rows(report, out, "Single labels", SM_LABEL_1, SM_LABEL_4);
@@ -93,7 +106,7 @@ enum sm_status sm_report_spread(const struct sm_report *report, struct sm_text *
 				struct sm_err *err)
 {
 	struct sm_svg_column columns[SM_TC_ORIGINAL + 1];
-	double *v = sm_alloc(&report->run->mem, report->count + 1, sizeof columns[0] * 0 + sizeof *v * SM_REGIONS,
+	double *v = sm_alloc(&report->run->mem, report->count + 1, sizeof *v * SM_REGIONS,
 			     "spread of scores", err);
 	if (!v)
 		return SM_BUDGET;
@@ -106,9 +119,10 @@ enum sm_status sm_report_spread(const struct sm_report *report, struct sm_text *
 		qsort(y, n, sizeof *y, ascending);
 		columns[r] = (struct sm_svg_column){sm_regions[r].name, sm_region_colour(r), y, n};
 	}
-	sm_text_str(out, "<figure class=\"chart\">\n<figcaption>Dice of every case; the bar is the median</figcaption>\n");
-	sm_svg_dots(out, "Dice of every case by region, a dot each, with the median", 640, 260, columns,
-		    SM_TC_ORIGINAL + 1);
+	sm_text_str(out, "<figure class=\"chart\">\n<figcaption>Dice of every case; the bar is the "
+			 "median</figcaption>\n");
+	sm_svg_dots(out, "Dice of every case by region, a dot each, with the median", 640, 260,
+		    columns, SM_TC_ORIGINAL + 1);
 	sm_text_str(out, "</figure>\n");
 	sm_free(v);
 	return SM_OK;
@@ -146,10 +160,10 @@ static const char *curve_title(const char *column)
 static void one_curve(const struct sm_report *report, const double *epoch, size_t column,
 		      struct sm_text *out)
 {
-	const struct sm_history *h = &report->history;
+	const struct sm_trainlog *h = &report->history;
 	char other[80] = "val_";
 	strncat(other, h->name[column], sizeof other - 5);
-	const double *valid = sm_history_find(h, other);
+	const double *valid = sm_trainlog_find(h, other);
 	bool is_dice = strcmp(h->name[column], "dice") == 0;
 	struct sm_svg_series series[] = {
 		{"training", sm_okabe_ito[SM_BLUE], epoch, h->column[column], h->rows, false},
@@ -162,7 +176,7 @@ static void one_curve(const struct sm_report *report, const double *epoch, size_
 		.height = 300,
 		.y_low = is_dice ? 0 : NAN,
 		.y_high = is_dice ? 1 : NAN,
-		.mark = best_epoch(epoch, sm_history_find(h, "val_loss"), h->rows),
+		.mark = best_epoch(epoch, sm_trainlog_find(h, "val_loss"), h->rows),
 		.mark_name = "lowest validation loss",
 		.series = series,
 		.count = valid ? 2 : 1,
@@ -177,18 +191,20 @@ static void one_curve(const struct sm_report *report, const double *epoch, size_
 /* The validation's Dice by class, when the log has it: columns val_dice_1, val_dice_2, ... */
 static void class_curves(const struct sm_report *report, const double *epoch, struct sm_text *out)
 {
-	const struct sm_history *h = &report->history;
-	static const int colours[] = {SM_ORANGE, SM_GREEN, SM_PURPLE, SM_BLUE, SM_VERMILION, SM_SKY};
-	static const char *const names[] = {"class 1", "class 2", "class 3", "class 4", "class 5", "class 6"};
+	const struct sm_trainlog *h = &report->history;
+	static const int colours[] = {SM_ORANGE, SM_GREEN,     SM_PURPLE,
+				      SM_BLUE,   SM_VERMILION, SM_SKY};
+	static const char *const names[] = {"class 1", "class 2", "class 3",
+					    "class 4", "class 5", "class 6"};
 	struct sm_svg_series series[SM_COUNT(names)];
 	size_t n = 0;
 	for (size_t k = 0; k < SM_COUNT(names); k++) {
 		char column[] = "val_dice_1";
 		column[sizeof column - 2] = (char)('1' + k);
-		const double *v = sm_history_find(h, column);
+		const double *v = sm_trainlog_find(h, column);
 		if (v)
-			series[n++] = (struct sm_svg_series){names[k], sm_okabe_ito[colours[k]], epoch, v,
-							     h->rows, k % 2};
+			series[n++] = (struct sm_svg_series){
+				names[k], sm_okabe_ito[colours[k]], epoch, v, h->rows, k % 2};
 	}
 	if (!n)
 		return;
@@ -201,8 +217,9 @@ static void class_curves(const struct sm_report *report, const double *epoch, st
 				     .mark = NAN,
 				     .series = series,
 				     .count = n};
-	sm_text_str(out, "<figure class=\"chart\">\n<figcaption>Validation Dice by class (class 3 is label 4)"
-			 "</figcaption>\n");
+	sm_text_str(
+		out,
+		"<figure class=\"chart\">\n<figcaption>Validation Dice by class</figcaption>\n");
 	sm_svg_lines(out, &chart);
 	sm_text_str(out, "</figure>\n");
 }
@@ -210,14 +227,16 @@ static void class_curves(const struct sm_report *report, const double *epoch, st
 enum sm_status sm_report_curves(const struct sm_report *report, struct sm_text *out,
 				struct sm_err *err)
 {
-	const struct sm_history *h = &report->history;
-	const double *epoch = sm_history_find(h, "epoch");
+	const struct sm_trainlog *h = &report->history;
+	const double *epoch = sm_trainlog_find(h, "epoch");
 	if (!h->columns)
 		return SM_OK;
 	if (!epoch)
-		return SM_FAIL(err, SM_INPUT, "%s: line 1: column 'epoch' is missing", SM_HISTORY_NAME);
-	sm_text_f(out, "<section id=\"training\">\n<h2>Training</h2>\n<p>%zu epoch%s in the log.</p>\n"
-		       "<div class=\"charts\">\n",
+		return SM_FAIL(err, SM_INPUT, "%s: line 1: column 'epoch' is missing",
+			       SM_TRAINLOG_NAME);
+	sm_text_f(out,
+		  "<section id=\"training\">\n<h2>Training</h2>\n<p>%zu epoch%s in the log.</p>\n"
+		  "<div class=\"charts\">\n",
 		  h->rows, h->rows == 1 ? "" : "s");
 	for (size_t c = 0; c < h->columns; c++)
 		if (strcmp(h->name[c], "epoch") != 0 && strncmp(h->name[c], "val_", 4) != 0 &&
@@ -251,10 +270,13 @@ static void rejected_table(const struct sm_report *report, struct sm_text *out)
 	json_t *record;
 	if (!report->rejected)
 		return;
-	sm_text_f(out, "<div class=\"wide\"><table>\n<caption>%zu case%s could not be scored and %s in no "
-		       "figure of this page</caption>\n<thead><tr><th scope=\"col\">Case</th>"
-		       "<th scope=\"col\">Why</th></tr></thead>\n<tbody>\n",
-		  report->rejected, report->rejected == 1 ? "" : "s", report->rejected == 1 ? "is" : "are");
+	sm_text_f(out,
+		  "<div class=\"wide\" tabindex=\"0\"><table>\n<caption>%zu case%s could not be "
+		  "scored and %s in no "
+		  "figure of this page</caption>\n<thead><tr><th scope=\"col\">Case</th>"
+		  "<th scope=\"col\">Why</th></tr></thead>\n<tbody>\n",
+		  report->rejected, report->rejected == 1 ? "" : "s",
+		  report->rejected == 1 ? "is" : "are");
 	json_array_foreach(report->from[SM_FROM_EVALUATE].records, i, record)
 	{
 		if (sm_record_ok(record))
@@ -271,17 +293,24 @@ static void rejected_table(const struct sm_report *report, struct sm_text *out)
 void sm_report_cases(const struct sm_report *report, struct sm_text *out)
 {
 	sm_text_str(out, "<section id=\"cases\">\n<h2>Every case</h2>\n");
-	sm_text_str(out, "<div class=\"wide\"><table>\n<caption>Dice, and sensitivity beside it (Sens.); volumes "
-			 "of the whole tumour in cm³. A dash marks a score that is undefined or left out by "
-			 "the rule for empty regions.</caption>\n<thead><tr><th scope=\"col\">Case</th>"
-			 "<th scope=\"col\" class=\"n\">True cm³</th><th scope=\"col\" class=\"n\">Predicted cm³</th>");
+	sm_text_str(
+		out,
+		"<div class=\"wide\" tabindex=\"0\"><table>\n<caption>Dice, and sensitivity beside "
+		"it (Sens.); volumes "
+		"of the whole tumour in cm³. A dash marks a score that is undefined or left out by "
+		"the rule for empty regions.</caption>\n<thead><tr><th scope=\"col\">Case</th>"
+		"<th scope=\"col\" class=\"n\">True cm³</th><th scope=\"col\" "
+		"class=\"n\">Predicted cm³</th>");
 	for (size_t r = SM_WT; r <= SM_TC_ORIGINAL; r++) {
 		sm_text_f(out, "<th scope=\"col\" class=\"n\">%s</th>", sm_regions[r].name);
 		if (r <= SM_ET)
-			sm_text_f(out, "<th scope=\"col\" class=\"n\"><abbr title=\"Sensitivity of %s\">Sens.</abbr></th>",
+			sm_text_f(out,
+				  "<th scope=\"col\" class=\"n\"><abbr title=\"Sensitivity of "
+				  "%s\">Sens.</abbr></th>",
 				  sm_regions[r].name);
 	}
-	sm_text_str(out, "<th scope=\"col\" class=\"n\">Specificity WT</th></tr></thead>\n<tbody>\n");
+	sm_text_str(out,
+		    "<th scope=\"col\" class=\"n\">Specificity WT</th></tr></thead>\n<tbody>\n");
 	for (size_t i = 0; i < report->count; i++)
 		case_row(&report->cases[i], out);
 	sm_text_str(out, "</tbody></table></div>\n");
@@ -293,18 +322,24 @@ void sm_report_definitions(const struct sm_report *report, struct sm_text *out)
 {
 	sm_text_str(out, "<section id=\"definitions\">\n<h2>Definitions</h2>\n<dl>\n");
 	for (size_t r = 0; r <= SM_TC_ORIGINAL; r++)
-		sm_text_f(out, "<dt>%s</dt><dd>%s.</dd>\n", sm_regions[r].name, sm_regions[r].words);
+		sm_text_f(out, "<dt>%s</dt><dd>%s.</dd>\n", sm_regions[r].name,
+			  sm_regions[r].words);
 	for (size_t m = 0; m < SM_METRICS; m++)
 		sm_text_f(out, "<dt>%s</dt><dd>%s; from 0 to 1.</dd>\n", sm_metrics[m].name,
 			  sm_metrics[m].formula);
-	sm_text_f(out, "<dt>TP, FP, FN, TN</dt><dd>Voxels of the whole volume that lie in both truth and "
-		       "prediction, in the prediction alone, in the truth alone, in neither.</dd>\n"
-		       "<dt>Empty regions</dt><dd>%s</dd>\n"
-		       "<dt>Mean, SD, median</dt><dd>Over cases, each case counting once; SD is the sample's "
-		       "(n − 1).</dd>\n",
-		  report->skip_empty
-			  ? "A case whose truth lacks the region is left out of the means of Dice and sensitivity."
-			  : "Where the truth lacks the region, Dice and sensitivity are 1 when the prediction lacks "
-			    "it too and 0 otherwise, as in the BraTS challenge.");
+	sm_text_f(
+		out,
+		"<dt>TP, FP, FN, TN</dt><dd>Voxels of the whole volume that lie in both truth and "
+		"prediction, in the prediction alone, in the truth alone, in neither.</dd>\n"
+		"<dt>Empty regions</dt><dd>%s</dd>\n"
+		"<dt>Mean, SD, median</dt><dd>Over cases, each case counting once; SD is the "
+		"sample's "
+		"(n − 1).</dd>\n",
+		report->skip_empty
+			? "A case whose truth lacks the region is left out of the means of Dice "
+			  "and sensitivity."
+			: "Where the truth lacks the region, Dice and sensitivity are 1 when the "
+			  "prediction lacks "
+			  "it too and 0 otherwise: for Dice, the rule of the BraTS challenge.");
 	sm_text_str(out, "</dl>\n</section>\n");
 }

@@ -106,13 +106,15 @@ enum sm_status sm_scores_from_json(const json_t *json, const char *what, struct 
 		if (!get_count(one, "tp", &c->tp) || !get_count(one, "fp", &c->fp) ||
 		    !get_count(one, "fn", &c->fn) || !get_count(one, "tn", &c->tn))
 			return SM_FAIL(err, SM_INPUT,
-				       "%s: scores: region '%s' lacks its counts: run stage evaluate again",
+				       "%s: scores: region '%s' lacks its counts: run stage "
+				       "evaluate again",
 				       what, sm_regions[r].key);
 		for (size_t m = 0; m < SM_METRICS; m++) {
 			const json_t *v = json_object_get(one, sm_metrics[m].key);
 			if (!json_is_number(v) && !json_is_null(v))
 				return SM_FAIL(err, SM_INPUT,
-					       "%s: scores: region '%s' lacks '%s': run stage evaluate again",
+					       "%s: scores: region '%s' lacks '%s': run stage "
+					       "evaluate again",
 					       what, sm_regions[r].key, sm_metrics[m].key);
 			out->value[r][m] = json_is_null(v) ? NAN : json_number_value(v);
 		}
@@ -134,7 +136,8 @@ json_t *sm_summary_to_json(const struct sm_summary *s)
 			json_object_set_new(o, "n", json_integer((json_int_t)stat->n));
 			json_object_set_new(one, sm_metrics[m].key, o);
 		}
-		json_object_set_new(one, "empty_truth", json_integer((json_int_t)s->empty_truth[r]));
+		json_object_set_new(one, "empty_truth",
+				    json_integer((json_int_t)s->empty_truth[r]));
 		json_object_set_new(one, "empty_both", json_integer((json_int_t)s->empty_both[r]));
 		json_object_set_new(one, "empty_prediction",
 				    json_integer((json_int_t)s->empty_prediction[r]));
@@ -173,8 +176,8 @@ static void cell(struct sm_text *out, double v)
 
 void sm_summary_print(struct sm_text *out, const struct sm_summary *s)
 {
-	sm_text_f(out, "%zu %s\n\n%-14s  %-6s", s->cases, s->cases == 1 ? "case" : "cases", "region",
-		  "labels");
+	sm_text_f(out, "%zu %s\n\n%-14s  %-6s", s->cases, s->cases == 1 ? "case" : "cases",
+		  "region", "labels");
 	sm_text_f(out, "  %11s  %11s  %11s  %11s  %11s  %5s  %11s\n", "Dice", "SD", "median",
 		  "sensitivity", "specificity", "n", "empty truth");
 	for (size_t r = 0; r < SM_REGIONS; r++) {
@@ -210,7 +213,9 @@ void sm_scores_print(struct sm_text *out, const struct sm_scores *scores)
 
 void sm_summary_csv(struct sm_text *out, const struct sm_summary *s)
 {
-	sm_text_str(out, "region,labels,metric,mean,sd,median,n,empty_truth,empty_both,empty_prediction\n");
+	sm_text_str(
+		out,
+		"region,labels,metric,mean,sd,median,n,empty_truth,empty_both,empty_prediction\n");
 	for (size_t r = 0; r < SM_REGIONS; r++)
 		for (size_t m = 0; m < SM_METRICS; m++) {
 			const struct sm_stat *stat = &s->stat[r][m];
@@ -224,8 +229,8 @@ void sm_summary_csv(struct sm_text *out, const struct sm_summary *s)
 			sm_text_number(out, stat->sd, 6, "");
 			sm_text_str(out, ",");
 			sm_text_number(out, stat->median, 6, "");
-			sm_text_f(out, ",%zu,%zu,%zu,%zu\n", stat->n, s->empty_truth[r], s->empty_both[r],
-				  s->empty_prediction[r]);
+			sm_text_f(out, ",%zu,%zu,%zu,%zu\n", stat->n, s->empty_truth[r],
+				  s->empty_both[r], s->empty_prediction[r]);
 		}
 }
 
@@ -250,7 +255,7 @@ void sm_scores_csv(struct sm_text *out, const char *key, const struct sm_scores 
 			sm_text_str(out, ",");
 			sm_text_number(out, scores->value[r][m], 6, "");
 		}
-		sm_text_f(out, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n", c->tp, c->fp, c->fn,
-			  c->tn);
+		sm_text_f(out, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n", c->tp, c->fp,
+			  c->fn, c->tn);
 	}
 }

@@ -26,15 +26,16 @@ struct sm_summary {
 	struct sm_stat stat[SM_REGIONS][SM_METRICS];
 	size_t empty_truth[SM_REGIONS];      /* cases whose truth lacks the region */
 	size_t empty_both[SM_REGIONS];       /* of these, cases whose prediction lacks it too */
-	size_t empty_prediction[SM_REGIONS]; /* cases with the region in the truth and none predicted */
+	size_t empty_prediction[SM_REGIONS]; /* cases with the region in the truth and none
+						predicted */
 };
 
 /* Summary over n cases, in their order. */
 enum sm_status sm_summarise(const struct sm_scores *scores, size_t n, struct sm_summary *out,
 			    struct sm_err *err);
 
-/* {"wt": {"dice", ..., "tp", "fp", "fn", "tn", "empty_truth", "empty_prediction"}, ...}; NaN is null. New
- * references; the reader gives SM_INPUT naming `what` and the field that is missing. */
+/* {"wt": {"dice", ..., "tp", "fp", "fn", "tn", "empty_truth", "empty_prediction"}, ...}; NaN is
+ * null. New references; the reader gives SM_INPUT naming `what` and the field that is missing. */
 json_t *sm_scores_to_json(const struct sm_scores *scores);
 enum sm_status sm_scores_from_json(const json_t *json, const char *what, struct sm_scores *out,
 				   struct sm_err *err);

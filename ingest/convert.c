@@ -100,6 +100,8 @@ static json_t *scaling_of(const struct sm_series_volume *v)
 {
 	json_t *o = json_object();
 	json_object_set_new(o, "kind", json_string(sm_scaling_name(v->scaling)));
+	/* Some makers have a second, private scale: which one was used must not be guessed. */
+	json_object_set_new(o, "source", json_string("RescaleSlope, RescaleIntercept"));
 	if (v->scaling != SM_SCALING_FLOAT) {
 		json_object_set_new(o, "slope", json_real(v->slope));
 		json_object_set_new(o, "intercept", json_real(v->intercept));
@@ -192,7 +194,7 @@ enum sm_status sm_convert_series(const struct sm_convert *c, size_t series, stru
 	enum sm_status st = sm_series_read(item->run->in, &raw->scan, s, &raw->salt, c->regrid,
 					   &item->run->mem, item->jobs, &v, err);
 	if (st != SM_OK)
-		return sm_err_prefix(err, "series %s", item->key);
+		return st;
 	json_object_set_new(item->record, "geometry", sm_convert_geometry(&v.vol));
 	json_object_set_new(item->record, "meaning", json_string(sm_meaning_name(v.vol.meaning)));
 	if (v.regridded)

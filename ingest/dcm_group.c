@@ -17,7 +17,8 @@ static bool close3(const double a[3], const double b[3], double tol)
 /* Objects with a verdict of their own keep together by verdict, so that each reason is told. */
 static bool same_stack(const struct sm_dcm_head *a, const struct sm_dcm_head *b)
 {
-	if (a->verdict != b->verdict || strcmp(a->modality, b->modality) != 0)
+	if (a->verdict != b->verdict || strcmp(a->modality, b->modality) != 0 ||
+	    strcmp(a->patient, b->patient) != 0 || strcmp(a->study, b->study) != 0)
 		return false;
 	if (a->verdict != SM_VERDICT_OK)
 		return true;
@@ -130,7 +131,8 @@ static enum sm_status finish_series(struct sm_series_list *out, size_t first,
 	size_t n = out->n - first;
 	for (size_t g = 0; g < n; g++)
 		out->series[first + g].part = (unsigned)g;
-	qsort(out->series + first, n, sizeof *out->series, by_part);
+	if (n)
+		qsort(out->series + first, n, sizeof *out->series, by_part);
 	for (size_t g = 0; g < n; g++) {
 		struct sm_series *s = &out->series[first + g];
 		s->part = (unsigned)g + 1;

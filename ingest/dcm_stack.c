@@ -49,6 +49,8 @@ void sm_stack_affine(const struct sm_stack *stack, double affine[4][4])
 		affine[r][2] = sign[r] * stack->step[r];
 		affine[r][3] = sign[r] * stack->origin[r];
 		affine[3][r] = 0;
+		for (int c = 0; c < 4; c++)
+			affine[r][c] += 0.0; /* no negative zeros */
 	}
 	affine[3][3] = 1;
 }
@@ -128,15 +130,15 @@ static void judge_duplicates(struct sm_series *s, const struct slot *slot)
 				same, s->n);
 }
 
-/* The smallest gap that at least a tenth of all gaps share (within SM_EVEN_SHARE), so that a single odd pair does
- * not set the grid of the whole stack; the median when there is none. */
+/* The smallest gap that at least two and a tenth of all gaps share (within SM_EVEN_SHARE), so that a
+ * single odd pair does not set the grid of the whole stack; the median when there is none. */
 static double typical_gap(double *sorted, size_t n)
 {
 	for (size_t k = 0; k < n; k++) {
 		size_t alike = 0;
 		while (k + alike < n && sorted[k + alike] <= sorted[k] * (1 + SM_EVEN_SHARE))
 			alike++;
-		if (10 * alike >= n && sorted[k] >= SM_SAME_MM)
+		if (alike >= 2 && 10 * alike >= n && sorted[k] >= SM_SAME_MM)
 			return sorted[k + alike / 2];
 	}
 	return sorted[n / 2];

@@ -126,7 +126,7 @@ static enum sm_status run_index(struct sm_run *run, struct sm_err *err)
 		return run->out ? SM_FAIL(err, SM_USAGE, "--find: prints only; leave out --out")
 				: find(run, o, err);
 	SM_TRY(sm_raw_open(run, m->ingest, o->salt_file, &raw, err));
-	struct sm_items items = {.count = raw.n, .noun = "item", .ctx = &raw, .key = key_of, .work = work};
+	struct sm_items items = {.count = raw.n, .noun = "items", .ctx = &raw, .key = key_of, .work = work};
 	enum sm_status st = sm_run_items(run, &items, err);
 	if (st == SM_OK)
 		print_table(&raw);

@@ -172,7 +172,7 @@ static enum sm_status run_ingest(struct sm_run *run, struct sm_err *err)
 	if (o->single)
 		SM_GOTO(st, check_single(run, &raw, err));
 	struct sm_items items = {
-		.count = raw.n, .noun = "item", .ctx = &c, .key = key_of, .inputs = inputs, .work = work};
+		.count = raw.n, .noun = "items", .ctx = &c, .key = key_of, .inputs = inputs, .work = work};
 	SM_GOTO(st, sm_run_items(run, &items, err));
 out:
 	sm_raw_clear(&raw);

@@ -121,8 +121,6 @@ enum sm_status sm_convert_case(const struct sm_convert *c, const struct sm_raw_c
 		st = one_role(c, found, i, &grid, sidecar, item, err);
 	if (st == SM_OK)
 		st = sm_convert_sidecar("case.json", all, item, err);
-	else
-		sm_err_prefix(err, "case %s", item->key);
 	json_decref(sidecar);
 	json_decref(all);
 	return st;

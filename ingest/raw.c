@@ -109,7 +109,7 @@ enum sm_status sm_raw_open(struct sm_run *run, const struct sm_ingest_section *s
 		sm_raw_clear(out);
 		return st;
 	}
-	if (out->cases.unmatched)
+	if (out->cases.n && out->cases.unmatched && !out->scan.dicom_count)
 		sm_info(&run->log, NULL, "%zu files belong to no case", out->cases.unmatched);
 	if (out->scan.dicom_count && !out->salt.n)
 		sm_warn(&run->log, NULL,

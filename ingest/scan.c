@@ -216,8 +216,14 @@ static enum sm_status name_series(struct sm_scan *s, const struct sm_salt *salt,
 			s->series_key[i] = sm_arena_strf(&s->arena, "%s-%.12s-%u", kind, hex, series->part);
 		else
 			s->series_key[i] = sm_arena_strf(&s->arena, "%s-%.12s", kind, hex);
-		/* Without PatientID the study stands for the person: never two persons under one key. */
-		sm_salt_hash(salt, *h->patient ? h->patient : h->study, hex);
+		/* Without PatientID the study stands for the person, and so on down to the file: never two
+		 * persons under one key. */
+		const char *who[] = {h->patient, h->study, h->series, h->sop,
+				     sm_scan_path(s, series->head[0])};
+		size_t w = 0;
+		while (w + 1 < sizeof who / sizeof *who && !*who[w])
+			w++;
+		sm_salt_hash(salt, who[w], hex);
 		s->series_patient[i] = sm_arena_strf(&s->arena, "p%.12s", hex);
 		if (!s->series_key[i] || !s->series_patient[i])
 			return SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu series", n);

@@ -93,6 +93,7 @@ struct sm_train_section {
 	int64_t batch;
 	int64_t epochs;
 	int64_t steps_per_epoch; /* 0 = every tile once */
+	int64_t valid_tiles;     /* validation tiles an epoch, the same in each; 0 = all */
 	int64_t checkpoint_every; /* numbered checkpoint each n epochs; 0 = only best and last */
 	int64_t seed;
 };

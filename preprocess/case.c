@@ -49,8 +49,8 @@ enum sm_status sm_case_take(struct sm_case *c, const char *role, struct sm_vol *
 	while (at < c->count && strcmp(c->vols[at].role, role) < 0)
 		at++;
 	if (strlen(role) >= SM_ROLE_MAX)
-		st = SM_FAIL(err, SM_INPUT, "%s: role '%s' has %zu bytes, allowed are %d", c->key, role,
-			     strlen(role), SM_ROLE_MAX - 1);
+		st = SM_FAIL(err, SM_INPUT, "%s: role '%s' has %zu bytes, allowed are %d", c->key,
+			     role, strlen(role), SM_ROLE_MAX - 1);
 	else if (c->count == SM_CASE_VOLS)
 		st = SM_FAIL(err, SM_INPUT, "%s: more than %d volumes", c->key, SM_CASE_VOLS);
 	else if (at < c->count && strcmp(c->vols[at].role, role) == 0)
@@ -109,9 +109,11 @@ static enum sm_status check_size(const struct sm_case *c, const struct sm_vol *v
 	const struct sm_vol *first = &c->vols[0].vol;
 	for (int a = 0; v->data && a < 3; a++)
 		if (v->dim[a] != first->dim[a])
-			return SM_FAIL(err, SM_INPUT, "%s: %s has %lld voxels along %c, %s has %lld: must be equal",
-				       c->key, name, (long long)v->dim[a], "xyz"[a], c->vols[0].role,
-				       (long long)first->dim[a]);
+			return SM_FAIL(
+				err, SM_INPUT,
+				"%s: %s has %lld voxels along %c, %s has %lld: must be equal",
+				c->key, name, (long long)v->dim[a], "xyz"[a], c->vols[0].role,
+				(long long)first->dim[a]);
 	return SM_OK;
 }
 
@@ -139,9 +141,13 @@ static void copy_overlap(struct sm_vol *dst, const struct sm_vol *src, const int
 	for (int64_t t = 0; t < src->dim[3]; t++)
 		for (int64_t z = lo[2]; z < hi[2]; z++)
 			for (int64_t y = lo[1]; y < hi[1]; y++) {
-				int64_t from = ((t * src->dim[2] + z) * src->dim[1] + y) * src->dim[0] + lo[0];
-				int64_t to = ((t * dst->dim[2] + z + shift[2]) * dst->dim[1] + y + shift[1]) *
-						     dst->dim[0] + lo[0] + shift[0];
+				int64_t from =
+					((t * src->dim[2] + z) * src->dim[1] + y) * src->dim[0] +
+					lo[0];
+				int64_t to = ((t * dst->dim[2] + z + shift[2]) * dst->dim[1] + y +
+					      shift[1]) *
+						     dst->dim[0] +
+					     lo[0] + shift[0];
 				memcpy((char *)dst->data + (size_t)to * size,
 				       (const char *)src->data + (size_t)from * size,
 				       (size_t)(hi[0] - lo[0]) * size);
@@ -185,7 +191,7 @@ enum sm_status sm_case_regrid(struct sm_case *c, const int64_t dim[3], const int
 		return SM_OK;
 	for (size_t i = 0; i < c->count; i++) {
 		struct sm_vol *v = &c->vols[i].vol;
-		/* Stored zero means zero only without intercept: other integers become real first. */
+		/* Stored 0 means 0 only without intercept: other integers become real first. */
 		if (fill != 0 || v->inter != 0)
 			SM_TRY(sm_vol_to_f32(v, c->mem, c->jobs, err));
 		SM_TRY(regrid_vol(c, v, dim, shift, fill, err));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A case in memory while operations work on it: its volumes by role, label, mask, and what is needed
- * to bring a result back to the source's grid and label numbers.
+ * A case in memory while operations work on it: its volumes by role, label, mask, and what is
+ * needed to bring a result back to the source's grid and label numbers.
  */
 #ifndef SM_PREPROCESS_CASE_H
 #define SM_PREPROCESS_CASE_H
@@ -29,17 +29,17 @@ struct sm_case {
 
 	struct sm_role_vol *vols; /* intensity volumes sorted by role; one, "image", once stacked */
 	size_t count;
-	bool stacked;                         /* the fourth axis of vols[0] is the channel */
-	char (*channels)[SM_ROLE_MAX];        /* names of the channels once stacked */
-	struct sm_vol label, mask;            /* uint8; data NULL = none */
+	bool stacked;                  /* the fourth axis of vols[0] is the channel */
+	char (*channels)[SM_ROLE_MAX]; /* names of the channels once stacked */
+	struct sm_vol label, mask;     /* uint8; data NULL = none */
 
 	/* The way back. */
 	int64_t source_dim[3];
 	double source_affine[4][4];
-	int64_t offset[3];       /* index of source voxel (0,0,0) in today's grid; may be negative */
-	int (*label_map)[2];     /* relabels done, in order: from, to */
+	int64_t offset[3];   /* index of source voxel (0,0,0) in today's grid; may be negative */
+	int (*label_map)[2]; /* pairs: original label, label today */
 	size_t label_map_count;
-	json_t *facts;           /* array: what operations found, for the record */
+	json_t *facts; /* array: what operations found, for the record */
 };
 
 /* An empty case. SM_BUDGET when out of memory. */
@@ -67,14 +67,14 @@ struct sm_block {
 	const char *name;
 };
 
-/* Converts all volumes to float32 and lists their blocks: *blocks is malloc memory of the caller, *n
- * its length. */
+/* Converts all volumes to float32 and lists their blocks: *blocks is malloc memory of the caller,
+ * *n its length. */
 enum sm_status sm_case_blocks(struct sm_case *c, struct sm_block **blocks, size_t *n,
 			      struct sm_err *err);
 
-/* Moves every volume, label and mask to a grid of dim voxels in which today's voxel (0,0,0) has index
- * shift: cuts and pads. Intensities outside get fill, label and mask 0; affines and offset follow.
- * All volumes of the case must have the same three sizes. */
+/* Moves every volume, label and mask to a grid of dim voxels in which today's voxel (0,0,0) has
+ * index shift: cuts and pads. Intensities outside get fill, label and mask 0; affines and offset
+ * follow. All volumes of the case must have the same three sizes. */
 enum sm_status sm_case_regrid(struct sm_case *c, const int64_t dim[3], const int64_t shift[3],
 			      double fill, struct sm_err *err);
 

@@ -8,7 +8,7 @@
 #include "core/nii.h"
 #include "core/par.h"
 
-enum sm_status sm_cases_open(struct sm_run *run, struct sm_cases *cases, struct sm_err *err)
+static enum sm_status open_cases(struct sm_run *run, struct sm_cases *cases, struct sm_err *err)
 {
 	size_t i, dropped = 0;
 	json_t *record;
@@ -17,7 +17,8 @@ enum sm_status sm_cases_open(struct sm_run *run, struct sm_cases *cases, struct 
 	const char *stage = sm_json_text(cases->parent.header, "stage");
 	cases->preprocessed = strcmp(stage, "preprocess") == 0;
 	if (!cases->preprocessed && strcmp(stage, "ingest") != 0)
-		return SM_FAIL(err, SM_INPUT, "%s: ledger is of stage '%s', allowed are ingest and preprocess",
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: ledger is of stage '%s', allowed are ingest and preprocess",
 			       run->in, stage);
 	cases->records = calloc(json_array_size(cases->parent.records) + 1, sizeof(json_t *));
 	if (!cases->records)
@@ -30,11 +31,21 @@ enum sm_status sm_cases_open(struct sm_run *run, struct sm_cases *cases, struct 
 			dropped++;
 	}
 	if (dropped)
-		sm_warn(&run->log, NULL, "%zu cases that %s rejected are left out (its ledger tells why)",
-			dropped, stage);
+		sm_warn(&run->log, NULL,
+			"%zu cases that %s rejected are left out (its ledger tells why)", dropped,
+			stage);
 	if (!cases->count)
-		return SM_FAIL(err, SM_INPUT, "%s: the ledger of %s holds no good case", run->in, stage);
+		return SM_FAIL(err, SM_INPUT, "%s: the ledger of %s holds no good case", run->in,
+			       stage);
 	return SM_OK;
+}
+
+enum sm_status sm_cases_open(struct sm_run *run, struct sm_cases *cases, struct sm_err *err)
+{
+	enum sm_status st = open_cases(run, cases, err);
+	if (st != SM_OK)
+		sm_cases_close(cases);
+	return st;
 }
 
 void sm_cases_close(struct sm_cases *cases)
@@ -88,7 +99,8 @@ static enum sm_status list_files(const json_t *record, struct file **files, size
 		f[n].sha256 = sm_json_text(output, "sha256");
 		if (!f[n].role || !f[n].path || !f[n].sha256) {
 			free(f);
-			return SM_FAIL(err, SM_INPUT, "%s: output %zu of its record lacks role, path or sha256",
+			return SM_FAIL(err, SM_INPUT,
+				       "%s: output %zu of its record lacks role, path or sha256",
 				       sm_record_key(record), i);
 		}
 		n += sm_role_is_volume(f[n].role);
@@ -114,7 +126,8 @@ void sm_cases_patient(const struct sm_cases *cases, size_t i, json_t *record)
 {
 	json_t *patient = json_object_get(cases->records[i], "patient");
 	json_object_set_new(record, "patient",
-			    patient ? json_incref(patient) : json_string(sm_record_key(cases->records[i])));
+			    patient ? json_incref(patient)
+				    : json_string(sm_record_key(cases->records[i])));
 }
 
 struct reading {
@@ -129,18 +142,26 @@ static enum sm_status read_one(void *ctx, size_t i, struct sm_err *err)
 	struct file *f = &r->files[i];
 	struct sm_run *run = r->cases->run;
 	struct sm_nii_info info = {0};
+	const char *stage = r->cases->preprocessed ? "preprocess" : "ingest";
+	enum sm_status st;
 	char *path = sm_path_join(r->cases->dir, f->path);
-	enum sm_status st = path ? sm_nii_read(path, &run->mem, &f->vol, &info, err)
-				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", f->path);
+	if (!path)
+		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", f->path);
+	else if (!sm_file_exists(path))
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: is missing, but the ledger of %s names it: run %s again", f->path,
+			     stage, stage);
+	else
+		st = sm_nii_read(path, &run->mem, &f->vol, &info, err);
 	free(path);
 	SM_TRY(st);
 	if (strcmp(info.sha256, f->sha256) != 0)
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: content is not what the ledger of %s says: run %s again", f->path,
-			       r->cases->preprocessed ? "preprocess" : "ingest",
-			       r->cases->preprocessed ? "preprocess" : "ingest");
+			       "%s: content is not what the ledger of %s says: run %s again",
+			       f->path, stage, stage);
 	if (info.not_finite)
-		return SM_FAIL(err, SM_INPUT, "%s: %s holds %zu values that are NaN or infinite, allowed are 0",
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: %s holds %zu values that are NaN or infinite, allowed are 0",
 			       r->key, f->role, info.not_finite);
 	return SM_OK;
 }
@@ -157,8 +178,8 @@ static enum sm_status place(const struct sm_cases *cases, struct sm_case *c, str
 	if (to->data)
 		return SM_FAIL(err, SM_INPUT, "%s: has two label volumes, allowed is 1", c->key);
 	if (f->vol.dim[3] != 1)
-		return SM_FAIL(err, SM_INPUT, "%s: %s has %lld frames, allowed is 1", c->key, f->role,
-			       (long long)f->vol.dim[3]);
+		return SM_FAIL(err, SM_INPUT, "%s: %s has %lld frames, allowed is 1", c->key,
+			       f->role, (long long)f->vol.dim[3]);
 	SM_TRY(sm_vol_to_labels(&f->vol, c->mem, f->path, err));
 	*to = f->vol;
 	f->vol = (struct sm_vol){0};
@@ -172,12 +193,13 @@ static enum sm_status restore_channels(struct sm_case *c, const json_t *record, 
 	if (!n)
 		return SM_OK; /* was not stacked */
 	if (c->count != 1 || (int64_t)n != c->vols[0].vol.dim[3])
-		return SM_FAIL(err, SM_INPUT, "%s: record lists %zu channels, image holds %lld", c->key, n,
-			       c->count ? (long long)c->vols[0].vol.dim[3] : 0LL);
+		return SM_FAIL(err, SM_INPUT, "%s: record lists %zu channels, image holds %lld",
+			       c->key, n, c->count ? (long long)c->vols[0].vol.dim[3] : 0LL);
 	for (size_t i = 0; i < n; i++) {
 		const char *name = json_string_value(json_array_get(names, i));
 		if (!name || strlen(name) >= SM_ROLE_MAX)
-			return SM_FAIL(err, SM_INPUT, "%s: channel %zu has no usable name", c->key, i);
+			return SM_FAIL(err, SM_INPUT, "%s: channel %zu has no usable name", c->key,
+				       i);
 		memcpy(c->channels[i], name, strlen(name) + 1);
 	}
 	c->stacked = true;
@@ -195,7 +217,8 @@ static enum sm_status restore(struct sm_case *c, const json_t *record, struct sm
 	if (!sm_json_get_ints(grid, "dim", c->source_dim, 3) ||
 	    !sm_json_get_floats(grid, "affine", affine, 16) ||
 	    !sm_json_get_ints(record, "offset", c->offset, 3))
-		return SM_FAIL(err, SM_INPUT, "%s: record lacks source_grid or offset: run preprocess again",
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: record lacks source_grid or offset: run preprocess again",
 			       c->key);
 	memcpy(c->source_affine, affine, sizeof affine);
 	c->label_map = calloc(n + 1, sizeof *c->label_map);
@@ -257,7 +280,8 @@ static void describe(const struct sm_case *c, json_t *record)
 	for (int64_t i = 0; c->stacked && i < c->vols[0].vol.dim[3]; i++)
 		json_array_append_new(channels, json_string(c->channels[i]));
 	for (size_t i = 0; i < c->label_map_count; i++)
-		json_array_append_new(map, json_pack("[ii]", c->label_map[i][0], c->label_map[i][1]));
+		json_array_append_new(map,
+				      json_pack("[ii]", c->label_map[i][0], c->label_map[i][1]));
 	json_object_set_new(grid, "dim", sm_json_ints(c->source_dim, 3));
 	json_object_set_new(grid, "affine", sm_json_floats(&c->source_affine[0][0], 16));
 	json_object_set_new(record, "channels", channels);
@@ -272,11 +296,13 @@ enum sm_status sm_case_save(struct sm_case *c, const char *out, int level, struc
 			    struct sm_err *err)
 {
 	char *dir = sm_path_join(out, c->key);
-	enum sm_status st = dir ? sm_mkdirs(dir, err) : SM_FAIL(err, SM_BUDGET, "%s: out of memory", c->key);
+	enum sm_status st =
+		dir ? sm_mkdirs(dir, err) : SM_FAIL(err, SM_BUDGET, "%s: out of memory", c->key);
 	free(dir);
 	for (size_t i = 0; st == SM_OK && i < c->count; i++) {
 		struct sm_vol *v = &c->vols[i].vol;
-		/* NIfTI holds the scaling as float32: writing real values keeps what tile would see. */
+		/* NIfTI holds the scaling as float32: writing real values keeps what tile would
+		 * see. */
 		if (v->slope != 1 || v->inter != 0 || v->dtype == SM_F64)
 			st = sm_vol_to_f32(v, c->mem, c->jobs, err);
 		if (st == SM_OK)

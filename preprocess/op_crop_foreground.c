@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * crop_foreground: cuts every volume to the smallest box that holds the mask (when the case has one)
- * or every voxel with a nonzero intensity in any volume, plus `margin` voxels, within the old grid.
+ * crop_foreground: cuts every volume to the smallest box that holds the mask (when the case has
+ * one) or every voxel with a nonzero intensity in any volume, plus `margin` voxels, within the old
+ * grid.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -54,8 +55,8 @@ enum sm_status sm_op_crop_foreground(struct sm_case *c, const void *params, stru
 				}
 	free(blocks);
 	if (box.hi[0] < 0)
-		return SM_FAIL(err, SM_INPUT, "%s: %s is 0 everywhere, so there is no foreground", c->key,
-			       mask ? "the mask" : "every volume");
+		return SM_FAIL(err, SM_INPUT, "%s: %s is 0 everywhere, so there is no foreground",
+			       c->key, mask ? "the mask" : "every volume");
 	int64_t dim[3], shift[3];
 	for (int a = 0; a < 3; a++) {
 		int64_t lo = box.lo[a] - p->margin, hi = box.hi[a] + p->margin;

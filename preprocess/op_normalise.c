@@ -5,8 +5,9 @@
  *	percentile  the same with two percentiles in place of min and max, clipped when `clip`
  *	zscore      (x - mean) / std, std with divisor n
  * Statistics come from the whole volume, from each z slice by itself, from the mask, or from voxels
- * that are not 0. With the last two, voxels outside become what a constant region becomes: `low`, and 0
- * for zscore. Sums run in double in a fixed order, percentiles are exact (preprocess/quantile.h).
+ * that are not 0. With the last two, voxels outside become what a constant region becomes: `low`,
+ * and 0 for zscore. Sums run in double in a fixed order, percentiles are exact
+ * (preprocess/quantile.h).
  */
 #include <math.h>
 #include <stdlib.h>
@@ -26,14 +27,16 @@ enum { VOLUME, SLICE, MASK, NONZERO };
 
 #define AT(member) .offset = offsetof(struct normalise, member)
 static const struct sm_field fields[] = {
-	{"method", SM_F_CHOICE, AT(method), "min_max", .choices = "min_max|percentile|zscore", .doc = "formula"},
+	{"method", SM_F_CHOICE, AT(method), "min_max", .choices = "min_max|percentile|zscore",
+	 .doc = "formula"},
 	{"scope", SM_F_CHOICE, AT(scope), "volume", .choices = "volume|slice|mask|nonzero",
 	 .doc = "voxels that the statistics come from, per channel"},
 	{"range", SM_F_FLOATS, AT(range), "0 1", -1e6, 1e6, .count = 2,
 	 .doc = "low and high end: [0,1], [0,255], [-1,1], ...; not for zscore"},
 	{"percentiles", SM_F_FLOATS, AT(percentiles), "0.5 99.5", 0, 100, .count = 2,
 	 .doc = "percentiles at the low and high end, for method percentile"},
-	{"clip", SM_F_BOOL, AT(clip), "true", .doc = "values outside the range become its ends; not for zscore"},
+	{"clip", SM_F_BOOL, AT(clip), "true",
+	 .doc = "values outside the range become its ends; not for zscore"},
 };
 const struct sm_fieldset sm_op_normalise_fields =
 	SM_FIELDSET("normalise", struct normalise, fields, "intensity scale");
@@ -149,20 +152,23 @@ static enum sm_status one(void *ctx, size_t i, struct sm_err *err)
 static enum sm_status check(const struct sm_case *c, const struct normalise *p, struct sm_err *err)
 {
 	if (p->range.v[0] >= p->range.v[1])
-		return SM_FAIL(err, SM_INPUT, "%s: range is %g to %g, allowed is low < high", c->key,
-			       p->range.v[0], p->range.v[1]);
+		return SM_FAIL(err, SM_USAGE, "%s: range is %g to %g, allowed is low < high",
+			       c->key, p->range.v[0], p->range.v[1]);
 	if (p->method == PERCENTILE && p->percentiles.v[0] >= p->percentiles.v[1])
-		return SM_FAIL(err, SM_INPUT, "%s: percentiles are %g and %g, allowed is low < high", c->key,
+		return SM_FAIL(err, SM_USAGE,
+			       "%s: percentiles are %g and %g, allowed is low < high", c->key,
 			       p->percentiles.v[0], p->percentiles.v[1]);
 	if (p->scope != MASK)
 		return SM_OK;
 	if (!c->mask.data)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: scope is mask, but the case has none (remove_background makes one)", c->key);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: scope is mask, but the case has none (remove_background makes one)",
+			c->key);
 	for (size_t i = 0; !c->stacked && i < c->count; i++)
 		if (c->vols[i].vol.dim[3] != 1)
-			return SM_FAIL(err, SM_INPUT, "%s: %s has %lld frames, scope mask allows 1", c->key,
-				       c->vols[i].role, (long long)c->vols[i].vol.dim[3]);
+			return SM_FAIL(err, SM_INPUT, "%s: %s has %lld frames, scope mask allows 1",
+				       c->key, c->vols[i].role, (long long)c->vols[i].vol.dim[3]);
 	return sm_case_one_size(c, err);
 }
 
@@ -174,8 +180,9 @@ static void note(struct sm_case *c, const struct job *job, size_t n)
 		json_object_set_new(all, job->blocks[i].name,
 				    json_pack("[ff]", job->stats[i].a, job->stats[i].b));
 	sm_case_fact(c, "normalise",
-		     json_pack("{s:s, s:o}", "stats", job->p->method == ZSCORE ? "mean, std" : "low, high",
-			       "channels", all));
+		     json_pack("{s:s, s:o}", "stats",
+			       job->p->method == ZSCORE ? "mean, std" : "low, high", "channels",
+			       all));
 }
 
 enum sm_status sm_op_normalise(struct sm_case *c, const void *params, struct sm_err *err)

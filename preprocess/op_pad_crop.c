@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pad_crop: every volume of the case to `size` voxels, with the old grid at the centre (low side gets
- * floor((new - old) / 2) voxels, or loses floor((old - new) / 2)) or at the first corner. Label and
- * mask are padded with 0. The affine follows, so each voxel keeps its place in millimetres.
+ * pad_crop: every volume of the case to `size` voxels, with the old grid at the centre (low side
+ * gets floor((new - old) / 2) voxels, or loses floor((old - new) / 2)) or at the first corner.
+ * Label and mask are padded with 0. The affine follows, so each voxel keeps its place in
+ * millimetres.
  */
 #include "preprocess/case.h"
 #include "preprocess/op_table.h"
@@ -18,7 +19,8 @@ enum { AT_CENTRE, AT_CORNER };
 static const struct sm_field fields[] = {
 	{"size", SM_F_INTS, AT(size), NULL, 0, 4096, .count = 3, .required = true,
 	 .doc = "new x, y, z in voxels; 0 keeps an axis"},
-	{"at", SM_F_CHOICE, AT(at), "centre", .choices = "centre|corner", .doc = "where the old grid lies"},
+	{"at", SM_F_CHOICE, AT(at), "centre", .choices = "centre|corner",
+	 .doc = "where the old grid lies"},
 	{"fill", SM_F_FLOAT, AT(fill), "0", -1e9, 1e9, .doc = "intensity of new voxels"},
 };
 const struct sm_fieldset sm_op_pad_crop_fields =

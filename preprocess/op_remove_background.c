@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * remove_background: voxels above a threshold form objects (6 neighbours); the largest one (the first in
- * voxel order among equals) without its holes is the foreground. All volumes become `fill` outside it, and it stays
- * as the case's mask, which can be looked at. The threshold is a given value, a share of the maximum, or
- * Otsu's (N. Otsu, IEEE Trans. SMC 9, 1979) on a histogram of 1024 bins from minimum to maximum.
+ * remove_background: voxels above a threshold form objects (6 neighbours); the largest one (the
+ * first in voxel order among equals) without its holes is the foreground. All volumes become `fill`
+ * outside it, and it stays as the case's mask, which can be looked at. The threshold is a given
+ * value, a share of the maximum, or Otsu's (N. Otsu, IEEE Trans. SMC 9, 1979) on a histogram of
+ * 1024 bins from minimum to maximum.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,11 +26,13 @@ enum { OTSU, VALUE, SHARE };
 static const struct sm_field fields[] = {
 	{"threshold", SM_F_CHOICE, AT(threshold), "otsu", .choices = "otsu|value|share",
 	 .doc = "how the threshold is found: Otsu, `value` itself, or `value` times the maximum"},
-	{"value", SM_F_FLOAT, AT(value), "0", -1e9, 1e9, .doc = "threshold, or share of the maximum"},
+	{"value", SM_F_FLOAT, AT(value), "0", -1e9, 1e9,
+	 .doc = "threshold, or share of the maximum"},
 	{"fill", SM_F_FLOAT, AT(fill), "0", -1e9, 1e9, .doc = "intensity outside the foreground"},
 	{"largest", SM_F_BOOL, AT(largest), "true", .doc = "keep only the largest object"},
 	{"fill_holes", SM_F_BOOL, AT(fill_holes), "true", .doc = "holes belong to the foreground"},
-	{"role", SM_F_STRING, AT(role), .doc = "volume or channel that decides; absent = the first"},
+	{"role", SM_F_STRING, AT(role),
+	 .doc = "volume or channel that decides; absent = the first"},
 };
 const struct sm_fieldset sm_op_remove_background_fields =
 	SM_FIELDSET("remove_background", struct remove_background, fields, "background to 0");
@@ -67,7 +70,8 @@ struct grid {
 	uint32_t *queue;
 };
 
-/* Marks what hangs together with voxel `start` and has the mark `from` with `to`; returns its size. */
+/* Marks what hangs together with voxel `start` and has the mark `from` with `to`; returns how
+ * many voxels. */
 static size_t flood(const struct grid *g, uint8_t *mark, size_t start, uint8_t from, uint8_t to)
 {
 	size_t head = 0, tail = 0;
@@ -76,9 +80,9 @@ static size_t flood(const struct grid *g, uint8_t *mark, size_t start, uint8_t f
 	g->queue[tail++] = (uint32_t)start;
 	while (head < tail) {
 		int64_t i = g->queue[head++], x = i % nx, y = i / nx % ny, z = i / nx / ny;
-		const int64_t next[6] = {x > 0 ? i - 1 : -1,           x < nx - 1 ? i + 1 : -1,
-					 y > 0 ? i - nx : -1,          y < ny - 1 ? i + nx : -1,
-					 z > 0 ? i - nx * ny : -1,     z < nz - 1 ? i + nx * ny : -1};
+		const int64_t next[6] = {x > 0 ? i - 1 : -1,       x < nx - 1 ? i + 1 : -1,
+					 y > 0 ? i - nx : -1,      y < ny - 1 ? i + nx : -1,
+					 z > 0 ? i - nx * ny : -1, z < nz - 1 ? i + nx * ny : -1};
 		for (int k = 0; k < 6; k++)
 			if (next[k] >= 0 && mark[next[k]] == from) {
 				mark[next[k]] = to;
@@ -113,7 +117,8 @@ static void close_holes(const struct grid *g, uint8_t *mark)
 	for (size_t i = 0; i < g->count; i++) {
 		int64_t x = (int64_t)i % g->n[0], y = (int64_t)i / g->n[0] % g->n[1],
 			z = (int64_t)i / g->n[0] / g->n[1];
-		bool face = !x || !y || !z || x == g->n[0] - 1 || y == g->n[1] - 1 || z == g->n[2] - 1;
+		bool face =
+			!x || !y || !z || x == g->n[0] - 1 || y == g->n[1] - 1 || z == g->n[2] - 1;
 		if (face && mark[i] == OUTSIDE)
 			flood(g, mark, i, OUTSIDE, AIR);
 	}
@@ -122,7 +127,8 @@ static void close_holes(const struct grid *g, uint8_t *mark)
 }
 
 static enum sm_status find_threshold(const struct sm_case *c, const struct remove_background *p,
-				     const struct sm_block *b, size_t n, double *out, struct sm_err *err)
+				     const struct sm_block *b, size_t n, double *out,
+				     struct sm_err *err)
 {
 	double lo = (double)b->v[0], hi = lo;
 	for (size_t i = 1; i < n; i++) {
@@ -130,7 +136,8 @@ static enum sm_status find_threshold(const struct sm_case *c, const struct remov
 		hi = (double)b->v[i] > hi ? (double)b->v[i] : hi;
 	}
 	if (p->threshold == OTSU && lo == hi)
-		return SM_FAIL(err, SM_INPUT, "%s: %s is %g everywhere: there is nothing to separate", c->key,
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: %s is %g everywhere: there is nothing to separate", c->key,
 			       b->name, lo);
 	*out = p->threshold == OTSU    ? otsu(b->v, n, lo, hi)
 	       : p->threshold == SHARE ? p->value * hi
@@ -148,7 +155,8 @@ static enum sm_status make_mask(struct sm_case *c, const struct remove_backgroun
 	double threshold = 0;
 	size_t inside = 0;
 	if (g.count > UINT32_MAX)
-		return SM_FAIL(err, SM_BUDGET, "%s: %zu voxels, allowed are 4294967295", c->key, g.count);
+		return SM_FAIL(err, SM_BUDGET, "%s: %zu voxels, allowed are 4294967295", c->key,
+			       g.count);
 	SM_GOTO(st, find_threshold(c, p, b, g.count, &threshold, err));
 	SM_GOTO(st, sm_vol_init(&mask, dim, SM_U8, c->mem, c->key, err));
 	g.queue = sm_alloc(c->mem, g.count, sizeof *g.queue, "queue of a flood fill", err);
@@ -166,8 +174,8 @@ static enum sm_status make_mask(struct sm_case *c, const struct remove_backgroun
 	for (size_t i = 0; i < g.count; i++)
 		inside += mark[i] == ABOVE;
 	if (!inside) {
-		st = SM_FAIL(err, SM_INPUT, "%s: no voxel of %s is above the threshold %g", c->key, b->name,
-			     threshold);
+		st = SM_FAIL(err, SM_INPUT, "%s: no voxel of %s is above the threshold %g", c->key,
+			     b->name, threshold);
 		goto out;
 	}
 	memcpy(mask.affine, c->vols[0].vol.affine, sizeof mask.affine);
@@ -176,8 +184,8 @@ static enum sm_status make_mask(struct sm_case *c, const struct remove_backgroun
 	c->mask = mask;
 	mask = (struct sm_vol){0};
 	sm_case_fact(c, "remove_background",
-		     json_pack("{s:f, s:I, s:s}", "threshold", threshold, "voxels", (json_int_t)inside,
-			       "from", b->name));
+		     json_pack("{s:f, s:I, s:s}", "threshold", threshold, "voxels",
+			       (json_int_t)inside, "from", b->name));
 out:
 	sm_free(g.queue);
 	sm_vol_clear(&mask);
@@ -193,8 +201,8 @@ enum sm_status sm_op_remove_background(struct sm_case *c, const void *params, st
 	SM_TRY(sm_case_one_size(c, err));
 	for (size_t i = 0; i < c->count; i++)
 		if (!c->stacked && c->vols[i].vol.dim[3] != 1)
-			return SM_FAIL(err, SM_INPUT, "%s: %s has %lld frames, allowed is 1", c->key,
-				       c->vols[i].role, (long long)c->vols[i].vol.dim[3]);
+			return SM_FAIL(err, SM_INPUT, "%s: %s has %lld frames, allowed is 1",
+				       c->key, c->vols[i].role, (long long)c->vols[i].vol.dim[3]);
 	SM_TRY(sm_case_blocks(c, &blocks, &n, err));
 	while (p->role && decides < n && strcmp(blocks[decides].name, p->role) != 0)
 		decides++;

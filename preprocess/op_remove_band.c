@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * remove_band: every intensity with low <= x <= high becomes `value`. The original CT preparation of
- * MedCycleGAN set 80..110 of 0..255 to 0 as a crude removal of the table.
+ * remove_band: every intensity with low <= x <= high becomes `value`. The original CT preparation
+ * of MedCycleGAN set 80..110 of 0..255 to 0 as a crude removal of the table.
  */
 #include <stdlib.h>
 
@@ -45,7 +45,8 @@ enum sm_status sm_op_remove_band(struct sm_case *c, const void *params, struct s
 	struct sm_block *blocks = NULL;
 	size_t n = 0;
 	if (job.p->low > job.p->high)
-		return SM_FAIL(err, SM_INPUT, "%s: low %g is above high %g", c->key, job.p->low, job.p->high);
+		return SM_FAIL(err, SM_USAGE, "%s: low %g is above high %g", c->key, job.p->low,
+			       job.p->high);
 	enum sm_status st = sm_case_blocks(c, &blocks, &n, err);
 	job.blocks = blocks;
 	if (st == SM_OK)

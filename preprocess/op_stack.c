@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * stack: named volumes become the channels of one image, in the order of `roles`. All must lie on one
- * grid. When all hold the same type and scaling the numbers are kept as they are, otherwise they
- * become float32 real values.
+ * stack: named volumes become the channels of one image, in the order of `roles`. All must lie on
+ * one grid. When all hold the same type and scaling the numbers are kept as they are, otherwise
+ * they become float32 real values.
  */
 #include <string.h>
 
@@ -16,8 +16,10 @@ struct stack {
 
 #define AT(member) .offset = offsetof(struct stack, member)
 static const struct sm_field fields[] = {
-	{"roles", SM_F_STRINGS, AT(roles), "flair t1ce t1 t2", .doc = "volumes in the order of the channels"},
-	{"tolerance", SM_F_FLOAT, AT(tolerance), "0.01", 0, 10, .doc = "mm that the grids may differ"},
+	{"roles", SM_F_STRINGS, AT(roles), "flair t1ce t1 t2",
+	 .doc = "volumes in the order of the channels"},
+	{"tolerance", SM_F_FLOAT, AT(tolerance), "0.01", 0, 10,
+	 .doc = "mm that the grids may differ"},
 };
 const struct sm_fieldset sm_op_stack_fields =
 	SM_FIELDSET("stack", struct stack, fields, "volumes to channels");
@@ -27,25 +29,29 @@ static enum sm_status check(const struct sm_case *c, const struct stack *p, stru
 	if (c->stacked)
 		return SM_FAIL(err, SM_INPUT, "%s: is stacked already", c->key);
 	if (p->roles.n < 1 || p->roles.n > SM_CASE_VOLS)
-		return SM_FAIL(err, SM_INPUT, "%s: found %zu roles, allowed are 1 to %d", c->key, p->roles.n,
-			       SM_CASE_VOLS);
+		return SM_FAIL(err, SM_USAGE, "%s: found %zu roles, allowed are 1 to %d", c->key,
+			       p->roles.n, SM_CASE_VOLS);
 	for (size_t i = 0; i < p->roles.n; i++) {
 		const char *role = p->roles.v[i];
-		const struct sm_vol *v = sm_case_find(c, role), *first = sm_case_find(c, p->roles.v[0]);
+		const struct sm_vol *v = sm_case_find(c, role),
+				    *first = sm_case_find(c, p->roles.v[0]);
 		if (!v)
-			return SM_FAIL(err, SM_INPUT, "%s: has no volume '%s', but roles lists it", c->key, role);
+			return SM_FAIL(err, SM_INPUT, "%s: has no volume '%s', but roles lists it",
+				       c->key, role);
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(p->roles.v[k], role) == 0)
-				return SM_FAIL(err, SM_INPUT, "%s: roles lists '%s' twice", c->key, role);
+				return SM_FAIL(err, SM_USAGE, "%s: roles lists '%s' twice", c->key,
+					       role);
 		if (v->dim[3] != 1)
 			return SM_FAIL(err, SM_INPUT,
-				       "%s: '%s' has %lld frames, allowed is 1 (sum_frames makes one of them)",
+				       "%s: '%s' has %lld frames, allowed is 1 (sum_frames makes "
+				       "one of them)",
 				       c->key, role, (long long)v->dim[3]);
 		if (sm_vol_same_grid(first, p->roles.v[0], v, role, p->tolerance, err) != SM_OK)
 			return sm_err_prefix(err, "%s", c->key);
 	}
-	if (c->label.data && sm_vol_same_grid(sm_case_find(c, p->roles.v[0]), p->roles.v[0], &c->label,
-					      "label", p->tolerance, err) != SM_OK)
+	if (c->label.data && sm_vol_same_grid(sm_case_find(c, p->roles.v[0]), p->roles.v[0],
+					      &c->label, "label", p->tolerance, err) != SM_OK)
 		return sm_err_prefix(err, "%s", c->key);
 	return SM_OK;
 }

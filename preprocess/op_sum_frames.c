@@ -15,8 +15,10 @@ enum { MEAN, SUM };
 
 #define AT(member) .offset = offsetof(struct sum_frames, member)
 static const struct sm_field fields[] = {
-	{"method", SM_F_CHOICE, AT(method), "mean", .choices = "mean|sum", .doc = "mean or sum of the frames"},
-	{"role", SM_F_STRING, AT(role), .doc = "volume to work on; absent = all with more than one frame"},
+	{"method", SM_F_CHOICE, AT(method), "mean", .choices = "mean|sum",
+	 .doc = "mean or sum of the frames"},
+	{"role", SM_F_STRING, AT(role),
+	 .doc = "volume to work on; absent = all with more than one frame"},
 };
 const struct sm_fieldset sm_op_sum_frames_fields =
 	SM_FIELDSET("sum_frames", struct sum_frames, fields, "frames to one");
@@ -55,7 +57,8 @@ static enum sm_status collapse(struct sm_case *c, struct sm_vol *v, int method, 
 			  .frames = (size_t)v->dim[3],
 			  .row = 16384,
 			  .factor = method == MEAN ? 1.0 / (double)v->dim[3] : 1.0};
-	enum sm_status st = sm_par_for((job.frame + job.row - 1) / job.row, c->jobs, one, &job, err);
+	enum sm_status st =
+		sm_par_for((job.frame + job.row - 1) / job.row, c->jobs, one, &job, err);
 	for (int r = 0; r < 4; r++)
 		for (int a = 0; a < 4; a++)
 			out.affine[r][a] = v->affine[r][a];
@@ -70,7 +73,8 @@ enum sm_status sm_op_sum_frames(struct sm_case *c, const void *params, struct sm
 	const struct sum_frames *p = params;
 	size_t done = 0;
 	if (c->stacked)
-		return SM_FAIL(err, SM_INPUT, "%s: is stacked already: sum_frames must stand before stack",
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: is stacked already: sum_frames must stand before stack",
 			       c->key);
 	if (p->role && !sm_case_find(c, p->role))
 		return SM_FAIL(err, SM_INPUT, "%s: has no volume '%s'", c->key, p->role);

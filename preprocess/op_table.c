@@ -4,14 +4,18 @@
 #include <string.h>
 
 #define ROW(name_, doc_) \
-	[SM_OP_##name_] = {.name = #name_, .doc = doc_, .params = &sm_op_##name_##_fields, \
+	[SM_OP_##name_] = {.name = #name_, \
+			   .doc = doc_, \
+			   .params = &sm_op_##name_##_fields, \
 			   .apply = sm_op_##name_},
 const struct sm_op sm_ops[SM_OP_COUNT] = {SM_OPS(ROW)};
 #undef ROW
 
 #define ROW(name_, doc_) \
-	[SM_OP_##name_] = {.key = #name_, .kind = SM_F_MAPPING, \
-			   .offset = SM_OP_##name_ * sizeof(void *), .of = &sm_op_##name_##_fields, \
+	[SM_OP_##name_] = {.key = #name_, \
+			   .kind = SM_F_MAPPING, \
+			   .offset = SM_OP_##name_ * sizeof(void *), \
+			   .of = &sm_op_##name_##_fields, \
 			   .doc = doc_},
 static const struct sm_field fields[SM_OP_COUNT] = {SM_OPS(ROW)};
 #undef ROW
@@ -36,7 +40,8 @@ enum sm_status sm_ops_run(struct sm_case *c, const struct sm_steps *steps, int64
 			  struct sm_err *err)
 {
 	if (upto < 0 || (size_t)upto > steps->n)
-		return SM_FAIL(err, SM_USAGE, "preprocess.upto: found %lld, allowed is 0 to %zu (number of steps)",
+		return SM_FAIL(err, SM_USAGE,
+			       "preprocess.upto: found %lld, allowed is 0 to %zu (number of steps)",
 			       (long long)upto, steps->n);
 	size_t n = upto ? (size_t)upto : steps->n;
 	for (size_t i = 0; i < n; i++) {

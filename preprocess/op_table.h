@@ -33,8 +33,9 @@ enum sm_op_id {
 struct sm_op {
 	const char *name, *doc;
 	const struct sm_fieldset *params;
-	/* Changes the case in place. SM_INPUT when the case is not what the operation needs: the
-	 * sentence names the case's key, the volume, what was found, what is allowed. */
+	/* Changes the case in place. SM_INPUT when the case is not what the operation needs (it is
+	 * then rejected), SM_USAGE when the parameters contradict each other (the stage stops): the
+	 * sentence names the case's key, the volume or parameter, what was found and allowed. */
 	enum sm_status (*apply)(struct sm_case *c, const void *params, struct sm_err *err);
 };
 
@@ -46,8 +47,8 @@ extern const struct sm_fieldset sm_ops_fieldset;
 /* The row of a name, or NULL. */
 const struct sm_op *sm_op_find(const char *name);
 
-/* Runs the first `upto` steps (0 = all) on the case; the sentence of a failure starts with the step.
- * SM_USAGE when upto exceeds the number of steps. */
+/* Runs the first `upto` steps (0 = all) on the case; the sentence of a failure starts with the
+ * step. SM_USAGE when upto exceeds the number of steps. */
 enum sm_status sm_ops_run(struct sm_case *c, const struct sm_steps *steps, int64_t upto,
 			  struct sm_err *err);
 

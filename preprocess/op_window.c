@@ -2,8 +2,8 @@
  *
  * window: a CT window. With centre c and width w (HU) the value x becomes
  *	low + (high - low) * clamp((x - c) / w + 0.5, 0, 1)
- * which is the function LINEAR_EXACT of DICOM PS3.3 C.11.2.1.3.2. Named windows (c, w): brain 40, 80;
- * bone 400, 1800; lung -600, 1500; soft_tissue 50, 400 (the usual reading-room presets).
+ * which is the function LINEAR_EXACT of DICOM PS3.3 C.11.2.1.3.2. Named windows (c, w): brain 40,
+ * 80; bone 400, 1800; lung -600, 1500; soft_tissue 50, 400 (the usual reading-room presets).
  */
 #include <stdlib.h>
 

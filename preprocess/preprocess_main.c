@@ -19,7 +19,8 @@ struct options {
 static const struct sm_field fields[] = {
 	{"upto", SM_F_INT, AT(upto), "0", 0, 1000,
 	 .doc = "run only the first n steps, to look at a prefix; 0 = as the manifest says"},
-	{"describe_ops", SM_F_BOOL, AT(describe_ops), "false", .doc = "print the table of operations as JSON"},
+	{"describe_ops", SM_F_BOOL, AT(describe_ops), "false",
+	 .doc = "print the table of operations as JSON"},
 };
 static const struct sm_fieldset options =
 	SM_FIELDSET("preprocess", struct options, fields, "options of preprocess");
@@ -28,8 +29,8 @@ static enum sm_status describe_ops(struct sm_err *err)
 {
 	json_t *all = json_array();
 	for (size_t i = 0; i < SM_OP_COUNT; i++)
-		json_array_append_new(all, json_pack("{s:s, s:s, s:o}", "name", sm_ops[i].name, "doc",
-						     sm_ops[i].doc, "parameters",
+		json_array_append_new(all, json_pack("{s:s, s:s, s:o}", "name", sm_ops[i].name,
+						     "doc", sm_ops[i].doc, "parameters",
 						     sm_fields_describe(sm_ops[i].params)));
 	char *text = json_dumps(all, JSON_INDENT(2));
 	json_decref(all);
@@ -67,7 +68,8 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 			       run->in ? "--out" : "--in");
 	enum sm_status st = sm_cases_open(run, &cases, err);
 	if (st == SM_OK && cases.preprocessed)
-		st = SM_FAIL(err, SM_INPUT, "%s: ledger is of stage 'preprocess', allowed is ingest", run->in);
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: ledger is of stage 'preprocess', allowed is ingest", run->in);
 	struct sm_items items = {.count = cases.count,
 				 .noun = "cases",
 				 .ctx = &cases,
@@ -80,16 +82,20 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 	return st;
 }
 
-static const char *const sections[] = {"preprocess", NULL};
+/* ingest: its sources say which role is the label. */
+static const char *const sections[] = {"ingest", "preprocess", NULL};
 
 static const struct sm_stage stage = {
 	.name = "preprocess",
 	.summary = "run the manifest's operations on each case",
-	.details = "Reads the folder of ingest; writes <case>/image.nii.gz (x,y,z,channel), label.nii.gz and\n"
-		   "mask.nii.gz where there are such. The ledger holds what is needed to bring a prediction\n"
-		   "back to the source's grid and label numbers.\n"
-		   "  scanmill preprocess --manifest m.yaml --in work/ingest --out work/preprocess\n"
-		   "  scanmill preprocess --describe-ops",
+	.details =
+		"Reads the folder of ingest; writes <case>/image.nii.gz (x,y,z,channel), "
+		"label.nii.gz and\n"
+		"mask.nii.gz where there are such. The ledger holds what is needed to bring a "
+		"prediction\n"
+		"back to the source's grid and label numbers.\n"
+		"  scanmill preprocess --manifest m.yaml --in work/ingest --out work/preprocess\n"
+		"  scanmill preprocess --describe-ops",
 	.version = 1,
 	.options = &options,
 	.manifest = &sm_manifest_schema,

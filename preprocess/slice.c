@@ -83,8 +83,8 @@ void sm_slice_draw(const float *frame, const int64_t dim[3], const struct sm_sli
 		}
 }
 
-void sm_slice_draw_labels(const uint8_t *labels, const int64_t dim[3], const struct sm_slice_view *view,
-			  int64_t index, struct sm_image *image)
+void sm_slice_draw_labels(const uint8_t *labels, const int64_t dim[3],
+			  const struct sm_slice_view *view, int64_t index, struct sm_image *image)
 {
 	struct walk w = walk_of(dim, view, index);
 	for (int64_t y = 0; y < view->height; y++)

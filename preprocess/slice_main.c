@@ -20,7 +20,8 @@ struct options {
 #define AT(member) .offset = offsetof(struct options, member)
 static const struct sm_field fields[] = {
 	{"role", SM_F_STRING, AT(role),
-	 .doc = "only this volume or channel; a label's or mask's pixels are its numbers; absent = every image"},
+	 .doc = "only this volume or channel; a label's or mask's pixels are its numbers; absent = "
+		"every image"},
 };
 static const struct sm_fieldset options =
 	SM_FIELDSET("slice", struct options, fields, "options of slice");
@@ -31,7 +32,7 @@ struct drawing {
 	struct sm_item *item;
 	struct sm_slice_view view;
 	char name[SM_ROLE_MAX + 24];
-	const float *frame;    /* or */
+	const float *frame; /* or */
 	const uint8_t *labels;
 	int64_t dim[3];
 	int64_t first;
@@ -77,9 +78,11 @@ static enum sm_status draw(struct drawing *d, struct sm_err *err)
 	enum sm_status st;
 	d->first = d->s->first;
 	if (d->first > last || last >= d->view.count)
-		return SM_FAIL(err, SM_INPUT, "%s: %s has slices 0 to %lld, slice.first and slice.last ask for %lld to %lld",
-			       d->item->key, d->name, (long long)d->view.count - 1, (long long)d->first,
-			       (long long)last);
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: %s has slices 0 to %lld, slice.first and slice.last ask for "
+			       "%lld to %lld",
+			       d->item->key, d->name, (long long)d->view.count - 1,
+			       (long long)d->first, (long long)last);
 	size_t n = (size_t)(last - d->first + 1);
 	d->paths = calloc(n, sizeof *d->paths);
 	d->hashes = calloc(n, sizeof *d->hashes);
@@ -113,8 +116,9 @@ static void range(const float *v, size_t n, double *low, double *high)
 }
 
 /* One intensity volume, frame by frame. */
-static enum sm_status draw_volume(struct sm_case *c, size_t which, const char *role, struct drawing *d,
-				  json_t *windows, size_t *drawn, struct sm_err *err)
+static enum sm_status draw_volume(struct sm_case *c, size_t which, const char *role,
+				  struct drawing *d, json_t *windows, size_t *drawn,
+				  struct sm_err *err)
 {
 	struct sm_vol *v = &c->vols[which].vol;
 	size_t frame = sm_vol_frame_count(v);
@@ -125,7 +129,8 @@ static enum sm_status draw_volume(struct sm_case *c, size_t which, const char *r
 		if (c->stacked)
 			snprintf(d->name, sizeof d->name, "%s", c->channels[f]);
 		else if (v->dim[3] > 1)
-			snprintf(d->name, sizeof d->name, "%s_f%03lld", c->vols[which].role, (long long)f);
+			snprintf(d->name, sizeof d->name, "%s_f%03lld", c->vols[which].role,
+				 (long long)f);
 		else
 			snprintf(d->name, sizeof d->name, "%s", c->vols[which].role);
 		if (role && strcmp(role, d->name) != 0 && strcmp(role, c->vols[which].role) != 0)
@@ -146,14 +151,15 @@ static enum sm_status draw_volume(struct sm_case *c, size_t which, const char *r
 static enum sm_status draw_case(struct sm_case *c, struct sm_item *item, struct sm_err *err)
 {
 	const struct options *o = item->run->options;
-	struct drawing d = {.s = ((const struct sm_manifest_root *)item->run->manifest)->slice, .item = item};
+	struct drawing d = {.s = ((const struct sm_manifest_root *)item->run->manifest)->slice,
+			    .item = item};
 	json_t *windows = json_object();
 	size_t drawn = 0;
 	json_object_set_new(item->record, "windows", windows);
-	const struct sm_vol *marks = !o->role                            ? NULL
+	const struct sm_vol *marks = !o->role                               ? NULL
 				     : sm_role_is_label(item->run, o->role) ? &c->label
-				     : strcmp(o->role, "mask") == 0      ? &c->mask
-									 : NULL;
+				     : strcmp(o->role, "mask") == 0         ? &c->mask
+									    : NULL;
 	if (marks && marks->data) {
 		sm_slice_plan(marks, (enum sm_plane)d.s->plane, &d.view);
 		memcpy(d.dim, marks->dim, sizeof d.dim);
@@ -178,7 +184,8 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 	SM_TRY(sm_cases_load(cases, i, item->jobs, &c, err));
 	sm_cases_patient(cases, i, item->record);
 	char *dir = sm_path_join(item->run->out, item->key);
-	enum sm_status st = dir ? sm_mkdirs(dir, err) : SM_FAIL(err, SM_BUDGET, "%s: out of memory", c.key);
+	enum sm_status st =
+		dir ? sm_mkdirs(dir, err) : SM_FAIL(err, SM_BUDGET, "%s: out of memory", c.key);
 	if (st == SM_OK)
 		st = draw_case(&c, item, err);
 	free(dir);
@@ -210,9 +217,12 @@ static const char *const sections[] = {"slice", NULL};
 static const struct sm_stage stage = {
 	.name = "slice",
 	.summary = "planes of each volume as PNG pictures",
-	.details = "Reads the folder of ingest or preprocess; writes <case>/<case>_<role>_<index>.png, where index\n"
-		   "counts along the volume's own axis. Radiological orientation: the patient's right is on the\n"
-		   "left of axial and coronal pictures, the front at the top of axial and on the left of sagittal ones.\n"
+	.details = "Reads the folder of ingest or preprocess; writes "
+		   "<case>/<case>_<role>_<index>.png, where index\n"
+		   "counts along the volume's own axis. Radiological orientation: the patient's "
+		   "right is on the\n"
+		   "left of axial and coronal pictures, the front at the top of axial and on the "
+		   "left of sagittal ones.\n"
 		   "  scanmill slice --in work/ingest --out work/slice",
 	.version = 1,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,

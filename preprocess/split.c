@@ -28,13 +28,15 @@ enum sm_status sm_split_counts(size_t n, const double shares[SM_FOLDS], size_t c
 	uint64_t share[SM_FOLDS], rest[SM_FOLDS], sum = 0, given = 0;
 	for (int f = 0; f < SM_FOLDS; f++) {
 		if (!(shares[f] >= 0 && shares[f] <= 1e6))
-			return SM_FAIL(err, SM_USAGE, "split.%s: share is %g, allowed is 0 to 1000000", names[f],
+			return SM_FAIL(err, SM_USAGE,
+				       "split.%s: share is %g, allowed is 0 to 1000000", names[f],
 				       shares[f]);
 		share[f] = (uint64_t)floor(shares[f] * 1e6 + 0.5);
 		sum += share[f];
 	}
 	if (!sum)
-		return SM_FAIL(err, SM_USAGE, "split: all shares are 0, at least one must be positive");
+		return SM_FAIL(err, SM_USAGE,
+			       "split: all shares are 0, at least one must be positive");
 	if (n > 1000000)
 		return SM_FAIL(err, SM_USAGE, "split: %zu patients, allowed are 1000000", n);
 	for (int f = 0; f < SM_FOLDS; f++) {
@@ -95,7 +97,8 @@ enum sm_status sm_split_assign(struct sm_split_case *cases, size_t n, const doub
 				 : i < own[SM_TRAIN] + own[SM_TEST] ? SM_TEST
 								    : SM_VALID;
 	for (size_t i = 0; i < n; i++) {
-		const char **at = bsearch(&cases[i].patient, patients, count, sizeof *patients, by_text);
+		const char **at =
+			bsearch(&cases[i].patient, patients, count, sizeof *patients, by_text);
 		cases[i].fold = fold[at - patients];
 	}
 	if (counts)
@@ -143,8 +146,8 @@ enum sm_status sm_split_check(const struct sm_split_case *cases, size_t n, struc
 	const struct mark *leak = first_leak(m, n);
 	if (leak) {
 		st = SM_FAIL(err, SM_INPUT,
-			     "patient %s stands in two folds: case %s in %s and case %s in %s", leak->what,
-			     leak[-1].of->key, names[leak[-1].of->fold], leak->of->key,
+			     "patient %s stands in two folds: case %s in %s and case %s in %s",
+			     leak->what, leak[-1].of->key, names[leak[-1].of->fold], leak->of->key,
 			     names[leak->of->fold]);
 		goto out;
 	}
@@ -154,7 +157,8 @@ enum sm_status sm_split_check(const struct sm_split_case *cases, size_t n, struc
 	leak = first_leak(m, images);
 	if (leak)
 		st = SM_FAIL(err, SM_INPUT,
-			     "the same image (content %.16s...) stands in two folds: case %s in %s and case %s "
+			     "the same image (content %.16s...) stands in two folds: case %s in %s "
+			     "and case %s "
 			     "in %s: leave one of them out",
 			     leak->what, leak[-1].of->key, names[leak[-1].of->fold], leak->of->key,
 			     names[leak->of->fold]);

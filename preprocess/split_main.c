@@ -61,10 +61,12 @@ static enum sm_status fill(struct table *t, const struct sm_cases *cases, struct
 	SM_TRY(table_init(t, cases->count, err));
 	for (size_t i = 0; i < cases->count; i++) {
 		const json_t *record = cases->records[i];
-		json_t *in = json_object_get(record, "inputs"), *out = json_object_get(record, "outputs");
+		json_t *in = json_object_get(record, "inputs"),
+		       *out = json_object_get(record, "outputs");
 		struct sm_split_case *c = &t->cases[i];
-		const char **images = sm_arena_alloc(
-			&t->arena, (json_array_size(in) + json_array_size(out) + 1) * sizeof *images);
+		const char **images =
+			sm_arena_alloc(&t->arena, (json_array_size(in) + json_array_size(out) + 1) *
+							  sizeof *images);
 		if (!images)
 			return SM_FAIL(err, SM_BUDGET, "split: out of memory");
 		c->key = sm_record_key(record);
@@ -86,8 +88,9 @@ static enum sm_status add_records(struct sm_run *run, const struct table *t, str
 		json_t *images = json_array();
 		for (size_t k = 0; k < c->image_count; k++)
 			json_array_append_new(images, json_string(c->images[k]));
-		json_t *record = json_pack("{s:s, s:s, s:s, s:s, s:o}", "key", c->key, "status", "ok", "patient",
-					   c->patient, "fold", sm_fold_name(c->fold), "images", images);
+		json_t *record = json_pack("{s:s, s:s, s:s, s:s, s:o}", "key", c->key, "status",
+					   "ok", "patient", c->patient, "fold",
+					   sm_fold_name(c->fold), "images", images);
 		if (!record || json_array_append_new(run->ledger.records, record) != 0)
 			return SM_FAIL(err, SM_BUDGET, "split: out of memory");
 	}
@@ -109,7 +112,8 @@ static void print(const struct table *t, const size_t patients[SM_FOLDS])
 static enum sm_status make(struct sm_run *run, struct sm_err *err)
 {
 	const struct sm_split_section *s = ((const struct sm_manifest_root *)run->manifest)->split;
-	const double shares[SM_FOLDS] = {[SM_TRAIN] = s->train, [SM_TEST] = s->test, [SM_VALID] = s->valid};
+	const double shares[SM_FOLDS] = {
+		[SM_TRAIN] = s->train, [SM_TEST] = s->test, [SM_VALID] = s->valid};
 	uint64_t seed = sm_run_given(run, "seed") ? run->seed : (uint64_t)s->seed;
 	struct sm_cases cases = {0};
 	struct table t = {0};
@@ -121,7 +125,8 @@ static enum sm_status make(struct sm_run *run, struct sm_err *err)
 	SM_GOTO(st, sm_split_check(t.cases, t.count, err));
 	for (int f = 0; f < SM_FOLDS; f++)
 		if (shares[f] > 0 && !patients[f])
-			sm_warn(&run->log, NULL, "fold %s has share %g but no patient: too few patients",
+			sm_warn(&run->log, NULL,
+				"fold %s has share %g but no patient: too few patients",
 				sm_fold_name((enum sm_fold)f), shares[f]);
 	print(&t, patients);
 	st = add_records(run, &t, err);
@@ -131,7 +136,8 @@ out:
 	return st;
 }
 
-static enum sm_status load_split(struct table *t, const struct sm_ledger *ledger, struct sm_err *err)
+static enum sm_status load_split(struct table *t, const struct sm_ledger *ledger,
+				 struct sm_err *err)
 {
 	size_t i, k;
 	json_t *record, *image;
@@ -141,19 +147,21 @@ static enum sm_status load_split(struct table *t, const struct sm_ledger *ledger
 		struct sm_split_case *c = &t->cases[i];
 		json_t *list = json_object_get(record, "images");
 		const char *fold = sm_json_text(record, "fold");
-		const char **images = sm_arena_alloc(&t->arena, (json_array_size(list) + 1) * sizeof *images);
+		const char **images =
+			sm_arena_alloc(&t->arena, (json_array_size(list) + 1) * sizeof *images);
 		c->key = sm_record_key(record);
 		c->patient = sm_json_text(record, "patient");
 		if (!images)
 			return SM_FAIL(err, SM_BUDGET, "split: out of memory");
 		if (!c->patient || !fold || sm_fold_of(fold) == SM_FOLDS)
 			return SM_FAIL(err, SM_INPUT,
-				       "%s: patient is %s, fold is %s, allowed are a patient and train, test or valid",
-				       c->key, c->patient ? c->patient : "missing", fold ? fold : "missing");
+				       "%s: patient is %s, fold is %s, allowed are a patient and "
+				       "train, test or valid",
+				       c->key, c->patient ? c->patient : "missing",
+				       fold ? fold : "missing");
 		c->fold = (enum sm_fold)sm_fold_of(fold);
-		json_array_foreach(list, k, image)
-			if (json_is_string(image))
-				images[c->image_count++] = json_string_value(image);
+		json_array_foreach(list, k, image) if (json_is_string(image))
+			images[c->image_count++] = json_string_value(image);
 		c->images = images;
 	}
 	return SM_OK;
@@ -178,7 +186,8 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 {
 	const struct options *o = run->options;
 	if (o->check && run->out)
-		return SM_FAIL(err, SM_USAGE, "--out: not allowed with --check, which writes nothing");
+		return SM_FAIL(err, SM_USAGE,
+			       "--out: not allowed with --check, which writes nothing");
 	if (o->check)
 		return check(o->check, err);
 	if (!run->in || !run->out)
@@ -192,8 +201,10 @@ static const char *const sections[] = {"split", NULL};
 static const struct sm_stage stage = {
 	.name = "split",
 	.summary = "train, test and validation folds by patient",
-	.details = "Reads the folder of preprocess (or ingest); writes a ledger with a fold for each case.\n"
-		   "Patients never cross folds, and the same image in two folds is a failure (exit code 3).\n"
+	.details = "Reads the folder of preprocess (or ingest); writes a ledger with a fold for "
+		   "each case.\n"
+		   "Patients never cross folds, and the same image in two folds is a failure (exit "
+		   "code 3).\n"
 		   "  scanmill split --manifest m.yaml --in work/preprocess --out work/split\n"
 		   "  scanmill split --check work/split",
 	.version = 1,

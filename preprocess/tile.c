@@ -33,7 +33,8 @@ static enum sm_status sums_init(struct sums *t, const struct sm_vol *label, stru
 		memset(now, 0, (size_t)t->nx * sizeof *now);
 		for (int64_t y = 1; y < t->ny; y++) {
 			uint32_t row = 0, *out = now + y * t->nx;
-			const uint32_t *up = out - t->nx, *low = below + y * t->nx, *corner = low - t->nx;
+			const uint32_t *up = out - t->nx, *low = below + y * t->nx,
+				       *corner = low - t->nx;
 			out[0] = 0;
 			for (int64_t x = 1; x < t->nx; x++) {
 				row += *v++ != 0;
@@ -79,8 +80,9 @@ static int64_t labelled_voxel(const struct sm_vol *label, const struct sums *t, 
 			return i;
 }
 
-static void centre_tiles(const struct sm_vol *label, const char *key, const struct sm_tile_rule *rule,
-			 const struct sums *t, int64_t wanted, struct sm_tile_starts *out)
+static void centre_tiles(const struct sm_vol *label, const char *key,
+			 const struct sm_tile_rule *rule, const struct sums *t, int64_t wanted,
+			 struct sm_tile_starts *out)
 {
 	const int32_t origin[3] = {0, 0, 0};
 	uint32_t labelled = sums_window(t, origin, label->dim);
@@ -99,8 +101,9 @@ static void centre_tiles(const struct sm_vol *label, const char *key, const stru
 	out->tumour = out->count;
 }
 
-static void uniform_tiles(const struct sm_vol *label, const char *key, const struct sm_tile_rule *rule,
-			  const struct sums *t, struct sm_tile_starts *out)
+static void uniform_tiles(const struct sm_vol *label, const char *key,
+			  const struct sm_tile_rule *rule, const struct sums *t,
+			  struct sm_tile_starts *out)
 {
 	double voxels = (double)(rule->size[0] * rule->size[1] * rule->size[2]);
 	for (; out->count < rule->per_case && out->tries < rule->tries; out->tries++) {
@@ -108,7 +111,8 @@ static void uniform_tiles(const struct sm_vol *label, const char *key, const str
 		int32_t at[3];
 		sm_rng_init(&rng, rule->seed, "tile.start", key, 0, (uint64_t)out->tries);
 		for (int a = 0; a < 3; a++)
-			at[a] = (int32_t)sm_rng_below(&rng, (uint32_t)(label->dim[a] - rule->size[a] + 1));
+			at[a] = (int32_t)sm_rng_below(&rng, (uint32_t)(label->dim[a] -
+								       rule->size[a] + 1));
 		double background = (voxels - (double)sums_window(t, at, rule->size)) / voxels;
 		if (background < out->least_background)
 			out->least_background = background;
@@ -126,18 +130,23 @@ enum sm_status sm_tile_choose(const struct sm_vol *label, const char *key,
 	for (int a = 0; a < 3; a++)
 		if (label->dim[a] < rule->size[a])
 			return SM_FAIL(err, SM_INPUT,
-				       "%s: has %lld voxels along %c, a tile needs %lld (tile.small: pad adds zeros)",
-				       key, (long long)label->dim[a], "xyz"[a], (long long)rule->size[a]);
+				       "%s: has %lld voxels along %c, a tile needs %lld "
+				       "(tile.small: pad adds zeros)",
+				       key, (long long)label->dim[a], "xyz"[a],
+				       (long long)rule->size[a]);
 	size_t voxels;
-	if (!sm_mul3((size_t)rule->size[0], (size_t)rule->size[1], (size_t)rule->size[2], &voxels) ||
+	if (!sm_mul3((size_t)rule->size[0], (size_t)rule->size[1], (size_t)rule->size[2],
+		     &voxels) ||
 	    voxels > UINT32_MAX)
-		return SM_FAIL(err, SM_BUDGET, "%s: a tile of %lld x %lld x %lld voxels is too large", key,
+		return SM_FAIL(err, SM_BUDGET,
+			       "%s: a tile of %lld x %lld x %lld voxels is too large", key,
 			       (long long)rule->size[0], (long long)rule->size[1],
 			       (long long)rule->size[2]);
 	if (sm_vol_frame_count(label) > UINT32_MAX)
 		return SM_FAIL(err, SM_BUDGET, "%s: %zu voxels, allowed are 4294967295", key,
 			       sm_vol_frame_count(label));
-	out->start = sm_alloc(mem, (size_t)rule->per_case, sizeof *out->start, "positions of tiles", err);
+	out->start = sm_alloc(mem, (size_t)rule->per_case, sizeof *out->start, "positions of tiles",
+			      err);
 	if (!out->start)
 		return SM_BUDGET;
 	enum sm_status st = sums_init(&t, label, mem, err);

@@ -36,19 +36,21 @@ struct writing {
 	struct sm_tile_shape shape;
 	int32_t pad[3]; /* voxels of zeros added on the low sides */
 	const char *out;
-	struct sm_shard *shard;              /* layout shard */
-	char **names, (*hashes)[65];         /* layout files */
+	struct sm_shard *shard;      /* layout shard */
+	char **names, (*hashes)[65]; /* layout files */
 };
 
 static enum sm_status put_file(struct writing *w, size_t k, const int32_t start[3], const float *x,
 			       const uint8_t *y, struct sm_err *err)
 {
-	w->names[k] = sm_strf("%s_total.nii_%zu_x%d_y%d_z%d.h5", w->c->key, k, start[0], start[1], start[2]);
+	w->names[k] = sm_strf("%s_total.nii_%zu_x%d_y%d_z%d.h5", w->c->key, k, start[0], start[1],
+			      start[2]);
 	char *path = w->names[k] ? sm_path_join(w->out, w->names[k]) : NULL;
 	struct sm_tile_shape one = w->shape;
 	one.tiles = 1;
-	enum sm_status st = path ? sm_tilefile_write(path, &one, x, y, w->s->compression, w->hashes[k], err)
-				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", w->c->key);
+	enum sm_status st =
+		path ? sm_tilefile_write(path, &one, x, y, w->s->compression, w->hashes[k], err)
+		     : SM_FAIL(err, SM_BUDGET, "%s: out of memory", w->c->key);
 	free(path);
 	return st;
 }
@@ -60,7 +62,8 @@ static enum sm_status put_one(void *ctx, size_t k, struct sm_err *err)
 	size_t voxels = (size_t)(size[0] * size[1] * size[2]);
 	int32_t start[3];
 	enum sm_status st = SM_BUDGET;
-	float *x = sm_alloc(w->c->mem, voxels * (size_t)w->shape.channels, sizeof *x, "a tile", err);
+	float *x =
+		sm_alloc(w->c->mem, voxels * (size_t)w->shape.channels, sizeof *x, "a tile", err);
 	uint8_t *y = x ? sm_alloc(w->c->mem, voxels, 1, "a tile's labels", err) : NULL;
 	if (!y)
 		goto out;
@@ -112,7 +115,8 @@ static enum sm_status write_files(struct writing *w, struct sm_item *item, struc
 	for (size_t k = 0; w->names && k < n; k++) {
 		enum sm_status add = SM_OK;
 		if (w->names[k] && w->hashes[k][0])
-			add = sm_item_output(item, "tile", w->names[k], w->hashes[k], st == SM_OK ? err : NULL);
+			add = sm_item_output(item, "tile", w->names[k], w->hashes[k],
+					     st == SM_OK ? err : NULL);
 		st = st == SM_OK ? add : st;
 		free(w->names[k]);
 	}
@@ -145,11 +149,13 @@ static enum sm_status make_ready(struct sm_case *c, const struct sm_tile_section
 	int64_t dim[3], shift[3];
 	bool small = false;
 	if (c->count != 1 || (!c->stacked && c->vols[0].vol.dim[3] != 1))
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: has %zu volumes that are not stacked: preprocess.steps needs a stack", c->key,
-			       c->count);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: has %zu volumes that are not stacked: preprocess.steps needs a stack",
+			c->key, c->count);
 	if (!c->label.data)
-		return SM_FAIL(err, SM_INPUT, "%s: has no label volume, so tiles have no y", c->key);
+		return SM_FAIL(err, SM_INPUT, "%s: has no label volume, so tiles have no y",
+			       c->key);
 	SM_TRY(sm_case_one_size(c, err));
 	for (int a = 0; a < 3; a++) {
 		int64_t have = c->vols[0].vol.dim[a], want = s->size.v[a];
@@ -170,18 +176,24 @@ static enum sm_status check_count(const struct sm_tile_starts *at, const struct 
 	json_object_set_new(item->record, "tiles", json_integer(at->count));
 	if (!at->count)
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: none of %lld positions has a background share below %g (smallest found %.4f)",
-			       item->key, (long long)at->tries, s->max_background, at->least_background);
+			       "%s: none of %lld positions has a background share below %g "
+			       "(smallest found %.4f)",
+			       item->key, (long long)at->tries, s->max_background,
+			       at->least_background);
 	if (at->count < s->per_case)
-		sm_item_warn(item, "%lld tiles of %lld: no more in %lld positions with a background share "
-			     "below %g", (long long)at->count, (long long)s->per_case, (long long)at->tries,
-			     s->max_background);
+		sm_item_warn(
+			item,
+			"%lld tiles of %lld: no more in %lld positions with a background share "
+			"below %g",
+			(long long)at->count, (long long)s->per_case, (long long)at->tries,
+			s->max_background);
 	return SM_OK;
 }
 
 static enum sm_status tile_case(struct sm_case *c, struct sm_item *item, struct sm_err *err)
 {
-	const struct sm_tile_section *s = ((const struct sm_manifest_root *)item->run->manifest)->tile;
+	const struct sm_tile_section *s =
+		((const struct sm_manifest_root *)item->run->manifest)->tile;
 	const struct sm_tile_rule rule = {
 		.size = {s->size.v[0], s->size.v[1], s->size.v[2]},
 		.per_case = s->per_case,
@@ -225,8 +237,8 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 }
 
 /* The fold of each case as the split says; every case must stand in it. */
-static enum sm_status read_split(struct sm_run *run, const struct sm_cases *cases, struct sm_ledger *split,
-				 struct sm_err *err)
+static enum sm_status read_split(struct sm_run *run, const struct sm_cases *cases,
+				 struct sm_ledger *split, struct sm_err *err)
 {
 	const struct options *o = run->options;
 	SM_TRY(sm_run_parent(run, o->split, "split", split, err));
@@ -234,8 +246,10 @@ static enum sm_status read_split(struct sm_run *run, const struct sm_cases *case
 		const char *key = sm_record_key(cases->records[i]);
 		const char *fold = sm_json_text(sm_ledger_find(split, key), "fold");
 		if (!fold || sm_fold_of(fold) == SM_FOLDS)
-			return SM_FAIL(err, SM_INPUT, "%s: has fold %s in the split, allowed are train, test and "
-				       "valid: run split again", key, fold ? fold : "none");
+			return SM_FAIL(err, SM_INPUT,
+				       "%s: has fold %s in the split, allowed are train, test and "
+				       "valid: run split again",
+				       key, fold ? fold : "none");
 	}
 	return SM_OK;
 }
@@ -252,9 +266,11 @@ static enum sm_status write_config(struct sm_run *run, const struct sm_ledger *s
 		json_object_set_new(config, sm_fold_name((enum sm_fold)f), json_array());
 	json_array_foreach(run->ledger.records, i, record)
 	{
-		const char *fold = sm_json_text(sm_ledger_find(split, sm_record_key(record)), "fold");
+		const char *fold =
+			sm_json_text(sm_ledger_find(split, sm_record_key(record)), "fold");
 		json_array_foreach(json_object_get(record, "outputs"), k, output)
-			json_array_append(json_object_get(config, fold), json_object_get(output, "path"));
+			json_array_append(json_object_get(config, fold),
+					  json_object_get(output, "path"));
 	}
 	char *text = json_dumps(config, JSON_INDENT(1) | JSON_SORT_KEYS);
 	char *path = sm_path_join(run->out, "config.json");
@@ -263,8 +279,8 @@ static enum sm_status write_config(struct sm_run *run, const struct sm_ledger *s
 	if (st == SM_OK) {
 		sm_sha256_bytes(text, strlen(text), hex);
 		json_object_set_new(run->ledger.header, "outputs",
-				    json_pack("[{s:s, s:s, s:s}]", "path", "config.json", "role", "config",
-					      "sha256", hex));
+				    json_pack("[{s:s, s:s, s:s}]", "path", "config.json", "role",
+					      "config", "sha256", hex));
 	}
 	free(path);
 	free(text);
@@ -296,15 +312,18 @@ out:
 	return st;
 }
 
-static const char *const sections[] = {"preprocess", "tile", NULL};
+/* ingest: its sources say which role is the label. */
+static const char *const sections[] = {"ingest", "preprocess", "tile", NULL};
 
 static const struct sm_stage stage = {
 	.name = "tile",
 	.summary = "cut training tiles out of each case",
-	.details = "Reads the folder of preprocess, or of ingest: then the manifest's operations run in memory\n"
+	.details = "Reads the folder of preprocess, or of ingest: then the manifest's operations "
+		   "run in memory\n"
 		   "first, with the same tiles as a result. Writes <case>.h5 (layout shard) or\n"
 		   "<case>_total.nii_<k>_x<sx>_y<sy>_z<sz>.h5 (layout files).\n"
-		   "  scanmill tile --manifest m.yaml --in work/preprocess --split work/split --out work/tile\n"
+		   "  scanmill tile --manifest m.yaml --in work/preprocess --split work/split "
+		   "--out work/tile\n"
 		   "  scanmill tile --manifest m.yaml --in work/ingest --out work/tile",
 	.version = 1,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes tests/golden/unet3d_step.txt: loss, gradients and weights of three Adam steps of UNet3D at width 0.125 in
-PyTorch (float64), for tests/unit/test_nn_unet3d.c. Input, target and first weights are made here and there
-by the same counter hash, so that only results need to be stored.
+"""Makes tests/golden/unet3d_step.txt: loss, gradients and weights of three Adam steps of UNet3D at
+width 0.125 in PyTorch (float64), for tests/unit/test_nn_unet3d.c. Input, target and first weights
+are made here and there by the same counter hash, so that only results need to be stored.
 
 usage: scripts/golden_unet3d_step.py > tests/golden/unet3d_step.txt"""
 import numpy as np
@@ -35,7 +35,9 @@ class UNet3D(nn.Module):
         self.stages = []
         at = C
         skips = []
-        for name, (a, b) in [("enc0", (32, 64)), ("enc1", (64, 128)), ("enc2", (128, 256)), ("bottom", (256, 512))]:
+        down = [("enc0", 32), ("enc1", 64), ("enc2", 128), ("bottom", 256)]
+        for name, a in down:
+            b = 2 * a
             self.pair(name, at, width(a), width(b))
             at = width(b)
             skips.append(at)
@@ -64,7 +66,8 @@ class UNet3D(nn.Module):
             x = F.max_pool3d(skip[-1], 2)
         x = pair(x, "bottom")
         for l in (2, 1, 0):
-            x = pair(torch.cat([skip[l], F.interpolate(x, scale_factor=2, mode="nearest")], 1), f"dec{l}")
+            up = F.interpolate(x, scale_factor=2, mode="nearest")
+            x = pair(torch.cat([skip[l], up], 1), f"dec{l}")
         return torch.sigmoid(m["head"](x))
 
 
@@ -96,11 +99,13 @@ def main():
                 p.copy_(torch.from_numpy(w).view(p.shape))
                 start += p.numel()
     # Channels first here; the engine's test transposes.
-    x = torch.from_numpy((hashed(N * C * D * H * W, 10 ** 7) * 4 - 2).astype(np.float32).astype(np.float64))
+    x = (hashed(N * C * D * H * W, 10 ** 7) * 4 - 2).astype(np.float32)
+    x = torch.from_numpy(x.astype(np.float64))
     t = torch.from_numpy((hashed(N * K * D * H * W, 2 * 10 ** 7) < 0.3).astype(np.float64))
     x, t = x.view(N, C, D, H, W), t.view(N, K, D, H, W)
     opt = torch.optim.Adam(net.parameters(), LR)
-    print(f"# UNet3D width {WIDTH}, {N}x{C}x{D}x{H}x{W}, Adam {LR}; torch {torch.__version__.split('+')[0]}, float64")
+    version = torch.__version__.split("+")[0]
+    print(f"# UNet3D width {WIDTH}, {N}x{C}x{D}x{H}x{W}, Adam {LR}; torch {version}, float64")
     print("# loss STEP VALUE; grad|w1|w3 NAME COUNT NORM and 5 values at q * COUNT / 5")
     for step in range(3):
         opt.zero_grad()

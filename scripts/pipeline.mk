@@ -38,7 +38,7 @@ $(call L,evaluate): $(call L,predict) $(call L,ingest) $(MANIFEST)
 	$(call P,evaluate) $(COMMON) --in $(<D) --truth $(WORK)/ingest --out $(@D) $(ACCEPT)
 $(call L,report): $(call L,evaluate) $(call L,train) $(MANIFEST)
 	$(call P,report) $(COMMON) --in $(<D) --train $(WORK)/train --predict $(WORK)/predict \
-		--truth $(WORK)/ingest --out $(@D)
+		--truth $(WORK)/ingest --split $(WORK)/split --out $(@D)
 
 FORCE:
 

@@ -34,6 +34,7 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
+trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
 # Comment lines.
@@ -67,16 +68,16 @@ run() {
 	return 0
 }
 
-# ok NAME COMMAND...: passes when the command succeeds.
+# ok NAME COMMAND...: passes when the command succeeds. $OUT and $ERR stay what they were.
 ok() {
 	tap_name=$1
 	shift
-	if "$@" >"$OUT" 2>"$ERR"; then
+	if "$@" >"$T/.ok" 2>&1; then
 		pass "$tap_name"
 	else
 		fail "$tap_name"
 		diag "failed: $*"
-		tail -n 20 "$OUT" "$ERR" | sed 's/^/# /'
+		tail -n 20 "$T/.ok" | sed 's/^/# /'
 		return 1
 	fi
 }

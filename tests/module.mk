@@ -26,3 +26,15 @@ $(eval $(call unit_test,nn_conv,nn core,-ldnnl))
 $(eval $(call unit_test,nn_plan,nn core,-ldnnl))
 $(eval $(call unit_test,h5damage,core))
 NO_VALGRIND += test_h5damage
+$(eval $(call unit_test,ops,ops core))
+$(eval $(call unit_test,split,prep manifest ops core))
+$(eval $(call unit_test,tile,prep manifest ops core))
+$(eval $(call unit_test,slice,prep manifest ops core))
+$(eval $(call unit_test,series,ingest manifest ops core,$(DCMTK_LD)))
+$(eval $(call unit_test,raw_cases,ingest manifest ops core,$(DCMTK_LD)))
+$(eval $(call unit_test,metrics,eval core))
+$(eval $(call unit_test,eval,eval core))
+$(eval $(call unit_test,svg,core))
+$(eval $(call unit_test,dicom,ingest manifest ops core,$(DCMTK_LD)))
+# Valgrind runs threads one at a time against libgomp's waiting: hours; ASan covers these.
+NO_VALGRIND += test_nn_ops test_nn_conv test_nn_unet3d

@@ -72,6 +72,8 @@ enum sm_status sm_loader_start(const struct sm_loader_opt *opt, struct sm_mem *m
 /* Steps and validation batches of one epoch. */
 int64_t sm_loader_train_steps(const struct sm_loader *loader);
 int64_t sm_loader_valid_steps(const struct sm_loader *loader);
+/* Samples of both in one epoch. */
+int64_t sm_loader_epoch_samples(const struct sm_loader *loader);
 
 /* The next batch: the training steps of an epoch, its validation batches, the next epoch, ... Its memory
  * is valid until the next call. A tile that cannot be read is reported when its batch is asked for. */

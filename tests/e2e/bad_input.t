@@ -16,9 +16,9 @@ file() {
 
 # Six cases, five of them broken in different ways.
 rm "$(file 1 t2)"
-head -c 20000 "$(file 2 flair)" >"$T/cut"
+head -c $(($(size "$(file 2 flair)") / 2)) "$(file 2 flair)" >"$T/cut"
 mv "$T/cut" "$(file 2 flair)"
-flip "$(file 3 t1)" 15000
+flip "$(file 3 t1)" $(($(size "$(file 3 t1)") / 2))
 printf 'no image' >"$(file 4 seg)"
 run sm phantom --out "$T/other" --cases 1 --size 40,48,24
 cp "$T/other/BraTS20_Training_001/BraTS20_Training_001_t1ce.nii.gz" "$(file 5 t1ce)"
@@ -110,7 +110,7 @@ M=$T/misspelt.yaml
 printf 'schema: 1\nname: x\ntile:\n  per_cas: 3\n' >"$M"
 W=$T/never
 for stage in $ROAD_STAGES phantom; do
-	built "$stage" || continue
+	[ "$stage" = phantom ] || built "$stage" || continue
 	if [ "$stage" = phantom ]; then
 		exits "$stage with a misspelt key" 2 sm phantom --manifest "$M" --out "$T/never"
 	else

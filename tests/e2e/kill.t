@@ -57,7 +57,7 @@ for stage in $ROAD_STAGES; do
 	eval "took=\$took_$stage"
 	hits=0
 	W=$T/killed
-	for part in 2 4 6 8; do
+	for part in 2 5 8; do
 		rm -rf "$W"
 		mkdir "$W"
 		# The earlier stages' folders are those of the undisturbed run.
@@ -76,6 +76,6 @@ for stage in $ROAD_STAGES; do
 		same_tree "$stage killed at $part/10: ends with the same bytes" "$REFERENCE/$stage" \
 			"$W/$stage"
 	done
-	diag "$stage: took $took ms, $hits of 4 kills struck"
+	diag "$stage: took $took ms, $hits of 3 kills struck"
 done
 done_testing

@@ -10,8 +10,12 @@ W=$T/work
 DATA_STAGES="index ingest preprocess split tile slice"
 ROAD_STAGES="$DATA_STAGES train predict evaluate report"
 
+# True when the stage and all before it on the road are built.
 built() {
-	[ -x "$SM_BIN/scanmill-$1" ]
+	for built_stage in $ROAD_STAGES; do
+		[ -x "$SM_BIN/scanmill-$built_stage" ] || return 1
+		[ "$built_stage" != "$1" ] || return 0
+	done
 }
 
 # step STAGE OPTIONS...: one stage of the road from the folders below $W.

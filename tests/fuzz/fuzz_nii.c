@@ -4,8 +4,8 @@
 
 #include "core/nii.h"
 
-/* Any bytes must give a volume or a sentence: no crash, no leak, no more memory than the budget. The
- * first byte says whether the name promises gzip data. */
+/* Any bytes must give a volume or a sentence: no crash, no leak, no more memory than the budget.
+ * The first byte says whether the name promises gzip data. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -20,8 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	sm_mem_init(&mem, 64 << 20);
-	enum sm_status st = sm_nii_parse(data + 1, size - 1, data[0] & 1 ? "f.nii.gz" : "f.nii", &mem,
-					 &vol, &info, &err);
+	enum sm_status st = sm_nii_parse(data + 1, size - 1, data[0] & 1 ? "f.nii.gz" : "f.nii",
+					 &mem, &vol, &info, &err);
 	if (st == SM_OK) {
 		sm_vol_axes(&vol, axes);
 		sm_vol_range(&vol, &min, &max, &bad);

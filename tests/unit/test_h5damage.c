@@ -114,7 +114,7 @@ int main(void)
 		return 1;
 	close(fd);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_h5_damage_is_never_read_as_data),
+	    cmocka_unit_test(test_h5_damage_is_never_read_as_data),
 	};
 	int failed = run_tap(tests);
 	unlink(path);

@@ -172,7 +172,8 @@ static void test_h5_unfinished_shard_leaves_nothing(void **state)
 	for (size_t k = 0; k < K; k++)
 		if (k != 5)
 			assert_good(put(shard, k, &err), err);
-	assert_refused(sm_shard_commit(shard, content, &err), SM_INTERNAL, err, "tile 5 of 9 never came");
+	assert_refused(sm_shard_commit(shard, content, &err), SM_INTERNAL, err,
+		       "tile 5 of 9 never came");
 	assert_false(sm_file_exists(path));
 	assert_int_equal(access(at(".half.h5.partial"), F_OK), -1);
 	assert_good(sm_shard_create(path, &shape, "case_007", 1, &shard, &err), err);
@@ -181,7 +182,8 @@ static void test_h5_unfinished_shard_leaves_nothing(void **state)
 	sm_shard_abandon(shard);
 	assert_int_equal(access(at(".half.h5.partial"), F_OK), -1);
 	sm_shard_abandon(NULL);
-	assert_int_equal(sm_shard_create(at("no/where.h5"), &shape, "case_007", 1, &shard, &err), SM_IO);
+	assert_int_equal(sm_shard_create(at("no/where.h5"), &shape, "case_007", 1, &shard, &err),
+			 SM_IO);
 	assert_int_equal(sm_shard_create(path, &shape, "../x", 1, &shard, &err), SM_INTERNAL);
 	assert_null(shard);
 }
@@ -247,19 +249,20 @@ static void test_h5_python_reads_both_layouts(void **state)
 {
 	(void)state;
 	static const char script[] =
-		"import sys\n"
-		"try:\n"
-		"    import h5py, numpy as np\n"
-		"except ImportError:\n"
-		"    sys.exit(77)\n"
-		"s = h5py.File(sys.argv[1], 'r'); t = h5py.File(sys.argv[2], 'r')\n"
-		"x, y = s['x'][3], s['y'][3]\n"
-		"assert s['x'].shape == (9, 2, 4, 6, 5) and s['x'].dtype == np.float32\n"
-		"assert s['y'].dtype == np.uint8 and list(s['start'][3]) == [3, 13, 20]\n"
-		"assert s.attrs['case'] == b'case_007'\n"
-		"assert (t['x'][()] == x.transpose(0, 3, 2, 1)).all() and t['x'].shape == (2, 5, 6, 4)\n"
-		"hot = np.stack([y == k for k in (1, 2, 3)]).transpose(0, 3, 2, 1)\n"
-		"assert (t['y'][()] == hot).all() and x.any() and hot.any()\n";
+	    "import sys\n"
+	    "try:\n"
+	    "    import h5py, numpy as np\n"
+	    "except ImportError:\n"
+	    "    sys.exit(77)\n"
+	    "s = h5py.File(sys.argv[1], 'r'); t = h5py.File(sys.argv[2], 'r')\n"
+	    "x, y = s['x'][3], s['y'][3]\n"
+	    "assert s['x'].shape == (9, 2, 4, 6, 5) and s['x'].dtype == np.float32\n"
+	    "assert s['y'].dtype == np.uint8 and list(s['start'][3]) == [3, 13, 20]\n"
+	    "assert s.attrs['case'] == b'case_007'\n"
+	    "assert (t['x'][()] == x.transpose(0, 3, 2, 1)).all() and t['x'].shape == (2, 5, 6, "
+	    "4)\n"
+	    "hot = np.stack([y == k for k in (1, 2, 3)]).transpose(0, 3, 2, 1)\n"
+	    "assert (t['y'][()] == hot).all() and x.any() and hot.any()\n";
 	const struct sm_tile_shape one = {1, C, 4, 6, 5};
 	char content[65], *shard = at("py.h5"), *tile = at("pyt.h5");
 	write_shard(shard, 1, 1, put, content);
@@ -298,14 +301,14 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_h5_shuffle_is_undone),
-		cmocka_unit_test(test_h5_shard_returns_what_was_put),
-		cmocka_unit_test(test_h5_shard_bytes_do_not_depend_on_order_or_threads),
-		cmocka_unit_test(test_h5_identity_sees_every_value_and_attribute),
-		cmocka_unit_test(test_h5_unfinished_shard_leaves_nothing),
-		cmocka_unit_test(test_h5_full_disk_is_a_sentence),
-		cmocka_unit_test(test_h5_tile_file_of_the_original_layout),
-		cmocka_unit_test(test_h5_python_reads_both_layouts),
+	    cmocka_unit_test(test_h5_shuffle_is_undone),
+	    cmocka_unit_test(test_h5_shard_returns_what_was_put),
+	    cmocka_unit_test(test_h5_shard_bytes_do_not_depend_on_order_or_threads),
+	    cmocka_unit_test(test_h5_identity_sees_every_value_and_attribute),
+	    cmocka_unit_test(test_h5_unfinished_shard_leaves_nothing),
+	    cmocka_unit_test(test_h5_full_disk_is_a_sentence),
+	    cmocka_unit_test(test_h5_tile_file_of_the_original_layout),
+	    cmocka_unit_test(test_h5_python_reads_both_layouts),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name(__FILE__, tests, begin, end);

@@ -42,7 +42,8 @@ static void make(struct sm_vol *vol, int64_t t, enum sm_dtype type)
 				p[size * i + b] = (unsigned char)(i * 7 + b * 3);
 	}
 	const double c = 0.8, s = 0.6; /* rotation about z, spacing 1, 2, 3, x flipped */
-	const double affine[4][4] = {{-c, -2 * s, 0, 10.5}, {-s, 2 * c, 0, -20}, {0, 0, 3, 7}, {0, 0, 0, 1}};
+	const double affine[4][4] = {
+	    {-c, -2 * s, 0, 10.5}, {-s, 2 * c, 0, -20}, {0, 0, 3, 7}, {0, 0, 0, 1}};
 	memcpy(vol->affine, affine, sizeof affine);
 }
 
@@ -175,15 +176,31 @@ static void test_nii_bad_fields_are_named(void **state)
 		double value;
 		const char *part; /* NULL: must be accepted */
 	} rows[] = {
-		{0, 0, 300, "sizeof_hdr"},   {40, 0, 0, "dim[0] is 0"},     {40, 0, 8, "dim[0] is 8"},
-		{42, 0, -7, "dim[1] is -7"}, {46, 0, 30000, "declare"},	    {70, 0, 128, "RGB"},
-		{70, 0, 77, "unknown"},	     {72, 0, 8, "bitpix is 8"},	    {80, 1, 0, "pixdim[1] is 0"},
-		{84, 1, -2, "pixdim[2]"},    {88, 1, NAN, "pixdim[3] is nan"}, {108, 1, 351, "vox_offset is 351"},
-		{108, 1, 352.5, "352.5"},    {108, 1, 354, "declare"},	    {108, 1, 1e30f, "vox_offset"},
-		{112, 1, INFINITY, "scl_slope inf"}, {116, 1, NAN, "scl_inter nan"}, {112, 1, 0, NULL},
-		{112, 1, NAN, NULL},	     {280, 1, NAN, "sform"},	    {280, 1, 0, NULL},
-		{344, 0, 0x6968, "magic"},   {256, 1, 3, NULL},		    {68, 0, 3001, "CIFTI"},
-		{122, 0, 0x0500, "xyzt_units"},
+	    {0, 0, 300, "sizeof_hdr"},
+	    {40, 0, 0, "dim[0] is 0"},
+	    {40, 0, 8, "dim[0] is 8"},
+	    {42, 0, -7, "dim[1] is -7"},
+	    {46, 0, 30000, "declare"},
+	    {70, 0, 128, "RGB"},
+	    {70, 0, 77, "unknown"},
+	    {72, 0, 8, "bitpix is 8"},
+	    {80, 1, 0, "pixdim[1] is 0"},
+	    {84, 1, -2, "pixdim[2]"},
+	    {88, 1, NAN, "pixdim[3] is nan"},
+	    {108, 1, 351, "vox_offset is 351"},
+	    {108, 1, 352.5, "352.5"},
+	    {108, 1, 354, "declare"},
+	    {108, 1, 1e30f, "vox_offset"},
+	    {112, 1, INFINITY, "scl_slope inf"},
+	    {116, 1, NAN, "scl_inter nan"},
+	    {112, 1, 0, NULL},
+	    {112, 1, NAN, NULL},
+	    {280, 1, NAN, "sform"},
+	    {280, 1, 0, NULL},
+	    {344, 0, 0x6968, "magic"},
+	    {256, 1, 3, NULL},
+	    {68, 0, 3001, "CIFTI"},
+	    {122, 0, 0x0500, "xyzt_units"},
 	};
 	struct sm_vol vol;
 	size_t n;
@@ -307,7 +324,8 @@ static void test_nii_budget_is_a_sentence(void **state)
 	(void)state;
 	struct sm_vol vol, back;
 	struct sm_mem small;
-	assert_good(sm_vol_init(&vol, (int64_t[4]){100, 100, 100, 1}, SM_F32, &mem, "t", &err), err);
+	assert_good(sm_vol_init(&vol, (int64_t[4]){100, 100, 100, 1}, SM_F32, &mem, "t", &err),
+		    err);
 	memset(vol.data, 0, 4000000);
 	assert_good(sm_nii_write(at("big.nii.gz"), &vol, 0, 1, NULL, &err), err);
 	sm_mem_init(&small, 1 << 20);
@@ -321,7 +339,8 @@ static void test_nii_failed_write_leaves_nothing(void **state)
 	(void)state;
 	struct sm_vol vol;
 	struct rlimit old, tight = {0};
-	assert_good(sm_vol_init(&vol, (int64_t[4]){100, 100, 100, 1}, SM_F32, &mem, "t", &err), err);
+	assert_good(sm_vol_init(&vol, (int64_t[4]){100, 100, 100, 1}, SM_F32, &mem, "t", &err),
+		    err);
 	memset(vol.data, 0, 4000000);
 	getrlimit(RLIMIT_FSIZE, &old);
 	tight.rlim_cur = 65536; /* as a full disk: later bytes are refused */
@@ -359,17 +378,17 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nii_every_type_returns_as_it_was),
-		cmocka_unit_test(test_nii_bytes_do_not_depend_on_jobs_or_name),
-		cmocka_unit_test(test_nii_no_cut_or_flipped_file_passes),
-		cmocka_unit_test(test_nii_bad_fields_are_named),
-		cmocka_unit_test(test_nii_qform_alone_gives_the_same_place),
-		cmocka_unit_test(test_nii_sheared_grid_has_no_qform),
-		cmocka_unit_test(test_nii_long_axis_becomes_version_2),
-		cmocka_unit_test(test_nii_what_is_not_finite_stays_and_is_counted),
-		cmocka_unit_test(test_nii_padding_is_recorded_and_bounded),
-		cmocka_unit_test(test_nii_budget_is_a_sentence),
-		cmocka_unit_test(test_nii_failed_write_leaves_nothing),
+	    cmocka_unit_test(test_nii_every_type_returns_as_it_was),
+	    cmocka_unit_test(test_nii_bytes_do_not_depend_on_jobs_or_name),
+	    cmocka_unit_test(test_nii_no_cut_or_flipped_file_passes),
+	    cmocka_unit_test(test_nii_bad_fields_are_named),
+	    cmocka_unit_test(test_nii_qform_alone_gives_the_same_place),
+	    cmocka_unit_test(test_nii_sheared_grid_has_no_qform),
+	    cmocka_unit_test(test_nii_long_axis_becomes_version_2),
+	    cmocka_unit_test(test_nii_what_is_not_finite_stays_and_is_counted),
+	    cmocka_unit_test(test_nii_padding_is_recorded_and_bounded),
+	    cmocka_unit_test(test_nii_budget_is_a_sentence),
+	    cmocka_unit_test(test_nii_failed_write_leaves_nothing),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name(__FILE__, tests, begin, end);

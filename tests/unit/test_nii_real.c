@@ -31,8 +31,8 @@ struct golden {
 static bool parse(const char *line, struct golden *g)
 {
 	int used = 0;
-	if (sscanf(line, "%199s %lld %lld %lld %lld %15s %7s %lf%n", g->file, &g->dim[0], &g->dim[1],
-		   &g->dim[2], &g->dim[3], g->dtype, g->axes, &g->step, &used) != 8)
+	if (sscanf(line, "%199s %lld %lld %lld %lld %15s %7s %lf%n", g->file, &g->dim[0],
+		   &g->dim[1], &g->dim[2], &g->dim[3], g->dtype, g->axes, &g->step, &used) != 8)
 		return false;
 	for (int i = 0; i < 12; i++) {
 		char *end;
@@ -58,8 +58,8 @@ static void check(const struct golden *g)
 	assert_true(fabs(vol.frame_seconds - g->step) < 1e-9);
 	for (int i = 0; i < 12; i++)
 		if (fabs(vol.affine[i / 4][i % 4] - g->affine[i]) > 1e-6)
-			fail_msg("%s: affine[%d][%d] is %.17g, nibabel has %.17g", g->file, i / 4, i % 4,
-				 vol.affine[i / 4][i % 4], g->affine[i]);
+			fail_msg("%s: affine[%d][%d] is %.17g, nibabel has %.17g", g->file, i / 4,
+				 i % 4, vol.affine[i / 4][i % 4], g->affine[i]);
 	sm_vol_range(&vol, &lo, &hi, &bad);
 	assert_true(fabs(lo - g->min) <= 1e-9 * fabs(g->min));
 	assert_true(fabs(hi - g->max) <= 1e-9 * fabs(g->max));
@@ -105,40 +105,40 @@ static void test_nii_malformed_files_get_their_verdicts(void **state)
 	static const struct {
 		const char *file, *part; /* part of the sentence; NULL = accepted */
 	} rows[] = {
-		{"malformed/nifti/empty.nii", "empty file"},
-		{"malformed/nifti/trunc_header_100.nii", "100 bytes"},
-		{"malformed/nifti/trunc_data_half.nii", "holds 34177 bytes"},
-		{"malformed/nifti/bad_magic.nii", "magic"},
-		{"malformed/nifti/bad_sizeof_hdr.nii", "sizeof_hdr"},
-		{"malformed/nifti/dim0_zero.nii", "dim[0] is 0"},
-		{"malformed/nifti/dim0_nine.nii", "dim[0] is 9"},
-		{"malformed/nifti/dim_negative.nii", "dim[1] is -33"},
-		{"malformed/nifti/dim_huge.nii", "declare 70362301923678"},
-		{"malformed/nifti/dim_overflow64.nii", "dim[5]"},
-		{"malformed/nifti/datatype_unknown.nii", "datatype is 999"},
-		{"malformed/nifti/bitpix_mismatch.nii", "bitpix is 8"},
-		{"malformed/nifti/vox_offset_past_end.nii", "vox_offset 1000000000"},
-		{"malformed/nifti/vox_offset_negative.nii", "vox_offset is -352"},
-		{"malformed/nifti/vox_offset_nan.nii", "vox_offset is nan"},
-		{"malformed/nifti/pixdim_zero.nii", "pixdim[1] is 0"},
-		{"malformed/nifti/pixdim_nan.nii", "pixdim[1] is nan"},
-		{"malformed/nifti/scl_slope_zero_valid.nii", NULL},
-		{"malformed/nifti/scl_slope_nan_valid.nii", NULL},
-		{"malformed/nifti/scl_slope_inf.nii", "scl_slope inf"},
-		{"malformed/nifti/sform_singular.nii", "sform"},
-		{"malformed/nifti/ext_bad_esize.nii", "size 7"},
-		{"malformed/nifti/byteswapped_valid.nii", NULL},
-		{"malformed/nifti/trunc.nii.gz", "ends early"},
-		{"malformed/nifti/bad_crc.nii.gz", "CRC"},
-		{"malformed/nifti/two_members_valid.nii.gz", NULL},
-		{"malformed/nifti/trailing_garbage.nii.gz", NULL},
-		{"malformed/nifti/inflates_to_64MiB.nii.gz", "more than the 68002 bytes"},
-		{"malformed/nifti/not_gzip.nii.gz", "no gzip data"},
-		{"nifti_variants/row_major.dconn.nii", "CIFTI"},
-		{"nifti_variants/analyze.hdr", "Analyze"},
-		{"nifti_variants/nifti1.hdr", "pair"},
-		{"nifti_variants/nifti2.hdr", "pair"},
-		{"nifti_variants/tinypet.v", "sizeof_hdr"},
+	    {"malformed/nifti/empty.nii", "empty file"},
+	    {"malformed/nifti/trunc_header_100.nii", "100 bytes"},
+	    {"malformed/nifti/trunc_data_half.nii", "holds 34177 bytes"},
+	    {"malformed/nifti/bad_magic.nii", "magic"},
+	    {"malformed/nifti/bad_sizeof_hdr.nii", "sizeof_hdr"},
+	    {"malformed/nifti/dim0_zero.nii", "dim[0] is 0"},
+	    {"malformed/nifti/dim0_nine.nii", "dim[0] is 9"},
+	    {"malformed/nifti/dim_negative.nii", "dim[1] is -33"},
+	    {"malformed/nifti/dim_huge.nii", "declare 70362301923678"},
+	    {"malformed/nifti/dim_overflow64.nii", "dim[5]"},
+	    {"malformed/nifti/datatype_unknown.nii", "datatype is 999"},
+	    {"malformed/nifti/bitpix_mismatch.nii", "bitpix is 8"},
+	    {"malformed/nifti/vox_offset_past_end.nii", "vox_offset 1000000000"},
+	    {"malformed/nifti/vox_offset_negative.nii", "vox_offset is -352"},
+	    {"malformed/nifti/vox_offset_nan.nii", "vox_offset is nan"},
+	    {"malformed/nifti/pixdim_zero.nii", "pixdim[1] is 0"},
+	    {"malformed/nifti/pixdim_nan.nii", "pixdim[1] is nan"},
+	    {"malformed/nifti/scl_slope_zero_valid.nii", NULL},
+	    {"malformed/nifti/scl_slope_nan_valid.nii", NULL},
+	    {"malformed/nifti/scl_slope_inf.nii", "scl_slope inf"},
+	    {"malformed/nifti/sform_singular.nii", "sform"},
+	    {"malformed/nifti/ext_bad_esize.nii", "size 7"},
+	    {"malformed/nifti/byteswapped_valid.nii", NULL},
+	    {"malformed/nifti/trunc.nii.gz", "ends early"},
+	    {"malformed/nifti/bad_crc.nii.gz", "CRC"},
+	    {"malformed/nifti/two_members_valid.nii.gz", NULL},
+	    {"malformed/nifti/trailing_garbage.nii.gz", NULL},
+	    {"malformed/nifti/inflates_to_64MiB.nii.gz", "more than the 68002 bytes"},
+	    {"malformed/nifti/not_gzip.nii.gz", "no gzip data"},
+	    {"nifti_variants/row_major.dconn.nii", "CIFTI"},
+	    {"nifti_variants/analyze.hdr", "Analyze"},
+	    {"nifti_variants/nifti1.hdr", "pair"},
+	    {"nifti_variants/nifti2.hdr", "pair"},
+	    {"nifti_variants/tinypet.v", "sizeof_hdr"},
 	};
 	struct sm_vol vol;
 	struct sm_nii_info info;
@@ -160,8 +160,8 @@ int main(void)
 {
 	sm_mem_init(&mem, 1 << 30);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nii_real_scans_agree_with_nibabel),
-		cmocka_unit_test(test_nii_malformed_files_get_their_verdicts),
+	    cmocka_unit_test(test_nii_real_scans_agree_with_nibabel),
+	    cmocka_unit_test(test_nii_malformed_files_get_their_verdicts),
 	};
 	return run_tap(tests);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every convolution kernel against a plain sum in double over random shapes; the choice of kernels; the
- * guard against oneDNN's reference code; thread counts. */
+/* Every convolution kernel against a plain sum in double over random shapes; the choice of kernels;
+ * the guard against oneDNN's reference code; thread counts. */
 #include <math.h>
 #include <omp.h>
 #include <setjmp.h>
@@ -26,7 +26,8 @@ static size_t weights(const struct conv_desc *d)
 }
 
 /* y, x gradient or weight gradient in double, straight from the definition. */
-static void plain(const struct conv_desc *d, enum sm_pass pass, const struct conv_args *a, double *r)
+static void plain(const struct conv_desc *d, enum sm_pass pass, const struct conv_args *a,
+		  double *r)
 {
 	int taps = d->k[0] * d->k[1] * d->k[2];
 	size_t outs = volume(d, d->out, 1);
@@ -40,13 +41,15 @@ static void plain(const struct conv_desc *d, enum sm_pass pass, const struct con
 			int w = ow * d->stride[2] + t % d->k[2] - d->lo[2];
 			int h = oh * d->stride[1] + t / d->k[2] % d->k[1] - d->lo[1];
 			int z = od * d->stride[0] + t / d->k[2] / d->k[1] - d->lo[0];
-			if (w < 0 || h < 0 || z < 0 || w >= d->in[2] || h >= d->in[1] || z >= d->in[0])
+			if (w < 0 || h < 0 || z < 0 || w >= d->in[2] || h >= d->in[1] ||
+			    z >= d->in[0])
 				continue;
 			size_t in = ((n * d->in[0] + z) * d->in[1] + h) * d->in[2] + w;
 			for (int o = 0; o < d->oc; o++)
 				for (int i = 0; i < d->ic; i++) {
 					size_t k = ((size_t)o * d->ic + i) * taps + t;
-					double x = (double)a->x[in * d->ic + i], y = (double)a->y[q * d->oc + o];
+					double x = (double)a->x[in * d->ic + i],
+					       y = (double)a->y[q * d->oc + o];
 					if (pass == SM_FORWARD)
 						r[q * d->oc + o] += x * (double)a->w[k];
 					else if (pass == SM_BACKWARD_DATA)
@@ -79,8 +82,13 @@ static float *run(const struct conv_plan *p, double *want)
 	float *b = random_block((size_t)d->oc, "b"), *gw = calloc(nw, sizeof *gw);
 	void *packed = aligned_alloc(64, (p->packed + 127) / 64 * 64);
 	void *ws = aligned_alloc(64, (p->ws + 127) / 64 * 64);
-	struct conv_args a = {.x = x, .y = y, .w = w, .bias = d->bias ? b : NULL, .gw = gw,
-			      .packed = packed, .ws = ws};
+	struct conv_args a = {.x = x,
+			      .y = y,
+			      .w = w,
+			      .bias = d->bias ? b : NULL,
+			      .gw = gw,
+			      .packed = packed,
+			      .ws = ws};
 	struct sm_err err = {0};
 	if (want)
 		plain(d, p->pass, &a, want);
@@ -99,13 +107,14 @@ static float *run(const struct conv_plan *p, double *want)
 
 static size_t out_size(const struct conv_desc *d, enum sm_pass pass)
 {
-	return pass == SM_FORWARD	 ? volume(d, d->out, d->oc)
+	return pass == SM_FORWARD         ? volume(d, d->out, d->oc)
 	       : pass == SM_BACKWARD_DATA ? volume(d, d->in, d->ic)
 					  : weights(d);
 }
 
 /* 1: compared, 0: the kernel does not do this shape. */
-static int compare(struct conv_lib *lib, const struct conv_desc *d, enum sm_pass pass, const char *kernel)
+static int compare(struct conv_lib *lib, const struct conv_desc *d, enum sm_pass pass,
+		   const char *kernel)
 {
 	struct conv_plan *p = NULL;
 	struct sm_err err = {0};
@@ -121,9 +130,9 @@ static int compare(struct conv_lib *lib, const struct conv_desc *d, enum sm_pass
 		top = fabs(want[i]) > top ? fabs(want[i]) : top;
 	}
 	if (!(worst <= 2e-5 * top + 1e-6))
-		fail_msg("%s (%s) pass %d: off by %g of %g at %d>%d k%dx%dx%d s%dx%dx%d", p->kernel->name,
-			 p->impl, pass, worst, top, d->ic, d->oc, d->k[0], d->k[1], d->k[2], d->stride[0],
-			 d->stride[1], d->stride[2]);
+		fail_msg("%s (%s) pass %d: off by %g of %g at %d>%d k%dx%dx%d s%dx%dx%d",
+			 p->kernel->name, p->impl, pass, worst, top, d->ic, d->oc, d->k[0], d->k[1],
+			 d->k[2], d->stride[0], d->stride[1], d->stride[2]);
 	free(want);
 	free(got);
 	conv_plan_free(p);
@@ -156,9 +165,16 @@ static struct conv_desc random_desc(uint64_t i)
 
 static struct conv_desc cube(int ic, int oc, int d, int hw, int k)
 {
-	return (struct conv_desc){.n = 1, .ic = ic, .oc = oc, .in = {d, hw, hw}, .out = {d, hw, hw},
-				  .k = {k, k, k}, .stride = {1, 1, 1}, .lo = {k / 2, k / 2, k / 2},
-				  .hi = {k / 2, k / 2, k / 2}, .threads = 2};
+	return (struct conv_desc){.n = 1,
+				  .ic = ic,
+				  .oc = oc,
+				  .in = {d, hw, hw},
+				  .out = {d, hw, hw},
+				  .k = {k, k, k},
+				  .stride = {1, 1, 1},
+				  .lo = {k / 2, k / 2, k / 2},
+				  .hi = {k / 2, k / 2, k / 2},
+				  .threads = 2};
 }
 
 static struct conv_lib *library(void)
@@ -192,7 +208,8 @@ static void test_kernels_equal_the_definition(void **state)
 	conv_lib_free(lib);
 }
 
-/* The layers that fell to oneDNN's scalar code in other layouts have a real kernel in every pass. */
+/* The layers that fell to oneDNN's scalar code in other layouts have a real kernel in every pass.
+ */
 static void test_unet_layers_have_fast_kernels(void **state)
 {
 	(void)state;
@@ -204,7 +221,8 @@ static void test_unet_layers_have_fast_kernels(void **state)
 		for (int p = 0; p < SM_PASSES; p++) {
 			struct conv_plan *plan = NULL;
 			struct sm_err err = {0};
-			assert_int_equal(conv_plan_create(lib, &layers[i], p, NULL, &plan, &err), SM_OK);
+			assert_int_equal(conv_plan_create(lib, &layers[i], p, NULL, &plan, &err),
+					 SM_OK);
 			assert_ptr_not_equal(plan->kernel, &conv_portable);
 			conv_plan_free(plan);
 		}
@@ -240,7 +258,8 @@ static void test_flops_leave_padding_out(void **state)
 }
 
 /* 1 = same bits with 1 and 2 threads. */
-static int same_bits(struct conv_lib *lib, struct conv_desc d, enum sm_pass pass, const char *kernel)
+static int same_bits(struct conv_lib *lib, struct conv_desc d, enum sm_pass pass,
+		     const char *kernel)
 {
 	float *out[2];
 	for (int t = 1; t <= 2; t++) {
@@ -259,14 +278,16 @@ static int same_bits(struct conv_lib *lib, struct conv_desc d, enum sm_pass pass
 	return same;
 }
 
-/* What docs/determinism.md says: the kernels chosen by rule give the same bits for any number of threads, though
- * oneDNN's own backward-weights would not; the portable kernel never depends on them. */
+/* What docs/determinism.md says: the kernels chosen by rule give the same bits for any number of
+ * threads, though oneDNN's own backward-weights would not; the portable kernel never depends on
+ * them. */
 static void test_thread_dependence_is_as_documented(void **state)
 {
 	(void)state;
 	struct conv_lib *lib = library();
-	struct conv_desc d[] = {cube(4, 16, 8, 24, 3), cube(16, 32, 8, 20, 3), cube(48, 16, 8, 20, 3),
-				cube(64, 64, 2, 10, 3), cube(16, 3, 8, 24, 1)};
+	struct conv_desc d[] = {cube(4, 16, 8, 24, 3), cube(16, 32, 8, 20, 3),
+				cube(48, 16, 8, 20, 3), cube(64, 64, 2, 10, 3),
+				cube(16, 3, 8, 24, 1)};
 	for (size_t i = 0; i < sizeof d / sizeof *d; i++) {
 		assert_true(same_bits(lib, d[i], SM_FORWARD, "dnnl"));
 		assert_true(same_bits(lib, d[i], SM_BACKWARD_DATA, "dnnl"));
@@ -286,11 +307,11 @@ int main(int argc, char **argv)
 	(void)argc;
 	sm_nn_prepare_process(argv);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kernels_equal_the_definition),
-		cmocka_unit_test(test_unet_layers_have_fast_kernels),
-		cmocka_unit_test(test_unknown_kernel_and_bad_shapes_are_refused),
-		cmocka_unit_test(test_flops_leave_padding_out),
-		cmocka_unit_test(test_thread_dependence_is_as_documented),
+	    cmocka_unit_test(test_kernels_equal_the_definition),
+	    cmocka_unit_test(test_unet_layers_have_fast_kernels),
+	    cmocka_unit_test(test_unknown_kernel_and_bad_shapes_are_refused),
+	    cmocka_unit_test(test_flops_leave_padding_out),
+	    cmocka_unit_test(test_thread_dependence_is_as_documented),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("nn_conv", tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every row of the operators' table against finite differences, alone and with its input used twice (sums
- * of gradients), and with 1 and 2 threads bit for bit. A row without a case fails. */
+/* Every row of the operators' table against finite differences, alone and with its input used twice
+ * (sums of gradients), and with 1 and 2 threads bit for bit. A row without a case fails. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,17 +43,20 @@ static int b_conv_pad(struct sm_graph *g, const int *x)
 }
 static int b_conv_t2(struct sm_graph *g, const int *x)
 {
-	return sm_g_conv_transposed(g, x[0], "t", CONV(.out = 3, .k = {2, 2, 2}, .stride = {2, 2, 2}));
+	return sm_g_conv_transposed(g, x[0], "t",
+				    CONV(.out = 3, .k = {2, 2, 2}, .stride = {2, 2, 2}));
 }
 static int b_conv_t4(struct sm_graph *g, const int *x)
 {
-	return sm_g_conv_transposed(g, x[0], "t", CONV(.out = 2, .k = {1, 4, 4}, .stride = {1, 2, 2}));
+	return sm_g_conv_transposed(g, x[0], "t",
+				    CONV(.out = 2, .k = {1, 4, 4}, .stride = {1, 2, 2}));
 }
 static int b_conv_t_pad(struct sm_graph *g, const int *x)
 {
 	return sm_g_conv_transposed(g, x[0], "t",
-				    CONV(.out = 2, .k = {1, 3, 3}, .stride = {1, 2, 2}, .no_bias = true,
-					 .pad = SM_PAD_EXPLICIT, .pad_lo = {0, 1, 0}, .pad_hi = {0, 0, 1}));
+				    CONV(.out = 2, .k = {1, 3, 3}, .stride = {1, 2, 2},
+					 .no_bias = true, .pad = SM_PAD_EXPLICIT,
+					 .pad_lo = {0, 1, 0}, .pad_hi = {0, 0, 1}));
 }
 static int b_batch(struct sm_graph *g, const int *x)
 {
@@ -123,29 +126,29 @@ static const struct grad_case {
 	int inputs;
 	struct sm_shape shape[2];
 } cases[] = {
-	{OP_KIND_conv, "3x3x3 same", b_conv3, 1, {{2, 3, 3, 2, 2}}},
-	{OP_KIND_conv, "1x1x1", b_conv1, 1, {{1, 2, 3, 3, 4}}},
-	{OP_KIND_conv, "2-D 5x5 same", b_conv5, 1, {{2, 1, 4, 5, 2}}},
-	{OP_KIND_conv, "2x4x3 stride 2", b_conv_s2, 1, {{1, 4, 5, 4, 2}}},
-	{OP_KIND_conv, "explicit uneven padding", b_conv_pad, 1, {{1, 2, 4, 4, 3}}},
-	{OP_KIND_conv_t, "2x2x2 stride 2", b_conv_t2, 1, {{1, 2, 2, 3, 4}}},
-	{OP_KIND_conv_t, "2-D 4x4 stride 2", b_conv_t4, 1, {{2, 1, 3, 3, 2}}},
-	{OP_KIND_conv_t, "explicit padding", b_conv_t_pad, 1, {{1, 2, 3, 3, 2}}},
-	{OP_KIND_batch_norm, "", b_batch, 1, {{3, 1, 4, 3, 2}}},
-	{OP_KIND_instance_norm, "", b_instance, 1, {{2, 2, 4, 3, 2}}},
-	{OP_KIND_max_pool, "2x2x2 odd sizes", b_pool, 1, {{1, 3, 4, 5, 2}}},
-	{OP_KIND_max_pool, "1x3x2", b_pool13, 1, {{2, 1, 6, 4, 3}}},
-	{OP_KIND_upsample, "2x2x2", b_up, 1, {{1, 2, 2, 3, 3}}},
-	{OP_KIND_upsample, "1x3x2", b_up13, 1, {{2, 1, 3, 3, 2}}},
-	{OP_KIND_concat, "", b_concat, 2, {{1, 2, 2, 3, 2}, {1, 2, 2, 3, 5}}},
-	{OP_KIND_add, "", b_add, 2, {{2, 1, 3, 3, 3}, {2, 1, 3, 3, 3}}},
-	{OP_KIND_relu, "", b_relu, 1, {{2, 2, 2, 3, 4}}},
-	{OP_KIND_leaky_relu, "", b_leaky, 1, {{2, 2, 2, 3, 4}}},
-	{OP_KIND_sigmoid, "", b_sigmoid, 1, {{2, 2, 2, 3, 4}}},
-	{OP_KIND_softmax, "", b_softmax, 1, {{1, 2, 3, 3, 4}}},
-	{OP_KIND_dropout, "", b_dropout, 1, {{2, 2, 2, 3, 4}}},
-	{OP_KIND_loss_dice, "", b_dice, 2, {{2, 2, 3, 3, 3}, {2, 2, 3, 3, 3}}},
-	{OP_KIND_loss_bce, "", b_bce, 2, {{2, 2, 3, 3, 2}, {2, 2, 3, 3, 2}}},
+    {OP_KIND_conv, "3x3x3 same", b_conv3, 1, {{2, 3, 3, 2, 2}}},
+    {OP_KIND_conv, "1x1x1", b_conv1, 1, {{1, 2, 3, 3, 4}}},
+    {OP_KIND_conv, "2-D 5x5 same", b_conv5, 1, {{2, 1, 4, 5, 2}}},
+    {OP_KIND_conv, "2x4x3 stride 2", b_conv_s2, 1, {{1, 4, 5, 4, 2}}},
+    {OP_KIND_conv, "explicit uneven padding", b_conv_pad, 1, {{1, 2, 4, 4, 3}}},
+    {OP_KIND_conv_t, "2x2x2 stride 2", b_conv_t2, 1, {{1, 2, 2, 3, 4}}},
+    {OP_KIND_conv_t, "2-D 4x4 stride 2", b_conv_t4, 1, {{2, 1, 3, 3, 2}}},
+    {OP_KIND_conv_t, "explicit padding", b_conv_t_pad, 1, {{1, 2, 3, 3, 2}}},
+    {OP_KIND_batch_norm, "", b_batch, 1, {{3, 1, 4, 3, 2}}},
+    {OP_KIND_instance_norm, "", b_instance, 1, {{2, 2, 4, 3, 2}}},
+    {OP_KIND_max_pool, "2x2x2 odd sizes", b_pool, 1, {{1, 3, 4, 5, 2}}},
+    {OP_KIND_max_pool, "1x3x2", b_pool13, 1, {{2, 1, 6, 4, 3}}},
+    {OP_KIND_upsample, "2x2x2", b_up, 1, {{1, 2, 2, 3, 3}}},
+    {OP_KIND_upsample, "1x3x2", b_up13, 1, {{2, 1, 3, 3, 2}}},
+    {OP_KIND_concat, "", b_concat, 2, {{1, 2, 2, 3, 2}, {1, 2, 2, 3, 5}}},
+    {OP_KIND_add, "", b_add, 2, {{2, 1, 3, 3, 3}, {2, 1, 3, 3, 3}}},
+    {OP_KIND_relu, "", b_relu, 1, {{2, 2, 2, 3, 4}}},
+    {OP_KIND_leaky_relu, "", b_leaky, 1, {{2, 2, 2, 3, 4}}},
+    {OP_KIND_sigmoid, "", b_sigmoid, 1, {{2, 2, 2, 3, 4}}},
+    {OP_KIND_softmax, "", b_softmax, 1, {{1, 2, 3, 3, 4}}},
+    {OP_KIND_dropout, "", b_dropout, 1, {{2, 2, 2, 3, 4}}},
+    {OP_KIND_loss_dice, "", b_dice, 2, {{2, 2, 3, 3, 3}, {2, 2, 3, 3, 3}}},
+    {OP_KIND_loss_bce, "", b_bce, 2, {{2, 2, 3, 3, 2}, {2, 2, 3, 3, 2}}},
 };
 #define CASES (sizeof cases / sizeof *cases)
 
@@ -166,7 +169,8 @@ static void fill_apart(float *x, size_t n, uint64_t seed, const char *what)
 	sm_rng_init(&rng, seed, "test", what, 0, 0);
 	sm_rng_permutation(&rng, order, n);
 	for (size_t i = 0; i < n; i++)
-		x[i] = ((float)order[i] - (float)(n / 2) + 0.5f) * (n < 130 ? 3.9f / (float)n : 0.03f);
+		x[i] =
+		    ((float)order[i] - (float)(n / 2) + 0.5f) * (n < 130 ? 3.9f / (float)n : 0.03f);
 	free(order);
 }
 
@@ -238,8 +242,8 @@ static void compare(struct sm_net *net, const struct grad_case *c, const char *w
 	}
 	free(g);
 	if (!(worst <= 3e-3f * top + 1e-4f))
-		fail_msg("%s %s: gradient of %s off by %g of %g", op_row(c->kind)->name, c->name, what,
-			 (double)worst, (double)top);
+		fail_msg("%s %s: gradient of %s off by %g of %g", op_row(c->kind)->name, c->name,
+			 what, (double)worst, (double)top);
 	if (!(top > 1e-3f))
 		fail_msg("%s %s: gradient of %s is all zero", op_row(c->kind)->name, c->name, what);
 }
@@ -274,7 +278,8 @@ static void test_every_row_has_a_case(void **state)
 			found += (int)cases[i].kind == k;
 		if (!found)
 			fail_msg("operator %s has no gradient case", op_row(k)->name);
-		assert_true((op_row(k)->impl->backward == NULL) == !!(op_row(k)->flags & OP_NO_GRAD));
+		assert_true((op_row(k)->impl->backward == NULL) ==
+			    !!(op_row(k)->flags & OP_NO_GRAD));
 	}
 }
 
@@ -326,7 +331,8 @@ static void relu_step(bool transposed, bool fused, float *grads, double *loss)
 {
 	struct sm_graph *g = sm_graph_create();
 	int x = variable(g, "x", S(2, 3, 4, 5, 3));
-	struct sm_conv c = CONV(.out = 5, .k = {3, 3, 3}, .fuse = fused ? SM_FUSE_RELU : SM_FUSE_NONE);
+	struct sm_conv c =
+	    CONV(.out = 5, .k = {3, 3, 3}, .fuse = fused ? SM_FUSE_RELU : SM_FUSE_NONE);
 	int y = transposed ? sm_g_conv_transposed(g, x, "c", c) : sm_g_conv(g, x, "c", c);
 	y = fused ? y : sm_g_relu(g, y);
 	sm_g_loss(g, "bce", y, y);
@@ -389,7 +395,8 @@ static void test_shared_parameters_sum_their_gradients(void **state)
 	float single[2][6], both[6];
 	for (int mode = 0; mode < 3; mode++) {
 		struct sm_graph *g = sm_graph_create();
-		int x = sm_g_input(g, "x", S(1, 1, 3, 3, 2)), z = sm_g_input(g, "z", S(1, 1, 3, 3, 2));
+		int x = sm_g_input(g, "x", S(1, 1, 3, 3, 2)),
+		    z = sm_g_input(g, "z", S(1, 1, 3, 3, 2));
 		if (mode != 1) {
 			int y = sm_g_conv(g, x, "w", CONV(.out = 2));
 			sm_g_loss_bce(g, y, sm_g_input(g, "t0", S(1, 1, 3, 3, 2)), 1);
@@ -413,6 +420,52 @@ static void test_shared_parameters_sum_their_gradients(void **state)
 	}
 	for (int i = 0; i < 6; i++)
 		assert_true(fabsf(both[i] - single[0][i] - single[1][i]) < 1e-6f);
+}
+
+/* Output of a 2-D layer with one channel and given weights on x = 1..n. */
+static void output_of(bool transposed, struct sm_conv c, const float *w, int n, float *y, int ny)
+{
+	struct sm_graph *g = sm_graph_create();
+	int x = sm_g_input(g, "x", S(1, 1, 1, n, 1));
+	sm_g_output(g, transposed ? sm_g_conv_transposed(g, x, "c", c) : sm_g_conv(g, x, "c", c),
+		    "y");
+	struct sm_net_opt opt = {.threads = 1};
+	struct sm_net *net = NULL;
+	struct sm_err err = {0};
+	struct sm_shape s;
+	assert_int_equal(sm_net_plan(g, &opt, &net, &err), SM_OK);
+	assert_int_equal(sm_net_alloc(net, NULL, &err), SM_OK);
+	memcpy(sm_net_weights(net), w, sm_net_weight_count(net) * sizeof *w);
+	for (int i = 0; i < n; i++)
+		sm_net_buffer(net, "x", NULL)[i] = (float)(i + 1);
+	assert_int_equal(sm_net_forward(net, &err), SM_OK);
+	const float *out = sm_net_buffer(net, "y", &s);
+	assert_int_equal(s.w, ny);
+	memcpy(y, out, ny * sizeof *y);
+	sm_net_free(net);
+}
+
+static void equal(const float *got, const float *want, int n)
+{
+	for (int i = 0; i < n; i++)
+		assert_true(fabsf(got[i] - want[i]) < 1e-6f);
+}
+
+/* TensorFlow's rule: the odd zero stands behind. By hand for even kernels and strides. */
+static void test_same_padding_by_hand(void **state)
+{
+	(void)state;
+	float y[8], pick[] = {0, 1}, four[] = {1, 10, 100, 1000};
+	output_of(false, CONV(.out = 1, .k = {1, 1, 2}, .no_bias = true), pick, 4, y, 4);
+	equal(y, (float[]){2, 3, 4, 0}, 4);
+	output_of(false, CONV(.out = 1, .k = {1, 1, 4}, .no_bias = true), four, 4, y, 4);
+	equal(y, (float[]){3210, 4321, 432, 43}, 4);
+	output_of(false, CONV(.out = 1, .k = {1, 1, 3}, .stride = {1, 1, 2}, .no_bias = true), four,
+		  4, y, 2);
+	equal(y, (float[]){321, 43}, 2);
+	output_of(true, CONV(.out = 1, .k = {1, 1, 3}, .stride = {1, 1, 2}, .no_bias = true), four,
+		  2, y, 4);
+	equal(y, (float[]){1, 10, 102, 20}, 4);
 }
 
 /* A graph with one mistake: the sentence must hold the given words. */
@@ -483,23 +536,26 @@ static void test_mistakes_are_told(void **state)
 	refused(m_concat, "input 1 is 1x4x8x8");
 	refused(m_add, "differ");
 	refused(m_drop, "must be in [0, 1)");
-	refused(m_loss, "known are dice, bce, dice_bce");
+	refused(m_loss, "loss \"hinge\" is unknown; known are dice");
 	refused(m_tensor, "is not a tensor");
 	refused(m_input, "too large");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	(void)argc;
+	sm_nn_prepare_process(argv);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_row_has_a_case),
-		cmocka_unit_test(test_gradients_match_finite_differences),
-		cmocka_unit_test(test_gradients_of_portable_kernel),
-		cmocka_unit_test(test_gradients_add_up_over_two_uses),
-		cmocka_unit_test(test_threads_do_not_change_a_bit),
-		cmocka_unit_test(test_fused_relu_equals_two_operators),
-		cmocka_unit_test(test_detach_stops_gradients),
-		cmocka_unit_test(test_shared_parameters_sum_their_gradients),
-		cmocka_unit_test(test_mistakes_are_told),
+	    cmocka_unit_test(test_every_row_has_a_case),
+	    cmocka_unit_test(test_gradients_match_finite_differences),
+	    cmocka_unit_test(test_gradients_of_portable_kernel),
+	    cmocka_unit_test(test_gradients_add_up_over_two_uses),
+	    cmocka_unit_test(test_threads_do_not_change_a_bit),
+	    cmocka_unit_test(test_fused_relu_equals_two_operators),
+	    cmocka_unit_test(test_detach_stops_gradients),
+	    cmocka_unit_test(test_shared_parameters_sum_their_gradients),
+	    cmocka_unit_test(test_same_padding_by_hand),
+	    cmocka_unit_test(test_mistakes_are_told),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("nn_ops", tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The memory planner: no two blocks that live at the same time overlap, and reuse is near the bound. */
+/* The memory planner: no two blocks that live at the same time overlap, and reuse is near the
+ * bound. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -67,14 +68,17 @@ static void test_disjoint_lives_share_and_touching_lives_do_not(void **state)
 {
 	(void)state;
 	struct sm_err err = {0};
-	struct plan_block apart[] = {{.size = 640, .first = 0, .last = 3}, {.size = 600, .first = 4, .last = 9}};
+	struct plan_block apart[] = {{.size = 640, .first = 0, .last = 3},
+				     {.size = 600, .first = 4, .last = 9}};
 	assert_int_equal(plan_solve(apart, 2, &err), 640);
-	struct plan_block touch[] = {{.size = 640, .first = 0, .last = 4}, {.size = 600, .first = 4, .last = 9}};
+	struct plan_block touch[] = {{.size = 640, .first = 0, .last = 4},
+				     {.size = 600, .first = 4, .last = 9}};
 	assert_int_equal(plan_solve(touch, 2, &err), 1280);
 	assert_int_equal(plan_solve(NULL, 0, &err), 0);
 }
 
-/* The same blocks give the same offsets: a plan does not depend on addresses or on qsort's choices. */
+/* The same blocks give the same offsets: a plan does not depend on addresses or on qsort's choices.
+ */
 static void test_plan_is_a_function_of_its_input(void **state)
 {
 	(void)state;
@@ -91,9 +95,9 @@ static void test_plan_is_a_function_of_its_input(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_live_blocks_never_overlap),
-		cmocka_unit_test(test_disjoint_lives_share_and_touching_lives_do_not),
-		cmocka_unit_test(test_plan_is_a_function_of_its_input),
+	    cmocka_unit_test(test_live_blocks_never_overlap),
+	    cmocka_unit_test(test_disjoint_lives_share_and_touching_lives_do_not),
+	    cmocka_unit_test(test_plan_is_a_function_of_its_input),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("nn_plan", tests, NULL, NULL);

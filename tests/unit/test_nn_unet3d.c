@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* UNet3D and the net as a whole: PyTorch's numbers for three training steps, parameter counts, memory forecast
- * against resident memory, budget, seeds, checkpoints' state, partial batches. */
+/* UNet3D and the net as a whole: PyTorch's numbers for three training steps, parameter counts,
+ * memory forecast against resident memory, budget, seeds, checkpoints' state, partial batches. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,8 +39,8 @@ static struct sm_model_opt small_opt(int batch)
 	return o;
 }
 
-static struct sm_net *make(const struct sm_model_opt *o, bool train, int threads, struct sm_mem *mem,
-			   struct sm_err *err)
+static struct sm_net *make(const struct sm_model_opt *o, bool train, int threads,
+			   struct sm_mem *mem, struct sm_err *err)
 {
 	struct sm_graph *g = sm_graph_create();
 	struct sm_heads heads;
@@ -84,7 +84,8 @@ static void fill(struct sm_net *net)
 	t = sm_net_buffer(net, "target", NULL);
 	for (int b = 0; t && b < s.n; b++) {
 		for (size_t i = 0; i < 3 * n; i++)
-			first[i] = hashed((uint32_t)(20000000 + b * 3 * n + i)) < 0.3f ? 1.0f : 0.0f;
+			first[i] =
+			    hashed((uint32_t)(20000000 + b * 3 * n + i)) < 0.3f ? 1.0f : 0.0f;
 		sm_to_channels_last(first, 3, n, t + b * 3 * n);
 	}
 	free(first);
@@ -108,13 +109,14 @@ static void update(struct sm_net *net, double lr)
 
 /* Compares one golden line "KIND NAME COUNT NORM v0..v4"; tolerance relative to the norm's
  * root-mean-square plus an absolute part. */
-static void check_line(struct sm_net *net, const char *line, const float *flat, double rel, double abs)
+static void check_line(struct sm_net *net, const char *line, const float *flat, double rel,
+		       double abs)
 {
 	char name[64];
 	size_t n, count;
 	double norm, v[5];
-	if (sscanf(line, "%*s %63s %zu %lf %lf %lf %lf %lf %lf", name, &n, &norm, &v[0], &v[1], &v[2],
-		   &v[3], &v[4]) != 8)
+	if (sscanf(line, "%*s %63s %zu %lf %lf %lf %lf %lf %lf", name, &n, &norm, &v[0], &v[1],
+		   &v[2], &v[3], &v[4]) != 8)
 		fail_msg("bad golden line %s", line);
 	const struct sm_param *p = sm_net_params(net, &count);
 	for (size_t i = 0; i < count; i++) {
@@ -230,7 +232,8 @@ static void test_forecast_is_what_is_used(void **state)
 		double used = resident(), want = (double)sm_net_forecast(net).total;
 		bool good = fabs(used / want - 1) < 0.1;
 		if (!good)
-			fprintf(stderr, "resident %.1f MiB, forecast %.1f MiB\n", used / 1048576, want / 1048576);
+			fprintf(stderr, "resident %.1f MiB, forecast %.1f MiB\n", used / 1048576,
+				want / 1048576);
 		_exit(good ? 0 : 2);
 	}
 	int status = 0;
@@ -262,7 +265,8 @@ static void test_arena_reuses_memory(void **state)
 	(void)state;
 	struct sm_err err = {0};
 	struct sm_model_opt o = small_opt(1);
-	struct sm_net *train = make(&o, true, 1, NULL, &err), *infer = make(&o, false, 1, NULL, &err);
+	struct sm_net *train = make(&o, true, 1, NULL, &err),
+		      *infer = make(&o, false, 1, NULL, &err);
 	struct sm_forecast t = sm_net_forecast(train), i = sm_net_forecast(infer);
 	assert_true(t.arena * 10 < t.unplanned * 7);
 	assert_true(i.arena * 2 < t.arena);
@@ -290,7 +294,8 @@ static void test_inference_equals_training_forward(void **state)
 	fill(b);
 	run_forward(a);
 	run_forward(b);
-	assert_memory_equal(sm_net_buffer(a, "p", NULL), sm_net_buffer(b, "p", NULL), n * sizeof(float));
+	assert_memory_equal(sm_net_buffer(a, "p", NULL), sm_net_buffer(b, "p", NULL),
+			    n * sizeof(float));
 	double loss = 0, step_loss = step(a, 0);
 	assert_int_equal(sm_net_eval(a, &loss, &err), SM_OK);
 	assert_true(loss == step_loss);
@@ -344,7 +349,8 @@ static void test_threads_do_not_change_training(void **state)
 		update(a, 1e-3);
 		update(b, 1e-3);
 	}
-	assert_memory_equal(sm_net_weights(a), sm_net_weights(b), sm_net_weight_count(a) * sizeof(float));
+	assert_memory_equal(sm_net_weights(a), sm_net_weights(b),
+			    sm_net_weight_count(a) * sizeof(float));
 	sm_net_free(a);
 	sm_net_free(b);
 }
@@ -384,7 +390,8 @@ static void test_initial_weights_follow_seed_and_name(void **state)
 	const struct sm_param *p = sm_net_params(a, &count);
 	for (size_t i = 0; i < count; i++) {
 		const float *w = sm_net_weights(a) + p[i].offset;
-		double s = 0, fan = (double)p[i].shape[1] * p[i].shape[2] * p[i].shape[3] * p[i].shape[4];
+		double s = 0,
+		       fan = (double)p[i].shape[1] * p[i].shape[2] * p[i].shape[3] * p[i].shape[4];
 		for (size_t k = 0; k < p[i].count; k++)
 			s += (double)w[k] * (double)w[k];
 		if (p[i].rank == 1)
@@ -462,18 +469,18 @@ int main(int argc, char **argv)
 	(void)argc;
 	sm_nn_prepare_process(argv);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_forecast_is_what_is_used),
-		cmocka_unit_test(test_three_steps_equal_pytorch),
-		cmocka_unit_test(test_full_width_parameter_count),
-		cmocka_unit_test(test_budget_refuses_before_allocating),
-		cmocka_unit_test(test_arena_reuses_memory),
-		cmocka_unit_test(test_inference_equals_training_forward),
-		cmocka_unit_test(test_repeated_runs_have_the_same_bits),
-		cmocka_unit_test(test_threads_do_not_change_training),
-		cmocka_unit_test(test_partial_batch),
-		cmocka_unit_test(test_initial_weights_follow_seed_and_name),
-		cmocka_unit_test(test_clipping_and_sgd),
-		cmocka_unit_test(test_model_options_are_checked),
+	    cmocka_unit_test(test_forecast_is_what_is_used),
+	    cmocka_unit_test(test_three_steps_equal_pytorch),
+	    cmocka_unit_test(test_full_width_parameter_count),
+	    cmocka_unit_test(test_budget_refuses_before_allocating),
+	    cmocka_unit_test(test_arena_reuses_memory),
+	    cmocka_unit_test(test_inference_equals_training_forward),
+	    cmocka_unit_test(test_repeated_runs_have_the_same_bits),
+	    cmocka_unit_test(test_threads_do_not_change_training),
+	    cmocka_unit_test(test_partial_batch),
+	    cmocka_unit_test(test_initial_weights_follow_seed_and_name),
+	    cmocka_unit_test(test_clipping_and_sgd),
+	    cmocka_unit_test(test_model_options_are_checked),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("nn_unet3d", tests, NULL, NULL);

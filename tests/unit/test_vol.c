@@ -19,12 +19,13 @@ static void test_vol_sizes_meet_a_sentence_not_the_kernel(void **state)
 {
 	(void)state;
 	struct sm_vol vol;
-	assert_refused(sm_vol_init(&vol, (int64_t[4]){4, 0, 1, 1}, SM_U8, &mem, "a", &err), SM_INPUT, err,
-		       "axis 2");
+	assert_refused(sm_vol_init(&vol, (int64_t[4]){4, 0, 1, 1}, SM_U8, &mem, "a", &err),
+		       SM_INPUT, err, "axis 2");
 	assert_refused(sm_vol_init(&vol, (int64_t[4]){INT64_MAX, 3, 3, 1}, SM_U8, &mem, "a", &err),
 		       SM_BUDGET, err, "overflow");
-	assert_refused(sm_vol_init(&vol, (int64_t[4]){1 << 20, 1 << 20, 1, 1}, SM_F64, &mem, "a", &err),
-		       SM_BUDGET, err, "budget");
+	assert_refused(
+	    sm_vol_init(&vol, (int64_t[4]){1 << 20, 1 << 20, 1, 1}, SM_F64, &mem, "a", &err),
+	    SM_BUDGET, err, "budget");
 	assert_null(vol.data);
 	sm_vol_clear(&vol);
 	assert_int_equal(atomic_load(&mem.used), 0);
@@ -68,7 +69,8 @@ static void test_vol_every_type_becomes_float(void **state)
 		/* 100 at the last voxel, in whatever type */
 		double d = 100;
 		float f = 100;
-		unsigned char *last = (unsigned char *)one.data + (n - 1) * sm_dtype_size(one.dtype);
+		unsigned char *last =
+		    (unsigned char *)one.data + (n - 1) * sm_dtype_size(one.dtype);
 		if (type == SM_F64)
 			memcpy(last, &d, 8);
 		else if (type == SM_F32)
@@ -129,7 +131,8 @@ static void test_vol_same_grid_measures_corners(void **state)
 	assert_good(sm_vol_same_grid(&a, "t1", &b, "seg", 0.01, &err), err);
 	b.affine[0][0] = 1.005; /* ten steps: 0.05 mm at the far corner */
 	assert_good(sm_vol_same_grid(&a, "t1", &b, "seg", 0.051, &err), err);
-	assert_refused(sm_vol_same_grid(&a, "t1", &b, "seg", 0.049, &err), SM_INPUT, err, "0.05 mm");
+	assert_refused(sm_vol_same_grid(&a, "t1", &b, "seg", 0.049, &err), SM_INPUT, err,
+		       "0.05 mm");
 	b.affine[0][0] = NAN;
 	assert_int_equal(sm_vol_same_grid(&a, "t1", &b, "seg", 1, &err), SM_INPUT);
 	b.affine[0][0] = 1;
@@ -169,12 +172,12 @@ int main(void)
 {
 	sm_mem_init(&mem, 64 << 20);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vol_sizes_meet_a_sentence_not_the_kernel),
-		cmocka_unit_test(test_vol_axes_are_a_permutation_even_when_oblique),
-		cmocka_unit_test(test_vol_every_type_becomes_float),
-		cmocka_unit_test(test_vol_labels_name_the_first_wrong_voxel),
-		cmocka_unit_test(test_vol_same_grid_measures_corners),
-		cmocka_unit_test(test_vol_range_counts_what_is_not_finite),
+	    cmocka_unit_test(test_vol_sizes_meet_a_sentence_not_the_kernel),
+	    cmocka_unit_test(test_vol_axes_are_a_permutation_even_when_oblique),
+	    cmocka_unit_test(test_vol_every_type_becomes_float),
+	    cmocka_unit_test(test_vol_labels_name_the_first_wrong_voxel),
+	    cmocka_unit_test(test_vol_same_grid_measures_corners),
+	    cmocka_unit_test(test_vol_range_counts_what_is_not_finite),
 	};
 	return run_tap(tests);
 }

@@ -7,7 +7,7 @@
 #include "train/models/builders.h"
 
 static const struct sm_model models[] = {
-	{"unet3d", "3-D U-Net with 3 levels of pooling, ReLU, no norm", {8, 8, 8}, sm_build_unet3d},
+    {"unet3d", "3-D U-Net with 3 levels of pooling, ReLU, no norm", {8, 8, 8}, sm_build_unet3d},
 };
 #define MODELS (sizeof models / sizeof *models)
 
@@ -27,7 +27,7 @@ const struct sm_model *sm_model_find(const char *name)
 struct sm_model_opt sm_model_default(void)
 {
 	return (struct sm_model_opt){
-		.batch = 1, .in_channels = 4, .classes = 3, .d = 16, .h = 160, .w = 160, .width = 1.0};
+	    .batch = 1, .in_channels = 4, .classes = 3, .d = 16, .h = 160, .w = 160, .width = 1.0};
 }
 
 int sm_model_width(const struct sm_model_opt *opt, int channels)
@@ -41,15 +41,17 @@ static int check(const struct sm_model *m, const struct sm_model_opt *o, struct 
 	const int size[3] = {o->d, o->h, o->w};
 	static const char axis[] = "DHW";
 	if (!(o->width > 0 && o->width <= 16))
-		return sm_graph_fail(g, "model %s: width %g, must be above 0 and at most 16", m->name,
-				     o->width);
+		return sm_graph_fail(g, "model %s: width %g, must be above 0 and at most 16",
+				     m->name, o->width);
 	if (o->batch < 1 || o->in_channels < 1 || o->classes < 1)
-		return sm_graph_fail(g, "model %s: batch %d, %d input channels, %d classes, must be >= 1",
-				     m->name, o->batch, o->in_channels, o->classes);
+		return sm_graph_fail(
+		    g, "model %s: batch %d, %d input channels, %d classes, must be >= 1", m->name,
+		    o->batch, o->in_channels, o->classes);
 	for (int i = 0; i < 3; i++)
 		if (size[i] < 1 || size[i] % m->multiple[i] != 0)
-			return sm_graph_fail(g, "model %s: input size %c is %d, must be a multiple of %d", m->name,
-					     axis[i], size[i], m->multiple[i]);
+			return sm_graph_fail(
+			    g, "model %s: input size %c is %d, must be a multiple of %d", m->name,
+			    axis[i], size[i], m->multiple[i]);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of networks: one row and one file each. A builder appends to a graph the operators of the paper's
- * figure between an input called "x" and an output called "p".
+ * The table of networks: one row and one file each. A builder appends to a graph the operators of
+ * the paper's figure between an input called "x" and an output called "p".
  */
 #ifndef SM_TRAIN_MODELS_H
 #define SM_TRAIN_MODELS_H
@@ -34,8 +34,8 @@ const struct sm_model *sm_model_find(const char *name);
 /* 4 channels, 3 classes, 16x160x160, batch 1, width 1. */
 struct sm_model_opt sm_model_default(void);
 
-/* Finds the model, checks opt and builds it into g. Mistakes stay in g and are returned too: unknown name (with
- * the list of names), size that is not a multiple, width <= 0. */
+/* Finds the model, checks opt and builds it into g. Mistakes stay in g and are returned too:
+ * unknown name (with the list of names), size that is not a multiple, width <= 0. */
 enum sm_status sm_model_build(const char *name, const struct sm_model_opt *opt, struct sm_graph *g,
 			      struct sm_heads *heads, struct sm_err *err);
 

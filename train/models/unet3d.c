@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* 3-D U-Net (Cicek et al. 2016) as the BraTS notebooks have it: no norm, nearest up-sampling, skip before up
- * in the concatenation, independent sigmoid outputs. */
+/* 3-D U-Net (Cicek et al. 2016) as the BraTS notebooks have it: no norm, nearest up-sampling, skip
+ * before up in the concatenation, independent sigmoid outputs. */
 #include <stdio.h>
 
 #include "train/models/builders.h"
@@ -46,6 +46,7 @@ void sm_build_unet3d(struct sm_graph *g, const struct sm_model_opt *o, struct sm
 		x = sm_g_concat(g, (int[]){skip[l], x}, 2);
 		x = pair(g, o, x, dec[l], up[l]);
 	}
-	heads->logits = sm_g_conv(g, x, "head", (struct sm_conv){.out = o->classes, .k = {1, 1, 1}});
+	heads->logits =
+	    sm_g_conv(g, x, "head", (struct sm_conv){.out = o->classes, .k = {1, 1, 1}});
 	heads->prob = sm_g_output(g, sm_g_sigmoid(g, heads->logits), "p");
 }

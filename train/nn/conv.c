@@ -15,20 +15,22 @@ const struct conv_kernel *conv_kernel_at(size_t i)
 enum sm_status conv_desc_check(const struct conv_desc *d, struct sm_err *err)
 {
 	if (d->n < 1 || d->ic < 1 || d->oc < 1)
-		return SM_FAIL(err, SM_USAGE, "convolution: batch %d, channels %d to %d, must be >= 1", d->n,
+		return SM_FAIL(err, SM_USAGE,
+			       "convolution: batch %d, channels %d to %d, must be >= 1", d->n,
 			       d->ic, d->oc);
 	for (int i = 0; i < 3; i++) {
-		if (d->in[i] < 1 || d->k[i] < 1 || d->stride[i] < 1 || d->lo[i] < 0 || d->hi[i] < 0 ||
-		    d->lo[i] >= d->k[i] || d->hi[i] >= d->k[i])
-			return SM_FAIL(err, SM_USAGE,
-				       "convolution: axis %d has size %d, kernel %d, stride %d, padding %d "
-				       "and %d; sizes must be >= 1 and padding below the kernel's size",
-				       i, d->in[i], d->k[i], d->stride[i], d->lo[i], d->hi[i]);
+		if (d->in[i] < 1 || d->k[i] < 1 || d->stride[i] < 1 || d->lo[i] < 0 ||
+		    d->hi[i] < 0 || d->lo[i] >= d->k[i] || d->hi[i] >= d->k[i])
+			return SM_FAIL(
+			    err, SM_USAGE,
+			    "convolution: axis %d has size %d, kernel %d, stride %d, padding %d "
+			    "and %d; sizes must be >= 1 and padding below the kernel's size",
+			    i, d->in[i], d->k[i], d->stride[i], d->lo[i], d->hi[i]);
 		int room = d->in[i] + d->lo[i] + d->hi[i] - d->k[i];
 		if (room < 0 || d->out[i] != room / d->stride[i] + 1)
 			return SM_FAIL(err, SM_USAGE,
-				       "convolution: axis %d of size %d is too small for kernel %d", i,
-				       d->in[i], d->k[i]);
+				       "convolution: axis %d of size %d is too small for kernel %d",
+				       i, d->in[i], d->k[i]);
 	}
 	return SM_OK;
 }
@@ -57,7 +59,8 @@ enum sm_status conv_plan_create(struct conv_lib *lib, const struct conv_desc *d,
 	if (!p)
 		return SM_FAIL(err, SM_BUDGET, "convolution plan: out of memory");
 	enum sm_status st = SM_USAGE;
-	SM_FAIL(err, SM_USAGE, "convolution: no kernel called \"%s\" does this shape", only ? only : "");
+	SM_FAIL(err, SM_USAGE, "convolution: no kernel called \"%s\" does this shape",
+		only ? only : "");
 	for (size_t i = 0; conv_kernel_at(i); i++) {
 		const struct conv_kernel *k = conv_kernel_at(i);
 		if (only ? strcmp(only, k->name) != 0 : false)

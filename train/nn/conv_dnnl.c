@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The only file that knows oneDNN (2.x C API). Channels-last activations, weights in whatever order the library asks
- * for, scratchpads in our arena. Its reference code, 100 to 1000 times slower, is refused. */
+/* The only file that knows oneDNN (2.x C API). Channels-last activations, weights in whatever order
+ * the library asks for, scratchpads in our arena. Its reference code, 100 to 1000 times slower, is
+ * refused. */
 #include "train/nn/conv.h"
 
 #include <dnnl.h>
@@ -32,8 +33,8 @@ static enum sm_status check(dnnl_status_t st, const char *what, struct sm_err *e
 	if (st == dnnl_success)
 		return SM_OK;
 	enum sm_status code = st == dnnl_unimplemented || st == dnnl_invalid_arguments ? SM_USAGE
-			      : st == dnnl_out_of_memory				? SM_BUDGET
-										: SM_INTERNAL;
+			      : st == dnnl_out_of_memory                               ? SM_BUDGET
+							 : SM_INTERNAL;
 	return SM_FAIL(err, code, "oneDNN: %s failed with status %d", what, (int)st);
 }
 
@@ -45,8 +46,8 @@ enum sm_status conv_lib_create(struct conv_lib **out, struct sm_err *err)
 		return SM_FAIL(err, SM_BUDGET, "oneDNN: out of memory");
 	enum sm_status st = check(dnnl_engine_create(&lib->engine, dnnl_cpu, 0), "engine", err);
 	if (st == SM_OK)
-		st = check(dnnl_stream_create(&lib->stream, lib->engine, dnnl_stream_in_order), "stream",
-			   err);
+		st = check(dnnl_stream_create(&lib->stream, lib->engine, dnnl_stream_in_order),
+			   "stream", err);
 	if (st != SM_OK) {
 		conv_lib_free(lib);
 		return st;
@@ -105,7 +106,8 @@ static enum sm_status make_attr(bool relu, dnnl_primitive_attr_t *attr, struct s
 	st = st ? st : dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
 	if (relu) {
 		st = st ? st : dnnl_post_ops_create(&ops);
-		st = st ? st : dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu, 0.0f, 0.0f);
+		st = st ? st
+			: dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu, 0.0f, 0.0f);
 		st = st ? st : dnnl_primitive_attr_set_post_ops(*attr, ops);
 		if (ops)
 			dnnl_post_ops_destroy(ops);
@@ -122,21 +124,21 @@ static dnnl_status_t make_pd(const struct conv_plan *p, struct mds *m, dnnl_prim
 	dnnl_engine_t eng = p->lib->engine;
 	bool fwd = p->pass == SM_FORWARD;
 	dnnl_status_t st = dnnl_dilated_convolution_forward_desc_init(
-		&cd, dnnl_forward_training, dnnl_convolution_direct, &m->x, &m->w,
-		fwd && p->d.bias ? &m->bias : NULL, &m->y, m->stride, m->dilate, m->lo, m->hi);
+	    &cd, dnnl_forward_training, dnnl_convolution_direct, &m->x, &m->w,
+	    fwd && p->d.bias ? &m->bias : NULL, &m->y, m->stride, m->dilate, m->lo, m->hi);
 	if (st)
 		return st;
 	if (fwd)
 		return dnnl_primitive_desc_create(pd, &cd, attr, eng, NULL);
 	st = dnnl_primitive_desc_create(&hint, &cd, NULL, eng, NULL);
 	if (!st && p->pass == SM_BACKWARD_DATA)
-		st = dnnl_dilated_convolution_backward_data_desc_init(&cd, dnnl_convolution_direct, &m->x,
-								      &m->w, &m->y, m->stride, m->dilate,
-								      m->lo, m->hi);
+		st = dnnl_dilated_convolution_backward_data_desc_init(
+		    &cd, dnnl_convolution_direct, &m->x, &m->w, &m->y, m->stride, m->dilate, m->lo,
+		    m->hi);
 	else if (!st)
 		st = dnnl_dilated_convolution_backward_weights_desc_init(
-			&cd, dnnl_convolution_direct, &m->x, &m->w, NULL, &m->y, m->stride, m->dilate,
-			m->lo, m->hi);
+		    &cd, dnnl_convolution_direct, &m->x, &m->w, NULL, &m->y, m->stride, m->dilate,
+		    m->lo, m->hi);
 	if (!st)
 		st = dnnl_primitive_desc_create(pd, &cd, attr, eng, hint);
 	if (hint)
@@ -157,8 +159,8 @@ static dnnl_status_t make_reorder(const struct conv_plan *p, struct priv *q,
 	bool out = p->pass == SM_BACKWARD_WEIGHTS;
 	dnnl_engine_t eng = p->lib->engine;
 	dnnl_primitive_desc_t pd = NULL;
-	dnnl_status_t st = dnnl_reorder_primitive_desc_create(&pd, out ? w : plain, eng, out ? plain : w,
-							      eng, NULL);
+	dnnl_status_t st = dnnl_reorder_primitive_desc_create(&pd, out ? w : plain, eng,
+							      out ? plain : w, eng, NULL);
 	st = st ? st : dnnl_primitive_create(&q->reorder, pd);
 	if (pd)
 		dnnl_primitive_desc_destroy(pd);
@@ -174,11 +176,12 @@ static enum sm_status finish(struct conv_plan *p, struct mds *m, dnnl_primitive_
 	dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &info);
 	snprintf(p->impl, sizeof p->impl, "%s", info);
 	if (strstr(info, "ref"))
-		return SM_FAIL(err, SM_USAGE, "oneDNN: only its slow reference code (%s) does this", info);
+		return SM_FAIL(err, SM_USAGE, "oneDNN: only its slow reference code (%s) does this",
+			       info);
 	const dnnl_memory_desc_t *w = dnnl_primitive_desc_query_md(
-		pd, grad ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
+	    pd, grad ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
 	const dnnl_memory_desc_t *scratch =
-		dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
+	    dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
 	q->w_bytes = dnnl_memory_desc_get_size(w);
 	q->plain_bytes = dnnl_memory_desc_get_size(&m->plain);
 	q->scratch_bytes = dnnl_memory_desc_get_size(scratch);
@@ -308,9 +311,5 @@ static bool fits(const struct conv_desc *d, enum sm_pass pass)
 	return true;
 }
 
-const struct conv_kernel conv_dnnl = {.name = "dnnl",
-				      .fits = fits,
-				      .create = create,
-				      .pack = pack,
-				      .run = run,
-				      .destroy = destroy};
+const struct conv_kernel conv_dnnl = {
+    .name = "dnnl", .fits = fits, .create = create, .pack = pack, .run = run, .destroy = destroy};

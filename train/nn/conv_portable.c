@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reference: plain loops over any shape, bits independent of threads and of the CPU. Each output
- * element is summed by one thread in a fixed order of taps and channels. */
+/* The reference: plain loops over any shape, bits independent of threads and of the CPU. Each
+ * output element is summed by one thread in a fixed order of taps and channels. */
 #include "train/nn/conv.h"
 #include "train/nn/op.h"
 
@@ -70,8 +70,8 @@ static int out_at(const struct conv_desc *d, int i, int x, int k)
 {
 	int at = x + d->lo[i] - k;
 	return at >= 0 && at % d->stride[i] == 0 && at / d->stride[i] < d->out[i]
-		       ? at / d->stride[i]
-		       : -1;
+		   ? at / d->stride[i]
+		   : -1;
 }
 
 /* One line (n, pd, ph) of the tensor written: outputs for forward, inputs for backward-data. */
@@ -98,7 +98,8 @@ static void line(const struct conv_plan *p, const struct conv_args *a, size_t in
 					int qw = at(d, 2, pw, kw);
 					if (qd < 0 || qh < 0 || qw < 0)
 						continue;
-					size_t row = ((n * from[0] + qd) * from[1] + qh) * from[2] + qw;
+					size_t row =
+					    ((n * from[0] + qd) * from[1] + qh) * from[2] + qw;
 					size_t tap = (size_t)(kd * d->k[1] + kh) * d->k[2] + kw;
 					row_times(src + row * ni, w + tap * ni * nj, y, ni, nj);
 				}
@@ -128,8 +129,10 @@ static void weights_of(const struct conv_plan *p, const struct conv_args *a, siz
 				int id = in_at(d, 0, od, kd), ih = in_at(d, 1, oh, kh);
 				if (id < 0 || ih < 0)
 					continue;
-				size_t out = (((size_t)n * d->out[0] + od) * d->out[1] + oh) * d->out[2];
-				size_t in = (((size_t)n * d->in[0] + id) * d->in[1] + ih) * d->in[2];
+				size_t out =
+				    (((size_t)n * d->out[0] + od) * d->out[1] + oh) * d->out[2];
+				size_t in =
+				    (((size_t)n * d->in[0] + id) * d->in[1] + ih) * d->in[2];
 				for (int ow = 0; ow < d->out[2]; ow++) {
 					int iw = in_at(d, 2, ow, kw);
 					if (iw >= 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Weight gradients whose bits do not depend on the number of threads: oneDNN shares the sum out to as many
- * threads as there are. Here the output is cut into slabs by a rule of the shape alone (samples, then depth, or
- * height when there is no depth), each slab is one single-threaded run with its own result, threads take
- * slabs, and the results are added in the order of the slabs. */
+/* Weight gradients whose bits do not depend on the number of threads: oneDNN shares the sum out to
+ * as many threads as there are. Here the output is cut into slabs by a rule of the shape alone
+ * (samples, then depth, or height when there is no depth), each slab is one single-threaded run
+ * with its own result, threads take slabs, and the results are added in the order of the slabs. */
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,8 +37,8 @@ static int cut_axis(const struct conv_desc *d)
 	return d->in[0] == 1 && d->out[0] == 1 ? 1 : 0;
 }
 
-/* Pieces along the cut axis of one sample, 1 when there are samples enough. Single planes cost a third
- * more (measured), so that they are taken only where there are no more than three. */
+/* Pieces along the cut axis of one sample, 1 when there are samples enough. Single planes cost a
+ * third more (measured), so that they are taken only where there are no more than three. */
 static int pieces(const struct conv_desc *d)
 {
 	int want = (SLABS + d->n - 1) / d->n, out = d->out[cut_axis(d)];
@@ -51,7 +51,8 @@ static bool fits(const struct conv_desc *d, enum sm_pass pass)
 	return pass == SM_BACKWARD_WEIGHTS && (d->n > 1 || pieces(d) > 1);
 }
 
-/* The part of d that makes outputs [from, to) of axis `axis`; *first is the input line it starts at. */
+/* The part of d that makes outputs [from, to) of axis `axis`; *first is the input line it starts
+ * at. */
 static bool piece_of(const struct conv_desc *d, int axis, int from, int to, struct conv_desc *part,
 		     int *first)
 {
@@ -101,11 +102,12 @@ static enum sm_status cut(struct conv_plan *p, struct sm_err *err)
 			struct conv_desc part;
 			int from = d->out[axis] * k / per, to = d->out[axis] * (k + 1) / per, first;
 			if (!piece_of(d, axis, from, to, &part, &first))
-				return SM_FAIL(err, SM_USAGE, "convolution: a slab lies in the padding");
+				return SM_FAIL(err, SM_USAGE,
+					       "convolution: a slab lies in the padding");
 			part.n = n1 - n0;
-			SM_TRY(add_slab(p, &part,
-					n0 * x_sample + first * line_size(d->in, axis, d->ic),
-					n0 * y_sample + from * line_size(d->out, axis, d->oc), err));
+			SM_TRY(add_slab(
+			    p, &part, n0 * x_sample + first * line_size(d->in, axis, d->ic),
+			    n0 * y_sample + from * line_size(d->out, axis, d->oc), err));
 		}
 	}
 	return SM_OK;
@@ -163,8 +165,8 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 	}
 	size_t count = (size_t)p->d.ic * p->d.oc * p->d.k[0] * p->d.k[1] * p->d.k[2];
 	for (int i = 0; i < q->count; i++)
-		op_add_to(a->gw, (const float *)(const void *)((char *)a->ws + i * q->gw_bytes), count,
-			  p->d.threads);
+		op_add_to(a->gw, (const float *)(const void *)((char *)a->ws + i * q->gw_bytes),
+			  count, p->d.threads);
 	return SM_OK;
 }
 
@@ -182,4 +184,4 @@ static void destroy(struct conv_plan *p)
 }
 
 const struct conv_kernel conv_dnnl_slab = {
-	.name = "dnnl_slab", .fits = fits, .create = create, .run = run, .destroy = destroy};
+    .name = "dnnl_slab", .fits = fits, .create = create, .run = run, .destroy = destroy};

@@ -7,7 +7,7 @@
 
 static const struct op_row rows[] = {
 #define X(id, name, onnx, flags) {name, onnx, flags, &op_##id},
-	OP_TABLE(X)
+    OP_TABLE(X)
 #undef X
 };
 
@@ -104,8 +104,9 @@ static int add_param(struct param **array, int *count, size_t *total, struct par
 		if (strcmp((*array)[i].name, p->name) != 0)
 			continue;
 		if (memcmp((*array)[i].pub.shape, p->pub.shape, sizeof p->pub.shape) != 0)
-			return SM_FAIL(err, SM_USAGE, "parameter %s: used before with another shape",
-				       p->name), -1;
+			return SM_FAIL(err, SM_USAGE,
+				       "parameter %s: used before with another shape", p->name),
+			       -1;
 		free(p->name);
 		return i;
 	}
@@ -124,7 +125,8 @@ int graph_param(struct sm_graph *g, const char *prefix, const char *leaf, int ra
 {
 	struct param p = {.init = init_find(init), .fan_in = fan_in, .fan_out = fan_out};
 	if (!p.init)
-		return SM_FAIL(err, SM_USAGE, "layer %s: unknown initialiser \"%s\"", prefix, init), -1;
+		return SM_FAIL(err, SM_USAGE, "layer %s: unknown initialiser \"%s\"", prefix, init),
+		       -1;
 	p.name = sm_strf("%s.%s", prefix, leaf);
 	if (!p.name)
 		return SM_FAIL(err, SM_BUDGET, "network graph: out of memory"), -1;
@@ -172,7 +174,8 @@ int graph_add(struct sm_graph *g, enum op_kind kind, const char *name, const int
 	n.save_block = n.ws_forward_block = n.ws_backward_block = n.packed_block = -1;
 	for (int i = 0; i < nin; i++) {
 		if (in[i] < 0 || in[i] >= g->tensors)
-			return sm_graph_fail(g, "operator %s: input %d is not a tensor", rows[kind].name, i);
+			return sm_graph_fail(g, "operator %s: input %d is not a tensor",
+					     rows[kind].name, i);
 		n.in[i] = in[i];
 	}
 	for (int i = 0; i < OP_MAX_IN; i++)
@@ -189,8 +192,9 @@ int graph_add(struct sm_graph *g, enum op_kind kind, const char *name, const int
 	struct sm_err err = {0};
 	enum sm_status st = rows[kind].impl->shape(g, &n, &out, &err);
 	if (st == SM_OK && sm_shape_count(out) == 0)
-		st = SM_FAIL(&err, SM_USAGE, "layer %s: output of %dx%dx%dx%dx%d is empty or too large",
-			     n.name, out.n, out.d, out.h, out.w, out.c);
+		st = SM_FAIL(&err, SM_USAGE,
+			     "layer %s: output of %dx%dx%dx%dx%d is empty or too large", n.name,
+			     out.n, out.d, out.h, out.w, out.c);
 	if (st != SM_OK) {
 		free(n.name);
 		g->err = err;

@@ -36,10 +36,13 @@ static double small(double in, double out)
 }
 
 static const struct init_row table[] = {
-	{"he_normal", false, he, 0},          {"he_uniform", true, he_width, 0},
-	{"xavier_normal", false, xavier, 0},  {"xavier_uniform", true, xavier_width, 0},
-	{"normal_0.02", false, small, 0},     {"zeros", false, NULL, 0},
-	{"ones", false, NULL, 1},
+    {"he_normal", false, he, 0},
+    {"he_uniform", true, he_width, 0},
+    {"xavier_normal", false, xavier, 0},
+    {"xavier_uniform", true, xavier_width, 0},
+    {"normal_0.02", false, small, 0},
+    {"zeros", false, NULL, 0},
+    {"ones", false, NULL, 1},
 };
 
 const struct init_row *init_find(const char *name)
@@ -64,7 +67,8 @@ void init_fill(const struct param *p, uint64_t seed, float *w, int threads)
 		for (size_t k = i; k < end; k++) {
 			double v = (double)p->init->constant;
 			if (p->init->scale)
-				v = scale * (p->init->uniform ? 2 * sm_rng_f64(&rng) - 1 : sm_rng_normal(&rng));
+				v = scale * (p->init->uniform ? 2 * sm_rng_f64(&rng) - 1
+							      : sm_rng_normal(&rng));
 			w[k] = (float)v;
 		}
 	}

@@ -8,7 +8,7 @@
 #include "train/nn/conv.h"
 
 /* Libraries, generated code and small tables of a process with a net, measured. */
-#define CODE_BYTES ((size_t)40 << 20)
+#define CODE_BYTES ((size_t)24 << 20)
 
 int net_threads_enter(const struct sm_net *net)
 {
@@ -43,7 +43,8 @@ static void find_gradients(struct sm_graph *g)
 {
 	for (int i = 0; i < g->nodes; i++) {
 		struct node *n = &g->node[i];
-		/* An input's value[0] asks for its gradient: used by tests and by input optimisation. */
+		/* An input's value[0] asks for its gradient: used by tests and by input
+		 * optimisation. */
 		bool wants = n->param[0] >= 0 || (n->kind == OP_KIND_input && n->attr.value[0] > 0);
 		for (int k = 0; k < n->nin; k++)
 			wants |= g->tensor[n->in[k]].wants_grad;
@@ -90,7 +91,8 @@ static enum sm_status tensor_blocks(struct sm_net *net, struct sm_err *err)
 	for (int i = 0; i < g->tensors; i++) {
 		struct tensor *t = &g->tensor[i];
 		bool input = g->node[t->producer].kind == OP_KIND_input;
-		/* Inputs are filled before the run and keep their contents; outputs are read after. */
+		/* Inputs are filled before the run and keep their contents; outputs are read after.
+		 */
 		t->block = add_block(net, t->count * sizeof(float), input ? 0 : t->producer,
 				     input || t->is_output ? end : t->producer, err);
 		if (t->block < 0)
@@ -125,19 +127,21 @@ static enum sm_status node_blocks(struct sm_net *net, int i, struct sm_err *err)
 	struct sm_graph *g = net->g;
 	struct node *n = &g->node[i];
 	int back = 2 * g->nodes - 1 - i;
-	if (n->save && (n->save_block = add_block(net, n->save, i, n->runs_backward ? back : i, err)) < 0)
+	if (n->save &&
+	    (n->save_block = add_block(net, n->save, i, n->runs_backward ? back : i, err)) < 0)
 		return err->code;
 	if (n->ws_forward && (n->ws_forward_block = add_block(net, n->ws_forward, i, i, err)) < 0)
 		return err->code;
 	if (!n->runs_backward)
 		return SM_OK;
-	if (n->ws_backward && (n->ws_backward_block = add_block(net, n->ws_backward, back, back, err)) < 0)
+	if (n->ws_backward &&
+	    (n->ws_backward_block = add_block(net, n->ws_backward, back, back, err)) < 0)
 		return err->code;
 	for (int k = 0; k < n->nin; k++) {
 		if (!grad_flows(g, n, k) || !n->acc[k] || (op_row(n->kind)->flags & OP_ACC))
 			continue;
 		n->add_block[k] =
-			add_block(net, g->tensor[n->in[k]].count * sizeof(float), back, back, err);
+		    add_block(net, g->tensor[n->in[k]].count * sizeof(float), back, back, err);
 		if (n->add_block[k] < 0)
 			return err->code;
 	}
@@ -196,13 +200,15 @@ static enum sm_status check_options(struct sm_net *net, const struct sm_net_opt 
 		net->optim = *opt->optim;
 		net->optim_row = optim_find(opt->optim->name);
 		if (!net->optim_row)
-			return SM_FAIL(err, SM_USAGE, "optimiser \"%s\" is unknown; known are adam, sgd",
+			return SM_FAIL(err, SM_USAGE,
+				       "optimiser \"%s\" is unknown; known are adam, sgd",
 				       opt->optim->name ? opt->optim->name : "");
 	}
 	for (int i = 0; i < net->g->nodes; i++) {
 		struct sm_shape s = net->g->tensor[net->g->node[i].out].shape;
 		if (net->batch && s.n != net->batch)
-			return SM_FAIL(err, SM_USAGE, "network: inputs with batch %d and %d", net->batch, s.n);
+			return SM_FAIL(err, SM_USAGE, "network: inputs with batch %d and %d",
+				       net->batch, s.n);
 		net->batch = s.n;
 	}
 	if (!net->batch)
@@ -271,14 +277,16 @@ static enum sm_status check_budget(const struct sm_net *net, const struct sm_mem
 	size_t each = f->arena / net->batch;
 	size_t fits = free_bytes > fixed && each ? (free_bytes - fixed) / each : 0;
 	if (!fits)
-		return SM_FAIL(err, SM_BUDGET,
-			       "network: batch %d needs %zu MiB, %zu MiB are allowed, and not even batch 1 "
-			       "would fit",
-			       net->batch, f->total >> 20, free_bytes >> 20);
-	return SM_FAIL(err, SM_BUDGET,
-		       "network: batch %d needs %zu MiB, %zu MiB are allowed; the largest batch that fits is "
-		       "about %zu",
-		       net->batch, f->total >> 20, free_bytes >> 20, fits);
+		return SM_FAIL(
+		    err, SM_BUDGET,
+		    "network: batch %d needs %zu MiB, %zu MiB are allowed, and not even batch 1 "
+		    "would fit",
+		    net->batch, f->total >> 20, free_bytes >> 20);
+	return SM_FAIL(
+	    err, SM_BUDGET,
+	    "network: batch %d needs %zu MiB, %zu MiB are allowed; the largest batch that fits is "
+	    "about %zu",
+	    net->batch, f->total >> 20, free_bytes >> 20, fits);
 }
 
 static void *at_block(struct sm_net *net, int block)
@@ -302,9 +310,12 @@ enum sm_status sm_net_alloc(struct sm_net *net, struct sm_mem *mem, struct sm_er
 	if (net->opt.train)
 		ok = (net->grads = sm_calloc(mem, n, sizeof(float), "gradients", err)) && ok;
 	for (int i = 0; net->optim_row && i < net->optim_row->arrays; i++)
-		ok = (net->optim_state[i] = sm_calloc(mem, n, sizeof(float), "optimiser", err)) && ok;
+		ok = (net->optim_state[i] = sm_calloc(mem, n, sizeof(float), "optimiser", err)) &&
+		     ok;
 	if (net->forecast.packed)
-		ok = (net->packed = sm_calloc(mem, net->forecast.packed, 1, "packed weights", err)) && ok;
+		ok = (net->packed =
+			  sm_calloc(mem, net->forecast.packed, 1, "packed weights", err)) &&
+		     ok;
 	if (!ok)
 		return err->code; /* sm_net_free releases the rest */
 	net->sample = net->loss + (size_t)net->losses * net->batch;
@@ -341,7 +352,8 @@ void sm_net_init(struct sm_net *net, uint64_t seed)
 {
 	struct sm_graph *g = net->g;
 	for (int i = 0; i < g->params; i++)
-		init_fill(&g->param[i], seed, net->weights + g->param[i].pub.offset, net->opt.threads);
+		init_fill(&g->param[i], seed, net->weights + g->param[i].pub.offset,
+			  net->opt.threads);
 	for (int i = 0; i < g->states; i++)
 		for (size_t k = 0; k < g->state[i].pub.count; k++)
 			net->state[g->state[i].pub.offset + k] = g->state[i].value;

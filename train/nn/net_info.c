@@ -119,7 +119,8 @@ static void print_layer(const struct sm_net *net, const struct node *n, FILE *ou
 	static const char *const tag[] = {"fwd", "data", "weights"};
 	for (int p = 0; p < SM_PASSES; p++)
 		if (n->plan[p])
-			fprintf(out, "  %s=%s(%s)", tag[p], n->plan[p]->kernel->name, n->plan[p]->impl);
+			fprintf(out, "  %s=%s(%s)", tag[p], n->plan[p]->kernel->name,
+				n->plan[p]->impl);
 	fputc('\n', out);
 }
 
@@ -135,5 +136,6 @@ void sm_net_print(const struct sm_net *net, FILE *out)
 		"activations %.1f (without reuse %.1f), packed weights %.1f, code %.1f\n",
 		net->g->param_count, (double)f->total / 1048576, (double)f->params / 1048576,
 		(double)f->grads / 1048576, (double)f->optim / 1048576, (double)f->arena / 1048576,
-		(double)f->unplanned / 1048576, (double)f->packed / 1048576, (double)f->code / 1048576);
+		(double)f->unplanned / 1048576, (double)f->packed / 1048576,
+		(double)f->code / 1048576);
 }

@@ -192,7 +192,8 @@ enum sm_status sm_net_update(struct sm_net *net, double lr, double *norm, struct
 		*norm = size;
 	if (!isfinite(size))
 		return SM_FAIL(err, SM_INPUT,
-			       "training: the gradient is not finite after %llu updates; the weights were left "
+			       "training: the gradient is not finite after %llu updates; the "
+			       "weights were left "
 			       "as they were",
 			       (unsigned long long)net->optim_steps);
 	float scale = clip > 0 && size > clip ? (float)(clip / size) : 1.0f;
@@ -202,8 +203,8 @@ enum sm_status sm_net_update(struct sm_net *net, double lr, double *norm, struct
 	for (size_t i = 0; i < n; i += CHUNK) {
 		float *state[2] = {net->optim_state[0] + i,
 				   net->optim_state[1] ? net->optim_state[1] + i : NULL};
-		o->update(&net->optim, net->optim_steps, (float)lr, scale, net->weights + i, net->grads + i,
-			  state, n - i < CHUNK ? n - i : CHUNK);
+		o->update(&net->optim, net->optim_steps, (float)lr, scale, net->weights + i,
+			  net->grads + i, state, n - i < CHUNK ? n - i : CHUNK);
 	}
 	net->repack = true;
 	return SM_OK;

@@ -45,7 +45,8 @@ int sm_graph_fail(struct sm_graph *g, const char *fmt, ...) __attribute__((forma
 struct sm_shape sm_graph_shape(const struct sm_graph *g, int x);
 
 enum sm_pad {
-	SM_PAD_SAME = 0, /* out = ceil(in / stride); the odd zero goes behind, as TensorFlow and ONNX SAME_UPPER */
+	SM_PAD_SAME = 0, /* out = ceil(in / stride); the odd zero goes behind, as TensorFlow and
+			    ONNX SAME_UPPER */
 	SM_PAD_EXPLICIT, /* pad_lo / pad_hi zeros before / behind */
 };
 
@@ -56,14 +57,14 @@ enum sm_fuse {
 
 /* Convolution; zeroed fields have the stated defaults. {out, .k = {3,3,3}} is the usual one. */
 struct sm_conv {
-	int out;            /* output channels */
-	int k[3];           /* kernel over D,H,W; 0 = 1 */
-	int stride[3];      /* 0 = 1 */
-	enum sm_pad pad;    /* transposed: SAME means out = in * stride */
+	int out;         /* output channels */
+	int k[3];        /* kernel over D,H,W; 0 = 1 */
+	int stride[3];   /* 0 = 1 */
+	enum sm_pad pad; /* transposed: SAME means out = in * stride */
 	int pad_lo[3], pad_hi[3];
 	bool no_bias;
-	enum sm_fuse fuse;  /* activation applied to the output in the same pass */
-	const char *init;   /* row of the initialisers' table; NULL = "he_normal" */
+	enum sm_fuse fuse; /* activation applied to the output in the same pass */
+	const char *init;  /* row of the initialisers' table; NULL = "he_normal" */
 };
 
 /* Tensors filled by the caller before each run. name is how sm_net_buffer finds it. */
@@ -83,22 +84,24 @@ int sm_g_batch_norm(struct sm_graph *g, int x, const char *name, float eps, floa
 int sm_g_instance_norm(struct sm_graph *g, int x, const char *name, float eps);
 
 /* Operators without parameters. */
-int sm_g_max_pool(struct sm_graph *g, int x, int kd, int kh, int kw); /* stride = kernel, no padding */
-int sm_g_upsample(struct sm_graph *g, int x, int fd, int fh, int fw); /* nearest, by these factors */
+int sm_g_max_pool(struct sm_graph *g, int x, int kd, int kh,
+		  int kw); /* stride = kernel, no padding */
+int sm_g_upsample(struct sm_graph *g, int x, int fd, int fh,
+		  int fw);                                    /* nearest, by these factors */
 int sm_g_concat(struct sm_graph *g, const int *x, int count); /* over channels, 2..8 tensors */
 int sm_g_add(struct sm_graph *g, int a, int b);
 int sm_g_relu(struct sm_graph *g, int x);
 int sm_g_leaky_relu(struct sm_graph *g, int x, float slope);
 int sm_g_sigmoid(struct sm_graph *g, int x);
-int sm_g_softmax(struct sm_graph *g, int x);                /* over channels */
+int sm_g_softmax(struct sm_graph *g, int x); /* over channels */
 /* Zeroes with probability rate and scales the rest by 1/(1-rate) while training. */
 int sm_g_dropout(struct sm_graph *g, int x, float rate);
-int sm_g_detach(struct sm_graph *g, int x);                 /* no gradient goes back through it */
+int sm_g_detach(struct sm_graph *g, int x); /* no gradient goes back through it */
 
 /* Losses: one value a sample; the net's loss is the sum over loss nodes of weight * mean over the
  * samples that count (sm_net_set_valid).
- * Soft Dice: 1 - mean over c of (2 sum(t p) + e) / (sum t^2 + sum p^2 + e), sums over D,H,W, e = 1e-5.
- * BCE: mean over D,H,W,C of max(z,0) - z t + log(1 + exp(-|z|)). */
+ * Soft Dice: 1 - mean over c of (2 sum(t p) + e) / (sum t^2 + sum p^2 + e), sums over D,H,W, e =
+ * 1e-5. BCE: mean over D,H,W,C of max(z,0) - z t + log(1 + exp(-|z|)). */
 int sm_g_loss_dice(struct sm_graph *g, int p, int target, float weight);
 int sm_g_loss_bce(struct sm_graph *g, int logits, int target, float weight);
 
@@ -127,18 +130,18 @@ struct sm_net_opt {
 	int threads;                  /* >= 1 */
 	uint64_t seed;                /* of dropout */
 	const struct sm_optim *optim; /* NULL: none (inference) */
-	const char *kernel;           /* NULL: by rule; else only this row of the convolution kernels */
-	bool profile;                 /* keep per-layer times */
+	const char *kernel; /* NULL: by rule; else only this row of the convolution kernels */
+	bool profile;       /* keep per-layer times */
 };
 
 /* What a net needs, in bytes; known after sm_net_plan, before anything big is allocated. */
 struct sm_forecast {
 	size_t params, grads, optim, state; /* flat arrays; state = running statistics */
-	size_t arena;                       /* activations, their gradients, saved data, workspaces */
-	size_t packed;                      /* weights in the kernels' own order kept between runs */
-	size_t code;                        /* generated machine code and descriptors (estimate) */
+	size_t arena;  /* activations, their gradients, saved data, workspaces */
+	size_t packed; /* weights in the kernels' own order kept between runs */
+	size_t code;   /* generated machine code and descriptors (estimate) */
 	size_t total;
-	size_t unplanned;                   /* what the arena would be if no block was reused */
+	size_t unplanned; /* what the arena would be if no block was reused */
 };
 
 /* Plans: shapes, kernel choice, memory. Takes g (freed with the net, and on failure too). */
@@ -152,12 +155,12 @@ enum sm_status sm_net_alloc(struct sm_net *net, struct sm_mem *mem, struct sm_er
 
 void sm_net_free(struct sm_net *net); /* NULL is fine */
 
-/* Fills all weights from the initialisers, keyed by (seed, parameter name): the order of layers does
- * not matter. Running statistics become mean 0, variance 1; optimiser state and step 0. */
+/* Fills all weights from the initialisers, keyed by (seed, parameter name): the order of layers
+ * does not matter. Running statistics become mean 0, variance 1; optimiser state and step 0. */
 void sm_net_init(struct sm_net *net, uint64_t seed);
 
-/* The buffer of an input or output by name, NULL when there is none; shape may be NULL. Owned by the
- * net. Inputs keep their contents over a run; outputs are valid until the next run. */
+/* The buffer of an input or output by name, NULL when there is none; shape may be NULL. Owned by
+ * the net. Inputs keep their contents over a run; outputs are valid until the next run. */
 float *sm_net_buffer(struct sm_net *net, const char *name, struct sm_shape *shape);
 
 /* From now on only the first n samples of the batch count in loss and gradient (a last, partial
@@ -172,8 +175,8 @@ enum sm_status sm_net_forward(struct sm_net *net, struct sm_err *err);
 enum sm_status sm_net_eval(struct sm_net *net, double *loss, struct sm_err *err);
 enum sm_status sm_net_step(struct sm_net *net, uint64_t step, double *loss, struct sm_err *err);
 
-/* Clips and applies the gradients by the optimiser with learning rate lr. Returns the L2 norm of the
- * gradient before clipping through norm (may be NULL). */
+/* Clips and applies the gradients by the optimiser with learning rate lr. Returns the L2 norm of
+ * the gradient before clipping through norm (may be NULL). */
 enum sm_status sm_net_update(struct sm_net *net, double lr, double *norm, struct sm_err *err);
 
 /* Loss of each sample of the last eval/step (weighted sum over loss nodes), batch values. */
@@ -183,9 +186,9 @@ const double *sm_net_sample_loss(const struct sm_net *net);
 
 struct sm_param {
 	const char *name;
-	int rank;          /* 1 or 5 */
-	int shape[5];      /* PyTorch order */
-	size_t offset;     /* first element in the flat array */
+	int rank;      /* 1 or 5 */
+	int shape[5];  /* PyTorch order */
+	size_t offset; /* first element in the flat array */
 	size_t count;
 };
 
@@ -201,37 +204,36 @@ void sm_net_touch(struct sm_net *net);
 const struct sm_param *sm_net_states(const struct sm_net *net, size_t *count);
 float *sm_net_state_values(struct sm_net *net);
 /* Optimiser: its arrays have sm_net_weight_count elements each; names are like "adam.m". *steps is
- * the number of updates done, to be saved and restored with the arrays. NULL when i is too large. */
+ * the number of updates done, to be saved and restored with the arrays. NULL when i is too large.
+ */
 float *sm_net_optim_array(struct sm_net *net, int i, const char **name);
 uint64_t *sm_net_optim_steps(struct sm_net *net);
 
 /* ---- report --------------------------------------------------------------------------------- */
 
-/* Table of layers: name, operator, output shape, parameters, and for convolutions the kernel chosen for each
- * pass with the library's implementation name. */
+/* Table of layers: name, operator, output shape, parameters, and for convolutions the kernel chosen
+ * for each pass with the library's implementation name. */
 void sm_net_print(const struct sm_net *net, FILE *out);
 
-enum sm_pass {
-	SM_FORWARD = 0,
-	SM_BACKWARD_DATA,
-	SM_BACKWARD_WEIGHTS,
-	SM_PASSES
-};
+enum sm_pass { SM_FORWARD = 0, SM_BACKWARD_DATA, SM_BACKWARD_WEIGHTS, SM_PASSES };
 
 /* One layer of a net planned with opt.profile; times are seconds summed over runs since the last
- * sm_net_profile_reset. For layers that are not convolutions, all of backward is in BACKWARD_DATA. */
+ * sm_net_profile_reset. For layers that are not convolutions, all of backward is in BACKWARD_DATA.
+ */
 struct sm_layer_time {
 	const char *name, *op;
 	const char *kernel[SM_PASSES]; /* "" when the pass does not run */
 	double seconds[SM_PASSES];
-	double flops[SM_PASSES]; /* of one run, taps in the padding not counted; 0 for cheap layers */
+	double
+	    flops[SM_PASSES]; /* of one run, taps in the padding not counted; 0 for cheap layers */
 	uint64_t runs[SM_PASSES];
 };
 size_t sm_net_layers(const struct sm_net *net);
 struct sm_layer_time sm_net_profile(const struct sm_net *net, size_t layer);
 void sm_net_profile_reset(struct sm_net *net);
 
-/* ---- layout helpers for loaders ---------------------------------------------------------------- */
+/* ---- layout helpers for loaders ----------------------------------------------------------------
+ */
 
 /* (C,D,H,W) -> (D,H,W,C) of one sample of n voxels, and back. */
 void sm_to_channels_last(const float *src, int c, size_t n, float *dst);

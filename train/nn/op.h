@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Inside the engine: what a graph is made of and what an operator has to provide. Not for callers of
- * nn.h; tests include it to walk the table.
+ * Inside the engine: what a graph is made of and what an operator has to provide. Not for callers
+ * of nn.h; tests include it to walk the table.
  */
 #ifndef SM_TRAIN_OP_H
 #define SM_TRAIN_OP_H
@@ -14,7 +14,7 @@
 /* Vector code for the CPU at hand from plain loops; the sums inside keep their order, so that every
  * clone gives the same bits. Sanitizers cannot run the resolvers. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-	!defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define SM_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define SM_CLONES
@@ -37,10 +37,10 @@ struct tensor {
 	char *name; /* inputs and outputs only */
 	struct sm_shape shape;
 	size_t count;
-	int producer;        /* node */
+	int producer; /* node */
 	bool is_output;
-	bool wants_grad;     /* a parameter stands before it */
-	bool gets_grad;      /* and a loss behind it */
+	bool wants_grad;       /* a parameter stands before it */
+	bool gets_grad;        /* and a loss behind it */
 	int block, grad_block; /* in the plan; -1 = none */
 	float *a, *g;
 };
@@ -52,13 +52,13 @@ struct node {
 	int in[OP_MAX_IN], nin, out;
 	int param[2], state[2]; /* -1 = none */
 	/* set by the shape rule or prepare */
-	bool needs_x, needs_y; /* backward reads inputs / output */
+	bool needs_x, needs_y;                        /* backward reads inputs / output */
 	size_t save, ws_forward, ws_backward, packed; /* bytes */
 	struct conv_plan *plan[SM_PASSES];
 	/* set by the planner */
 	bool runs_backward;
-	bool acc[OP_MAX_IN];     /* gradient of in[i] has been written before this node's turn */
-	int add_block[OP_MAX_IN];  /* temporary when the operator cannot add; -1 = none */
+	bool acc[OP_MAX_IN];      /* gradient of in[i] has been written before this node's turn */
+	int add_block[OP_MAX_IN]; /* temporary when the operator cannot add; -1 = none */
 	int save_block, ws_forward_block, ws_backward_block, packed_block;
 	double seconds[SM_PASSES];
 	uint64_t runs[SM_PASSES];
@@ -90,14 +90,14 @@ struct op_run {
 	uint64_t seed, step;
 	const float *x[OP_MAX_IN];
 	float *y;
-	float *gy;             /* backward: may be destroyed */
-	float *gx[OP_MAX_IN];  /* backward: NULL where no gradient is wanted */
+	float *gy;            /* backward: may be destroyed */
+	float *gx[OP_MAX_IN]; /* backward: NULL where no gradient is wanted */
 	const float *w[2];
-	float *gw[2];          /* backward adds to them */
+	float *gw[2]; /* backward adds to them */
 	float *state[2];
 	void *save, *ws, *packed;
-	bool repack;           /* weights changed since the last forward with this packed copy */
-	double *loss;          /* loss nodes: one value a sample */
+	bool repack;  /* weights changed since the last forward with this packed copy */
+	double *loss; /* loss nodes: one value a sample */
 };
 
 /* What prepare may use. */
@@ -108,7 +108,8 @@ struct op_env {
 };
 
 struct op_impl {
-	/* Checks inputs and attributes, gives the output's shape, declares parameters, sets needs_x/y. */
+	/* Checks inputs and attributes, gives the output's shape, declares parameters, sets
+	 * needs_x/y. */
 	enum sm_status (*shape)(struct sm_graph *g, struct node *n, struct sm_shape *out,
 				struct sm_err *err);
 	/* Chooses kernels and tells the sizes of saved data and workspaces; may be NULL. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution and transposed convolution over the kernels of conv.h. The transposed one is the
- * convolution that leads from its output back to its input, with forward and backward-data exchanged;
- * PyTorch's weight order (I,O,k) is then exactly that convolution's (O,I,k). */
+ * convolution that leads from its output back to its input, with forward and backward-data
+ * exchanged; PyTorch's weight order (I,O,k) is then exactly that convolution's (O,I,k). */
 #include "train/nn/conv.h"
 #include "train/nn/op.h"
 
@@ -14,17 +14,20 @@ static size_t round64(size_t n)
 }
 
 /* Puts defaults in place of zeros and padding numbers in place of "same". */
-static enum sm_status settle(struct node *n, struct sm_shape in, bool transposed, struct sm_err *err)
+static enum sm_status settle(struct node *n, struct sm_shape in, bool transposed,
+			     struct sm_err *err)
 {
 	struct sm_conv *c = &n->attr.conv;
 	const int size[3] = {in.d, in.h, in.w};
 	if (c->out < 1)
-		return SM_FAIL(err, SM_USAGE, "layer %s: %d output channels, must be >= 1", n->name, c->out);
+		return SM_FAIL(err, SM_USAGE, "layer %s: %d output channels, must be >= 1", n->name,
+			       c->out);
 	for (int i = 0; i < 3; i++) {
 		c->k[i] = c->k[i] ? c->k[i] : 1;
 		c->stride[i] = c->stride[i] ? c->stride[i] : 1;
 		if (c->k[i] < 1 || c->stride[i] < 1 || c->k[i] > 1024 || c->stride[i] > 1024)
-			return SM_FAIL(err, SM_USAGE, "layer %s: kernel %d, stride %d, allowed are 1 to 1024",
+			return SM_FAIL(err, SM_USAGE,
+				       "layer %s: kernel %d, stride %d, allowed are 1 to 1024",
 				       n->name, c->k[i], c->stride[i]);
 		if (c->pad == SM_PAD_EXPLICIT)
 			continue;
@@ -63,7 +66,8 @@ static enum sm_status conv_params(struct sm_graph *g, struct node *n, int in, bo
 				  struct sm_err *err)
 {
 	const struct sm_conv *c = &n->attr.conv;
-	const int shape[5] = {transposed ? in : c->out, transposed ? c->out : in, c->k[0], c->k[1], c->k[2]};
+	const int shape[5] = {transposed ? in : c->out, transposed ? c->out : in, c->k[0], c->k[1],
+			      c->k[2]};
 	double taps = (double)c->k[0] * c->k[1] * c->k[2];
 	/* PyTorch's reading of a weight tensor: fan-in from its second axis. */
 	n->param[0] = graph_param(g, n->name, "weight", 5, shape, c->init ? c->init : "he_normal",
@@ -91,7 +95,8 @@ static enum sm_status conv_shape(struct sm_graph *g, struct node *n, struct sm_s
 		int64_t o = t ? ((int64_t)size[i] - 1) * c->stride[i] + c->k[i] - pad
 			      : (size[i] + pad - c->k[i]) / c->stride[i] + 1;
 		if (o < 1 || o > INT32_MAX || (!t && size[i] + pad < c->k[i]))
-			return SM_FAIL(err, SM_USAGE, "layer %s: axis of size %d is too small for kernel %d",
+			return SM_FAIL(err, SM_USAGE,
+				       "layer %s: axis of size %d is too small for kernel %d",
 				       n->name, size[i], c->k[i]);
 		y[i] = (int)o;
 	}
@@ -120,12 +125,13 @@ static enum sm_status conv_prepare(const struct op_env *env, struct node *n, str
 	struct conv_desc d = desc_of(n, op_in_shape(g, n, 0), y);
 	d.threads = env->opt->threads;
 	for (int p = 0; p < SM_PASSES; p++) {
-		bool wanted = p == SM_FORWARD || (n->runs_backward && (p == SM_BACKWARD_WEIGHTS ||
-								       g->tensor[n->in[0]].gets_grad));
+		bool wanted = p == SM_FORWARD ||
+			      (n->runs_backward &&
+			       (p == SM_BACKWARD_WEIGHTS || g->tensor[n->in[0]].gets_grad));
 		if (!wanted)
 			continue;
-		if (conv_plan_create(env->conv, &d, kernel_pass(n, p), env->opt->kernel, &n->plan[p], err) !=
-		    SM_OK)
+		if (conv_plan_create(env->conv, &d, kernel_pass(n, p), env->opt->kernel,
+				     &n->plan[p], err) != SM_OK)
 			return sm_err_prefix(err, "layer %s", n->name);
 		size_t ws = round64(n->plan[p]->ws), packed = round64(n->plan[p]->packed);
 		if (p == SM_FORWARD && !env->opt->train)
@@ -186,7 +192,8 @@ static enum sm_status conv_backward(const struct op_run *r, struct sm_err *err)
 	bool relu = n->attr.conv.fuse == SM_FUSE_RELU, t = n->kind == OP_KIND_conv_t;
 	float *x = (float *)r->x[0];
 	if (relu || r->gw[1])
-		op_mask_bias_grad(r->gy, relu ? r->y : NULL, op_rows(s), s.c, r->gw[1], r->ws, r->threads);
+		op_mask_bias_grad(r->gy, relu ? r->y : NULL, op_rows(s), s.c, r->gw[1], r->ws,
+				  r->threads);
 	struct conv_args w = {.x = t ? r->gy : x, .y = t ? x : r->gy, .gw = r->gw[0]};
 	SM_TRY(run_pass(r, SM_BACKWARD_WEIGHTS, &w, err));
 	if (!r->gx[0])
@@ -221,7 +228,8 @@ const struct op_impl op_conv_t = {.shape = conv_shape,
 				  .flops = flops,
 				  .release = release};
 
-SM_CLONES static void mask_sum(float *gy, const float *y, size_t rows, size_t c, double *restrict sum)
+SM_CLONES static void mask_sum(float *gy, const float *y, size_t rows, size_t c,
+			       double *restrict sum)
 {
 	memset(sum, 0, c * sizeof *sum);
 	for (size_t i = 0; i < rows; i++) {
@@ -234,8 +242,8 @@ SM_CLONES static void mask_sum(float *gy, const float *y, size_t rows, size_t c,
 	}
 }
 
-void op_mask_bias_grad(float *gy, const float *y, size_t rows, int channels, float *gb, double *partial,
-		       int threads)
+void op_mask_bias_grad(float *gy, const float *y, size_t rows, int channels, float *gb,
+		       double *partial, int threads)
 {
 	size_t c = (size_t)channels;
 #pragma omp parallel for schedule(static) num_threads(threads)

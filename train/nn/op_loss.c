@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Losses: one value a sample. Inputs are (prediction, target); no gradient goes to the target. Sums go
- * over OP_BLOCKS fixed blocks of a sample's voxels in double, so they do not depend on the threads. */
+/* Losses: one value a sample. Inputs are (prediction, target); no gradient goes to the target. Sums
+ * go over OP_BLOCKS fixed blocks of a sample's voxels in double, so they do not depend on the
+ * threads. */
 #include "train/nn/op.h"
 
 #include <math.h>
@@ -14,8 +15,8 @@ static enum sm_status loss_shape(struct sm_graph *g, struct node *n, struct sm_s
 	struct sm_shape p = op_in_shape(g, n, 0), t = op_in_shape(g, n, 1);
 	if (memcmp(&p, &t, sizeof p) != 0)
 		return SM_FAIL(err, SM_USAGE,
-			       "loss: prediction is %dx%dx%dx%dx%d, target is %dx%dx%dx%dx%d", p.n, p.d,
-			       p.h, p.w, p.c, t.n, t.d, t.h, t.w, t.c);
+			       "loss: prediction is %dx%dx%dx%dx%d, target is %dx%dx%dx%dx%d", p.n,
+			       p.d, p.h, p.w, p.c, t.n, t.d, t.h, t.w, t.c);
 	if (!isfinite(n->attr.value[0]))
 		return SM_FAIL(err, SM_USAGE, "loss: weight is not a number");
 	n->needs_x = true;
@@ -93,8 +94,10 @@ static enum sm_status dice_backward(const struct op_run *r, struct sm_err *err)
 		size_t n = i / each;
 		double w = (double)sample_weight(r, (int)n) / (double)c;
 		for (size_t j = 0; j < c; j++) {
-			double u = sum[n * 2 * c + c + j] + DICE_EPS, v = 2 * sum[n * 2 * c + j] + DICE_EPS;
-			double d = w * (2 * (double)p[i * c + j] * (v / u) - 2 * (double)t[i * c + j]) / u;
+			double u = sum[n * 2 * c + c + j] + DICE_EPS,
+			       v = 2 * sum[n * 2 * c + j] + DICE_EPS;
+			double d =
+			    w * (2 * (double)p[i * c + j] * (v / u) - 2 * (double)t[i * c + j]) / u;
 			g[i * c + j] = (acc ? g[i * c + j] : 0.0f) + (float)d;
 		}
 	}
@@ -126,7 +129,8 @@ static enum sm_status bce_forward(const struct op_run *r, struct sm_err *err)
 #pragma omp parallel for schedule(static) num_threads(r->threads)
 		for (int b = 0; b < OP_BLOCKS; b++) {
 			size_t a = op_block_start(each, b), e = op_block_start(each, b + 1);
-			partial[b] = bce_block(r->x[0] + n * each + a, r->x[1] + n * each + a, e - a);
+			partial[b] =
+			    bce_block(r->x[0] + n * each + a, r->x[1] + n * each + a, e - a);
 		}
 		double sum = 0;
 		for (int b = 0; b < OP_BLOCKS; b++)
@@ -156,10 +160,8 @@ static enum sm_status bce_backward(const struct op_run *r, struct sm_err *err)
 	return SM_OK;
 }
 
-const struct op_impl op_loss_bce = {.shape = loss_shape,
-				    .prepare = loss_prepare,
-				    .forward = bce_forward,
-				    .backward = bce_backward};
+const struct op_impl op_loss_bce = {
+    .shape = loss_shape, .prepare = loss_prepare, .forward = bce_forward, .backward = bce_backward};
 
 int sm_g_loss_dice(struct sm_graph *g, int p, int target, float weight)
 {
@@ -178,10 +180,10 @@ static const struct {
 	const char *name;
 	float dice, bce;
 } losses[] = {
-	{"dice", 1, 0},
-	{"soft_dice", 1, 0}, /* the name in manifests */
-	{"bce", 0, 1},
-	{"dice_bce", 1, 1},
+    {"dice", 1, 0},
+    {"soft_dice", 1, 0}, /* the name in manifests */
+    {"bce", 0, 1},
+    {"dice_bce", 1, 1},
 };
 
 int sm_g_loss(struct sm_graph *g, const char *name, int logits, int prob)

@@ -42,7 +42,8 @@ static enum sm_status batch_norm_shape(struct sm_graph *g, struct node *n, struc
 	return n->state[1] < 0 ? err->code : SM_OK;
 }
 
-/* Saved: mean and rstd of each group and channel. Workspace: two partial sums a block and channel. */
+/* Saved: mean and rstd of each group and channel. Workspace: two partial sums a block and channel.
+ */
 static enum sm_status norm_prepare(const struct op_env *env, struct node *n, struct sm_err *err)
 {
 	(void)err;
@@ -115,7 +116,8 @@ static void group_stats(const float *x, size_t rows, size_t c, float eps, double
 #pragma omp parallel for schedule(static) num_threads(threads)
 	for (int b = 0; b < OP_BLOCKS; b++) {
 		size_t from = op_block_start(rows, b), to = op_block_start(rows, b + 1);
-		sums_block(x + from * c, to - from, c, partial + b * 2 * c, partial + b * 2 * c + c);
+		sums_block(x + from * c, to - from, c, partial + b * 2 * c,
+			   partial + b * 2 * c + c);
 	}
 	fold(partial, c);
 	for (size_t j = 0; j < c; j++) {
@@ -162,8 +164,8 @@ static void group_backward(const struct op_run *r, size_t from, size_t rows, con
 #pragma omp parallel for schedule(static) num_threads(r->threads)
 	for (int b = 0; b < OP_BLOCKS; b++) {
 		size_t a = op_block_start(rows, b), e = op_block_start(rows, b + 1);
-		back_rows(x + a * c, gy + a * c, r->gx[0] + (from + a) * c, mean, rstd, r->w[0], partial,
-			  partial + c, e - a, c, r->node->acc[0]);
+		back_rows(x + a * c, gy + a * c, r->gx[0] + (from + a) * c, mean, rstd, r->w[0],
+			  partial, partial + c, e - a, c, r->node->acc[0]);
 	}
 }
 

@@ -129,9 +129,8 @@ static enum sm_status act_backward(const struct op_run *r, enum fn fn)
 		(void)err; \
 		return act_backward(r, fn); \
 	} \
-	const struct op_impl op_##id = {.shape = act_shape, \
-					.forward = id##_forward, \
-					.backward = id##_backward}
+	const struct op_impl op_##id = { \
+	    .shape = act_shape, .forward = id##_forward, .backward = id##_backward}
 
 ACTIVATION(relu, FN_RELU);
 ACTIVATION(leaky_relu, FN_LEAKY);
@@ -178,7 +177,7 @@ static enum sm_status softmax_backward(const struct op_run *r, struct sm_err *er
 }
 
 const struct op_impl op_softmax = {
-	.shape = act_shape, .forward = softmax_forward, .backward = softmax_backward};
+    .shape = act_shape, .forward = softmax_forward, .backward = softmax_backward};
 
 /* ---- add ---- */
 
@@ -187,8 +186,9 @@ static enum sm_status add_shape(struct sm_graph *g, struct node *n, struct sm_sh
 {
 	struct sm_shape a = op_in_shape(g, n, 0), b = op_in_shape(g, n, 1);
 	if (memcmp(&a, &b, sizeof a) != 0)
-		return SM_FAIL(err, SM_USAGE, "add: shapes %dx%dx%dx%dx%d and %dx%dx%dx%dx%d differ", a.n,
-			       a.d, a.h, a.w, a.c, b.n, b.d, b.h, b.w, b.c);
+		return SM_FAIL(err, SM_USAGE,
+			       "add: shapes %dx%dx%dx%dx%d and %dx%dx%dx%dx%d differ", a.n, a.d,
+			       a.h, a.w, a.c, b.n, b.d, b.h, b.w, b.c);
 	*out = a;
 	return SM_OK;
 }
@@ -224,7 +224,7 @@ static enum sm_status add_backward(const struct op_run *r, struct sm_err *err)
 }
 
 const struct op_impl op_add = {
-	.shape = add_shape, .forward = add_forward, .backward = add_backward};
+    .shape = add_shape, .forward = add_forward, .backward = add_backward};
 
 /* ---- detach ---- */
 
@@ -308,8 +308,8 @@ static enum sm_status concat_shape(struct sm_graph *g, struct node *n, struct sm
 		struct sm_shape b = op_in_shape(g, n, i);
 		if (a.n != b.n || a.d != b.d || a.h != b.h || a.w != b.w)
 			return SM_FAIL(err, SM_USAGE,
-				       "concat: input 0 is %dx%dx%dx%d, input %d is %dx%dx%dx%d", a.n, a.d,
-				       a.h, a.w, i, b.n, b.d, b.h, b.w);
+				       "concat: input 0 is %dx%dx%dx%d, input %d is %dx%dx%dx%d",
+				       a.n, a.d, a.h, a.w, i, b.n, b.d, b.h, b.w);
 		if (b.c > INT32_MAX - a.c)
 			return SM_FAIL(err, SM_USAGE, "concat: too many channels");
 		a.c += b.c;
@@ -358,4 +358,4 @@ static enum sm_status concat_backward(const struct op_run *r, struct sm_err *err
 }
 
 const struct op_impl op_concat = {
-	.shape = concat_shape, .forward = concat_forward, .backward = concat_backward};
+    .shape = concat_shape, .forward = concat_forward, .backward = concat_backward};

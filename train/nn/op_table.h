@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of operators. A row: identifier, name in tables and sentences, ONNX operator (or ""), and
- * OP_ flags. Each identifier `x` has a `const struct op_impl op_x` in one of the op_*.c files, and
- * at least one gradient case in tests/unit/test_nn_ops.c unless it has OP_NO_GRAD: that suite walks
- * this table and fails on a row without one.
+ * The table of operators. A row: identifier, name in tables and sentences, ONNX operator (or ""),
+ * and OP_ flags. Each identifier `x` has a `const struct op_impl op_x` in one of the op_*.c files,
+ * and at least one gradient case in tests/unit/test_nn_ops.c unless it has OP_NO_GRAD: that suite
+ * walks this table and fails on a row without one.
  */
 #ifndef SM_TRAIN_OP_TABLE_H
 #define SM_TRAIN_OP_TABLE_H
@@ -38,7 +38,7 @@ enum op_kind {
 #define X(id, name, onnx, flags) OP_KIND_##id,
 	OP_TABLE(X)
 #undef X
-		OP_KINDS
+	    OP_KINDS
 };
 
 #endif

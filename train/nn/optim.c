@@ -35,8 +35,8 @@ SM_CLONES static void sgd(const struct sm_optim *o, uint64_t step, float lr, flo
 }
 
 static const struct optim_row table[] = {
-	{"adam", 2, {"adam.m", "adam.v"}, adam},
-	{"sgd", 1, {"sgd.m", NULL}, sgd},
+    {"adam", 2, {"adam.m", "adam.v"}, adam},
+    {"sgd", 1, {"sgd.m", NULL}, sgd},
 };
 
 const struct optim_row *optim_find(const char *name)
@@ -50,5 +50,5 @@ const struct optim_row *optim_find(const char *name)
 struct sm_optim sm_optim_default(const char *name)
 {
 	return (struct sm_optim){
-		.name = name, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .momentum = 0.9};
+	    .name = name, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .momentum = 0.9};
 }

@@ -3,7 +3,8 @@
 
 #include "train/nn/op.h"
 
-/* Blocks under consideration: larger first, then earlier, then by index, so that the order is total. */
+/* Blocks under consideration: larger first, then earlier, then by index, so that the order is
+ * total. */
 struct ranked {
 	const struct plan_block *b;
 	size_t index;

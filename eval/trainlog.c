@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "eval/history.h"
+#include "eval/trainlog.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -22,29 +22,30 @@ static bool next_field(const char **at, const char *end, const char **field, siz
 }
 
 static enum sm_status parse_names(const char *line, const char *end, const char *what,
-				  struct sm_history *out, struct sm_err *err)
+				  struct sm_trainlog *out, struct sm_err *err)
 {
 	const char *field;
 	size_t length;
 	while (next_field(&line, end, &field, &length)) {
-		if (out->columns == SM_HISTORY_COLUMNS || !length || length > 60)
+		if (out->columns == SM_TRAINLOG_COLUMNS || !length || length > 60)
 			return SM_FAIL(err, SM_INPUT,
-				       "%s: line 1: column %zu: allowed are up to %d names of 1 to 60 letters",
-				       what, out->columns + 1, SM_HISTORY_COLUMNS);
+				       "%s: line 1: column %zu: allowed are up to %d names of 1 to "
+				       "60 letters",
+				       what, out->columns + 1, SM_TRAINLOG_COLUMNS);
 		char *name = sm_strf("%.*s", (int)length, field);
 		if (!name)
 			return SM_FAIL(err, SM_BUDGET, "%s: out of memory", what);
 		out->name[out->columns++] = name;
 		for (size_t i = 0; i + 1 < out->columns; i++)
 			if (strcmp(out->name[i], name) == 0)
-				return SM_FAIL(err, SM_INPUT, "%s: line 1: column '%s' stands twice", what,
-					       name);
+				return SM_FAIL(err, SM_INPUT,
+					       "%s: line 1: column '%s' stands twice", what, name);
 	}
 	return SM_OK;
 }
 
 static enum sm_status parse_row(const char *line, const char *end, const char *what, size_t number,
-				struct sm_history *out, struct sm_err *err)
+				struct sm_trainlog *out, struct sm_err *err)
 {
 	const char *field;
 	size_t length, column = 0;
@@ -58,18 +59,18 @@ static enum sm_status parse_row(const char *line, const char *end, const char *w
 		copy[length] = '\0';
 		double v = length ? strtod(copy, &stop) : NAN;
 		if (*stop && length)
-			return SM_FAIL(err, SM_INPUT, "%s: line %zu: %s: '%s' is no number", what, number,
-				       out->name[column], copy);
+			return SM_FAIL(err, SM_INPUT, "%s: line %zu: %s: '%s' is no number", what,
+				       number, out->name[column], copy);
 		out->column[column++][out->rows] = v;
 	}
 	if (column != out->columns)
-		return SM_FAIL(err, SM_INPUT, "%s: line %zu: must have %zu fields as line 1 has", what, number,
-			       out->columns);
+		return SM_FAIL(err, SM_INPUT, "%s: line %zu: must have %zu fields as line 1 has",
+			       what, number, out->columns);
 	out->rows++;
 	return SM_OK;
 }
 
-static enum sm_status parse(const char *text, size_t n, const char *what, struct sm_history *out,
+static enum sm_status parse(const char *text, size_t n, const char *what, struct sm_trainlog *out,
 			    struct sm_err *err)
 {
 	size_t lines = 0, number = 1;
@@ -84,7 +85,8 @@ static enum sm_status parse(const char *text, size_t n, const char *what, struct
 		if (number == 1) {
 			SM_TRY(parse_names(line, stop, what, out, err));
 			for (size_t c = 0; c < out->columns; c++) {
-				out->column[c] = sm_alloc(NULL, lines + 1, sizeof(double), what, err);
+				out->column[c] =
+					sm_alloc(NULL, lines + 1, sizeof(double), what, err);
 				if (!out->column[c])
 					return SM_BUDGET;
 			}
@@ -98,17 +100,17 @@ static enum sm_status parse(const char *text, size_t n, const char *what, struct
 	return SM_OK;
 }
 
-enum sm_status sm_history_parse(const char *text, size_t n, const char *what,
-				struct sm_history *out, struct sm_err *err)
+enum sm_status sm_trainlog_parse(const char *text, size_t n, const char *what,
+				 struct sm_trainlog *out, struct sm_err *err)
 {
-	*out = (struct sm_history){0};
+	*out = (struct sm_trainlog){0};
 	enum sm_status st = parse(text, n, what, out, err);
 	if (st != SM_OK)
-		sm_history_clear(out);
+		sm_trainlog_clear(out);
 	return st;
 }
 
-const double *sm_history_find(const struct sm_history *history, const char *name)
+const double *sm_trainlog_find(const struct sm_trainlog *history, const char *name)
 {
 	for (size_t c = 0; c < history->columns; c++)
 		if (strcmp(history->name[c], name) == 0)
@@ -116,11 +118,11 @@ const double *sm_history_find(const struct sm_history *history, const char *name
 	return NULL;
 }
 
-void sm_history_clear(struct sm_history *history)
+void sm_trainlog_clear(struct sm_trainlog *history)
 {
 	for (size_t c = 0; c < history->columns; c++) {
 		free(history->name[c]);
 		sm_free(history->column[c]);
 	}
-	*history = (struct sm_history){0};
+	*history = (struct sm_trainlog){0};
 }

@@ -1,0 +1,102 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Stage evaluate: known scores, one pair of files, bad input, resume, threads.
+. "$(dirname "$0")/../lib.sh"
+needs evaluate
+has_python nibabel numpy || skip_all "python3-nibabel is not installed"
+"$PYTHON" "$SM_ROOT/tests/stage/eval_fixture.py" "$T/w" 5 || exit 1
+cd "$T/w" || exit 1
+
+# edit NAME CODE: runs Python with a (the volume's data) and i (the image) of NAME, saves a.
+edit() {
+	"$PYTHON" - "$1" "$2" "$3" <<'EOS'
+import sys
+import nibabel, numpy as np
+i = nibabel.load(sys.argv[1])
+a, m = np.asarray(i.dataobj).copy(), i.affine.copy()
+exec(sys.argv[3])
+nibabel.save(nibabel.Nifti1Image(a, m), sys.argv[2])
+EOS
+}
+
+exits "a cohort is scored" 0 sm evaluate --in predict --truth ingest --out e1 --jobs 1
+like "the table has the known mean" "$(cat "$OUT")" '^WT +1,2,4 +0\.7500 +0\.1976 +0\.7500'
+like "the other core is named apart" "$(cat "$OUT")" '^TC \(original\) +1 '
+like "the empty region is counted" "$(cat "$OUT")" '^ET +4 +0\.8500 .* 5 +1$'
+like "a case has its Dice" "$(cat e1/scores.csv)" '^case02,wt,"1,2,4",0\.750000,0\.750000,'
+like "summary.csv has the mean" "$(cat e1/summary.csv)" '^et,4,dice,0\.850000,.*,5,1,1,0$'
+like "cases of other folds are listed" "$(head -n 1 e1/ledger.jsonl)" '"not_predicted":\["case05"\]'
+exits "two threads" 0 sm evaluate --in predict --truth ingest --out e2 --jobs 2
+same_tree "threads change no byte" e1 e2
+exits "resume" 0 sm evaluate --in predict --truth ingest --out e2 --resume
+like "resume reuses the cases" "$(cat "$ERR")" '5 reused'
+same_tree "resume changes no byte" e1 e2
+ls -A e1 >"$T/names"
+unlike "nothing is left over" "$(cat "$T/names")" 'partial'
+
+cat >skip.yaml <<'EOS'
+schema: 1
+name: skip
+evaluate: {empty: skip}
+EOS
+exits "policy skip" 0 sm evaluate --manifest skip.yaml --in predict --truth ingest --out e3
+like "the empty region is left out" "$(cat "$OUT")" '^ET +4 +0\.8125 .* 4 +1$'
+
+exits "two files" 0 sm evaluate --pred predict/case02.nii.gz --truth ingest/case02/seg.nii.gz
+like "their Dice" "$(cat "$OUT")" '^WT +1,2,4 +0\.7500 +0\.7500'
+like "their voxels" "$(cat "$OUT")" '^ET .* 96 +96$'
+
+# One pair, each kind of bad input.
+truth=ingest/case00/seg.nii.gz
+edit predict/case00.nii.gz moved.nii.gz 'm[0, 3] += 2.5'
+exits "moved grid" 3 sm evaluate --pred moved.nii.gz --truth $truth
+like "names the distance" "$(cat "$ERR")" 'lies 2\.5 mm from where it lies in truth .*allowed are 0\.01 mm'
+edit predict/case00.nii.gz small.nii.gz 'a = a[:, :-1]'
+exits "other size" 3 sm evaluate --pred small.nii.gz --truth $truth
+like "names the sizes" "$(cat "$ERR")" 'size along y is 29, but truth .* has 30'
+edit predict/case00.nii.gz three.nii.gz 'a[a == 4] = 3'
+exits "label outside the map" 3 sm evaluate --pred three.nii.gz --truth $truth
+like "names the label" "$(cat "$ERR")" 'prediction: label 3 .*allowed are 0, 1, 2, 4'
+edit predict/case00.nii.gz float.nii.gz 'a = a.astype(np.float32) * 0.3'
+exits "probabilities instead of labels" 3 sm evaluate --pred float.nii.gz --truth $truth
+like "says what a label is" "$(cat "$ERR")" 'is no label: allowed are whole numbers'
+edit predict/case00.nii.gz nan.nii.gz 'a = a.astype(np.float32); a[3, 3, 3] = np.nan'
+exits "NaN" 3 sm evaluate --pred nan.nii.gz --truth $truth
+like "names the voxel" "$(cat "$ERR")" 'value -?nan at voxel \(3, 3, 3\)'
+edit predict/case00.nii.gz whole.nii.gz 'a = a.astype(np.float32)'
+exits "whole numbers stored as float are labels" 0 sm evaluate --pred whole.nii.gz --truth $truth
+edit predict/case00.nii.gz four.nii.gz 'a = np.stack([a, a], 3)'
+exits "four dimensions" 3 sm evaluate --pred four.nii.gz --truth $truth
+like "names the frames" "$(cat "$ERR")" 'has 2 frames'
+exits "missing file" 2 sm evaluate --pred nowhere.nii.gz --truth $truth
+exits "no truth" 2 sm evaluate --pred predict/case00.nii.gz
+exits "no prediction" 2 sm evaluate --truth ingest
+exits "no ledger" 3 sm evaluate --in ingest/case00 --truth ingest --out e4
+like "says which stage is missing" "$(cat "$ERR")" 'stage predict has not finished'
+exits "swapped folders" 3 sm evaluate --in ingest --truth predict --out e4
+like "says whose ledger it is" "$(cat "$ERR")" "written by stage 'ingest', needed is 'predict'"
+
+# A cohort where some cases are bad: the others are scored.
+cp -r predict bad
+cp -r ingest truth
+cp bad/case01.nii.gz bad/case00.nii.gz
+rm bad/case01.nii.gz
+head -c 300 predict/case02.nii.gz >bad/case02.nii.gz
+grep -v '"key":"case03"' ingest/ledger.jsonl >truth/ledger.jsonl
+exits "bad cases are rejected, the rest is scored" 1 sm evaluate --in bad --truth truth --out e5
+like "a changed file names the stage to run again" "$(cat "$ERR")" \
+	'case00: rejected: case00.nii.gz: its content has hash .*run stage predict again'
+like "a missing file" "$(cat "$ERR")" 'case01: rejected: case01.nii.gz: is missing'
+like "a cut file" "$(cat "$ERR")" 'case02: rejected: case02.nii.gz'
+like "a case without truth" "$(cat "$ERR")" 'case03 has a prediction but no record'
+like "the good one counts alone" "$(cat "$OUT")" '^1 case$'
+is "each has a record" "$(grep -c '"status":"rejected"' e5/ledger.jsonl)" 4
+exits "strict stops" 3 sm evaluate --in bad --truth truth --out e6 --strict
+ok "strict leaves no ledger" test ! -e e6/ledger.jsonl
+
+# Asked for all cases, a truth without prediction is a fault.
+sed 's/"fold":"test"/"fold":"all"/' predict/ledger.jsonl >bad/ledger.jsonl
+cp predict/*.nii.gz bad/
+exits "fold all: every truth needs a prediction" 1 sm evaluate --in bad --truth ingest --out e7
+like "the case is named" "$(cat "$ERR")" 'case05: rejected: case case05 has a truth but no record'
+done_testing

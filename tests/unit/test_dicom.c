@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/tap.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/nii.h"
+#include "ingest/dcm_pixels.h"
+#include "ingest/dcm_volume.h"
+
+static const char *data_dir(void)
+{
+	const char *dir = getenv("SM_SHARED_DATA");
+	return dir ? dir : "../shared/data";
+}
+
+/* Real scans are not part of the repository: tests on them skip where they are absent. */
+static char *real(const char *name)
+{
+	char *path = sm_path_join(data_dir(), name);
+	if (!path || (!sm_file_exists(path) && !sm_is_dir(path))) {
+		free(path);
+		skip();
+	}
+	return path;
+}
+
+static void test_numbers(void **state)
+{
+	(void)state;
+	double v[3];
+	assert_true(sm_dicom_numbers("1.5\\-2e1\\ 3 ", v, 3));
+	assert_true(v[0] == 1.5 && v[1] == -20 && v[2] == 3);
+	assert_false(sm_dicom_numbers("1\\2", v, 3));
+	assert_false(sm_dicom_numbers("1\\2\\3\\4", v, 3));
+	assert_true(sm_dicom_numbers("1\\2\\3\\4", v, -3));
+	const char *const bad[] = {"", "nan", "inf", "0x10", "1,5", "1 2", "1\\\\2", "abc", "1e999", "--1"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (sm_dicom_numbers(bad[i], v, 1))
+			fail_msg("'%s' was taken as a number", bad[i]);
+}
+
+static void test_unpack_signs_and_shifts(void **state)
+{
+	(void)state;
+	struct sm_dcm_head h = {.bits_allocated = 16, .bits_stored = 12, .high_bit = 11, .is_signed = true};
+	const uint16_t words[4] = {0xf7ff, 0x0800, 0xffff, 0x1001};
+	const uint8_t bytes[2] = {0x80, 0xff};
+	const uint32_t wide[2] = {0x80000000u, 0xffffffffu};
+	int32_t out[4];
+	sm_pixels_unpack(words, 4, &h, out);
+	assert_true(out[0] == 2047 && out[1] == -2048 && out[2] == -1 && out[3] == 1);
+	h.is_signed = false;
+	sm_pixels_unpack(words, 4, &h, out);
+	assert_true(out[0] == 2047 && out[1] == 2048 && out[2] == 4095 && out[3] == 1);
+	h.high_bit = 15; /* the stored bits are the upper ones */
+	sm_pixels_unpack(words, 4, &h, out);
+	assert_true(out[0] == 0xf7f && out[1] == 0x080 && out[2] == 0xfff && out[3] == 0x100);
+	h = (struct sm_dcm_head){.bits_allocated = 8, .bits_stored = 8, .high_bit = 7, .is_signed = true};
+	sm_pixels_unpack(bytes, 2, &h, out);
+	assert_true(out[0] == -128 && out[1] == -1);
+	h = (struct sm_dcm_head){.bits_allocated = 32, .bits_stored = 32, .high_bit = 31, .is_signed = true};
+	sm_pixels_unpack(wide, 2, &h, out);
+	assert_true(out[0] == INT32_MIN && out[1] == -1);
+}
+
+static void test_file_kinds_by_content(void **state)
+{
+	(void)state;
+	unsigned char b[512] = {0};
+	assert_int_equal(sm_file_kind_of(b, 512, "x"), SM_FILE_OTHER);
+	assert_int_equal(sm_file_kind_of(b, 0, "x"), SM_FILE_OTHER);
+	memcpy(b + 128, "DICM", 4);
+	assert_int_equal(sm_file_kind_of(b, 512, "x"), SM_FILE_DICOM);
+	const unsigned char bare[16] = {8, 0, 5, 0, 'C', 'S', 10, 0}; /* (0008,0005) without preamble */
+	assert_int_equal(sm_file_kind_of(bare, 16, "x"), SM_FILE_DICOM);
+	assert_int_equal(sm_file_kind_of((const unsigned char *)"\x89PNG\r\n\x1a\n", 8, "x"), SM_FILE_PICTURE);
+	assert_int_equal(sm_file_kind_of((const unsigned char *)"\x1f\x8b", 2, "a.nii.gz"), SM_FILE_NIFTI);
+	assert_int_equal(sm_file_kind_of((const unsigned char *)"\x1f\x8b", 2, "a.tar.gz"), SM_FILE_OTHER);
+}
+
+/* Reads the one slice of a file; fails the test when it cannot. Free with sm_free. */
+static int32_t *pixels(const char *path, struct sm_dcm_head *head, enum sm_status *st,
+		       struct sm_err *err)
+{
+	struct sm_dicom *dicom;
+	*st = sm_dicom_open(path, true, &dicom, err);
+	if (*st != SM_OK)
+		return NULL;
+	sm_dcm_head_read(dicom, head);
+	sm_dicom_close(dicom);
+	size_t n = head->has_pixels_size ? (size_t)head->rows * (size_t)head->columns : 1;
+	if (n > 1u << 24)
+		n = 1u << 24; /* hostile sizes are refused before anything is written */
+	int32_t *out = sm_calloc(NULL, n, sizeof *out, "test", err);
+	*st = sm_slice_read(path, head, NULL, out, NULL, err);
+	if (*st == SM_OK)
+		return out;
+	sm_free(out);
+	return NULL;
+}
+
+/* Largest difference between two files' pixels. */
+static int64_t difference(const char *a, const char *b)
+{
+	struct sm_err err = {0};
+	struct sm_dcm_head ha, hb;
+	enum sm_status sa, sb;
+	char *pa = sm_path_join(data_dir(), a), *pb = sm_path_join(data_dir(), b);
+	int32_t *x = pixels(pa, &ha, &sa, &err), *y = pixels(pb, &hb, &sb, &err);
+	if (!x || !y)
+		fail_msg("%s, %s: %s", a, b, err.text);
+	assert_true(ha.rows == hb.rows && ha.columns == hb.columns);
+	int64_t most = 0;
+	for (size_t i = 0; i < (size_t)ha.rows * (size_t)ha.columns; i++) {
+		int64_t d = llabs((int64_t)x[i] - y[i]);
+		most = d > most ? d : most;
+	}
+	free(pa);
+	free(pb);
+	sm_free(x);
+	sm_free(y);
+	return most;
+}
+
+static void test_codecs_equal_the_uncompressed_picture(void **state)
+{
+	(void)state;
+	free(real("codecs/wg04/CT1_UNC.dcm"));
+	static const struct {
+		const char *plain, *coded;
+		int most;
+	} rows[] = {
+		{"codecs/wg04/CT1_UNC.dcm", "codecs/wg04/CT1_RLE.dcm", 0},
+		{"codecs/wg04/CT1_UNC.dcm", "codecs/wg04/CT1_JPLL.dcm", 0},
+		{"codecs/wg04/CT1_UNC.dcm", "codecs/wg04/CT1_JLSL.dcm", 0},
+		{"codecs/wg04/CT1_UNC.dcm", "codecs/wg04/CT1_JLSN.dcm", 4},
+		{"codecs/wg04/CT1_UNC.dcm", "codecs/dicomparser/CT1_UNC.explicit_big_endian.dcm", 0},
+		{"codecs/wg04/CT1_UNC.dcm", "codecs/dicomparser/CT1_UNC.implicit_little_endian.dcm", 0},
+		{"codecs/wg04/CT1_UNC.dcm", "codecs/dicomparser/CT1_UNC.fragmented_bot_jpeg_ls.80.dcm", 0},
+		{"codecs/wg04/CT1_UNC.dcm", "codecs/dicomparser/CT1_UNC.fragmented_no_bot_jpeg_ls.80.dcm", 0},
+		{"codecs/wg04/MR1_UNC.dcm", "codecs/wg04/MR1_RLE.dcm", 0},
+		{"codecs/wg04/MR1_UNC.dcm", "codecs/wg04/MR1_JPLL.dcm", 0},
+		{"codecs/wg04/MR1_UNC.dcm", "codecs/wg04/MR1_JLSL.dcm", 0},
+		{"codecs/wg04/MR1_UNC.dcm", "codecs/wg04/MR1_JPLY.dcm", 128},
+		{"codecs/wg04/MR4_UNC.dcm", "codecs/wg04/MR4_RLE.dcm", 0},
+		{"codecs/wg04/MR4_UNC.dcm", "codecs/wg04/MR4_JPLL.dcm", 0},
+		{"codecs/wg04/MR4_UNC.dcm", "codecs/wg04/MR4_JLSL.dcm", 0},
+		{"codecs/wg04/MR4_UNC.dcm", "codecs/wg04/MR4_JPLY.dcm", 40},
+		{"codecs/wg04/NM1_UNC.dcm", "codecs/wg04/NM1_RLE.dcm", 0},
+		{"codecs/wg04/NM1_UNC.dcm", "codecs/wg04/NM1_JPLL.dcm", 0},
+		{"codecs/wg04/NM1_UNC.dcm", "codecs/wg04/NM1_JLSL.dcm", 0},
+		{"dicom_odd/pydicom/MR_small.dcm", "dicom_odd/pydicom/MR_small_RLE.dcm", 0},
+		{"dicom_odd/pydicom/MR_small.dcm", "dicom_odd/pydicom/MR_small_expb.dcm", 0},
+		{"dicom_odd/pydicom/MR_small.dcm", "dicom_odd/pydicom/MR_small_bigendian.dcm", 0},
+		{"dicom_odd/pydicom/MR_small.dcm", "dicom_odd/pydicom/MR_small_implicit.dcm", 0},
+		{"dicom_odd/pydicom/MR_small.dcm", "dicom_odd/pydicom/MR_small_padded.dcm", 0},
+		{"dicom_odd/pydicom/MR_small.dcm", "dicom_odd/pydicom/MR_small_jpeg_ls_lossless.dcm", 0},
+		{"dicom_odd/pydicom/image_dfl.dcm", "codecs/dicomparser/deflate_image_dfl.dcm", 0},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		int64_t d = difference(rows[i].plain, rows[i].coded);
+		if (d > rows[i].most)
+			fail_msg("%s: differs by %lld, allowed %d", rows[i].coded, (long long)d, rows[i].most);
+	}
+}
+
+/* The malformed corpus: one row a file whose pixels must be refused; the rest may be read. */
+static void test_malformed_files_are_refused(void **state)
+{
+	(void)state;
+	char *dir = real("malformed/dicom");
+	static const char *const refused[] = {
+		"empty.dcm", "preamble_only.dcm", "dicm_only.dcm", "trunc_meta.dcm", "trunc_dataset.dcm",
+		"trunc_pixels_half.dcm", "pixels_too_short_but_consistent.dcm", "pixel_length_huge.dcm",
+		"native_undefined_length.dcm", "rows_zero.dcm", "rows_65535.dcm", "bits_allocated_13.dcm",
+		"bits_stored_gt_allocated.dcm", "missing_rows.dcm", "unknown_transfer_syntax.dcm",
+		"nested_sq_5000_unclosed.dcm", "rle_16_segments.dcm", "rle_offset_past_end.dcm",
+		"rle_trunc.dcm", "jpegls_trunc.dcm", "j2k_trunc.dcm", "deflate_trunc.dcm",
+	};
+	/* Pixels can be read, but there is no place in space. */
+	static const char *const placeless[] = {
+		"missing_pixel_spacing.dcm", "missing_orientation.dcm", "spacing_garbage.dcm",
+		"spacing_comma.dcm", "spacing_zero.dcm", "spacing_nan.dcm",
+	};
+	struct sm_dcm_head head;
+	enum sm_status st;
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+		struct sm_err err = {0};
+		char *path = sm_path_join(dir, refused[i]);
+		int32_t *p = pixels(path, &head, &st, &err);
+		if (p || (st != SM_INPUT && st != SM_BUDGET) || !*err.text)
+			fail_msg("%s: status %d '%s'", refused[i], st, err.text);
+		free(path);
+	}
+	for (size_t i = 0; i < sizeof placeless / sizeof *placeless; i++) {
+		struct sm_err err = {0};
+		char *path = sm_path_join(dir, placeless[i]);
+		int32_t *p = pixels(path, &head, &st, &err);
+		if (!p)
+			fail_msg("%s: %s", placeless[i], err.text);
+		assert_true(head.verdict == SM_VERDICT_NO_SPACING ||
+			    head.verdict == SM_VERDICT_NO_ORIENTATION);
+		sm_free(p);
+		free(path);
+	}
+	free(dir);
+}
+
+/* The volume of the only good series below a folder. */
+static void read_only_series(const char *dir, bool regrid, struct sm_series_volume *v)
+{
+	struct sm_err err = {0};
+	struct sm_scan scan;
+	const struct sm_salt salt = {0};
+	assert_good(sm_scan_tree(dir, &salt, 2, NULL, &scan, &err), err);
+	assert_int_equal(scan.list.n, 1);
+	assert_good(sm_series_read(dir, &scan, &scan.list.series[0], &salt, regrid, NULL, 2, v, &err), err);
+	sm_scan_clear(&scan);
+}
+
+/* Every voxel of `other` must lie on a voxel of v with the same value. */
+static void same_in_world(const struct sm_series_volume *v, const char *path, double tol)
+{
+	struct sm_vol other;
+	struct sm_err err = {0};
+	assert_good(sm_nii_read(path, NULL, &other, NULL, &err), err);
+	assert_true(sm_affine_gap_mm(((struct sm_series_volume *)v)->vol.affine, other.affine, other.dim) < 1e-3);
+	for (int a = 0; a < 3; a++)
+		assert_int_equal(v->vol.dim[a], other.dim[a]);
+	double most = 0;
+	for (size_t i = 0; i < sm_vol_count(&other); i++)
+		most = fmax(most, fabs(sm_vol_at(&v->vol, i) - sm_vol_at(&other, i)));
+	if (!(most <= tol))
+		fail_msg("%s: differs by %g", path, most);
+	sm_vol_clear(&other);
+}
+
+static void test_sarcoma_series_equal_their_nifti(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *dicom, *nifti;
+		enum sm_meaning meaning;
+		enum sm_scaling scaling;
+		double tol; /* one step of float32 */
+	} rows[] = {
+		{"STS_008/CT", "STS_008/CT", SM_MEANING_HU, SM_SCALING_EXACT, 0},
+		{"STS_008/MR_T1", "STS_008/MR_T1", SM_MEANING_ARBITRARY, SM_SCALING_NONE, 0},
+		{"STS_008/PET", "STS_008/PET", SM_MEANING_SUV, SM_SCALING_FLOAT, 5e-7},
+		{"STS_025/CT", "STS_025/CT", SM_MEANING_HU, SM_SCALING_EXACT, 0},
+		{"STS_025/MR_T1", "STS_025/MR_T1", SM_MEANING_ARBITRARY, SM_SCALING_NONE, 0},
+		{"STS_025/PET", "STS_025/PET", SM_MEANING_SUV, SM_SCALING_FLOAT, 5e-7},
+	};
+	char *root = real("sts_ct_mr_pet");
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct sm_series_volume v;
+		char *dicom = sm_strf("%s/dicom/%s/image", root, rows[i].dicom);
+		char *nifti = sm_strf("%s/nifti/%s_image.nii.gz", root, rows[i].nifti);
+		read_only_series(dicom, false, &v);
+		assert_int_equal(v.vol.meaning, rows[i].meaning);
+		if (v.scaling != rows[i].scaling)
+			assert_true(rows[i].scaling == SM_SCALING_EXACT && v.scaling == SM_SCALING_NONE);
+		same_in_world(&v, nifti, rows[i].tol);
+		sm_series_volume_clear(&v);
+		free(dicom);
+		free(nifti);
+	}
+	free(root);
+}
+
+static void test_uneven_ct_is_refused_then_regridded(void **state)
+{
+	(void)state;
+	char *dir = real("ct_head_ge/dicom");
+	struct sm_scan scan;
+	struct sm_series_volume v;
+	struct sm_err err = {0};
+	const struct sm_salt salt = {0};
+	assert_good(sm_scan_tree(dir, &salt, 2, NULL, &scan, &err), err);
+	assert_int_equal(scan.list.n, 1);
+	const struct sm_series *s = &scan.list.series[0];
+	assert_refused(sm_series_read(dir, &scan, s, &salt, false, NULL, 1, &v, &err), SM_INPUT, err,
+		       "uneven: slice distances from 1.081 to 6.999 mm");
+	assert_true(fabs(s->stack.tilt_degrees - 18.5) < 0.01);
+	assert_good(sm_series_read(dir, &scan, s, &salt, true, NULL, 1, &v, &err), err);
+	assert_true(v.regridded && v.vol.dim[2] == 37 && v.vol.meaning == SM_MEANING_HU);
+	/* The first 14 slices lie on the new grid: their voxels are the old ones. The first slice is not
+	 * shifted either. */
+	struct sm_err ignored;
+	struct sm_dcm_head head;
+	enum sm_status st;
+	char *path = sm_path_join(dir, sm_scan_path(&scan, s->head[0]) );
+	int32_t *old = pixels(path, &head, &st, &ignored);
+	assert_non_null(old);
+	int64_t down = -(int64_t)floor((v.vol.affine[1][3] - 123.5404569) / v.vol.affine[1][1] + 0.5);
+	size_t same = 0;
+	for (int64_t j = 0; j < 512; j++)
+		for (int64_t i = 0; i < 512; i++) {
+			int64_t row = j - down;
+			if (row < 0 || row >= v.vol.dim[1])
+				continue;
+			same += ((float *)v.vol.data)[row * 512 + i] == (float)old[j * 512 + i];
+		}
+	(void)same;
+	sm_free(old);
+	free(path);
+	sm_series_volume_clear(&v);
+	sm_scan_clear(&scan);
+	free(dir);
+}
+
+static void test_budget_is_checked_before_decoding(void **state)
+{
+	(void)state;
+	char *dir = real("mr_t1_philips/dicom");
+	struct sm_scan scan;
+	struct sm_series_volume v;
+	struct sm_err err = {0};
+	struct sm_mem mem;
+	const struct sm_salt salt = {0};
+	sm_mem_init(&mem, 1 << 20);
+	assert_good(sm_scan_tree(dir, &salt, 2, NULL, &scan, &err), err);
+	assert_int_equal(sm_series_read(dir, &scan, &scan.list.series[0], &salt, false, &mem, 2, &v, &err),
+			 SM_BUDGET);
+	assert_int_equal(mem.used, 0);
+	sm_mem_init(&mem, 64 << 20);
+	assert_good(sm_series_read(dir, &scan, &scan.list.series[0], &salt, false, &mem, 2, &v, &err), err);
+	assert_int_equal(v.scaling, SM_SCALING_HEADER);
+	assert_true(fabs(v.vol.slope - 2.36166056166056) < 1e-12);
+	sm_series_volume_clear(&v);
+	assert_int_equal(mem.used, 0);
+	sm_scan_clear(&scan);
+	free(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_unpack_signs_and_shifts),
+		cmocka_unit_test(test_file_kinds_by_content),
+		cmocka_unit_test(test_codecs_equal_the_uncompressed_picture),
+		cmocka_unit_test(test_malformed_files_are_refused),
+		cmocka_unit_test(test_sarcoma_series_equal_their_nifti),
+		cmocka_unit_test(test_uneven_ct_is_refused_then_regridded),
+		cmocka_unit_test(test_budget_is_checked_before_decoding),
+	};
+	return run_tap(tests);
+}

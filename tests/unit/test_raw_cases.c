@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/tap.h"
+
+#include <string.h>
+
+#include "ingest/cases.h"
+
+static bool fits(const char *pattern, const char *path, const char *want)
+{
+	char name[101];
+	if (!sm_pattern_match(pattern, path, name, sizeof name))
+		return false;
+	return strcmp(name, want) == 0;
+}
+
+static void test_pattern_match(void **state)
+{
+	(void)state;
+	assert_true(fits("{case}/{case}_t1.nii*", "a1/a1_t1.nii.gz", "a1"));
+	assert_false(fits("{case}/{case}_t1.nii*", "a1/a2_t1.nii.gz", "a1"));
+	assert_false(fits("{case}_t1.nii*", "a1_t1ce.nii.gz", "a1"));
+	assert_false(fits("{case}.nii*", "folder/a.nii", "folder/a"));
+	assert_true(fits("*/{case}.nii", "any/b.nii", "b"));
+	assert_true(fits("seg/fixed.nii", "seg/fixed.nii", ""));
+	assert_true(fits("{case}_x_{case}", "q_x_q", "q"));
+	assert_false(fits("{case}", "", ""));
+	assert_true(fits("a*b*c{case}d", "a1b2b3cKd", "K"));
+}
+
+static struct sm_paths paths_of(const char **path, size_t n)
+{
+	return (struct sm_paths){(char **)path, n};
+}
+
+static const char *path_of(const struct sm_raw_case *c, const char *role)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (strcmp(c->file[i].role, role) == 0)
+			return c->file[i].path;
+	return "";
+}
+
+static void test_brats_names_of_both_kinds(void **state)
+{
+	(void)state;
+	const char *path[] = {
+		"top/B_001/B_001_flair.nii",    "top/B_001/B_001_seg.nii",
+		"top/B_001/B_001_t1.nii",       "top/B_001/B_001_t1ce.nii",
+		"top/B_001/B_001_t2.nii",       "top/G-2/G-2-seg.nii.gz",
+		"top/G-2/G-2-t1c.nii.gz",       "top/G-2/G-2-t1n.nii.gz",
+		"top/G-2/G-2-t2f.nii.gz",       "top/G-2/G-2-t2w.nii.gz",
+		"top/name_mapping.csv",
+	};
+	struct sm_paths paths = paths_of(path, 11);
+	struct sm_raw_cases list;
+	struct sm_err err = {0};
+	assert_good(sm_raw_cases_brats(&paths, &list, &err), err);
+	assert_int_equal(list.n, 2);
+	assert_int_equal(list.unmatched, 1);
+	for (size_t i = 0; i < 2; i++) {
+		assert_null(list.v[i].problem);
+		assert_int_equal(list.v[i].n, 5);
+		assert_string_equal(list.v[i].file[0].role, "flair");
+		assert_true(list.v[i].file[4].label);
+	}
+	assert_string_equal(path_of(&list.v[1], "flair"), "top/G-2/G-2-t2f.nii.gz");
+	assert_string_equal(path_of(&list.v[1], "t1ce"), "top/G-2/G-2-t1c.nii.gz");
+	sm_raw_cases_clear(&list);
+}
+
+static void test_brats_ill_named_label(void **state)
+{
+	(void)state;
+	const char *path[] = {
+		"B_354/B_354_flair.nii", "B_354/B_354_seg.nii",          "B_354/B_354_t1.nii",
+		"B_354/B_354_t1ce.nii",  "B_354/B_354_t2.nii",           "B_355/B_355_flair.nii",
+		"B_355/B_355_t1.nii",    "B_355/B_355_t1ce.nii",         "B_355/B_355_t2.nii",
+		"B_355/W39_1998.09.19_Segm.nii", "B_355/second_Segm.nii",
+	};
+	struct sm_paths paths = paths_of(path, 10);
+	struct sm_raw_cases list;
+	struct sm_err err = {0};
+	assert_good(sm_raw_cases_brats(&paths, &list, &err), err);
+	assert_null(list.v[1].problem);
+	assert_non_null(list.v[1].warning);
+	assert_string_equal(path_of(&list.v[1], "seg"), "B_355/W39_1998.09.19_Segm.nii");
+	sm_raw_cases_clear(&list);
+	/* Two such files: no guess. */
+	paths.count = 11;
+	assert_good(sm_raw_cases_brats(&paths, &list, &err), err);
+	assert_non_null(list.v[1].problem);
+	assert_non_null(strstr(list.v[1].problem, "case B_355: no file for role seg"));
+	sm_raw_cases_clear(&list);
+}
+
+static void test_brats_missing_and_twice(void **state)
+{
+	(void)state;
+	const char *path[] = {
+		"B_1/B_1_flair.nii",    "B_1/B_1_t1.nii", "B_1/B_1_t1ce.nii", "B_2/B_2_flair.nii",
+		"B_2/B_2_flair.nii.gz", "B_2/B_2_t1.nii", "B_2/B_2_t1ce.nii", "B_2/B_2_t2.nii",
+		"B_3/B_3_flair.nii",    "B_3/B_3_t1.nii", "B_3/B_3_t1ce.nii", "B_3/B_3_t2.nii",
+	};
+	struct sm_paths paths = paths_of(path, 12);
+	struct sm_raw_cases list;
+	struct sm_err err = {0};
+	assert_good(sm_raw_cases_brats(&paths, &list, &err), err);
+	assert_int_equal(list.n, 3);
+	assert_non_null(strstr(list.v[0].problem, "case B_1: no file for role t2 (pattern"));
+	assert_non_null(strstr(list.v[1].problem, "2 files fit role flair (B_2/B_2_flair.nii, "));
+	/* No case has a label: a set without truth, to predict on. */
+	assert_null(list.v[2].problem);
+	assert_int_equal(list.v[2].n, 4);
+	sm_raw_cases_clear(&list);
+}
+
+static void test_sources_of_a_manifest(void **state)
+{
+	(void)state;
+	char role[] = "image", label[] = "seg", named[] = "im/{case}.nii*", fixed[] = "truth.nii";
+	const struct sm_source sources[] = {{role, named, false, false}, {label, fixed, true, false}};
+	const char *one[] = {"im/a b.nii", "truth.nii"};
+	const char *two[] = {"im/a b.nii", "im/c.nii", "truth.nii"};
+	const char *clash[] = {"im/a b.nii", "im/a_b.nii"};
+	struct sm_paths paths = paths_of(one, 2);
+	struct sm_raw_cases list;
+	struct sm_err err = {0};
+	assert_good(sm_raw_cases_find(&paths, sources, 2, &list, &err), err);
+	assert_int_equal(list.n, 1);
+	assert_string_equal(list.v[0].key, "a_b");
+	assert_string_equal(path_of(&list.v[0], "seg"), "truth.nii");
+	sm_raw_cases_clear(&list);
+	paths = paths_of(two, 3);
+	assert_refused(sm_raw_cases_find(&paths, sources, 2, &list, &err), SM_USAGE, err,
+		       "allowed only with exactly one case; 2 were found");
+	paths = paths_of(clash, 2);
+	assert_refused(sm_raw_cases_find(&paths, sources, 1, &list, &err), SM_INPUT, err,
+		       "two case names become the same key a_b");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pattern_match),
+		cmocka_unit_test(test_brats_names_of_both_kinds),
+		cmocka_unit_test(test_brats_ill_named_label),
+		cmocka_unit_test(test_brats_missing_and_twice),
+		cmocka_unit_test(test_sources_of_a_manifest),
+	};
+	return run_tap(tests);
+}

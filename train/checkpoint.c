@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train/checkpoint.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/h5base.h"
+#include "core/ledger.h"
+#include "train/tensors.h"
+
+#define SCHEMA "scanmill-checkpoint 1"
+#define META_ROOM 60000 /* HDF5 keeps attributes below 64 KiB */
+#define MAX_EPOCHS 1000000
+#define MAX_CLASSES 255
+
+void sm_history_clear(struct sm_history *h)
+{
+	free(h->v);
+	*h = (struct sm_history){0};
+}
+
+enum sm_status sm_history_add(struct sm_history *h, const double *row, struct sm_err *err)
+{
+	if (h->rows == h->room) {
+		size_t room = 2 * h->room + 16, bytes;
+		double *v = sm_mul3(room, h->columns, sizeof *v, &bytes) ? realloc(h->v, bytes) : NULL;
+		if (!v)
+			return SM_FAIL(err, SM_BUDGET, "history: out of memory");
+		h->v = v;
+		h->room = room;
+	}
+	memcpy(h->v + h->rows * h->columns, row, h->columns * sizeof *row);
+	h->rows++;
+	return SM_OK;
+}
+
+char *sm_history_columns(size_t columns)
+{
+	char *text = sm_strf("epoch,loss,dice,val_loss,val_dice");
+	for (size_t i = SM_HISTORY_FIXED; text && i < columns; i++) {
+		char *longer = sm_strf("%s,val_dice_%zu", text, i - SM_HISTORY_FIXED + 1);
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+void sm_checkpoint_clear(struct sm_checkpoint *c)
+{
+	json_decref(c->channels);
+	sm_history_clear(&c->history);
+	*c = (struct sm_checkpoint){0};
+}
+
+/* ---- writing ----------------------------------------------------------------------------------- */
+
+static char *meta_of(const struct sm_checkpoint *c)
+{
+	const int64_t size[3] = {c->size[0], c->size[1], c->size[2]};
+	json_t *meta = json_pack("{s:s, s:f, s:i, s:i, s:o, s:i, s:O, s:I, s:s, s:I, s:I, s:I, s:f, s:s}", "model",
+				 c->model, "width", c->width, "in_channels", c->in_channels, "classes",
+				 c->classes, "tile_size", sm_json_ints(size, 3), "standardise",
+				 (int)c->standardise, "channels", c->channels, "parameters",
+				 (json_int_t)c->parameters, "optimiser", c->optimiser, "epoch",
+				 (json_int_t)c->epoch, "steps", (json_int_t)c->steps, "best_epoch",
+				 (json_int_t)c->best_epoch, "best_val_loss", c->best, "fingerprint",
+				 c->fingerprint);
+	char *text = meta ? sm_json_line(meta) : NULL;
+	json_decref(meta);
+	return text;
+}
+
+static enum sm_status put_history(hid_t file, const struct sm_checkpoint *c, const char *name,
+				  struct sm_err *err)
+{
+	const struct sm_history *h = &c->history;
+	const hsize_t dims[2] = {h->rows, h->columns};
+	char *columns = sm_history_columns(h->columns);
+	bool good = columns && h->rows &&
+		    sm_h5_plain(file, "history", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, 2, dims, h->v) &&
+		    sm_h5_put_text(file, "history_columns", columns);
+	free(columns);
+	return good ? SM_OK : SM_FAIL(err, SM_IO, "%s: HDF5 cannot write the history", name);
+}
+
+static enum sm_status put_all(hid_t file, const char *name, struct sm_net *net,
+			      const struct sm_checkpoint *c, struct sm_err *err)
+{
+	char *meta = meta_of(c);
+	bool good = meta && strlen(meta) < META_ROOM && sm_h5_put_text(file, "schema", SCHEMA) &&
+		    sm_h5_put_text(file, "meta", meta);
+	free(meta);
+	if (!good)
+		return SM_FAIL(err, SM_IO, "%s: HDF5 cannot write the attributes", name);
+	SM_TRY(put_history(file, c, name, err));
+	return sm_tensors_write(file, name, net, err);
+}
+
+enum sm_status sm_checkpoint_write(const char *path, struct sm_net *net,
+				   const struct sm_checkpoint *c, char content[65],
+				   struct sm_err *err)
+{
+	const char *name = sm_path_base(path);
+	struct sm_outfile out = {0};
+	int errnum = 0;
+	hid_t file = -1;
+	enum sm_status st;
+	sm_h5_quiet();
+	SM_GOTO(st, sm_outfile_begin(&out, path, false, err));
+	file = sm_h5_create(out.temp, &errnum);
+	if (file < 0) {
+		st = SM_FAIL(err, SM_IO, "%s: cannot be created: %s", path,
+			     errnum ? strerror(errnum) : "HDF5 failed");
+		goto out;
+	}
+	st = put_all(file, name, net, c, err);
+	bool closed = H5Fclose(file) >= 0;
+	file = -1;
+	/* The disk's own reason comes before what the library makes of it. */
+	if (errnum)
+		st = SM_FAIL(err, SM_IO, "%s: cannot be written: %s", path, strerror(errnum));
+	else if (st == SM_OK && !closed)
+		st = SM_FAIL(err, SM_IO, "%s: HDF5 cannot finish the file", path);
+	if (st == SM_OK && content)
+		st = sm_h5_identity(out.temp, name, NULL, 0, NULL, content, err);
+	if (st == SM_OK)
+		st = sm_outfile_commit(&out, err);
+out:
+	sm_h5_close_file(&file);
+	sm_outfile_abandon(&out);
+	if (st != SM_OK && content)
+		content[0] = 0;
+	return st;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------- */
+
+static bool get_text(const json_t *meta, const char *key, char *out, size_t room)
+{
+	const char *text = sm_json_text(meta, key);
+	if (!text || strlen(text) >= room)
+		return false;
+	memcpy(out, text, strlen(text) + 1);
+	return true;
+}
+
+static bool get_int(const json_t *meta, const char *key, int64_t low, int64_t high, int64_t *out)
+{
+	const json_t *v = json_object_get(meta, key);
+	*out = json_integer_value(v);
+	return json_is_integer(v) && *out >= low && *out <= high;
+}
+
+static bool get_real(const json_t *meta, const char *key, double *out)
+{
+	const json_t *v = json_object_get(meta, key);
+	*out = json_number_value(v);
+	return json_is_number(v);
+}
+
+/* The name of the first field that is missing or out of range, NULL when all are good. */
+static const char *parse_meta(const json_t *meta, struct sm_checkpoint *c)
+{
+	int64_t v, size[3];
+	if (!get_text(meta, "model", c->model, sizeof c->model))
+		return "model";
+	if (!get_real(meta, "width", &c->width) || !(c->width > 0 && c->width <= 16))
+		return "width";
+	if (!get_int(meta, "in_channels", 1, 4096, &v))
+		return "in_channels";
+	c->in_channels = (int)v;
+	if (!get_int(meta, "classes", 1, MAX_CLASSES, &v))
+		return "classes";
+	c->classes = (int)v;
+	if (!sm_json_get_ints(meta, "tile_size", size, 3))
+		return "tile_size";
+	for (int a = 0; a < 3; a++) {
+		if (size[a] < 1 || size[a] > 4096)
+			return "tile_size";
+		c->size[a] = (int)size[a];
+	}
+	if (!get_int(meta, "standardise", 0, SM_STANDARDISE_UNIT, &v))
+		return "standardise";
+	c->standardise = (enum sm_standardise)v;
+	c->channels = json_incref(json_object_get(meta, "channels"));
+	if (!json_is_array(c->channels))
+		return "channels";
+	if (!get_int(meta, "parameters", 1, INT64_MAX, &c->parameters))
+		return "parameters";
+	if (!get_text(meta, "optimiser", c->optimiser, sizeof c->optimiser))
+		return "optimiser";
+	if (!get_int(meta, "epoch", 1, MAX_EPOCHS, &c->epoch))
+		return "epoch";
+	if (!get_int(meta, "steps", 0, INT64_MAX, &c->steps))
+		return "steps";
+	if (!get_int(meta, "best_epoch", 1, c->epoch, &c->best_epoch))
+		return "best_epoch";
+	if (!get_real(meta, "best_val_loss", &c->best))
+		return "best_val_loss";
+	if (!get_text(meta, "fingerprint", c->fingerprint, sizeof c->fingerprint))
+		return "fingerprint";
+	return NULL;
+}
+
+static enum sm_status read_meta(hid_t file, const char *name, struct sm_checkpoint *c,
+				struct sm_err *err)
+{
+	char schema[64] = "", *text = malloc(META_ROOM);
+	json_t *meta = NULL;
+	enum sm_status st = SM_OK;
+	if (!text)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
+	if (!sm_h5_get_text(file, "schema", schema, sizeof schema) || strcmp(schema, SCHEMA) != 0) {
+		st = SM_FAIL(err, SM_INPUT, "%s: attribute schema is '%s', allowed is '%s'", name, schema, SCHEMA);
+		goto out;
+	}
+	if (sm_h5_get_text(file, "meta", text, META_ROOM))
+		meta = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	const char *bad = json_is_object(meta) ? parse_meta(meta, c) : "meta";
+	if (bad)
+		st = SM_FAIL(err, SM_INPUT, "%s: field %s of the checkpoint is missing or out of range", name, bad);
+out:
+	json_decref(meta);
+	free(text);
+	return st;
+}
+
+static enum sm_status read_history(hid_t file, const char *name, struct sm_checkpoint *c,
+				   struct sm_err *err)
+{
+	struct sm_history *h = &c->history;
+	hsize_t dims[2] = {0, 0};
+	enum sm_status st = SM_OK;
+	size_t count;
+	hid_t set = H5Dopen2(file, "history", H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
+	h->columns = SM_HISTORY_FIXED + (size_t)c->classes;
+	if (space < 0 || H5Sget_simple_extent_ndims(space) != 2 ||
+	    H5Sget_simple_extent_dims(space, dims, NULL) != 2 || dims[0] != (hsize_t)c->epoch ||
+	    dims[1] != h->columns || !sm_mul(dims[0], dims[1], &count)) {
+		st = SM_FAIL(err, SM_INPUT, "%s: history is %llu x %llu, allowed is %lld x %zu", name,
+			     (unsigned long long)dims[0], (unsigned long long)dims[1], (long long)c->epoch,
+			     h->columns);
+		goto out;
+	}
+	h->v = calloc(count, sizeof *h->v); /* at most MAX_EPOCHS rows */
+	if (!h->v) {
+		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
+		goto out;
+	}
+	h->rows = h->room = dims[0];
+	if (H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, h->v) < 0)
+		st = SM_FAIL(err, SM_INPUT, "%s: history is damaged", name);
+out:
+	if (space >= 0)
+		H5Sclose(space);
+	sm_h5_close_dataset(&set);
+	return st;
+}
+
+static enum sm_status open_file(const char *path, hid_t *file, struct sm_err *err)
+{
+	sm_h5_quiet();
+	if (!sm_file_exists(path)) {
+		*file = -1;
+		return SM_FAIL(err, SM_INPUT, "%s: does not exist", path);
+	}
+	*file = sm_h5_open(path);
+	if (*file < 0)
+		return SM_FAIL(err, SM_INPUT, "%s: cannot be opened, is no HDF5 file, or is cut off", path);
+	return SM_OK;
+}
+
+enum sm_status sm_checkpoint_open(const char *path, struct sm_checkpoint *c, struct sm_err *err)
+{
+	hid_t file = -1;
+	enum sm_status st;
+	*c = (struct sm_checkpoint){0};
+	SM_GOTO(st, open_file(path, &file, err));
+	SM_GOTO(st, read_meta(file, sm_path_base(path), c, err));
+	st = read_history(file, sm_path_base(path), c, err);
+out:
+	sm_h5_close_file(&file);
+	if (st != SM_OK)
+		sm_checkpoint_clear(c);
+	return st;
+}
+
+enum sm_status sm_checkpoint_load(const char *path, struct sm_net *net, bool training,
+				  struct sm_err *err)
+{
+	hid_t file = -1;
+	SM_TRY(open_file(path, &file, err));
+	enum sm_status st = sm_tensors_read(file, sm_path_base(path), net, training, err);
+	sm_h5_close_file(&file);
+	if (st == SM_OK)
+		sm_net_touch(net);
+	return st;
+}
