@@ -239,7 +239,7 @@ static void read_pixel_module(struct sm_dicom *dcm, struct sm_dcm_head *h)
 	if (!h->has_pixels_size)
 		judge(h, SM_VERDICT_NO_SIZE, "Rows %d and Columns %d, allowed 1..65535", h->rows,
 		      h->columns);
-	if (!sm_dicom_syntax_known(h->syntax, &syntax_name))
+	if (sm_dicom_syntax_way(h->syntax, &syntax_name) == SM_SYNTAX_NONE)
 		judge(h, SM_VERDICT_SYNTAX,
 		      "transfer syntax %s%s%s%s, supported are uncompressed, deflated, RLE, JPEG and "
 		      "JPEG-LS",

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/file.h"
+#include "ingest/rle.h"
 
 /* Compressed data that claim more than this and more than a thousand times their own length are
  * refused: no real picture shrinks so far, and decoders work before they notice. */
@@ -45,27 +45,18 @@ void sm_pixels_unpack(const void *words, size_t n, const struct sm_dcm_head *h, 
 	}
 }
 
-static bool is_native(const char *syntax)
-{
-	static const char *const native[] = {"", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1",
-					     "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"};
-	for (size_t i = 0; i < sizeof native / sizeof *native; i++)
-		if (strcmp(native[i], syntax) == 0)
-			return true;
-	return false;
-}
-
 static enum sm_status check_claim(struct sm_dicom *dicom, const struct sm_dcm_head *h, size_t need,
 				  struct sm_err *err)
 {
 	uint64_t have = sm_dicom_pixel_bytes(dicom);
+	bool native = sm_dicom_syntax_way(h->syntax, NULL) == SM_SYNTAX_NATIVE;
 	if (have == 0)
 		return SM_FAIL(err, SM_INPUT, "holds no pixel data");
-	if (is_native(h->syntax) && have < need)
+	if (native && have < need)
 		return SM_FAIL(err, SM_INPUT,
 			       "PixelData holds %llu bytes, %d rows of %d columns need %zu",
 			       (unsigned long long)have, h->rows, h->columns, need);
-	if (!is_native(h->syntax) && need > CLAIM_BYTES && need / CLAIM_RATIO > have)
+	if (!native && need > CLAIM_BYTES && need / CLAIM_RATIO > have)
 		return SM_FAIL(err, SM_INPUT,
 			       "%llu bytes of compressed pixels claim %d rows of %d columns, allowed is "
 			       "a ratio of %d",
@@ -85,6 +76,17 @@ static enum sm_status check_same(const struct sm_dcm_head *now, const struct sm_
 	return SM_OK;
 }
 
+static enum sm_status decode_rle(struct sm_dicom *dicom, const struct sm_dcm_head *head, void *words,
+				 size_t need, struct sm_err *err)
+{
+	unsigned char *packed;
+	size_t n;
+	SM_TRY(sm_dicom_fragments(dicom, &packed, &n, err));
+	enum sm_status st = sm_rle_decode(packed, n, head->bits_allocated / 8, words, need, err);
+	free(packed);
+	return st;
+}
+
 static enum sm_status decode(const char *path, const struct sm_dcm_head *head, void *words,
 			     size_t bytes, size_t need, struct sm_sidecar_text *text,
 			     struct sm_err *err)
@@ -96,8 +98,10 @@ static enum sm_status decode(const char *path, const struct sm_dcm_head *head, v
 	enum sm_status st = check_same(&now, head, err);
 	if (st == SM_OK)
 		st = check_claim(dicom, head, need, err);
-	if (st == SM_OK)
-		st = sm_dicom_frame(dicom, 0, words, bytes, err);
+	if (st == SM_OK && sm_dicom_syntax_way(head->syntax, NULL) == SM_SYNTAX_RLE)
+		st = decode_rle(dicom, head, words, need, err);
+	else if (st == SM_OK)
+		st = sm_dicom_frame(dicom, words, bytes, err);
 	if (st == SM_OK && text)
 		sm_sidecar_collect(dicom, text);
 	sm_dicom_close(dicom);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -24,38 +25,38 @@ struct sm_dicom {
 
 struct syntax_row {
 	const char *uid, *name;
-	bool decoded;
+	enum sm_syntax_way way;
 };
 
 static const syntax_row syntaxes[] = {
-	{"1.2.840.10008.1.2", "implicit VR little endian", true},
-	{"1.2.840.10008.1.2.1", "explicit VR little endian", true},
-	{"1.2.840.10008.1.2.1.99", "deflated explicit VR little endian", true},
-	{"1.2.840.10008.1.2.2", "explicit VR big endian", true},
-	{"1.2.840.10008.1.2.5", "RLE lossless", true},
-	{"1.2.840.10008.1.2.4.50", "JPEG baseline", true},
-	{"1.2.840.10008.1.2.4.51", "JPEG extended", true},
-	{"1.2.840.10008.1.2.4.57", "JPEG lossless", true},
-	{"1.2.840.10008.1.2.4.70", "JPEG lossless, first-order prediction", true},
-	{"1.2.840.10008.1.2.4.80", "JPEG-LS lossless", true},
-	{"1.2.840.10008.1.2.4.81", "JPEG-LS near-lossless", true},
-	{"1.2.840.10008.1.2.4.90", "JPEG 2000 lossless", false},
-	{"1.2.840.10008.1.2.4.91", "JPEG 2000", false},
-	{"1.2.840.10008.1.2.4.92", "JPEG 2000 part 2 lossless", false},
-	{"1.2.840.10008.1.2.4.93", "JPEG 2000 part 2", false},
-	{"1.2.840.10008.1.2.4.100", "MPEG2", false},
-	{"1.2.840.10008.1.2.4.102", "MPEG-4", false},
-	{"1.2.840.10008.1.2.4.107", "HEVC", false},
-	{"1.2.840.10008.1.2.4.110", "JPEG XL lossless", false},
-	{"1.2.840.10008.1.2.4.111", "JPEG XL recompression", false},
-	{"1.2.840.10008.1.2.4.112", "JPEG XL", false},
-	{"1.2.840.10008.1.2.4.201", "HTJ2K lossless", false},
-	{"1.2.840.10008.1.2.4.202", "HTJ2K lossless RPCL", false},
-	{"1.2.840.10008.1.2.4.203", "HTJ2K", false},
-	{"1.2.840.10008.1.2.8.1", "deflated image frame", false},
+	{"1.2.840.10008.1.2", "implicit VR little endian", SM_SYNTAX_NATIVE},
+	{"1.2.840.10008.1.2.1", "explicit VR little endian", SM_SYNTAX_NATIVE},
+	{"1.2.840.10008.1.2.1.99", "deflated explicit VR little endian", SM_SYNTAX_NATIVE},
+	{"1.2.840.10008.1.2.2", "explicit VR big endian", SM_SYNTAX_NATIVE},
+	{"1.2.840.10008.1.2.5", "RLE lossless", SM_SYNTAX_RLE},
+	{"1.2.840.10008.1.2.4.50", "JPEG baseline", SM_SYNTAX_DCMTK},
+	{"1.2.840.10008.1.2.4.51", "JPEG extended", SM_SYNTAX_DCMTK},
+	{"1.2.840.10008.1.2.4.57", "JPEG lossless", SM_SYNTAX_DCMTK},
+	{"1.2.840.10008.1.2.4.70", "JPEG lossless, first-order prediction", SM_SYNTAX_DCMTK},
+	{"1.2.840.10008.1.2.4.80", "JPEG-LS lossless", SM_SYNTAX_DCMTK},
+	{"1.2.840.10008.1.2.4.81", "JPEG-LS near-lossless", SM_SYNTAX_DCMTK},
+	{"1.2.840.10008.1.2.4.90", "JPEG 2000 lossless", SM_SYNTAX_NONE},
+	{"1.2.840.10008.1.2.4.91", "JPEG 2000", SM_SYNTAX_NONE},
+	{"1.2.840.10008.1.2.4.92", "JPEG 2000 part 2 lossless", SM_SYNTAX_NONE},
+	{"1.2.840.10008.1.2.4.93", "JPEG 2000 part 2", SM_SYNTAX_NONE},
+	{"1.2.840.10008.1.2.4.100", "MPEG2", SM_SYNTAX_NONE},
+	{"1.2.840.10008.1.2.4.102", "MPEG-4", SM_SYNTAX_NONE},
+	{"1.2.840.10008.1.2.4.107", "HEVC", SM_SYNTAX_NONE},
+	{"1.2.840.10008.1.2.4.110", "JPEG XL lossless", SM_SYNTAX_NONE},
+	{"1.2.840.10008.1.2.4.111", "JPEG XL recompression", SM_SYNTAX_NONE},
+	{"1.2.840.10008.1.2.4.112", "JPEG XL", SM_SYNTAX_NONE},
+	{"1.2.840.10008.1.2.4.201", "HTJ2K lossless", SM_SYNTAX_NONE},
+	{"1.2.840.10008.1.2.4.202", "HTJ2K lossless RPCL", SM_SYNTAX_NONE},
+	{"1.2.840.10008.1.2.4.203", "HTJ2K", SM_SYNTAX_NONE},
+	{"1.2.840.10008.1.2.8.1", "deflated image frame", SM_SYNTAX_NONE},
 };
 
-bool sm_dicom_syntax_known(const char *uid, const char **name)
+enum sm_syntax_way sm_dicom_syntax_way(const char *uid, const char **name)
 {
 	if (!*uid)
 		uid = syntaxes[0].uid;
@@ -63,11 +64,11 @@ bool sm_dicom_syntax_known(const char *uid, const char **name)
 		if (strcmp(row.uid, uid) == 0) {
 			if (name)
 				*name = row.name;
-			return row.decoded;
+			return row.way;
 		}
 	if (name)
 		*name = nullptr;
-	return false;
+	return SM_SYNTAX_NONE;
 }
 
 /* What DCMTK needs once in a process. A function-local static is made by exactly one thread. */
@@ -232,9 +233,28 @@ static DcmPixelData *pixels_of(sm_dicom *dcm)
 	return dynamic_cast<DcmPixelData *>(element);
 }
 
-static uint64_t fragment_bytes(DcmPixelSequence *sequence)
+/* The fragments of compressed pixel data; NULL for uncompressed ones. */
+static DcmPixelSequence *sequence_of(DcmPixelData *pixels, E_TransferSyntax *xfer)
 {
+	const DcmRepresentationParameter *how = nullptr;
+	DcmPixelSequence *sequence = nullptr;
+	pixels->getOriginalRepresentationKey(*xfer, how);
+	if (!DcmXfer(*xfer).isEncapsulated() ||
+	    pixels->getEncapsulatedRepresentation(*xfer, how, sequence).bad())
+		return nullptr;
+	return sequence;
+}
+
+static uint64_t pixel_bytes(sm_dicom *dicom)
+{
+	DcmPixelData *pixels = pixels_of(dicom);
+	E_TransferSyntax xfer = EXS_Unknown;
 	uint64_t sum = 0;
+	if (!pixels)
+		return 0;
+	DcmPixelSequence *sequence = sequence_of(pixels, &xfer);
+	if (!sequence)
+		return pixels->getLength(xfer);
 	for (unsigned long i = 1; i < sequence->card(); i++) { /* 0 is the offset table */
 		DcmPixelItem *item = nullptr;
 		if (sequence->getItem(item, i).good() && item)
@@ -243,28 +263,83 @@ static uint64_t fragment_bytes(DcmPixelSequence *sequence)
 	return sum;
 }
 
-uint64_t sm_dicom_pixel_bytes(struct sm_dicom *dcm)
+uint64_t sm_dicom_pixel_bytes(struct sm_dicom *dicom)
 {
 	try {
-		DcmPixelData *pixels = pixels_of(dcm);
-		if (!pixels)
-			return 0;
-		E_TransferSyntax xfer = EXS_Unknown;
-		const DcmRepresentationParameter *how = nullptr;
-		DcmPixelSequence *sequence = nullptr;
-		pixels->getOriginalRepresentationKey(xfer, how);
-		if (DcmXfer(xfer).isEncapsulated() &&
-		    pixels->getEncapsulatedRepresentation(xfer, how, sequence).good() && sequence)
-			return fragment_bytes(sequence);
-		return pixels->getLength(xfer);
+		return pixel_bytes(dicom);
 	} catch (...) {
 		return 0;
 	}
 }
 
-static enum sm_status decode(sm_dicom *dcm, uint32_t frame, void *out, size_t n, struct sm_err *err)
+static enum sm_status join(sm_dicom *dicom, unsigned char **bytes, size_t *n, struct sm_err *err)
 {
-	DcmPixelData *pixels = pixels_of(dcm);
+	size_t room = (size_t)pixel_bytes(dicom), at = 0;
+	E_TransferSyntax xfer = EXS_Unknown;
+	DcmPixelData *pixels = pixels_of(dicom);
+	DcmPixelSequence *sequence = pixels ? sequence_of(pixels, &xfer) : nullptr;
+	if (!sequence || !room)
+		return SM_FAIL(err, SM_INPUT, "holds no compressed pixel data");
+	unsigned char *all = (unsigned char *)malloc(room);
+	if (!all)
+		return SM_FAIL(err, SM_BUDGET, "out of memory for %zu bytes of pixel data", room);
+	for (unsigned long i = 1; i < sequence->card(); i++) {
+		DcmPixelItem *item = nullptr;
+		Uint8 *part = nullptr;
+		size_t length;
+		if (sequence->getItem(item, i).bad() || !item || (length = item->getLength()) == 0)
+			continue;
+		if (item->getUint8Array(part).bad() || !part || length > room - at) {
+			free(all);
+			return SM_FAIL(err, SM_INPUT, "fragment %lu of the pixel data cannot be read", i);
+		}
+		memcpy(all + at, part, length);
+		at += length;
+	}
+	*bytes = all;
+	*n = at;
+	return SM_OK;
+}
+
+enum sm_status sm_dicom_fragments(struct sm_dicom *dicom, unsigned char **bytes, size_t *n,
+				  struct sm_err *err)
+{
+	*bytes = nullptr;
+	*n = 0;
+	try {
+		return join(dicom, bytes, n, err);
+	} catch (const std::bad_alloc &) {
+		return SM_FAIL(err, SM_BUDGET, "out of memory while reading the pixel data");
+	} catch (...) {
+		return SM_FAIL(err, SM_INPUT, "pixel data cannot be read");
+	}
+}
+
+/* DCMTK's decoders of single frames write past the end on damaged data; those that decode the whole
+ * element do not. */
+static OFCondition decode_whole(sm_dicom *dicom, DcmPixelData *pixels, void *out, size_t n)
+{
+	OFCondition got =
+		dicom->file.getDataset()->chooseRepresentation(EXS_LittleEndianExplicit, nullptr);
+	if (got.bad())
+		return got;
+	size_t have = pixels->getLength(EXS_LittleEndianExplicit);
+	Uint16 *words = nullptr;
+	Uint8 *bytes = nullptr;
+	got = pixels->getVR() == EVR_OW ? pixels->getUint16Array(words) : pixels->getUint8Array(bytes);
+	const void *from = words ? (const void *)words : (const void *)bytes;
+	if (got.bad() || !from)
+		return got.bad() ? got : EC_CorruptedData;
+	if (have + 1 < n)
+		return EC_CorruptedData;
+	memcpy(out, from, have < n ? have : n);
+	return EC_Normal;
+}
+
+static enum sm_status decode(sm_dicom *dicom, void *out, size_t n, struct sm_err *err)
+{
+	DcmPixelData *pixels = pixels_of(dicom);
+	E_TransferSyntax xfer = EXS_Unknown;
 	if (!pixels)
 		return SM_FAIL(err, SM_INPUT, "holds no pixel data");
 	/* The library wants an even number of bytes. */
@@ -272,18 +347,21 @@ static enum sm_status decode(sm_dicom *dcm, uint32_t frame, void *out, size_t n,
 		return SM_FAIL(err, SM_INPUT, "a frame of %zu bytes cannot be decoded", n);
 	OFString colour;
 	Uint32 fragment = 0;
-	OFCondition got = pixels->getUncompressedFrame(dcm->file.getDataset(), frame, fragment, out,
-						       (Uint32)n, colour);
+	OFCondition got;
+	if (sequence_of(pixels, &xfer))
+		got = decode_whole(dicom, pixels, out, n);
+	else
+		got = pixels->getUncompressedFrame(dicom->file.getDataset(), 0, fragment, out, (Uint32)n,
+						   colour);
 	if (got.bad())
 		return SM_FAIL(err, SM_INPUT, "pixel data cannot be decoded (%s)", got.text());
 	return SM_OK;
 }
 
-enum sm_status sm_dicom_frame(struct sm_dicom *dcm, uint32_t frame, void *out, size_t n,
-			    struct sm_err *err)
+enum sm_status sm_dicom_frame(struct sm_dicom *dicom, void *out, size_t n, struct sm_err *err)
 {
 	try {
-		return decode(dcm, frame, out, n, err);
+		return decode(dicom, out, n, err);
 	} catch (const std::bad_alloc &) {
 		return SM_FAIL(err, SM_BUDGET, "out of memory while decoding the pixel data");
 	} catch (...) {

@@ -49,16 +49,28 @@ bool sm_dicom_has(struct sm_dicom *dcm, uint32_t tag);
  * when there is none. */
 uint64_t sm_dicom_pixel_bytes(struct sm_dicom *dcm);
 
-/* Decodes frame `frame` (0 = first) into n bytes of words of BitsAllocated bits in this machine's
- * byte order, before masking. n must be Rows * Columns * bytes of a word (+ 1 when that is odd).
- * The caller has checked these numbers against its budget. SM_INPUT for damaged pixel data or a
- * syntax that DCMTK cannot decode. */
-enum sm_status sm_dicom_frame(struct sm_dicom *dcm, uint32_t frame, void *out, size_t n,
-			    struct sm_err *err);
+/* Copies the pixel data of an object with one frame, as it stands in the file, into *bytes (malloc memory, free with
+ * free()): all fragments joined when it is compressed. SM_INPUT when there is none. */
+enum sm_status sm_dicom_fragments(struct sm_dicom *dicom, unsigned char **bytes, size_t *n,
+				  struct sm_err *err);
 
-/* True when sm_dicom_frame can decode the transfer syntax; *name (may be NULL) receives its plain
- * name, or NULL for a UID that is not in the table. "" counts as implicit little endian. */
-bool sm_dicom_syntax_known(const char *uid, const char **name);
+/* Decodes the pixels of an object with one frame into n bytes of words of BitsAllocated bits in this
+ * machine's byte order, before masking: uncompressed, deflated, JPEG and JPEG-LS. n must be
+ * Rows * Columns * bytes of a word (+ 1 when that is odd). The caller has checked these numbers
+ * against its budget. SM_INPUT for damaged pixel data or a syntax that DCMTK cannot decode. */
+enum sm_status sm_dicom_frame(struct sm_dicom *dicom, void *out, size_t n, struct sm_err *err);
+
+/* How the pixels of a transfer syntax are decoded. */
+enum sm_syntax_way {
+	SM_SYNTAX_NATIVE, /* uncompressed: sm_dicom_frame */
+	SM_SYNTAX_DCMTK,  /* compressed: sm_dicom_frame */
+	SM_SYNTAX_RLE,    /* sm_dicom_fragments, then sm_rle_decode */
+	SM_SYNTAX_NONE,   /* not supported */
+};
+
+/* The way of a transfer syntax; *name (may be NULL) receives its plain name, or NULL for a UID that is
+ * not in the table. "" counts as implicit little endian. */
+enum sm_syntax_way sm_dicom_syntax_way(const char *uid, const char **name);
 
 #ifdef __cplusplus
 }

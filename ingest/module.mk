@@ -22,6 +22,7 @@ ingest_SRC := \
 	ingest/dcmtk_c.cc \
 	ingest/nifti_case.c \
 	ingest/raw.c \
+	ingest/rle.c \
 	ingest/salt.c \
 	ingest/scan.c \
 	ingest/sidecar.c

@@ -38,3 +38,7 @@ $(eval $(call unit_test,svg,core))
 $(eval $(call unit_test,dicom,ingest manifest ops core,$(DCMTK_LD)))
 # Valgrind runs threads one at a time against libgomp's waiting: hours; ASan covers these.
 NO_VALGRIND += test_nn_ops test_nn_conv test_nn_unet3d
+$(eval $(call unit_test,checkpoint,train models nn core,-ldnnl))
+$(eval $(call unit_test,loader,train models nn core,-ldnnl))
+$(eval $(call unit_test,infer,train models nn core,-ldnnl))
+$(eval $(call unit_test,rle,ingest core))

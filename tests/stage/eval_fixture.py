@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes folders as stages ingest, split, train and predict leave them, for the tests of evaluate
-and report: eval_fixture.py OUT [CASES]. The scores are known: truth and prediction are boxes.
+and report: eval_fixture.py OUT [CASES [AXES]], AXES = storage order such as LPS or SAR. The scores are known: truth and prediction are boxes.
 
 Case caseNN: whole tumour = box of 8x8x6 voxels, core half of it, enhancing a quarter; the prediction
 is the truth shifted by NN voxels along x, so the whole tumour's Dice is 1 - NN / 8. The last case
@@ -27,6 +27,10 @@ def save(folder, path, array, affine=AFFINE):
     full = os.path.join(folder, path)
     os.makedirs(os.path.dirname(full) or ".", exist_ok=True)
     image = nibabel.Nifti1Image(array, affine)
+    if len(sys.argv) > 3:
+        have = nibabel.orientations.io_orientation(affine)
+        want = nibabel.orientations.axcodes2ornt(tuple(sys.argv[3]))
+        image = image.as_reoriented(nibabel.orientations.ornt_transform(have, want))
     image.header.set_xyzt_units("mm")
     data = image.to_bytes()
     with open(full, "wb") as f:

@@ -90,6 +90,16 @@ ok "table.csv is the summary" cmp r1/table.csv evaluate/summary.csv
 exits "the ledger's hashes" 0 sh -c 'grep -o "\"path\":\"[^\"]*\",\"role\":\"[^\"]*\",\"sha256\":\"[^\"]*\"" r1/ledger.jsonl |
 	sed -n "s/\"path\":\"\(table[^\"]*\|report.html\)\".*\"sha256\":\"\(.*\)\"/\2  r1\/\1/p" >sums && test $(wc -l <sums) -eq 4 && sha256sum -c sums'
 
+# The same heads stored in another order of the axes look the same.
+"$PYTHON" "$SM_ROOT/tests/stage/eval_fixture.py" "$T/turned" 5 SAR || exit 1
+sm evaluate --in "$T/turned/predict" --truth "$T/turned/ingest" --out "$T/turned/e" >/dev/null 2>&1
+exits "volumes stored S, A, R" 0 sm report --in "$T/turned/e" --predict "$T/turned/predict" \
+	--truth "$T/turned/ingest" --manifest m.yaml --out r5
+pictures() {
+	grep -Eo 'base64,[^"]*|<path class="(o|ref)[^>]*>|slice [0-9]+' "$1" | sha256sum
+}
+is "give the same slices, pictures and outlines" "$(pictures r5/report.html)" "$(pictures $page)"
+
 exits "scores alone are enough" 0 sm report --in evaluate --out r3
 unlike "then there are no curves and pictures" "$(cat r3/report.html)" 'id="(training|pictures)"'
 

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/rle.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define HEAD 64 /* bytes: number of segments, then 15 offsets, little endian */
+
+static uint32_t word_at(const unsigned char *b)
+{
+	return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+
+/* Unpacks one segment into every stride-th byte of out; how many of the count bytes it gave. */
+static size_t unpack(const unsigned char *in, size_t n, unsigned char *out, size_t count,
+		     size_t stride)
+{
+	size_t at = 0, made = 0;
+	while (at < n && made < count) {
+		int code = (signed char)in[at++];
+		if (code == -128)
+			continue;
+		size_t run = code >= 0 ? (size_t)code + 1 : (size_t)(1 - code);
+		size_t have = code >= 0 ? n - at : (at < n ? run : 0);
+		size_t take = run < have ? run : have;
+		take = take < count - made ? take : count - made;
+		for (size_t i = 0; i < take; i++)
+			out[(made + i) * stride] = code >= 0 ? in[at + i] : in[at];
+		made += take;
+		if (take < run && made < count)
+			break; /* the data end inside a run */
+		at += code >= 0 ? take : 1;
+	}
+	return made;
+}
+
+enum sm_status sm_rle_decode(const unsigned char *bytes, size_t n, int width, void *out, size_t size,
+			     struct sm_err *err)
+{
+	if (n < HEAD)
+		return SM_FAIL(err, SM_INPUT, "RLE data of %zu bytes lack their header of %d", n, HEAD);
+	uint32_t segments = word_at(bytes);
+	size_t count = size / (size_t)width;
+	if (segments != (uint32_t)width)
+		return SM_FAIL(err, SM_INPUT, "RLE header tells %u segments, allowed are %d for %d bits",
+			       segments, width, 8 * width);
+	for (int s = 0; s < width; s++) {
+		size_t from = word_at(bytes + 4 + 4 * s);
+		size_t to = s + 1 < width ? word_at(bytes + 8 + 4 * s) : n;
+		if (from < HEAD || from > to || to > n)
+			return SM_FAIL(err, SM_INPUT,
+				       "RLE segment %d lies at bytes %zu to %zu, allowed are %d to %zu", s, from,
+				       to, HEAD, n);
+		/* Most significant byte first: the last in little-endian memory. */
+		size_t made = unpack(bytes + from, to - from, (unsigned char *)out + (width - 1 - s),
+				     count, (size_t)width);
+		if (made != count)
+			return SM_FAIL(err, SM_INPUT, "RLE segment %d gives %zu bytes, %zu are needed", s,
+				       made, count);
+	}
+	return SM_OK;
+}
