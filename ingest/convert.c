@@ -146,6 +146,8 @@ static void warn(const struct sm_series *s, const struct sm_series_volume *v, st
 	if (s->notes >> SM_VERDICT_ONE_SLICE & 1)
 		sm_item_warn(item, "one slice: its depth of %.4g mm is the header's, not a distance",
 			     k->gap_typical);
+	if (s->parts > 1)
+		sm_item_warn(item, "the series holds %u stacks of slices; this is number %u", s->parts, s->part);
 	if (s->copies)
 		sm_item_warn(item, "%zu files are byte for byte copies of others and were left out",
 			     s->copies);

@@ -34,6 +34,7 @@
 #define SPACING SM_TAG(0x0028, 0x0030)
 #define POSITION SM_TAG(0x0020, 0x0032)
 #define ORIENTATION SM_TAG(0x0020, 0x0037)
+#define DIRECTORY SM_TAG(0x0004, 0x1220)
 #define SLOPE SM_TAG(0x0028, 0x1053)
 #define INTERCEPT SM_TAG(0x0028, 0x1052)
 
@@ -50,6 +51,7 @@ static const struct {
 	[SM_VERDICT_SYNTAX] = {"unsupported_syntax", false},
 	[SM_VERDICT_BITS] = {"bad_bits", false},
 	[SM_VERDICT_NO_SIZE] = {"no_size", false},
+	[SM_VERDICT_NO_SERIES] = {"no_series", false},
 	[SM_VERDICT_NO_SPACING] = {"no_spacing", false},
 	[SM_VERDICT_NO_ORIENTATION] = {"no_orientation", false},
 	[SM_VERDICT_NO_POSITION] = {"no_position", false},
@@ -211,6 +213,19 @@ static void read_identity(struct sm_dicom *dcm, struct sm_dcm_head *h)
 	read_kind(dcm, h);
 }
 
+/* Modalities without pictures, and the DICOMDIR of a disc. A CT without Rows is not one of them: it was
+ * cut off, and must not be passed over. */
+static bool is_no_image(struct sm_dicom *dcm, const char *modality)
+{
+	static const char *const words[] = {"AU",  "DOC", "ECG",    "EPS",      "HD",       "KO",
+					    "PR",  "REG", "RTPLAN", "RTRECORD", "RTSTRUCT", "RWV",
+					    "SR"};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcmp(words[i], modality) == 0)
+			return true;
+	return sm_dicom_has(dcm, DIRECTORY);
+}
+
 /* Size, bits, colour, syntax: what decides whether the pixels can be read at all. */
 static void read_pixel_module(struct sm_dicom *dcm, struct sm_dcm_head *h)
 {
@@ -229,14 +244,15 @@ static void read_pixel_module(struct sm_dicom *dcm, struct sm_dcm_head *h)
 		memcpy(photometric, "?", 2);
 	h->inverted = strcmp(photometric, "MONOCHROME1") == 0;
 	h->has_pixels_size = h->rows > 0 && h->columns > 0;
-	if (h->rows < 0 && h->columns < 0 && h->bits_allocated < 0) {
-		judge(h, SM_VERDICT_NOT_IMAGE, "modality %s holds no picture",
-		      h->modality);
+	if (h->rows < 0 && h->columns < 0 && h->bits_allocated < 0 && is_no_image(dcm, h->modality)) {
+		judge(h, SM_VERDICT_NOT_IMAGE, "modality %s holds no picture", h->modality);
 		return;
 	}
 	if (h->localiser)
 		judge(h, SM_VERDICT_LOCALISER, "ImageType says LOCALIZER");
-	if (!h->has_pixels_size)
+	if (h->rows < 0 && h->columns < 0)
+		judge(h, SM_VERDICT_NO_SIZE, "Rows and Columns are missing, as in a file that was cut off");
+	else if (!h->has_pixels_size)
 		judge(h, SM_VERDICT_NO_SIZE, "Rows %d and Columns %d, allowed 1..65535", h->rows,
 		      h->columns);
 	if (sm_dicom_syntax_way(h->syntax, &syntax_name) == SM_SYNTAX_NONE)
@@ -337,6 +353,6 @@ void sm_dcm_head_read(struct sm_dicom *dcm, struct sm_dcm_head *h)
 	read_rescale(dcm, h);
 	read_place(dcm, h);
 	if (h->verdict != SM_VERDICT_NOT_IMAGE && !*h->series)
-		judge(h, SM_VERDICT_NOT_IMAGE, "SeriesInstanceUID is missing");
+		judge(h, SM_VERDICT_NO_SERIES, "SeriesInstanceUID is missing");
 	judge_place(h);
 }

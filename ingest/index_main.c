@@ -99,6 +99,8 @@ static enum sm_status find(struct sm_run *run, const struct options *o, struct s
 	struct sm_salt salt;
 	struct sm_paths paths;
 	size_t found = 0, n = strncmp(o->find, "file-", 5) == 0 ? 5 : 0;
+	if (!o->find[n])
+		return SM_FAIL(err, SM_USAGE, "--find: is empty; allowed are 1 to 12 hex digits");
 	SM_TRY(sm_salt_read(o->salt_file, &salt, err));
 	enum sm_status st = sm_walk(run->in, &paths, err);
 	for (size_t i = 0; st == SM_OK && i < paths.count; i++) {

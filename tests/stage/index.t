@@ -1,0 +1,81 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+. "$(dirname "$0")/../lib.sh"
+needs index phantom
+
+ct="--kind ct_head --cases 2 --size 32,32,8 --spacing 6,6,8"
+# shellcheck disable=SC2086 # a list of options
+run sm phantom --out "$T/raw" $ct
+run sm phantom --out "$T/raw/brats" --cases 1 --size 24,24,16
+printf 'notes' >"$T/raw/notes.txt"
+printf 'pepper' >"$T/salt"
+
+exits "a mixed tree" 0 sm index --in "$T/raw" --out "$T/one" --jobs 1
+cp "$OUT" "$T/table"
+is "two series in the table" "$(grep -c '^ct-[0-9a-f]* .* 32x32x8 .* 6x6x8 .* ok$' "$T/table")" 2
+like "and the case" "$(cat "$T/table")" '^BraTS20_Training_001 .* case .* ok$'
+like "and the kinds of files" "$(cat "$T/table")" '^16 dicom files$'
+like "an empty salt is told" "$(cat "$ERR")" 'no --salt-file'
+exits "the same with two threads" 0 sm index --in "$T/raw" --out "$T/two" --jobs 2
+same_tree "gives the same bytes" "$T/one" "$T/two"
+is "and the same table" "$(cat "$OUT")" "$(cat "$T/table")"
+exits "without --out only the table" 0 sm index --in "$T/raw"
+is "is printed" "$(cat "$OUT")" "$(cat "$T/table")"
+
+exits "with a salt" 0 sm index --in "$T/raw" --out "$T/salted" --salt-file "$T/salt"
+unlike "no warning" "$(cat "$ERR")" 'no --salt-file'
+unlike "other keys" "$(cat "$T/salted/ledger.jsonl")" "$(sed -n 's/^\(ct-[0-9a-f]*\) .*/\1/p' "$T/table" | head -n 1)"
+unlike "the salt is not in the ledger" "$(cat "$T/salted/ledger.jsonl")" 'pepper|salt_file'
+: >"$T/nosalt"
+exits "an empty salt file is refused" 2 sm index --in "$T/raw" --salt-file "$T/nosalt"
+
+# Two slices swapped in name: the same series, the same ledger.
+cp -r "$T/raw" "$T/renamed"
+dir=$T/renamed/CT_001
+first=$(find "$dir" -type f | sort | head -n 1)
+last=$(find "$dir" -type f | sort | tail -n 1)
+mv "$first" "$T/swap" && mv "$last" "$first" && mv "$T/swap" "$last"
+exits "names of files do not matter" 0 sm index --in "$T/renamed" --out "$T/three"
+same_tree "for the result" "$T/one" "$T/three"
+
+# A broken file, and how to find it without its name in any output.
+mkdir "$T/raw/Doe^Jane"
+head -c 600 "$last" >"$T/raw/Doe^Jane/whole.dcm"
+exits "a slice cut between two elements" 0 sm index --in "$T/raw"
+like "is no report to be set aside" "$(cat "$OUT")" '^ct-.* (no_size: Rows and Columns are missing|no_series: )'
+rm "$T/raw/Doe^Jane/whole.dcm"
+head -c 613 "$last" >"$T/raw/Doe^Jane/cut.dcm"
+exits "a broken file ends with 1" 1 sm index --in "$T/raw" --out "$T/broken"
+key=$(sed -n 's/^\(file-[0-9a-f]*\) .*broken: .*/\1/p' "$OUT")
+like "it is named by a hash" "$key" '^file-[0-9a-f]{12}$'
+like "its record tells why" "$(grep "$key" "$T/broken/ledger.jsonl")" '"reason":"the file is no whole DICOM file'
+unlike "its path is in no output" "$(cat "$OUT" "$ERR" "$T/broken/ledger.jsonl")" 'Jane|cut.dcm'
+exits "--find" 0 sm index --in "$T/raw" --find "$key"
+is "prints the path" "$(cat "$OUT")" 'Doe^Jane/cut.dcm'
+exits "--find of nothing" 3 sm index --in "$T/raw" --find 000000000000
+exits "--find makes no ledger" 2 sm index --in "$T/raw" --out "$T/x" --find "$key"
+
+mkdir "$T/empty"
+exits "an empty tree" 3 sm index --in "$T/empty" --out "$T/none"
+like "is told" "$(cat "$ERR")" 'none of 0 files is what layout auto looks for'
+ok "and leaves no ledger" test ! -e "$T/none/ledger.jsonl"
+exits "a folder that is not there" 2 sm index --in "$T/nowhere"
+
+data=$SM_SHARED_DATA
+if [ -d "$data/malformed/dicom" ]; then
+	exits "the malformed corpus is walked" 1 sm index --in "$data/malformed/dicom" --out "$T/mal"
+	like "with verdicts" "$(cat "$OUT")" '^mr-.* no_spacing: PixelSpacing'
+	exits "real series of three modalities" 0 sm index --in "$data/sts_ct_mr_pet/dicom"
+	is "all six are good" "$(grep -c ' ok$' "$OUT")" 6
+	is "contours are no pictures" "$(grep -c ' not_image: ' "$OUT")" 6
+	unlike "no patient's name" "$(cat "$OUT" "$ERR")" 'STS_0'
+	exits "codecs" 0 sm index --in "$data/codecs"
+	like "JPEG 2000 is refused by name" "$(cat "$OUT")" 'unsupported_syntax: .*JPEG 2000'
+	like "so are several frames" "$(cat "$OUT")" 'multiframe: NumberOfFrames 10'
+	like "and colour" "$(cat "$OUT")" 'colour: 3 samples a pixel, RGB'
+	exits "vendors" 0 sm index --in "$data/mr_ct_vendors"
+	like "a missing slice" "$(cat "$OUT")" 'gap: 1 slices are missing: slice distances from 5 to 10 mm'
+else
+	skip "real scans" "no $data"
+fi
+done_testing
