@@ -70,7 +70,7 @@ $(B)/obj/%.c.o: %.c Makefile config.mk
 $(B)/obj/%.cc.o: %.cc Makefile config.mk
 	@mkdir -p $(@D)
 	@echo "  c++  $<"
-	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c -o $@ $<
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $($(subst /,_,$*)_CXXFLAGS) -c -o $@ $<
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 

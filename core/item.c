@@ -145,6 +145,8 @@ struct loop {
 	struct sm_run *run;
 	const struct sm_items *items;
 	json_t **records;
+	bool *deferred; /* did not fit into the budget beside others: tried again alone */
+	bool alone;
 	int inner_jobs;
 	size_t reused, done;
 	struct sm_progress progress;
@@ -172,6 +174,7 @@ static enum sm_status one_item(void *ctx, size_t i, struct sm_err *err)
 		.jobs = loop->inner_jobs,
 	};
 	enum sm_status st = SM_OK;
+	json_decref(loop->records[i]);
 	loop->records[i] = item.record;
 	if (!item.record || !sm_key_is_safe(item.key))
 		return SM_FAIL(err, SM_INTERNAL, "item %zu has no usable key", i);
@@ -196,6 +199,11 @@ static enum sm_status one_item(void *ctx, size_t i, struct sm_err *err)
 		}
 		st = items->work(items->ctx, i, &item, err);
 	}
+	if (st == SM_BUDGET && !loop->alone) {
+		/* Whether it fits beside others depends on the threads; whether it fits alone does not. */
+		loop->deferred[i] = true;
+		return SM_OK;
+	}
 	if (st == SM_INPUT || st == SM_BUDGET) {
 		err->code = st;
 		reject(&item, err);
@@ -216,13 +224,22 @@ enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, st
 		.run = run,
 		.items = items,
 		.records = calloc(n ? n : 1, sizeof(json_t *)),
+		.deferred = calloc(n ? n : 1, sizeof(bool)),
+		.alone = outer <= 1,
 		.inner_jobs = outer ? run->jobs / (int)outer : 1,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 	};
-	if (!loop.records)
+	if (!loop.records || !loop.deferred) {
+		free(loop.records);
+		free(loop.deferred);
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", run->stage->name);
+	}
 	sm_progress_begin(&loop.progress, &run->log, items->noun, n);
 	enum sm_status st = sm_par_for(n, run->jobs, one_item, &loop, err);
+	loop.alone = true;
+	for (size_t i = 0; st == SM_OK && i < n; i++)
+		if (loop.deferred[i])
+			st = one_item(&loop, i, err);
 	sm_progress_end(&loop.progress);
 	size_t rejected = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -232,6 +249,7 @@ enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, st
 		json_array_append_new(run->ledger.records, loop.records[i]);
 	}
 	free(loop.records);
+	free(loop.deferred);
 	pthread_mutex_destroy(&loop.lock);
 	run->rejected += rejected;
 	if (st == SM_OK)

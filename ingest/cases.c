@@ -24,7 +24,8 @@ static bool match(const char *p, const char *s, char *name, size_t n, size_t got
 		if (strncmp(p, case_word, sizeof case_word - 1) == 0) {
 			p += sizeof case_word - 1;
 			if (got)
-				return strncmp(s, name, got) == 0 && match(p, s + got, name, n, got);
+				return strncmp(s, name, got) == 0 &&
+				       match(p, s + got, name, n, got);
 			for (size_t k = 1; k < n && s[k - 1] && s[k - 1] != '/'; k++) {
 				memcpy(name, s, k);
 				name[k] = '\0';
@@ -116,10 +117,11 @@ static enum sm_status settle_nameless(struct hits *hits, const struct sm_source 
 	if (!nameless)
 		return SM_OK;
 	if (names != 1)
-		return SM_FAIL(err, SM_USAGE,
-			       "ingest.sources: the pattern '%s' of role %s has no {case}, which is "
-			       "allowed only with exactly one case; %zu were found",
-			       sources[hits->v[0].source].pattern, sources[hits->v[0].source].role, names);
+		return SM_FAIL(
+			err, SM_USAGE,
+			"ingest.sources: the pattern '%s' of role %s has no {case}, which is "
+			"allowed only with exactly one case; %zu were found",
+			sources[hits->v[0].source].pattern, sources[hits->v[0].source].role, names);
 	for (size_t i = 0; i < nameless; i++)
 		memcpy(hits->v[i].name, hits->v[nameless].name, NAME_SIZE);
 	qsort(hits->v, hits->n, sizeof *hits->v, by_case);
@@ -127,8 +129,8 @@ static enum sm_status settle_nameless(struct hits *hits, const struct sm_source 
 }
 
 /* Fills one case from hits[0..n), which share its name; sources missing here become its problem. */
-static bool fill_case(struct sm_raw_cases *list, struct sm_raw_case *c, const struct hit *hit, size_t n,
-		      const struct sm_source *sources, size_t source_count,
+static bool fill_case(struct sm_raw_cases *list, struct sm_raw_case *c, const struct hit *hit,
+		      size_t n, const struct sm_source *sources, size_t source_count,
 		      const struct sm_paths *paths)
 {
 	c->file = sm_arena_alloc(&list->arena, (source_count + 1) * sizeof *c->file);
@@ -142,18 +144,18 @@ static bool fill_case(struct sm_raw_cases *list, struct sm_raw_case *c, const st
 			if (hit[i].source == s && found++ == 0)
 				first = &hit[i];
 		if (found > 1 && !c->problem)
-			c->problem = sm_arena_strf(&list->arena,
-						   "case %s: %zu files fit role %s (%s, %s), allowed is one",
-						   c->key, found, sources[s].role, paths->path[first->path],
-						   paths->path[first[1].path]);
+			c->problem = sm_arena_strf(
+				&list->arena,
+				"case %s: %zu files fit role %s (%s, %s), allowed is one", c->key,
+				found, sources[s].role, paths->path[first->path],
+				paths->path[first[1].path]);
 		if (!found && !sources[s].optional && !c->problem)
 			c->problem = sm_arena_strf(&list->arena,
-						   "case %s: no file for role %s (pattern '%s')", c->key,
-						   sources[s].role, sources[s].pattern);
+						   "case %s: no file for role %s (pattern '%s')",
+						   c->key, sources[s].role, sources[s].pattern);
 		if (found)
-			c->file[c->n++] = (struct sm_raw_file){sources[s].role,
-								paths->path[first->path],
-								sources[s].label};
+			c->file[c->n++] = (struct sm_raw_file){
+				sources[s].role, paths->path[first->path], sources[s].label};
 	}
 	return true;
 }
@@ -174,7 +176,8 @@ static enum sm_status group(const struct hits *hits, const struct sm_source *sou
 		while (i + run < hits->n && strcmp(hits->v[i + run].name, hits->v[i].name) == 0)
 			run++;
 		if (!fill_case(out, &out->v[out->n++], hits->v + i, run, sources, n, paths))
-			return SM_FAIL(err, SM_BUDGET, "ingest: out of memory for %zu cases", names);
+			return SM_FAIL(err, SM_BUDGET, "ingest: out of memory for %zu cases",
+				       names);
 		i += run;
 	}
 	if (!out->v)
@@ -182,16 +185,17 @@ static enum sm_status group(const struct hits *hits, const struct sm_source *sou
 	qsort(out->v, out->n, sizeof *out->v, by_key);
 	for (size_t i = 1; i < out->n; i++)
 		if (strcmp(out->v[i].key, out->v[i - 1].key) == 0)
-			return SM_FAIL(err, SM_INPUT,
-				       "two case names become the same key %s; allowed in names are "
-				       "letters, digits, '_', '-' and '.'",
-				       out->v[i].key);
+			return SM_FAIL(
+				err, SM_INPUT,
+				"two case names become the same key %s; allowed in names are "
+				"letters, digits, '_', '-' and '.'",
+				out->v[i].key);
 	out->unmatched = paths->count > hits->n ? paths->count - hits->n : 0;
 	return SM_OK;
 }
 
 enum sm_status sm_raw_cases_find(const struct sm_paths *paths, const struct sm_source *sources,
-				   size_t n, struct sm_raw_cases *out, struct sm_err *err)
+				 size_t n, struct sm_raw_cases *out, struct sm_err *err)
 {
 	*out = (struct sm_raw_cases){0};
 	struct hits hits = {0};
@@ -244,8 +248,8 @@ static enum sm_status brats_hits(const struct sm_paths *paths, struct hits *hits
 	for (size_t i = 0; i < paths->count; i++)
 		for (size_t s = 0; s < BRATS_ROLES; s++)
 			for (int k = 0; k < 2; k++)
-				if (sm_pattern_match(brats_roles[s].pattern[k], tail(paths->path[i]),
-						     name, sizeof name))
+				if (sm_pattern_match(brats_roles[s].pattern[k],
+						     tail(paths->path[i]), name, sizeof name))
 					SM_TRY(add_hit(hits, name, s, i, err));
 	if (hits->n)
 		qsort(hits->v, hits->n, sizeof *hits->v, by_case);
@@ -280,10 +284,11 @@ static enum sm_status settle_labels(struct sm_raw_cases *out, const struct sm_pa
 		const char *stray = stray_label(c, paths);
 		if (stray) {
 			c->file[c->n++] = (struct sm_raw_file){"seg", stray, true};
-			c->warning = sm_arena_strf(&out->arena,
-						   "the label file has another name than %s_seg.nii; the only "
-						   "*Segm.nii* file of the folder was taken",
-						   c->key);
+			c->warning = sm_arena_strf(
+				&out->arena,
+				"the label file has another name than %s_seg.nii; the only "
+				"*Segm.nii* file of the folder was taken",
+				c->key);
 		} else if (any) {
 			c->problem = sm_arena_strf(&out->arena,
 						   "case %s: no file for role seg (pattern '%s'), "
@@ -297,7 +302,7 @@ static enum sm_status settle_labels(struct sm_raw_cases *out, const struct sm_pa
 }
 
 enum sm_status sm_raw_cases_brats(const struct sm_paths *paths, struct sm_raw_cases *out,
-			      struct sm_err *err)
+				  struct sm_err *err)
 {
 	*out = (struct sm_raw_cases){0};
 	struct hits hits = {0};
@@ -306,8 +311,8 @@ enum sm_status sm_raw_cases_brats(const struct sm_paths *paths, struct sm_raw_ca
 	bool any = false;
 	for (size_t s = 0; s < BRATS_ROLES; s++)
 		sources[s] = (struct sm_source){(char *)brats_roles[s].role,
-						(char *)brats_roles[s].pattern[0], brats_roles[s].label,
-						brats_roles[s].label};
+						(char *)brats_roles[s].pattern[0],
+						brats_roles[s].label, brats_roles[s].label};
 	SM_GOTO(st, brats_hits(paths, &hits, err));
 	for (size_t i = 0; i < hits.n; i++)
 		any = any || brats_roles[hits.v[i].source].label;

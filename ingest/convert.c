@@ -72,8 +72,8 @@ enum sm_status sm_convert_sidecar(const char *name, const json_t *sidecar, struc
 	return st;
 }
 
-/* Slice of the volume -> hash of its SOPInstanceUID. After regridding, "at" tells where the old slice
- * lies on the new grid. */
+/* Slice of the volume -> hash of its SOPInstanceUID. After regridding, "at" tells where the old
+ * slice lies on the new grid. */
 static json_t *slice_map(const struct sm_raw *raw, const struct sm_series *s,
 			 const struct sm_series_volume *v)
 {
@@ -118,8 +118,8 @@ static json_t *regrid_of(const struct sm_series *s, const struct sm_series_volum
 	json_t *o = json_object();
 	double gap[2] = {s->stack.gap_min, s->stack.gap_max};
 	json_object_set_new(o, "reason",
-			    json_string(sm_verdict_code(s->verdict != SM_VERDICT_OK ? s->verdict
-										    : SM_VERDICT_TILT)));
+			    json_string(sm_verdict_code(
+				    s->verdict != SM_VERDICT_OK ? s->verdict : SM_VERDICT_TILT)));
 	json_object_set_new(o, "source_slices", json_integer((json_int_t)s->n));
 	json_object_set_new(o, "source_slice_mm", sm_json_floats(gap, 2));
 	json_object_set_new(o, "slice_mm", json_real(v->grid_mm));
@@ -134,20 +134,24 @@ static void warn(const struct sm_series *s, const struct sm_series_volume *v, st
 	const struct sm_stack *k = &s->stack;
 	if (v->regridded)
 		sm_item_warn(item,
-			     "%zu slices with distances from %.4g to %.4g mm%s were interpolated to %lld "
+			     "%zu slices with distances from %.4g to %.4g mm%s were interpolated "
+			     "to %lld "
 			     "slices every %.4g mm",
 			     s->n, k->gap_min, k->gap_max, k->tilt_degrees > 0 ? ", tilted," : "",
 			     (long long)v->vol.dim[2], v->grid_mm);
 	else if (s->notes >> SM_VERDICT_TILT & 1)
-		sm_item_warn(item,
-			     "the stack is tilted by %.2f degrees: the affine is sheared (sform only; "
-			     "ingest.uneven: regrid makes it orthogonal)",
-			     k->tilt_degrees);
+		sm_item_warn(
+			item,
+			"the stack is tilted by %.2f degrees: the affine is sheared (sform only; "
+			"ingest.uneven: regrid makes it orthogonal)",
+			k->tilt_degrees);
 	if (s->notes >> SM_VERDICT_ONE_SLICE & 1)
-		sm_item_warn(item, "one slice: its depth of %.4g mm is the header's, not a distance",
+		sm_item_warn(item,
+			     "one slice: its depth of %.4g mm is the header's, not a distance",
 			     k->gap_typical);
 	if (s->parts > 1)
-		sm_item_warn(item, "the series holds %u stacks of slices; this is number %u", s->parts, s->part);
+		sm_item_warn(item, "the series holds %u stacks of slices; this is number %u",
+			     s->parts, s->part);
 	if (s->copies)
 		sm_item_warn(item, "%zu files are byte for byte copies of others and were left out",
 			     s->copies);

@@ -90,8 +90,8 @@ static enum sm_status add_member(struct sm_series *group, size_t index, struct s
 	return SM_OK;
 }
 
-/* The object with the same SOPInstanceUID right before this one, if any: a copy is left out and counted, anything
- * else under the same UID spoils the group. */
+/* The object with the same SOPInstanceUID right before this one, if any: a copy is left out and
+ * counted, anything else under the same UID spoils the group. */
 static enum sm_status check_twin(struct sm_series *group, const struct sm_dcm_head *heads,
 				 size_t index, sm_same_file same, void *ctx, bool *copy,
 				 struct sm_err *err)

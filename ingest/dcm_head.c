@@ -136,9 +136,8 @@ static long whole_or(struct sm_dicom *dcm, uint32_t tag, long fallback)
 }
 
 /* The first reason stands: it is the one that must be solved first. */
-__attribute__((format(printf, 3, 4))) static void judge(struct sm_dcm_head *h,
-							enum sm_verdict verdict, const char *fmt,
-							...)
+__attribute__((format(printf, 3, 4))) static void
+judge(struct sm_dcm_head *h, enum sm_verdict verdict, const char *fmt, ...)
 {
 	if (h->verdict != SM_VERDICT_OK)
 		return;
@@ -182,11 +181,11 @@ static void read_kind(struct sm_dicom *dcm, struct sm_dcm_head *h)
 static void known_modality(char *modality)
 {
 	static const char *const known[] = {
-		"AU",   "BI",  "CR",   "CT",  "DOC", "DX",     "ECG",    "EPS",      "ES",      "GM",
-		"HD",   "IO",  "IVUS", "KO",  "LS",  "M3D",    "MG",     "MR",       "NM",      "OAM",
-		"OCT",  "OP",  "OT",   "PR",  "PT",  "PX",     "REG",    "RF",       "RG",      "RTDOSE",
-		"RTIMAGE", "RTPLAN", "RTRECORD", "RTSTRUCT", "RWV", "SC", "SEG", "SM", "SR", "TG", "US",
-		"XA",   "XC"};
+		"AU",  "BI",  "CR",     "CT",      "DOC",    "DX",       "ECG",      "EPS", "ES",
+		"GM",  "HD",  "IO",     "IVUS",    "KO",     "LS",       "M3D",      "MG",  "MR",
+		"NM",  "OAM", "OCT",    "OP",      "OT",     "PR",       "PT",       "PX",  "REG",
+		"RF",  "RG",  "RTDOSE", "RTIMAGE", "RTPLAN", "RTRECORD", "RTSTRUCT", "RWV", "SC",
+		"SEG", "SM",  "SR",     "TG",      "US",     "XA",       "XC"};
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
 		if (strcmp(known[i], modality) == 0)
 			return;
@@ -213,13 +212,13 @@ static void read_identity(struct sm_dicom *dcm, struct sm_dcm_head *h)
 	read_kind(dcm, h);
 }
 
-/* Modalities without pictures, and the DICOMDIR of a disc. A CT without Rows is not one of them: it was
- * cut off, and must not be passed over. */
+/* Modalities without pictures, and the DICOMDIR of a disc. A CT without Rows is not one of them: it
+ * was cut off, and must not be passed over. */
 static bool is_no_image(struct sm_dicom *dcm, const char *modality)
 {
-	static const char *const words[] = {"AU",  "DOC", "ECG",    "EPS",      "HD",       "KO",
-					    "PR",  "REG", "RTPLAN", "RTRECORD", "RTSTRUCT", "RWV",
-					    "SR"};
+	static const char *const words[] = {"AU",       "DOC", "ECG", "EPS",    "HD",
+					    "KO",       "PR",  "REG", "RTPLAN", "RTRECORD",
+					    "RTSTRUCT", "RWV", "SR"};
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (strcmp(words[i], modality) == 0)
 			return true;
@@ -244,20 +243,23 @@ static void read_pixel_module(struct sm_dicom *dcm, struct sm_dcm_head *h)
 		memcpy(photometric, "?", 2);
 	h->inverted = strcmp(photometric, "MONOCHROME1") == 0;
 	h->has_pixels_size = h->rows > 0 && h->columns > 0;
-	if (h->rows < 0 && h->columns < 0 && h->bits_allocated < 0 && is_no_image(dcm, h->modality)) {
+	if (h->rows < 0 && h->columns < 0 && h->bits_allocated < 0 &&
+	    is_no_image(dcm, h->modality)) {
 		judge(h, SM_VERDICT_NOT_IMAGE, "modality %s holds no picture", h->modality);
 		return;
 	}
 	if (h->localiser)
 		judge(h, SM_VERDICT_LOCALISER, "ImageType says LOCALIZER");
 	if (h->rows < 0 && h->columns < 0)
-		judge(h, SM_VERDICT_NO_SIZE, "Rows and Columns are missing, as in a file that was cut off");
+		judge(h, SM_VERDICT_NO_SIZE,
+		      "Rows and Columns are missing, as in a file that was cut off");
 	else if (!h->has_pixels_size)
 		judge(h, SM_VERDICT_NO_SIZE, "Rows %d and Columns %d, allowed 1..65535", h->rows,
 		      h->columns);
 	if (sm_dicom_syntax_way(h->syntax, &syntax_name) == SM_SYNTAX_NONE)
 		judge(h, SM_VERDICT_SYNTAX,
-		      "transfer syntax %s%s%s%s, supported are uncompressed, deflated, RLE, JPEG and "
+		      "transfer syntax %s%s%s%s, supported are uncompressed, deflated, RLE, JPEG "
+		      "and "
 		      "JPEG-LS",
 		      h->syntax, syntax_name ? " (" : "", syntax_name ? syntax_name : "",
 		      syntax_name ? ")" : "");
@@ -271,7 +273,8 @@ static void read_pixel_module(struct sm_dicom *dcm, struct sm_dcm_head *h)
 		judge(h, SM_VERDICT_MOSAIC,
 		      "ImageType says MOSAIC; supported are objects with one slice a file");
 	if (h->bits_allocated != 8 && h->bits_allocated != 16 && h->bits_allocated != 32)
-		judge(h, SM_VERDICT_BITS, "BitsAllocated %d, allowed 8, 16 or 32", h->bits_allocated);
+		judge(h, SM_VERDICT_BITS, "BitsAllocated %d, allowed 8, 16 or 32",
+		      h->bits_allocated);
 	if (h->bits_stored < 1 || h->bits_stored > h->bits_allocated)
 		judge(h, SM_VERDICT_BITS, "BitsStored %d, allowed 1..%d", h->bits_stored,
 		      h->bits_allocated);
@@ -319,7 +322,8 @@ static void judge_place(struct sm_dcm_head *h)
 		      "PixelSpacing is missing or is not two positive numbers of mm");
 	if (!h->has_orientation)
 		judge(h, SM_VERDICT_NO_ORIENTATION,
-		      "ImageOrientationPatient is missing or is not two perpendicular unit vectors");
+		      "ImageOrientationPatient is missing or is not two perpendicular unit "
+		      "vectors");
 	if (!h->has_position)
 		judge(h, SM_VERDICT_NO_POSITION,
 		      "ImagePositionPatient is missing or is not three numbers of mm");

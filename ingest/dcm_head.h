@@ -14,7 +14,7 @@
 
 #define SM_UID_SIZE 68
 
-/* Why an object is no slice of a volume; rows of the table in dcm_verdict.c. */
+/* Why an object is no slice of a volume; rows of the table in dcm_head.c. */
 enum sm_verdict {
 	SM_VERDICT_OK,
 	SM_VERDICT_NOT_IMAGE,
@@ -42,28 +42,30 @@ enum sm_verdict {
 };
 
 struct sm_dcm_head {
-	char series[SM_UID_SIZE], study[SM_UID_SIZE], sop[SM_UID_SIZE], frame_of_reference[SM_UID_SIZE];
-	char patient[132];         /* PatientID: for the salted hash only */
-	char syntax[SM_UID_SIZE];  /* TransferSyntaxUID */
-	char modality[17];         /* "CT", "MR", "PT", ... */
-	char units[17];            /* PET: "BQML", "GML", ... */
-	char rescale_type[17];     /* "HU", "US", ... */
-	char image_kind[17];       /* third value of ImageType: "M", "P", "LOCALIZER", ... */
+	char series[SM_UID_SIZE], study[SM_UID_SIZE], sop[SM_UID_SIZE],
+		frame_of_reference[SM_UID_SIZE];
+	char patient[132];                /* PatientID: for the salted hash only */
+	char syntax[SM_UID_SIZE];         /* TransferSyntaxUID */
+	char modality[17];                /* "CT", "MR", "PT", ... */
+	char units[17];                   /* PET: "BQML", "GML", ... */
+	char rescale_type[17];            /* "HU", "US", ... */
+	char image_kind[17];              /* third value of ImageType: "M", "P", "LOCALIZER", ... */
 	bool localiser, mosaic, inverted; /* inverted: MONOCHROME1 */
-	bool has_pixels_size;      /* Rows and Columns are there */
+	bool has_pixels_size;             /* Rows and Columns are there */
 	int rows, columns, samples, frames;
 	int bits_allocated, bits_stored, high_bit;
 	bool is_signed;
 	bool has_orientation, has_position, has_spacing;
-	double across[3], down[3]; /* unit vectors, LPS: direction of growing column and row index */
-	double position[3];        /* LPS mm of the first pixel's centre */
-	double spacing[2];         /* mm between columns (x), between rows (y) */
+	double across[3],
+		down[3];    /* unit vectors, LPS: direction of growing column and row index */
+	double position[3]; /* LPS mm of the first pixel's centre */
+	double spacing[2];  /* mm between columns (x), between rows (y) */
 	double thickness, slice_step; /* SliceThickness, SpacingBetweenSlices; 0 = absent */
-	double echo_time;          /* ms; 0 = absent */
-	double slope, intercept;   /* 1 and 0 when absent */
+	double echo_time;             /* ms; 0 = absent */
+	double slope, intercept;      /* 1 and 0 when absent */
 	long instance, acquisition;
-	enum sm_verdict verdict;   /* what this one object says; SM_VERDICT_OK = a usable slice */
-	char why[160];             /* the element, the value found, the value allowed; no full stop */
+	enum sm_verdict verdict; /* what this one object says; SM_VERDICT_OK = a usable slice */
+	char why[160];           /* the element, the value found, the value allowed; no full stop */
 };
 
 /* Fills head from an open file. Cannot fail: what is missing or wrong becomes head->verdict. */
@@ -76,8 +78,8 @@ const char *sm_verdict_code(enum sm_verdict verdict);
  * count as rejected scans. */
 bool sm_verdict_is_skip(enum sm_verdict verdict);
 
-/* Parses n numbers out of text joined by '\'; false unless there are exactly n finite ones (n < 0: at
- * least -n). Decimal points only, whatever the locale. */
+/* Parses n numbers out of text joined by '\'; false unless there are exactly n finite ones (n < 0:
+ * at least -n). Decimal points only, whatever the locale. */
 bool sm_dicom_numbers(const char *text, double *out, int n);
 
 #endif

@@ -57,10 +57,11 @@ static enum sm_status check_claim(struct sm_dicom *dicom, const struct sm_dcm_he
 			       "PixelData holds %llu bytes, %d rows of %d columns need %zu",
 			       (unsigned long long)have, h->rows, h->columns, need);
 	if (!native && need > CLAIM_BYTES && need / CLAIM_RATIO > have)
-		return SM_FAIL(err, SM_INPUT,
-			       "%llu bytes of compressed pixels claim %d rows of %d columns, allowed is "
-			       "a ratio of %d",
-			       (unsigned long long)have, h->rows, h->columns, CLAIM_RATIO);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%llu bytes of compressed pixels claim %d rows of %d columns, allowed is "
+			"a ratio of %d",
+			(unsigned long long)have, h->rows, h->columns, CLAIM_RATIO);
 	return SM_OK;
 }
 
@@ -76,8 +77,8 @@ static enum sm_status check_same(const struct sm_dcm_head *now, const struct sm_
 	return SM_OK;
 }
 
-static enum sm_status decode_rle(struct sm_dicom *dicom, const struct sm_dcm_head *head, void *words,
-				 size_t need, struct sm_err *err)
+static enum sm_status decode_rle(struct sm_dicom *dicom, const struct sm_dcm_head *head,
+				 void *words, size_t need, struct sm_err *err)
 {
 	unsigned char *packed;
 	size_t n;

@@ -10,10 +10,10 @@
 #include "ingest/salt.h"
 #include "ingest/sidecar.h"
 
-/* Decodes the file behind head into rows * columns numbers, columns fastest, as stored (no rescale).
- * 32-bit unsigned numbers come as the int32_t with the same bits. text (may be NULL) receives the sidecar's
- * elements. SM_INPUT for damaged, short or implausible pixel data and for a file that is no longer the one of
- * the header. Thread-safe. */
+/* Decodes the file behind head into rows * columns numbers, columns fastest, as stored (no
+ * rescale). 32-bit unsigned numbers come as the int32_t with the same bits. text (may be NULL)
+ * receives the sidecar's elements. SM_INPUT for damaged, short or implausible pixel data and for a
+ * file that is no longer the one of the header. Thread-safe. */
 enum sm_status sm_slice_read(const char *path, const struct sm_dcm_head *head, struct sm_mem *mem,
 			     int32_t *out, struct sm_sidecar_text *text, struct sm_err *err);
 

@@ -9,20 +9,23 @@
 #include "core/par.h"
 #include "ingest/dcm_volume.h"
 
-/* Sideways shifts below this share of a pixel are none: no blur for what is rounding of positions. */
+/* Sideways shifts below this share of a pixel are none: no blur for what is rounding of positions.
+ */
 #define SHIFT_PIXELS 0.01
+/* An even grid may have this many times the voxels of the slices. */
+#define GROWTH 16
 
 struct regrid {
 	const float *from;
 	float *to;
-	size_t nx, ny, nz;       /* old grid */
-	size_t mx, my, mz;       /* new grid */
-	double *along;           /* mm of each old slice along the normal, from the first */
-	double *shift;           /* x, y of each old slice in pixels, from the first */
-	int64_t low[2];          /* index of the new grid's first column and row on the old one */
+	size_t nx, ny, nz; /* old grid */
+	size_t mx, my, mz; /* new grid */
+	double *along;     /* mm of each old slice along the normal, from the first */
+	double *shift;     /* x, y of each old slice in pixels, from the first */
+	int64_t low[2];    /* index of the new grid's first column and row on the old one */
 	double gap;
 	float fill;
-	size_t *filled;          /* by new slice */
+	size_t *filled; /* by new slice */
 };
 
 static double dot(const double a[3], const double b[3])
@@ -61,14 +64,17 @@ static enum sm_status new_slice(void *ctx, size_t z, struct sm_err *err)
 	w = w < 1e-9 ? 0 : w > 1 - 1e-9 ? 1 : w;
 	for (size_t j = 0; j < r->my; j++)
 		for (size_t i = 0; i < r->mx; i++) {
-			double x = (double)((int64_t)i + r->low[0]), y = (double)((int64_t)j + r->low[1]);
+			double x = (double)((int64_t)i + r->low[0]),
+			       y = (double)((int64_t)j + r->low[1]);
 			double a = r->fill, b = r->fill;
 			bool in = true;
 			if (w < 1)
-				in = sample(r, below, x - r->shift[2 * below], y - r->shift[2 * below + 1], &a);
+				in = sample(r, below, x - r->shift[2 * below],
+					    y - r->shift[2 * below + 1], &a);
 			if (w > 0)
 				in = sample(r, above, x - r->shift[2 * above],
-					    y - r->shift[2 * above + 1], &b) && in;
+					    y - r->shift[2 * above + 1], &b) &&
+				     in;
 			double v = w > 0 && w < 1 ? (1 - w) * a + w * b : w > 0 ? b : a;
 			r->to[(z * r->my + j) * r->mx + i] = (float)v;
 			r->filled[z] += !in;
@@ -142,6 +148,13 @@ enum sm_status sm_stack_regrid(struct sm_series_volume *v, const struct sm_stack
 	lay_out(&r, stack, heads);
 	sm_vol_range(&v->vol, &min, &max, &bad);
 	r.fill = (float)min;
+	/* Also keeps hostile positions from making a grid of nothing. */
+	if ((double)r.mx * (double)r.my * (double)r.mz >
+	    GROWTH * (double)r.nx * (double)r.ny * (double)r.nz)
+		SM_GOTO(st, SM_FAIL(err, SM_INPUT,
+				    "the even grid would have %zu x %zu x %zu voxels, allowed is %d "
+				    "times the series' %zu x %zu x %zu",
+				    r.mx, r.my, r.mz, GROWTH, r.nx, r.ny, r.nz));
 	int64_t dim[4] = {(int64_t)r.mx, (int64_t)r.my, (int64_t)r.mz, 1};
 	SM_GOTO(st, sm_vol_init(&made, dim, SM_F32, mem, "even grid of the series", err));
 	r.to = made.data;

@@ -124,14 +124,15 @@ static void judge_duplicates(struct sm_series *s, const struct slot *slot)
 				"points); allowed is one slice a position",
 				m, s->n / m);
 	else
-		sm_series_judge(s, SM_VERDICT_DUPLICATE,
-				"%zu of %zu slices share their position with another one; allowed is "
-				"one slice a position",
-				same, s->n);
+		sm_series_judge(
+			s, SM_VERDICT_DUPLICATE,
+			"%zu of %zu slices share their position with another one; allowed is "
+			"one slice a position",
+			same, s->n);
 }
 
-/* The smallest gap that at least two and a tenth of all gaps share (within SM_EVEN_SHARE), so that a
- * single odd pair does not set the grid of the whole stack; the median when there is none. */
+/* The smallest gap that at least two and a tenth of all gaps share (within SM_EVEN_SHARE), so that
+ * a single odd pair does not set the grid of the whole stack; the median when there is none. */
 static double typical_gap(double *sorted, size_t n)
 {
 	for (size_t k = 0; k < n; k++) {
@@ -181,22 +182,25 @@ static void judge_spacing(struct sm_series *s, const struct slot *slot, double *
 	double share = SM_EVEN_SHARE * mean, allowed = share > SM_EVEN_MM ? share : SM_EVEN_MM;
 	size_t lost = missing(gap, n, k->gap_typical);
 	if (along > allowed && lost)
-		sm_series_judge(s, SM_VERDICT_GAP,
-				"%zu slices are missing: slice distances from %.4g to %.4g mm, allowed "
-				"is one distance within %.2g mm (ingest.uneven: regrid interpolates)",
-				lost, k->gap_min, k->gap_max, allowed);
+		sm_series_judge(
+			s, SM_VERDICT_GAP,
+			"%zu slices are missing: slice distances from %.4g to %.4g mm, allowed "
+			"is one distance within %.2g mm (ingest.uneven: regrid interpolates)",
+			lost, k->gap_min, k->gap_max, allowed);
 	else if (along > allowed)
-		sm_series_judge(s, SM_VERDICT_UNEVEN,
-				"slice distances from %.4g to %.4g mm (a slice lies %.3g mm off an even "
-				"grid), allowed is %.2g mm (ingest.uneven: regrid interpolates)",
-				k->gap_min, k->gap_max, along, allowed);
+		sm_series_judge(
+			s, SM_VERDICT_UNEVEN,
+			"slice distances from %.4g to %.4g mm (a slice lies %.3g mm off an even "
+			"grid), allowed is %.2g mm (ingest.uneven: regrid interpolates)",
+			k->gap_min, k->gap_max, along, allowed);
 	double side = 0.1 * (k->spacing[0] < k->spacing[1] ? k->spacing[0] : k->spacing[1]);
 	side = side > SM_EVEN_MM ? side : SM_EVEN_MM;
 	if (aside > side)
-		sm_series_judge(s, SM_VERDICT_CROOKED,
-				"a slice lies %.3g mm beside the line of the stack, allowed is %.2g mm "
-				"(ingest.uneven: regrid interpolates)",
-				aside, side);
+		sm_series_judge(
+			s, SM_VERDICT_CROOKED,
+			"a slice lies %.3g mm beside the line of the stack, allowed is %.2g mm "
+			"(ingest.uneven: regrid interpolates)",
+			aside, side);
 }
 
 static void note_tilt(struct sm_series *s, const struct slot *slot)
@@ -232,9 +236,10 @@ static void single_slice(struct sm_series *s, const struct sm_dcm_head *h)
 {
 	double depth = h->slice_step > 0 ? h->slice_step : h->thickness;
 	if (!(depth > 1e-6 && depth < 1e4)) {
-		sm_series_judge(s, SM_VERDICT_ONE_SLICE,
-				"one slice, and neither SpacingBetweenSlices nor SliceThickness is a "
-				"positive number of mm");
+		sm_series_judge(
+			s, SM_VERDICT_ONE_SLICE,
+			"one slice, and neither SpacingBetweenSlices nor SliceThickness is a "
+			"positive number of mm");
 		return;
 	}
 	s->notes |= 1u << SM_VERDICT_ONE_SLICE;

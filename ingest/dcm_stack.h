@@ -12,8 +12,8 @@
 void sm_series_judge(struct sm_series *series, enum sm_verdict verdict, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Sorts series->head along the normal, fills series->stack, verdict and notes. SM_BUDGET when out of
- * memory. */
+/* Sorts series->head along the normal, fills series->stack, verdict and notes. SM_BUDGET when out
+ * of memory. */
 enum sm_status sm_series_order(struct sm_series *series, const struct sm_dcm_head *heads,
 			       struct sm_err *err);
 

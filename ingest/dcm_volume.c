@@ -52,10 +52,8 @@ static enum sm_status stored_type(const struct work *w, enum sm_dtype *type, str
 		enum sm_dtype type;
 		int64_t lo, hi;
 	} rows[] = {
-		{SM_U8, 0, 255},
-		{SM_I16, -32768, 32767},
-		{SM_U16, 0, 65535},
-		{SM_I32, INT32_MIN, INT32_MAX},
+		{SM_U8, 0, 255},         {SM_I16, -32768, 32767},
+		{SM_U16, 0, 65535},      {SM_I32, INT32_MIN, INT32_MAX},
 		{SM_U32, 0, UINT32_MAX},
 	};
 	int64_t lo = 0, hi = 0;
@@ -70,8 +68,9 @@ static enum sm_status stored_type(const struct work *w, enum sm_dtype *type, str
 			*type = rows[i].type;
 			return SM_OK;
 		}
-	return SM_FAIL(err, SM_INPUT,
-		       "the slices mix signed and unsigned numbers of 32 bits; allowed is one of both");
+	return SM_FAIL(
+		err, SM_INPUT,
+		"the slices mix signed and unsigned numbers of 32 bits; allowed is one of both");
 }
 
 static enum sm_meaning meaning_of(const struct sm_dcm_head *h)
@@ -224,10 +223,12 @@ static enum sm_status prepare(struct work *w, struct sm_err *err)
 		const struct sm_dcm_head *h = head_of(w, k);
 		w->per_slice = w->per_slice || h->slope != o->slope || h->intercept != o->intercept;
 		o->inverted = o->inverted || (h->inverted && meaning == SM_MEANING_ARBITRARY);
-		o->inverted_kept = o->inverted_kept || (h->inverted && meaning != SM_MEANING_ARBITRARY);
+		o->inverted_kept =
+			o->inverted_kept || (h->inverted && meaning != SM_MEANING_ARBITRARY);
 		if (meaning_of(h) != meaning)
-			return SM_FAIL(err, SM_INPUT, "slices differ in what their numbers mean "
-						      "(RescaleType or Units); allowed is one meaning");
+			return SM_FAIL(err, SM_INPUT,
+				       "slices differ in what their numbers mean "
+				       "(RescaleType or Units); allowed is one meaning");
 	}
 	if (!w->per_slice)
 		SM_TRY(stored_type(w, &type, err));
@@ -261,11 +262,13 @@ enum sm_status sm_series_read(const char *root, const struct sm_scan *scan,
 			      struct sm_series_volume *out, struct sm_err *err)
 {
 	*out = (struct sm_series_volume){0};
-	struct work w = {.root = root, .scan = scan, .series = series, .salt = salt, .mem = mem, .out = out};
+	struct work w = {
+		.root = root, .scan = scan, .series = series, .salt = salt, .mem = mem, .out = out};
 	bool tilted = series->notes >> SM_VERDICT_TILT & 1;
 	bool uneven = sm_verdict_can_regrid(series->verdict);
 	if (series->verdict != SM_VERDICT_OK && !(uneven && allow_regrid))
-		return SM_FAIL(err, SM_INPUT, "%s: %s", sm_verdict_code(series->verdict), series->why);
+		return SM_FAIL(err, SM_INPUT, "%s: %s", sm_verdict_code(series->verdict),
+			       series->why);
 	enum sm_status st = prepare(&w, err);
 	if (st == SM_OK)
 		st = sm_par_for(series->n, jobs, one_slice, &w, err);

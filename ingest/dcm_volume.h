@@ -22,20 +22,20 @@ const char *sm_scaling_name(enum sm_scaling scaling);
 struct sm_series_volume {
 	struct sm_vol vol;
 	enum sm_scaling scaling;
-	double slope, intercept;     /* the series' when constant */
-	bool inverted;               /* MONOCHROME1 was turned round */
-	bool inverted_kept;          /* MONOCHROME1 with a unit (HU, Bq/ml, SUV): numbers kept */
+	double slope, intercept; /* the series' when constant */
+	bool inverted;           /* MONOCHROME1 was turned round */
+	bool inverted_kept;      /* MONOCHROME1 with a unit (HU, Bq/ml, SUV): numbers kept */
 	bool regridded;
-	double grid_mm;              /* slice distance of the new grid */
-	double fill;                 /* value outside the old slices */
-	size_t filled;               /* voxels that got it */
+	double grid_mm;               /* slice distance of the new grid */
+	double fill;                  /* value outside the old slices */
+	size_t filled;                /* voxels that got it */
 	struct sm_sidecar_text *text; /* one a slice, in the series' order; owned */
 };
 
-/* Reads the series' slices below root. allow_regrid lets uneven, gapped, crooked and tilted stacks be interpolated;
- * without it the first three are refused and a tilt is kept in the affine. File names in
- * sentences are hashes. SM_INPUT, SM_BUDGET (checked before any decoding), SM_IO. Clear with
- * sm_series_volume_clear. */
+/* Reads the series' slices below root. allow_regrid lets uneven, gapped, crooked and tilted stacks
+ * be interpolated; without it the first three are refused and a tilt is kept in the affine. File
+ * names in sentences are hashes. SM_INPUT, SM_BUDGET (checked before any decoding), SM_IO. Clear
+ * with sm_series_volume_clear. */
 enum sm_status sm_series_read(const char *root, const struct sm_scan *scan,
 			      const struct sm_series *series, const struct sm_salt *salt,
 			      bool allow_regrid, struct sm_mem *mem, int jobs,

@@ -117,16 +117,19 @@ static void note_syntax(sm_dicom *dcm)
 	OFString uid;
 	dcm->syntax[0] = '\0';
 	DcmMetaInfo *meta = dcm->file.getMetaInfo();
-	if (meta && meta->findAndGetOFString(DCM_TransferSyntaxUID, uid).good() && uid.length() < 65)
+	if (meta && meta->findAndGetOFString(DCM_TransferSyntaxUID, uid).good() &&
+	    uid.length() < 65)
 		clean(uid.c_str(), uid.length(), dcm->syntax);
 }
 
-static enum sm_status open_file(const char *path, bool head_only, sm_dicom **out, struct sm_err *err)
+static enum sm_status open_file(const char *path, bool head_only, sm_dicom **out,
+				struct sm_err *err)
 {
 	if (!ready())
-		return SM_FAIL(err, SM_INTERNAL,
-			       "DCMTK's data dictionary was not found: unset DCMDICTPATH or install "
-			       "the package libdcmtk17");
+		return SM_FAIL(
+			err, SM_INTERNAL,
+			"DCMTK's data dictionary was not found: unset DCMDICTPATH or install "
+			"the package libdcmtk17");
 	/* DCMTK's own sentence for a file that cannot be opened does not tell why. */
 	FILE *probe = fopen(path, "rb");
 	if (!probe)
@@ -150,7 +153,7 @@ static enum sm_status open_file(const char *path, bool head_only, sm_dicom **out
 }
 
 enum sm_status sm_dicom_open(const char *path, bool head_only, struct sm_dicom **out,
-			   struct sm_err *err)
+			     struct sm_err *err)
 {
 	*out = nullptr;
 	try {
@@ -291,7 +294,8 @@ static enum sm_status join(sm_dicom *dicom, unsigned char **bytes, size_t *n, st
 			continue;
 		if (item->getUint8Array(part).bad() || !part || length > room - at) {
 			free(all);
-			return SM_FAIL(err, SM_INPUT, "fragment %lu of the pixel data cannot be read", i);
+			return SM_FAIL(err, SM_INPUT,
+				       "fragment %lu of the pixel data cannot be read", i);
 		}
 		memcpy(all + at, part, length);
 		at += length;
@@ -326,7 +330,8 @@ static OFCondition decode_whole(sm_dicom *dicom, DcmPixelData *pixels, void *out
 	size_t have = pixels->getLength(EXS_LittleEndianExplicit);
 	Uint16 *words = nullptr;
 	Uint8 *bytes = nullptr;
-	got = pixels->getVR() == EVR_OW ? pixels->getUint16Array(words) : pixels->getUint8Array(bytes);
+	got = pixels->getVR() == EVR_OW ? pixels->getUint16Array(words)
+					: pixels->getUint8Array(bytes);
 	const void *from = words ? (const void *)words : (const void *)bytes;
 	if (got.bad() || !from)
 		return got.bad() ? got : EC_CorruptedData;
@@ -351,8 +356,8 @@ static enum sm_status decode(sm_dicom *dicom, void *out, size_t n, struct sm_err
 	if (sequence_of(pixels, &xfer))
 		got = decode_whole(dicom, pixels, out, n);
 	else
-		got = pixels->getUncompressedFrame(dicom->file.getDataset(), 0, fragment, out, (Uint32)n,
-						   colour);
+		got = pixels->getUncompressedFrame(dicom->file.getDataset(), 0, fragment, out,
+						   (Uint32)n, colour);
 	if (got.bad())
 		return SM_FAIL(err, SM_INPUT, "pixel data cannot be decoded (%s)", got.text());
 	return SM_OK;

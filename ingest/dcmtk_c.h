@@ -27,7 +27,7 @@ struct sm_dicom;
  * or meta header too. SM_INPUT when it is no whole DICOM file, SM_IO when it cannot be opened,
  * SM_INTERNAL when DCMTK's data dictionary is missing. Close with sm_dicom_close. Thread-safe. */
 enum sm_status sm_dicom_open(const char *path, bool head_only, struct sm_dicom **out,
-			   struct sm_err *err);
+			     struct sm_err *err);
 void sm_dicom_close(struct sm_dicom *dcm); /* NULL is fine */
 
 /* TransferSyntaxUID as the meta header has it ("" without meta header: the library's guess then
@@ -35,8 +35,8 @@ void sm_dicom_close(struct sm_dicom *dcm); /* NULL is fine */
 const char *sm_dicom_syntax(const struct sm_dicom *dcm);
 
 /* A text or number element of the main data set as text, several values joined by '\'; padding
- * blanks removed; control characters replaced by '?'. False when absent, empty, or longer than n - 1
- * (nothing is cut). */
+ * blanks removed; control characters replaced by '?'. False when absent, empty, or longer than n -
+ * 1 (nothing is cut). */
 bool sm_dicom_text(struct sm_dicom *dcm, uint32_t tag, char *out, size_t n);
 
 /* The same for an element inside the first item of a sequence. */
@@ -49,13 +49,14 @@ bool sm_dicom_has(struct sm_dicom *dcm, uint32_t tag);
  * when there is none. */
 uint64_t sm_dicom_pixel_bytes(struct sm_dicom *dcm);
 
-/* Copies the pixel data of an object with one frame, as it stands in the file, into *bytes (malloc memory, free with
- * free()): all fragments joined when it is compressed. SM_INPUT when there is none. */
+/* Copies the pixel data of an object with one frame, as it stands in the file, into *bytes (malloc
+ * memory, free with free()): all fragments joined when it is compressed. SM_INPUT when there is
+ * none. */
 enum sm_status sm_dicom_fragments(struct sm_dicom *dicom, unsigned char **bytes, size_t *n,
 				  struct sm_err *err);
 
-/* Decodes the pixels of an object with one frame into n bytes of words of BitsAllocated bits in this
- * machine's byte order, before masking: uncompressed, deflated, JPEG and JPEG-LS. n must be
+/* Decodes the pixels of an object with one frame into n bytes of words of BitsAllocated bits in
+ * this machine's byte order, before masking: uncompressed, deflated, JPEG and JPEG-LS. n must be
  * Rows * Columns * bytes of a word (+ 1 when that is odd). The caller has checked these numbers
  * against its budget. SM_INPUT for damaged pixel data or a syntax that DCMTK cannot decode. */
 enum sm_status sm_dicom_frame(struct sm_dicom *dicom, void *out, size_t n, struct sm_err *err);
@@ -68,8 +69,8 @@ enum sm_syntax_way {
 	SM_SYNTAX_NONE,   /* not supported */
 };
 
-/* The way of a transfer syntax; *name (may be NULL) receives its plain name, or NULL for a UID that is
- * not in the table. "" counts as implicit little endian. */
+/* The way of a transfer syntax; *name (may be NULL) receives its plain name, or NULL for a UID that
+ * is not in the table. "" counts as implicit little endian. */
 enum sm_syntax_way sm_dicom_syntax_way(const char *uid, const char **name);
 
 #ifdef __cplusplus

@@ -19,8 +19,7 @@ static const struct sm_field options[] = {
 	{"find", SM_F_STRING, .offset = offsetof(struct options, find), .path = true,
 	 .doc = "print the paths of the files whose hash begins with this, and nothing else"},
 };
-static const struct sm_fieldset option_set =
-	SM_FIELDSET("index", struct options, options, NULL);
+static const struct sm_fieldset option_set = SM_FIELDSET("index", struct options, options, NULL);
 
 static const char *key_of(void *ctx, size_t i)
 {
@@ -39,7 +38,8 @@ static enum sm_status describe_case(const struct sm_raw_case *c, struct sm_item 
 	if (c->warning)
 		sm_item_warn(item, "%s", c->warning);
 	if (c->problem)
-		json_object_set_new(item->record, "verdict_reason", json_string_nocheck(c->problem));
+		json_object_set_new(item->record, "verdict_reason",
+				    json_string_nocheck(c->problem));
 	return files ? SM_OK : SM_FAIL(err, SM_BUDGET, "index: out of memory");
 }
 
@@ -73,18 +73,20 @@ static void print_series(const struct sm_raw *raw, const struct sm_raw_item *it)
 
 static void print_table(const struct sm_raw *raw)
 {
-	printf("%-24s %-14s %-8s %-16s %-22s %s\n", "key", "patient", "kind", "size", "mm", "verdict");
+	printf("%-24s %-14s %-8s %-16s %-22s %s\n", "key", "patient", "kind", "size", "mm",
+	       "verdict");
 	for (size_t i = 0; i < raw->n; i++) {
 		const struct sm_raw_item *it = &raw->item[i];
 		if (it->kind == SM_RAW_SERIES) {
 			print_series(raw, it);
 		} else if (it->kind == SM_RAW_CASE) {
 			const struct sm_raw_case *c = &raw->cases.v[it->at];
-			printf("%-24s %-14.14s %-8s %-16zu %-22s %s%s\n", it->key, it->key, "case", c->n,
-			       "-", c->problem ? "incomplete: " : "ok", c->problem ? c->problem : "");
+			printf("%-24s %-14.14s %-8s %-16zu %-22s %s%s\n", it->key, it->key, "case",
+			       c->n, "-", c->problem ? "incomplete: " : "ok",
+			       c->problem ? c->problem : "");
 		} else {
-			printf("%-24s %-14s %-8s %-16s %-22s broken: the file %s\n", it->key, "-", "file",
-			       "-", "-", raw->scan.broken_why[it->at]);
+			printf("%-24s %-14s %-8s %-16s %-22s broken: the file %s\n", it->key, "-",
+			       "file", "-", "-", raw->scan.broken_why[it->at]);
 		}
 	}
 	for (int k = 0; k < SM_FILE_KINDS; k++)
@@ -112,7 +114,8 @@ static enum sm_status find(struct sm_run *run, const struct options *o, struct s
 		found++;
 	}
 	if (st == SM_OK && !found)
-		st = SM_FAIL(err, SM_INPUT, "--find: no file below --in has a hash that begins with '%s'",
+		st = SM_FAIL(err, SM_INPUT,
+			     "--find: no file below --in has a hash that begins with '%s'",
 			     o->find + n);
 	sm_paths_clear(&paths);
 	sm_salt_clear(&salt);
@@ -128,7 +131,8 @@ static enum sm_status run_index(struct sm_run *run, struct sm_err *err)
 		return run->out ? SM_FAIL(err, SM_USAGE, "--find: prints only; leave out --out")
 				: find(run, o, err);
 	SM_TRY(sm_raw_open(run, m->ingest, o->salt_file, &raw, err));
-	struct sm_items items = {.count = raw.n, .noun = "items", .ctx = &raw, .key = key_of, .work = work};
+	struct sm_items items = {
+		.count = raw.n, .noun = "items", .ctx = &raw, .key = key_of, .work = work};
 	enum sm_status st = sm_run_items(run, &items, err);
 	if (st == SM_OK)
 		print_table(&raw);
@@ -141,8 +145,10 @@ static const char *const sections[] = {"ingest", NULL};
 static const struct sm_stage stage = {
 	.name = "index",
 	.summary = "list what a folder of raw scans holds",
-	.details = "Reads headers only and converts nothing. Prints a table; with --out writes the ledger\n"
-		   "that ingest can check against. Patients, UIDs and DICOM file names appear as salted\n"
+	.details = "Reads headers only and converts nothing. Prints a table; with --out writes the "
+		   "ledger\n"
+		   "that ingest can check against. Patients, UIDs and DICOM file names appear as "
+		   "salted\n"
 		   "hashes. Example: scanmill index --in raw --out work/index --salt-file salt",
 	.version = 1,
 	.needs = SM_NEEDS_IN,

@@ -2,11 +2,13 @@
  *
  * scanmill ingest: raw scans to clean NIfTI volumes.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/hash.h"
 #include "ingest/convert.h"
+#include "ingest/dcm_pixels.h"
 
 struct options {
 	char *salt_file, *index;
@@ -21,12 +23,24 @@ static const struct sm_field options[] = {
 	{"single", SM_F_BOOL, .offset = offsetof(struct options, single), "false",
 	 .doc = "the folder must hold exactly one DICOM series"},
 };
-static const struct sm_fieldset option_set =
-	SM_FIELDSET("ingest", struct options, options, NULL);
+static const struct sm_fieldset option_set = SM_FIELDSET("ingest", struct options, options, NULL);
 
 static const char *key_of(void *ctx, size_t i)
 {
 	return ((struct sm_convert *)ctx)->raw->item[i].key;
+}
+
+/* Hash of a file below the raw tree. A file that cannot be read rejects its item; the sentence calls it
+ * `name`, because its path may name a person or the machine. */
+static enum sm_status hash_file(const char *root, const char *path, const char *name, char hex[65],
+				struct sm_err *err)
+{
+	char *full = sm_path_join(root, path);
+	if (!full)
+		return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
+	enum sm_status st = sm_sha256_file(full, hex, err);
+	free(full);
+	return st == SM_IO ? SM_FAIL(err, SM_INPUT, "%s: cannot be read", name) : st;
 }
 
 /* SHA-256 over the slices' file hashes in their order. */
@@ -36,11 +50,11 @@ static enum sm_status series_hash(const struct sm_raw *raw, const struct sm_seri
 	struct sm_sha256 *h = sm_sha256_begin();
 	enum sm_status st = h ? SM_OK : SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
 	for (size_t k = 0; k < s->n && st == SM_OK; k++) {
-		char one[65];
-		char *full = sm_path_join(root, sm_scan_path(&raw->scan, s->head[k]));
-		st = full ? sm_sha256_file(full, one, err)
-			  : SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
-		free(full);
+		const char *path = sm_scan_path(&raw->scan, s->head[k]);
+		char one[65], alias[13], name[24];
+		sm_file_alias(&raw->salt, path, alias);
+		snprintf(name, sizeof name, "file-%s", alias);
+		st = hash_file(root, path, name, one, err);
 		if (st == SM_OK)
 			sm_sha256_add(h, one, 64);
 	}
@@ -63,11 +77,8 @@ static enum sm_status inputs(void *ctx, size_t i, struct sm_item *item, struct s
 		return SM_OK;
 	const struct sm_raw_case *c = &raw->cases.v[it->at];
 	for (size_t k = 0; k < c->n; k++) {
-		char *full = sm_path_join(item->run->in, c->file[k].path);
-		enum sm_status st = full ? sm_sha256_file(full, hex, err)
-					 : SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
-		free(full);
-		SM_TRY(st);
+		const char *path = c->file[k].path;
+		SM_TRY(hash_file(item->run->in, path, path, hex, err));
 		SM_TRY(sm_item_input(item, c->file[k].role, c->file[k].path, hex, err));
 	}
 	return SM_OK;
@@ -126,11 +137,15 @@ static enum sm_status check_single(const struct sm_run *run, const struct sm_raw
 		}
 	if (series == 1 && raw->n == 1)
 		return SM_OK;
-	return SM_FAIL(err, SM_INPUT,
-		       "%s: holds %zu series%s%s%s%s%s and %zu other things, --single allows exactly one "
-		       "series (scanmill index lists them)",
-		       run->in, series, series ? " (" : "", name[0], series > 1 ? ", " : "", name[1],
-		       series > 2 ? ", ...)" : series ? ")" : "", raw->n - series);
+	return SM_FAIL(
+		err, SM_INPUT,
+		"%s: holds %zu series%s%s%s%s%s and %zu other things, --single allows exactly one "
+		"series (scanmill index lists them)",
+		run->in, series, series ? " (" : "", name[0], series > 1 ? ", " : "", name[1],
+		series > 2 ? ", ...)"
+		: series   ? ")"
+			   : "",
+		raw->n - series);
 }
 
 static enum sm_status check_index(struct sm_run *run, const char *dir, const struct sm_raw *raw,
@@ -142,12 +157,14 @@ static enum sm_status check_index(struct sm_run *run, const char *dir, const str
 	for (size_t i = 0; i < raw->n && st == SM_OK; i++)
 		if (!sm_ledger_find(&index, raw->item[i].key))
 			st = SM_FAIL(err, SM_INPUT,
-				     "--index: %s is in the raw tree but not in the index (made with another "
+				     "--index: %s is in the raw tree but not in the index (made "
+				     "with another "
 				     "salt, or the tree changed): run scanmill index again",
 				     raw->item[i].key);
 	if (st == SM_OK && json_array_size(index.records) != raw->n)
 		st = SM_FAIL(err, SM_INPUT,
-			     "--index: lists %zu items, the raw tree holds %zu: run scanmill index again",
+			     "--index: lists %zu items, the raw tree holds %zu: run scanmill index "
+			     "again",
 			     json_array_size(index.records), raw->n);
 	sm_ledger_clear(&index);
 	return st;
@@ -156,7 +173,8 @@ static enum sm_status check_index(struct sm_run *run, const char *dir, const str
 static enum sm_status run_ingest(struct sm_run *run, struct sm_err *err)
 {
 	const struct options *o = run->options;
-	const struct sm_ingest_section *m = ((const struct sm_manifest_root *)run->manifest)->ingest;
+	const struct sm_ingest_section *m =
+		((const struct sm_manifest_root *)run->manifest)->ingest;
 	struct sm_raw raw;
 	SM_TRY(sm_raw_open(run, m, o->salt_file, &raw, err));
 	struct sm_convert c = {
@@ -171,8 +189,12 @@ static enum sm_status run_ingest(struct sm_run *run, struct sm_err *err)
 	set_aside(run, &raw);
 	if (o->single)
 		SM_GOTO(st, check_single(run, &raw, err));
-	struct sm_items items = {
-		.count = raw.n, .noun = "items", .ctx = &c, .key = key_of, .inputs = inputs, .work = work};
+	struct sm_items items = {.count = raw.n,
+				 .noun = "items",
+				 .ctx = &c,
+				 .key = key_of,
+				 .inputs = inputs,
+				 .work = work};
 	SM_GOTO(st, sm_run_items(run, &items, err));
 out:
 	sm_raw_clear(&raw);
@@ -184,11 +206,13 @@ static const char *const sections[] = {"ingest", NULL};
 static const struct sm_stage stage = {
 	.name = "ingest",
 	.summary = "raw scans to clean NIfTI volumes with sidecars",
-	.details =
-		"Each DICOM series becomes KEY/image.nii.gz and KEY/image.json, each case of a NIfTI tree\n"
-		"KEY/ROLE.nii.gz and KEY/case.json. The key of a series is a salted hash. Uneven, gapped\n"
-		"and ambiguous series are refused with a sentence; ingest.uneven: regrid interpolates.\n"
-		"Example: scanmill ingest --in raw --out work/ingest --salt-file salt",
+	.details = "Each DICOM series becomes KEY/image.nii.gz and KEY/image.json, each case of a "
+		   "NIfTI tree\n"
+		   "KEY/ROLE.nii.gz and KEY/case.json. The key of a series is a salted hash. "
+		   "Uneven, gapped\n"
+		   "and ambiguous series are refused with a sentence; ingest.uneven: regrid "
+		   "interpolates.\n"
+		   "Example: scanmill ingest --in raw --out work/ingest --salt-file salt",
 	.version = 1,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
 	.options = &option_set,

@@ -37,3 +37,9 @@ EXES += scanmill-ingest
 scanmill-ingest_SRC := ingest/ingest_main.c
 scanmill-ingest_USE := ingest manifest ops core
 scanmill-ingest_LD := $(DCMTK_LD)
+
+fuzz_dicom_USE := ingest
+fuzz_dicom_LD := $(DCMTK_LD)
+fuzz_rle_USE := ingest
+# Types of a library built without the sanitizer cannot be checked; the C linker lacks the runtime for it.
+ingest_dcmtk_c_CXXFLAGS := $(if $(filter-out none,$(SAN)),-fno-sanitize=vptr)

@@ -20,6 +20,8 @@ static enum sm_status read_file(const struct sm_raw_file *f, struct sm_item *ite
 		return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
 	enum sm_status st = sm_file_read(full, 0, &item->run->mem, &bytes, &n, err);
 	free(full);
+	if (st == SM_IO)
+		return SM_FAIL(err, SM_INPUT, "%s: cannot be read", f->path);
 	SM_TRY(st);
 	st = sm_nii_parse(bytes, n, f->path, &item->run->mem, vol, info, err);
 	sm_free(bytes);
@@ -69,15 +71,16 @@ static void warn(const struct sm_raw_file *f, const struct sm_nii_info *info, st
 	if (info->gz_padding)
 		sm_item_warn(item, "%s: bytes behind the payload were left out", f->path);
 	if (strcmp(info->affine_source, "none") == 0)
-		sm_item_warn(item, "%s: neither sform nor qform; the grid has its spacing only", f->path);
+		sm_item_warn(item, "%s: neither sform nor qform; the grid has its spacing only",
+			     f->path);
 	if (info->sform_code > 0 && info->qform_code > 0 && info->form_gap_mm > 0.1)
-		sm_item_warn(item, "%s: sform and qform differ by %.3g mm; the sform was taken", f->path,
-			     info->form_gap_mm);
+		sm_item_warn(item, "%s: sform and qform differ by %.3g mm; the sform was taken",
+			     f->path, info->form_gap_mm);
 }
 
 /* Reads one role, holds it against the first role's grid, writes it. */
-static enum sm_status one_role(const struct sm_convert *c, const struct sm_raw_case *found, size_t i,
-			       struct sm_vol *grid, json_t *sidecar, struct sm_item *item,
+static enum sm_status one_role(const struct sm_convert *c, const struct sm_raw_case *found,
+			       size_t i, struct sm_vol *grid, json_t *sidecar, struct sm_item *item,
 			       struct sm_err *err)
 {
 	const struct sm_raw_file *f = &found->file[i];

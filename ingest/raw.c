@@ -40,6 +40,7 @@ static enum sm_status single_files(struct sm_raw *raw, struct sm_err *err)
 {
 	char role[] = "image", pattern[] = "{case}.nii*";
 	struct sm_source source = {role, pattern, false, false};
+	sm_raw_cases_clear(&raw->cases);
 	SM_TRY(sm_raw_cases_find(&raw->scan.paths, &source, 1, &raw->cases, err));
 	/* role points to this function's memory. */
 	for (size_t i = 0; i < raw->cases.n; i++)
@@ -54,11 +55,12 @@ static enum sm_status find_all(struct sm_run *run, const struct sm_ingest_sectio
 	if (section->layout == SM_LAYOUT_FILES ||
 	    (section->layout == SM_LAYOUT_AUTO && section->sources.n)) {
 		if (!section->sources.n)
-			return SM_FAIL(err, SM_USAGE, "ingest.sources: is empty; layout files needs one "
-						      "entry a role");
+			return SM_FAIL(err, SM_USAGE,
+				       "ingest.sources: is empty; layout files needs one "
+				       "entry a role");
 		SM_TRY(sm_walk(run->in, &raw->paths, err));
 		return sm_raw_cases_find(&raw->paths, section->sources.items, section->sources.n,
-					   &raw->cases, err);
+					 &raw->cases, err);
 	}
 	if (section->layout == SM_LAYOUT_BRATS) {
 		SM_TRY(sm_walk(run->in, &raw->paths, err));
@@ -81,17 +83,19 @@ static enum sm_status nothing_found(const struct sm_run *run,
 	if (section->sources.n) {
 		const struct sm_source *first = section->sources.items;
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: none of %zu files fits a pattern of ingest.sources (the first is '%s')",
+			       "%s: none of %zu files fits a pattern of ingest.sources (the first "
+			       "is '%s')",
 			       run->in, files, first->pattern);
 	}
-	return SM_FAIL(err, SM_INPUT,
-		       "%s: none of %zu files is what layout %s looks for (%s)", run->in, files,
+	return SM_FAIL(err, SM_INPUT, "%s: none of %zu files is what layout %s looks for (%s)",
+		       run->in, files,
 		       section->layout == SM_LAYOUT_BRATS   ? "brats"
 		       : section->layout == SM_LAYOUT_DICOM ? "dicom"
 							    : "auto",
-		       section->layout == SM_LAYOUT_BRATS   ? "NAME/NAME_flair.nii.gz and so on"
-		       : section->layout == SM_LAYOUT_DICOM ? "DICOM files"
-							    : "DICOM files, BraTS folders, NIfTI files");
+		       section->layout == SM_LAYOUT_BRATS ? "NAME/NAME_flair.nii.gz and so on"
+		       : section->layout == SM_LAYOUT_DICOM
+			       ? "DICOM files"
+			       : "DICOM files, BraTS folders, NIfTI files");
 }
 
 enum sm_status sm_raw_open(struct sm_run *run, const struct sm_ingest_section *section,
@@ -149,7 +153,8 @@ static void describe_stack(const struct sm_series *s, const struct sm_dcm_head *
 		json_object_set_new(record, "tilt_degrees", rounded(k->tilt_degrees, 0.01));
 	for (unsigned v = 0; v < SM_VERDICT_COUNT; v++)
 		if (s->notes >> v & 1)
-			json_array_append_new(notes, json_string(sm_verdict_code((enum sm_verdict)v)));
+			json_array_append_new(notes,
+					      json_string(sm_verdict_code((enum sm_verdict)v)));
 	if (json_array_size(notes))
 		json_object_set(record, "notes", notes);
 	json_decref(notes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a raw tree holds, as one sorted list of items: DICOM series, NIfTI cases, and DICOM files that
- * cannot be read. Shared by the index and ingest stages.
+ * What a raw tree holds, as one sorted list of items: DICOM series, NIfTI cases, and DICOM files
+ * that cannot be read. Shared by the index and ingest stages.
  */
 #ifndef SM_INGEST_RAW_H
 #define SM_INGEST_RAW_H
@@ -20,21 +20,22 @@ struct sm_raw_item {
 
 struct sm_raw {
 	struct sm_salt salt;
-	struct sm_scan scan;       /* empty for layouts brats and files */
+	struct sm_scan scan; /* empty for layouts brats and files */
 	struct sm_raw_cases cases;
-	struct sm_paths paths;     /* of layouts brats and files */
-	struct sm_raw_item *item;  /* sorted by key; owned */
+	struct sm_paths paths;    /* of layouts brats and files */
+	struct sm_raw_item *item; /* sorted by key; owned */
 	size_t n;
 };
 
-/* Walks run->in by the manifest's ingest section: layout auto takes what there is (series, BraTS cases, or
- * else every single NIfTI file as a case with role image). salt_file may be NULL. SM_INPUT when nothing
- * is found. Clear with sm_raw_clear. */
+/* Walks run->in by the manifest's ingest section: layout auto takes what there is (series, BraTS
+ * cases, or else every single NIfTI file as a case with role image). salt_file may be NULL.
+ * SM_INPUT when nothing is found. Clear with sm_raw_clear. */
 enum sm_status sm_raw_open(struct sm_run *run, const struct sm_ingest_section *section,
 			   const char *salt_file, struct sm_raw *out, struct sm_err *err);
 void sm_raw_clear(struct sm_raw *raw);
 
-/* Puts what is known of a series into its record: modality, size, spacing, slice distances, verdict. */
+/* Puts what is known of a series into its record: modality, size, spacing, slice distances,
+ * verdict. */
 void sm_raw_describe_series(const struct sm_raw *raw, size_t series, json_t *record);
 
 #endif

@@ -34,29 +34,33 @@ static size_t unpack(const unsigned char *in, size_t n, unsigned char *out, size
 	return made;
 }
 
-enum sm_status sm_rle_decode(const unsigned char *bytes, size_t n, int width, void *out, size_t size,
-			     struct sm_err *err)
+enum sm_status sm_rle_decode(const unsigned char *bytes, size_t n, int width, void *out,
+			     size_t size, struct sm_err *err)
 {
 	if (n < HEAD)
-		return SM_FAIL(err, SM_INPUT, "RLE data of %zu bytes lack their header of %d", n, HEAD);
+		return SM_FAIL(err, SM_INPUT, "RLE data of %zu bytes lack their header of %d", n,
+			       HEAD);
 	uint32_t segments = word_at(bytes);
 	size_t count = size / (size_t)width;
 	if (segments != (uint32_t)width)
-		return SM_FAIL(err, SM_INPUT, "RLE header tells %u segments, allowed are %d for %d bits",
-			       segments, width, 8 * width);
+		return SM_FAIL(err, SM_INPUT,
+			       "RLE header tells %u segments, allowed are %d for %d bits", segments,
+			       width, 8 * width);
 	for (int s = 0; s < width; s++) {
 		size_t from = word_at(bytes + 4 + 4 * s);
 		size_t to = s + 1 < width ? word_at(bytes + 8 + 4 * s) : n;
 		if (from < HEAD || from > to || to > n)
-			return SM_FAIL(err, SM_INPUT,
-				       "RLE segment %d lies at bytes %zu to %zu, allowed are %d to %zu", s, from,
-				       to, HEAD, n);
+			return SM_FAIL(
+				err, SM_INPUT,
+				"RLE segment %d lies at bytes %zu to %zu, allowed are %d to %zu", s,
+				from, to, HEAD, n);
 		/* Most significant byte first: the last in little-endian memory. */
-		size_t made = unpack(bytes + from, to - from, (unsigned char *)out + (width - 1 - s),
-				     count, (size_t)width);
+		size_t made = unpack(bytes + from, to - from,
+				     (unsigned char *)out + (width - 1 - s), count, (size_t)width);
 		if (made != count)
-			return SM_FAIL(err, SM_INPUT, "RLE segment %d gives %zu bytes, %zu are needed", s,
-				       made, count);
+			return SM_FAIL(err, SM_INPUT,
+				       "RLE segment %d gives %zu bytes, %zu are needed", s, made,
+				       count);
 	}
 	return SM_OK;
 }

@@ -14,7 +14,8 @@ enum sm_status sm_salt_read(const char *path, struct sm_salt *out, struct sm_err
 	SM_TRY(sm_file_read(path, 4096, NULL, &out->bytes, &out->n, err));
 	if (out->n == 0) {
 		sm_salt_clear(out);
-		return SM_FAIL(err, SM_USAGE, "--salt-file: the file is empty, allowed are 1..4096 bytes");
+		return SM_FAIL(err, SM_USAGE,
+			       "--salt-file: the file is empty, allowed are 1..4096 bytes");
 	}
 	return SM_OK;
 }

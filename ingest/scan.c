@@ -37,8 +37,8 @@ static uint32_t be(const unsigned char *b, int n)
 	return v;
 }
 
-/* First element of a data set without preamble: group 2 or 8 in either byte order, then a value representation of
- * two capitals or a small implicit length. */
+/* First element of a data set without preamble: group 2 or 8 in either byte order, then a value
+ * representation of two capitals or a small implicit length. */
 static bool starts_like_dicom(const unsigned char *b, size_t n)
 {
 	if (n < 16)
@@ -74,9 +74,8 @@ enum sm_file_kind sm_file_kind_of(const unsigned char *b, size_t n, const char *
 		const char *magic;
 		size_t n;
 	} pictures[] = {
-		{"\x89PNG\r\n", 6}, {"\xff\xd8\xff", 3}, {"II*\0", 4}, {"MM\0*", 4},
-		{"BM", 2},          {"P5\n", 3},         {"P2\n", 3},  {"P6\n", 3},
-		{"GIF8", 4},
+		{"\x89PNG\r\n", 6}, {"\xff\xd8\xff", 3}, {"II*\0", 4}, {"MM\0*", 4}, {"BM", 2},
+		{"P5\n", 3},        {"P2\n", 3},         {"P6\n", 3},  {"GIF8", 4},
 	};
 	if (n >= 132 && memcmp(b + 128, "DICM", 4) == 0)
 		return SM_FILE_DICOM;
@@ -158,6 +157,8 @@ static enum sm_status same_file(void *ctx, size_t a, size_t b, bool *same, struc
 		enum sm_status st = full ? sm_sha256_file(full, hex[k], err)
 					 : SM_FAIL(err, SM_BUDGET, "index: out of memory");
 		free(full);
+		if (st == SM_IO) /* its sentence has the path, which may name a person */
+			return SM_FAIL(err, SM_IO, "a DICOM file vanished or cannot be read");
 		SM_TRY(st);
 	}
 	*same = strcmp(hex[0], hex[1]) == 0;
@@ -213,11 +214,12 @@ static enum sm_status name_series(struct sm_scan *s, const struct sm_salt *salt,
 		lower(kind);
 		sm_salt_hash(salt, h->series, hex);
 		if (series->parts > 1)
-			s->series_key[i] = sm_arena_strf(&s->arena, "%s-%.12s-%u", kind, hex, series->part);
+			s->series_key[i] =
+				sm_arena_strf(&s->arena, "%s-%.12s-%u", kind, hex, series->part);
 		else
 			s->series_key[i] = sm_arena_strf(&s->arena, "%s-%.12s", kind, hex);
-		/* Without PatientID the study stands for the person, and so on down to the file: never two
-		 * persons under one key. */
+		/* Without PatientID the study stands for the person, and so on down to the file:
+		 * never two persons under one key. */
 		const char *who[] = {h->patient, h->study, h->series, h->sop,
 				     sm_scan_path(s, series->head[0])};
 		size_t w = 0;

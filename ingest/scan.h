@@ -24,22 +24,23 @@ enum sm_file_kind {
 const char *sm_file_kind_name(enum sm_file_kind kind);
 
 struct sm_scan {
-	struct sm_paths paths;       /* sorted, relative to the root */
-	enum sm_file_kind *kind;     /* one a path */
+	struct sm_paths paths;   /* sorted, relative to the root */
+	enum sm_file_kind *kind; /* one a path */
 	size_t count[SM_FILE_KINDS];
-	size_t *dicom;               /* paths' indices of the DICOM files, in order of paths */
-	struct sm_dcm_head *head;    /* their headers */
+	size_t *dicom;            /* paths' indices of the DICOM files, in order of paths */
+	struct sm_dcm_head *head; /* their headers */
 	size_t dicom_count;
-	size_t *broken;              /* paths' indices of the broken ones */
-	char (*broken_why)[200];     /* a sentence each that names no file */
-	struct sm_series_list list;  /* members are indices into head and dicom */
+	size_t *broken;             /* paths' indices of the broken ones */
+	char (*broken_why)[200];    /* a sentence each that names no file */
+	struct sm_series_list list; /* members are indices into head and dicom */
 	struct sm_arena arena;
-	const char **series_key;     /* of each series: "ct-3fa2c1d2e4b5", "mr-...-2" for a second stack */
+	const char *
+		*series_key; /* of each series: "ct-3fa2c1d2e4b5", "mr-...-2" for a second stack */
 	const char **series_patient; /* of each series: "p3fa2c1d2e4b5" */
 };
 
-/* Walks root, reads every header on up to `jobs` threads, groups. The result does not depend on jobs.
- * Fails only when the tree cannot be walked or memory runs out. Clear with sm_scan_clear. */
+/* Walks root, reads every header on up to `jobs` threads, groups. The result does not depend on
+ * jobs. Fails only when the tree cannot be walked or memory runs out. Clear with sm_scan_clear. */
 enum sm_status sm_scan_tree(const char *root, const struct sm_salt *salt, int jobs,
 			    struct sm_log *log, struct sm_scan *out, struct sm_err *err);
 void sm_scan_clear(struct sm_scan *scan);
@@ -47,8 +48,8 @@ void sm_scan_clear(struct sm_scan *scan);
 /* The file behind a header: path relative to the root. It may name a person: for opening only. */
 const char *sm_scan_path(const struct sm_scan *scan, size_t head);
 
-/* Tells what the first n bytes of a file are (n up to 512, fewer only when the file is shorter). A DICOM
- * file without preamble is SM_FILE_DICOM too when its first element looks like one. */
+/* Tells what the first n bytes of a file are (n up to 512, fewer only when the file is shorter). A
+ * DICOM file without preamble is SM_FILE_DICOM too when its first element looks like one. */
 enum sm_file_kind sm_file_kind_of(const unsigned char *bytes, size_t n, const char *name);
 
 #endif

@@ -75,7 +75,8 @@ void sm_sidecar_collect(struct sm_dicom *dicom, struct sm_sidecar_text *out)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		char *text = out->field[i];
 		if (rows[i].sequence)
-			sm_dicom_item_text(dicom, rows[i].sequence, rows[i].tag, text, SM_SIDECAR_TEXT);
+			sm_dicom_item_text(dicom, rows[i].sequence, rows[i].tag, text,
+					   SM_SIDECAR_TEXT);
 		else
 			sm_dicom_text(dicom, rows[i].tag, text, SM_SIDECAR_TEXT);
 		if (!plain(text))
@@ -118,7 +119,8 @@ enum sm_status sm_sidecar_add(json_t *object, const struct sm_sidecar_text *text
 		if (!same)
 			json_array_append_new(varying, json_string(rows[i].name));
 		else if (*text[0].field[i])
-			json_object_set_new(object, rows[i].name, value_of(&rows[i], text[0].field[i]));
+			json_object_set_new(object, rows[i].name,
+					    value_of(&rows[i], text[0].field[i]));
 	}
 	if (!varying)
 		return SM_FAIL(err, SM_BUDGET, "sidecar: out of memory");

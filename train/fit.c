@@ -57,16 +57,16 @@ static double mean_dice(const struct sums *s, int classes)
 	return sum / (double)classes / (double)s->samples;
 }
 
-static enum sm_status not_finite(const struct sm_fit *fit, double loss, bool valid, int64_t step,
+static enum sm_status not_finite(const struct sm_fit *fit, const char *what, int64_t step,
 				 struct sm_err *err)
 {
 	char kept[96] = "no checkpoint was written yet";
 	if (fit->state.epoch)
 		snprintf(kept, sizeof kept, "%s holds epoch %" PRId64, SM_FIT_LAST, fit->state.epoch);
 	return SM_FAIL(err, SM_INPUT,
-		       "training: %s loss is %g at step %" PRId64 " of epoch %" PRId64
-		       ", it must be finite (a lower train.learning_rate may help); %s",
-		       valid ? "validation" : "training", loss, step + 1, fit->state.epoch + 1, kept);
+		       "training: the %s is not finite at step %" PRId64 " of epoch %" PRId64
+		       " (a lower train.learning_rate may help); %s",
+		       what, step + 1, fit->state.epoch + 1, kept);
 }
 
 /* One batch through the network: trained on, or only measured. */
@@ -83,12 +83,15 @@ static enum sm_status one_batch(struct sm_fit *fit, int64_t step, struct sums *s
 	SM_TRY(batch.valid ? sm_net_eval(fit->net, &loss, err)
 			   : sm_net_step(fit->net, (uint64_t)fit->state.steps, &loss, err));
 	if (!isfinite(loss))
-		return not_finite(fit, loss, batch.valid, step, err);
+		return not_finite(fit, batch.valid ? "validation loss" : "loss", step, err);
 	/* The prediction is that of before the update, and lives until the next run. */
 	sm_batch_dice(sm_net_buffer(fit->net, "p", NULL), t, batch.n, (size_t)ts.d * ts.h * ts.w, ts.c,
 		      fit->threads, fit->work, s->dice);
 	if (!batch.valid) {
-		SM_TRY(sm_net_update(fit->net, fit->learning_rate, NULL, err));
+		enum sm_status st = sm_net_update(fit->net, fit->learning_rate, NULL, err);
+		if (st == SM_INPUT)
+			return not_finite(fit, "gradient", step, err);
+		SM_TRY(st);
 		fit->state.steps++;
 	}
 	s->loss += loss * batch.n;

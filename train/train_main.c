@@ -38,7 +38,12 @@ struct training {
 	struct sm_tiles *train, *valid;
 	struct sm_fit fit;
 	struct sm_loader_opt loader;
+	double forecast; /* MiB that the process is going to have resident */
 };
+
+/* Machine code that is generated for the kernels and buffers of the libraries, measured, MiB. The engine's own
+ * figure for it counts the program too, which is here already. */
+#define GENERATED 14.0
 
 /* Hash of all that decides the weights after an epoch: settings without the number of epochs (a finished
  * training can be made longer), and the tiles. */
@@ -200,12 +205,14 @@ static enum sm_status plan(struct training *t, struct sm_err *err)
 					   .last_epoch = t->s->epochs,
 					   .threads = run->jobs > 1 ? 2 : 1};
 	struct sm_forecast f = sm_net_forecast(t->fit.net);
+	size_t batches = sm_loader_bytes(&t->loader), weights = f.params + f.grads + f.optim + f.state + f.packed;
+	double rest = sm_peak_mib() + GENERATED;
+	t->forecast = rest + (double)(batches + weights + f.arena) / 1048576;
 	sm_info(&run->log, NULL,
-		"%s: %" PRId64 " parameters; memory forecast %zu MiB: activations %zu (%zu without reuse), weights, "
-		"gradients and optimiser %zu, batches %zu, the rest %zu",
-		t->s->model, t->fit.state.parameters, (f.total + sm_loader_bytes(&t->loader)) >> 20, f.arena >> 20,
-		f.unplanned >> 20, (f.params + f.grads + f.optim + f.state) >> 20,
-		sm_loader_bytes(&t->loader) >> 20, (f.packed + f.code) >> 20);
+		"%s: %" PRId64 " parameters; memory forecast %.0f MiB: activations %zu (%zu without reuse), weights, "
+		"gradients and optimiser %zu, batches %zu, the program %.0f",
+		t->s->model, t->fit.state.parameters, t->forecast, f.arena >> 20, f.unplanned >> 20,
+		weights >> 20, batches >> 20, rest);
 	return SM_OK;
 }
 
@@ -230,10 +237,8 @@ static enum sm_status train(struct training *t, const char *resume_from, struct 
 		sm_net_init(fit->net, t->seed);
 	}
 	SM_TRY(sm_fit_run(fit, err));
-	struct sm_forecast f = sm_net_forecast(fit->net);
-	double forecast = (double)(f.total + sm_loader_bytes(&t->loader)) / 1048576;
 	sm_info(&run->log, NULL, "waited %.2f s for tiles; peak memory %.0f MiB, %.2f of the forecast",
-		sm_loader_waited(fit->loader), sm_peak_mib(), sm_peak_mib() / forecast);
+		sm_loader_waited(fit->loader), sm_peak_mib(), sm_peak_mib() / t->forecast);
 	return SM_OK;
 }
 

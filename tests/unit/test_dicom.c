@@ -37,7 +37,8 @@ static void test_numbers(void **state)
 	assert_false(sm_dicom_numbers("1\\2", v, 3));
 	assert_false(sm_dicom_numbers("1\\2\\3\\4", v, 3));
 	assert_true(sm_dicom_numbers("1\\2\\3\\4", v, -3));
-	const char *const bad[] = {"", "nan", "inf", "0x10", "1,5", "1 2", "1\\\\2", "abc", "1e999", "--1"};
+	const char *const bad[] = {"",    "nan",    "inf", "0x10",  "1,5",
+				   "1 2", "1\\\\2", "abc", "1e999", "--1"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		if (sm_dicom_numbers(bad[i], v, 1))
 			fail_msg("'%s' was taken as a number", bad[i]);
@@ -46,7 +47,8 @@ static void test_numbers(void **state)
 static void test_unpack_signs_and_shifts(void **state)
 {
 	(void)state;
-	struct sm_dcm_head h = {.bits_allocated = 16, .bits_stored = 12, .high_bit = 11, .is_signed = true};
+	struct sm_dcm_head h = {
+		.bits_allocated = 16, .bits_stored = 12, .high_bit = 11, .is_signed = true};
 	const uint16_t words[4] = {0xf7ff, 0x0800, 0xffff, 0x1001};
 	const uint8_t bytes[2] = {0x80, 0xff};
 	const uint32_t wide[2] = {0x80000000u, 0xffffffffu};
@@ -59,10 +61,12 @@ static void test_unpack_signs_and_shifts(void **state)
 	h.high_bit = 15; /* the stored bits are the upper ones */
 	sm_pixels_unpack(words, 4, &h, out);
 	assert_true(out[0] == 0xf7f && out[1] == 0x080 && out[2] == 0xfff && out[3] == 0x100);
-	h = (struct sm_dcm_head){.bits_allocated = 8, .bits_stored = 8, .high_bit = 7, .is_signed = true};
+	h = (struct sm_dcm_head){
+		.bits_allocated = 8, .bits_stored = 8, .high_bit = 7, .is_signed = true};
 	sm_pixels_unpack(bytes, 2, &h, out);
 	assert_true(out[0] == -128 && out[1] == -1);
-	h = (struct sm_dcm_head){.bits_allocated = 32, .bits_stored = 32, .high_bit = 31, .is_signed = true};
+	h = (struct sm_dcm_head){
+		.bits_allocated = 32, .bits_stored = 32, .high_bit = 31, .is_signed = true};
 	sm_pixels_unpack(wide, 2, &h, out);
 	assert_true(out[0] == INT32_MIN && out[1] == -1);
 }
@@ -75,11 +79,15 @@ static void test_file_kinds_by_content(void **state)
 	assert_int_equal(sm_file_kind_of(b, 0, "x"), SM_FILE_OTHER);
 	memcpy(b + 128, "DICM", 4);
 	assert_int_equal(sm_file_kind_of(b, 512, "x"), SM_FILE_DICOM);
-	const unsigned char bare[16] = {8, 0, 5, 0, 'C', 'S', 10, 0}; /* (0008,0005) without preamble */
+	const unsigned char bare[16] = {8,   0,   5,  0,
+					'C', 'S', 10, 0}; /* (0008,0005) without preamble */
 	assert_int_equal(sm_file_kind_of(bare, 16, "x"), SM_FILE_DICOM);
-	assert_int_equal(sm_file_kind_of((const unsigned char *)"\x89PNG\r\n\x1a\n", 8, "x"), SM_FILE_PICTURE);
-	assert_int_equal(sm_file_kind_of((const unsigned char *)"\x1f\x8b", 2, "a.nii.gz"), SM_FILE_NIFTI);
-	assert_int_equal(sm_file_kind_of((const unsigned char *)"\x1f\x8b", 2, "a.tar.gz"), SM_FILE_OTHER);
+	assert_int_equal(sm_file_kind_of((const unsigned char *)"\x89PNG\r\n\x1a\n", 8, "x"),
+			 SM_FILE_PICTURE);
+	assert_int_equal(sm_file_kind_of((const unsigned char *)"\x1f\x8b", 2, "a.nii.gz"),
+			 SM_FILE_NIFTI);
+	assert_int_equal(sm_file_kind_of((const unsigned char *)"\x1f\x8b", 2, "a.tar.gz"),
+			 SM_FILE_OTHER);
 }
 
 /* Reads the one slice of a file; fails the test when it cannot. Free with sm_free. */
@@ -138,10 +146,14 @@ static void test_codecs_equal_the_uncompressed_picture(void **state)
 		{"codecs/wg04/CT1_UNC.dcm", "codecs/wg04/CT1_JPLL.dcm", 0},
 		{"codecs/wg04/CT1_UNC.dcm", "codecs/wg04/CT1_JLSL.dcm", 0},
 		{"codecs/wg04/CT1_UNC.dcm", "codecs/wg04/CT1_JLSN.dcm", 4},
-		{"codecs/wg04/CT1_UNC.dcm", "codecs/dicomparser/CT1_UNC.explicit_big_endian.dcm", 0},
-		{"codecs/wg04/CT1_UNC.dcm", "codecs/dicomparser/CT1_UNC.implicit_little_endian.dcm", 0},
-		{"codecs/wg04/CT1_UNC.dcm", "codecs/dicomparser/CT1_UNC.fragmented_bot_jpeg_ls.80.dcm", 0},
-		{"codecs/wg04/CT1_UNC.dcm", "codecs/dicomparser/CT1_UNC.fragmented_no_bot_jpeg_ls.80.dcm", 0},
+		{"codecs/wg04/CT1_UNC.dcm", "codecs/dicomparser/CT1_UNC.explicit_big_endian.dcm",
+		 0},
+		{"codecs/wg04/CT1_UNC.dcm", "codecs/dicomparser/CT1_UNC.implicit_little_endian.dcm",
+		 0},
+		{"codecs/wg04/CT1_UNC.dcm",
+		 "codecs/dicomparser/CT1_UNC.fragmented_bot_jpeg_ls.80.dcm", 0},
+		{"codecs/wg04/CT1_UNC.dcm",
+		 "codecs/dicomparser/CT1_UNC.fragmented_no_bot_jpeg_ls.80.dcm", 0},
 		{"codecs/wg04/MR1_UNC.dcm", "codecs/wg04/MR1_RLE.dcm", 0},
 		{"codecs/wg04/MR1_UNC.dcm", "codecs/wg04/MR1_JPLL.dcm", 0},
 		{"codecs/wg04/MR1_UNC.dcm", "codecs/wg04/MR1_JLSL.dcm", 0},
@@ -158,13 +170,15 @@ static void test_codecs_equal_the_uncompressed_picture(void **state)
 		{"dicom_odd/pydicom/MR_small.dcm", "dicom_odd/pydicom/MR_small_bigendian.dcm", 0},
 		{"dicom_odd/pydicom/MR_small.dcm", "dicom_odd/pydicom/MR_small_implicit.dcm", 0},
 		{"dicom_odd/pydicom/MR_small.dcm", "dicom_odd/pydicom/MR_small_padded.dcm", 0},
-		{"dicom_odd/pydicom/MR_small.dcm", "dicom_odd/pydicom/MR_small_jpeg_ls_lossless.dcm", 0},
+		{"dicom_odd/pydicom/MR_small.dcm",
+		 "dicom_odd/pydicom/MR_small_jpeg_ls_lossless.dcm", 0},
 		{"dicom_odd/pydicom/image_dfl.dcm", "codecs/dicomparser/deflate_image_dfl.dcm", 0},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		int64_t d = difference(rows[i].plain, rows[i].coded);
 		if (d > rows[i].most)
-			fail_msg("%s: differs by %lld, allowed %d", rows[i].coded, (long long)d, rows[i].most);
+			fail_msg("%s: differs by %lld, allowed %d", rows[i].coded, (long long)d,
+				 rows[i].most);
 	}
 }
 
@@ -174,17 +188,33 @@ static void test_malformed_files_are_refused(void **state)
 	(void)state;
 	char *dir = real("malformed/dicom");
 	static const char *const refused[] = {
-		"empty.dcm", "preamble_only.dcm", "dicm_only.dcm", "trunc_meta.dcm", "trunc_dataset.dcm",
-		"trunc_pixels_half.dcm", "pixels_too_short_but_consistent.dcm", "pixel_length_huge.dcm",
-		"native_undefined_length.dcm", "rows_zero.dcm", "rows_65535.dcm", "bits_allocated_13.dcm",
-		"bits_stored_gt_allocated.dcm", "missing_rows.dcm", "unknown_transfer_syntax.dcm",
-		"nested_sq_5000_unclosed.dcm", "rle_16_segments.dcm", "rle_offset_past_end.dcm",
-		"rle_trunc.dcm", "jpegls_trunc.dcm", "j2k_trunc.dcm", "deflate_trunc.dcm",
+		"empty.dcm",
+		"preamble_only.dcm",
+		"dicm_only.dcm",
+		"trunc_meta.dcm",
+		"trunc_dataset.dcm",
+		"trunc_pixels_half.dcm",
+		"pixels_too_short_but_consistent.dcm",
+		"pixel_length_huge.dcm",
+		"native_undefined_length.dcm",
+		"rows_zero.dcm",
+		"rows_65535.dcm",
+		"bits_allocated_13.dcm",
+		"bits_stored_gt_allocated.dcm",
+		"missing_rows.dcm",
+		"unknown_transfer_syntax.dcm",
+		"nested_sq_5000_unclosed.dcm",
+		"rle_16_segments.dcm",
+		"rle_offset_past_end.dcm",
+		"rle_trunc.dcm",
+		"jpegls_trunc.dcm",
+		"j2k_trunc.dcm",
+		"deflate_trunc.dcm",
 	};
 	/* Pixels can be read, but there is no place in space. */
 	static const char *const placeless[] = {
 		"missing_pixel_spacing.dcm", "missing_orientation.dcm", "spacing_garbage.dcm",
-		"spacing_comma.dcm", "spacing_zero.dcm", "spacing_nan.dcm",
+		"spacing_comma.dcm",         "spacing_zero.dcm",        "spacing_nan.dcm",
 	};
 	struct sm_dcm_head head;
 	enum sm_status st;
@@ -218,7 +248,9 @@ static void read_only_series(const char *dir, bool regrid, struct sm_series_volu
 	const struct sm_salt salt = {0};
 	assert_good(sm_scan_tree(dir, &salt, 2, NULL, &scan, &err), err);
 	assert_int_equal(scan.list.n, 1);
-	assert_good(sm_series_read(dir, &scan, &scan.list.series[0], &salt, regrid, NULL, 2, v, &err), err);
+	assert_good(
+		sm_series_read(dir, &scan, &scan.list.series[0], &salt, regrid, NULL, 2, v, &err),
+		err);
 	sm_scan_clear(&scan);
 }
 
@@ -228,7 +260,8 @@ static void same_in_world(const struct sm_series_volume *v, const char *path, do
 	struct sm_vol other;
 	struct sm_err err = {0};
 	assert_good(sm_nii_read(path, NULL, &other, NULL, &err), err);
-	assert_true(sm_affine_gap_mm(((struct sm_series_volume *)v)->vol.affine, other.affine, other.dim) < 1e-3);
+	assert_true(sm_affine_gap_mm(((struct sm_series_volume *)v)->vol.affine, other.affine,
+				     other.dim) < 1e-3);
 	for (int a = 0; a < 3; a++)
 		assert_int_equal(v->vol.dim[a], other.dim[a]);
 	double most = 0;
@@ -263,7 +296,8 @@ static void test_sarcoma_series_equal_their_nifti(void **state)
 		read_only_series(dicom, false, &v);
 		assert_int_equal(v.vol.meaning, rows[i].meaning);
 		if (v.scaling != rows[i].scaling)
-			assert_true(rows[i].scaling == SM_SCALING_EXACT && v.scaling == SM_SCALING_NONE);
+			assert_true(rows[i].scaling == SM_SCALING_EXACT &&
+				    v.scaling == SM_SCALING_NONE);
 		same_in_world(&v, nifti, rows[i].tol);
 		sm_series_volume_clear(&v);
 		free(dicom);
@@ -283,12 +317,13 @@ static void test_uneven_ct_is_refused_then_regridded(void **state)
 	assert_good(sm_scan_tree(dir, &salt, 2, NULL, &scan, &err), err);
 	assert_int_equal(scan.list.n, 1);
 	const struct sm_series *s = &scan.list.series[0];
-	assert_refused(sm_series_read(dir, &scan, s, &salt, false, NULL, 1, &v, &err), SM_INPUT, err,
-		       "uneven: slice distances from 1.081 to 6.999 mm");
+	assert_refused(sm_series_read(dir, &scan, s, &salt, false, NULL, 1, &v, &err), SM_INPUT,
+		       err, "uneven: slice distances from 1.081 to 6.999 mm");
 	assert_true(fabs(s->stack.tilt_degrees - 18.5) < 0.01);
 	assert_good(sm_series_read(dir, &scan, s, &salt, true, NULL, 1, &v, &err), err);
 	assert_true(v.regridded && v.vol.dim[2] == 37 && v.vol.meaning == SM_MEANING_HU);
-	/* The grid starts with the first slice, grown by whole rows: its pixels are kept to the bit. */
+	/* The grid starts with the first slice, grown by whole rows: its pixels are kept to the
+	 * bit. */
 	struct sm_dcm_head head;
 	enum sm_status st;
 	char *path = sm_path_join(dir, sm_scan_path(&scan, s->head[0]));
@@ -317,11 +352,14 @@ static void test_budget_is_checked_before_decoding(void **state)
 	const struct sm_salt salt = {0};
 	sm_mem_init(&mem, 1 << 20);
 	assert_good(sm_scan_tree(dir, &salt, 2, NULL, &scan, &err), err);
-	assert_int_equal(sm_series_read(dir, &scan, &scan.list.series[0], &salt, false, &mem, 2, &v, &err),
-			 SM_BUDGET);
+	assert_int_equal(
+		sm_series_read(dir, &scan, &scan.list.series[0], &salt, false, &mem, 2, &v, &err),
+		SM_BUDGET);
 	assert_int_equal(mem.used, 0);
 	sm_mem_init(&mem, 64 << 20);
-	assert_good(sm_series_read(dir, &scan, &scan.list.series[0], &salt, false, &mem, 2, &v, &err), err);
+	assert_good(
+		sm_series_read(dir, &scan, &scan.list.series[0], &salt, false, &mem, 2, &v, &err),
+		err);
 	assert_int_equal(v.scaling, SM_SCALING_HEADER);
 	assert_true(fabs(v.vol.slope - 2.36166056166056) < 1e-12);
 	sm_series_volume_clear(&v);

@@ -44,12 +44,10 @@ static void test_brats_names_of_both_kinds(void **state)
 {
 	(void)state;
 	const char *path[] = {
-		"top/B_001/B_001_flair.nii",    "top/B_001/B_001_seg.nii",
-		"top/B_001/B_001_t1.nii",       "top/B_001/B_001_t1ce.nii",
-		"top/B_001/B_001_t2.nii",       "top/G-2/G-2-seg.nii.gz",
-		"top/G-2/G-2-t1c.nii.gz",       "top/G-2/G-2-t1n.nii.gz",
-		"top/G-2/G-2-t2f.nii.gz",       "top/G-2/G-2-t2w.nii.gz",
-		"top/name_mapping.csv",
+		"top/B_001/B_001_flair.nii", "top/B_001/B_001_seg.nii", "top/B_001/B_001_t1.nii",
+		"top/B_001/B_001_t1ce.nii",  "top/B_001/B_001_t2.nii",  "top/G-2/G-2-seg.nii.gz",
+		"top/G-2/G-2-t1c.nii.gz",    "top/G-2/G-2-t1n.nii.gz",  "top/G-2/G-2-t2f.nii.gz",
+		"top/G-2/G-2-t2w.nii.gz",    "top/name_mapping.csv",
 	};
 	struct sm_paths paths = paths_of(path, 11);
 	struct sm_raw_cases list;
@@ -72,10 +70,12 @@ static void test_brats_ill_named_label(void **state)
 {
 	(void)state;
 	const char *path[] = {
-		"B_354/B_354_flair.nii", "B_354/B_354_seg.nii",          "B_354/B_354_t1.nii",
-		"B_354/B_354_t1ce.nii",  "B_354/B_354_t2.nii",           "B_355/B_355_flair.nii",
-		"B_355/B_355_t1.nii",    "B_355/B_355_t1ce.nii",         "B_355/B_355_t2.nii",
-		"B_355/W39_1998.09.19_Segm.nii", "B_355/second_Segm.nii",
+		"B_354/B_354_flair.nii", "B_354/B_354_seg.nii",
+		"B_354/B_354_t1.nii",    "B_354/B_354_t1ce.nii",
+		"B_354/B_354_t2.nii",    "B_355/B_355_flair.nii",
+		"B_355/B_355_t1.nii",    "B_355/B_355_t1ce.nii",
+		"B_355/B_355_t2.nii",    "B_355/W39_1998.09.19_Segm.nii",
+		"B_355/second_Segm.nii",
 	};
 	struct sm_paths paths = paths_of(path, 10);
 	struct sm_raw_cases list;
@@ -118,7 +118,8 @@ static void test_sources_of_a_manifest(void **state)
 {
 	(void)state;
 	char role[] = "image", label[] = "seg", named[] = "im/{case}.nii*", fixed[] = "truth.nii";
-	const struct sm_source sources[] = {{role, named, false, false}, {label, fixed, true, false}};
+	const struct sm_source sources[] = {{role, named, false, false},
+					    {label, fixed, true, false}};
 	const char *one[] = {"im/a b.nii", "truth.nii"};
 	const char *two[] = {"im/a b.nii", "im/c.nii", "truth.nii"};
 	const char *clash[] = {"im/a b.nii", "im/a_b.nii"};

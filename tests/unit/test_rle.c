@@ -30,7 +30,8 @@ static void test_rle_runs_and_literals(void **state)
 	assert_good(sm_rle_decode(b, n, 1, out, 5, &err), err);
 	const unsigned char want[] = {10, 20, 7, 7, 7};
 	assert_memory_equal(out, want, 5);
-	assert_refused(sm_rle_decode(b, n, 1, out, 6, &err), SM_INPUT, err, "gives 5 bytes, 6 are needed");
+	assert_refused(sm_rle_decode(b, n, 1, out, 6, &err), SM_INPUT, err,
+		       "gives 5 bytes, 6 are needed");
 	/* More than needed is padding. */
 	assert_good(sm_rle_decode(b, n, 1, out, 4, &err), err);
 }
@@ -59,11 +60,14 @@ static void test_rle_damage(void **state)
 	size_t n = head(b, 2, length);
 	memset(b + 64, 0, 8);
 	assert_refused(sm_rle_decode(b, 63, 1, out, 2, &err), SM_INPUT, err, "lack their header");
-	assert_refused(sm_rle_decode(b, n, 1, out, 2, &err), SM_INPUT, err, "tells 2 segments, allowed are 1");
+	assert_refused(sm_rle_decode(b, n, 1, out, 2, &err), SM_INPUT, err,
+		       "tells 2 segments, allowed are 1");
 	b[8] = 200; /* the second segment past the end */
-	assert_refused(sm_rle_decode(b, n, 2, out, 4, &err), SM_INPUT, err, "RLE segment 0 lies at");
+	assert_refused(sm_rle_decode(b, n, 2, out, 4, &err), SM_INPUT, err,
+		       "RLE segment 0 lies at");
 	b[8] = 3; /* inside the header */
-	assert_refused(sm_rle_decode(b, n, 2, out, 4, &err), SM_INPUT, err, "RLE segment 0 lies at");
+	assert_refused(sm_rle_decode(b, n, 2, out, 4, &err), SM_INPUT, err,
+		       "RLE segment 0 lies at");
 	/* A run without its byte, a literal cut short. */
 	const unsigned one[] = {1};
 	n = head(b, 1, one);

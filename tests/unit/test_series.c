@@ -14,11 +14,26 @@
 static struct sm_dcm_head slice(const char *series, int number, double x, double y, double z)
 {
 	struct sm_dcm_head h = {
-		.modality = "CT", .rows = 8, .columns = 6, .samples = 1, .frames = 1,
-		.has_pixels_size = true, .has_orientation = true, .has_position = true,
-		.has_spacing = true, .across = {1, 0, 0}, .down = {0, 1, 0}, .position = {x, y, z},
-		.spacing = {0.5, 0.75}, .thickness = 3, .slope = 1, .instance = number,
-		.bits_allocated = 16, .bits_stored = 16, .high_bit = 15, .is_signed = true,
+		.modality = "CT",
+		.rows = 8,
+		.columns = 6,
+		.samples = 1,
+		.frames = 1,
+		.has_pixels_size = true,
+		.has_orientation = true,
+		.has_position = true,
+		.has_spacing = true,
+		.across = {1, 0, 0},
+		.down = {0, 1, 0},
+		.position = {x, y, z},
+		.spacing = {0.5, 0.75},
+		.thickness = 3,
+		.slope = 1,
+		.instance = number,
+		.bits_allocated = 16,
+		.bits_stored = 16,
+		.high_bit = 15,
+		.is_signed = true,
 	};
 	snprintf(h.series, sizeof h.series, "%s", series);
 	snprintf(h.sop, sizeof h.sop, "%s.%d", series, number);
@@ -62,7 +77,8 @@ static void expect(const double *z, size_t n, enum sm_verdict verdict, const cha
 {
 	struct sm_series_list list = stack_of(z, n);
 	if (list.series[0].verdict != verdict)
-		fail_msg("verdict %s: %s", sm_verdict_code(list.series[0].verdict), list.series[0].why);
+		fail_msg("verdict %s: %s", sm_verdict_code(list.series[0].verdict),
+			 list.series[0].why);
 	if (!strstr(list.series[0].why, part))
 		fail_msg("'%s' lacks '%s'", list.series[0].why, part);
 	sm_series_list_clear(&list);
@@ -94,7 +110,8 @@ static void test_series_normal_of_sagittal_slices(void **state)
 	double m[4][4];
 	for (int i = 0; i < 3; i++) {
 		heads[i] = slice("1.2", i, 4.0 * i, 1, 2);
-		/* across = towards the back, down = towards the feet: normal = across x down = (-1, 0, 0). */
+		/* across = towards the back, down = towards the feet: normal = across x down = (-1,
+		 * 0, 0). */
 		const double across[3] = {0, 1, 0}, down[3] = {0, 0, -1};
 		memcpy(heads[i].across, across, sizeof across);
 		memcpy(heads[i].down, down, sizeof down);
@@ -261,7 +278,8 @@ static void test_regrid_gives_back_a_ramp(void **state)
 	size_t n = sm_vol_count(&v.vol), same = 0;
 	for (size_t at = 0; at < n; at++) {
 		double ijk[3] = {(double)(at % 6), (double)(at / 6 % (size_t)v.vol.dim[1]),
-				 (double)(at / 6 / (size_t)v.vol.dim[1])}, ras[3];
+				 (double)(at / 6 / (size_t)v.vol.dim[1])},
+		       ras[3];
 		for (int r = 0; r < 3; r++)
 			ras[r] = v.vol.affine[r][0] * ijk[0] + v.vol.affine[r][1] * ijk[1] +
 				 v.vol.affine[r][2] * ijk[2] + v.vol.affine[r][3];

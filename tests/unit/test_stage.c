@@ -14,12 +14,13 @@
 #include "core/hash.h"
 #include "core/stage.h"
 
-struct options { int64_t items, bad, broken; char *text; };
+struct options { int64_t items, bad, broken, block; char *text; };
 #define AT(member) .offset = offsetof(struct options, member)
 static const struct sm_field fields[] = {
 	{"items", SM_F_INT, AT(items), "5", 0, 1000, .doc = "items made"},
 	{"bad", SM_F_INT, AT(bad), "-1", -1, 1000, .doc = "item that is bad input"},
 	{"broken", SM_F_INT, AT(broken), "-1", -1, 1000, .doc = "item whose writing fails"},
+	{"block", SM_F_INT, AT(block), "0", 0, 1000, .doc = "MiB of budget each item holds a while"},
 	{"text", SM_F_STRING, AT(text), "hello", .doc = "what is written"},
 };
 static const struct sm_fieldset options = SM_FIELDSET("options", struct options, fields, NULL);
@@ -49,6 +50,13 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 	const struct options *o = run->options;
 	char hex[65];
 	SM_TRY(count_work(run, err));
+	if (o->block) {
+		void *held = sm_alloc(&run->mem, (size_t)o->block, 1 << 20, "block", err);
+		if (!held)
+			return SM_BUDGET;
+		usleep(3000);
+		sm_free(held);
+	}
 	if ((int64_t)i == o->broken)
 		return SM_FAIL(err, SM_IO, "item %zu: disk trouble", i);
 	char *name = sm_strf("%s.txt", item->key), *path = sm_path_join(run->out, name);
@@ -221,6 +229,15 @@ static void test_stage_that_failed_goes_on_from_its_journal(void **state)
 	assert_int_equal(worked(), 1);
 }
 
+static void test_stage_tight_budget_gives_the_same_on_any_threads(void **state)
+{
+	(void)state;
+	assert_int_equal(stage_main("--block 6 --memory 8 --jobs 4"), 0);
+	assert_int_equal(stage_main("--block 6 --memory 8 --jobs 1"), 0);
+	assert_int_equal(stage_main("--block 9 --memory 8 --jobs 4"), 3);
+	assert_int_equal(stage_main("--block 9 --memory 8 --jobs 1"), 3);
+}
+
 static void test_stage_removes_outputs_that_no_record_names(void **state)
 {
 	(void)state;
@@ -257,6 +274,7 @@ int main(void)
 		CASE(test_stage_rejected_item_is_recorded_and_exits_1),
 		CASE(test_stage_resume_redoes_only_what_changed),
 		CASE(test_stage_that_failed_goes_on_from_its_journal),
+		CASE(test_stage_tight_budget_gives_the_same_on_any_threads),
 		CASE(test_stage_removes_outputs_that_no_record_names),
 		CASE(test_stage_usage_errors_exit_2_and_touch_nothing),
 	};

@@ -1,0 +1,115 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+. "$(dirname "$0")/../lib.sh"
+needs train predict
+. "$SM_ROOT/tests/stage/tiny.sh"
+run training "$T/train"
+[ "$CODE" -eq 0 ] || skip_all "the training failed: $(cat "$ERR")"
+
+# predict OUT ARGS...
+predict() {
+	predict_out=$1
+	shift
+	case " $* " in *" --manifest "*) ;; *) set -- --manifest "$T/m.yaml" "$@" ;; esac
+	case " $* " in *" --in "*) ;; *) set -- --in "$T/preprocess" "$@" ;; esac
+	case " $* " in *" --model "* | *" --checkpoint "*) ;; *) set -- --model "$T/train" "$@" ;; esac
+	sm predict --split "$T/split" --out "$predict_out" "$@"
+}
+test_key=$(grep '"fold":"test"' "$T/split/ledger.jsonl" | sed 's/.*"key":"\([^"]*\)".*/\1/')
+
+exits "the test fold" 0 predict "$T/one" --jobs 1
+is "is one case" "$(cd "$T/one" && ls *.nii.gz)" "$test_key.nii.gz"
+like "the ledger names image and checkpoint" "$(cat "$T/one/ledger.jsonl")" \
+	'"inputs":\[\{"path":"'"$test_key"'/image.nii.gz",.*"path":"best.hdf5","role":"checkpoint"'
+like "the patient and the labels found" "$(cat "$T/one/ledger.jsonl")" '"patient":"'"$test_key"'".*"voxels":\{'
+like "the forecast is told" "$(cat "$ERR")" 'memory forecast of the network [0-9]+ MiB'
+
+sed 's/^split:/predict: {fold: all}\nsplit:/' "$T/m.yaml" >"$T/all.yaml"
+exits "all cases, without a split" 0 sm predict --manifest "$T/all.yaml" --in "$T/preprocess" --model "$T/train" \
+	--out "$T/all" --jobs 1 --probabilities
+is "are four, with probabilities" "$(ls "$T/all" | grep -c 'nii.gz')" 8
+exits "two threads" 0 predict "$T/all2" --manifest "$T/all.yaml" --jobs 2 --probabilities
+is "give the same volumes" "$(hashes "$T/all" | grep nii)" "$(hashes "$T/all2" | grep nii)"
+is "the test case is the same as alone" "$(sha256sum <"$T/one/$test_key.nii.gz")" \
+	"$(sha256sum <"$T/all/$test_key.nii.gz")"
+exits "several windows at once" 0 predict "$T/batch" --manifest "$T/all.yaml" --batch 4
+is "give the same labels" "$(hashes "$T/all" | grep -v prob | grep nii)" "$(hashes "$T/batch" | grep nii)"
+exits "again with --resume" 0 predict "$T/all2" --manifest "$T/all.yaml" --probabilities --resume
+like "reuses all" "$(cat "$ERR")" '4 reused'
+exits "one output lost" 0 sh -c 'rm "$1/'"$test_key"'.nii.gz"; shift; "$@"' x "$T/all2" "$SM_BIN/scanmill-predict" \
+	--manifest "$T/all.yaml" --in "$T/preprocess" --split "$T/split" --model "$T/train" --out "$T/all2" --probabilities --resume
+like "is made again" "$(cat "$ERR")" '3 reused'
+is "the same" "$(hashes "$T/all" | grep nii)" "$(hashes "$T/all2" | grep nii)"
+
+# Cut and padded volumes come back to the source's grid.
+sed 's/    - relabel/    - pad_crop: {size: [28, 40, 13]}\n    - relabel/' "$T/all.yaml" >"$T/crop.yaml"
+exits "cut and padded" 0 sm preprocess --manifest "$T/crop.yaml" --in "$T/ingest" --out "$T/crop"
+exits "are predicted" 0 predict "$T/cropped" --manifest "$T/crop.yaml" --in "$T/crop" --probabilities
+
+if has_python nibabel numpy; then
+	ok "grids, types and label numbers are the source's" "$PYTHON" - "$T" <<'END'
+import glob, os, sys, numpy as np, nibabel as nib
+T = sys.argv[1]
+for folder in ("all", "cropped"):
+    files = [f for f in glob.glob(f"{T}/{folder}/*.nii.gz") if "_prob" not in f]
+    assert len(files) == 4
+    found = set()
+    for f in files:
+        key = os.path.basename(f)[:-7]
+        seg, out = nib.load(f"{T}/ingest/{key}/seg.nii.gz"), nib.load(f)
+        prob = nib.load(f"{T}/{folder}/{key}_probabilities.nii.gz")
+        assert np.array_equal(seg.affine, out.affine) and np.array_equal(seg.affine, prob.affine)
+        assert out.shape == seg.shape == (32, 32, 16) and prob.shape == (32, 32, 16, 3)
+        assert out.get_data_dtype() == np.uint8 and prob.get_data_dtype() == np.float32
+        p, l = np.asarray(prob.dataobj), np.asarray(out.dataobj)
+        best = p.argmax(axis=3) + 1
+        assert np.array_equal(np.where(p.max(axis=3) > 0.5, np.array([0, 1, 2, 4])[best], 0), l)
+        found |= set(np.unique(l))
+        if folder == "cropped":  # x 32 -> 28 leaves 2 at both ends, z 16 -> 13 leaves 1 or 2
+            assert p[:2].max() == p[-2:].max() == p[..., 0, :].max() == p[..., -1, :].max() == 0
+            assert (p[2:-2, :, 2:-2].min(axis=3) > 0).all()
+    assert found <= {0, 1, 2, 4} and len(found) > 1, found
+END
+else
+	skip "grids, types and label numbers are the source's" "no nibabel"
+fi
+
+if has_python torch h5py nibabel numpy; then
+	ok "PyTorch with the same weights gives the same probabilities" "$PYTHON" "$SM_ROOT/scripts/check_predict.py" \
+		"$T/train/best.hdf5" "$T/preprocess/$test_key/image.nii.gz" "$T/all/${test_key}_probabilities.nii.gz" 0.5
+else
+	skip "PyTorch with the same weights gives the same probabilities" "no torch"
+fi
+
+# What cannot be predicted.
+exits "neither model nor checkpoint" 2 sm predict --manifest "$T/all.yaml" --in "$T/preprocess" --out "$T/bad"
+exits "fold test without a split" 2 sm predict --manifest "$T/m.yaml" --in "$T/preprocess" --model "$T/train" --out "$T/bad"
+sed 's/fold: all/fold: tset/' "$T/all.yaml" >"$T/fold.yaml"
+exits "an unknown fold" 2 predict "$T/bad" --manifest "$T/fold.yaml"
+like "is told with those allowed" "$(cat "$ERR")" "predict.fold: is 'tset', allowed are test, valid, train and all"
+sed 's/"fold":"test"/"fold":"valid"/' "$T/split/ledger.jsonl" >"$T/notest.jsonl"
+exits "a fold without cases" 3 sm predict --manifest "$T/m.yaml" --in "$T/preprocess" --split "$T/notest.jsonl" \
+	--model "$T/train" --out "$T/bad"
+like "is told" "$(cat "$ERR")" 'fold test: has 0 cases'
+head -c 20000 "$T/train/best.hdf5" >"$T/cut.hdf5"
+exits "a cut checkpoint" 3 predict "$T/bad" --checkpoint "$T/cut.hdf5"
+like "is told" "$(cat "$ERR")" 'cut.hdf5: cannot be opened, is no HDF5 file, or is cut off'
+exits "the last checkpoint by name" 0 predict "$T/last" --checkpoint "$T/train/last.hdf5"
+cp -r "$T/train" "$T/train2"
+cp "$T/train/model-0002"*.hdf5 "$T/train2/best.hdf5"
+exits "a best checkpoint that is not what train wrote" 3 predict "$T/bad" --model "$T/train2"
+like "is told" "$(cat "$ERR")" 'best.hdf5: content is not what the ledger of train says: run train again'
+sed 's/\[flair, t1ce, t1, t2\]/[t1, t1ce, flair, t2]/' "$T/all.yaml" >"$T/order.yaml"
+run sm preprocess --manifest "$T/order.yaml" --in "$T/ingest" --out "$T/order"
+exits "channels in another order" 3 predict "$T/bad" --manifest "$T/order.yaml" --in "$T/order"
+like "are rejected by name" "$(cat "$ERR")" 'channel 0 is t1, the network was trained with flair'
+cp -r "$T/preprocess" "$T/changed"
+other=$(ls "$T/preprocess" | grep -v ledger | grep -v "$test_key" | head -n 1)
+cp "$T/preprocess/$other/image.nii.gz" "$T/changed/$test_key/image.nii.gz"
+exits "a changed image" 1 predict "$T/bad" --manifest "$T/all.yaml" --in "$T/changed"
+like "is rejected, the others predicted" "$(cat "$ERR")" '4 cases: 3 good, 1 rejected'
+like "with a sentence" "$(cat "$T/bad/ledger.jsonl")" 'content is not what the ledger of preprocess says: run preprocess again'
+exits "too little memory" 3 predict "$T/bad" --memory 4
+exits "dry run" 0 predict "$T/dry" --dry-run
+ok "writes nothing" test ! -e "$T/dry"
+done_testing
