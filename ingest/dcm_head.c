@@ -258,9 +258,8 @@ static void read_pixel_module(struct sm_dicom *dcm, struct sm_dcm_head *h)
 		      h->columns);
 	if (sm_dicom_syntax_way(h->syntax, &syntax_name) == SM_SYNTAX_NONE)
 		judge(h, SM_VERDICT_SYNTAX,
-		      "transfer syntax %s%s%s%s, supported are uncompressed, deflated, RLE, JPEG "
-		      "and "
-		      "JPEG-LS",
+		      "transfer syntax %s%s%s%s, supported are uncompressed, deflated, RLE, JPEG, "
+		      "JPEG-LS, JPEG 2000 and HTJ2K",
 		      h->syntax, syntax_name ? " (" : "", syntax_name ? syntax_name : "",
 		      syntax_name ? ")" : "");
 	if (h->samples != 1 || (*photometric && strncmp(photometric, "MONOCHROME", 10) != 0))

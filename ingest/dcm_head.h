@@ -65,7 +65,7 @@ struct sm_dcm_head {
 	double slope, intercept;      /* 1 and 0 when absent */
 	long instance, acquisition;
 	enum sm_verdict verdict; /* what this one object says; SM_VERDICT_OK = a usable slice */
-	char why[160];           /* the element, the value found, the value allowed; no full stop */
+	char why[200];           /* the element, the value found, the value allowed; no full stop */
 };
 
 /* Fills head from an open file. Cannot fail: what is missing or wrong becomes head->verdict. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ingest/j2k.h"
 #include "ingest/rle.h"
 
 /* Compressed data that claim more than this and more than a thousand times their own length are
@@ -77,13 +78,19 @@ static enum sm_status check_same(const struct sm_dcm_head *now, const struct sm_
 	return SM_OK;
 }
 
-static enum sm_status decode_rle(struct sm_dicom *dicom, const struct sm_dcm_head *head,
-				 void *words, size_t need, struct sm_err *err)
+/* Code streams that DCMTK hands out and others decode. */
+static enum sm_status decode_fragments(struct sm_dicom *dicom, const struct sm_dcm_head *head,
+				       void *words, size_t need, struct sm_err *err)
 {
 	unsigned char *packed;
 	size_t n;
 	SM_TRY(sm_dicom_fragments(dicom, &packed, &n, err));
-	enum sm_status st = sm_rle_decode(packed, n, head->bits_allocated / 8, words, need, err);
+	enum sm_status st;
+	if (sm_dicom_syntax_way(head->syntax, NULL) == SM_SYNTAX_RLE)
+		st = sm_rle_decode(packed, n, head->bits_allocated / 8, words, need, err);
+	else
+		st = sm_j2k_decode(packed, n, head->rows, head->columns, head->bits_allocated, words,
+				   err);
 	free(packed);
 	return st;
 }
@@ -99,8 +106,9 @@ static enum sm_status decode(const char *path, const struct sm_dcm_head *head, v
 	enum sm_status st = check_same(&now, head, err);
 	if (st == SM_OK)
 		st = check_claim(dicom, head, need, err);
-	if (st == SM_OK && sm_dicom_syntax_way(head->syntax, NULL) == SM_SYNTAX_RLE)
-		st = decode_rle(dicom, head, words, need, err);
+	enum sm_syntax_way way = sm_dicom_syntax_way(head->syntax, NULL);
+	if (st == SM_OK && (way == SM_SYNTAX_RLE || way == SM_SYNTAX_J2K))
+		st = decode_fragments(dicom, head, words, need, err);
 	else if (st == SM_OK)
 		st = sm_dicom_frame(dicom, words, bytes, err);
 	if (st == SM_OK && text)

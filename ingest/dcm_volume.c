@@ -156,7 +156,7 @@ static enum sm_status one_slice(void *ctx, size_t k, struct sm_err *err)
 		finish_slice(w, k, numbers, n);
 	} else {
 		sm_file_alias(w->salt, path, alias);
-		sm_err_prefix(err, "file %s (slice %zu)", alias, k);
+		sm_err_prefix(err, "file-%s (slice %zu)", alias, k);
 	}
 	sm_free(numbers);
 	free(full);

@@ -40,8 +40,8 @@ static const syntax_row syntaxes[] = {
 	{"1.2.840.10008.1.2.4.70", "JPEG lossless, first-order prediction", SM_SYNTAX_DCMTK},
 	{"1.2.840.10008.1.2.4.80", "JPEG-LS lossless", SM_SYNTAX_DCMTK},
 	{"1.2.840.10008.1.2.4.81", "JPEG-LS near-lossless", SM_SYNTAX_DCMTK},
-	{"1.2.840.10008.1.2.4.90", "JPEG 2000 lossless", SM_SYNTAX_NONE},
-	{"1.2.840.10008.1.2.4.91", "JPEG 2000", SM_SYNTAX_NONE},
+	{"1.2.840.10008.1.2.4.90", "JPEG 2000 lossless", SM_SYNTAX_J2K},
+	{"1.2.840.10008.1.2.4.91", "JPEG 2000", SM_SYNTAX_J2K},
 	{"1.2.840.10008.1.2.4.92", "JPEG 2000 part 2 lossless", SM_SYNTAX_NONE},
 	{"1.2.840.10008.1.2.4.93", "JPEG 2000 part 2", SM_SYNTAX_NONE},
 	{"1.2.840.10008.1.2.4.100", "MPEG2", SM_SYNTAX_NONE},
@@ -50,9 +50,9 @@ static const syntax_row syntaxes[] = {
 	{"1.2.840.10008.1.2.4.110", "JPEG XL lossless", SM_SYNTAX_NONE},
 	{"1.2.840.10008.1.2.4.111", "JPEG XL recompression", SM_SYNTAX_NONE},
 	{"1.2.840.10008.1.2.4.112", "JPEG XL", SM_SYNTAX_NONE},
-	{"1.2.840.10008.1.2.4.201", "HTJ2K lossless", SM_SYNTAX_NONE},
-	{"1.2.840.10008.1.2.4.202", "HTJ2K lossless RPCL", SM_SYNTAX_NONE},
-	{"1.2.840.10008.1.2.4.203", "HTJ2K", SM_SYNTAX_NONE},
+	{"1.2.840.10008.1.2.4.201", "HTJ2K lossless", SM_SYNTAX_J2K},
+	{"1.2.840.10008.1.2.4.202", "HTJ2K lossless RPCL", SM_SYNTAX_J2K},
+	{"1.2.840.10008.1.2.4.203", "HTJ2K", SM_SYNTAX_J2K},
 	{"1.2.840.10008.1.2.8.1", "deflated image frame", SM_SYNTAX_NONE},
 };
 

@@ -66,6 +66,7 @@ enum sm_syntax_way {
 	SM_SYNTAX_NATIVE, /* uncompressed: sm_dicom_frame */
 	SM_SYNTAX_DCMTK,  /* compressed: sm_dicom_frame */
 	SM_SYNTAX_RLE,    /* sm_dicom_fragments, then sm_rle_decode */
+	SM_SYNTAX_J2K,    /* sm_dicom_fragments, then sm_j2k_decode */
 	SM_SYNTAX_NONE,   /* not supported */
 };
 

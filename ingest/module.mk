@@ -20,13 +20,15 @@ ingest_SRC := \
 	ingest/dcm_stack.c \
 	ingest/dcm_volume.c \
 	ingest/dcmtk_c.cc \
+	ingest/j2k.c \
 	ingest/nifti_case.c \
 	ingest/raw.c \
 	ingest/rle.c \
 	ingest/salt.c \
 	ingest/scan.c \
 	ingest/sidecar.c
-DCMTK_LD := -ldcmjpls -ldcmjpeg -ldcmdata -loflog -lofstd -lstdc++
+DCMTK_LD := -ldcmjpls -ldcmjpeg -ldcmdata -loflog -lofstd -lstdc++ $(shell pkg-config --libs libopenjp2)
+ingest_j2k_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libopenjp2))
 
 EXES += scanmill-index
 scanmill-index_SRC := ingest/index_main.c

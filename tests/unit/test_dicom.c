@@ -144,6 +144,13 @@ static void test_codecs_equal_the_uncompressed_picture(void **state)
 	} rows[] = {
 		{"codecs/wg04/CT1_UNC.dcm", "codecs/wg04/CT1_RLE.dcm", 0},
 		{"codecs/wg04/CT1_UNC.dcm", "codecs/wg04/CT1_JPLL.dcm", 0},
+		{"codecs/wg04/CT1_UNC.dcm", "codecs/wg04/CT1_J2KR.dcm", 0},
+		{"codecs/wg04/CT1_UNC.dcm", "codecs/wg04/CT1_J2KI.dcm", 352},
+		{"codecs/wg04/MR1_UNC.dcm", "codecs/wg04/MR1_J2KR.dcm", 0},
+		{"codecs/wg04/MR4_UNC.dcm", "codecs/wg04/MR4_J2KR.dcm", 0},
+		{"codecs/wg04/MR4_UNC.dcm", "codecs/wg04/MR4_J2KI.dcm", 29},
+		{"codecs/wg04/NM1_UNC.dcm", "codecs/wg04/NM1_J2KR.dcm", 0},
+		{"dicom_odd/pydicom/MR_small.dcm", "dicom_odd/pydicom/MR_small_jp2klossless.dcm", 0},
 		{"codecs/wg04/CT1_UNC.dcm", "codecs/wg04/CT1_JLSL.dcm", 0},
 		{"codecs/wg04/CT1_UNC.dcm", "codecs/wg04/CT1_JLSN.dcm", 4},
 		{"codecs/wg04/CT1_UNC.dcm", "codecs/dicomparser/CT1_UNC.explicit_big_endian.dcm",

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/j2k.h"
+
+#include <openjpeg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+struct source {
+	const unsigned char *bytes;
+	size_t n, at;
+};
+
+static OPJ_SIZE_T take(void *to, OPJ_SIZE_T n, void *ctx)
+{
+	struct source *s = ctx;
+	size_t left = s->n - s->at;
+	if (!left)
+		return (OPJ_SIZE_T)-1;
+	n = n < left ? n : left;
+	memcpy(to, s->bytes + s->at, n);
+	s->at += n;
+	return n;
+}
+
+static OPJ_OFF_T skip(OPJ_OFF_T n, void *ctx)
+{
+	struct source *s = ctx;
+	if (n < 0 || (size_t)n > s->n - s->at)
+		return -1;
+	s->at += (size_t)n;
+	return n;
+}
+
+static OPJ_BOOL seek(OPJ_OFF_T to, void *ctx)
+{
+	struct source *s = ctx;
+	if (to < 0 || (size_t)to > s->n)
+		return OPJ_FALSE;
+	s->at = (size_t)to;
+	return OPJ_TRUE;
+}
+
+static void silent(const char *text, void *ctx)
+{
+	(void)text, (void)ctx;
+}
+
+static enum sm_status check(const opj_image_t *image, int rows, int columns, int bits,
+			    struct sm_err *err)
+{
+	if (image->numcomps != 1)
+		return SM_FAIL(err, SM_INPUT, "JPEG 2000 data have %u components, allowed is 1",
+			       image->numcomps);
+	const opj_image_comp_t *c = &image->comps[0];
+	if ((int64_t)c->w != columns || (int64_t)c->h != rows)
+		return SM_FAIL(err, SM_INPUT,
+			       "JPEG 2000 data have %u columns and %u rows, the header tells %d and %d",
+			       c->w, c->h, columns, rows);
+	if (c->prec < 1 || (int64_t)c->prec > bits)
+		return SM_FAIL(err, SM_INPUT, "JPEG 2000 data have %u bits, allowed are 1..%d", c->prec,
+			       bits);
+	return SM_OK;
+}
+
+static void put(const int32_t *from, size_t n, int bits, void *out)
+{
+	if (bits == 8)
+		for (size_t i = 0; i < n; i++)
+			((uint8_t *)out)[i] = (uint8_t)from[i];
+	else if (bits == 16)
+		for (size_t i = 0; i < n; i++)
+			((uint16_t *)out)[i] = (uint16_t)from[i];
+	else
+		memcpy(out, from, n * sizeof *from);
+}
+
+static enum sm_status decode(opj_codec_t *codec, opj_stream_t *stream, opj_image_t **image, int rows,
+			     int columns, int bits, void *out, struct sm_err *err)
+{
+	opj_dparameters_t how;
+	opj_set_default_decoder_parameters(&how);
+	/* Strict, so that a stream which ends early is an error and no half-filled picture. */
+	if (!opj_setup_decoder(codec, &how) || !opj_decoder_set_strict_mode(codec, OPJ_TRUE) ||
+	    !opj_read_header(stream, codec, image))
+		return SM_FAIL(err, SM_INPUT, "JPEG 2000 header cannot be read");
+	SM_TRY(check(*image, rows, columns, bits, err));
+	if (!opj_decode(codec, stream, *image) || !opj_end_decompress(codec, stream) ||
+	    !(*image)->comps[0].data)
+		return SM_FAIL(err, SM_INPUT, "JPEG 2000 data are damaged or end early");
+	SM_TRY(check(*image, rows, columns, bits, err));
+	put((*image)->comps[0].data, (size_t)rows * (size_t)columns, bits, out);
+	return SM_OK;
+}
+
+enum sm_status sm_j2k_decode(const unsigned char *bytes, size_t n, int rows, int columns, int bits,
+			     void *out, struct sm_err *err)
+{
+	struct source source = {bytes, n, 0};
+	/* A file with boxes instead of the bare code stream is against the standard and does occur. */
+	bool boxes = n >= 8 && memcmp(bytes + 4, "jP  ", 4) == 0;
+	opj_codec_t *codec = opj_create_decompress(boxes ? OPJ_CODEC_JP2 : OPJ_CODEC_J2K);
+	opj_stream_t *stream = opj_stream_create(1 << 16, OPJ_TRUE);
+	opj_image_t *image = NULL;
+	enum sm_status st = SM_FAIL(err, SM_BUDGET, "out of memory while decoding JPEG 2000");
+	if (codec && stream) {
+		opj_set_error_handler(codec, silent, NULL);
+		opj_set_warning_handler(codec, silent, NULL);
+		opj_set_info_handler(codec, silent, NULL);
+		opj_stream_set_user_data(stream, &source, NULL);
+		opj_stream_set_user_data_length(stream, n);
+		opj_stream_set_read_function(stream, take);
+		opj_stream_set_skip_function(stream, skip);
+		opj_stream_set_seek_function(stream, seek);
+		st = decode(codec, stream, &image, rows, columns, bits, out, err);
+	}
+	opj_image_destroy(image);
+	opj_stream_destroy(stream);
+	opj_destroy_codec(codec);
+	return st;
+}
