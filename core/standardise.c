@@ -10,7 +10,8 @@
 
 static double fold(const double lane[LANES])
 {
-	return ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+	return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+	       ((lane[4] + lane[5]) + (lane[6] + lane[7]));
 }
 
 static double sum(const float *v, size_t n)
@@ -54,8 +55,8 @@ static void shift_and_scale(float *v, size_t n, double from, double factor)
 		v[i] = (float)(((double)v[i] - from) * factor);
 }
 
-/* To mean 0 and std 1. Constant is decided on the values: rounding of the mean must not turn a constant
- * slice into noise. */
+/* To mean 0 and std 1. Constant is decided on the values: rounding of the mean must not turn a
+ * constant slice into noise. */
 static void to_zscore(float *v, size_t n)
 {
 	float lo, hi;

@@ -41,4 +41,5 @@ NO_VALGRIND += test_nn_ops test_nn_conv test_nn_unet3d
 $(eval $(call unit_test,checkpoint,train models nn core,-ldnnl))
 $(eval $(call unit_test,loader,train models nn core,-ldnnl))
 $(eval $(call unit_test,infer,train models nn core,-ldnnl))
+NO_VALGRIND += test_infer
 $(eval $(call unit_test,rle,ingest core))

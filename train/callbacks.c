@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What happens at the end of an epoch: one row each in the table at the end. Files are written whole
- * or not at all, and last.hdf5 behind the other checkpoints: whatever a killed run leaves, the epoch after last.hdf5 is
- * trained again with the same bits and writes the same files.
+ * What happens at the end of an epoch: one row each in the table at the end. Files are written
+ * whole or not at all, and last.hdf5 behind the other checkpoints: whatever a killed run leaves,
+ * the epoch after last.hdf5 is trained again with the same bits and writes the same files.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -41,7 +41,8 @@ bool sm_fit_numbered(const struct sm_fit *fit, int64_t epoch, char name[64])
 	if (!fit->checkpoint_every || epoch % fit->checkpoint_every != 0 || epoch < 1 ||
 	    epoch > (int64_t)h->rows)
 		return false;
-	snprintf(name, 64, "model-%04" PRId64 "-%.4f.hdf5", epoch, h->v[(size_t)(epoch - 1) * h->columns + 3]);
+	snprintf(name, 64, "model-%04" PRId64 "-%.4f.hdf5", epoch,
+		 h->v[(size_t)(epoch - 1) * h->columns + 3]);
 	return true;
 }
 
@@ -58,16 +59,16 @@ enum sm_status sm_fit_sweep(const struct sm_fit *fit, struct sm_err *err)
 	enum sm_status st = sm_walk(fit->dir, &files, err);
 	for (size_t i = 0; st == SM_OK && i < files.count; i++) {
 		const char *name = files.path[i];
-		if (strncmp(name, "model-", 6) == 0 && sm_ends_with(name, ".hdf5") && !strchr(name, '/') &&
-		    !is_ours(fit, name))
+		if (strncmp(name, "model-", 6) == 0 && sm_ends_with(name, ".hdf5") &&
+		    !strchr(name, '/') && !is_ours(fit, name))
 			st = remove_file(fit->dir, name, err);
 	}
 	sm_paths_clear(&files);
 	return st;
 }
 
-/* Files of another training leave only now, when an epoch of this one is about to replace them; last.hdf5
- * first, since the others mean nothing without it. */
+/* Files of another training leave only now, when an epoch of this one is about to replace them;
+ * last.hdf5 first, since the others mean nothing without it. */
 static enum sm_status clear_old(struct sm_fit *fit, struct sm_err *err)
 {
 	if (!fit->fresh)
@@ -108,7 +109,8 @@ enum sm_status sm_fit_write_csv(const struct sm_fit *fit, struct sm_err *err)
 	sm_text_f(&text, "%s\n", columns);
 	for (size_t r = 0; r < h->rows; r++)
 		for (size_t c = 0; c < h->columns; c++)
-			sm_text_f(&text, "%.9g%s", h->v[r * h->columns + c], c + 1 < h->columns ? "," : "\n");
+			sm_text_f(&text, "%.9g%s", h->v[r * h->columns + c],
+				  c + 1 < h->columns ? "," : "\n");
 	SM_GOTO(st, sm_text_check(&text, SM_FIT_CSV, err));
 	st = sm_file_write(path, text.data, text.n, err);
 out:
@@ -153,6 +155,7 @@ enum sm_status sm_fit_epoch_end(struct sm_fit *fit, struct sm_err *err)
 {
 	for (size_t i = 0; i < sizeof callbacks / sizeof *callbacks; i++)
 		if (callbacks[i].epoch_end(fit, err) != SM_OK)
-			return sm_err_prefix(err, "epoch %" PRId64 ": %s", fit->state.epoch, callbacks[i].name);
+			return sm_err_prefix(err, "epoch %" PRId64 ": %s", fit->state.epoch,
+					     callbacks[i].name);
 	return SM_OK;
 }

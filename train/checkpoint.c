@@ -25,7 +25,8 @@ enum sm_status sm_history_add(struct sm_history *h, const double *row, struct sm
 {
 	if (h->rows == h->room) {
 		size_t room = 2 * h->room + 16, bytes;
-		double *v = sm_mul3(room, h->columns, sizeof *v, &bytes) ? realloc(h->v, bytes) : NULL;
+		double *v =
+			sm_mul3(room, h->columns, sizeof *v, &bytes) ? realloc(h->v, bytes) : NULL;
 		if (!v)
 			return SM_FAIL(err, SM_BUDGET, "history: out of memory");
 		h->v = v;
@@ -54,19 +55,18 @@ void sm_checkpoint_clear(struct sm_checkpoint *c)
 	*c = (struct sm_checkpoint){0};
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static char *meta_of(const struct sm_checkpoint *c)
 {
 	const int64_t size[3] = {c->size[0], c->size[1], c->size[2]};
-	json_t *meta = json_pack("{s:s, s:f, s:i, s:i, s:o, s:i, s:O, s:I, s:s, s:I, s:I, s:I, s:f, s:s}", "model",
-				 c->model, "width", c->width, "in_channels", c->in_channels, "classes",
-				 c->classes, "tile_size", sm_json_ints(size, 3), "standardise",
-				 (int)c->standardise, "channels", c->channels, "parameters",
-				 (json_int_t)c->parameters, "optimiser", c->optimiser, "epoch",
-				 (json_int_t)c->epoch, "steps", (json_int_t)c->steps, "best_epoch",
-				 (json_int_t)c->best_epoch, "best_val_loss", c->best, "fingerprint",
-				 c->fingerprint);
+	json_t *meta = json_pack(
+		"{s:s, s:f, s:i, s:i, s:o, s:i, s:O, s:I, s:s, s:I, s:I, s:I, s:f, s:s}", "model",
+		c->model, "width", c->width, "in_channels", c->in_channels, "classes", c->classes,
+		"tile_size", sm_json_ints(size, 3), "standardise", (int)c->standardise, "channels",
+		c->channels, "parameters", (json_int_t)c->parameters, "optimiser", c->optimiser,
+		"epoch", (json_int_t)c->epoch, "steps", (json_int_t)c->steps, "best_epoch",
+		(json_int_t)c->best_epoch, "best_val_loss", c->best, "fingerprint", c->fingerprint);
 	char *text = meta ? sm_json_line(meta) : NULL;
 	json_decref(meta);
 	return text;
@@ -78,9 +78,10 @@ static enum sm_status put_history(hid_t file, const struct sm_checkpoint *c, con
 	const struct sm_history *h = &c->history;
 	const hsize_t dims[2] = {h->rows, h->columns};
 	char *columns = sm_history_columns(h->columns);
-	bool good = columns && h->rows &&
-		    sm_h5_plain(file, "history", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, 2, dims, h->v) &&
-		    sm_h5_put_text(file, "history_columns", columns);
+	bool good =
+		columns && h->rows &&
+		sm_h5_plain(file, "history", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, 2, dims, h->v) &&
+		sm_h5_put_text(file, "history_columns", columns);
 	free(columns);
 	return good ? SM_OK : SM_FAIL(err, SM_IO, "%s: HDF5 cannot write the history", name);
 }
@@ -135,7 +136,7 @@ out:
 	return st;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static bool get_text(const json_t *meta, const char *key, char *out, size_t room)
 {
@@ -213,14 +214,17 @@ static enum sm_status read_meta(hid_t file, const char *name, struct sm_checkpoi
 	if (!text)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
 	if (!sm_h5_get_text(file, "schema", schema, sizeof schema) || strcmp(schema, SCHEMA) != 0) {
-		st = SM_FAIL(err, SM_INPUT, "%s: attribute schema is '%s', allowed is '%s'", name, schema, SCHEMA);
+		st = SM_FAIL(err, SM_INPUT, "%s: attribute schema is '%s', allowed is '%s'", name,
+			     schema, SCHEMA);
 		goto out;
 	}
 	if (sm_h5_get_text(file, "meta", text, META_ROOM))
 		meta = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	const char *bad = json_is_object(meta) ? parse_meta(meta, c) : "meta";
 	if (bad)
-		st = SM_FAIL(err, SM_INPUT, "%s: field %s of the checkpoint is missing or out of range", name, bad);
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: field %s of the checkpoint is missing or out of range", name,
+			     bad);
 out:
 	json_decref(meta);
 	free(text);
@@ -234,14 +238,15 @@ static enum sm_status read_history(hid_t file, const char *name, struct sm_check
 	hsize_t dims[2] = {0, 0};
 	enum sm_status st = SM_OK;
 	size_t count;
-	hid_t set = H5Dopen2(file, "history", H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
+	hid_t set = H5Dopen2(file, "history", H5P_DEFAULT),
+	      space = set < 0 ? -1 : H5Dget_space(set);
 	h->columns = SM_HISTORY_FIXED + (size_t)c->classes;
 	if (space < 0 || H5Sget_simple_extent_ndims(space) != 2 ||
 	    H5Sget_simple_extent_dims(space, dims, NULL) != 2 || dims[0] != (hsize_t)c->epoch ||
 	    dims[1] != h->columns || !sm_mul(dims[0], dims[1], &count)) {
-		st = SM_FAIL(err, SM_INPUT, "%s: history is %llu x %llu, allowed is %lld x %zu", name,
-			     (unsigned long long)dims[0], (unsigned long long)dims[1], (long long)c->epoch,
-			     h->columns);
+		st = SM_FAIL(err, SM_INPUT, "%s: history is %llu x %llu, allowed is %lld x %zu",
+			     name, (unsigned long long)dims[0], (unsigned long long)dims[1],
+			     (long long)c->epoch, h->columns);
 		goto out;
 	}
 	h->v = calloc(count, sizeof *h->v); /* at most MAX_EPOCHS rows */
@@ -268,7 +273,8 @@ static enum sm_status open_file(const char *path, hid_t *file, struct sm_err *er
 	}
 	*file = sm_h5_open(path);
 	if (*file < 0)
-		return SM_FAIL(err, SM_INPUT, "%s: cannot be opened, is no HDF5 file, or is cut off", path);
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: cannot be opened, is no HDF5 file, or is cut off", path);
 	return SM_OK;
 }
 

@@ -20,7 +20,8 @@
 #include "core/standardise.h"
 #include "train/nn/nn.h"
 
-#define SM_HISTORY_FIXED 5 /* epoch, loss, dice, val_loss, val_dice; then val_dice_1.. of each class */
+/* Columns epoch, loss, dice, val_loss, val_dice; then val_dice_1.. of each class. */
+#define SM_HISTORY_FIXED 5
 
 /* One row an epoch. */
 struct sm_history {
@@ -31,8 +32,8 @@ struct sm_history {
 /* Adds a row of `columns` values. */
 enum sm_status sm_history_add(struct sm_history *h, const double *row, struct sm_err *err);
 void sm_history_clear(struct sm_history *h);
-/* "epoch,loss,dice,val_loss,val_dice,val_dice_1,..." for so many columns; malloc memory, NULL when out
- * of it. */
+/* "epoch,loss,dice,val_loss,val_dice,val_dice_1,..." for so many columns; malloc memory, NULL when
+ * out of it. */
 char *sm_history_columns(size_t columns);
 
 struct sm_checkpoint {
@@ -40,33 +41,35 @@ struct sm_checkpoint {
 	char model[64];
 	double width;
 	int in_channels, classes;
-	int size[3];               /* of the tiles: x, y, z */
+	int size[3];                     /* of the tiles: x, y, z */
 	enum sm_standardise standardise; /* how the tiles were scaled */
-	json_t *channels;          /* names of the channels in order; an empty array when they have none */
-	int64_t parameters;        /* number of weights */
+	json_t *channels;   /* names of the channels in order; an empty array when they have none */
+	int64_t parameters; /* number of weights */
 	/* the training */
 	char optimiser[32];
-	int64_t epoch;             /* epochs done */
-	int64_t steps;             /* training steps done: with the seed the whole position of the RNG */
-	int64_t best_epoch;        /* 1.. */
-	double best;               /* val_loss of it */
-	char fingerprint[65];      /* hash of settings and tiles; a resumed training must have the same */
+	int64_t epoch;        /* epochs done */
+	int64_t steps;        /* training steps done: with the seed the whole position of the RNG */
+	int64_t best_epoch;   /* 1.. */
+	double best;          /* val_loss of it */
+	char fingerprint[65]; /* hash of settings and tiles; a resumed training must have the same
+			       */
 	struct sm_history history; /* of all epochs done */
 };
 
 void sm_checkpoint_clear(struct sm_checkpoint *c); /* a zeroed one is fine */
 
-/* Writes atomically the weights, running statistics and optimiser of net with what c says. content (65
- * bytes or NULL) receives the identity (sm_h5_content_sha256). */
+/* Writes atomically the weights, running statistics and optimiser of net with what c says. content
+ * (65 bytes or NULL) receives the identity (sm_h5_content_sha256). */
 enum sm_status sm_checkpoint_write(const char *path, struct sm_net *net,
 				   const struct sm_checkpoint *c, char content[65],
 				   struct sm_err *err);
 
-/* Reads all but the tensors; the caller clears *c. SM_INPUT: no checkpoint, cut off, a field out of range. */
+/* Reads all but the tensors; the caller clears *c. SM_INPUT: no checkpoint, cut off, a field out of
+ * range. */
 enum sm_status sm_checkpoint_open(const char *path, struct sm_checkpoint *c, struct sm_err *err);
 
-/* Reads parameters and running statistics into net, and with `training` the optimiser too. The file must
- * hold exactly the network's tensors: otherwise SM_INPUT naming the first that differs. net is
+/* Reads parameters and running statistics into net, and with `training` the optimiser too. The file
+ * must hold exactly the network's tensors: otherwise SM_INPUT naming the first that differs. net is
  * then partly overwritten and of no use. */
 enum sm_status sm_checkpoint_load(const char *path, struct sm_net *net, bool training,
 				  struct sm_err *err);

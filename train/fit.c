@@ -29,8 +29,10 @@ void sm_batch_dice(const float *p, const float *t, int n, size_t voxels, int cla
 		const float *pi = p + (size_t)i * voxels * k, *ti = t + (size_t)i * voxels * k;
 #pragma omp parallel for schedule(static) num_threads(threads)
 		for (int b = 0; b < BLOCKS; b++) {
-			size_t from = voxels * (size_t)b / BLOCKS, to = voxels * (size_t)(b + 1) / BLOCKS;
-			dice_block(pi + from * k, ti + from * k, to - from, k, work + (size_t)b * 2 * k);
+			size_t from = voxels * (size_t)b / BLOCKS,
+			       to = voxels * (size_t)(b + 1) / BLOCKS;
+			dice_block(pi + from * k, ti + from * k, to - from, k,
+				   work + (size_t)b * 2 * k);
 		}
 		for (size_t c = 0; c < k; c++) {
 			double both = 0, each = 0;
@@ -62,7 +64,8 @@ static enum sm_status not_finite(const struct sm_fit *fit, const char *what, int
 {
 	char kept[96] = "no checkpoint was written yet";
 	if (fit->state.epoch)
-		snprintf(kept, sizeof kept, "%s holds epoch %" PRId64, SM_FIT_LAST, fit->state.epoch);
+		snprintf(kept, sizeof kept, "%s holds epoch %" PRId64, SM_FIT_LAST,
+			 fit->state.epoch);
 	return SM_FAIL(err, SM_INPUT,
 		       "training: the %s is not finite at step %" PRId64 " of epoch %" PRId64
 		       " (a lower train.learning_rate may help); %s",
@@ -70,7 +73,8 @@ static enum sm_status not_finite(const struct sm_fit *fit, const char *what, int
 }
 
 /* One batch through the network: trained on, or only measured. */
-static enum sm_status one_batch(struct sm_fit *fit, int64_t step, struct sums *s, struct sm_err *err)
+static enum sm_status one_batch(struct sm_fit *fit, int64_t step, struct sums *s,
+				struct sm_err *err)
 {
 	struct sm_batch batch;
 	struct sm_shape xs, ts;
@@ -85,8 +89,8 @@ static enum sm_status one_batch(struct sm_fit *fit, int64_t step, struct sums *s
 	if (!isfinite(loss))
 		return not_finite(fit, batch.valid ? "validation loss" : "loss", step, err);
 	/* The prediction is that of before the update, and lives until the next run. */
-	sm_batch_dice(sm_net_buffer(fit->net, "p", NULL), t, batch.n, (size_t)ts.d * ts.h * ts.w, ts.c,
-		      fit->threads, fit->work, s->dice);
+	sm_batch_dice(sm_net_buffer(fit->net, "p", NULL), t, batch.n, (size_t)ts.d * ts.h * ts.w,
+		      ts.c, fit->threads, fit->work, s->dice);
 	if (!batch.valid) {
 		enum sm_status st = sm_net_update(fit->net, fit->learning_rate, NULL, err);
 		if (st == SM_INPUT)
@@ -106,8 +110,8 @@ static enum sm_status phase(struct sm_fit *fit, int64_t steps, struct sums *s,
 	for (int64_t i = 0; i < steps; i++) {
 		char note[96];
 		SM_TRY(one_batch(fit, i, s, err));
-		snprintf(note, sizeof note, "epoch %" PRId64 " of %" PRId64 ", loss %.4f", fit->state.epoch + 1,
-			 fit->epochs, s->loss / (double)s->samples);
+		snprintf(note, sizeof note, "epoch %" PRId64 " of %" PRId64 ", loss %.4f",
+			 fit->state.epoch + 1, fit->epochs, s->loss / (double)s->samples);
 		sm_progress_set(progress, before + (size_t)s->samples, note);
 	}
 	progress->done = before + (size_t)s->samples;
@@ -138,7 +142,8 @@ static enum sm_status close_epoch(struct sm_fit *fit, const struct sums *train,
 	return sm_history_add(&fit->state.history, row, err);
 }
 
-static enum sm_status one_epoch(struct sm_fit *fit, struct sm_progress *progress, struct sm_err *err)
+static enum sm_status one_epoch(struct sm_fit *fit, struct sm_progress *progress,
+				struct sm_err *err)
 {
 	size_t k = (size_t)fit->state.classes;
 	double *room = fit->work + SM_DICE_WORK * k;

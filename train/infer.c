@@ -27,7 +27,7 @@ void sm_infer_close(struct sm_infer *f)
 	*f = (struct sm_infer){0};
 }
 
-/* ---- probabilities ----------------------------------------------------------------------------- */
+/* ---- probabilities -------------------------------------------------------------------------- */
 
 /* One volume at work. */
 struct volume {
@@ -41,8 +41,10 @@ struct volume {
 	float *prob;   /* (class,z,y,x) of the image's grid: weighted sums */
 };
 
-/* Voxels lo..hi-1 of a window from `start` that lie in the image along axis a; *from = image index of lo. */
-static void inside(const struct volume *v, int a, int64_t start, int64_t *lo, int64_t *hi, int64_t *from)
+/* Voxels lo..hi-1 of a window from `start` that lie in the image along axis a; *from = image index
+ * of lo. */
+static void inside(const struct volume *v, int a, int64_t start, int64_t *lo, int64_t *hi,
+		   int64_t *from)
 {
 	const struct sm_window_axis *x = &v->windows.axis[a];
 	int64_t first = start - x->pad;
@@ -65,7 +67,10 @@ static void gather(struct volume *v, const int64_t start[3], float *to)
 		for (int64_t z = lo[2]; z < hi[2]; z++)
 			for (int64_t y = lo[1]; y < hi[1]; y++)
 				memcpy(v->tile + ((c * s[2] + z) * s[1] + y) * s[0] + lo[0],
-				       values + ((c * d[2] + from[2] + z - lo[2]) * d[1] + from[1] + y - lo[1]) * d[0] +
+				       values +
+					       ((c * d[2] + from[2] + z - lo[2]) * d[1] + from[1] +
+						y - lo[1]) *
+						       d[0] +
 					       from[0],
 				       (size_t)(hi[0] - lo[0]) * sizeof(float));
 	sm_standardise(v->tile, s, d[3], v->infer->about.standardise);
@@ -84,9 +89,12 @@ static void scatter(struct volume *v, const int64_t start[3], const float *p)
 		for (int64_t z = lo[2]; z < hi[2]; z++)
 			for (int64_t y = lo[1]; y < hi[1]; y++) {
 				float w = axis[2].weight[z] * axis[1].weight[y];
-				const float *in = p + (((z * s[1] + y) * s[0] + lo[0]) * classes + c);
+				const float *in =
+					p + (((z * s[1] + y) * s[0] + lo[0]) * classes + c);
 				float *out = v->prob +
-					     ((c * d[2] + from[2] + z - lo[2]) * d[1] + from[1] + y - lo[1]) * d[0] +
+					     ((c * d[2] + from[2] + z - lo[2]) * d[1] + from[1] +
+					      y - lo[1]) *
+						     d[0] +
 					     from[0];
 				for (int64_t x = lo[0]; x < hi[0]; x++, in += classes)
 					*out++ += w * axis[0].weight[x] * *in;
@@ -102,7 +110,8 @@ static void divide(struct volume *v)
 	for (int64_t c = 0; c < classes; c++)
 		for (int64_t z = 0; z < d[2]; z++)
 			for (int64_t y = 0; y < d[1]; y++) {
-				float w = axis[2].total[z + axis[2].pad] * axis[1].total[y + axis[1].pad];
+				float w = axis[2].total[z + axis[2].pad] *
+					  axis[1].total[y + axis[1].pad];
 				for (int64_t x = 0; x < d[0]; x++)
 					*p++ /= w * axis[0].total[x + axis[0].pad];
 			}
@@ -119,7 +128,8 @@ static enum sm_status run_batch(struct volume *v, int64_t first, int n, struct s
 	}
 	memset(v->batch + (size_t)n * each, 0, (size_t)(f->batch - n) * each * sizeof *v->batch);
 	pthread_mutex_lock(&f->lock);
-	memcpy(sm_net_buffer(f->net, "x", NULL), v->batch, (size_t)f->batch * each * sizeof *v->batch);
+	memcpy(sm_net_buffer(f->net, "x", NULL), v->batch,
+	       (size_t)f->batch * each * sizeof *v->batch);
 	enum sm_status st = sm_net_forward(f->net, err);
 	const float *p = sm_net_buffer(f->net, "p", NULL);
 	for (int i = 0; st == SM_OK && i < n; i++) {
@@ -150,7 +160,8 @@ enum sm_status sm_infer_volume(struct sm_infer *f, const struct sm_vol *image, s
 	memcpy(prob->affine, image->affine, sizeof prob->affine);
 	v.prob = prob->data;
 	v.tile = sm_alloc(mem, each, sizeof *v.tile, "a window", err);
-	v.batch = v.tile ? sm_alloc(mem, each, (size_t)f->batch * sizeof *v.batch, "windows", err) : NULL;
+	v.batch = v.tile ? sm_alloc(mem, each, (size_t)f->batch * sizeof *v.batch, "windows", err)
+			 : NULL;
 	if (!v.batch) {
 		st = SM_BUDGET;
 		goto out;
@@ -169,7 +180,7 @@ out:
 	return st;
 }
 
-/* ---- back to the source -------------------------------------------------------------------------- */
+/* ---- back to the source --------------------------------------------------------------------- */
 
 int sm_way_back_labels(const struct sm_way_back *way, int classes, uint8_t original[256])
 {
@@ -238,10 +249,12 @@ enum sm_status sm_infer_labels(const struct sm_vol *prob, const struct sm_way_ba
 		covered(prob, way, a, &lo[a], &hi[a]);
 	for (int64_t z = lo[2]; z < hi[2]; z++)
 		for (int64_t y = lo[1]; y < hi[1]; y++) {
-			const float *p = values + ((z + off[2]) * d[1] + y + off[1]) * d[0] + off[0];
+			const float *p =
+				values + ((z + off[2]) * d[1] + y + off[1]) * d[0] + off[0];
 			uint8_t *to = label + (z * s[1] + y) * s[0];
 			for (int64_t x = lo[0]; x < hi[0]; x++)
-				to[x] = original[label_at(p + x, stride, (int)d[3], (float)threshold)];
+				to[x] = original[label_at(p + x, stride, (int)d[3],
+							  (float)threshold)];
 		}
 	size_t n = sm_vol_count(out);
 	for (int i = 0; counts && i < 256; i++)
@@ -264,9 +277,12 @@ enum sm_status sm_infer_place(const struct sm_vol *prob, const struct sm_way_bac
 	for (int64_t c = 0; c < d[3]; c++)
 		for (int64_t z = lo[2]; z < hi[2]; z++)
 			for (int64_t y = lo[1]; y < hi[1]; y++)
-				memcpy((float *)out->data + ((c * s[2] + z) * s[1] + y) * s[0] + lo[0],
+				memcpy((float *)out->data + ((c * s[2] + z) * s[1] + y) * s[0] +
+					       lo[0],
 				       (const float *)prob->data +
-					       ((c * d[2] + z + off[2]) * d[1] + y + off[1]) * d[0] + lo[0] + off[0],
+					       ((c * d[2] + z + off[2]) * d[1] + y + off[1]) *
+						       d[0] +
+					       lo[0] + off[0],
 				       (size_t)(hi[0] - lo[0]) * sizeof(float));
 	return SM_OK;
 }

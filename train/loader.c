@@ -33,15 +33,15 @@ struct sm_loader {
 	size_t voxels, channels;
 	size_t train_samples, valid_samples; /* an epoch */
 	int64_t train_steps, valid_steps;
-	size_t *order;       /* of the epoch at `at` */
+	size_t *order; /* of the epoch at `at` */
 	size_t *valid_order;
-	float **scratch_x;   /* of each thread */
+	float **scratch_x; /* of each thread */
 	uint8_t **scratch_y;
 	struct slot slot[SLOTS];
 	pthread_mutex_t lock; /* of slots, at, taken, stop */
 	pthread_cond_t moved;
 	struct place at;
-	int64_t taken; /* batches that the trainer is done with */
+	int64_t taken;  /* batches that the trainer is done with */
 	int64_t handed; /* batches handed out */
 	bool stop;
 	double waited;
@@ -103,7 +103,7 @@ size_t sm_loader_bytes(const struct sm_loader_opt *o)
 	return SLOTS * (size_t)o->batch * sample + (size_t)o->threads * scratch;
 }
 
-/* ---- the threads ------------------------------------------------------------------------------ */
+/* ---- the threads ---------------------------------------------------------------------------- */
 
 static enum sm_status decode(struct sm_loader *l, const struct task *t, float *x, uint8_t *y,
 			     struct sm_err *err)
@@ -113,16 +113,20 @@ static enum sm_status decode(struct sm_loader *l, const struct task *t, float *x
 	if (t->sample == 0) { /* what a smaller last batch leaves free */
 		size_t rest = (size_t)(l->opt.batch - t->slot->n);
 		memset(t->slot->x + (size_t)t->slot->n * each_x, 0, rest * each_x * sizeof(float));
-		memset(t->slot->target + (size_t)t->slot->n * each_t, 0, rest * each_t * sizeof(float));
+		memset(t->slot->target + (size_t)t->slot->n * each_t, 0,
+		       rest * each_t * sizeof(float));
 	}
 	SM_TRY(sm_tiles_read(tiles, t->tile, x, y, err));
 	uint8_t largest = 0;
 	for (size_t i = 0; i < l->voxels; i++)
 		largest = y[i] > largest ? y[i] : largest;
 	if (largest > l->opt.classes)
-		return SM_FAIL(err, SM_INPUT, "tile %zu of fold %s: holds label %d, allowed are 0 to %d (train.classes)",
-			       t->tile, t->slot->valid ? "valid" : "train", largest, l->opt.classes);
-	sm_to_channels_last(x, (int)l->channels, l->voxels, t->slot->x + (size_t)t->sample * each_x);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"tile %zu of fold %s: holds label %d, allowed are 0 to %d (train.classes)",
+			t->tile, t->slot->valid ? "valid" : "train", largest, l->opt.classes);
+	sm_to_channels_last(x, (int)l->channels, l->voxels,
+			    t->slot->x + (size_t)t->sample * each_x);
 	sm_onehot(y, l->voxels, l->opt.classes, t->slot->target + (size_t)t->sample * each_t);
 	return SM_OK;
 }
@@ -164,11 +168,13 @@ static bool take(struct sm_loader *l, struct task *t)
 		s->valid = p->step >= l->train_steps;
 		s->n = s->left = s->failed = n;
 		s->number = p->number;
-		if (p->step == 0 && sm_loader_order(l->opt.seed, p->epoch, sm_tiles_count(l->opt.train),
-						    l->order, l->train_samples, &s->error) != SM_OK)
+		if (p->step == 0 &&
+		    sm_loader_order(l->opt.seed, p->epoch, sm_tiles_count(l->opt.train), l->order,
+				    l->train_samples, &s->error) != SM_OK)
 			s->failed = 0;
 	}
-	size_t first = (size_t)(s->valid ? p->step - l->train_steps : p->step) * (size_t)l->opt.batch;
+	size_t first =
+		(size_t)(s->valid ? p->step - l->train_steps : p->step) * (size_t)l->opt.batch;
 	size_t i = first + (size_t)p->sample;
 	*t = (struct task){s, p->sample, s->valid ? l->valid_order[i] : l->order[i]};
 	advance(l, s->n);
@@ -207,7 +213,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static enum sm_status allocate(struct sm_loader *l, struct sm_err *err)
 {
@@ -223,15 +229,18 @@ static enum sm_status allocate(struct sm_loader *l, struct sm_err *err)
 	if (!l->scratch_x || !l->scratch_y || !l->thread)
 		return SM_FAIL(err, SM_BUDGET, "loader: out of memory");
 	for (size_t i = 0; i < threads; i++) {
-		l->scratch_x[i] = sm_alloc(l->mem, l->voxels * l->channels, sizeof(float), "a tile", err);
-		l->scratch_y[i] = l->scratch_x[i] ? sm_alloc(l->mem, l->voxels, 1, "a tile", err) : NULL;
+		l->scratch_x[i] =
+			sm_alloc(l->mem, l->voxels * l->channels, sizeof(float), "a tile", err);
+		l->scratch_y[i] =
+			l->scratch_x[i] ? sm_alloc(l->mem, l->voxels, 1, "a tile", err) : NULL;
 		if (!l->scratch_y[i])
 			return SM_BUDGET;
 	}
 	for (int i = 0; i < SLOTS; i++) {
 		struct slot *s = &l->slot[i];
 		s->number = -1;
-		s->x = sm_alloc(l->mem, batch * l->voxels * l->channels, sizeof(float), "a batch", err);
+		s->x = sm_alloc(l->mem, batch * l->voxels * l->channels, sizeof(float), "a batch",
+				err);
 		s->target = s->x ? sm_alloc(l->mem, batch * l->voxels * (size_t)l->opt.classes,
 					    sizeof(float), "a batch", err)
 				 : NULL;
@@ -263,7 +272,8 @@ enum sm_status sm_loader_start(const struct sm_loader_opt *opt, struct sm_mem *m
 	struct sm_tile_shape a = sm_tiles_shape(opt->train), b = sm_tiles_shape(opt->valid);
 	*out = NULL;
 	if (memcmp(&a, &b, sizeof a) != 0)
-		return SM_FAIL(err, SM_INPUT, "tiles of the training and the validation fold differ in shape");
+		return SM_FAIL(err, SM_INPUT,
+			       "tiles of the training and the validation fold differ in shape");
 	struct sm_loader *l = calloc(1, sizeof *l);
 	if (!l)
 		return SM_FAIL(err, SM_BUDGET, "loader: out of memory");

@@ -15,8 +15,8 @@ struct sm_network_opt {
 	uint64_t seed;                /* of dropout */
 };
 
-/* Builds and plans the network that c describes (model, width, in_channels, classes, size). Nothing big is
- * allocated yet. SM_USAGE: unknown model or loss, a tile size that the model cannot take. */
+/* Builds and plans the network that c describes (model, width, in_channels, classes, size). Nothing
+ * big is allocated yet. SM_USAGE: unknown model or loss, a tile size that the model cannot take. */
 enum sm_status sm_network_plan(const struct sm_checkpoint *c, const struct sm_network_opt *opt,
 			       struct sm_net **net, struct sm_err *err);
 

@@ -21,12 +21,15 @@ struct options {
 
 #define AT(member) .offset = offsetof(struct options, member)
 static const struct sm_field fields[] = {
-	{"split", SM_F_STRING, AT(split), .path = true, .doc = "folder of split; not needed for fold all"},
-	{"model", SM_F_STRING, AT(model), .path = true, .doc = "folder of train: its best checkpoint is used"},
+	{"split", SM_F_STRING, AT(split), .path = true,
+	 .doc = "folder of split; not needed for fold all"},
+	{"model", SM_F_STRING, AT(model), .path = true,
+	 .doc = "folder of train: its best checkpoint is used"},
 	{"checkpoint", SM_F_STRING, AT(checkpoint), .path = true, .doc = "this checkpoint instead"},
 	{"probabilities", SM_F_BOOL, AT(probabilities), "false",
 	 .doc = "write each class's probability too, as float32"},
-	{"batch", SM_F_INT, AT(batch), "1", 1, 1024, .doc = "windows that the network takes at once"},
+	{"batch", SM_F_INT, AT(batch), "1", 1, 1024,
+	 .doc = "windows that the network takes at once"},
 };
 static const struct sm_fieldset options =
 	SM_FIELDSET("predict", struct options, fields, "options of predict");
@@ -68,15 +71,16 @@ static enum sm_status inputs(void *ctx, size_t i, struct sm_item *item, struct s
 	const json_t *image = image_of(p->records[i]);
 	const char *path = sm_json_text(image, "path"), *sha = sm_json_text(image, "sha256");
 	if (!path || !sha)
-		return SM_FAIL(err, SM_INPUT, "%s: has no single stacked image: preprocess.steps needs a stack",
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: has no single stacked image: preprocess.steps needs a stack",
 			       item->key);
 	SM_TRY(sm_item_input(item, "image", path, sha, err));
 	return sm_item_input(item, "checkpoint", sm_path_base(p->checkpoint), p->sha256, err);
 }
 
 /* A network takes channels by position: names must be those of the training. */
-static enum sm_status check_channels(const struct predicting *p, const json_t *record, const char *who,
-				     struct sm_err *err)
+static enum sm_status check_channels(const struct predicting *p, const json_t *record,
+				     const char *who, struct sm_err *err)
 {
 	json_t *want = p->infer.about.channels, *have = json_object_get(record, "channels");
 	size_t n = json_array_size(want);
@@ -86,8 +90,9 @@ static enum sm_status check_channels(const struct predicting *p, const json_t *r
 		const char *a = json_string_value(json_array_get(have, i));
 		const char *b = json_string_value(json_array_get(want, i));
 		if (!a || !b || strcmp(a, b) != 0)
-			return SM_FAIL(err, SM_INPUT, "%s: channel %zu is %s, the network was trained with %s", who, i,
-				       a ? a : "missing", b ? b : "none");
+			return SM_FAIL(err, SM_INPUT,
+				       "%s: channel %zu is %s, the network was trained with %s",
+				       who, i, a ? a : "missing", b ? b : "none");
 	}
 	return SM_OK;
 }
@@ -99,12 +104,15 @@ static enum sm_status read_way_back(const json_t *record, const char *who, struc
 	json_t *map = json_object_get(record, "label_map"), *pair;
 	double affine[16];
 	size_t i;
-	if (!sm_json_get_ints(grid, "dim", way->dim, 3) || !sm_json_get_floats(grid, "affine", affine, 16) ||
+	if (!sm_json_get_ints(grid, "dim", way->dim, 3) ||
+	    !sm_json_get_floats(grid, "affine", affine, 16) ||
 	    !sm_json_get_ints(record, "offset", way->offset, 3))
-		return SM_FAIL(err, SM_INPUT, "%s: record lacks source_grid or offset: run preprocess again", who);
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: record lacks source_grid or offset: run preprocess again", who);
 	for (int a = 0; a < 3; a++)
 		if (llabs(way->offset[a]) > INT32_MAX || way->dim[a] > INT32_MAX)
-			return SM_FAIL(err, SM_INPUT, "%s: source_grid or offset is out of range", who);
+			return SM_FAIL(err, SM_INPUT, "%s: source_grid or offset is out of range",
+				       who);
 	memcpy(way->affine, affine, sizeof affine);
 	way->pairs = calloc(json_array_size(map) + 1, sizeof *way->pairs);
 	if (!way->pairs)
@@ -118,8 +126,8 @@ static enum sm_status read_way_back(const json_t *record, const char *who, struc
 	return SM_OK;
 }
 
-static enum sm_status read_image(const struct predicting *p, const json_t *record, struct sm_vol *image,
-				 int jobs, struct sm_err *err)
+static enum sm_status read_image(const struct predicting *p, const json_t *record,
+				 struct sm_vol *image, int jobs, struct sm_err *err)
 {
 	const json_t *output = image_of(record);
 	const char *name = sm_json_text(output, "path");
@@ -131,9 +139,12 @@ static enum sm_status read_image(const struct predicting *p, const json_t *recor
 	SM_TRY(st);
 	if (strcmp(info.sha256, sm_json_text(output, "sha256")) != 0)
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: content is not what the ledger of preprocess says: run preprocess again", name);
+			       "%s: content is not what the ledger of preprocess says: run "
+			       "preprocess again",
+			       name);
 	if (info.not_finite)
-		return SM_FAIL(err, SM_INPUT, "%s: holds %zu values that are NaN or infinite, allowed are 0", name,
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: holds %zu values that are NaN or infinite, allowed are 0", name,
 			       info.not_finite);
 	return sm_vol_to_f32(image, &p->run->mem, jobs, err);
 }
@@ -157,14 +168,17 @@ static enum sm_status write_labels(const struct predicting *p, struct sm_item *i
 				   const struct sm_vol *prob, const struct sm_way_back *way,
 				   struct sm_err *err)
 {
-	const struct sm_predict_section *s = ((const struct sm_manifest_root *)p->run->manifest)->predict;
+	const struct sm_predict_section *s =
+		((const struct sm_manifest_root *)p->run->manifest)->predict;
 	uint8_t original[256];
 	int64_t counts[256];
 	struct sm_vol labels = {0};
 	int unclear = sm_way_back_labels(way, p->infer.about.classes, original);
 	if (unclear >= 0)
-		sm_item_warn(item, "label %d stands for several original labels: it stays %d", unclear, unclear);
-	enum sm_status st = sm_infer_labels(prob, way, s->threshold, original, &p->run->mem, &labels, counts, err);
+		sm_item_warn(item, "label %d stands for several original labels: it stays %d",
+			     unclear, unclear);
+	enum sm_status st = sm_infer_labels(prob, way, s->threshold, original, &p->run->mem,
+					    &labels, counts, err);
 	if (st == SM_OK)
 		st = save(item, "", "prediction", &labels, err);
 	json_t *voxels = json_object();
@@ -193,11 +207,13 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 	SM_GOTO(st, check_channels(p, record, item->key, err));
 	SM_GOTO(st, read_way_back(record, item->key, &way, err));
 	SM_GOTO(st, read_image(p, record, &image, item->jobs, err));
+	double started = sm_now();
 	st = sm_infer_volume(&p->infer, &image, &p->run->mem, &prob, err);
 	if (st != SM_OK) {
 		sm_err_prefix(err, "%s", item->key);
 		goto out;
 	}
+	sm_info(&p->run->log, item->key, "%.1f s in the network", sm_now() - started);
 	sm_vol_clear(&image);
 	SM_GOTO(st, write_labels(p, item, &prob, &way, err));
 	if (o->probabilities) {
@@ -223,7 +239,9 @@ static enum sm_status list_cases(struct predicting *p, struct sm_err *err)
 	while (f < SM_COUNT(known) && strcmp(known[f], fold) != 0)
 		f++;
 	if (f == SM_COUNT(known))
-		return SM_FAIL(err, SM_USAGE, "predict.fold: is '%s', allowed are test, valid, train and all", fold);
+		return SM_FAIL(err, SM_USAGE,
+			       "predict.fold: is '%s', allowed are test, valid, train and all",
+			       fold);
 	bool all = strcmp(fold, "all") == 0;
 	if (!all && !o->split)
 		return SM_FAIL(err, SM_USAGE, "--split: is missing, fold %s needs it", fold);
@@ -235,16 +253,23 @@ static enum sm_status list_cases(struct predicting *p, struct sm_err *err)
 		return SM_FAIL(err, SM_BUDGET, "predict: out of memory");
 	json_array_foreach(p->cases.records, i, record)
 	{
-		const char *in = all ? fold : sm_json_text(sm_ledger_find(&p->split, sm_record_key(record)), "fold");
+		const char *in =
+			all ? fold
+			    : sm_json_text(sm_ledger_find(&p->split, sm_record_key(record)),
+					   "fold");
 		if (!sm_record_ok(record))
-			sm_warn(&run->log, sm_record_key(record), "was rejected by preprocess and is left out");
+			sm_warn(&run->log, sm_record_key(record),
+				"was rejected by preprocess and is left out");
 		else if (!in)
-			return SM_FAIL(err, SM_INPUT, "%s: stands in no fold of the split: run split again",
+			return SM_FAIL(err, SM_INPUT,
+				       "%s: stands in no fold of the split: run split again",
 				       sm_record_key(record));
 		else if (strcmp(in, fold) == 0)
 			p->records[p->count++] = record;
 	}
-	return p->count ? SM_OK : SM_FAIL(err, SM_INPUT, "fold %s: has 0 cases, needed is at least 1", fold);
+	return p->count
+		       ? SM_OK
+		       : SM_FAIL(err, SM_INPUT, "fold %s: has 0 cases, needed is at least 1", fold);
 }
 
 /* The checkpoint's place and identity; that of --model must be what train wrote. */
@@ -253,7 +278,8 @@ static enum sm_status find_checkpoint(struct predicting *p, struct sm_err *err)
 	struct sm_run *run = p->run;
 	const struct options *o = run->options;
 	if (!o->model == !o->checkpoint)
-		return SM_FAIL(err, SM_USAGE, "--model, --checkpoint: %s given, exactly one must be",
+		return SM_FAIL(err, SM_USAGE,
+			       "--model, --checkpoint: %s given, exactly one must be",
 			       o->model ? "both were" : "neither was");
 	if (o->checkpoint) {
 		p->checkpoint = sm_strf("%s", o->checkpoint);
@@ -267,25 +293,30 @@ static enum sm_status find_checkpoint(struct predicting *p, struct sm_err *err)
 	const json_t *output = sm_record_output(sm_ledger_find(&p->train, "best"), "checkpoint");
 	const char *name = sm_json_text(output, "path"), *sha = sm_json_text(output, "sha256");
 	if (!name || !sha)
-		return SM_FAIL(err, SM_INPUT, "%s: the ledger of train names no best checkpoint", o->model);
+		return SM_FAIL(err, SM_INPUT, "%s: the ledger of train names no best checkpoint",
+			       o->model);
 	p->checkpoint = sm_path_join(o->model, name);
 	if (!p->checkpoint)
 		return SM_FAIL(err, SM_BUDGET, "predict: out of memory");
 	SM_TRY(sm_content_sha256(p->checkpoint, &run->mem, p->sha256, err));
 	if (strcmp(sha, p->sha256) != 0)
-		return SM_FAIL(err, SM_INPUT, "%s: content is not what the ledger of train says: run train again",
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: content is not what the ledger of train says: run train again",
 			       p->checkpoint);
 	return SM_OK;
 }
 
 static enum sm_status open_network(struct predicting *p, struct sm_err *err)
 {
-	const struct sm_predict_section *s = ((const struct sm_manifest_root *)p->run->manifest)->predict;
+	const struct sm_predict_section *s =
+		((const struct sm_manifest_root *)p->run->manifest)->predict;
 	const struct options *o = p->run->options;
-	SM_TRY(sm_infer_open(&p->infer, p->checkpoint, (int)o->batch, p->run->jobs, &p->run->mem, err));
+	SM_TRY(sm_infer_open(&p->infer, p->checkpoint, (int)o->batch, p->run->jobs, &p->run->mem,
+			     err));
 	p->infer.overlap = s->overlap;
 	p->infer.gaussian = s->blend == SM_BLEND_GAUSSIAN;
-	sm_info(&p->run->log, NULL, "%s after epoch %lld, val_loss %.4f; memory forecast of the network %zu MiB",
+	sm_info(&p->run->log, NULL,
+		"%s after epoch %lld, val_loss %.4f; memory forecast of the network %zu MiB",
 		p->infer.about.model, (long long)p->infer.about.epoch, p->infer.about.best,
 		sm_net_forecast(p->infer.net).total >> 20);
 	return SM_OK;
@@ -300,10 +331,14 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 	SM_GOTO(st, find_checkpoint(&p, err));
 	if (!run->dry_run)
 		SM_GOTO(st, open_network(&p, err));
-	const struct sm_items items = {
-		.count = p.count, .noun = "cases", .ctx = &p, .key = key, .inputs = inputs, .work = work};
-	/* The network uses all threads and takes one case at a time: a second case only reads and writes
-	 * meanwhile. More would cost memory for nothing. */
+	const struct sm_items items = {.count = p.count,
+				       .noun = "cases",
+				       .ctx = &p,
+				       .key = key,
+				       .inputs = inputs,
+				       .work = work};
+	/* The network uses all threads and takes one case at a time: a second case only reads and
+	 * writes meanwhile. More would cost memory for nothing. */
 	run->jobs = jobs > 1 ? 2 : 1;
 	st = sm_run_items(run, &items, err);
 	run->jobs = jobs;
@@ -323,9 +358,12 @@ static const char *const sections[] = {"predict", NULL};
 static const struct sm_stage stage = {
 	.name = "predict",
 	.summary = "segment whole volumes with a trained network",
-	.details = "Reads the folder of preprocess; writes <case>.nii.gz, labels in the original numbers on the grid\n"
-		   "of the source volumes. The network sees overlapping windows of the tile size it was trained with.\n"
-		   "  scanmill predict --manifest m.yaml --in work/preprocess --split work/split --model work/train "
+	.details = "Reads the folder of preprocess; writes <case>.nii.gz, labels in the original "
+		   "numbers on the grid\n"
+		   "of the source volumes. The network sees overlapping windows of the tile size "
+		   "it was trained with.\n"
+		   "  scanmill predict --manifest m.yaml --in work/preprocess --split work/split "
+		   "--model work/train "
 		   "--out work/predict",
 	.version = 1,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,

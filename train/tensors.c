@@ -22,7 +22,8 @@ struct group {
 static size_t groups_of(struct sm_net *net, bool training, struct group out[2 + OPTIM_ARRAYS])
 {
 	size_t n = 0, params, states;
-	const struct sm_param *param = sm_net_params(net, &params), *state = sm_net_states(net, &states);
+	const struct sm_param *param = sm_net_params(net, &params),
+			      *state = sm_net_states(net, &states);
 	out[n++] = (struct group){"parameters", param, params, sm_net_weights(net)};
 	if (states)
 		out[n++] = (struct group){"state", state, states, sm_net_state_values(net)};
@@ -42,7 +43,8 @@ static void shape_text(int rank, const hsize_t *dims, char *out, size_t room)
 {
 	size_t at = (size_t)snprintf(out, room, "(");
 	for (int i = 0; i < rank && at < room; i++)
-		at += (size_t)snprintf(out + at, room - at, "%s%llu", i ? "," : "", (unsigned long long)dims[i]);
+		at += (size_t)snprintf(out + at, room - at, "%s%llu", i ? "," : "",
+				       (unsigned long long)dims[i]);
 	if (at < room)
 		snprintf(out + at, room - at, ")");
 }
@@ -63,7 +65,7 @@ static int dims_of(const struct sm_param *p, hsize_t dims[5])
 	return p->rank;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static bool make_group(hid_t file, const char *path)
 {
@@ -84,7 +86,8 @@ static enum sm_status put_tensor(hid_t file, const char *name, const struct grou
 	hsize_t dims[5], at[5] = {0};
 	int rank = dims_of(p, dims);
 	SM_TRY(entry_path(g, p, path, err));
-	SM_TRY(sm_chunk_pack(g->flat + p->offset, p->count * sizeof(float), false, 0, &packed, &packed_n, err));
+	SM_TRY(sm_chunk_pack(g->flat + p->offset, p->count * sizeof(float), false, 0, &packed,
+			     &packed_n, err));
 	hid_t set = sm_h5_chunked(file, path, H5T_IEEE_F32LE, rank, dims, dims, false, 0);
 	bool good = set >= 0 && H5Dwrite_chunk(set, H5P_DEFAULT, 0, at, packed_n, packed) >= 0;
 	if (set >= 0)
@@ -104,7 +107,8 @@ static bool put_steps(hid_t file, uint64_t steps)
 	return good;
 }
 
-enum sm_status sm_tensors_write(hid_t file, const char *name, struct sm_net *net, struct sm_err *err)
+enum sm_status sm_tensors_write(hid_t file, const char *name, struct sm_net *net,
+				struct sm_err *err)
 {
 	struct group g[2 + OPTIM_ARRAYS];
 	size_t n = groups_of(net, true, g);
@@ -112,14 +116,15 @@ enum sm_status sm_tensors_write(hid_t file, const char *name, struct sm_net *net
 		return SM_FAIL(err, SM_IO, "%s: HDF5 cannot write the optimiser", name);
 	for (size_t i = 0; i < n; i++) {
 		if (!make_group(file, g[i].path))
-			return SM_FAIL(err, SM_IO, "%s: HDF5 cannot make group %s", name, g[i].path);
+			return SM_FAIL(err, SM_IO, "%s: HDF5 cannot make group %s", name,
+				       g[i].path);
 		for (size_t k = 0; k < g[i].count; k++)
 			SM_TRY(put_tensor(file, name, &g[i], &g[i].entry[k], err));
 	}
 	return SM_OK;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static enum sm_status check_tensor(hid_t set, const char *name, const char *path,
 				   const struct sm_param *p, struct sm_err *err)
@@ -127,7 +132,8 @@ static enum sm_status check_tensor(hid_t set, const char *name, const char *path
 	hsize_t dims[H5S_MAX_RANK] = {0}, want[5];
 	char found[160], needed[160];
 	hid_t space = H5Dget_space(set), type = H5Dget_type(set);
-	int rank = space < 0 ? -1 : H5Sget_simple_extent_dims(space, dims, NULL), need = dims_of(p, want);
+	int rank = space < 0 ? -1 : H5Sget_simple_extent_dims(space, dims, NULL),
+	    need = dims_of(p, want);
 	bool number = type >= 0 && H5Tequal(type, H5T_IEEE_F32LE) > 0;
 	if (type >= 0)
 		H5Tclose(type);
@@ -139,7 +145,8 @@ static enum sm_status check_tensor(hid_t set, const char *name, const char *path
 		return SM_OK;
 	shape_text(rank < 0 ? 0 : rank, dims, found, sizeof found);
 	shape_text(need, want, needed, sizeof needed);
-	return SM_FAIL(err, SM_INPUT, "%s: %s has shape %s, the network needs %s: is of another network", name,
+	return SM_FAIL(err, SM_INPUT,
+		       "%s: %s has shape %s, the network needs %s: is of another network", name,
 		       path, found, needed);
 }
 
@@ -150,7 +157,8 @@ static enum sm_status get_tensor(hid_t file, const char *name, const struct grou
 	SM_TRY(entry_path(g, p, path, err));
 	hid_t set = H5Lexists(file, path, H5P_DEFAULT) > 0 ? H5Dopen2(file, path, H5P_DEFAULT) : -1;
 	if (set < 0)
-		return SM_FAIL(err, SM_INPUT, "%s: has no %s, which the network needs: is of another network",
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: has no %s, which the network needs: is of another network",
 			       name, path);
 	enum sm_status st = check_tensor(set, name, path, p, err);
 	if (st == SM_OK &&
@@ -179,11 +187,12 @@ static enum sm_status check_extra(hid_t file, const char *name, const struct gro
 	if (group < 0 || H5Gget_info(group, &info) < 0)
 		st = SM_FAIL(err, SM_INPUT, "%s: group %s is damaged", name, g->path);
 	for (hsize_t i = 0; st == SM_OK && info.nlinks != g->count && i < info.nlinks; i++) {
-		if (H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, entry, sizeof entry,
-				       H5P_DEFAULT) < 0)
+		if (H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, entry,
+				       sizeof entry, H5P_DEFAULT) < 0)
 			st = SM_FAIL(err, SM_INPUT, "%s: group %s is damaged", name, g->path);
 		else if (!has_entry(g, entry))
-			st = SM_FAIL(err, SM_INPUT, "%s: %s/%s is not in the network: is of another network", name,
+			st = SM_FAIL(err, SM_INPUT,
+				     "%s: %s/%s is not in the network: is of another network", name,
 				     g->path, entry);
 	}
 	if (group >= 0)
@@ -200,8 +209,10 @@ static enum sm_status get_steps(hid_t file, const char *name, uint64_t *steps, s
 	if (group >= 0)
 		H5Gclose(group);
 	if (!text[0] || *end)
-		return SM_FAIL(err, SM_INPUT, "%s: attribute steps of optimiser is '%s', allowed is a whole number",
-			       name, text);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: attribute steps of optimiser is '%s', allowed is a whole number", name,
+			text);
 	return SM_OK;
 }
 

@@ -11,9 +11,10 @@
 #include "core/err.h"
 #include "train/nn/nn.h"
 
-/* Writes parameters/, state/ and optimiser/ of net, and the optimiser's number of updates as its attribute `steps`.
- * name stands in sentences. */
-enum sm_status sm_tensors_write(hid_t file, const char *name, struct sm_net *net, struct sm_err *err);
+/* Writes parameters/, state/ and optimiser/ of net, and the optimiser's number of updates as its
+ * attribute `steps`. name stands in sentences. */
+enum sm_status sm_tensors_write(hid_t file, const char *name, struct sm_net *net,
+				struct sm_err *err);
 
 /* Reads them into net (sm_checkpoint_load tells the rules). */
 enum sm_status sm_tensors_read(hid_t file, const char *name, struct sm_net *net, bool training,

@@ -81,7 +81,8 @@ static enum sm_status check_shape(struct sm_tiles *t, struct sm_tile_shape s, co
 	}
 	if (memcmp(&s, &t->shape, sizeof s) != 0)
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: tiles are %lld x %lld x %lld with %lld channels, those of %s are %lld x %lld x "
+			       "%s: tiles are %lld x %lld x %lld with %lld channels, those of %s "
+			       "are %lld x %lld x "
 			       "%lld with %lld: must be equal",
 			       name, (long long)s.width, (long long)s.height, (long long)s.depth,
 			       (long long)s.channels, t->first, (long long)t->shape.width,
@@ -98,14 +99,17 @@ static enum sm_status check_shard(const char *path, const char *name, const char
 	char xh[65] = "", yh[65] = "", hex[65];
 	hid_t file = sm_h5_open(path);
 	bool good = file >= 0 && sm_h5_get_text(file, "x_sha256", xh, sizeof xh) &&
-		    sm_h5_get_text(file, "y_sha256", yh, sizeof yh) && strlen(xh) == 64 && strlen(yh) == 64;
+		    sm_h5_get_text(file, "y_sha256", yh, sizeof yh) && strlen(xh) == 64 &&
+		    strlen(yh) == 64;
 	sm_h5_close_file(&file);
 	if (!good)
-		return SM_FAIL(err, SM_INPUT, "%s: lacks the attributes x_sha256 and y_sha256 of a shard", name);
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: lacks the attributes x_sha256 and y_sha256 of a shard", name);
 	const struct sm_h5_known known[] = {{"/x", xh}, {"/y", yh}};
 	SM_TRY(sm_h5_identity(path, name, known, 2, mem, hex, err));
 	if (strcmp(hex, sha256) != 0)
-		return SM_FAIL(err, SM_INPUT, "%s: content is not what the ledger of tile says: run tile again",
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: content is not what the ledger of tile says: run tile again",
 			       name);
 	return SM_OK;
 }
@@ -157,10 +161,12 @@ static enum sm_status add_case(struct sm_tiles *t, const char *dir, const json_t
 	json_t *output;
 	json_array_foreach(json_object_get(record, "outputs"), i, output)
 	{
-		const char *role = sm_json_text(output, "role"), *name = sm_json_text(output, "path");
+		const char *role = sm_json_text(output, "role"),
+			   *name = sm_json_text(output, "path");
 		const char *sha = sm_json_text(output, "sha256");
 		if (!role || !name || !sha)
-			return SM_FAIL(err, SM_INPUT, "%s: output %zu of its record lacks role, path or sha256",
+			return SM_FAIL(err, SM_INPUT,
+				       "%s: output %zu of its record lacks role, path or sha256",
 				       sm_record_key(record), i);
 		bool shard = strcmp(role, "shard") == 0;
 		if (!shard && strcmp(role, "tile") != 0)
@@ -194,7 +200,9 @@ enum sm_status sm_tiles_list(const char *dir, const struct sm_ledger *tile,
 			continue;
 		const char *in = sm_json_text(sm_ledger_find(split, sm_record_key(record)), "fold");
 		if (!in) {
-			st = SM_FAIL(err, SM_INPUT, "%s: has tiles, but stands in no fold of the split: run split again",
+			st = SM_FAIL(err, SM_INPUT,
+				     "%s: has tiles, but stands in no fold of the split: run split "
+				     "again",
 				     sm_record_key(record));
 			goto out;
 		}
@@ -218,13 +226,15 @@ enum sm_status sm_tiles_read(struct sm_tiles *t, size_t i, float *x, uint8_t *y,
 	char hex[65];
 	if (v->shard)
 		return sm_shard_read(v->shard, v->k, x, y, NULL, err);
-	/* A file of one tile holds no checksum of its own: its first use compares it with the ledger. */
+	/* A file of one tile holds no checksum of its own: its first use compares it with the
+	 * ledger. */
 	if (!atomic_load(&v->checked)) {
 		SM_TRY(sm_h5_content_sha256(v->path, t->mem, hex, err));
 		if (strcmp(hex, v->sha256) != 0)
-			return SM_FAIL(err, SM_INPUT,
-				       "%s: content is not what the ledger of tile says: run tile again",
-				       sm_path_base(v->path));
+			return SM_FAIL(
+				err, SM_INPUT,
+				"%s: content is not what the ledger of tile says: run tile again",
+				sm_path_base(v->path));
 		atomic_store(&v->checked, true);
 	}
 	struct sm_tile_shape shape = t->shape;

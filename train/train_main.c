@@ -22,7 +22,8 @@ struct options {
 static const struct sm_field fields[] = {
 	{"split", SM_F_STRING, AT(split), .path = true, .doc = "folder of split"},
 	{"valid_fold", SM_F_CHOICE, AT(valid_fold), "valid", .choices = "valid|train",
-	 .doc = "fold to validate on; train is for trying things with very few cases: its figures say nothing"},
+	 .doc = "fold to validate on; train is for trying things with very few cases: its figures "
+		"say nothing"},
 };
 static const struct sm_fieldset options =
 	SM_FIELDSET("train", struct options, fields, "options of train");
@@ -41,26 +42,28 @@ struct training {
 	double forecast; /* MiB that the process is going to have resident */
 };
 
-/* Machine code that is generated for the kernels and buffers of the libraries, measured, MiB. The engine's own
- * figure for it counts the program too, which is here already. */
+/* Machine code that is generated for the kernels and buffers of the libraries, measured, MiB. The
+ * engine's own figure for it counts the program too, which is here already. */
 #define GENERATED 14.0
 
-/* Hash of all that decides the weights after an epoch: settings without the number of epochs (a finished
- * training can be made longer), and the tiles. */
+/* Hash of all that decides the weights after an epoch: settings without the number of epochs (a
+ * finished training can be made longer), and the tiles. */
 static enum sm_status fingerprint(struct sm_run *run, char hex[65], struct sm_err *err)
 {
 	const char *keys[] = {"stage", "version", "settings", "parents"};
 	json_t *all = json_object();
 	for (size_t i = 0; i < SM_COUNT(keys); i++)
-		json_object_set_new(all, keys[i], json_deep_copy(json_object_get(run->ledger.header, keys[i])));
+		json_object_set_new(all, keys[i],
+				    json_deep_copy(json_object_get(run->ledger.header, keys[i])));
 	json_t *manifest = json_object_get(json_object_get(all, "settings"), "manifest");
 	json_object_del(json_object_get(manifest, "train"), "epochs");
 	char *line = sm_json_line(all);
-	if (line)
-		sm_sha256_bytes(line, strlen(line), hex);
-	free(line);
 	json_decref(all);
-	return line ? SM_OK : SM_FAIL(err, SM_BUDGET, "train: out of memory");
+	if (!line)
+		return SM_FAIL(err, SM_BUDGET, "train: out of memory");
+	sm_sha256_bytes(line, strlen(line), hex);
+	free(line);
+	return SM_OK;
 }
 
 /* Names of the channels and the scaling, as the tile stage wrote them. */
@@ -77,8 +80,10 @@ static enum sm_status describe_input(struct training *t, struct sm_err *err)
 	while (which < SM_COUNT(hows) && (!how || strcmp(how, hows[which]) != 0))
 		which++;
 	if (which == SM_COUNT(hows))
-		return SM_FAIL(err, SM_INPUT, "%s: ledger says standardise %s, allowed are none, slice, tile, unit",
-			       t->run->in, how ? how : "nothing");
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: ledger says standardise %s, allowed are none, slice, tile, unit",
+			t->run->in, how ? how : "nothing");
 	c->standardise = (enum sm_standardise)which;
 	c->in_channels = (int)shape.channels;
 	c->size[0] = (int)shape.width;
@@ -90,8 +95,10 @@ static enum sm_status describe_input(struct training *t, struct sm_err *err)
 		if (!sm_record_ok(record) || !json_is_array(names))
 			continue;
 		if (c->channels && !json_equal(c->channels, names))
-			return SM_FAIL(err, SM_INPUT, "%s: its tiles have other channels than those of the cases before",
-				       sm_record_key(record));
+			return SM_FAIL(
+				err, SM_INPUT,
+				"%s: its tiles have other channels than those of the cases before",
+				sm_record_key(record));
 		if (!c->channels)
 			c->channels = json_deep_copy(names);
 	}
@@ -107,32 +114,40 @@ static enum sm_status read_inputs(struct training *t, struct sm_err *err)
 	struct sm_checkpoint *c = &t->fit.state;
 	if (!o->split)
 		return SM_FAIL(err, SM_USAGE, "--split: is missing (--help lists the options)");
-	if (strlen(t->s->model) >= sizeof c->model || strlen(t->s->optimiser) >= sizeof c->optimiser)
-		return SM_FAIL(err, SM_USAGE, "train.model or train.optimiser: the name is too long");
+	if (strlen(t->s->model) >= sizeof c->model ||
+	    strlen(t->s->optimiser) >= sizeof c->optimiser)
+		return SM_FAIL(err, SM_USAGE,
+			       "train.model or train.optimiser: the name is too long");
 	SM_TRY(sm_run_parent(run, run->in, "tile", &t->tile, err));
 	SM_TRY(sm_run_parent(run, o->split, "split", &t->split, err));
 	SM_TRY(sm_tiles_list(run->in, &t->tile, &t->split, "train", &run->mem, &t->train, err));
-	SM_TRY(sm_tiles_list(run->in, &t->tile, &t->split, folds[o->valid_fold], &run->mem, &t->valid, err));
+	SM_TRY(sm_tiles_list(run->in, &t->tile, &t->split, folds[o->valid_fold], &run->mem,
+			     &t->valid, err));
 	if (o->valid_fold)
-		sm_warn(&run->log, NULL, "validation runs on the training tiles: its figures say nothing about other cases");
+		sm_warn(&run->log, NULL,
+			"validation runs on the training tiles: its figures say nothing about "
+			"other cases");
 	snprintf(c->model, sizeof c->model, "%s", t->s->model);
 	snprintf(c->optimiser, sizeof c->optimiser, "%s", t->s->optimiser);
 	c->width = t->s->width;
 	c->classes = (int)t->s->classes;
 	SM_TRY(describe_input(t, err));
 	SM_TRY(fingerprint(run, c->fingerprint, err));
-	sm_info(&run->log, NULL, "%zu training tiles of %zu cases, %zu validation tiles of %zu cases",
+	sm_info(&run->log, NULL,
+		"%zu training tiles of %zu cases, %zu validation tiles of %zu cases",
 		sm_tiles_count(t->train), sm_tiles_cases(t->train), sm_tiles_count(t->valid),
 		sm_tiles_cases(t->valid));
 	return SM_OK;
 }
 
-/* Takes up what an earlier run left in --out when it is of this training; *path is then last.hdf5. */
+/* Takes up what an earlier run left in --out when it is of this training; *path is then last.hdf5.
+ */
 static enum sm_status look_for_earlier(struct training *t, char **path, struct sm_err *err)
 {
 	struct sm_run *run = t->run;
 	struct sm_checkpoint old = {0}, best = {0};
-	char *last = sm_path_join(run->out, SM_FIT_LAST), *best_path = sm_path_join(run->out, SM_FIT_BEST);
+	char *last = sm_path_join(run->out, SM_FIT_LAST),
+	     *best_path = sm_path_join(run->out, SM_FIT_BEST);
 	const char *why = NULL;
 	enum sm_status st = SM_OK;
 	*path = NULL;
@@ -151,11 +166,12 @@ static enum sm_status look_for_earlier(struct training *t, char **path, struct s
 	if (st == SM_OK)
 		st = sm_checkpoint_open(best_path, &best, err);
 	if (st != SM_OK) {
-		sm_err_prefix(err, "--resume cannot go on (remove the file to start from the beginning)");
+		sm_err_prefix(
+			err, "--resume cannot go on (remove the file to start from the beginning)");
 		goto out;
 	}
-	/* A run killed between best.hdf5 and last.hdf5 leaves a best that is one epoch ahead; that epoch is
-	 * run again and writes it again. */
+	/* A run killed between best.hdf5 and last.hdf5 leaves a best that is one epoch ahead; that
+	 * epoch is run again and writes it again. */
 	if (strcmp(old.fingerprint, t->fit.state.fingerprint) != 0)
 		why = "its settings or tiles were others";
 	else if (old.epoch > t->s->epochs)
@@ -173,7 +189,8 @@ static enum sm_status look_for_earlier(struct training *t, char **path, struct s
 	last = NULL;
 out:
 	if (why)
-		sm_warn(&run->log, NULL, "an earlier training in the output folder is replaced: %s", why);
+		sm_warn(&run->log, NULL, "an earlier training in the output folder is replaced: %s",
+			why);
 	sm_checkpoint_clear(&old);
 	sm_checkpoint_clear(&best);
 	free(best_path);
@@ -205,11 +222,13 @@ static enum sm_status plan(struct training *t, struct sm_err *err)
 					   .last_epoch = t->s->epochs,
 					   .threads = run->jobs > 1 ? 2 : 1};
 	struct sm_forecast f = sm_net_forecast(t->fit.net);
-	size_t batches = sm_loader_bytes(&t->loader), weights = f.params + f.grads + f.optim + f.state + f.packed;
+	size_t batches = sm_loader_bytes(&t->loader),
+	       weights = f.params + f.grads + f.optim + f.state + f.packed;
 	double rest = sm_peak_mib() + GENERATED;
 	t->forecast = rest + (double)(batches + weights + f.arena) / 1048576;
 	sm_info(&run->log, NULL,
-		"%s: %" PRId64 " parameters; memory forecast %.0f MiB: activations %zu (%zu without reuse), weights, "
+		"%s: %" PRId64 " parameters; memory forecast %.0f MiB: activations %zu (%zu "
+			       "without reuse), weights, "
 		"gradients and optimiser %zu, batches %zu, the program %.0f",
 		t->s->model, t->fit.state.parameters, t->forecast, f.arena >> 20, f.unplanned >> 20,
 		weights >> 20, batches >> 20, rest);
@@ -237,7 +256,8 @@ static enum sm_status train(struct training *t, const char *resume_from, struct 
 		sm_net_init(fit->net, t->seed);
 	}
 	SM_TRY(sm_fit_run(fit, err));
-	sm_info(&run->log, NULL, "waited %.2f s for tiles; peak memory %.0f MiB, %.2f of the forecast",
+	sm_info(&run->log, NULL,
+		"waited %.2f s for tiles; peak memory %.0f MiB, %.2f of the forecast",
 		sm_loader_waited(fit->loader), sm_peak_mib(), sm_peak_mib() / t->forecast);
 	return SM_OK;
 }
@@ -252,9 +272,10 @@ static enum sm_status add_record(struct training *t, const char *key, const char
 	free(path);
 	SM_TRY(st);
 	const struct sm_history *h = &t->fit.state.history;
-	json_t *record = json_pack("{s:s, s:s, s:I, s:f, s:[{s:s, s:s, s:s}]}", "key", key, "status", "ok", "epoch",
-				   (json_int_t)epoch, "val_loss", h->v[(size_t)(epoch - 1) * h->columns + 3],
-				   "outputs", "path", name, "role", role, "sha256", hex);
+	json_t *record = json_pack("{s:s, s:s, s:I, s:f, s:[{s:s, s:s, s:s}]}", "key", key,
+				   "status", "ok", "epoch", (json_int_t)epoch, "val_loss",
+				   h->v[(size_t)(epoch - 1) * h->columns + 3], "outputs", "path",
+				   name, "role", role, "sha256", hex);
 	if (!record || json_array_append_new(t->run->ledger.records, record) != 0)
 		return SM_FAIL(err, SM_BUDGET, "train: out of memory");
 	return SM_OK;
@@ -285,8 +306,10 @@ static enum sm_status write_records(struct training *t, struct sm_err *err)
 	json_object_set_new(header, "parameters", json_integer(c->parameters));
 	json_object_set_new(header, "epochs", json_integer(c->epoch));
 	json_object_set_new(header, "best_epoch", json_integer(c->best_epoch));
-	json_object_set_new(header, "train_tiles", json_integer((json_int_t)sm_tiles_count(t->train)));
-	json_object_set_new(header, "valid_tiles", json_integer((json_int_t)sm_tiles_count(t->valid)));
+	json_object_set_new(header, "train_tiles",
+			    json_integer((json_int_t)sm_tiles_count(t->train)));
+	json_object_set_new(header, "valid_tiles",
+			    json_integer((json_int_t)sm_tiles_count(t->valid)));
 	return SM_OK;
 }
 
@@ -308,8 +331,8 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 	if (!run->dry_run)
 		st = write_records(&t, err);
 	if (st == SM_OK && !run->dry_run)
-		sm_info(&run->log, NULL, "best epoch %" PRId64 " with val_loss %.4f", t.fit.state.best_epoch,
-			t.fit.state.best);
+		sm_info(&run->log, NULL, "best epoch %" PRId64 " with val_loss %.4f",
+			t.fit.state.best_epoch, t.fit.state.best);
 out:
 	free(resume_from);
 	sm_loader_stop(t.fit.loader);
@@ -327,10 +350,14 @@ static const char *const sections[] = {"train", NULL};
 static const struct sm_stage stage = {
 	.name = "train",
 	.summary = "train a network on tiles",
-	.details = "Reads the folders of tile and split; writes model-EPOCH-VALLOSS.hdf5, best.hdf5 and last.hdf5\n"
-		   "(checkpoints) and model_history_log.csv. --resume goes on after a run that was killed, or makes a\n"
-		   "finished training longer when only train.epochs was raised. --jobs are the network's threads.\n"
-		   "  scanmill train --manifest m.yaml --in work/tile --split work/split --out work/train",
+	.details = "Reads the folders of tile and split; writes model-EPOCH-VALLOSS.hdf5, "
+		   "best.hdf5 and last.hdf5\n"
+		   "(checkpoints) and model_history_log.csv. --resume goes on after a run that was "
+		   "killed, or makes a\n"
+		   "finished training longer when only train.epochs was raised. --jobs are the "
+		   "network's threads.\n"
+		   "  scanmill train --manifest m.yaml --in work/tile --split work/split --out "
+		   "work/train",
 	.version = 1,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
 	.options = &options,

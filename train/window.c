@@ -4,7 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* exp(-t) for 0 <= t <= 64 with basic operations only: a Taylor polynomial at t / 256, squared eight times. */
+/* exp(-t) for 0 <= t <= 64 with basic operations only: a Taylor polynomial at t / 256, squared
+ * eight times. */
 static double exp_minus(double t)
 {
 	double r = -t / 256, sum = 1, term = 1;
@@ -23,8 +24,10 @@ static enum sm_status axis_init(struct sm_window_axis *a, int64_t dim, int64_t s
 	int64_t whole = dim > size ? dim : size, room = whole - size;
 	int64_t step = (int64_t)floor((double)size * (1 - overlap));
 	step = step < 1 ? 1 : step;
-	*a = (struct sm_window_axis){
-		.dim = dim, .size = size, .pad = (whole - dim) / 2, .count = (room + step - 1) / step + 1};
+	*a = (struct sm_window_axis){.dim = dim,
+				     .size = size,
+				     .pad = (whole - dim) / 2,
+				     .count = (room + step - 1) / step + 1};
 	a->start = calloc((size_t)a->count, sizeof *a->start);
 	a->weight = calloc((size_t)size, sizeof *a->weight);
 	a->total = calloc((size_t)whole, sizeof *a->total);

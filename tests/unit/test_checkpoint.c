@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checkpoints: all that was written comes back bit by bit, the same contents give the same bytes, and
- * another network, a cut or damaged file, a wrong field and a full disk are each told in a sentence. */
+/* Checkpoints: all that was written comes back bit by bit, the same contents give the same bytes,
+ * and another network, a cut or damaged file, a wrong field and a full disk are each told in a
+ * sentence. */
 #include "tests/unit/tap.h"
 
 #include <math.h>
@@ -119,7 +120,8 @@ static void test_all_comes_back(void **state)
 	assert_int_equal(states, 2); /* running mean and variance */
 	same_floats(sm_net_state_values(net), sm_net_state_values(other), s[0].count + s[1].count);
 	for (int i = 0; i < 2; i++)
-		same_floats(sm_net_optim_array(net, i, NULL), sm_net_optim_array(other, i, NULL), n);
+		same_floats(sm_net_optim_array(net, i, NULL), sm_net_optim_array(other, i, NULL),
+			    n);
 	assert_int_equal(*sm_net_optim_steps(other), 4);
 	assert_string_equal(c.model, "unet3d");
 	assert_true(c.width == 0.125 && c.best == 1.0 / 3);
@@ -167,8 +169,9 @@ static void test_another_network_is_refused(void **state)
 	(void)state;
 	sm_net_free(written("a.hdf5", NULL));
 	struct sm_net *wide = make(6, false, 1), *longer = make(4, true, 1);
-	assert_refused(sm_checkpoint_load(at("a.hdf5"), wide, true, &err), SM_INPUT, err,
-		       "parameters/first.weight has shape (4,2,3,3,3), the network needs (6,2,3,3,3)");
+	assert_refused(
+		sm_checkpoint_load(at("a.hdf5"), wide, true, &err), SM_INPUT, err,
+		"parameters/first.weight has shape (4,2,3,3,3), the network needs (6,2,3,3,3)");
 	assert_refused(sm_checkpoint_load(at("a.hdf5"), longer, true, &err), SM_INPUT, err,
 		       "has no parameters/extra.weight");
 	struct sm_checkpoint c = about(longer);
@@ -239,11 +242,13 @@ static void test_other_files_are_refused(void **state)
 	const uint8_t y[8] = {0};
 	const struct sm_tile_shape one = {1, 1, 2, 2, 2};
 	assert_good(sm_file_write(at("text.hdf5"), "hello", 5, &err), err);
-	assert_refused(sm_checkpoint_open(at("text.hdf5"), &c, &err), SM_INPUT, err, "is no HDF5 file");
+	assert_refused(sm_checkpoint_open(at("text.hdf5"), &c, &err), SM_INPUT, err,
+		       "is no HDF5 file");
 	assert_good(sm_tilefile_write(at("tile.hdf5"), &one, x, y, 1, NULL, &err), err);
 	assert_refused(sm_checkpoint_open(at("tile.hdf5"), &c, &err), SM_INPUT, err,
 		       "schema is 'scanmill-tile 1', allowed is 'scanmill-checkpoint 1'");
-	assert_refused(sm_checkpoint_open(at("none.hdf5"), &c, &err), SM_INPUT, err, "does not exist");
+	assert_refused(sm_checkpoint_open(at("none.hdf5"), &c, &err), SM_INPUT, err,
+		       "does not exist");
 }
 
 static void test_fields_out_of_range_are_named(void **state)
@@ -262,11 +267,13 @@ static void test_fields_out_of_range_are_named(void **state)
 	c.width = 1;
 	c.size[1] = 5000;
 	assert_good(sm_checkpoint_write(at("f.hdf5"), net, &c, NULL, &err), err);
-	assert_refused(sm_checkpoint_open(at("f.hdf5"), &got, &err), SM_INPUT, err, "field tile_size");
+	assert_refused(sm_checkpoint_open(at("f.hdf5"), &got, &err), SM_INPUT, err,
+		       "field tile_size");
 	c.size[1] = 6;
 	c.best_epoch = 4;
 	assert_good(sm_checkpoint_write(at("f.hdf5"), net, &c, NULL, &err), err);
-	assert_refused(sm_checkpoint_open(at("f.hdf5"), &got, &err), SM_INPUT, err, "field best_epoch");
+	assert_refused(sm_checkpoint_open(at("f.hdf5"), &got, &err), SM_INPUT, err,
+		       "field best_epoch");
 	sm_checkpoint_clear(&c);
 	sm_net_free(net);
 }

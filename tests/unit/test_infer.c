@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole volumes: windows that cover, blending that leaves a constant constant, labels and their way back. */
+/* Whole volumes: windows that cover, blending that leaves a constant constant, labels and their way
+ * back. */
 #include "tests/unit/tap.h"
 
 #include <math.h>
@@ -19,7 +20,8 @@ static char path[] = "/tmp/sm_infer_XXXXXX";
 
 static void check_axis(const struct sm_window_axis *a, int64_t dim, int64_t size, double overlap)
 {
-	int64_t whole = dim > size ? dim : size, step = (int64_t)floor((double)size * (1 - overlap));
+	int64_t whole = dim > size ? dim : size,
+		step = (int64_t)floor((double)size * (1 - overlap));
 	step = step < 1 ? 1 : step;
 	assert_int_equal(a->pad, (whole - dim) / 2);
 	assert_int_equal(a->start[0], 0);
@@ -93,7 +95,8 @@ static void constant_network(const float bias[3], enum sm_standardise how)
 				  .fingerprint = "x"};
 	const double row[SM_HISTORY_FIXED + 3] = {1};
 	struct sm_optim adam = sm_optim_default("adam");
-	const struct sm_network_opt opt = {.batch = 1, .threads = 1, .loss = "dice", .optim = &adam};
+	const struct sm_network_opt opt = {
+		.batch = 1, .threads = 1, .loss = "dice", .optim = &adam};
 	struct sm_net *net;
 	c.history.columns = SM_HISTORY_FIXED + 3;
 	assert_good(sm_history_add(&c.history, row, &err), err);
@@ -143,7 +146,8 @@ static void test_blending_leaves_a_constant_constant(void **state)
 			for (size_t c = 0; c < 3; c++)
 				for (size_t k = 0; k < n; k++) {
 					double want = 1 / (1 + exp(-(double)bias[c]));
-					assert_true(fabs((double)((float *)prob.data)[c * n + k] - want) < 1e-6);
+					assert_true(fabs((double)((float *)prob.data)[c * n + k] -
+							 want) < 1e-6);
 				}
 			sm_vol_clear(&image);
 			sm_vol_clear(&prob);
@@ -195,7 +199,8 @@ static void test_labels_stand_at_their_place(void **state)
 	const int64_t dim[4] = {4, 3, 2, 2};
 	int pairs[][2] = {{4, 2}};
 	/* cut at the low x side, padded at the low y side, source longer along z */
-	struct sm_way_back way = {.dim = {5, 2, 3}, .offset = {-1, 1, 0}, .pairs = pairs, .pair_count = 1};
+	struct sm_way_back way = {
+		.dim = {5, 2, 3}, .offset = {-1, 1, 0}, .pairs = pairs, .pair_count = 1};
 	struct sm_vol prob, out, placed;
 	uint8_t original[256];
 	int64_t counts[256];
@@ -204,11 +209,11 @@ static void test_labels_stand_at_their_place(void **state)
 	assert_good(sm_vol_init(&prob, dim, SM_F32, NULL, "prob", &err), err);
 	float *p = prob.data;
 	for (size_t i = 0; i < 48; i++)
-		p[i] = 0.5f; /* not above the threshold */
-	p[(0 * 3 + 1) * 4 + 0] = 0.6f;              /* class 1 at (0,1,0): source (1,0,0) */
-	p[(1 * 3 + 2) * 4 + 3] = 0.7f;              /* class 1 at (3,2,1) ... */
-	p[24 + (1 * 3 + 2) * 4 + 3] = 0.8f;         /* ... but class 2 is more probable: source (4,1,1) */
-	p[(0 * 3 + 0) * 4 + 2] = 0.9f;              /* y 0 is padding: not in the source */
+		p[i] = 0.5f;                /* not above the threshold */
+	p[(0 * 3 + 1) * 4 + 0] = 0.6f;      /* class 1 at (0,1,0): source (1,0,0) */
+	p[(1 * 3 + 2) * 4 + 3] = 0.7f;      /* class 1 at (3,2,1) ... */
+	p[24 + (1 * 3 + 2) * 4 + 3] = 0.8f; /* ... but class 2 is more probable: source (4,1,1) */
+	p[(0 * 3 + 0) * 4 + 2] = 0.9f;      /* y 0 is padding: not in the source */
 	p[(0 * 3 + 2) * 4 + 1] = p[24 + 9] = 0.75f; /* equal: the first class, source (2,1,0) */
 	sm_way_back_labels(&way, 2, original);
 	assert_good(sm_infer_labels(&prob, &way, 0.5, original, NULL, &out, counts, &err), err);
@@ -263,7 +268,8 @@ static void test_dice_of_a_batch(void **state)
 	static float p[N * V * K], t[N * V * K];
 	static double work[SM_DICE_WORK * K];
 	double one[K] = {0}, two[K] = {0};
-	/* sample 0: class 0 half right, class 1 both empty; sample 1: class 0 disjoint, class 1 the same */
+	/* sample 0: class 0 half right, class 1 both empty; sample 1: class 0 disjoint, class 1 the
+	 * same */
 	for (int i = 0; i < V; i++) {
 		p[i * K] = i < 100;
 		t[i * K] = i >= 50 && i < 150;

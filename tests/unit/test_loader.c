@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tiles and loader: which tiles a fold has, the order of an epoch, batches equal whatever the number of
- * threads and the layout of the files, and every bad tile told when its batch is asked for. */
+/* Tiles and loader: which tiles a fold has, the order of an epoch, batches equal whatever the
+ * number of threads and the layout of the files, and every bad tile told when its batch is asked
+ * for. */
 #include "tests/unit/tap.h"
 
 #include <stdio.h>
@@ -68,7 +69,8 @@ static void write_case(int c)
 	json_t *list = json_array();
 	for (int k = 0; k < TILES; k++) {
 		snprintf(name, sizeof name, "%s_%d.h5", key, k);
-		assert_good(sm_tilefile_write(at(name), &one, xs[c][k], ys[c][k], 1, sha, &err), err);
+		assert_good(sm_tilefile_write(at(name), &one, xs[c][k], ys[c][k], 1, sha, &err),
+			    err);
 		json_array_append_new(list, output("tile", name, sha));
 	}
 	add(&files, key, json_pack("{s:o}", "outputs", list));
@@ -112,7 +114,8 @@ static void test_a_fold_holds_its_tiles_in_order(void **state)
 		uint8_t y[VOXELS];
 		assert_int_equal(sm_tiles_count(t), 2 * TILES);
 		assert_int_equal(sm_tiles_cases(t), 2);
-		assert_true(s.tiles == 1 && s.channels == CHANNELS && s.depth == 3 && s.height == 4 && s.width == 5);
+		assert_true(s.tiles == 1 && s.channels == CHANNELS && s.depth == 3 &&
+			    s.height == 4 && s.width == 5);
 		for (size_t i = 0; i < 2 * TILES; i++) {
 			assert_good(sm_tiles_read(t, i, x, y, &err), err);
 			assert_memory_equal(x, xs[i < TILES ? 0 : 2][i % TILES], sizeof x);
@@ -151,20 +154,25 @@ static void test_batches_hold_what_the_order_says(void **state)
 		for (size_t step = 0; step < 6; step++) {
 			assert_good(sm_loader_next(l, &b, &err), err);
 			bool is_valid = step >= 4;
-			size_t first = 3 * (is_valid ? step - 4 : step), all = is_valid ? TILES : 2 * TILES;
+			size_t first = 3 * (is_valid ? step - 4 : step),
+			       all = is_valid ? TILES : 2 * TILES;
 			assert_int_equal(b.epoch, epoch);
 			assert_int_equal(b.valid, is_valid);
 			assert_int_equal(b.n, all - first < 3 ? all - first : 3);
 			for (size_t s = 0; s < 3; s++) {
-				size_t t = s < (size_t)b.n ? is_valid ? first + s : order[first + s] : 0;
+				size_t t = s < (size_t)b.n ? is_valid ? first + s : order[first + s]
+							   : 0;
 				int c = is_valid ? 1 : t < TILES ? 0 : 2;
 				for (size_t v = 0; v < VOXELS; v++) {
 					bool here = s < (size_t)b.n;
 					for (size_t ch = 0; ch < CHANNELS; ch++)
-						assert_true(b.x[(s * VOXELS + v) * CHANNELS + ch] ==
-							    (here ? xs[c][t % TILES][ch * VOXELS + v] : 0));
+						assert_true(
+							b.x[(s * VOXELS + v) * CHANNELS + ch] ==
+							(here ? xs[c][t % TILES][ch * VOXELS + v]
+							      : 0));
 					for (int k = 0; k < CLASSES; k++)
-						assert_true(b.target[(s * VOXELS + v) * CLASSES + (size_t)k] ==
+						assert_true(b.target[(s * VOXELS + v) * CLASSES +
+								     (size_t)k] ==
 							    (here && ys[c][t % TILES][v] == k + 1));
 				}
 			}
@@ -318,7 +326,8 @@ static void test_a_tile_file_that_was_replaced_is_refused(void **state)
 	json_t *outputs = json_object_get(json_array_get(ledger.records, 0), "outputs");
 	json_object_set_new(json_array_get(outputs, 0), "path", json_string("case_1_0.h5"));
 	struct sm_tiles *t = list(&ledger, "train");
-	assert_refused(sm_tiles_read(t, 0, x, y, &err), SM_INPUT, err, "case_1_0.h5: content is not");
+	assert_refused(sm_tiles_read(t, 0, x, y, &err), SM_INPUT, err,
+		       "case_1_0.h5: content is not");
 	assert_good(sm_tiles_read(t, 1, x, y, &err), err);
 	sm_tiles_free(t);
 	json_decref(ledger.records);
@@ -330,11 +339,13 @@ static void test_shapes_must_agree(void **state)
 	struct sm_tile_shape other = {1, CHANNELS, 3, 5, 4};
 	struct sm_tiles *t;
 	struct sm_ledger ledger = {.records = json_deep_copy(files.records)};
-	assert_good(sm_tilefile_write(at("odd.h5"), &other, xs[0][0], ys[0][0], 1, NULL, &err), err);
+	assert_good(sm_tilefile_write(at("odd.h5"), &other, xs[0][0], ys[0][0], 1, NULL, &err),
+		    err);
 	json_t *outputs = json_object_get(json_array_get(ledger.records, 2), "outputs");
 	json_object_set_new(json_array_get(outputs, 3), "path", json_string("odd.h5"));
-	assert_refused(sm_tiles_list(dir, &ledger, &split, "train", NULL, &t, &err), SM_INPUT, err,
-		       "odd.h5: tiles are 4 x 5 x 3 with 2 channels, those of case_0_0.h5 are 5 x 4 x 3");
+	assert_refused(
+		sm_tiles_list(dir, &ledger, &split, "train", NULL, &t, &err), SM_INPUT, err,
+		"odd.h5: tiles are 4 x 5 x 3 with 2 channels, those of case_0_0.h5 are 5 x 4 x 3");
 	json_decref(ledger.records);
 }
 
