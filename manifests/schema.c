@@ -115,6 +115,8 @@ static const struct sm_field train[] = {
 	WHOLE(sm_train_section, batch, "8", 1, 4096, "tiles a step"),
 	WHOLE(sm_train_section, epochs, "117", 1, 1e6, "epochs in all"),
 	WHOLE(sm_train_section, steps_per_epoch, "16", 0, 1e9, "steps an epoch; 0 = every tile once"),
+	ONEOF(sm_train_section, valid_fold, "valid", "valid|train",
+	      "fold to validate on; train is for trials with very few cases: its figures say nothing"),
 	WHOLE(sm_train_section, valid_tiles, "0", 0, 1e9,
 	      "validation tiles an epoch, a fixed choice; 0 = all of the fold"),
 	WHOLE(sm_train_section, checkpoint_every, "1", 0, 1e6,

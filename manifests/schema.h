@@ -93,10 +93,12 @@ struct sm_train_section {
 	int64_t batch;
 	int64_t epochs;
 	int64_t steps_per_epoch; /* 0 = every tile once */
+	int valid_fold;          /* enum sm_valid_fold */
 	int64_t valid_tiles;     /* validation tiles an epoch, the same in each; 0 = all */
 	int64_t checkpoint_every; /* numbered checkpoint each n epochs; 0 = only best and last */
 	int64_t seed;
 };
+enum sm_valid_fold { SM_VALIDATE_ON_VALID, SM_VALIDATE_ON_TRAIN };
 
 /* predict. */
 struct sm_predict_section {

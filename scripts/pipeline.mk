@@ -7,8 +7,11 @@ WORK     ?= work/$(NAME)
 RAW      ?= $(WORK)/raw
 JOBS     ?= 0
 STRICT   ?= 0
+# A file whose bytes salt the hashes of patients and UIDs; keep it apart from the data.
+SALT     ?=
 
 COMMON = --manifest $(MANIFEST) --jobs $(JOBS) --resume $(if $(filter 1,$(STRICT)),--strict)
+SALTED = $(if $(SALT),--salt-file $(SALT))
 # Exit code 1 means: finished, some items rejected; the ledger says which and why.
 ACCEPT = || test $$? -eq 1
 L      = $(WORK)/$(1)/ledger.jsonl
@@ -19,9 +22,9 @@ STAGES := index ingest preprocess split tile slice train predict evaluate report
 $(STAGES): %: $(WORK)/%/ledger.jsonl
 
 $(call L,index): FORCE | all
-	$(call P,index) $(COMMON) --in $(RAW) --out $(@D) $(ACCEPT)
+	$(call P,index) $(COMMON) $(SALTED) --in $(RAW) --out $(@D) $(ACCEPT)
 $(call L,ingest): $(call L,index) $(MANIFEST)
-	$(call P,ingest) $(COMMON) --in $(RAW) --index $(<D) --out $(@D) $(ACCEPT)
+	$(call P,ingest) $(COMMON) $(SALTED) --in $(RAW) --index $(<D) --out $(@D) $(ACCEPT)
 $(call L,preprocess): $(call L,ingest) $(MANIFEST)
 	$(call P,preprocess) $(COMMON) --in $(<D) --out $(@D) $(ACCEPT)
 $(call L,split): $(call L,preprocess) $(MANIFEST)

@@ -99,7 +99,8 @@ size_t sm_loader_bytes(const struct sm_loader_opt *o)
 	struct sm_tile_shape s = sm_tiles_shape(o->train);
 	size_t voxels = (size_t)(s.depth * s.height * s.width);
 	size_t sample = voxels * ((size_t)s.channels + (size_t)o->classes) * sizeof(float);
-	size_t scratch = voxels * ((size_t)s.channels * sizeof(float) + 1);
+	/* The tile, and while it is read its compressed and its shuffled bytes. */
+	size_t scratch = 3 * voxels * ((size_t)s.channels * sizeof(float) + 1);
 	return SLOTS * (size_t)o->batch * sample + (size_t)o->threads * scratch;
 }
 

@@ -63,7 +63,7 @@ enum sm_status sm_loader_order(uint64_t seed, int64_t epoch, size_t tiles, size_
 
 struct sm_loader;
 
-/* Bytes that a loader will take from its budget. */
+/* Bytes that a loader takes, with what reading tiles takes for a moment. */
 size_t sm_loader_bytes(const struct sm_loader_opt *opt);
 
 /* Starts the threads; they work ahead by two batches. */

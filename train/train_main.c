@@ -15,15 +15,11 @@
 
 struct options {
 	char *split;
-	int valid_fold;
 };
 
 #define AT(member) .offset = offsetof(struct options, member)
 static const struct sm_field fields[] = {
 	{"split", SM_F_STRING, AT(split), .path = true, .doc = "folder of split"},
-	{"valid_fold", SM_F_CHOICE, AT(valid_fold), "valid", .choices = "valid|train",
-	 .doc = "fold to validate on; train is for trying things with very few cases: its figures "
-		"say nothing"},
 };
 static const struct sm_fieldset options =
 	SM_FIELDSET("train", struct options, fields, "options of train");
@@ -121,9 +117,9 @@ static enum sm_status read_inputs(struct training *t, struct sm_err *err)
 	SM_TRY(sm_run_parent(run, run->in, "tile", &t->tile, err));
 	SM_TRY(sm_run_parent(run, o->split, "split", &t->split, err));
 	SM_TRY(sm_tiles_list(run->in, &t->tile, &t->split, "train", &run->mem, &t->train, err));
-	SM_TRY(sm_tiles_list(run->in, &t->tile, &t->split, folds[o->valid_fold], &run->mem,
+	SM_TRY(sm_tiles_list(run->in, &t->tile, &t->split, folds[t->s->valid_fold], &run->mem,
 			     &t->valid, err));
-	if (o->valid_fold)
+	if (t->s->valid_fold)
 		sm_warn(&run->log, NULL,
 			"validation runs on the training tiles: its figures say nothing about "
 			"other cases");
@@ -228,7 +224,7 @@ static enum sm_status plan(struct training *t, struct sm_err *err)
 	t->forecast = rest + (double)(batches + weights + f.arena) / 1048576;
 	sm_info(&run->log, NULL,
 		"%s: %" PRId64 " parameters; memory forecast %.0f MiB: activations %zu (%zu "
-			       "without reuse), weights, "
+		"without reuse), weights, "
 		"gradients and optimiser %zu, batches %zu, the program %.0f",
 		t->s->model, t->fit.state.parameters, t->forecast, f.arena >> 20, f.unplanned >> 20,
 		weights >> 20, batches >> 20, rest);
@@ -239,7 +235,6 @@ static enum sm_status train(struct training *t, const char *resume_from, struct 
 {
 	struct sm_run *run = t->run;
 	struct sm_fit *fit = &t->fit;
-	fit->dir = run->out;
 	fit->log = &run->log;
 	fit->epochs = t->s->epochs;
 	fit->learning_rate = t->s->learning_rate;
@@ -281,11 +276,30 @@ static enum sm_status add_record(struct training *t, const char *key, const char
 	return SM_OK;
 }
 
+/* A run killed between best.hdf5 and last.hdf5 and gone on with on another kind of processor might
+ * not meet the same best again. */
+static enum sm_status check_best(const struct training *t, struct sm_err *err)
+{
+	struct sm_checkpoint best = {0};
+	char *path = sm_path_join(t->run->out, SM_FIT_BEST);
+	enum sm_status st = path ? sm_checkpoint_open(path, &best, err)
+				 : SM_FAIL(err, SM_BUDGET, "train: out of memory");
+	if (st == SM_OK && best.epoch != t->fit.state.best_epoch)
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: holds epoch %" PRId64 ", the best is %" PRId64
+			     ": run train again without --resume",
+			     path, best.epoch, t->fit.state.best_epoch);
+	sm_checkpoint_clear(&best);
+	free(path);
+	return st;
+}
+
 static enum sm_status write_records(struct training *t, struct sm_err *err)
 {
 	const struct sm_checkpoint *c = &t->fit.state;
 	json_t *header = t->run->ledger.header;
 	char name[64], key[64];
+	SM_TRY(check_best(t, err));
 	SM_TRY(sm_fit_sweep(&t->fit, err));
 	SM_TRY(add_record(t, "best", SM_FIT_BEST, "checkpoint", c->best_epoch, err));
 	SM_TRY(add_record(t, "last", SM_FIT_LAST, "checkpoint", c->epoch, err));
@@ -323,11 +337,13 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 	t.fit.checkpoint_every = s->checkpoint_every;
 	SM_GOTO(st, read_inputs(&t, err));
 	SM_GOTO(st, look_for_earlier(&t, &resume_from, err));
+	t.fit.dir = run->out;
 	if (t.fit.state.epoch < s->epochs) {
 		SM_GOTO(st, plan(&t, err));
 		SM_GOTO(st, train(&t, resume_from, err));
+	} else if (!run->dry_run) {
+		SM_GOTO(st, sm_fit_write_csv(&t.fit, err));
 	}
-	t.fit.dir = run->out;
 	if (!run->dry_run)
 		st = write_records(&t, err);
 	if (st == SM_OK && !run->dry_run)

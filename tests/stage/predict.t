@@ -27,7 +27,7 @@ like "the forecast is told" "$(cat "$ERR")" 'memory forecast of the network [0-9
 sed 's/^split:/predict: {fold: all}\nsplit:/' "$T/m.yaml" >"$T/all.yaml"
 exits "all cases, without a split" 0 sm predict --manifest "$T/all.yaml" --in "$T/preprocess" --model "$T/train" \
 	--out "$T/all" --jobs 1 --probabilities
-is "are four, with probabilities" "$(ls "$T/all" | grep -c 'nii.gz')" 8
+is "are four, with probabilities" "$(find "$T/all" -name '*.nii.gz' | wc -l | tr -d ' ')" 8
 exits "two threads" 0 predict "$T/all2" --manifest "$T/all.yaml" --jobs 2 --probabilities
 is "give the same volumes" "$(hashes "$T/all" | grep nii)" "$(hashes "$T/all2" | grep nii)"
 is "the test case is the same as alone" "$(sha256sum <"$T/one/$test_key.nii.gz")" \
@@ -104,7 +104,7 @@ run sm preprocess --manifest "$T/order.yaml" --in "$T/ingest" --out "$T/order"
 exits "channels in another order" 3 predict "$T/bad" --manifest "$T/order.yaml" --in "$T/order"
 like "are rejected by name" "$(cat "$ERR")" 'channel 0 is t1, the network was trained with flair'
 cp -r "$T/preprocess" "$T/changed"
-other=$(ls "$T/preprocess" | grep -v ledger | grep -v "$test_key" | head -n 1)
+other=$(grep '"fold":"valid"' "$T/split/ledger.jsonl" | sed 's/.*"key":"\([^"]*\)".*/\1/')
 cp "$T/preprocess/$other/image.nii.gz" "$T/changed/$test_key/image.nii.gz"
 exits "a changed image" 1 predict "$T/bad" --manifest "$T/all.yaml" --in "$T/changed"
 like "is rejected, the others predicted" "$(cat "$ERR")" '4 cases: 3 good, 1 rejected'

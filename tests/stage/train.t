@@ -55,9 +55,15 @@ rm "$T/longer/ledger.jsonl"
 exits "a finished training is made longer" 0 training "$T/longer" --resume
 like "from where it was" "$(cat "$ERR")" 'goes on after epoch 2'
 same_tree "and has the same bytes as one that never stopped" "$T/one" "$T/longer"
+rm "$T/longer/model_history_log.csv"
 exits "resuming what is finished" 0 training "$T/longer" --resume
 unlike "trains nothing" "$(cat "$ERR")" 'epoch [0-9] of'
 same_tree "and changes nothing" "$T/one" "$T/longer"
+[ "$best" = 4 ] && other=model-0002 || other=model-0004
+cp "$T/longer/$other"*.hdf5 "$T/longer/best.hdf5"
+exits "a best.hdf5 of another epoch" 0 training "$T/longer" --resume
+like "starts from the beginning" "$(cat "$ERR")" 'replaced: its best.hdf5 is of another training'
+same_tree "with the same end" "$T/one" "$T/longer"
 
 edit 's/rate: 0.003/rate: 0.002/' "$T/rate.yaml"
 exits "other settings" 0 training "$T/longer" --manifest "$T/rate.yaml" --resume
@@ -84,7 +90,8 @@ ok "and leave no checkpoint" test ! -e "$T/bad/last.hdf5"
 sed 's/"fold":"valid"/"fold":"test"/' "$T/split/ledger.jsonl" >"$T/novalid.jsonl"
 exits "a fold without tiles" 3 training "$T/bad" --split "$T/novalid.jsonl"
 like "is told" "$(cat "$ERR")" 'fold valid: has 0 tiles, needed is at least 1'
-exits "validation on the training tiles" 0 training "$T/bad" --split "$T/novalid.jsonl" --valid-fold train --manifest "$T/two.yaml"
+edit 's/epochs: 4/epochs: 2/; s/^train:/train:\n  valid_fold: train/' "$T/ontrain.yaml"
+exits "validation on the training tiles" 0 training "$T/bad" --split "$T/novalid.jsonl" --manifest "$T/ontrain.yaml"
 like "is possible, with a warning" "$(cat "$ERR")" 'validation runs on the training tiles'
 exits "no split" 2 sm train --manifest "$T/m.yaml" --in "$T/tile" --out "$T/bad"
 edit 's/^train:/train:\n  model: unet4d/' "$T/model.yaml"

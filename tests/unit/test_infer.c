@@ -177,6 +177,50 @@ static void test_wrong_channels_are_refused(void **state)
 	sm_infer_close(&f);
 }
 
+/* A checkpoint is a file like any other: what it says of the network may be anything. */
+static void test_absurd_networks_are_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *model;
+		double width;
+		int in_channels, classes, size[3];
+	} absurd[] = {
+		{"unet3d", 16, 4096, 255, {4096, 4096, 4096}},
+		{"unet3d", 1, 4, 3, {4096, 4096, 8}},
+		{"unet3d", 1, 2, 3, {15, 8, 8}},
+		{"unet9d", 1, 2, 3, {16, 8, 8}},
+		{"", 1, 2, 3, {16, 8, 8}},
+	};
+	const float bias[3] = {0};
+	constant_network(bias, SM_STANDARDISE_NONE);
+	for (size_t i = 0; i < sizeof absurd / sizeof *absurd; i++) {
+		struct sm_infer f;
+		struct sm_mem mem;
+		struct sm_checkpoint c;
+		const double row[SM_HISTORY_FIXED + 255] = {1};
+		assert_good(sm_infer_open(&f, path, 1, 1, NULL, &err), err);
+		assert_good(sm_checkpoint_open(path, &c, &err), err);
+		snprintf(c.model, sizeof c.model, "%s", absurd[i].model);
+		c.width = absurd[i].width;
+		c.in_channels = absurd[i].in_channels;
+		c.classes = absurd[i].classes;
+		memcpy(c.size, absurd[i].size, sizeof c.size);
+		sm_history_clear(&c.history);
+		c.history.columns = SM_HISTORY_FIXED + (size_t)c.classes;
+		assert_good(sm_history_add(&c.history, row, &err), err);
+		assert_good(sm_checkpoint_write(path, f.net, &c, NULL, &err), err);
+		sm_infer_close(&f);
+		sm_mem_init(&mem, (size_t)1 << 30);
+		enum sm_status st = sm_infer_open(&f, path, 1, 1, &mem, &err);
+		assert_true(st == SM_BUDGET || st == SM_USAGE);
+		assert_true(strlen(err.text) > 10);
+		sm_infer_close(&f);
+		sm_checkpoint_clear(&c);
+		constant_network(bias, SM_STANDARDISE_NONE);
+	}
+}
+
 static void test_labels_get_their_numbers_back(void **state)
 {
 	(void)state;
@@ -293,6 +337,7 @@ int main(void)
 		cmocka_unit_test(test_brats_windows),
 		cmocka_unit_test(test_blending_leaves_a_constant_constant),
 		cmocka_unit_test(test_wrong_channels_are_refused),
+		cmocka_unit_test(test_absurd_networks_are_refused),
 		cmocka_unit_test(test_labels_get_their_numbers_back),
 		cmocka_unit_test(test_labels_stand_at_their_place),
 		cmocka_unit_test(test_a_source_that_lies_outside_stays_empty),

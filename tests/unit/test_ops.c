@@ -465,6 +465,24 @@ static void test_relabel_maps_at_once_and_remembers(void **state)
 	sm_case_clear(&c);
 }
 
+/* The way back holds original numbers: a chain of relabels is one pair, a swap stays a swap. */
+static void test_relabel_way_back_of_several_steps(void **state)
+{
+	(void)state;
+	struct sm_case c = fresh();
+	add_label(&c, 4, 1, 1, (const uint8_t[]){0, 1, 1, 4});
+	assert_good(op(&c, "relabel", "from", "4", "to", "3", NULL), err);
+	assert_good(op(&c, "relabel", "from", "3", "to", "2", NULL), err);
+	assert_int_equal(c.label_map_count, 1);
+	assert_true(c.label_map[0][0] == 4 && c.label_map[0][1] == 2);
+	assert_good(op(&c, "relabel", "from", "1 2", "to", "2 1", NULL), err);
+	assert_memory_equal(c.label.data, ((const uint8_t[]){0, 2, 2, 1}), 4);
+	assert_int_equal(c.label_map_count, 2);
+	assert_true(c.label_map[0][0] == 4 && c.label_map[0][1] == 1);
+	assert_true(c.label_map[1][0] == 1 && c.label_map[1][1] == 2);
+	sm_case_clear(&c);
+}
+
 static void test_remove_band_includes_its_ends(void **state)
 {
 	(void)state;
@@ -517,6 +535,7 @@ int main(void)
 		cmocka_unit_test(test_sum_frames_mean_and_sum),
 		cmocka_unit_test(test_remove_background_largest_object_without_holes),
 		cmocka_unit_test(test_relabel_maps_at_once_and_remembers),
+		cmocka_unit_test(test_relabel_way_back_of_several_steps),
 		cmocka_unit_test(test_remove_band_includes_its_ends),
 		cmocka_unit_test(test_steps_run_a_prefix_and_name_the_step),
 	};

@@ -191,10 +191,12 @@ int graph_add(struct sm_graph *g, enum op_kind kind, const char *name, const int
 	struct sm_shape out = {0};
 	struct sm_err err = {0};
 	enum sm_status st = rows[kind].impl->shape(g, &n, &out, &err);
-	if (st == SM_OK && sm_shape_count(out) == 0)
+	/* oneDNN counts in int here and there: with more it divides by zero (2.6.3). */
+	if (st == SM_OK && (sm_shape_count(out) == 0 || sm_shape_count(out) > INT32_MAX))
 		st = SM_FAIL(&err, SM_USAGE,
-			     "layer %s: output of %dx%dx%dx%dx%d is empty or too large", n.name,
-			     out.n, out.d, out.h, out.w, out.c);
+			     "layer %s: output of %dx%dx%dx%dx%d is empty or too large (above %d "
+			     "values)",
+			     n.name, out.n, out.d, out.h, out.w, out.c, INT32_MAX);
 	if (st != SM_OK) {
 		free(n.name);
 		g->err = err;
