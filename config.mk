@@ -1,12 +1,10 @@
 # Build switches; override on the command line (make SAN=address) or in config.local.mk.
 # SAN       none | address (ASan + UBSan) | thread | fuzzer (clang only)
 # WERROR    1 makes warnings errors
-# MPI       1 builds the data-parallel trainer (needs libopenmpi-dev)
 # CC, CXX   gcc and g++ by default; clang works
 -include config.local.mk
 SAN    ?= none
 WERROR ?= 0
-MPI    ?= 0
 ifeq ($(origin CC),default)
 CC := gcc
 endif

@@ -63,8 +63,12 @@ struct sm_paths {
 enum sm_status sm_walk(const char *root, struct sm_paths *out, struct sm_err *err);
 void sm_paths_clear(struct sm_paths *paths);
 
-/* Removes every `.NAME.partial` file below root, which a killed run left there. */
-enum sm_status sm_remove_partials(const char *root, struct sm_err *err);
+/* Removes every `.NAME.partial` file below root, which a killed run left there, but for `keep` (a path as
+ * "root/NAME", or NULL). */
+enum sm_status sm_remove_partials(const char *root, const char *keep, struct sm_err *err);
+
+/* True when a relative path from a file stays inside its folder: not empty, not absolute, no "..". */
+bool sm_path_is_inside(const char *path);
 
 /* True when key is safe as a file name: 1..100 of [A-Za-z0-9_-.], not starting with '.' or '-'. */
 bool sm_key_is_safe(const char *key);

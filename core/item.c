@@ -86,7 +86,9 @@ static bool reusable(const struct sm_item *item, const json_t *earlier)
 {
 	const char *now = sm_json_text(item->record, "fingerprint");
 	const char *then = sm_json_text(earlier, "fingerprint");
-	if (!now || !then || strcmp(now, then) != 0)
+	/* A rejected item is looked at again: it costs little, and its reason may lie outside its inputs (the memory
+	 * budget). */
+	if (!now || !then || strcmp(now, then) != 0 || !sm_record_ok(earlier))
 		return false;
 	size_t i;
 	json_t *output;
@@ -106,18 +108,31 @@ static bool reusable(const struct sm_item *item, const json_t *earlier)
 	return true;
 }
 
-/* Takes the stage's folders off the paths in a sentence: a ledger holds no place of a machine. */
+/* Takes a folder off the paths of a sentence that start with it: a ledger holds no place of a machine. */
 static void cut_folder(char *text, const char *folder)
 {
 	size_t n = folder ? strlen(folder) : 0;
 	while (n && folder[n - 1] == '/')
 		n--;
 	for (char *p = text; n && (p = strstr(p, folder));) {
-		if (p[n] == '/')
+		bool starts = p == text || strchr(" ('\"", p[-1]);
+		if (starts && p[n] == '/')
 			memmove(p, p + n + 1, strlen(p + n + 1) + 1);
 		else
-			p += n;
+			p++;
 	}
+}
+
+/* The folders of the command line: --in, --out and the stage's own options that are paths. */
+static void cut_folders(char *text, const struct sm_run *run)
+{
+	const struct sm_fieldset *set = run->stage->options;
+	cut_folder(text, run->in);
+	cut_folder(text, run->out);
+	for (size_t i = 0; set && i < set->count; i++)
+		if (set->fields[i].path)
+			cut_folder(text, *(char *const *)((const char *)run->options +
+							  set->fields[i].offset));
 }
 
 static void reject(struct sm_item *item, struct sm_err *why)
@@ -132,8 +147,7 @@ static void reject(struct sm_item *item, struct sm_err *why)
 			unlink(full);
 		free(full);
 	}
-	cut_folder(why->text, item->run->in);
-	cut_folder(why->text, item->run->out);
+	cut_folders(why->text, item->run);
 	json_object_del(item->record, "outputs");
 	json_object_set_new(item->record, "status", json_string("rejected"));
 	json_object_set_new(item->record, "code", json_string(sm_status_name(why->code)));
@@ -157,9 +171,9 @@ static void finished(struct loop *loop, bool reused)
 {
 	pthread_mutex_lock(&loop->lock);
 	loop->reused += reused;
-	loop->done++;
+	size_t done = ++loop->done;
 	pthread_mutex_unlock(&loop->lock);
-	sm_progress_set(&loop->progress, loop->done, NULL);
+	sm_progress_set(&loop->progress, done, NULL);
 }
 
 static enum sm_status one_item(void *ctx, size_t i, struct sm_err *err)
@@ -200,7 +214,8 @@ static enum sm_status one_item(void *ctx, size_t i, struct sm_err *err)
 		st = items->work(items->ctx, i, &item, err);
 	}
 	if (st == SM_BUDGET && !loop->alone) {
-		/* Whether it fits beside others depends on the threads; whether it fits alone does not. */
+		/* Whether it fits beside others or on many threads depends on --jobs; whether it fits alone on
+		 * one thread does not. */
 		loop->deferred[i] = true;
 		return SM_OK;
 	}
@@ -225,7 +240,7 @@ enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, st
 		.items = items,
 		.records = calloc(n ? n : 1, sizeof(json_t *)),
 		.deferred = calloc(n ? n : 1, sizeof(bool)),
-		.alone = outer <= 1,
+		.alone = run->jobs <= 1,
 		.inner_jobs = outer ? run->jobs / (int)outer : 1,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 	};
@@ -234,9 +249,12 @@ enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, st
 		free(loop.deferred);
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", run->stage->name);
 	}
+	enum sm_status st = sm_run_begin(run, err);
 	sm_progress_begin(&loop.progress, &run->log, items->noun, n);
-	enum sm_status st = sm_par_for(n, run->jobs, one_item, &loop, err);
+	if (st == SM_OK)
+		st = sm_par_for(n, run->jobs, one_item, &loop, err);
 	loop.alone = true;
+	loop.inner_jobs = 1;
 	for (size_t i = 0; st == SM_OK && i < n; i++)
 		if (loop.deferred[i])
 			st = one_item(&loop, i, err);

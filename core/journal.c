@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/journal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -11,33 +12,64 @@
 #include "core/file.h"
 #include "core/ledger.h"
 
-/* Ends in .partial: no walk of the folder shows it. */
+/* They end in .partial: no walk of the folder shows them. */
 #define NAME ".journal.partial"
+#define NEW_NAME ".journal-new.partial"
+
+/* Key under which the header of the earlier ledger is kept, for its outputs. No item has it. */
+#define HEADER ""
 
 struct sm_journal {
-	char *dir, *path;
+	char *dir, *path, *new_path, *ledger;
+	const char *stage;
 	FILE *stream;
 	json_t *earlier; /* key -> record */
+	bool found;      /* a ledger or a journal stood there */
 	pthread_mutex_t lock;
 };
 
-/* Adds the records among the lines of a file; lines that are no record (a header, a cut end) are
- * passed over: the journal is our own scratch, and a lost line only means work done again. */
-static void load(json_t *earlier, const char *path)
+/* Adds the records among the lines of a file; lines that are no record (a cut end) are passed over: the
+ * journal is our own scratch, and a lost line only means work done again. The stage that wrote the
+ * file stands in its first line. */
+static enum sm_status load(struct sm_journal *j, const char *path, struct sm_err *err)
 {
+	enum sm_status st = SM_OK;
 	FILE *f = fopen(path, "rb");
 	char *line = NULL;
 	size_t room = 0;
 	if (!f)
-		return;
-	while (getline(&line, &room, f) > 0) {
-		json_t *record = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
-		if (sm_record_key(record) && sm_json_text(record, "status"))
-			json_object_set(earlier, sm_record_key(record), record);
-		json_decref(record);
+		return SM_OK;
+	while (st == SM_OK && getline(&line, &room, f) > 0) {
+		json_t *value = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+		const char *stage = sm_json_text(value, "stage"), *key = sm_record_key(value);
+		if (stage && strcmp(stage, j->stage) != 0)
+			st = SM_FAIL(err, SM_USAGE,
+				     "--out: %s holds outputs of stage '%s', allowed is a new folder or one of "
+				     "stage '%s'",
+				     j->dir, stage, j->stage);
+		else if (stage)
+			json_object_set(j->earlier, HEADER, value);
+		else if (key && sm_json_text(value, "status"))
+			json_object_set(j->earlier, key, value);
+		j->found = true;
+		json_decref(value);
 	}
 	free(line);
 	fclose(f);
+	return st;
+}
+
+/* True when the folder has anything that is not a temporary file of ours. */
+static bool has_files(const char *dir)
+{
+	DIR *d = opendir(dir);
+	bool any = false;
+	for (struct dirent *e; d && !any && (e = readdir(d));)
+		any = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+		      !(e->d_name[0] == '.' && sm_ends_with(e->d_name, ".partial"));
+	if (d)
+		closedir(d);
+	return any;
 }
 
 static bool append(struct sm_journal *j, const json_t *record)
@@ -48,55 +80,68 @@ static bool append(struct sm_journal *j, const json_t *record)
 	return good;
 }
 
-static enum sm_status start(struct sm_journal *j, struct sm_err *err)
+enum sm_status sm_journal_open(const char *dir, const char *stage, struct sm_journal **out,
+			       struct sm_err *err)
 {
-	const char *key;
-	json_t *record;
-	errno = 0;
-	j->stream = fopen(j->path, "wb");
-	bool good = j->stream;
-	json_object_foreach(j->earlier, key, record)
-		good = good && append(j, record);
-	good = good && fflush(j->stream) == 0 && fsync(fileno(j->stream)) == 0;
-	if (!good)
-		return SM_FAIL(err, SM_IO, "%s: cannot be written: %s", j->dir, strerror(errno));
+	struct sm_journal *j = calloc(1, sizeof *j);
+	*out = NULL;
+	if (!j)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
+	pthread_mutex_init(&j->lock, NULL);
+	j->stage = stage;
+	j->dir = sm_strf("%s", dir);
+	j->path = sm_path_join(dir, NAME);
+	j->new_path = sm_path_join(dir, NEW_NAME);
+	j->ledger = sm_path_join(dir, SM_LEDGER_NAME);
+	j->earlier = json_object();
+	enum sm_status st = SM_OK;
+	if (!j->dir || !j->path || !j->new_path || !j->ledger || !j->earlier)
+		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
+	if (st == SM_OK)
+		st = load(j, j->ledger, err);
+	if (st == SM_OK)
+		st = load(j, j->path, err);
+	if (st == SM_OK && !j->found && has_files(dir))
+		st = SM_FAIL(err, SM_USAGE,
+			     "--out: %s holds files but no " SM_LEDGER_NAME
+			     ", allowed is a new folder or one of stage '%s'",
+			     dir, stage);
+	if (st != SM_OK) {
+		sm_journal_close(j);
+		return st;
+	}
+	*out = j;
 	return SM_OK;
 }
 
-enum sm_status sm_journal_open(const char *dir, struct sm_journal **out, struct sm_err *err)
+static bool write_new(struct sm_journal *j)
 {
-	enum sm_status st = SM_OK;
-	char *ledger = sm_path_join(dir, SM_LEDGER_NAME);
-	struct sm_journal *j = calloc(1, sizeof *j);
-	*out = NULL;
-	if (!j || !ledger) {
-		free(j);
-		free(ledger);
-		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
-	}
-	pthread_mutex_init(&j->lock, NULL);
-	j->dir = sm_strf("%s", dir);
-	j->path = sm_path_join(dir, NAME);
-	j->earlier = json_object();
-	if (!j->dir || !j->path || !j->earlier) {
-		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
-		goto out;
-	}
-	load(j->earlier, ledger);
-	load(j->earlier, j->path);
-	/* The old journal is one of the partial files: read first, then swept away with them. */
-	SM_GOTO(st, sm_remove_partials(dir, err));
-	SM_GOTO(st, start(j, err));
-	if (unlink(ledger) != 0 && errno != ENOENT)
-		st = SM_FAIL(err, SM_IO, "%s: cannot be removed: %s", ledger, strerror(errno));
-out:
-	free(ledger);
-	if (st != SM_OK) {
-		sm_journal_close(j);
-		j = NULL;
-	}
-	*out = j;
-	return st;
+	const char *key;
+	json_t *record, *first = json_object();
+	errno = 0;
+	j->stream = fopen(j->new_path, "wb");
+	bool good = j->stream && first &&
+		    json_object_set_new(first, "stage", json_string(j->stage)) == 0;
+	/* The earlier header goes first: its outputs may have to be swept. */
+	json_t *header = json_object_get(j->earlier, HEADER);
+	good = good && append(j, header ? header : first);
+	json_object_foreach(j->earlier, key, record)
+		if (*key)
+			good = good && append(j, record);
+	json_decref(first);
+	return good && fflush(j->stream) == 0 && fsync(fileno(j->stream)) == 0 &&
+	       rename(j->new_path, j->path) == 0;
+}
+
+enum sm_status sm_journal_begin(struct sm_journal *j, struct sm_err *err)
+{
+	if (j->stream)
+		return SM_OK;
+	if (!write_new(j))
+		return SM_FAIL(err, SM_IO, "%s: cannot be written: %s", j->dir, strerror(errno));
+	if (unlink(j->ledger) != 0 && errno != ENOENT)
+		return SM_FAIL(err, SM_IO, "%s: cannot be removed: %s", j->ledger, strerror(errno));
+	return sm_remove_partials(j->dir, j->path, err);
 }
 
 const json_t *sm_journal_find(const struct sm_journal *journal, const char *key)
@@ -115,47 +160,44 @@ enum sm_status sm_journal_add(struct sm_journal *j, const json_t *record, struct
 	return st;
 }
 
-/* A path from an old ledger is trusted only inside the folder. */
-static bool inside(const char *path)
+static void note_outputs(json_t *set, const json_t *record)
 {
-	return path[0] != '/' && strncmp(path, "../", 3) != 0 && !strstr(path, "/../");
-}
-
-static json_t *output_set(const json_t *records)
-{
-	json_t *set = json_object(), *record, *output;
-	size_t i, k;
-	json_array_foreach(records, i, record)
-	{
-		json_array_foreach(json_object_get(record, "outputs"), k, output)
-		{
-			const char *path = sm_json_text(output, "path");
-			if (path)
-				json_object_set_new(set, path, json_true());
-		}
-	}
-	return set;
-}
-
-enum sm_status sm_journal_finish(struct sm_journal *j, const json_t *records, struct sm_err *err)
-{
-	json_t *current = output_set(records), *record, *output;
-	const char *key;
 	size_t k;
-	json_object_foreach(j->earlier, key, record)
+	json_t *output;
+	json_array_foreach(json_object_get(record, "outputs"), k, output)
 	{
-		json_array_foreach(json_object_get(record, "outputs"), k, output)
-		{
-			const char *path = sm_json_text(output, "path");
-			if (!path || !inside(path) || json_object_get(current, path))
-				continue;
-			char *full = sm_path_join(j->dir, path);
-			if (full)
-				unlink(full);
-			free(full);
-		}
+		const char *path = sm_json_text(output, "path");
+		if (path)
+			json_object_set_new(set, path, json_true());
 	}
+}
+
+void sm_journal_sweep(struct sm_journal *j, const struct sm_ledger *ledger)
+{
+	json_t *current = json_object(), *before = json_object(), *record, *unused;
+	const char *key, *path;
+	size_t i;
+	note_outputs(current, ledger->header);
+	json_array_foreach(ledger->records, i, record)
+		note_outputs(current, record);
+	json_object_foreach(j->earlier, key, record)
+		note_outputs(before, record);
+	json_object_foreach(before, path, unused)
+	{
+		/* A path from an old ledger is trusted only inside the folder. */
+		if (!sm_path_is_inside(path) || json_object_get(current, path))
+			continue;
+		char *full = sm_path_join(j->dir, path);
+		if (full)
+			unlink(full);
+		free(full);
+	}
+	json_decref(before);
 	json_decref(current);
+}
+
+enum sm_status sm_journal_finish(struct sm_journal *j, struct sm_err *err)
+{
 	if (unlink(j->path) != 0)
 		return SM_FAIL(err, SM_IO, "%s: cannot be removed: %s", j->path, strerror(errno));
 	return SM_OK;
@@ -171,5 +213,7 @@ void sm_journal_close(struct sm_journal *j)
 	pthread_mutex_destroy(&j->lock);
 	free(j->dir);
 	free(j->path);
+	free(j->new_path);
+	free(j->ledger);
 	free(j);
 }

@@ -11,12 +11,20 @@
 #include <stdbool.h>
 
 #include "core/err.h"
+#include "core/ledger.h"
 
 struct sm_journal;
 
-/* Reads what stands in dir (a cut last line is ignored), then removes every `.partial` file that a
- * killed run left there, starts a new journal with the same records, and removes the old ledger: from now on the stage counts as unfinished. */
-enum sm_status sm_journal_open(const char *dir, struct sm_journal **out, struct sm_err *err);
+/* Reads what an earlier run of `stage` left in dir (a cut last line is ignored) and changes nothing.
+ * SM_USAGE when dir holds another stage's outputs, or files but neither ledger nor journal: a
+ * wrong --out must not cost anybody a data set. */
+enum sm_status sm_journal_open(const char *dir, const char *stage, struct sm_journal **out,
+			       struct sm_err *err);
+
+/* Called before the first output is written; again is fine. Starts a new journal with the same records
+ * (atomically), removes every other `.partial` file that a killed run left, and the old ledger:
+ * from now on the stage counts as unfinished. */
+enum sm_status sm_journal_begin(struct sm_journal *journal, struct sm_err *err);
 
 /* The earlier record of key, borrowed; NULL when there is none. */
 const json_t *sm_journal_find(const struct sm_journal *journal, const char *key);
@@ -24,10 +32,11 @@ const json_t *sm_journal_find(const struct sm_journal *journal, const char *key)
 /* Appends a finished record and syncs it. Thread-safe. */
 enum sm_status sm_journal_add(struct sm_journal *journal, const json_t *record, struct sm_err *err);
 
-/* After the new ledger was written: removes outputs of earlier records that no record of `records`
- * names any more, and the journal itself. */
-enum sm_status sm_journal_finish(struct sm_journal *journal, const json_t *records,
-				 struct sm_err *err);
+/* Before the new ledger is written: removes outputs of the earlier run that `ledger` names no more. */
+void sm_journal_sweep(struct sm_journal *journal, const struct sm_ledger *ledger);
+
+/* After it was written: removes the journal. */
+enum sm_status sm_journal_finish(struct sm_journal *journal, struct sm_err *err);
 
 /* Closes and frees, leaving the journal file in place for the next --resume; NULL is fine. */
 void sm_journal_close(struct sm_journal *journal);

@@ -111,9 +111,12 @@ static enum sm_status check_header(const json_t *header, const char *path, const
 {
 	const char *name = sm_json_text(header, "stage");
 	json_int_t schema = json_integer_value(json_object_get(header, "schema"));
-	if (!name || schema != SM_LEDGER_SCHEMA)
-		return SM_FAIL(err, SM_INPUT, "%s: line 1: schema found %" JSON_INTEGER_FORMAT
-			       ", allowed is %d", path, schema, SM_LEDGER_SCHEMA);
+	if (!name)
+		return SM_FAIL(err, SM_INPUT, "%s: line 1: is no header of a ledger: 'stage' is missing", path);
+	if (schema != SM_LEDGER_SCHEMA)
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: line 1: schema found %" JSON_INTEGER_FORMAT ", allowed is %d", path,
+			       schema, SM_LEDGER_SCHEMA);
 	if (stage && strcmp(stage, name) != 0)
 		return SM_FAIL(err, SM_INPUT, "%s: was written by stage '%s', needed is '%s'", path, name,
 			       stage);
@@ -196,7 +199,7 @@ static int by_key(const void *a, const void *b)
 	return strcmp(sm_record_key(*(json_t *const *)a), sm_record_key(*(json_t *const *)b));
 }
 
-static enum sm_status sort_records(struct sm_ledger *ledger, struct sm_err *err)
+enum sm_status sm_ledger_sort(struct sm_ledger *ledger, struct sm_err *err)
 {
 	size_t n = json_array_size(ledger->records);
 	json_t **list = malloc((n ? n : 1) * sizeof *list);
@@ -223,6 +226,7 @@ static enum sm_status sort_records(struct sm_ledger *ledger, struct sm_err *err)
 	return SM_OK;
 }
 
+/* One line into the hash and, unless it is NULL, the stream. */
 static bool add_line(struct sm_sha256 *hash, FILE *stream, const json_t *value)
 {
 	char *line = sm_json_line(value);
@@ -231,9 +235,25 @@ static bool add_line(struct sm_sha256 *hash, FILE *stream, const json_t *value)
 	size_t n = strlen(line);
 	line[n] = '\n'; /* in place of the zero byte */
 	sm_sha256_add(hash, line, n + 1);
-	bool good = fwrite(line, 1, n + 1, stream) == n + 1;
+	bool good = !stream || fwrite(line, 1, n + 1, stream) == n + 1;
 	free(line);
 	return good;
+}
+
+static bool add_all(const struct sm_ledger *ledger, struct sm_sha256 *hash, FILE *stream)
+{
+	bool good = hash && add_line(hash, stream, ledger->header);
+	for (size_t i = 0; good && i < json_array_size(ledger->records); i++)
+		good = add_line(hash, stream, json_array_get(ledger->records, i));
+	return good;
+}
+
+enum sm_status sm_ledger_hash(const struct sm_ledger *ledger, char sha256[65], struct sm_err *err)
+{
+	struct sm_sha256 *hash = sm_sha256_begin();
+	bool good = add_all(ledger, hash, NULL);
+	sm_sha256_end(hash, sha256);
+	return good ? SM_OK : SM_FAIL(err, SM_BUDGET, "ledger: out of memory");
 }
 
 enum sm_status sm_ledger_write(struct sm_ledger *ledger, const char *dir, struct sm_err *err)
@@ -244,13 +264,10 @@ enum sm_status sm_ledger_write(struct sm_ledger *ledger, const char *dir, struct
 	enum sm_status st;
 	if (!path)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
-	SM_GOTO(st, sort_records(ledger, err));
+	SM_GOTO(st, sm_ledger_sort(ledger, err));
 	SM_GOTO(st, sm_outfile_begin(&out, path, true, err));
 	hash = sm_sha256_begin();
-	bool good = hash && add_line(hash, out.stream, ledger->header);
-	for (size_t i = 0; good && i < json_array_size(ledger->records); i++)
-		good = add_line(hash, out.stream, json_array_get(ledger->records, i));
-	if (!good) {
+	if (!add_all(ledger, hash, out.stream)) {
 		st = SM_FAIL(err, SM_IO, "%s: writing failed", path);
 		goto out;
 	}

@@ -34,6 +34,12 @@ struct sm_ledger {
 enum sm_status sm_ledger_read(const char *dir, const char *stage, struct sm_ledger *out,
 			      struct sm_err *err);
 
+/* Sorts the records by key; a key that stands twice is SM_INTERNAL. */
+enum sm_status sm_ledger_sort(struct sm_ledger *ledger, struct sm_err *err);
+
+/* Hash of the bytes that sm_ledger_write is going to write; the records must be sorted. */
+enum sm_status sm_ledger_hash(const struct sm_ledger *ledger, char sha256[65], struct sm_err *err);
+
 /* Sorts the records and writes DIR/ledger.jsonl atomically. */
 enum sm_status sm_ledger_write(struct sm_ledger *ledger, const char *dir, struct sm_err *err);
 

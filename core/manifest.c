@@ -92,11 +92,28 @@ static cyaml_schema_field_t *mapping_schema(const struct sm_fieldset *set, struc
 
 /* ---- libcyaml's log lines become one sentence ----------------------------------------------- */
 
+#define MAX_NEST 16
+
 struct complaint {
-	char first[256]; /* the error itself */
-	char where[256]; /* innermost line of the backtrace */
-	int line;
+	char first[256];          /* the error itself */
+	char in[MAX_NEST][64];    /* keys of the enclosing mappings, innermost first */
+	size_t depth;
+	int line;                 /* of the innermost */
 };
+
+/* Takes the key out of "in mapping field 'KEY' "; false for lines about sequence entries. */
+static bool take_key(struct complaint *c, const char *body)
+{
+	const char *from = strstr(body, "mapping field '"), *to = NULL;
+	if (from) {
+		from += strlen("mapping field ");
+		to = strchr(from + 1, '\'');
+	}
+	if (!to || c->depth == MAX_NEST)
+		return false;
+	snprintf(c->in[c->depth++], sizeof c->in[0], "%.*s", (int)(to - from - 1), from + 1);
+	return true;
+}
 
 static void listen(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
 {
@@ -109,11 +126,9 @@ static void listen(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
 	const char *body = strncmp(text, "Load: ", 6) == 0 ? text + 6 : text;
 	const char *line = strstr(body, "(line: ");
 	if (line) {
-		/* Backtrace, innermost first: keep the first. */
-		if (!c->line) {
+		if (!c->line)
 			c->line = (int)strtol(line + 7, NULL, 10);
-			snprintf(c->where, sizeof c->where, "%.*s", (int)(line - body), body);
-		}
+		take_key(c, body);
 	} else if (!c->first[0] && strncmp(body, "Backtrace", 9) != 0) {
 		snprintf(c->first, sizeof c->first, "%s", body);
 	}
@@ -144,17 +159,49 @@ static size_t distance(const char *a, const char *b)
 	return rows[n % 3][m];
 }
 
-static void nearest_key(const struct sm_fieldset *set, const char *key, const char **best,
-			size_t *best_distance)
+/* The table of the mapping that the backtrace stands in, and its path ("train", "preprocess.steps.stack"). The innermost
+ * key is the unknown one itself when libcyaml names it: it is in no table. */
+static const struct sm_fieldset *enclosing(const struct sm_fieldset *root, const struct complaint *c,
+					   char *path, size_t room)
 {
+	const struct sm_fieldset *set = root;
+	size_t n = 0;
+	*path = 0;
+	for (size_t d = c->depth; d-- > 0;) {
+		const struct sm_field *found = NULL;
+		for (size_t i = 0; i < set->count; i++)
+			if (strcmp(set->fields[i].key, c->in[d]) == 0)
+				found = &set->fields[i];
+		if (!found || !found->of)
+			break;
+		set = found->of;
+		int w = snprintf(path + n, room - n, "%s%s", n ? "." : "", found->key);
+		n = w < 0 || (size_t)w >= room - n ? room - 1 : n + (size_t)w;
+	}
+	return set;
+}
+
+static const char *nearest_key(const struct sm_fieldset *set, const char *key)
+{
+	const char *best = NULL;
+	size_t least = strlen(key) / 2 + 1;
 	for (size_t i = 0; i < set->count; i++) {
 		size_t d = distance(key, set->fields[i].key);
-		if (d < *best_distance) {
-			*best_distance = d;
-			*best = set->fields[i].key;
+		if (d < least) {
+			least = d;
+			best = set->fields[i].key;
 		}
-		if (set->fields[i].of)
-			nearest_key(set->fields[i].of, key, best, best_distance);
+	}
+	return best;
+}
+
+static void all_keys(const struct sm_fieldset *set, char *out, size_t room)
+{
+	size_t n = 0;
+	*out = 0;
+	for (size_t i = 0; i < set->count && n < room; i++) {
+		int w = snprintf(out + n, room - n, "%s%s", i ? ", " : "", set->fields[i].key);
+		n += w < 0 ? 0 : (size_t)w;
 	}
 }
 
@@ -186,19 +233,52 @@ static enum sm_status complain(const char *name, const char *yaml, const struct 
 			       const struct complaint *c, cyaml_err_t code, struct sm_err *err)
 {
 	const char *key = strstr(c->first, "Unexpected key: ");
+	const char *twice = strstr(c->first, "already seen: ");
+	const char *event = strstr(c->first, "got event: ");
+	char path[256], keys[400];
+	const struct sm_fieldset *set = enclosing(root, c, path, sizeof path);
+	const char *where = *path ? path : "the manifest";
+	int line = c->line ? c->line : 1;
 	if (key) {
-		const char *best = NULL;
 		key += strlen("Unexpected key: ");
-		size_t d = strlen(key) / 2 + 1;
-		nearest_key(root, key, &best, &d);
+		const char *best = nearest_key(set, key);
 		/* The backtrace names the line where the enclosing mapping stands. */
-		int line = line_of_key(yaml, key, c->line);
-		return SM_FAIL(err, SM_USAGE, "%s:%d: unknown key '%s'%s%s%s", name,
-			       line ? line : c->line, key, best ? " (did you mean '" : "",
-			       best ? best : "", best ? "'?)" : "");
+		int own = line_of_key(yaml, key, line);
+		all_keys(set, keys, sizeof keys);
+		return SM_FAIL(err, SM_USAGE, "%s:%d: unknown key '%s'%s%s%s in %s, allowed are: %s", name,
+			       own ? own : line, key, best ? " (did you mean '" : "", best ? best : "",
+			       best ? "'?)" : "", where, keys);
 	}
-	return SM_FAIL(err, SM_USAGE, "%s:%d: %s%s%s", name, c->line ? c->line : 1,
-		       c->first[0] ? c->first : cyaml_strerror(code), c->where[0] ? ", " : "", c->where);
+	if (twice)
+		return SM_FAIL(err, SM_USAGE, "%s:%d: key '%s' stands twice in %s", name, line,
+			       twice + strlen("already seen: "), where);
+	if (event)
+		return SM_FAIL(err, SM_USAGE, "%s:%d: %s: found %s, needed is %s", name, line, where,
+			       strstr(event, "SCALAR")	 ? "a single value or nothing"
+			       : strstr(event, "SEQUENCE") ? "a list"
+							   : "a mapping (key: value)",
+			       strstr(c->first, "MAPPING")    ? "a mapping (key: value)"
+			       : strstr(c->first, "SEQUENCE") ? "a list"
+							      : "a single value");
+	return SM_FAIL(err, SM_USAGE, "%s:%d: %s", name, line,
+		       c->first[0] ? c->first : cyaml_strerror(code));
+}
+
+/* libcyaml reads the first document and never looks at a second. */
+static enum sm_status one_document(const char *name, const char *yaml, struct sm_err *err)
+{
+	int line = 1;
+	bool content = false;
+	for (const char *p = yaml; *p; line++) {
+		size_t n = strcspn(p, "\n");
+		bool mark = n >= 3 && strncmp(p, "---", 3) == 0 && (n == 3 || p[3] == ' ' || p[3] == '\r');
+		if (mark && content)
+			return SM_FAIL(err, SM_USAGE, "%s:%d: found a second document, allowed is one", name,
+				       line);
+		content = content || (!mark && n && *p != '#' && *p != '%');
+		p += n + (p[n] == '\n');
+	}
+	return SM_OK;
 }
 
 /* ---- slots -> structs ----------------------------------------------------------------------- */
@@ -354,6 +434,7 @@ enum sm_status sm_manifest_load(const char *path, const struct sm_fieldset *root
 		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", path);
 		goto out;
 	}
+	SM_GOTO(st, one_document(out->name, (char *)yaml, err));
 	cyaml_err_t code = cyaml_load_data(yaml, size, &config, &top, &slots, NULL);
 	if (code != CYAML_OK) {
 		st = complain(out->name, (char *)yaml, root, &c, code, err);

@@ -27,6 +27,7 @@ core_SRC := \
 	core/manifest.c \
 	core/opt.c \
 	core/stage.c \
+	core/sums.c \
 	core/standardise.c \
 	core/svg.c \
 	core/text.c \

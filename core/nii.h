@@ -46,8 +46,8 @@ enum sm_status sm_nii_parse(const unsigned char *bytes, size_t n, const char *na
 /* Writes NIfTI-1 (NIfTI-2 when a dim exceeds 32767), sform and qform (qform only when the affine
  * has no shear), empty descrip and aux_file, no extension: nothing of a person can hide in it. A
  * name that ends in .gz is compressed at `level` 1..12 (0 = 6) with a header without time or name,
- * on up to `jobs` threads (independent of jobs in its bytes). Atomic: temporary name, fsync,
- * rename. sha256 (65 bytes, or NULL) receives the hash of the uncompressed bytes, the file's
+ * in one piece on one thread; `jobs` is reserved and never changes the bytes. Atomic: temporary
+ * name, fsync, rename. sha256 (65 bytes, or NULL) receives the hash of the uncompressed bytes, the file's
  * identity. */
 enum sm_status sm_nii_write(const char *path, const struct sm_vol *vol, int level, int jobs,
 			    char sha256[65], struct sm_err *err);

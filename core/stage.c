@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "core/manifest.h"
 #include "core/opt.h"
 #include "core/par.h"
+#include "core/sums.h"
 
 struct common {
 	char *manifest, *in, *out;
@@ -161,15 +163,47 @@ static enum sm_status prepare_out(struct sm_run *run, int *lock, struct sm_err *
 		return SM_FAIL(err, SM_IO, "%s: folder cannot be written: %s", run->out, strerror(errno));
 	if (run->stage->needs & SM_NO_LEDGER)
 		return SM_OK; /* a tool's --out may be anybody's folder: nothing is swept there */
-	return sm_journal_open(run->out, &run->journal, err);
+	return sm_journal_open(run->out, run->stage->name, &run->journal, err);
 }
 
+enum sm_status sm_run_begin(struct sm_run *run, struct sm_err *err)
+{
+	return run->journal && !run->dry_run ? sm_journal_begin(run->journal, err) : SM_OK;
+}
+
+/* The ledger last: its presence says that all the rest is there. */
 static enum sm_status finish_out(struct sm_run *run, struct sm_err *err)
 {
 	if (!run->journal)
 		return SM_OK;
+	SM_TRY(sm_run_begin(run, err));
+	sm_journal_sweep(run->journal, &run->ledger);
+	SM_TRY(sm_ledger_sort(&run->ledger, err));
+	SM_TRY(sm_sums_write(&run->ledger, run->out, run->jobs, err));
 	SM_TRY(sm_ledger_write(&run->ledger, run->out, err));
-	return sm_journal_finish(run->journal, run->ledger.records, err);
+	return sm_journal_finish(run->journal, err);
+}
+
+/* True when folder `inner` is `outer` or lies below it; inner need not exist yet. */
+static bool is_below(const char *inner, const char *outer)
+{
+	char *top = realpath(outer, NULL), *path = sm_strf("%s", inner), *real = NULL;
+	/* The part of inner that exists decides. */
+	while (path && *path && !(real = realpath(path, NULL))) {
+		char *slash = strrchr(path, '/');
+		if (slash == path)
+			slash[1] = 0;
+		else if (slash)
+			*slash = 0;
+		else
+			snprintf(path, 2, ".");
+	}
+	size_t n = top ? strlen(top) : 0;
+	bool below = top && real && strncmp(real, top, n) == 0 && (real[n] == '/' || !real[n]);
+	free(top);
+	free(path);
+	free(real);
+	return below;
 }
 
 static enum sm_status check_needs(const struct sm_stage *stage, const struct common *c,
@@ -181,13 +215,21 @@ static enum sm_status check_needs(const struct sm_stage *stage, const struct com
 	} needs[] = {{SM_NEEDS_IN, "--in"}, {SM_NEEDS_OUT, "--out"}, {SM_NEEDS_MANIFEST, "--manifest"}};
 	const char *have[] = {c->in, c->out, c->manifest};
 	for (size_t i = 0; i < SM_COUNT(needs); i++)
+		if (have[i] && !*have[i])
+			return SM_FAIL(err, SM_USAGE, "%s: is empty, needed is a path", needs[i].option);
+	for (size_t i = 0; i < SM_COUNT(needs); i++)
 		if ((stage->needs & needs[i].bit) && !have[i])
 			return SM_FAIL(err, SM_USAGE, "%s: is missing (--help lists the options)",
 				       needs[i].option);
 	if (args[0] && !stage->args)
 		return SM_FAIL(err, SM_USAGE, "argument '%s': this stage takes options only", args[0]);
-	if (c->in && !sm_is_dir(c->in) && !sm_file_exists(c->in))
-		return SM_FAIL(err, SM_USAGE, "--in: %s does not exist", c->in);
+	if (c->in && !sm_is_dir(c->in))
+		return SM_FAIL(err, SM_USAGE, "--in: %s %s, needed is a folder", c->in,
+			       sm_file_exists(c->in) ? "is a file" : "does not exist");
+	if (c->in && c->out && is_below(c->out, c->in))
+		return SM_FAIL(err, SM_USAGE,
+			       "--out: %s is the input folder or lies in it, allowed is a place outside",
+			       c->out);
 	return SM_OK;
 }
 
@@ -199,6 +241,8 @@ static enum sm_status load_manifest(struct sm_run *run, const char *path, struct
 			return SM_FAIL(err, SM_USAGE, "--manifest: this stage takes none");
 		return SM_OK;
 	}
+	if (path && !sm_file_exists(path))
+		return SM_FAIL(err, SM_USAGE, "--manifest: %s does not exist", path);
 	if (path) {
 		SM_TRY(sm_manifest_load(path, run->stage->manifest, m, err));
 	} else {
@@ -254,6 +298,8 @@ int sm_stage_main(const struct sm_stage *stage, int argc, char **argv)
 	struct sm_manifest manifest = {0};
 	const char **given = NULL, **args = NULL;
 	int lock = -1, code = -1;
+	/* A write beyond the limit on file sizes shall fail like any other, with a sentence. */
+	signal(SIGXFSZ, SIG_IGN);
 	sm_log_init(&run.log, stage->name, SM_LOG_INFO);
 	void *own = sm_arena_alloc(&run.arena, stage->options ? stage->options->size : 1);
 	struct sm_opt_set sets[] = {{stage->options, own}, {&common_set, &c}};

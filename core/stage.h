@@ -67,6 +67,10 @@ bool sm_run_given(const struct sm_run *run, const char *key);
 /* The whole life of a stage: parses, runs, writes the ledger, frees; returns the exit code. */
 int sm_stage_main(const struct sm_stage *stage, int argc, char **argv);
 
+/* From now on the stage counts as unfinished until its new ledger is written. sm_run_items does it; a stage that
+ * writes an output before or without items calls it first. */
+enum sm_status sm_run_begin(struct sm_run *run, struct sm_err *err);
+
 /* Reads another stage's ledger (DIR/ledger.jsonl) and notes its hash in the header under
  * "parents"[name]. The caller clears it. `stage` is the stage that must have written it. */
 enum sm_status sm_run_parent(struct sm_run *run, const char *dir, const char *stage,

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -127,14 +128,27 @@ void sm_paths_clear(struct sm_paths *paths)
 static enum sm_status remove_one(void *ctx, const char *full, const char *relative,
 				 struct sm_err *err)
 {
-	(void)ctx;
+	const char *keep = ctx;
 	/* Only our own temporary names: a leading dot and the suffix. */
-	if (sm_path_base(relative)[0] == '.' && unlink(full) != 0)
+	if (sm_path_base(relative)[0] != '.' || (keep && strcmp(full, keep) == 0))
+		return SM_OK;
+	if (unlink(full) != 0)
 		return SM_FAIL(err, SM_IO, "%s: cannot be removed: %s", full, strerror(errno));
 	return SM_OK;
 }
 
-enum sm_status sm_remove_partials(const char *root, struct sm_err *err)
+enum sm_status sm_remove_partials(const char *root, const char *keep, struct sm_err *err)
 {
-	return visit_dir(root, "", 0, true, remove_one, NULL, err);
+	return visit_dir(root, "", 0, true, remove_one, (void *)(uintptr_t)keep, err);
+}
+
+bool sm_path_is_inside(const char *path)
+{
+	for (const char *p = path; *p;) {
+		size_t n = strcspn(p, "/");
+		if (n == 0 || (n == 2 && p[0] == '.' && p[1] == '.'))
+			return false;
+		p += n + (p[n] == '/');
+	}
+	return *path != 0;
 }

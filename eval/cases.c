@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/file.h"
+#include "manifests/roles.h"
 
 /* A ledger may come from anywhere: no path in it leads out of its folder. */
 static bool stays_below(const char *path)
@@ -71,6 +72,16 @@ out:
 		sm_vol_clear(vol);
 	free(path);
 	return st;
+}
+
+enum sm_status sm_truth_read(const char *dir, const struct sm_ledger *ingest, const json_t *record,
+			     struct sm_mem *mem, struct sm_vol *vol, struct sm_err *err)
+{
+	const char *role = "seg";
+	*vol = (struct sm_vol){0};
+	if (sm_record_ok(record)) /* the reason of a rejected one is told below */
+		SM_TRY(sm_label_role(ingest->header, record, &role, err));
+	return sm_output_read(dir, "ingest", record, role, mem, vol, err);
 }
 
 static enum sm_status check_frames(const struct sm_vol *vol, const char *name, struct sm_err *err)

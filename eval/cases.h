@@ -21,6 +21,10 @@ enum sm_status sm_output_read(const char *dir, const char *stage, const json_t *
 			      const char *role, struct sm_mem *mem, struct sm_vol *vol,
 			      struct sm_err *err);
 
+/* The truth among the outputs of ingest: the one label volume of a record (manifests/roles.h). */
+enum sm_status sm_truth_read(const char *dir, const struct sm_ledger *ingest, const json_t *record,
+			     struct sm_mem *mem, struct sm_vol *vol, struct sm_err *err);
+
 /* Scores of two label volumes: both three-dimensional, on the same grid within tolerance_mm, with
  * labels of the BraTS map alone. Names stand in the error sentences. Both volumes are converted to
  * uint8 in place. SM_INPUT says what is wrong. */

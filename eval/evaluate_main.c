@@ -9,6 +9,7 @@
 #include "core/stage.h"
 #include "eval/cases.h"
 #include "eval/summary.h"
+#include "manifests/roles.h"
 
 struct options {
 	char *pred, *truth;
@@ -19,7 +20,8 @@ static const struct sm_field fields[] = {
 	{"pred", SM_F_STRING, AT(pred), .path = true,
 	 .doc = "one predicted label volume, in place of --in"},
 	{"truth", SM_F_STRING, AT(truth), .path = true,
-	 .doc = "folder of stage ingest (role seg is the truth), or one label volume"},
+	 .doc = "folder of stage ingest (its label volume is the truth: role seg, label, or a "
+		"source with label: true), or one label volume"},
 };
 static const struct sm_fieldset options = SM_FIELDSET("evaluate", struct options, fields, NULL);
 
@@ -70,7 +72,52 @@ static enum sm_status pair_inputs(void *ctx, size_t i, struct sm_item *item, str
 		return declare_file(item, "truth", w->o->truth, err);
 	}
 	SM_TRY(declare(item, p->prediction, "prediction", "prediction", err));
-	return declare(item, p->truth, "truth", "seg", err);
+	/* Without one there is nothing to declare: the work function says what is wrong. */
+	const char *role;
+	if (sm_label_role(w->ingest.header, p->truth, &role, NULL) != SM_OK)
+		return SM_OK;
+	return declare(item, p->truth, "truth", role, err);
+}
+
+/* Why a case of the truth's ledger has no prediction. */
+enum { OTHER_FOLD, REJECTED_BY_INGEST, REJECTED_BY_PREPROCESS, NOT_TOLD, REASONS };
+static const struct {
+	const char *key, *words;
+} reasons[REASONS] = {
+	[OTHER_FOLD] = {"other_folds", "of other folds"},
+	[REJECTED_BY_INGEST] = {"rejected_by_ingest", "rejected by ingest"},
+	[REJECTED_BY_PREPROCESS] = {"rejected_by_preprocess", "rejected by preprocess"},
+	[NOT_TOLD] = {"not_told", "not named in the predict ledger"},
+};
+
+static bool lists(const struct work *w, const char *name, const char *key)
+{
+	size_t i;
+	json_t *entry;
+	json_array_foreach(
+		json_object_get(json_object_get(w->predict.header, "not_predicted"), name), i, entry)
+		if (json_is_string(entry) && strcmp(json_string_value(entry), key) == 0)
+			return true;
+	return false;
+}
+
+static int why_not_predicted(const struct work *w, const struct pair *p)
+{
+	if (!sm_record_ok(p->truth))
+		return REJECTED_BY_INGEST;
+	if (lists(w, "rejected", p->key))
+		return REJECTED_BY_PREPROCESS;
+	return lists(w, "other_folds", p->key) ? OTHER_FOLD : NOT_TOLD;
+}
+
+static enum sm_status no_prediction(const struct work *w, const struct pair *p, struct sm_err *err)
+{
+	int why = why_not_predicted(w, p);
+	if (why == REJECTED_BY_INGEST || why == REJECTED_BY_PREPROCESS)
+		return SM_FAIL(err, SM_INPUT, "case %s was %s, so it has no prediction", p->key,
+			       reasons[why].words);
+	return SM_FAIL(err, SM_INPUT, "case %s has a truth but no record in the predict ledger",
+		       p->key);
 }
 
 static enum sm_status read_pair(struct work *w, const struct pair *p, struct sm_vol *prediction,
@@ -82,15 +129,14 @@ static enum sm_status read_pair(struct work *w, const struct pair *p, struct sm_
 		return sm_nii_read(w->o->truth, mem, truth, NULL, err);
 	}
 	if (!p->prediction)
-		return SM_FAIL(err, SM_INPUT,
-			       "case %s has a truth but no record in the predict ledger", p->key);
+		return no_prediction(w, p, err);
 	if (!p->truth && sm_record_ok(p->prediction))
 		return SM_FAIL(err, SM_INPUT,
 			       "case %s has a prediction but no record in the truth's ledger",
 			       p->key);
 	SM_TRY(sm_output_read(w->run->in, "predict", p->prediction, "prediction", mem, prediction,
 			      err));
-	return sm_output_read(w->o->truth, "ingest", p->truth, "seg", mem, truth, err);
+	return sm_truth_read(w->o->truth, &w->ingest, p->truth, mem, truth, err);
 }
 
 static enum sm_status pair_work(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
@@ -131,15 +177,18 @@ static bool predicted_all(const struct sm_ledger *predict)
 	return fold && strcmp(fold, "all") == 0;
 }
 
-/* Merges the two sorted ledgers. Cases of other folds have no prediction: they are listed. */
+/* Merges the two sorted ledgers. Cases that were not to be predicted, or
+ * could not be, are listed by reason. */
 static enum sm_status list_pairs(struct work *w, struct sm_err *err)
 {
 	size_t np = json_array_size(w->predict.records), nt = json_array_size(w->ingest.records);
 	bool all = predicted_all(&w->predict);
-	json_t *others = json_array();
-	json_object_set_new(w->run->ledger.header, "not_predicted", others);
+	json_t *left_out = json_object();
+	json_object_set_new(w->run->ledger.header, "not_predicted", left_out);
+	for (int r = 0; r < REASONS; r++)
+		json_object_set_new(left_out, reasons[r].key, json_array());
 	w->pairs = sm_arena_alloc(&w->run->arena, (np + nt + 1) * sizeof *w->pairs);
-	if (!w->pairs || !others)
+	if (!w->pairs || !left_out)
 		return SM_FAIL(err, SM_BUDGET, "list of cases: out of memory");
 	for (size_t i = 0, k = 0; i < np || k < nt;) {
 		const json_t *p = json_array_get(w->predict.records, i);
@@ -153,12 +202,17 @@ static enum sm_status list_pairs(struct work *w, struct sm_err *err)
 		if (pair->prediction || all)
 			w->count++;
 		else
-			json_array_append_new(others, json_string(pair->key));
+			json_array_append_new(
+				json_object_get(left_out, reasons[why_not_predicted(w, pair)].key),
+				json_string(pair->key));
 	}
-	if (json_array_size(others))
-		sm_info(&w->run->log, NULL,
-			"%zu cases were not predicted (other folds): not scored",
-			json_array_size(others));
+	for (int r = 0; r < REASONS; r++) {
+		size_t n = json_array_size(json_object_get(left_out, reasons[r].key));
+		if (n)
+			sm_info(&w->run->log, NULL,
+				"%zu %s not predicted and not scored: %s", n,
+				n == 1 ? "case was" : "cases were", reasons[r].words);
+	}
 	return SM_OK;
 }
 
@@ -284,12 +338,14 @@ static const struct sm_stage stage = {
 		   "ingest\n"
 		   "(--truth); writes scores.csv (a row a case and region), summary.csv and the "
 		   "ledger, and\n"
-		   "prints the table. Regions are BraTS's WT, TC and ET, the original study's TC "
-		   "(label 1\n"
-		   "alone) and each label.\n\n"
+		   "prints the table. Regions are BraTS's WT, TC and ET, each label, "
+		   "and the\n"
+		   "original study's TC: its first output alone, which equals label 1 here, "
+		   "where each voxel\n"
+		   "gets one label.\n\n"
 		   "  scanmill evaluate --in W/predict --truth W/ingest --out W/evaluate\n"
 		   "  scanmill evaluate --pred p.nii.gz --truth t.nii.gz",
-	.version = 1,
+	.version = 2,
 	.options = &options,
 	.manifest = &sm_manifest_schema,
 	.sections = sections,

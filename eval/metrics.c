@@ -19,7 +19,9 @@ const struct sm_region sm_regions[SM_REGIONS] = {
 	[SM_ET] = {"et", "ET", "enhancing tumour, label 4", BIT(4), false},
 	[SM_TC_ORIGINAL] =
 		{"tc_original", "TC (original)",
-		 "what the original study called tumour core: its first output alone, label 1",
+		 "what the original study called tumour core: the network's first output, thresholded "
+		 "on its own. Here a voxel gets one label, that of the largest output, so this "
+		 "always equals label 1",
 		 BIT(1), true},
 	[SM_LABEL_1] = {"label_1", "label 1 (NCR)", "necrosis and non-enhancing core", BIT(1),
 			false},

@@ -307,8 +307,8 @@ static enum sm_status load_scene(const struct sm_report *report, const char *key
 	*role = background_role(raw);
 	SM_TRY(sm_output_read(report->dir[SM_FROM_INGEST], "ingest", raw, *role, &run->mem,
 			      &s->image, err));
-	SM_TRY(sm_output_read(report->dir[SM_FROM_INGEST], "ingest", raw, "seg", &run->mem,
-			      &s->truth, err));
+	SM_TRY(sm_truth_read(report->dir[SM_FROM_INGEST], &report->from[SM_FROM_INGEST], raw,
+			     &run->mem, &s->truth, err));
 	SM_TRY(sm_output_read(report->dir[SM_FROM_PREDICT], "predict", made, "prediction",
 			      &run->mem, &s->prediction, err));
 	SM_TRY(sm_vol_same_grid(&s->truth, "truth", &s->image, *role, 1, err));

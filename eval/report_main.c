@@ -146,6 +146,7 @@ static enum sm_status write_all(struct sm_report *report, struct sm_item *item, 
 	sm_report_csv(report, &csv);
 	sm_report_tex(report, &tex);
 	sm_report_md(report, &md);
+	SM_GOTO(st, sm_run_begin(item->run, err));
 	SM_GOTO(st, write_one(item, "report.html", "page", &page, err));
 	SM_GOTO(st, write_one(item, "table.csv", "csv", &csv, err));
 	SM_GOTO(st, write_one(item, "table.tex", "latex", &tex, err));

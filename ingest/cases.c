@@ -6,52 +6,61 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_SIZE 101 /* longest key and its zero byte */
-static const char case_word[] = "{case}";
+#define NAME_SIZE sizeof ((struct sm_names *)0)->name
 
-/* *got: length of the case name bound so far, 0 = not yet. */
-static bool match(const char *p, const char *s, char *name, size_t n, size_t got)
+static const char *const words[] = {"{case}", "{patient}"};
+#define WORDS (sizeof words / sizeof *words)
+
+static bool match(const char *p, const char *s, char *const names[WORDS]);
+
+/* p stands behind a placeholder whose text begins at s; name is what it stood for before, if it
+ * did. */
+static bool match_word(const char *p, const char *s, size_t word, char *const names[WORDS])
+{
+	char *name = names[word];
+	size_t got = strlen(name);
+	if (got)
+		return strncmp(s, name, got) == 0 && match(p, s + got, names);
+	for (size_t k = 1; k < NAME_SIZE && s[k - 1] && s[k - 1] != '/'; k++) {
+		memcpy(name, s, k);
+		name[k] = '\0';
+		if (match(p, s + k, names))
+			return true;
+	}
+	name[0] = '\0';
+	return false;
+}
+
+static bool match(const char *p, const char *s, char *const names[WORDS])
 {
 	for (; *p; p++, s++) {
 		if (*p == '*') {
 			for (;; s++) {
-				if (match(p + 1, s, name, n, got))
+				if (match(p + 1, s, names))
 					return true;
 				if (!*s || *s == '/')
 					return false;
 			}
 		}
-		if (strncmp(p, case_word, sizeof case_word - 1) == 0) {
-			p += sizeof case_word - 1;
-			if (got)
-				return strncmp(s, name, got) == 0 &&
-				       match(p, s + got, name, n, got);
-			for (size_t k = 1; k < n && s[k - 1] && s[k - 1] != '/'; k++) {
-				memcpy(name, s, k);
-				name[k] = '\0';
-				if (match(p, s + k, name, n, k))
-					return true;
-			}
-			return false;
-		}
+		for (size_t w = 0; w < WORDS; w++)
+			if (strncmp(p, words[w], strlen(words[w])) == 0)
+				return match_word(p + strlen(words[w]), s, w, names);
 		if (*p != *s)
 			return false;
 	}
 	return *s == '\0';
 }
 
-bool sm_pattern_match(const char *pattern, const char *path, char *name, size_t n)
+bool sm_pattern_match(const char *pattern, const char *path, struct sm_names *out)
 {
-	name[0] = '\0';
-	bool fits = match(pattern, path, name, n, 0);
-	if (!fits)
-		name[0] = '\0';
-	return fits;
+	char *const names[WORDS] = {out->name, out->patient};
+	*out = (struct sm_names){0};
+	return match(pattern, path, names);
 }
 
 /* One file that one source took. */
 struct hit {
-	char name[NAME_SIZE];
+	struct sm_names is;
 	size_t source, path;
 };
 
@@ -60,8 +69,8 @@ struct hits {
 	size_t n, room;
 };
 
-static enum sm_status add_hit(struct hits *hits, const char *name, size_t source, size_t path,
-			      struct sm_err *err)
+static enum sm_status add_hit(struct hits *hits, const struct sm_names *is, size_t source,
+			      size_t path, struct sm_err *err)
 {
 	if (hits->n == hits->room) {
 		size_t room = hits->room ? hits->room * 2 : 64;
@@ -71,16 +80,14 @@ static enum sm_status add_hit(struct hits *hits, const char *name, size_t source
 		hits->v = more;
 		hits->room = room;
 	}
-	struct hit *h = &hits->v[hits->n++];
-	*h = (struct hit){.source = source, .path = path};
-	snprintf(h->name, sizeof h->name, "%s", name);
+	hits->v[hits->n++] = (struct hit){.is = *is, .source = source, .path = path};
 	return SM_OK;
 }
 
 static int by_case(const void *a, const void *b)
 {
 	const struct hit *x = a, *y = b;
-	int c = strcmp(x->name, y->name);
+	int c = strcmp(x->is.name, y->is.name);
 	if (c)
 		return c;
 	if (x->source != y->source)
@@ -102,7 +109,7 @@ static size_t count_names(const struct hits *hits)
 {
 	size_t names = 0;
 	for (size_t i = 0; i < hits->n; i++)
-		names += !i || strcmp(hits->v[i].name, hits->v[i - 1].name) != 0;
+		names += !i || strcmp(hits->v[i].is.name, hits->v[i - 1].is.name) != 0;
 	return names;
 }
 
@@ -111,7 +118,7 @@ static enum sm_status settle_nameless(struct hits *hits, const struct sm_source 
 				      struct sm_err *err)
 {
 	size_t nameless = 0, names;
-	while (nameless < hits->n && !*hits->v[nameless].name)
+	while (nameless < hits->n && !*hits->v[nameless].is.name)
 		nameless++; /* sorted first */
 	names = count_names(hits) - (nameless > 0);
 	if (!nameless)
@@ -123,9 +130,52 @@ static enum sm_status settle_nameless(struct hits *hits, const struct sm_source 
 			"allowed only with exactly one case; %zu were found",
 			sources[hits->v[0].source].pattern, sources[hits->v[0].source].role, names);
 	for (size_t i = 0; i < nameless; i++)
-		memcpy(hits->v[i].name, hits->v[nameless].name, NAME_SIZE);
+		memcpy(hits->v[i].is.name, hits->v[nameless].is.name, NAME_SIZE);
 	qsort(hits->v, hits->n, sizeof *hits->v, by_case);
 	return SM_OK;
+}
+
+/* The part of BraTS-GLI-00005-001 before the time point; 0 when the name is not of that form. */
+static size_t brats_patient(const char *name)
+{
+	const char *p = name + 6;
+	if (strncmp(name, "BraTS-", 6) != 0)
+		return 0;
+	for (int part = 0; part < 2; part++, p++) { /* collection, patient */
+		size_t n = 0;
+		while (isalnum((unsigned char)p[n]))
+			n++;
+		p += n;
+		if (!n || *p != '-')
+			return 0;
+	}
+	size_t digits = strspn(p, "0123456789");
+	return digits && !p[digits] ? (size_t)(p - name) - 1 : 0;
+}
+
+/* Follow-up scans of one patient must not look like several patients: split would put them into
+ * different folds. */
+static bool fill_patient(struct sm_raw_cases *list, struct sm_raw_case *c, const struct hit *hit,
+			 size_t n)
+{
+	const char *named = NULL;
+	size_t part = brats_patient(hit->is.name);
+	for (size_t i = 0; i < n; i++) {
+		const char *here = hit[i].is.patient;
+		if (named && *here && strcmp(named, here) != 0 && !c->problem)
+			c->problem = sm_arena_strf(&list->arena,
+						   "case %s: its files name the patients %s and "
+						   "%s, allowed is one",
+						   c->key, named, here);
+		named = *here ? here : named;
+	}
+	if (named)
+		c->patient = key_of(&list->arena, named);
+	else if (part)
+		c->patient = sm_arena_strf(&list->arena, "%.*s", (int)part, hit->is.name);
+	else
+		c->patient = c->key;
+	return c->patient;
 }
 
 /* Fills one case from hits[0..n), which share its name; sources missing here become its problem. */
@@ -134,8 +184,8 @@ static bool fill_case(struct sm_raw_cases *list, struct sm_raw_case *c, const st
 		      const struct sm_paths *paths)
 {
 	c->file = sm_arena_alloc(&list->arena, (source_count + 1) * sizeof *c->file);
-	c->key = key_of(&list->arena, hit->name);
-	if (!c->file || !c->key)
+	c->key = key_of(&list->arena, hit->is.name);
+	if (!c->file || !c->key || !fill_patient(list, c, hit, n))
 		return false;
 	for (size_t s = 0; s < source_count; s++) {
 		const struct hit *first = NULL;
@@ -173,7 +223,7 @@ static enum sm_status group(const struct hits *hits, const struct sm_source *sou
 	out->v = sm_arena_alloc(&out->arena, (names + 1) * sizeof *out->v);
 	for (size_t i = 0; out->v && i < hits->n;) {
 		size_t run = 1;
-		while (i + run < hits->n && strcmp(hits->v[i + run].name, hits->v[i].name) == 0)
+		while (i + run < hits->n && strcmp(hits->v[i + run].is.name, hits->v[i].is.name) == 0)
 			run++;
 		if (!fill_case(out, &out->v[out->n++], hits->v + i, run, sources, n, paths))
 			return SM_FAIL(err, SM_BUDGET, "ingest: out of memory for %zu cases",
@@ -200,11 +250,18 @@ enum sm_status sm_raw_cases_find(const struct sm_paths *paths, const struct sm_s
 	*out = (struct sm_raw_cases){0};
 	struct hits hits = {0};
 	enum sm_status st = SM_OK;
-	char name[NAME_SIZE];
-	for (size_t s = 0; s < n; s++)
+	struct sm_names is;
+	for (size_t s = 0; s < n; s++) {
+		const char *pattern = sources[s].pattern;
+		if (strstr(pattern, words[1]) && !strstr(pattern, words[0]))
+			SM_GOTO(st, SM_FAIL(err, SM_USAGE,
+					    "ingest.sources: the pattern '%s' of role %s has "
+					    "{patient} without {case}, allowed is beside it",
+					    pattern, sources[s].role));
 		for (size_t i = 0; i < paths->count; i++)
-			if (sm_pattern_match(sources[s].pattern, paths->path[i], name, sizeof name))
-				SM_GOTO(st, add_hit(&hits, name, s, i, err));
+			if (sm_pattern_match(pattern, paths->path[i], &is))
+				SM_GOTO(st, add_hit(&hits, &is, s, i, err));
+	}
 	if (hits.n)
 		qsort(hits.v, hits.n, sizeof *hits.v, by_case);
 	SM_GOTO(st, settle_nameless(&hits, sources, err));
@@ -244,13 +301,13 @@ static const char *tail(const char *path)
 static enum sm_status brats_hits(const struct sm_paths *paths, struct hits *hits,
 				 struct sm_err *err)
 {
-	char name[NAME_SIZE];
+	struct sm_names is;
 	for (size_t i = 0; i < paths->count; i++)
 		for (size_t s = 0; s < BRATS_ROLES; s++)
 			for (int k = 0; k < 2; k++)
 				if (sm_pattern_match(brats_roles[s].pattern[k],
-						     tail(paths->path[i]), name, sizeof name))
-					SM_TRY(add_hit(hits, name, s, i, err));
+						     tail(paths->path[i]), &is))
+					SM_TRY(add_hit(hits, &is, s, i, err));
 	if (hits->n)
 		qsort(hits->v, hits->n, sizeof *hits->v, by_case);
 	return SM_OK;
@@ -264,9 +321,9 @@ static const char *stray_label(const struct sm_raw_case *c, const struct sm_path
 	size_t folder = slash ? (size_t)(slash - known) + 1 : 0, n = 0;
 	for (size_t i = 0; i < paths->count; i++) {
 		const char *p = paths->path[i];
-		char name[NAME_SIZE];
+		struct sm_names is;
 		if (strncmp(p, known, folder) != 0 ||
-		    !sm_pattern_match("*Segm.nii*", p + folder, name, sizeof name))
+		    !sm_pattern_match("*Segm.nii*", p + folder, &is))
 			continue;
 		found = p;
 		n++;

@@ -149,6 +149,11 @@ static void warn(const struct sm_series *s, const struct sm_series_volume *v, st
 		sm_item_warn(item,
 			     "one slice: its depth of %.4g mm is the header's, not a distance",
 			     k->gap_typical);
+	if (s->notes >> SM_VERDICT_NO_RESCALE & 1)
+		sm_item_warn(item,
+			     "%s: CT without RescaleSlope and RescaleIntercept: the numbers have no "
+			     "known unit, they are not called HU",
+			     sm_verdict_code(SM_VERDICT_NO_RESCALE));
 	if (s->parts > 1)
 		sm_item_warn(item, "the series holds %u stacks of slices; this is number %u",
 			     s->parts, s->part);

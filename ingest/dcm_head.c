@@ -64,6 +64,7 @@ static const struct {
 	[SM_VERDICT_UNEVEN] = {"uneven", false},
 	[SM_VERDICT_CROOKED] = {"crooked", false},
 	[SM_VERDICT_TILT] = {"tilt", false},
+	[SM_VERDICT_NO_RESCALE] = {"no_rescale", false},
 };
 
 const char *sm_verdict_code(enum sm_verdict verdict)
@@ -282,7 +283,7 @@ static void read_pixel_module(struct sm_dicom *dcm, struct sm_dcm_head *h)
 		      h->bits_stored - 1, h->bits_allocated - 1);
 }
 
-static double dot(const double a[3], const double b[3])
+double sm_dot3(const double a[3], const double b[3])
 {
 	return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 }
@@ -297,9 +298,9 @@ static void read_place(struct sm_dicom *dcm, struct sm_dcm_head *h)
 		h->has_spacing = true;
 	}
 	if (numbers(dcm, ORIENTATION, v, 6)) {
-		double la = sqrt(dot(v, v)), ld = sqrt(dot(v + 3, v + 3));
+		double la = sqrt(sm_dot3(v, v)), ld = sqrt(sm_dot3(v + 3, v + 3));
 		bool unit = fabs(la - 1) < 0.01 && fabs(ld - 1) < 0.01;
-		if (unit && fabs(dot(v, v + 3)) < 0.01 * la * ld) {
+		if (unit && fabs(sm_dot3(v, v + 3)) < 0.01 * la * ld) {
 			for (int i = 0; i < 3; i++) {
 				h->across[i] = v[i] / la;
 				h->down[i] = v[3 + i] / ld;
@@ -328,22 +329,28 @@ static void judge_place(struct sm_dcm_head *h)
 		      "ImagePositionPatient is missing or is not three numbers of mm");
 }
 
+/* One of the two elements; false when it is absent. An empty one says nothing about the numbers and
+ * is as wrong as a word. */
+static bool read_factor(struct sm_dicom *dcm, struct sm_dcm_head *h, uint32_t tag, const char *name,
+			double *out)
+{
+	double value;
+	if (!sm_dicom_has(dcm, tag))
+		return false;
+	if (numbers(dcm, tag, &value, 1))
+		*out = value;
+	else
+		judge(h, SM_VERDICT_BAD_RESCALE, "%s is there but is not one number", name);
+	return true;
+}
+
 static void read_rescale(struct sm_dicom *dcm, struct sm_dcm_head *h)
 {
 	h->slope = 1;
 	h->intercept = 0;
-	if (sm_dicom_has(dcm, SLOPE) && !numbers(dcm, SLOPE, &h->slope, 1)) {
-		char text[64];
-		h->slope = 1;
-		if (sm_dicom_text(dcm, SLOPE, text, sizeof text))
-			judge(h, SM_VERDICT_BAD_RESCALE, "RescaleSlope is not one number");
-	}
-	if (sm_dicom_has(dcm, INTERCEPT) && !numbers(dcm, INTERCEPT, &h->intercept, 1)) {
-		char text[64];
-		h->intercept = 0;
-		if (sm_dicom_text(dcm, INTERCEPT, text, sizeof text))
-			judge(h, SM_VERDICT_BAD_RESCALE, "RescaleIntercept is not one number");
-	}
+	bool slope = read_factor(dcm, h, SLOPE, "RescaleSlope", &h->slope);
+	bool intercept = read_factor(dcm, h, INTERCEPT, "RescaleIntercept", &h->intercept);
+	h->has_rescale = slope || intercept;
 	if (h->slope == 0)
 		judge(h, SM_VERDICT_BAD_RESCALE, "RescaleSlope is 0, allowed is any other number");
 }

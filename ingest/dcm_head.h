@@ -38,6 +38,7 @@ enum sm_verdict {
 	SM_VERDICT_UNEVEN,
 	SM_VERDICT_CROOKED,
 	SM_VERDICT_TILT,
+	SM_VERDICT_NO_RESCALE,
 	SM_VERDICT_COUNT
 };
 
@@ -63,6 +64,7 @@ struct sm_dcm_head {
 	double thickness, slice_step; /* SliceThickness, SpacingBetweenSlices; 0 = absent */
 	double echo_time;             /* ms; 0 = absent */
 	double slope, intercept;      /* 1 and 0 when absent */
+	bool has_rescale;             /* RescaleSlope or RescaleIntercept is there */
 	long instance, acquisition;
 	enum sm_verdict verdict; /* what this one object says; SM_VERDICT_OK = a usable slice */
 	char why[200];           /* the element, the value found, the value allowed; no full stop */
@@ -77,6 +79,8 @@ const char *sm_verdict_code(enum sm_verdict verdict);
 /* True for things that are no scan at all (reports, plans, localisers): they are listed, and do not
  * count as rejected scans. */
 bool sm_verdict_is_skip(enum sm_verdict verdict);
+
+double sm_dot3(const double a[3], const double b[3]);
 
 /* Parses n numbers out of text joined by '\'; false unless there are exactly n finite ones (n < 0:
  * at least -n). Decimal points only, whatever the locale. */

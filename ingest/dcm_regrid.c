@@ -28,11 +28,6 @@ struct regrid {
 	size_t *filled; /* by new slice */
 };
 
-static double dot(const double a[3], const double b[3])
-{
-	return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
-
 /* Value of an old slice at a fractional pixel; false outside. */
 static bool sample(const struct regrid *r, size_t k, double x, double y, double *out)
 {
@@ -91,9 +86,9 @@ static void lay_out(struct regrid *r, const struct sm_stack *stack,
 		double d[3];
 		for (int a = 0; a < 3; a++)
 			d[a] = heads[k]->position[a] - stack->origin[a];
-		r->along[k] = dot(d, stack->normal);
-		r->shift[2 * k] = dot(d, stack->across) / stack->spacing[0];
-		r->shift[2 * k + 1] = dot(d, stack->down) / stack->spacing[1];
+		r->along[k] = sm_dot3(d, stack->normal);
+		r->shift[2 * k] = sm_dot3(d, stack->across) / stack->spacing[0];
+		r->shift[2 * k + 1] = sm_dot3(d, stack->down) / stack->spacing[1];
 		for (int a = 0; a < 2; a++) {
 			double t = r->shift[2 * k + a];
 			lo[a] = t < lo[a] ? t : lo[a];

@@ -7,14 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static double dot(const double a[3], const double b[3])
-{
-	return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
-
 static double length(const double a[3])
 {
-	return sqrt(dot(a, a));
+	return sqrt(sm_dot3(a, a));
 }
 
 void sm_series_judge(struct sm_series *series, enum sm_verdict verdict, const char *fmt, ...)
@@ -36,7 +31,7 @@ bool sm_verdict_can_regrid(enum sm_verdict verdict)
 
 double sm_stack_along(const struct sm_stack *stack, const struct sm_dcm_head *head)
 {
-	return dot(stack->normal, head->position);
+	return sm_dot3(stack->normal, head->position);
 }
 
 void sm_stack_affine(const struct sm_stack *stack, double affine[4][4])
@@ -64,7 +59,7 @@ struct slot {
 static int by_place(const void *a, const void *b)
 {
 	const struct slot *x = a, *y = b;
-	/* Places within SM_SAME_MM of each other are not told apart here: ties go on below. */
+	/* Exact, because a tolerance would be no order: only equal places go on to the ties below. */
 	if (x->along != y->along)
 		return x->along < y->along ? -1 : 1;
 	if (x->head->acquisition != y->head->acquisition)
@@ -152,10 +147,10 @@ static void measure_line(const struct sm_stack *k, const struct slot *slot, size
 {
 	*along = *aside = 0;
 	for (size_t i = 0; i < n; i++) {
-		double d[3], t = dot(k->normal, k->step), off;
+		double d[3], t = sm_dot3(k->normal, k->step), off;
 		for (int r = 0; r < 3; r++)
 			d[r] = slot[i].head->position[r] - k->origin[r];
-		double s = dot(k->normal, d);
+		double s = sm_dot3(k->normal, d);
 		off = fabs(s - (double)i * t);
 		*along = off > *along ? off : *along;
 		for (int r = 0; r < 3; r++)
@@ -206,7 +201,7 @@ static void judge_spacing(struct sm_series *s, const struct slot *slot, double *
 static void note_tilt(struct sm_series *s, const struct slot *slot)
 {
 	struct sm_stack *k = &s->stack;
-	double along = dot(k->normal, k->step), total = slot[s->n - 1].along - slot[0].along;
+	double along = sm_dot3(k->normal, k->step), total = slot[s->n - 1].along - slot[0].along;
 	double side[3];
 	for (int r = 0; r < 3; r++)
 		side[r] = k->step[r] - along * k->normal[r];
@@ -285,6 +280,8 @@ enum sm_status sm_series_order(struct sm_series *s, const struct sm_dcm_head *he
 		set_axes(&s->stack, first);
 		for (size_t i = 0; i < s->n; i++) {
 			const struct sm_dcm_head *h = &heads[s->head[i]];
+			if (strcmp(h->modality, "CT") == 0 && !h->has_rescale)
+				s->notes |= 1u << SM_VERDICT_NO_RESCALE;
 			slot[i] = (struct slot){sm_stack_along(&s->stack, h), h, s->head[i]};
 		}
 		order(s, slot, gap);

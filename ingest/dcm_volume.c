@@ -75,7 +75,8 @@ static enum sm_status stored_type(const struct work *w, enum sm_dtype *type, str
 
 static enum sm_meaning meaning_of(const struct sm_dcm_head *h)
 {
-	if (strcmp(h->modality, "CT") == 0 &&
+	/* Without rescale elements nothing says that a CT's stored numbers are HU. */
+	if (strcmp(h->modality, "CT") == 0 && h->has_rescale &&
 	    (!*h->rescale_type || strcmp(h->rescale_type, "HU") == 0))
 		return SM_MEANING_HU;
 	if (strcmp(h->modality, "PT") == 0 && strcmp(h->units, "BQML") == 0)
@@ -156,7 +157,9 @@ static enum sm_status one_slice(void *ctx, size_t k, struct sm_err *err)
 		finish_slice(w, k, numbers, n);
 	} else {
 		sm_file_alias(w->salt, path, alias);
-		sm_err_prefix(err, "file-%s (slice %zu)", alias, k);
+		/* Which slice finds the budget used up depends on the threads: it is not named. */
+		if (st != SM_BUDGET)
+			sm_err_prefix(err, "file-%s (slice %zu)", alias, k);
 	}
 	sm_free(numbers);
 	free(full);
@@ -168,7 +171,7 @@ static bool whole(double v)
 	return fabs(v) < 1e9 && floor(v) == v;
 }
 
-/* Whole-number rescale of stored 8- or 16-bit numbers in place, when every result fits int16. */
+/* Whole-number rescale of stored 16-bit numbers in place, when every result fits int16. */
 static bool apply_exact(struct work *w)
 {
 	struct sm_vol *vol = &w->out->vol;
@@ -228,7 +231,7 @@ static enum sm_status prepare(struct work *w, struct sm_err *err)
 		if (meaning_of(h) != meaning)
 			return SM_FAIL(err, SM_INPUT,
 				       "slices differ in what their numbers mean "
-				       "(RescaleType or Units); allowed is one meaning");
+				       "(rescale, RescaleType or Units); allowed is one meaning");
 	}
 	if (!w->per_slice)
 		SM_TRY(stored_type(w, &type, err));

@@ -30,7 +30,7 @@ static enum sm_status describe_case(const struct sm_raw_case *c, struct sm_item 
 				    struct sm_err *err)
 {
 	json_t *files = json_object();
-	json_object_set_new(item->record, "patient", json_string(c->key));
+	json_object_set_new(item->record, "patient", json_string(c->patient));
 	for (size_t i = 0; i < c->n; i++)
 		json_object_set_new(files, c->file[i].role, json_string_nocheck(c->file[i].path));
 	json_object_set_new(item->record, "files", files);
@@ -41,6 +41,12 @@ static enum sm_status describe_case(const struct sm_raw_case *c, struct sm_item 
 		json_object_set_new(item->record, "verdict_reason",
 				    json_string_nocheck(c->problem));
 	return files ? SM_OK : SM_FAIL(err, SM_BUDGET, "index: out of memory");
+}
+
+static enum sm_status inputs(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
+{
+	const struct sm_raw *raw = ctx;
+	return sm_raw_listing(raw, &raw->item[i], true, item, err);
 }
 
 static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
@@ -81,7 +87,7 @@ static void print_table(const struct sm_raw *raw)
 			print_series(raw, it);
 		} else if (it->kind == SM_RAW_CASE) {
 			const struct sm_raw_case *c = &raw->cases.v[it->at];
-			printf("%-24s %-14.14s %-8s %-16zu %-22s %s%s\n", it->key, it->key, "case",
+			printf("%-24s %-14.14s %-8s %-16zu %-22s %s%s\n", it->key, c->patient, "case",
 			       c->n, "-", c->problem ? "incomplete: " : "ok",
 			       c->problem ? c->problem : "");
 		} else {
@@ -132,7 +138,7 @@ static enum sm_status run_index(struct sm_run *run, struct sm_err *err)
 				: find(run, o, err);
 	SM_TRY(sm_raw_open(run, m->ingest, o->salt_file, &raw, err));
 	struct sm_items items = {
-		.count = raw.n, .noun = "items", .ctx = &raw, .key = key_of, .work = work};
+		.count = raw.n, .noun = "items", .ctx = &raw, .key = key_of, .inputs = inputs, .work = work};
 	enum sm_status st = sm_run_items(run, &items, err);
 	if (st == SM_OK)
 		print_table(&raw);
@@ -149,7 +155,8 @@ static const struct sm_stage stage = {
 		   "ledger\n"
 		   "that ingest can check against. Patients, UIDs and DICOM file names appear as "
 		   "salted\n"
-		   "hashes. Example: scanmill index --in raw --out work/index --salt-file salt",
+		   "hashes. NIfTI files that no case takes are counted in a warning.\n"
+		   "Example: scanmill index --in raw --out work/index --salt-file salt",
 	.version = 1,
 	.needs = SM_NEEDS_IN,
 	.options = &option_set,

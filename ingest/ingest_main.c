@@ -69,6 +69,8 @@ static enum sm_status inputs(void *ctx, size_t i, struct sm_item *item, struct s
 	const struct sm_raw *raw = ((struct sm_convert *)ctx)->raw;
 	const struct sm_raw_item *it = &raw->item[i];
 	char hex[65];
+	/* What the record says beyond the content of its own files: copies left out, other parts. */
+	SM_TRY(sm_raw_listing(raw, it, false, item, err));
 	if (it->kind == SM_RAW_SERIES) {
 		SM_TRY(series_hash(raw, &raw->scan.list.series[it->at], item->run->in, hex, err));
 		return sm_item_input(item, "series", it->key, hex, err);

@@ -112,7 +112,7 @@ enum sm_status sm_convert_case(const struct sm_convert *c, const struct sm_raw_c
 {
 	struct sm_vol grid = {0};
 	enum sm_status st = SM_OK;
-	json_object_set_new(item->record, "patient", json_string(found->key));
+	json_object_set_new(item->record, "patient", json_string(found->patient));
 	if (found->problem)
 		return SM_FAIL(err, SM_INPUT, "%s", found->problem);
 	if (found->warning)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/file.h"
 #include "core/stage.h"
@@ -13,6 +14,8 @@
 #include "manifests/schema.h"
 
 #define FACTS_NAME "phantom.json"
+/* Holds the settings while the cohort is unfinished; no stage looks at .partial files. */
+#define MARK_NAME ".phantom.partial"
 
 /* The manifest's section, with what stands on the command line over it. */
 static struct sm_phantom_section resolve(const struct sm_run *run)
@@ -43,29 +46,53 @@ static json_t *settings_of(const struct sm_run *run, const struct sm_phantom_sec
 	return settings;
 }
 
-/* A folder with another cohort in it is refused: their cases would mix. */
-static enum sm_status check_folder(const char *path, const json_t *settings, struct sm_err *err)
+/* The settings in a file of an earlier run; NULL when it is not there or cannot be read. */
+static json_t *settings_in(const char *path)
 {
-	if (!sm_file_exists(path))
-		return SM_OK;
-	json_t *old = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
-	bool same = json_equal(json_object_get(old, "settings"), settings);
-	json_decref(old);
-	if (!same)
-		return SM_FAIL(err, SM_USAGE,
-			       "%s: belongs to a cohort with other settings, allowed is "
-			       "an empty folder or the same cohort again",
-			       path);
-	return SM_OK;
+	json_t *all = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+	json_t *settings = json_incref(json_object_get(all, "settings"));
+	json_decref(all);
+	return settings;
 }
 
+/* A folder with anything in it but the same cohort, finished or not, is refused: cases would mix. */
+static enum sm_status check_folder(const char *dir, const char *facts, const char *mark,
+				   const json_t *settings, struct sm_err *err)
+{
+	const char *found = sm_file_exists(facts)  ? facts
+			    : sm_file_exists(mark) ? mark
+						   : NULL;
+	if (found) {
+		json_t *old = settings_in(found);
+		bool same = json_equal(old, settings);
+		json_decref(old);
+		return same ? SM_OK
+			    : SM_FAIL(err, SM_USAGE,
+				      "%s: belongs to a cohort with other settings, allowed is "
+				      "an empty folder or the same cohort again",
+				      found);
+	}
+	struct sm_paths paths = {0};
+	if (sm_is_dir(dir))
+		SM_TRY(sm_walk(dir, &paths, err));
+	size_t n = paths.count;
+	sm_paths_clear(&paths);
+	return n == 0 ? SM_OK
+		      : SM_FAIL(err, SM_USAGE,
+				"%s: holds %zu files but no " FACTS_NAME ", allowed is an empty "
+				"folder or the same cohort again",
+				dir, n);
+}
+
+/* cases is NULL in the mark of an unfinished cohort. */
 static enum sm_status write_facts(const char *path, const json_t *settings, json_t *cases,
 				  struct sm_err *err)
 {
 	json_t *all = json_object();
 	json_object_set_new(all, "schema", json_integer(1));
 	json_object_set(all, "settings", (json_t *)settings);
-	json_object_set(all, "cases", cases);
+	if (cases)
+		json_object_set(all, "cases", cases);
 	char *text = json_dumps(all, JSON_INDENT(1) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
 	json_decref(all);
 	if (!text)
@@ -89,6 +116,26 @@ static void print_table(const json_t *cases)
 	}
 }
 
+/* The mark stands from before the first case until all is there: a killed run leaves it, so that
+ * only the same cohort is made to an end. */
+static enum sm_status make(const struct sm_phantom *p, int kind, const char *dir, const char *facts,
+			   const char *mark, const json_t *settings, struct sm_err *err)
+{
+	json_t *cases = NULL;
+	enum sm_status st = write_facts(mark, settings, NULL, err);
+	if (st == SM_OK)
+		st = kind == SM_PHANTOM_BRATS ? sm_phantom_brats(p, dir, &cases, err)
+					      : sm_phantom_ct(p, dir, &cases, err);
+	if (st == SM_OK)
+		st = write_facts(facts, settings, cases, err);
+	if (st == SM_OK && unlink(mark) != 0)
+		st = SM_FAIL(err, SM_IO, "%s: cannot be removed", mark);
+	if (st == SM_OK)
+		print_table(cases);
+	json_decref(cases);
+	return st;
+}
+
 static enum sm_status run_phantom(struct sm_run *run, struct sm_err *err)
 {
 	struct sm_phantom_section s = resolve(run);
@@ -105,35 +152,25 @@ static enum sm_status run_phantom(struct sm_run *run, struct sm_err *err)
 		.mem = &run->mem,
 		.log = &run->log,
 	};
-	json_t *settings = NULL, *facts = NULL;
+	json_t *settings = NULL;
 	enum sm_status st = SM_OK;
-	char *path = sm_path_join(run->out, FACTS_NAME);
-	if (!path)
-		return SM_FAIL(err, SM_BUDGET, "phantom: out of memory");
-	if (s.kind == SM_PHANTOM_BRATS && s.defect != SM_DEFECT_NONE) {
-		st = SM_FAIL(err, SM_USAGE,
-			     "--defect: allowed with kind brats is only none, "
-			     "defects belong to kind ct_head");
-		goto out;
-	}
+	char *facts = sm_path_join(run->out, FACTS_NAME), *mark = sm_path_join(run->out, MARK_NAME);
+	if (!facts || !mark)
+		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "phantom: out of memory"));
+	if (s.kind == SM_PHANTOM_BRATS && s.defect != SM_DEFECT_NONE)
+		SM_GOTO(st, SM_FAIL(err, SM_USAGE,
+				    "--defect: allowed with kind brats is only none, "
+				    "defects belong to kind ct_head"));
 	settings = settings_of(run, &s);
-	SM_GOTO(st, check_folder(path, settings, err));
-	if (run->dry_run) {
+	SM_GOTO(st, check_folder(run->out, facts, mark, settings, err));
+	if (run->dry_run)
 		sm_info(&run->log, NULL, "%lld cases would be made", (long long)p.cases);
-		goto out;
-	}
-	if (s.kind == SM_PHANTOM_BRATS)
-		st = sm_phantom_brats(&p, run->out, &facts, err);
 	else
-		st = sm_phantom_ct(&p, run->out, &facts, err);
-	if (st == SM_OK)
-		st = write_facts(path, settings, facts, err);
-	if (st == SM_OK)
-		print_table(facts);
+		st = make(&p, s.kind, run->out, facts, mark, settings, err);
 out:
-	json_decref(facts);
 	json_decref(settings);
-	free(path);
+	free(facts);
+	free(mark);
 	return st;
 }
 
@@ -146,6 +183,7 @@ static const struct sm_stage stage = {
 		"Writes --out/BraTS20_Training_NNN/ (kind brats: flair, t1, t1ce, t2, seg as .nii.gz)\n"
 		"or --out/CT_NNN/ (kind ct_head: a DICOM series, one file a slice), and\n"
 		"--out/phantom.json with the volumes of every region. --seed decides all that is random.\n"
+		"The folder must be empty or hold the same cohort, finished or not.\n"
 		"\n"
 		"  scanmill phantom --out raw --cases 12 --size 64,64,32\n"
 		"  scanmill phantom --out ct --kind ct_head --cases 1 --size 256,256,40 --spacing 1,1,4",

@@ -2,10 +2,14 @@
 #include "ingest/raw.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/hash.h"
 #include "ingest/dcm_pixels.h"
+
+#define LISTING_PEEK 4096
 
 static int by_key(const void *a, const void *b)
 {
@@ -98,6 +102,15 @@ static enum sm_status nothing_found(const struct sm_run *run,
 			       : "DICOM files, BraTS folders, NIfTI files");
 }
 
+/* NIfTI files of a walked tree that no case took. */
+static size_t nifti_left(const struct sm_raw *raw)
+{
+	size_t taken = 0, all = raw->scan.count[SM_FILE_NIFTI];
+	for (size_t i = 0; i < raw->cases.n; i++)
+		taken += raw->cases.v[i].n;
+	return all > taken ? all - taken : 0;
+}
+
 enum sm_status sm_raw_open(struct sm_run *run, const struct sm_ingest_section *section,
 			   const char *salt_file, struct sm_raw *out, struct sm_err *err)
 {
@@ -112,6 +125,16 @@ enum sm_status sm_raw_open(struct sm_run *run, const struct sm_ingest_section *s
 	if (st != SM_OK) {
 		sm_raw_clear(out);
 		return st;
+	}
+	out->nifti_left = nifti_left(out);
+	if (out->nifti_left) {
+		/* Their names may be a person's: a count is all that leaves. */
+		sm_warn(&run->log, NULL,
+			"%zu NIfTI files belong to no series and no case and are left out "
+			"(ingest.layout: files takes NIfTI files by patterns)",
+			out->nifti_left);
+		json_object_set_new(run->ledger.header, "nifti_left_out",
+				    json_integer((json_int_t)out->nifti_left));
 	}
 	if (out->cases.n && out->cases.unmatched && !out->scan.dicom_count)
 		sm_info(&run->log, NULL, "%zu files belong to no case", out->cases.unmatched);
@@ -183,4 +206,113 @@ void sm_raw_describe_series(const struct sm_raw *raw, size_t series, json_t *rec
 		json_object_set_new(record, "copies", json_integer((json_int_t)s->copies));
 	if (h->has_pixels_size)
 		describe_stack(s, h, record);
+}
+
+static void add_text(struct sm_sha256 *sum, const char *text)
+{
+	sm_sha256_add(sum, text, strlen(text) + 1);
+}
+
+static void add_number(struct sm_sha256 *sum, double v)
+{
+	char text[32];
+	snprintf(text, sizeof text, "%.17g", v);
+	add_text(sum, text);
+}
+
+static void add_head(struct sm_sha256 *sum, const struct sm_dcm_head *h)
+{
+	const double whole[] = {h->rows,      h->columns,     h->bits_allocated, h->bits_stored,
+				h->high_bit,  h->is_signed,   h->inverted,       (double)h->instance,
+				h->slope,     h->intercept,   h->has_rescale,    (double)h->acquisition,
+				h->thickness, h->slice_step,  h->echo_time,      h->spacing[0],
+				h->spacing[1]};
+	const char *const text[] = {h->sop,      h->series,   h->study,        h->patient, h->frame_of_reference,
+				    h->modality, h->syntax,   h->rescale_type, h->units,   h->image_kind,
+				    h->why};
+	for (size_t i = 0; i < sizeof text / sizeof *text; i++)
+		add_text(sum, text[i]);
+	for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+		add_number(sum, whole[i]);
+	for (int a = 0; a < 3; a++) {
+		add_number(sum, h->position[a]);
+		add_number(sum, h->across[a]);
+		add_number(sum, h->down[a]);
+	}
+}
+
+static enum sm_status add_series(struct sm_sha256 *sum, const struct sm_raw *raw, size_t series,
+				 struct sm_err *err)
+{
+	const struct sm_series *s = &raw->scan.list.series[series];
+	json_t *record = json_object();
+	if (record)
+		sm_raw_describe_series(raw, series, record);
+	char *line = sm_json_line(record);
+	json_decref(record);
+	if (!line)
+		return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
+	add_text(sum, line);
+	free(line);
+	add_number(sum, (double)s->copies);
+	add_number(sum, s->part);
+	add_number(sum, s->parts);
+	add_number(sum, s->notes);
+	for (size_t k = 0; k < s->n; k++)
+		add_head(sum, &raw->scan.head[s->head[k]]);
+	return SM_OK;
+}
+
+/* Size and first bytes; a file that cannot be read counts as such. */
+static enum sm_status add_file(struct sm_sha256 *sum, const char *root, const char *path,
+			       struct sm_err *err)
+{
+	char *full = sm_path_join(root, path), bytes[LISTING_PEEK];
+	if (!full)
+		return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
+	FILE *f = fopen(full, "rb");
+	free(full);
+	if (!f) {
+		add_text(sum, "unreadable");
+		return SM_OK;
+	}
+	sm_sha256_add(sum, bytes, fread(bytes, 1, sizeof bytes, f));
+	add_number(sum, fseeko(f, 0, SEEK_END) == 0 ? (double)ftello(f) : -1);
+	fclose(f);
+	return SM_OK;
+}
+
+static enum sm_status add_case(struct sm_sha256 *sum, const struct sm_raw_case *c, const char *root,
+			       struct sm_err *err)
+{
+	add_text(sum, c->patient);
+	add_text(sum, c->problem ? c->problem : "");
+	add_text(sum, c->warning ? c->warning : "");
+	for (size_t k = 0; k < c->n; k++) {
+		add_text(sum, c->file[k].role);
+		add_text(sum, c->file[k].path);
+		if (root)
+			SM_TRY(add_file(sum, root, c->file[k].path, err));
+	}
+	return SM_OK;
+}
+
+enum sm_status sm_raw_listing(const struct sm_raw *raw, const struct sm_raw_item *it, bool heads,
+			      struct sm_item *item, struct sm_err *err)
+{
+	char hex[65], salted[65];
+	struct sm_sha256 *sum = sm_sha256_begin();
+	enum sm_status st = SM_OK;
+	if (!sum)
+		return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
+	if (it->kind == SM_RAW_SERIES)
+		st = add_series(sum, raw, it->at, err);
+	else if (it->kind == SM_RAW_CASE)
+		st = add_case(sum, &raw->cases.v[it->at], heads ? item->run->in : NULL, err);
+	else
+		add_text(sum, raw->scan.broken_why[it->at]);
+	sm_sha256_end(sum, hex);
+	/* A PatientID and UIDs are in it. */
+	sm_salt_hash(&raw->salt, hex, salted);
+	return st == SM_OK ? sm_item_input(item, "listing", it->key, salted, err) : st;
 }

@@ -25,6 +25,7 @@ struct sm_raw {
 	struct sm_paths paths;    /* of layouts brats and files */
 	struct sm_raw_item *item; /* sorted by key; owned */
 	size_t n;
+	size_t nifti_left; /* NIfTI files that no item takes, beside those of layouts brats and files */
 };
 
 /* Walks run->in by the manifest's ingest section: layout auto takes what there is (series, BraTS
@@ -37,5 +38,11 @@ void sm_raw_clear(struct sm_raw *raw);
 /* Puts what is known of a series into its record: modality, size, spacing, slice distances,
  * verdict. */
 void sm_raw_describe_series(const struct sm_raw *raw, size_t series, json_t *record);
+
+/* Declares, as an input of role "listing", all that an item's record takes from the tree's listing and
+ * headers: of a series the headers of its slices, its copies and its part of a series; of a case its
+ * files' names, with `heads` also their sizes and first bytes. Paths of DICOM files have no part in it. */
+enum sm_status sm_raw_listing(const struct sm_raw *raw, const struct sm_raw_item *it, bool heads,
+			      struct sm_item *item, struct sm_err *err);
 
 #endif

@@ -147,20 +147,24 @@ static enum sm_status look_at(void *ctx, size_t i, struct sm_err *err)
 	return st;
 }
 
+/* SHA-256 of the file behind a header. */
+static enum sm_status content(struct work *w, size_t head, char hex[65], struct sm_err *err)
+{
+	char *full = sm_path_join(w->root, sm_scan_path(w->scan, head));
+	enum sm_status st = full ? sm_sha256_file(full, hex, err)
+				 : SM_FAIL(err, SM_BUDGET, "index: out of memory");
+	free(full);
+	if (st == SM_IO) /* its sentence has the path, which may name a person */
+		return SM_FAIL(err, SM_IO, "a DICOM file vanished or cannot be read");
+	return st;
+}
+
 static enum sm_status same_file(void *ctx, size_t a, size_t b, bool *same, struct sm_err *err)
 {
 	struct work *w = ctx;
 	char hex[2][65];
-	size_t pair[2] = {a, b};
-	for (int k = 0; k < 2; k++) {
-		char *full = sm_path_join(w->root, sm_scan_path(w->scan, pair[k]));
-		enum sm_status st = full ? sm_sha256_file(full, hex[k], err)
-					 : SM_FAIL(err, SM_BUDGET, "index: out of memory");
-		free(full);
-		if (st == SM_IO) /* its sentence has the path, which may name a person */
-			return SM_FAIL(err, SM_IO, "a DICOM file vanished or cannot be read");
-		SM_TRY(st);
-	}
+	SM_TRY(content(w, a, hex[0], err));
+	SM_TRY(content(w, b, hex[1], err));
 	*same = strcmp(hex[0], hex[1]) == 0;
 	return SM_OK;
 }
@@ -198,9 +202,22 @@ static void lower(char *text)
 		*text = (char)tolower((unsigned char)*text);
 }
 
-/* Series without a UID (a file that is no picture, or misses it) are told apart by their file. */
-static enum sm_status name_series(struct sm_scan *s, const struct sm_salt *salt, struct sm_err *err)
+/* What the key of a series is made from: its UID. A series without one (its files are no pictures,
+ * or miss it) takes the content of its first file in its place, so that such series of several trees
+ * have several keys. */
+static enum sm_status name_of(struct work *w, const struct sm_series *series, char name[SM_UID_SIZE],
+			      struct sm_err *err)
 {
+	const char *uid = w->scan->head[series->head[0]].series;
+	if (!*uid)
+		return content(w, series->head[0], name, err);
+	snprintf(name, SM_UID_SIZE, "%s", uid);
+	return SM_OK;
+}
+
+static enum sm_status name_series(struct work *w, const struct sm_salt *salt, struct sm_err *err)
+{
+	struct sm_scan *s = w->scan;
 	size_t n = s->list.n;
 	s->series_key = sm_arena_alloc(&s->arena, (n + 1) * sizeof *s->series_key);
 	s->series_patient = sm_arena_alloc(&s->arena, (n + 1) * sizeof *s->series_patient);
@@ -209,10 +226,11 @@ static enum sm_status name_series(struct sm_scan *s, const struct sm_salt *salt,
 	for (size_t i = 0; i < n; i++) {
 		const struct sm_series *series = &s->list.series[i];
 		const struct sm_dcm_head *h = &s->head[series->head[0]];
-		char hex[65], kind[17];
+		char hex[65], kind[17], name[SM_UID_SIZE];
 		snprintf(kind, sizeof kind, "%s", h->modality);
 		lower(kind);
-		sm_salt_hash(salt, h->series, hex);
+		SM_TRY(name_of(w, series, name, err));
+		sm_salt_hash(salt, name, hex);
 		if (series->parts > 1)
 			s->series_key[i] =
 				sm_arena_strf(&s->arena, "%s-%.12s-%u", kind, hex, series->part);
@@ -222,10 +240,10 @@ static enum sm_status name_series(struct sm_scan *s, const struct sm_salt *salt,
 		 * never two persons under one key. */
 		const char *who[] = {h->patient, h->study, h->series, h->sop,
 				     sm_scan_path(s, series->head[0])};
-		size_t w = 0;
-		while (w + 1 < sizeof who / sizeof *who && !*who[w])
-			w++;
-		sm_salt_hash(salt, who[w], hex);
+		size_t k = 0;
+		while (k + 1 < sizeof who / sizeof *who && !*who[k])
+			k++;
+		sm_salt_hash(salt, who[k], hex);
 		s->series_patient[i] = sm_arena_strf(&s->arena, "p%.12s", hex);
 		if (!s->series_key[i] || !s->series_patient[i])
 			return SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu series", n);
@@ -249,7 +267,7 @@ static enum sm_status scan_walked(struct work *w, const struct sm_salt *salt, in
 	SM_TRY(st);
 	SM_TRY(collect(w, err));
 	SM_TRY(sm_series_group(s->head, s->dicom_count, same_file, w, &s->list, err));
-	return name_series(s, salt, err);
+	return name_series(w, salt, err);
 }
 
 enum sm_status sm_scan_tree(const char *root, const struct sm_salt *salt, int jobs,

@@ -33,7 +33,8 @@ const struct sm_fieldset sm_phantom_fieldset =
 static const struct sm_field source[] = {
 	{"role", SM_F_STRING, AT(sm_source, role), .required = true, .doc = "name of the modality"},
 	{"pattern", SM_F_STRING, AT(sm_source, pattern), .required = true,
-	 .doc = "path below RAW; {case} = case key, * = any text without a slash"},
+	 .doc = "path below RAW; {case} = case key, {patient} = patient, optional beside {case}; "
+		"* = any text without a slash"},
 	{"label", SM_F_BOOL, AT(sm_source, label), "false", .doc = "a label volume"},
 	{"optional", SM_F_BOOL, AT(sm_source, optional), "false", .doc = "a case may lack it"},
 };
@@ -95,20 +96,22 @@ static const struct sm_fieldset tile_set =
 static const struct sm_field slice[] = {
 	ONEOF(sm_slice_section, plane, "axial", "axial|coronal|sagittal", "anatomical plane"),
 	WHOLE(sm_slice_section, first, "0", 0, 1e6, "first slice index"),
-	WHOLE(sm_slice_section, last, "0", 0, 1e6, "last slice index; 0 = to the end"),
+	WHOLE(sm_slice_section, last, "-1", -1, 1e6, "last slice index; -1 = to the end"),
 	ONEOF(sm_slice_section, bits, "16", "8|16", "bits a pixel"),
 	{"window", SM_F_FLOATS, AT(sm_slice_section, window), .count = 2,
-	 .doc = "real values shown black and white; absent = the volume's range"},
+	 .doc = "real values shown black and white, low < high; absent = the volume's range"},
 };
 static const struct sm_fieldset slice_set =
 	SM_FIELDSET("slice", struct sm_slice_section, slice, "planes as pictures");
 
 static const struct sm_field train[] = {
-	{"model", SM_F_STRING, AT(sm_train_section, model), "unet3d", .doc = "network"},
+	/* The choices are the rows of the tables of train/, in order; test_schema compares them. */
+	ONEOF(sm_train_section, model, "unet3d", "unet3d", "network"),
 	REAL(sm_train_section, width, "1", 1.0 / 64, 8, "factor on every width of the network"),
 	WHOLE(sm_train_section, classes, "3", 1, 255, "foreground classes = outputs"),
-	{"loss", SM_F_STRING, AT(sm_train_section, loss), "soft_dice", .doc = "loss function"},
-	{"optimiser", SM_F_STRING, AT(sm_train_section, optimiser), "adam", .doc = "optimiser"},
+	ONEOF(sm_train_section, loss, "soft_dice", "dice|soft_dice|bce|dice_bce",
+	      "loss function; dice and soft_dice are the same"),
+	ONEOF(sm_train_section, optimiser, "adam", "adam|sgd", "optimiser"),
 	REAL(sm_train_section, learning_rate, "1e-5", 0, 10, "step size"),
 	REAL(sm_train_section, momentum, "0.9", 0, 0.9999, "momentum of sgd, beta1 of adam"),
 	REAL(sm_train_section, clip_norm, "0", 0, 1e9, "largest gradient norm; 0 = no clipping"),
@@ -130,8 +133,7 @@ static const struct sm_field predict[] = {
 	REAL(sm_predict_section, overlap, "0.5", 0, 0.9, "share of a window that neighbours share"),
 	ONEOF(sm_predict_section, blend, "gaussian", "uniform|gaussian", "weights of overlapping windows"),
 	REAL(sm_predict_section, threshold, "0.5", 0, 1, "a class is present above this probability"),
-	{"fold", SM_F_STRING, AT(sm_predict_section, fold), "test",
-	 .doc = "cases to predict: train, valid, test or all"},
+	ONEOF(sm_predict_section, fold, "test", "train|test|valid|all", "cases to predict"),
 };
 static const struct sm_fieldset predict_set =
 	SM_FIELDSET("predict", struct sm_predict_section, predict, "whole volumes");

@@ -24,7 +24,8 @@ struct sm_phantom_section {
 enum sm_phantom_kind { SM_PHANTOM_BRATS, SM_PHANTOM_CT_HEAD };
 
 /* ingest: what the raw tree holds. For layout brats and files: each case has one file per
- * modality; `{case}` in a pattern stands for the case key, `*` for any text without '/'. */
+ * modality; in a pattern `{case}` stands for the case key, `{patient}` (optional, beside it) for the patient
+ * whom follow-up scans share, `*` for any text without '/'. */
 struct sm_source {
 	char *role;    /* "flair", "t1ce", "t1", "t2", "seg" */
 	char *pattern; /* path below RAW, e.g. "{case}/{case}_flair.nii*" */
@@ -73,7 +74,7 @@ enum sm_small { SM_SMALL_REJECT, SM_SMALL_PAD };
 /* slice: planes as pictures. */
 struct sm_slice_section {
 	int plane;              /* enum sm_plane */
-	int64_t first, last;    /* slice indices; last 0 = to the end */
+	int64_t first, last;    /* slice indices; last -1 = to the end */
 	int bits;               /* 8 or 16 as enum sm_slice_bits */
 	struct sm_floats window; /* low, high real values mapped to black and white; empty = the volume's range */
 };
@@ -82,11 +83,11 @@ enum sm_slice_bits { SM_SLICE_8, SM_SLICE_16 };
 
 /* train. */
 struct sm_train_section {
-	char *model;            /* a row of train/models: "unet3d" */
+	int model;              /* row of the models' table (train/models/models.h) */
 	double width;           /* factor on every width of the model */
 	int64_t classes;        /* outputs; labels 1..classes are the foreground classes */
-	char *loss;             /* a row of the loss table: "soft_dice", "bce", "dice_bce" */
-	char *optimiser;        /* "adam", "sgd" */
+	int loss;               /* row of the losses' table (train/nn/nn.h) */
+	int optimiser;          /* row of the optimisers' table */
 	double learning_rate;
 	double momentum;        /* sgd; beta1 of adam is 0.9 */
 	double clip_norm;       /* 0 = none */
@@ -105,8 +106,9 @@ struct sm_predict_section {
 	double overlap;      /* share of the window that neighbours share, 0..0.9 */
 	int blend;           /* enum sm_blend */
 	double threshold;    /* a class is present above this probability */
-	char *fold;          /* "test", "valid", "train" or "all" */
+	int fold;            /* enum sm_fold (preprocess/split.h), or SM_PREDICT_ALL */
 };
+#define SM_PREDICT_ALL 3 /* every fold: stands behind the last of enum sm_fold */
 enum sm_blend { SM_BLEND_UNIFORM, SM_BLEND_GAUSSIAN };
 
 /* evaluate. */

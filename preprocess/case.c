@@ -35,10 +35,10 @@ void sm_case_clear(struct sm_case *c)
 	*c = (struct sm_case){0};
 }
 
-void sm_case_set_source(struct sm_case *c, const struct sm_vol *vol)
+void sm_case_set_source(struct sm_case *c, const struct sm_role_vol *vol)
 {
-	memcpy(c->source_dim, vol->dim, sizeof c->source_dim);
-	memcpy(c->source_affine, vol->affine, sizeof c->source_affine);
+	memcpy(c->source_dim, vol->source_dim, sizeof c->source_dim);
+	memcpy(c->source_affine, vol->source_affine, sizeof c->source_affine);
 }
 
 enum sm_status sm_case_take(struct sm_case *c, const char *role, struct sm_vol *vol,
@@ -62,9 +62,11 @@ enum sm_status sm_case_take(struct sm_case *c, const char *role, struct sm_vol *
 	memmove(&c->vols[at + 1], &c->vols[at], (c->count - at) * sizeof *c->vols);
 	snprintf(c->vols[at].role, SM_ROLE_MAX, "%s", role);
 	c->vols[at].vol = *vol;
+	memcpy(c->vols[at].source_dim, vol->dim, sizeof c->source_dim);
+	memcpy(c->vols[at].source_affine, vol->affine, sizeof c->source_affine);
 	*vol = (struct sm_vol){0};
 	c->count++;
-	sm_case_set_source(c, &c->vols[0].vol);
+	sm_case_set_source(c, &c->vols[0]);
 	return SM_OK;
 }
 

@@ -20,6 +20,9 @@
 struct sm_role_vol {
 	char role[SM_ROLE_MAX];
 	struct sm_vol vol;
+	/* The grid it was taken with; operations that cut or pad leave it alone. */
+	int64_t source_dim[3];
+	double source_affine[4][4];
 };
 
 struct sm_case {
@@ -48,16 +51,16 @@ enum sm_status sm_case_init(struct sm_case *c, const char *key, struct sm_mem *m
 /* Frees everything; a zeroed case is fine. */
 void sm_case_clear(struct sm_case *c);
 
-/* Adds an intensity volume; takes its data (vol is emptied) also on failure. The first volume sets
- * the source grid. Roles must differ. */
+/* Adds an intensity volume as it was read; takes its data (vol is emptied) also on failure. Its grid
+ * is kept as its source grid, and that of the first volume is the case's. Roles must differ. */
 enum sm_status sm_case_take(struct sm_case *c, const char *role, struct sm_vol *vol,
 			    struct sm_err *err);
 
 /* The volume of a role, or NULL. */
 struct sm_vol *sm_case_find(const struct sm_case *c, const char *role);
 
-/* Remembers what counts as the source grid (dims and affine of vol). */
-void sm_case_set_source(struct sm_case *c, const struct sm_vol *vol);
+/* The case's source grid becomes that with which this volume was taken. */
+void sm_case_set_source(struct sm_case *c, const struct sm_role_vol *vol);
 
 /* One stretch of float32 values that are normalised together: a channel of a stacked image, or a
  * whole named volume (all its frames). x fastest; z counts the planes of all frames. */

@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "core/nii.h"
 #include "core/par.h"
+#include "manifests/roles.h"
 
 static enum sm_status open_cases(struct sm_run *run, struct sm_cases *cases, struct sm_err *err)
 {
@@ -63,19 +64,6 @@ const char *sm_cases_key(void *ctx, size_t i)
 bool sm_role_is_volume(const char *role)
 {
 	return strcmp(role, "sidecar") != 0;
-}
-
-bool sm_role_is_label(const struct sm_run *run, const char *role)
-{
-	const struct sm_manifest_root *m = run->manifest;
-	if (strcmp(role, "seg") == 0 || strcmp(role, "label") == 0)
-		return true;
-	for (size_t i = 0; m && i < m->ingest->sources.n; i++) {
-		const struct sm_source *s = (const struct sm_source *)m->ingest->sources.items + i;
-		if (s->label && strcmp(s->role, role) == 0)
-			return true;
-	}
-	return false;
 }
 
 /* One file of a record, its names borrowed from the ledger. */
@@ -170,7 +158,7 @@ static enum sm_status read_one(void *ctx, size_t i, struct sm_err *err)
 static enum sm_status place(const struct sm_cases *cases, struct sm_case *c, struct file *f,
 			    struct sm_err *err)
 {
-	struct sm_vol *to = sm_role_is_label(cases->run, f->role)             ? &c->label
+	struct sm_vol *to = sm_role_is_label(cases->parent.header, f->role)   ? &c->label
 			    : cases->preprocessed && !strcmp(f->role, "mask") ? &c->mask
 									      : NULL;
 	if (!to)

@@ -33,10 +33,6 @@ enum sm_status sm_cases_inputs(void *ctx, size_t i, struct sm_item *item, struct
 /* True for roles that hold a volume (not "sidecar"). */
 bool sm_role_is_volume(const char *role);
 
-/* True when the role is the label: "seg", "label", or marked so in the manifest's ingest
- * sources. */
-bool sm_role_is_label(const struct sm_run *run, const char *role);
-
 /* Reads the volumes of case i, up to `jobs` at a time, into *c (sm_case_init is done here; the
  * caller clears). Each file must have the content of its record, else SM_INPUT naming the file and
  * the stage to run again; a value that is not finite is SM_INPUT naming role and count. Of a

@@ -89,9 +89,11 @@ enum sm_status sm_op_stack(struct sm_case *c, const void *params, struct sm_err 
 		memcpy((char *)image.data + i * bytes, sm_case_find(c, p->roles.v[i])->data, bytes);
 		strncpy(c->channels[i], p->roles.v[i], SM_ROLE_MAX - 1);
 	}
-	/* The source grid is that of the first channel, whatever other volumes the case held. */
-	if (!c->offset[0] && !c->offset[1] && !c->offset[2])
-		sm_case_set_source(c, &image);
+	/* The source grid is that which the first channel was read with, whatever other volumes the
+	 * case held and whatever was cut since. */
+	for (size_t i = 0; i < c->count; i++)
+		if (strcmp(c->vols[i].role, p->roles.v[0]) == 0)
+			sm_case_set_source(c, &c->vols[i]);
 	for (size_t i = 0; i < c->count; i++)
 		sm_vol_clear(&c->vols[i].vol);
 	memset(c->vols[0].role, 0, SM_ROLE_MAX);

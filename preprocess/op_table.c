@@ -3,15 +3,16 @@
 
 #include <string.h>
 
-#define ROW(name_, doc_) \
+#define ROW(name_, doc_, check_) \
 	[SM_OP_##name_] = {.name = #name_, \
 			   .doc = doc_, \
 			   .params = &sm_op_##name_##_fields, \
+			   .check = check_, \
 			   .apply = sm_op_##name_},
 const struct sm_op sm_ops[SM_OP_COUNT] = {SM_OPS(ROW)};
 #undef ROW
 
-#define ROW(name_, doc_) \
+#define ROW(name_, doc_, check_) \
 	[SM_OP_##name_] = {.key = #name_, \
 			   .kind = SM_F_MAPPING, \
 			   .offset = SM_OP_##name_ * sizeof(void *), \
@@ -36,14 +37,36 @@ const struct sm_op *sm_op_find(const char *name)
 	return NULL;
 }
 
-enum sm_status sm_ops_run(struct sm_case *c, const struct sm_steps *steps, int64_t upto,
-			  struct sm_err *err)
+/* How many steps `upto` means. */
+static enum sm_status count_steps(const struct sm_steps *steps, int64_t upto, size_t *n,
+				  struct sm_err *err)
 {
 	if (upto < 0 || (size_t)upto > steps->n)
 		return SM_FAIL(err, SM_USAGE,
 			       "preprocess.upto: found %lld, allowed is 0 to %zu (number of steps)",
 			       (long long)upto, steps->n);
-	size_t n = upto ? (size_t)upto : steps->n;
+	*n = upto ? (size_t)upto : steps->n;
+	return SM_OK;
+}
+
+enum sm_status sm_ops_check(const struct sm_steps *steps, int64_t upto, struct sm_err *err)
+{
+	size_t n;
+	SM_TRY(count_steps(steps, upto, &n, err));
+	for (size_t i = 0; i < n; i++) {
+		const struct sm_op *op = &sm_ops[steps->v[i].which];
+		if (op->check && op->check(steps->v[i].params, err) != SM_OK)
+			return sm_err_prefix(err, "preprocess.steps: step %zu (%s)", i + 1,
+					     op->name);
+	}
+	return SM_OK;
+}
+
+enum sm_status sm_ops_run(struct sm_case *c, const struct sm_steps *steps, int64_t upto,
+			  struct sm_err *err)
+{
+	size_t n;
+	SM_TRY(count_steps(steps, upto, &n, err));
 	for (size_t i = 0; i < n; i++) {
 		const struct sm_op *op = &sm_ops[steps->v[i].which];
 		if (op->apply(c, steps->v[i].params, err) != SM_OK)

@@ -60,12 +60,15 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 static enum sm_status run(struct sm_run *run, struct sm_err *err)
 {
 	const struct options *o = run->options;
+	const struct sm_preprocess_section *s =
+		((const struct sm_manifest_root *)run->manifest)->preprocess;
 	struct sm_cases cases = {0};
 	if (o->describe_ops)
 		return describe_ops(err);
 	if (!run->in || !run->out)
 		return SM_FAIL(err, SM_USAGE, "%s: is missing (--help lists the options)",
 			       run->in ? "--out" : "--in");
+	SM_TRY(sm_ops_check(&s->steps, o->upto ? o->upto : s->upto, err));
 	enum sm_status st = sm_cases_open(run, &cases, err);
 	if (st == SM_OK && cases.preprocessed)
 		st = SM_FAIL(err, SM_INPUT,
@@ -96,7 +99,7 @@ static const struct sm_stage stage = {
 		"back to the source's grid and label numbers.\n"
 		"  scanmill preprocess --manifest m.yaml --in work/ingest --out work/preprocess\n"
 		"  scanmill preprocess --describe-ops",
-	.version = 1,
+	.version = 2,
 	.options = &options,
 	.manifest = &sm_manifest_schema,
 	.sections = sections,

@@ -9,6 +9,7 @@
 #include "core/hash.h"
 #include "core/par.h"
 #include "core/stage.h"
+#include "manifests/roles.h"
 #include "manifests/schema.h"
 #include "preprocess/cases.h"
 #include "preprocess/slice.h"
@@ -74,7 +75,7 @@ out:
 /* Draws all slices wanted and adds the files to the record. */
 static enum sm_status draw(struct drawing *d, struct sm_err *err)
 {
-	int64_t last = d->s->last ? d->s->last : d->view.count - 1;
+	int64_t last = d->s->last >= 0 ? d->s->last : d->view.count - 1;
 	enum sm_status st;
 	d->first = d->s->first;
 	if (d->first > last || last >= d->view.count)
@@ -148,7 +149,8 @@ static enum sm_status draw_volume(struct sm_case *c, size_t which, const char *r
 	return SM_OK;
 }
 
-static enum sm_status draw_case(struct sm_case *c, struct sm_item *item, struct sm_err *err)
+static enum sm_status draw_case(struct sm_case *c, const struct sm_cases *cases,
+				struct sm_item *item, struct sm_err *err)
 {
 	const struct options *o = item->run->options;
 	struct drawing d = {.s = ((const struct sm_manifest_root *)item->run->manifest)->slice,
@@ -156,10 +158,11 @@ static enum sm_status draw_case(struct sm_case *c, struct sm_item *item, struct 
 	json_t *windows = json_object();
 	size_t drawn = 0;
 	json_object_set_new(item->record, "windows", windows);
-	const struct sm_vol *marks = !o->role                               ? NULL
-				     : sm_role_is_label(item->run, o->role) ? &c->label
-				     : strcmp(o->role, "mask") == 0         ? &c->mask
-									    : NULL;
+	const struct sm_vol *marks = NULL;
+	if (o->role && sm_role_is_label(cases->parent.header, o->role))
+		marks = &c->label;
+	else if (o->role && strcmp(o->role, "mask") == 0)
+		marks = &c->mask;
 	if (marks && marks->data) {
 		sm_slice_plan(marks, (enum sm_plane)d.s->plane, &d.view);
 		memcpy(d.dim, marks->dim, sizeof d.dim);
@@ -187,7 +190,7 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 	enum sm_status st =
 		dir ? sm_mkdirs(dir, err) : SM_FAIL(err, SM_BUDGET, "%s: out of memory", c.key);
 	if (st == SM_OK)
-		st = draw_case(&c, item, err);
+		st = draw_case(&c, cases, item, err);
 	free(dir);
 	sm_case_clear(&c);
 	return st;
@@ -200,6 +203,11 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 	if (s->window.n == 2 && s->window.v[0] >= s->window.v[1])
 		return SM_FAIL(err, SM_USAGE, "slice.window: found %g to %g, allowed is low < high",
 			       s->window.v[0], s->window.v[1]);
+	if (s->last >= 0 && s->last < s->first)
+		return SM_FAIL(err, SM_USAGE,
+			       "slice.last: found %lld, allowed is -1 (to the end) or from "
+			       "slice.first (%lld) on",
+			       (long long)s->last, (long long)s->first);
 	SM_TRY(sm_cases_open(run, &cases, err));
 	struct sm_items items = {.count = cases.count,
 				 .noun = "cases",
@@ -224,7 +232,7 @@ static const struct sm_stage stage = {
 		   "left of axial and coronal pictures, the front at the top of axial and on the "
 		   "left of sagittal ones.\n"
 		   "  scanmill slice --in work/ingest --out work/slice",
-	.version = 1,
+	.version = 2,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
 	.options = &options,
 	.manifest = &sm_manifest_schema,

@@ -8,6 +8,7 @@
 
 #include "core/stage.h"
 #include "manifests/schema.h"
+#include "manifests/roles.h"
 #include "preprocess/cases.h"
 #include "preprocess/split.h"
 
@@ -43,14 +44,15 @@ static void table_clear(struct table *t)
 }
 
 /* Adds the hashes of a record's images; labels may be equal by chance (all empty). */
-static void add_images(const json_t *list, const char **images, size_t *n, const struct sm_run *run)
+static void add_images(const json_t *list, const char **images, size_t *n,
+		       const json_t *header)
 {
 	size_t i;
 	json_t *file;
 	json_array_foreach(list, i, file)
 	{
 		const char *role = sm_json_text(file, "role"), *sha = sm_json_text(file, "sha256");
-		if (role && sha && sm_role_is_volume(role) && !sm_role_is_label(run, role) &&
+		if (role && sha && sm_role_is_volume(role) && !sm_role_is_label(header, role) &&
 		    strcmp(role, "mask") != 0)
 			images[(*n)++] = sha;
 	}
@@ -73,9 +75,9 @@ static enum sm_status fill(struct table *t, const struct sm_cases *cases, struct
 		c->patient = sm_json_text(record, "patient");
 		if (!c->patient)
 			return SM_FAIL(err, SM_INPUT, "%s: its record names no patient", c->key);
-		add_images(out, images, &c->image_count, cases->run);
+		add_images(out, images, &c->image_count, cases->parent.header);
 		if (cases->preprocessed) /* what was made from one scan in two ways is one scan */
-			add_images(in, images, &c->image_count, cases->run);
+			add_images(in, images, &c->image_count, cases->parent.header);
 		c->images = images;
 	}
 	return SM_OK;

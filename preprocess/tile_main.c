@@ -292,9 +292,13 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 {
 	const struct options *o = run->options;
 	struct sm_cases cases = {0};
+	const struct sm_preprocess_section *s =
+		((const struct sm_manifest_root *)run->manifest)->preprocess;
 	struct sm_ledger split = {0};
 	enum sm_status st;
 	SM_GOTO(st, sm_cases_open(run, &cases, err));
+	if (!cases.preprocessed)
+		SM_GOTO(st, sm_ops_check(&s->steps, s->upto, err));
 	if (o->split)
 		SM_GOTO(st, read_split(run, &cases, &split, err));
 	struct sm_items items = {.count = cases.count,

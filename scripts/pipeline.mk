@@ -10,6 +10,9 @@ STRICT   ?= 0
 # A file whose bytes salt the hashes of patients and UIDs; keep it apart from the data.
 SALT     ?=
 
+# Make splits at blanks: a folder with one in its name would lead somewhere else.
+$(foreach v,MANIFEST RAW WORK SALT,$(if $(filter-out 0 1,$(words $($(v)))),$(error $(v)='$($(v))': found a blank in a path, allowed is one without)))
+
 COMMON = --manifest $(MANIFEST) --jobs $(JOBS) --resume $(if $(filter 1,$(STRICT)),--strict)
 SALTED = $(if $(SALT),--salt-file $(SALT))
 # Exit code 1 means: finished, some items rejected; the ledger says which and why.
@@ -46,7 +49,7 @@ $(call L,report): $(call L,evaluate) $(call L,train) $(MANIFEST)
 FORCE:
 
 dataset: $(call L,tile) ## raw scans -> tiles: index ingest preprocess split tile
-all-stages: $(call L,report) ## raw scans -> report: every stage of MANIFEST on RAW into WORK
+all-stages: $(call L,report) ## raw scans -> report: every stage but slice, of MANIFEST on RAW into WORK
 
 verify: all ## recompute the hashes of every output below WORK
 	$(call P,verify) $(wildcard $(addprefix $(WORK)/,$(STAGES)))

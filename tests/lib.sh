@@ -163,16 +163,23 @@ skip() {
 	printf 'ok %d - %s # SKIP %s\n' "$TAP_COUNT" "$1" "$2"
 }
 
-# skip_all REASON: leaves the script.
+# skip_all REASON: leaves the script. For what the machine lacks, never for what scanmill failed to do.
 skip_all() {
 	printf '1..0 # SKIP %s\n' "$1"
 	exit 0
 }
 
-# needs STAGE...: skips the whole script when one of the programs is not built.
+# fail_all REASON: a failed test that ends the script: what the tests need could not be made.
+fail_all() {
+	fail "what the tests need"
+	diag "$1"
+	done_testing
+}
+
+# needs STAGE...: fails the whole script when one of the programs is not built.
 needs() {
 	for tap_stage; do
-		[ -x "$SM_BIN/scanmill-$tap_stage" ] || skip_all "scanmill-$tap_stage is not built"
+		[ -x "$SM_BIN/scanmill-$tap_stage" ] || fail_all "scanmill-$tap_stage is not built"
 	done
 }
 

@@ -7,12 +7,15 @@
 #ifndef SM_TOOLS_VERIFY_H
 #define SM_TOOLS_VERIFY_H
 
+#include <stdbool.h>
+
 #include "core/ledger.h"
 #include "core/mem.h"
 
-/* One stage's folder. Zero-initialise but for dir, which is borrowed. */
+/* One stage's folder. Zero-initialise but for dir, which is borrowed, and whole. */
 struct sm_verify {
 	const char *dir;
+	bool whole; /* stands in a work folder that is looked at as a whole: its parents must be there */
 	struct sm_ledger ledger;
 	size_t outputs;     /* named by the ledger */
 	size_t rejected;    /* records without outputs */
@@ -27,8 +30,8 @@ struct sm_verify {
 enum sm_status sm_verify_folder(struct sm_verify *v, struct sm_mem *mem, int jobs,
 				struct sm_err *err);
 
-/* Adds a complaint to v for each parent whose folder is among all[0..n) with another ledger hash.
- */
+/* Adds a complaint to v for each parent whose folder is among all[0..n) with another ledger hash, or
+ * is missing there though v->whole. */
 void sm_verify_parents(struct sm_verify *v, const struct sm_verify *all, size_t n);
 
 void sm_verify_clear(struct sm_verify *v);

@@ -35,7 +35,7 @@ static bool has_ledger(const char *dir)
 	return has;
 }
 
-static enum sm_status add(struct folders *f, const char *dir, struct sm_err *err)
+static enum sm_status add(struct folders *f, const char *dir, bool whole, struct sm_err *err)
 {
 	if (f->n == f->room) {
 		size_t room = f->room ? f->room * 2 : 16;
@@ -45,7 +45,7 @@ static enum sm_status add(struct folders *f, const char *dir, struct sm_err *err
 		f->v = more;
 		f->room = room;
 	}
-	f->v[f->n++] = (struct sm_verify){.dir = dir};
+	f->v[f->n++] = (struct sm_verify){.dir = dir, .whole = whole};
 	return SM_OK;
 }
 
@@ -61,7 +61,7 @@ static enum sm_status add_tree(struct sm_run *run, struct folders *f, const char
 	if (!sm_is_dir(dir))
 		return SM_FAIL(err, SM_USAGE, "%s: is no folder", dir);
 	if (has_ledger(dir))
-		return add(f, dir, err);
+		return add(f, dir, false, err);
 	struct dirent **list;
 	int n = scandir(dir, &list, NULL, by_name);
 	if (n < 0)
@@ -71,7 +71,7 @@ static enum sm_status add_tree(struct sm_run *run, struct folders *f, const char
 	for (int i = 0; i < n; i++) {
 		const char *below = sm_arena_strf(&run->arena, "%s/%s", dir, list[i]->d_name);
 		if (st == SM_OK && list[i]->d_name[0] != '.' && below && has_ledger(below))
-			st = add(f, below, err);
+			st = add(f, below, true, err);
 		free(list[i]);
 	}
 	free(list);
@@ -83,21 +83,27 @@ static enum sm_status add_tree(struct sm_run *run, struct folders *f, const char
 	return st;
 }
 
+static void list_outputs(const char *stage, const json_t *owner)
+{
+	size_t k;
+	json_t *output;
+	json_array_foreach(json_object_get(owner, "outputs"), k, output)
+	{
+		const char *path = sm_json_text(output, "path");
+		const char *sha256 = sm_json_text(output, "sha256");
+		if (path && sha256)
+			printf("%s  %s/%s\n", sha256, stage, path);
+	}
+}
+
 static void print_list(const struct sm_verify *v)
 {
-	size_t i, k;
-	json_t *record, *output;
+	size_t i;
+	json_t *record;
+	const char *stage = sm_json_text(v->ledger.header, "stage");
+	list_outputs(stage, v->ledger.header);
 	json_array_foreach(v->ledger.records, i, record)
-	{
-		json_array_foreach(json_object_get(record, "outputs"), k, output)
-		{
-			const char *path = sm_json_text(output, "path");
-			const char *sha256 = sm_json_text(output, "sha256");
-			if (path && sha256)
-				printf("%s  %s/%s\n", sha256,
-				       sm_json_text(v->ledger.header, "stage"), path);
-		}
-	}
+		list_outputs(stage, record);
 }
 
 static size_t print_folder(const struct sm_verify *v)
@@ -161,8 +167,9 @@ static const struct sm_stage stage = {
 	.details =
 		"Takes folders of stages, or one that holds such folders. Reads each ledger.jsonl,\n"
 		"hashes the content of every output again, and checks that each stage was made from\n"
-		"the stages given beside it. Exit code 3 when a file is missing, changed or not in\n"
-		"the ledger.\n"
+		"the stages given beside it. Then compares the bytes of every file with files.sha256, so\n"
+		"that also a change outside the content is found. Exit code 3 when a file is missing,\n"
+		"changed or not in the ledger.\n"
 		"\n"
 		"  scanmill verify work\n"
 		"  scanmill verify work/preprocess work/tile",

@@ -61,12 +61,12 @@ static char *meta_of(const struct sm_checkpoint *c)
 {
 	const int64_t size[3] = {c->size[0], c->size[1], c->size[2]};
 	json_t *meta = json_pack(
-		"{s:s, s:f, s:i, s:i, s:o, s:i, s:O, s:I, s:s, s:I, s:I, s:I, s:f, s:s}", "model",
+		"{s:s, s:f, s:i, s:i, s:o, s:i, s:O, s:I, s:s, s:I, s:I, s:I, s:f, s:s, s:s}", "model",
 		c->model, "width", c->width, "in_channels", c->in_channels, "classes", c->classes,
 		"tile_size", sm_json_ints(size, 3), "standardise", (int)c->standardise, "channels",
 		c->channels, "parameters", (json_int_t)c->parameters, "optimiser", c->optimiser,
 		"epoch", (json_int_t)c->epoch, "steps", (json_int_t)c->steps, "best_epoch",
-		(json_int_t)c->best_epoch, "best_val_loss", c->best, "fingerprint", c->fingerprint);
+		(json_int_t)c->best_epoch, "best_val_loss", c->best, "fingerprint", c->fingerprint, "split", c->split);
 	char *text = meta ? sm_json_line(meta) : NULL;
 	json_decref(meta);
 	return text;
@@ -202,6 +202,8 @@ static const char *parse_meta(const json_t *meta, struct sm_checkpoint *c)
 		return "best_val_loss";
 	if (!get_text(meta, "fingerprint", c->fingerprint, sizeof c->fingerprint))
 		return "fingerprint";
+	if (!get_text(meta, "split", c->split, sizeof c->split) || strlen(c->split) != 64)
+		return "split";
 	return NULL;
 }
 

@@ -22,6 +22,7 @@
 
 /* Columns epoch, loss, dice, val_loss, val_dice; then val_dice_1.. of each class. */
 #define SM_HISTORY_FIXED 5
+#define SM_HISTORY_VAL_LOSS 3
 
 /* One row an epoch. */
 struct sm_history {
@@ -51,8 +52,8 @@ struct sm_checkpoint {
 	int64_t steps;        /* training steps done: with the seed the whole position of the RNG */
 	int64_t best_epoch;   /* 1.. */
 	double best;          /* val_loss of it */
-	char fingerprint[65]; /* hash of settings and tiles; a resumed training must have the same
-			       */
+	char fingerprint[65]; /* hash of settings and tiles; a resumed training must have the same */
+	char split[65];       /* hash of the split's ledger: which cases were trained on */
 	struct sm_history history; /* of all epochs done */
 };
 

@@ -45,7 +45,8 @@ struct sm_way_back {
 	size_t pair_count;
 };
 
-/* The original number of each label 0..classes: that of the one pair which leads to it, or itself.
+/* The original number of each label 0..classes: that of the one pair which leads to it, or itself
+ * (a label that others were merged into has a pair with itself, so several lead to it).
  * Returns the first label that several pairs lead to (it stays as it is), or -1. */
 int sm_way_back_labels(const struct sm_way_back *way, int classes, uint8_t original[256]);
 

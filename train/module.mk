@@ -18,7 +18,7 @@ scanmill-train_USE := train models nn manifest ops core
 scanmill-train_LD := -ldnnl
 EXES += scanmill-predict
 scanmill-predict_SRC := train/predict_main.c
-scanmill-predict_USE := train models nn manifest ops core
+scanmill-predict_USE := train models nn prep manifest ops core
 scanmill-predict_LD := -ldnnl
 
 # Sums over voxels in fixed blocks, and blending.

@@ -10,6 +10,7 @@
 #include "core/nii.h"
 #include "core/stage.h"
 #include "manifests/schema.h"
+#include "preprocess/split.h"
 #include "train/infer.h"
 #include "train/network.h"
 
@@ -22,7 +23,7 @@ struct options {
 #define AT(member) .offset = offsetof(struct options, member)
 static const struct sm_field fields[] = {
 	{"split", SM_F_STRING, AT(split), .path = true,
-	 .doc = "folder of split; not needed for fold all"},
+	 .doc = "folder of split, that of the training; not needed for fold all"},
 	{"model", SM_F_STRING, AT(model), .path = true,
 	 .doc = "folder of train: its best checkpoint is used"},
 	{"checkpoint", SM_F_STRING, AT(checkpoint), .path = true, .doc = "this checkpoint instead"},
@@ -232,40 +233,41 @@ static enum sm_status list_cases(struct predicting *p, struct sm_err *err)
 {
 	struct sm_run *run = p->run;
 	const struct options *o = run->options;
-	const char *fold = ((const struct sm_manifest_root *)run->manifest)->predict->fold;
-	static const char *const known[] = {"test", "valid", "train", "all"};
-	size_t i, f = 0;
+	int which = ((const struct sm_manifest_root *)run->manifest)->predict->fold;
+	bool all = which == SM_PREDICT_ALL;
+	const char *fold = all ? "all" : sm_fold_name((enum sm_fold)which);
+	size_t i;
 	json_t *record;
-	while (f < SM_COUNT(known) && strcmp(known[f], fold) != 0)
-		f++;
-	if (f == SM_COUNT(known))
-		return SM_FAIL(err, SM_USAGE,
-			       "predict.fold: is '%s', allowed are test, valid, train and all",
-			       fold);
-	bool all = strcmp(fold, "all") == 0;
 	if (!all && !o->split)
 		return SM_FAIL(err, SM_USAGE, "--split: is missing, fold %s needs it", fold);
 	SM_TRY(sm_run_parent(run, run->in, "preprocess", &p->cases, err));
-	if (!all)
+	if (o->split)
 		SM_TRY(sm_run_parent(run, o->split, "split", &p->split, err));
 	p->records = calloc(json_array_size(p->cases.records) + 1, sizeof *p->records);
 	if (!p->records)
 		return SM_FAIL(err, SM_BUDGET, "predict: out of memory");
+	json_t *others = json_array(), *rejected = json_array();
+	/* So that evaluate can tell why a truth has no prediction. */
+	json_object_set_new(run->ledger.header, "not_predicted",
+			    json_pack("{s:o, s:o}", "other_folds", others, "rejected", rejected));
 	json_array_foreach(p->cases.records, i, record)
 	{
 		const char *in =
 			all ? fold
 			    : sm_json_text(sm_ledger_find(&p->split, sm_record_key(record)),
 					   "fold");
-		if (!sm_record_ok(record))
+		if (!sm_record_ok(record)) {
 			sm_warn(&run->log, sm_record_key(record),
 				"was rejected by preprocess and is left out");
-		else if (!in)
+			json_array_append_new(rejected, json_string(sm_record_key(record)));
+		} else if (!in)
 			return SM_FAIL(err, SM_INPUT,
 				       "%s: stands in no fold of the split: run split again",
 				       sm_record_key(record));
 		else if (strcmp(in, fold) == 0)
 			p->records[p->count++] = record;
+		else
+			json_array_append_new(others, json_string(sm_record_key(record)));
 	}
 	return p->count
 		       ? SM_OK
@@ -306,6 +308,30 @@ static enum sm_status find_checkpoint(struct predicting *p, struct sm_err *err)
 	return SM_OK;
 }
 
+/* Folds of another split than the training's mean nothing: its test cases may have been trained on. */
+static enum sm_status check_split(struct predicting *p, struct sm_err *err)
+{
+	const struct options *o = p->run->options;
+	struct sm_checkpoint about;
+	if (!o->split)
+		return SM_OK;
+	SM_TRY(sm_checkpoint_open(p->checkpoint, &about, err));
+	const char *own = p->split.sha256, *other = about.split;
+	/* The ledger of train vouches for its checkpoint's tensors, not for its attributes. */
+	const json_t *parents = json_object_get(p->train.header, "parents");
+	const char *noted = sm_json_text(parents, "split");
+	enum sm_status st = SM_OK;
+	if (o->model && (!noted || strcmp(noted, own) != 0))
+		other = noted ? noted : "none";
+	if (strcmp(own, other) != 0)
+		st = SM_FAIL(err, SM_INPUT,
+			     "--split: %s is split %.12s, %s was trained with split %.12s: its cases "
+			     "of that split would be scored; give that one or train again",
+			     o->split, own, o->model ? o->model : p->checkpoint, other);
+	sm_checkpoint_clear(&about);
+	return st;
+}
+
 static enum sm_status open_network(struct predicting *p, struct sm_err *err)
 {
 	const struct sm_predict_section *s =
@@ -315,9 +341,12 @@ static enum sm_status open_network(struct predicting *p, struct sm_err *err)
 			     err));
 	p->infer.overlap = s->overlap;
 	p->infer.gaussian = s->blend == SM_BLEND_GAUSSIAN;
+	/* The weights are those of the last row; `best` is of the best epoch up to there. */
+	const struct sm_history *h = &p->infer.about.history;
 	sm_info(&p->run->log, NULL,
 		"%s after epoch %lld, val_loss %.4f; memory forecast of the network %zu MiB",
-		p->infer.about.model, (long long)p->infer.about.epoch, p->infer.about.best,
+		p->infer.about.model, (long long)p->infer.about.epoch,
+		h->v[(h->rows - 1) * h->columns + SM_HISTORY_VAL_LOSS],
 		sm_net_forecast(p->infer.net).total >> 20);
 	return SM_OK;
 }
@@ -329,6 +358,7 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 	enum sm_status st;
 	SM_GOTO(st, list_cases(&p, err));
 	SM_GOTO(st, find_checkpoint(&p, err));
+	SM_GOTO(st, check_split(&p, err));
 	if (!run->dry_run)
 		SM_GOTO(st, open_network(&p, err));
 	const struct sm_items items = {.count = p.count,
@@ -362,10 +392,12 @@ static const struct sm_stage stage = {
 		   "numbers on the grid\n"
 		   "of the source volumes. The network sees overlapping windows of the tile size "
 		   "it was trained with.\n"
+		   "--split must be the split of the training: its folds alone say which cases the "
+		   "network never saw.\n"
 		   "  scanmill predict --manifest m.yaml --in work/preprocess --split work/split "
 		   "--model work/train "
 		   "--out work/predict",
-	.version = 1,
+	.version = 2,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
 	.options = &options,
 	.manifest = &sm_manifest_schema,

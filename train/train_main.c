@@ -11,6 +11,7 @@
 #include "core/stage.h"
 #include "manifests/schema.h"
 #include "train/fit.h"
+#include "train/models/models.h"
 #include "train/network.h"
 
 struct options {
@@ -103,6 +104,25 @@ static enum sm_status describe_input(struct training *t, struct sm_err *err)
 	return c->channels ? SM_OK : SM_FAIL(err, SM_BUDGET, "train: out of memory");
 }
 
+/* The tiles' size as the tile stage was told, before any tile is read. */
+static enum sm_status check_size(const struct training *t, struct sm_err *err)
+{
+	const struct sm_model *model = sm_model_at((size_t)t->s->model);
+	const json_t *settings = json_object_get(t->tile.header, "settings");
+	const json_t *tile = json_object_get(json_object_get(settings, "manifest"), "tile");
+	int64_t size[3];
+	if (!sm_json_get_ints(tile, "size", size, 3))
+		return SM_FAIL(err, SM_INPUT, "%s: ledger says no tile.size: run tile again",
+			       t->run->in);
+	for (int a = 0; a < 3; a++)
+		if (size[a] % model->multiple[2 - a])
+			return SM_FAIL(err, SM_USAGE,
+				       "tile.size: tiles were cut with %" PRId64
+				       " along %c, allowed for train.model %s are multiples of %d",
+				       size[a], "xyz"[a], model->name, model->multiple[2 - a]);
+	return SM_OK;
+}
+
 static enum sm_status read_inputs(struct training *t, struct sm_err *err)
 {
 	struct sm_run *run = t->run;
@@ -110,11 +130,8 @@ static enum sm_status read_inputs(struct training *t, struct sm_err *err)
 	struct sm_checkpoint *c = &t->fit.state;
 	if (!o->split)
 		return SM_FAIL(err, SM_USAGE, "--split: is missing (--help lists the options)");
-	if (strlen(t->s->model) >= sizeof c->model ||
-	    strlen(t->s->optimiser) >= sizeof c->optimiser)
-		return SM_FAIL(err, SM_USAGE,
-			       "train.model or train.optimiser: the name is too long");
 	SM_TRY(sm_run_parent(run, run->in, "tile", &t->tile, err));
+	SM_TRY(check_size(t, err));
 	SM_TRY(sm_run_parent(run, o->split, "split", &t->split, err));
 	SM_TRY(sm_tiles_list(run->in, &t->tile, &t->split, "train", &run->mem, &t->train, err));
 	SM_TRY(sm_tiles_list(run->in, &t->tile, &t->split, folds[t->s->valid_fold], &run->mem,
@@ -123,8 +140,9 @@ static enum sm_status read_inputs(struct training *t, struct sm_err *err)
 		sm_warn(&run->log, NULL,
 			"validation runs on the training tiles: its figures say nothing about "
 			"other cases");
-	snprintf(c->model, sizeof c->model, "%s", t->s->model);
-	snprintf(c->optimiser, sizeof c->optimiser, "%s", t->s->optimiser);
+	snprintf(c->model, sizeof c->model, "%s", sm_model_at((size_t)t->s->model)->name);
+	snprintf(c->optimiser, sizeof c->optimiser, "%s", sm_optim_name((size_t)t->s->optimiser));
+	snprintf(c->split, sizeof c->split, "%s", t->split.sha256);
 	c->width = t->s->width;
 	c->classes = (int)t->s->classes;
 	SM_TRY(describe_input(t, err));
@@ -171,11 +189,14 @@ static enum sm_status look_for_earlier(struct training *t, char **path, struct s
 	if (strcmp(old.fingerprint, t->fit.state.fingerprint) != 0)
 		why = "its settings or tiles were others";
 	else if (old.epoch > t->s->epochs)
-		why = "it has more epochs";
+		st = SM_FAIL(err, SM_USAGE,
+			     "train.epochs: found %" PRId64 ", allowed is at least %" PRId64
+			     ", which are trained already (or another --out)",
+			     t->s->epochs, old.epoch);
 	else if (strcmp(best.fingerprint, old.fingerprint) != 0 ||
 		 (best.epoch != old.best_epoch && best.epoch != old.epoch + 1))
 		why = "its best.hdf5 is of another training";
-	if (why)
+	if (why || st != SM_OK)
 		goto out;
 	sm_checkpoint_clear(&t->fit.state);
 	t->fit.state = old;
@@ -197,10 +218,10 @@ out:
 static enum sm_status plan(struct training *t, struct sm_err *err)
 {
 	struct sm_run *run = t->run;
-	struct sm_optim optim = sm_optim_default(t->s->optimiser);
+	struct sm_optim optim = sm_optim_default(t->fit.state.optimiser);
 	const struct sm_network_opt network = {.batch = (int)t->s->batch,
 					       .threads = run->jobs,
-					       .loss = t->s->loss,
+					       .loss = sm_loss_name((size_t)t->s->loss),
 					       .optim = &optim,
 					       .seed = t->seed};
 	optim.beta1 = optim.momentum = t->s->momentum;
@@ -226,7 +247,8 @@ static enum sm_status plan(struct training *t, struct sm_err *err)
 		"%s: %" PRId64 " parameters; memory forecast %.0f MiB: activations %zu (%zu "
 		"without reuse), weights, "
 		"gradients and optimiser %zu, batches %zu, the program %.0f",
-		t->s->model, t->fit.state.parameters, t->forecast, f.arena >> 20, f.unplanned >> 20,
+		t->fit.state.model, t->fit.state.parameters, t->forecast, f.arena >> 20,
+		f.unplanned >> 20,
 		weights >> 20, batches >> 20, rest);
 	return SM_OK;
 }
@@ -241,8 +263,10 @@ static enum sm_status train(struct training *t, const char *resume_from, struct 
 	fit->threads = run->jobs;
 	if (run->dry_run)
 		return SM_OK;
+	SM_TRY(sm_run_begin(run, err));
 	SM_TRY(sm_loader_start(&t->loader, &run->mem, &fit->loader, err));
 	SM_TRY(sm_net_alloc(fit->net, &run->mem, err));
+	SM_TRY(sm_run_begin(run, err));
 	if (resume_from) {
 		SM_TRY(sm_checkpoint_load(resume_from, fit->net, true, err));
 		SM_TRY(sm_fit_write_csv(fit, err));
@@ -269,8 +293,8 @@ static enum sm_status add_record(struct training *t, const char *key, const char
 	const struct sm_history *h = &t->fit.state.history;
 	json_t *record = json_pack("{s:s, s:s, s:I, s:f, s:[{s:s, s:s, s:s}]}", "key", key,
 				   "status", "ok", "epoch", (json_int_t)epoch, "val_loss",
-				   h->v[(size_t)(epoch - 1) * h->columns + 3], "outputs", "path",
-				   name, "role", role, "sha256", hex);
+				   h->v[(size_t)(epoch - 1) * h->columns + SM_HISTORY_VAL_LOSS], "outputs",
+				   "path", name, "role", role, "sha256", hex);
 	if (!record || json_array_append_new(t->run->ledger.records, record) != 0)
 		return SM_FAIL(err, SM_BUDGET, "train: out of memory");
 	return SM_OK;
@@ -342,6 +366,7 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 		SM_GOTO(st, plan(&t, err));
 		SM_GOTO(st, train(&t, resume_from, err));
 	} else if (!run->dry_run) {
+		SM_GOTO(st, sm_run_begin(run, err));
 		SM_GOTO(st, sm_fit_write_csv(&t.fit, err));
 	}
 	if (!run->dry_run)
@@ -374,7 +399,7 @@ static const struct sm_stage stage = {
 		   "network's threads.\n"
 		   "  scanmill train --manifest m.yaml --in work/tile --split work/split --out "
 		   "work/train",
-	.version = 1,
+	.version = 2,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
 	.options = &options,
 	.manifest = &sm_manifest_schema,

@@ -4,7 +4,6 @@
 # code, and the good cases go on.
 . "$(dirname "$0")/../lib.sh"
 . "$SM_ROOT/tests/e2e/road.sh"
-needs phantom index ingest
 
 make_raw
 case_dir() {
@@ -110,7 +109,6 @@ M=$T/misspelt.yaml
 printf 'schema: 1\nname: x\ntile:\n  per_cas: 3\n' >"$M"
 W=$T/never
 for stage in $ROAD_STAGES phantom; do
-	[ "$stage" = phantom ] || built "$stage" || continue
 	if [ "$stage" = phantom ]; then
 		exits "$stage with a misspelt key" 2 sm phantom --manifest "$M" --out "$T/never"
 	else

@@ -10,13 +10,8 @@ W=$T/work
 DATA_STAGES="index ingest preprocess split tile slice"
 ROAD_STAGES="$DATA_STAGES train predict evaluate report"
 
-# True when the stage and all before it on the road are built.
-built() {
-	for built_stage in $ROAD_STAGES; do
-		[ -x "$SM_BIN/scanmill-$built_stage" ] || return 1
-		[ "$built_stage" != "$1" ] || return 0
-	done
-}
+# shellcheck disable=SC2086 # a list
+needs phantom $ROAD_STAGES
 
 # step STAGE OPTIONS...: one stage of the road from the folders below $W.
 step() {
@@ -40,7 +35,7 @@ step() {
 
 make_raw() {
 	run sm phantom --manifest "$M" --out "$RAW"
-	[ "$CODE" -eq 0 ] || skip_all "the phantom failed: $(cat "$ERR")"
+	[ "$CODE" -eq 0 ] || fail_all "the phantom failed: $(cat "$ERR")"
 }
 
 # whole_or_absent NAME REFERENCE DIR: every file under a final name in DIR stands in REFERENCE with

@@ -3,7 +3,6 @@
 # The whole road on a tiny cohort: raw files in, tables and page out.
 . "$(dirname "$0")/../lib.sh"
 . "$SM_ROOT/tests/e2e/road.sh"
-needs phantom index ingest evaluate
 
 make_raw
 key=BraTS20_Training_001
@@ -27,15 +26,9 @@ fi
 
 for stage in $ROAD_STAGES; do
 	case $stage in index | ingest) continue ;; esac
-	if built "$stage"; then
-		exits "$stage" 0 step "$stage"
-		ok "$stage wrote its ledger" test -s "$W/$stage/ledger.jsonl"
-	fi
+	exits "$stage" 0 step "$stage"
+	ok "$stage wrote its ledger" test -s "$W/$stage/ledger.jsonl"
 done
-if ! built report; then
-	skip "the rest of the road" "train and predict are not built"
-	done_testing
-fi
 
 is "a prediction for every case" "$(find "$W/predict" -name '*.nii.gz' | wc -l | tr -d ' ')" 6
 if has_python nibabel numpy; then

@@ -8,7 +8,7 @@ needs phantom ingest
 run sm phantom --cases 4 --size 48,48,24 --empty-et 0.25 --out "$T/raw"
 cp "$OUT" "$T/regions"
 [ "$CODE" -eq 0 ] && run sm ingest --in "$T/raw" --out "$T/ingest"
-[ "$CODE" -eq 0 ] || skip_all "the cohort could not be made: $(cat "$ERR")"
+[ "$CODE" -eq 0 ] || fail_all "the cohort could not be made: $(cat "$ERR")"
 
 # manifest FILE: the road's settings for this cohort; more sections may be appended.
 manifest() {

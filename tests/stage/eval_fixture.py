@@ -38,11 +38,12 @@ def save(folder, path, array, affine=AFFINE):
     return sha(data)
 
 
-def ledger(folder, stage, records, parents=None, settings=None):
+def ledger(folder, stage, records, parents=None, settings=None, more=None):
     os.makedirs(folder, exist_ok=True)
     settings = settings or {"options": {}, "seed": 1, "manifest": {}}
     header = {"schema": 1, "stage": stage, "version": 1, "settings": settings, "parents": parents or {},
               "settings_sha256": sha(json.dumps(settings).encode())}
+    header.update(more or {})
     lines = [header] + sorted(records, key=lambda r: r["key"])
     text = "".join(json.dumps(x, sort_keys=True, separators=(",", ":")) + "\n" for x in lines)
     with open(os.path.join(folder, "ledger.jsonl"), "w") as f:
@@ -91,7 +92,8 @@ def main():
     h_train = ledger(os.path.join(out, "train"), "train", [], {"split": h_split, "tile": "1" * 64})
     ledger(os.path.join(out, "predict"), "predict", predict,
            {"train": h_train, "split": h_split, "preprocess": "0" * 64},
-           {"options": {}, "seed": 1, "manifest": {"predict": {"fold": "test"}}})
+           {"options": {}, "seed": 1, "manifest": {"predict": {"fold": "test"}}},
+           {"not_predicted": {"other_folds": [f"case{cases:02d}"], "rejected": []}})
     with open(os.path.join(out, "train", "model_history_log.csv"), "w") as f:
         f.write("epoch,loss,dice,val_loss,val_dice,val_dice_1,val_dice_2,val_dice_3\n")
         for e in range(1, 13):

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Stage evaluate: known scores, one pair of files, bad input, resume, threads.
 . "$(dirname "$0")/../lib.sh"
-needs evaluate
+needs evaluate report
 has_python nibabel numpy || skip_all "python3-nibabel is not installed"
 "$PYTHON" "$SM_ROOT/tests/stage/eval_fixture.py" "$T/w" 5 || exit 1
 cd "$T/w" || exit 1
@@ -25,7 +25,9 @@ like "the other core is named apart" "$(cat "$OUT")" '^TC \(original\) +1 '
 like "the empty region is counted" "$(cat "$OUT")" '^ET +4 +0\.8500 .* 5 +1$'
 like "a case has its Dice" "$(cat e1/scores.csv)" '^case02,wt,"1,2,4",0\.750000,0\.750000,'
 like "summary.csv has the mean" "$(cat e1/summary.csv)" '^et,4,dice,0\.850000,.*,5,1,1,0$'
-like "cases of other folds are listed" "$(head -n 1 e1/ledger.jsonl)" '"not_predicted":\["case05"\]'
+like "cases of other folds are listed" "$(head -n 1 e1/ledger.jsonl)" '"not_predicted":\{"not_told":\[\],"other_folds":\["case05"\],'
+like "and counted" "$(cat "$ERR")" '1 case was not predicted and not scored: of other folds'
+unlike "not as rejected ones" "$(cat "$ERR")" 'rejected by'
 exits "two threads" 0 sm evaluate --in predict --truth ingest --out e2 --jobs 2
 same_tree "threads change no byte" e1 e2
 exits "resume" 0 sm evaluate --in predict --truth ingest --out e2 --resume
@@ -99,4 +101,36 @@ sed 's/"fold":"test"/"fold":"all"/' predict/ledger.jsonl >bad/ledger.jsonl
 cp predict/*.nii.gz bad/
 exits "fold all: every truth needs a prediction" 1 sm evaluate --in bad --truth ingest --out e7
 like "the case is named" "$(cat "$ERR")" 'case05: rejected: case case05 has a truth but no record'
+
+# Why a truth has no prediction: the ledgers tell.
+mkdir why why_truth
+cp predict/*.nii.gz why/
+cp -r ingest/case* why_truth/
+sed 's/"other_folds":\["case05"\],"rejected":\[\]/"other_folds":[],"rejected":["case05"]/' predict/ledger.jsonl >why/ledger.jsonl
+exits "rejected by preprocess" 0 sm evaluate --in why --truth ingest --out e8
+like "is said" "$(cat "$ERR")" '1 case was not predicted and not scored: rejected by preprocess'
+unlike "and not blamed on the folds" "$(cat "$ERR")" 'other folds'
+like "the ledger says so" "$(head -n 1 e8/ledger.jsonl)" '"rejected_by_preprocess":\["case05"\]'
+sed -i 's/"fold":"test"/"fold":"all"/' why/ledger.jsonl
+exits "also when all were asked for" 1 sm evaluate --in why --truth ingest --out e8
+like "is the reason" "$(cat "$ERR")" 'case05: rejected: case case05 was rejected by preprocess'
+sed '/"key":"case05"/s/"status":"ok"/"code":"input","reason":"torn","status":"rejected"/' ingest/ledger.jsonl >why_truth/ledger.jsonl
+exits "rejected by ingest" 0 sm evaluate --in predict --truth why_truth --out e9
+like "is said too" "$(cat "$ERR")" '1 case was not predicted and not scored: rejected by ingest'
+sed 's/"not_predicted":{[^}]*},//' predict/ledger.jsonl >why/ledger.jsonl
+exits "no word about it" 0 sm evaluate --in why --truth ingest --out e8
+like "is no guess" "$(cat "$ERR")" '1 case was not predicted and not scored: not named in the predict ledger'
+
+# The truth under another role, as the manifest of ingest named it.
+mkdir named
+cp -r ingest/case* named/
+sed 's/"role":"seg"/"role":"truth"/; s/"manifest":{}/"manifest":{"ingest":{"sources":[{"label":true,"role":"truth"}]}}/' \
+	ingest/ledger.jsonl >named/ledger.jsonl
+exits "a truth of another role" 0 sm evaluate --in predict --truth named --out e10
+ok "scores the same" cmp e1/scores.csv e10/scores.csv
+like "is an input of each case" "$(cat e10/ledger.jsonl)" '"path":"case00/seg.nii.gz","role":"truth"'
+exits "and in the report" 0 sm report --in e10 --predict predict --truth named --out r10
+sed 's/"label":true/"label":false/' named/ledger.jsonl >named/l && mv named/l named/ledger.jsonl
+exits "without the mark there is no truth" 3 sm evaluate --in predict --truth named --out e11
+like "what a truth is, is said" "$(cat "$ERR")" 'case00: stage ingest wrote no label volume: its role is seg, label, or'
 done_testing

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/../lib.sh"
-[ -x "$SM_BIN/scanmill" ] || skip_all "scanmill is not built"
+[ -x "$SM_BIN/scanmill" ] || fail_all "scanmill is not built"
 front=$SM_BIN/scanmill
 
 exits "--help" 0 "$front" --help

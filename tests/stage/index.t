@@ -55,6 +55,41 @@ is "prints the path" "$(cat "$OUT")" 'Doe^Jane/cut.dcm'
 exits "--find of nothing" 3 sm index --in "$T/raw" --find 000000000000
 exits "--find makes no ledger" 2 sm index --in "$T/raw" --out "$T/x" --find "$key"
 
+# --resume sees what changed in the tree, and reuses the rest.
+cp -r "$T/renamed" "$T/grown"
+exits "an index of a tree" 0 sm index --in "$T/grown" --out "$T/resumed"
+exits "again with --resume" 0 sm index --in "$T/grown" --out "$T/resumed" --resume
+like "reuses all" "$(cat "$ERR")" '3 good, 0 rejected, 3 reused'
+rm "$(find "$T/grown/CT_001" -type f | sort | sed -n 4p)"
+mv "$T/grown/brats/BraTS20_Training_001/BraTS20_Training_001_t2.nii.gz" "$T/grown/lost"
+exits "a slice and a role gone" 0 sm index --in "$T/grown" --out "$T/resumed" --resume
+like "are looked at again" "$(cat "$ERR")" '3 good, 0 rejected, 1 reused'
+exits "a fresh index of it" 0 sm index --in "$T/grown" --out "$T/fresh"
+same_tree "is the same" "$T/fresh" "$T/resumed"
+
+# Series without a UID have the key of their content, not one key for all trees.
+if has_python pydicom; then
+	"$PYTHON" - "$T/raw" "$T" <<'END'
+import glob, os, sys, pydicom
+for i, case in enumerate(("CT_001", "CT_002")):
+    d = pydicom.dcmread(sorted(glob.glob(f"{sys.argv[1]}/{case}/*.dcm"))[0])
+    del d.SeriesInstanceUID
+    os.mkdir(f"{sys.argv[2]}/nouid{i}")
+    d.save_as(f"{sys.argv[2]}/nouid{i}/a.dcm")
+END
+	exits "a file without SeriesInstanceUID" 0 sm index --in "$T/nouid0"
+	first_key=$(sed -n 's/^\(ct-[0-9a-f]*\) .* no_series: .*/\1/p' "$OUT")
+	like "has a key" "$first_key" '^ct-[0-9a-f]{12}$'
+	mv "$T/nouid0/a.dcm" "$T/nouid0/b.dcm"
+	exits "under another name" 0 sm index --in "$T/nouid0"
+	like "has the same" "$(cat "$OUT")" "^$first_key "
+	exits "another file without it" 0 sm index --in "$T/nouid1"
+	like "is no series either" "$(cat "$OUT")" '^ct-[0-9a-f]{12} .* no_series: '
+	unlike "and has another key" "$(cat "$OUT")" "^$first_key "
+else
+	skip "series without a UID" "no pydicom"
+fi
+
 mkdir "$T/empty"
 exits "an empty tree" 3 sm index --in "$T/empty" --out "$T/none"
 like "is told" "$(cat "$ERR")" 'none of 0 files is what layout auto looks for'

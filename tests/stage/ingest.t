@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/../lib.sh"
-needs index ingest phantom
+needs index ingest phantom split
 
 printf 'pepper' >"$T/salt"
 ct="--kind ct_head --cases 2 --size 32,32,8 --spacing 6,6,8"
@@ -74,6 +74,62 @@ flip "$T/copy/again" $(($(size "$one") - 1))
 exits "a file with the same UID" 3 sm ingest --in "$T/copy" --out "$T/copy_out"
 like "is refused" "$(cat "$ERR")" 'instance_clash: two different files'
 
+# What other files decide is looked at again: a copy that comes or goes.
+cp -r "$T/raw/CT_001" "$T/again"
+exits "a series" 0 sm ingest --in "$T/again" --out "$T/again_out"
+cp "$(find "$T/again" -type f | sort | sed -n 3p)" "$T/again/twin"
+exits "with a copy, --resume" 0 sm ingest --in "$T/again" --out "$T/again_out" --resume
+exits "and a fresh run" 0 sm ingest --in "$T/again" --out "$T/again_new"
+same_tree "give the same ledger" "$T/again_out" "$T/again_new"
+like "which counts the copy" "$(cat "$T/again_out/ledger.jsonl")" '"copies":1'
+
+# A tight budget: the result is that of one thread.
+run sm phantom --out "$T/wide" --kind ct_head --cases 1 --size 512,512,9 --spacing 0.5,0.5,5
+for memory in 5 7; do
+	run sm ingest --in "$T/wide" --out "$T/wide_$memory" --memory $memory --jobs 1
+	cp "$T/wide_$memory/ledger.jsonl" "$T/wide.jsonl"
+	for try in 1 2 3; do
+		run sm ingest --in "$T/wide" --out "$T/wide_$memory" --memory $memory --jobs 4
+		is "$memory MiB, four threads, try $try: the ledger of one thread" "$(cat "$T/wide_$memory/ledger.jsonl")" \
+			"$(cat "$T/wide.jsonl")"
+	done
+done
+like "7 MiB are enough for one thread" "$(cat "$T/wide.jsonl")" '"status":"ok"'
+like "5 are not" "$(cat "$T/wide_5/ledger.jsonl")" '"code":"budget".*"reason":"[^"]*of the budget of 5.0 MiB'
+unlike "no slice is blamed for it" "$(cat "$T/wide_5/ledger.jsonl")" '"reason":"[^"]*\(slice [0-9]'
+
+# Numbers without a unit, and factors that are none.
+if has_python pydicom; then
+	cat >"$T/rescale.py" <<'END'
+import glob, os, sys, pydicom
+source, out = sys.argv[1:]
+for kind in ("none", "empty", "word", "long", "one"):
+    os.mkdir(f"{out}/rescale_{kind}")
+    for i, path in enumerate(sorted(glob.glob(source + "/*.dcm"))):
+        d = pydicom.dcmread(path)
+        if kind == "none" or (kind == "one" and i == 3):
+            del d.RescaleSlope, d.RescaleIntercept
+        raw = {"empty": b"", "word": b"one ", "long": b"1." + b"0" * 77 + b"x"}.get(kind)
+        if raw is not None:
+            tag = pydicom.tag.Tag(0x0028, 0x1053)
+            d[tag] = pydicom.dataelem.RawDataElement(tag, "DS", len(raw), raw, 0, False, True)
+        d.save_as(f"{out}/rescale_{kind}/{i}.dcm")
+END
+	ok "series with odd factors" "$PYTHON" "$T/rescale.py" "$T/raw/CT_001" "$T"
+	exits "a CT without rescale" 0 sm ingest --in "$T/rescale_none" --out "$T/rescale_out"
+	like "is told" "$(cat "$ERR")" 'warning: .*no_rescale: CT without RescaleSlope and RescaleIntercept'
+	like "is not called HU" "$(cat "$T"/rescale_out/ct-*/image.json)" '"Meaning": "arbitrary"'
+	like "and noted" "$(cat "$T/rescale_out/ledger.jsonl")" '"notes":\["no_rescale"\]'
+	for kind in empty word long; do
+		exits "RescaleSlope: $kind" 3 sm ingest --in "$T/rescale_$kind" --out "$T/rescale_$kind.out"
+		like "is refused" "$(cat "$ERR")" 'bad_rescale: RescaleSlope is there but is not one number'
+	done
+	exits "one slice without rescale" 3 sm ingest --in "$T/rescale_one" --out "$T/rescale_one.out"
+	like "is refused" "$(cat "$ERR")" 'slices differ in what their numbers mean'
+else
+	skip "numbers without a unit" "no pydicom"
+fi
+
 # NIfTI trees.
 run sm phantom --out "$T/brats" --cases 2 --size 24,24,16
 mv "$T/brats/BraTS20_Training_002/BraTS20_Training_002_seg.nii.gz" \
@@ -84,6 +140,50 @@ exits "with two threads" 0 sm ingest --in "$T/brats" --out "$T/b2" --jobs 2
 same_tree "no byte depends on the threads" "$T/b1" "$T/b2"
 like "the case is the patient" "$(cat "$T/b1/ledger.jsonl")" '"patient":"BraTS20_Training_001"'
 is "five volumes and a sidecar a case" "$(find "$T/b1/BraTS20_Training_001" -type f | wc -l | tr -d ' ')" 6
+
+# Follow-up scans are one patient, through to the split. Each case has voxels of its own.
+run sm phantom --out "$T/scans" --cases 12 --size 16,16,8
+for i in 01 02 03 04 05 06 07 08 09 10 11 12; do
+	from=BraTS20_Training_0$i
+	name=BraTS-GLI-000$(printf %02d $(((1$i - 99) / 2)))-00$((1$i % 2))
+	mkdir -p "$T/follow/$name"
+	for role in t2f:flair t1c:t1ce t1n:t1 t2w:t2 seg:seg; do
+		cp "$T/scans/$from/${from}_${role#*:}.nii.gz" "$T/follow/$name/$name-${role%:*}.nii.gz"
+	done
+done
+exits "BraTS names with time points" 0 sm ingest --in "$T/follow" --out "$T/follow_out"
+is "twelve cases" "$(grep -c '"key":"BraTS-GLI-000[0-9]*-00[01]"' "$T/follow_out/ledger.jsonl")" 12
+is "of six patients" "$(grep -o '"patient":"BraTS-GLI-000[0-9]*"' "$T/follow_out/ledger.jsonl" | sort -u | wc -l | tr -d ' ')" 6
+printf 'schema: 1\nname: x\nsplit: {train: 1, test: 1, valid: 1}\n' >"$T/split.yaml"
+for seed in 1 2 3; do
+	exits "split $seed" 0 sm split --seed $seed --manifest "$T/split.yaml" --in "$T/follow_out" --out "$T/follow_split"
+	is "split $seed: both time points are in one fold" "$(sed -n \
+		's/.*"fold":"\([a-z]*\)".*"key":"\(BraTS-GLI-[0-9]*\)-.*/\2 \1/p' "$T/follow_split/ledger.jsonl" |
+		sort -u | wc -l | tr -d ' ')" 6
+done
+cat >"$T/patient.yaml" <<'END'
+schema: 1
+name: x
+ingest:
+  layout: files
+  sources:
+    - {role: image, pattern: "{patient}/*/{case}_T1w.nii*"}
+END
+for session in sub-1/ses-a sub-1/ses-b sub-2/ses-a; do
+	mkdir -p "$T/bids/$session"
+	cp "$T/b1/BraTS20_Training_001/t1.nii.gz" "$T/bids/$session/$(echo $session | tr / _)_T1w.nii.gz"
+done
+exits "{patient} in a pattern" 0 sm ingest --manifest "$T/patient.yaml" --in "$T/bids" --out "$T/bids_out"
+is "is the patient of both sessions" "$(grep -o '"patient":"[^"]*"' "$T/bids_out/ledger.jsonl" | tr '\n' ' ')" \
+	'"patient":"sub-1" "patient":"sub-1" "patient":"sub-2" '
+
+# NIfTI beside DICOM is not dropped without a word; its name may be a person's.
+cp -r "$T/raw/CT_001" "$T/beside"
+cp "$T/b1/BraTS20_Training_001/t1.nii.gz" "$T/beside/doe_jane.nii.gz"
+exits "a NIfTI file beside DICOM" 0 sm ingest --in "$T/beside" --out "$T/beside_out"
+like "is told" "$(cat "$ERR")" 'warning: 1 NIfTI files belong to no series and no case and are left out'
+like "and counted" "$(head -n 1 "$T/beside_out/ledger.jsonl")" '"nifti_left_out":1'
+unlike "without its name" "$(cat "$ERR" "$T/beside_out/ledger.jsonl")" 'jane'
 
 data=$SM_SHARED_DATA
 if [ -d "$data/ct_head_ge" ]; then

@@ -58,6 +58,30 @@ name: test
 predict:
   blend: median
 END
+bad "an unknown model" "train.model: found 'unet4d', allowed is one of unet3d" <<'END'
+schema: 1
+name: test
+train:
+  model: unet4d
+END
+bad "an unknown loss" "train.loss: found 'hinge', allowed is one of dice.soft_dice.bce.dice_bce" <<'END'
+schema: 1
+name: test
+train:
+  loss: hinge
+END
+bad "an unknown optimiser" "train.optimiser: found 'lion', allowed is one of adam.sgd" <<'END'
+schema: 1
+name: test
+train:
+  optimiser: lion
+END
+bad "an unknown fold" "predict.fold: found 'tset', allowed is one of train.test.valid.all" <<'END'
+schema: 1
+name: test
+predict:
+  fold: tset
+END
 bad "a list of the wrong length" "tile.size: found 2 values, allowed are exactly 3" <<'END'
 schema: 1
 name: test

@@ -22,6 +22,26 @@ same_tree "changes nothing" "$T/one" "$T/two"
 exits "another cohort into the same folder is refused" 2 sm phantom --out "$T/two" --cases 2
 like "by name" "$(cat "$ERR")" 'phantom.json: belongs to a cohort with other settings'
 
+# What a killed run leaves: cases and the mark, no facts.
+cp -r "$T/one" "$T/half"
+rm -r "$T/half/phantom.json" "$T/half/BraTS20_Training_003"
+# shellcheck disable=SC2086
+exits "files without phantom.json are refused" 2 sm phantom --out "$T/half" $small
+like "with a count" "$(cat "$ERR")" 'holds 10 files but no phantom.json, allowed is an empty folder'
+"$SM_BIN/scanmill-phantom" --out "$T/killed" --cases 3 --size 96,96,48 >/dev/null 2>&1 &
+pid=$!
+while [ ! -e "$T/killed/.phantom.partial" ] && kill -0 $pid 2>/dev/null; do
+	:
+done
+kill -9 $pid 2>/dev/null
+wait $pid 2>/dev/null
+is "a killed run" $? 137
+ok "leaves its settings" test -s "$T/killed/.phantom.partial"
+exits "another cohort does not go on there" 2 sm phantom --out "$T/killed" --cases 2 --size 96,96,48
+like "by name" "$(cat "$ERR")" '.phantom.partial: belongs to a cohort with other settings'
+exits "the same does" 0 sm phantom --out "$T/killed" --cases 3 --size 96,96,48
+ok "and takes the mark away" test ! -e "$T/killed/.phantom.partial" -a -s "$T/killed/phantom.json"
+
 cat >"$T/m.yaml" <<'END'
 schema: 1
 name: small

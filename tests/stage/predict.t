@@ -4,7 +4,7 @@
 needs train predict
 . "$SM_ROOT/tests/stage/tiny.sh"
 run training "$T/train"
-[ "$CODE" -eq 0 ] || skip_all "the training failed: $(cat "$ERR")"
+[ "$CODE" -eq 0 ] || fail_all "the training failed: $(cat "$ERR")"
 
 # predict OUT ARGS...
 predict() {
@@ -24,6 +24,8 @@ like "the ledger names image and checkpoint" "$(cat "$T/one/ledger.jsonl")" \
 like "the patient and the labels found" "$(cat "$T/one/ledger.jsonl")" '"patient":"'"$test_key"'".*"voxels":\{'
 like "the forecast is told" "$(cat "$ERR")" 'memory forecast of the network [0-9]+ MiB'
 
+other_folds=$(grep -o '"fold":"\(train\|valid\)"' "$T/split/ledger.jsonl" | wc -l | tr -d ' ')
+is "the cases of other folds are listed" "$(head -n 1 "$T/one/ledger.jsonl" | grep -o '"other_folds":\[[^]]*' | grep -o BraTS | wc -l | tr -d ' ')" "$other_folds"
 sed 's/^split:/predict: {fold: all}\nsplit:/' "$T/m.yaml" >"$T/all.yaml"
 exits "all cases, without a split" 0 sm predict --manifest "$T/all.yaml" --in "$T/preprocess" --model "$T/train" \
 	--out "$T/all" --jobs 1 --probabilities
@@ -45,6 +47,14 @@ is "the same" "$(hashes "$T/all" | grep nii)" "$(hashes "$T/all2" | grep nii)"
 sed 's/    - relabel/    - pad_crop: {size: [28, 40, 13]}\n    - relabel/' "$T/all.yaml" >"$T/crop.yaml"
 exits "cut and padded" 0 sm preprocess --manifest "$T/crop.yaml" --in "$T/ingest" --out "$T/crop"
 exits "are predicted" 0 predict "$T/cropped" --manifest "$T/crop.yaml" --in "$T/crop" --probabilities
+
+# A merged label cannot be told apart again: it stays as it is, and the record says so.
+sed 's/relabel: .*/relabel: {from: [4], to: [2], merge: true}/' "$T/all.yaml" >"$T/merge.yaml"
+exits "merged labels" 0 sm preprocess --manifest "$T/merge.yaml" --in "$T/ingest" --out "$T/merge"
+exits "are predicted" 0 predict "$T/merged" --manifest "$T/merge.yaml" --in "$T/merge"
+like "with a warning" "$(cat "$ERR")" 'label 2 stands for several original labels: it stays 2'
+unlike "and nothing becomes 4" "$(cat "$T/merged/ledger.jsonl")" '"voxels":\{[^}]*"4"'
+like "label 2 is there" "$(cat "$T/merged/ledger.jsonl")" '"voxels":\{("1":[0-9]+,)?"2":'
 
 if has_python nibabel numpy; then
 	ok "grids, types and label numbers are the source's" "$PYTHON" - "$T" <<'END'
@@ -86,7 +96,7 @@ exits "neither model nor checkpoint" 2 sm predict --manifest "$T/all.yaml" --in 
 exits "fold test without a split" 2 sm predict --manifest "$T/m.yaml" --in "$T/preprocess" --model "$T/train" --out "$T/bad"
 sed 's/fold: all/fold: tset/' "$T/all.yaml" >"$T/fold.yaml"
 exits "an unknown fold" 2 predict "$T/bad" --manifest "$T/fold.yaml"
-like "is told with those allowed" "$(cat "$ERR")" "predict.fold: is 'tset', allowed are test, valid, train and all"
+like "is told with those allowed" "$(cat "$ERR")" "predict.fold: found 'tset', allowed is one of train.test.valid.all"
 sed 's/"fold":"test"/"fold":"valid"/' "$T/split/ledger.jsonl" >"$T/notest.jsonl"
 exits "a fold without cases" 3 sm predict --manifest "$T/m.yaml" --in "$T/preprocess" --split "$T/notest.jsonl" \
 	--model "$T/train" --out "$T/bad"
@@ -95,6 +105,38 @@ head -c 20000 "$T/train/best.hdf5" >"$T/cut.hdf5"
 exits "a cut checkpoint" 3 predict "$T/bad" --checkpoint "$T/cut.hdf5"
 like "is told" "$(cat "$ERR")" 'cut.hdf5: cannot be opened, is no HDF5 file, or is cut off'
 exits "the last checkpoint by name" 0 predict "$T/last" --checkpoint "$T/train/last.hdf5"
+
+# What the log says of a checkpoint is of its own epoch, not of the best one up to there.
+edit 's/learning_rate: 0.003/learning_rate: 0.3/' "$T/rough.yaml"
+exits "a training that gets worse" 0 training "$T/rough" --manifest "$T/rough.yaml"
+worse=$(awk -F, 'NR > 1 { if (low != "" && $4 > low) { print $1, $4; exit } if (low == "" || $4 < low) low = $4 }' \
+	"$T/rough/model_history_log.csv")
+ok "has an epoch above its best" test -n "$worse"
+edit 's/learning_rate: 0.003/learning_rate: 0.3/; s/checkpoint_every: 2/checkpoint_every: 1/' "$T/rough.yaml"
+exits "again with all checkpoints" 0 training "$T/rough" --manifest "$T/rough.yaml"
+exits "its checkpoint" 0 predict "$T/worse" --checkpoint "$(ls "$T"/rough/model-000"${worse% *}"-*.hdf5)"
+like "has its epoch's val_loss in the log" "$(cat "$ERR")" "after epoch ${worse% *}, val_loss $(printf %.4f "${worse#* }");"
+
+# Another split: its test cases may be what the network was trained on.
+exits "the split again with another seed" 0 sm split --manifest "$T/m.yaml" --in "$T/preprocess" --out "$T/split2" --seed 2
+own=$(sha256sum <"$T/split/ledger.jsonl" | cut -c 1-12)
+other=$(sha256sum <"$T/split2/ledger.jsonl" | cut -c 1-12)
+isnt "is another one" "$own" "$other"
+for with in "--model $T/train" "--checkpoint $T/train/best.hdf5"; do
+	# shellcheck disable=SC2086 # two words
+	for manifest in m all; do
+		exits "is refused with ${with%% *}, manifest $manifest" 3 sm predict --manifest "$T/$manifest.yaml" \
+			--in "$T/preprocess" --split "$T/split2" --out "$T/leak" $with
+		like "with both named" "$(cat "$ERR")" "split2 is split $other, .*${with#* } was trained with split $own"
+	done
+	# shellcheck disable=SC2086
+	exits "and on a dry run" 3 sm predict --manifest "$T/m.yaml" --in "$T/preprocess" --split "$T/split2" \
+		--out "$T/leak" --dry-run $with
+done
+ok "and nothing is written" test ! -e "$T/leak/ledger.jsonl"
+cp -r "$T/train" "$T/train3"
+sed "1s/$own[0-9a-f]*/$(printf '0%.0s' $(seq 64))/" "$T/train/ledger.jsonl" >"$T/train3/ledger.jsonl"
+exits "nor one that the ledger of train does not name" 3 predict "$T/leak" --model "$T/train3"
 cp -r "$T/train" "$T/train2"
 cp "$T/train/model-0002"*.hdf5 "$T/train2/best.hdf5"
 exits "a best checkpoint that is not what train wrote" 3 predict "$T/bad" --model "$T/train2"

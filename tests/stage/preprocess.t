@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/../lib.sh"
-needs preprocess
+needs preprocess tile
 . "$SM_ROOT/tests/stage/cohort.sh"
 manifest "$T/m.yaml"
 # a case with enhancing tumour
@@ -94,6 +94,20 @@ is "one case has no label 4: the others are rejected" "$CODE" 1
 like "an unknown label is named" "$(cat "$ERR")" 'label 4 \([0-9]+ voxels\) is not among'
 ok "the ledger says so too" grep -q '"status":"rejected".*' "$T/bad/ledger.jsonl"
 
+# What the parameters alone tell is told for the stage, whatever the cases hold.
+edit_manifest 's/to: \[3\]/to: [1]/' "$T/bad.yaml"
+exits "a merge that was not asked for" 2 sm preprocess --manifest "$T/bad.yaml" --in "$T/ingest" --out "$T/bad"
+like "is named with the step" "$(cat "$ERR")" 'steps: step 2 \(relabel\): labels 1 and 4 would both become 1'
+exits "by tile from ingest too" 2 sm tile --manifest "$T/bad.yaml" --in "$T/ingest" --out "$T/bad"
+edit_manifest 's/to: \[3\], known.*\]/to: [1]/' "$T/bad.yaml"
+exits "without known every case tells" 3 sm preprocess --manifest "$T/bad.yaml" --in "$T/ingest" --out "$T/bad"
+edit_manifest 's/known.*\]/merge: true/; s/to: \[3\]/to: [1]/' "$T/merge.yaml"
+exits "a merge that was asked for" 0 sm preprocess --manifest "$T/merge.yaml" --in "$T/ingest" --out "$T/merge"
+like "the ledger tells of both" "$(record "$T/merge" "$C")" '"label_map":\[\[4,1\],\[1,1\]\]'
+edit_manifest 's/^    - stack/    - pad_crop: {size: [40, 44, 20], at: corner}\n    - stack/' "$T/corner.yaml"
+exits "cut at the high side before stack" 0 sm preprocess --manifest "$T/corner.yaml" --in "$T/ingest" --out "$T/corner" --upto 3
+like "the source grid is that of the source" "$(record "$T/corner" "$C")" '"dim":\[40,44,20,4\].*"offset":\[0,0,0\].*"source_grid":.*"dim":\[48,48,24\]'
+
 cp -r "$T/ingest" "$T/damaged"
 rm "$T/damaged/BraTS20_Training_001/t1.nii.gz"
 flip "$T/damaged/BraTS20_Training_002/t2.nii.gz" 2000
@@ -102,7 +116,7 @@ exits "three damaged cases of four" 1 sm preprocess --manifest "$T/m.yaml" --in 
 like "a missing file is named" "$(cat "$ERR")" '001/t1.nii.gz: is missing, but the ledger of ingest names it'
 like "a flipped byte is named" "$(cat "$ERR")" '002: rejected: t2.nii.gz: '
 like "another case's file is named" "$(cat "$ERR")" '003/t1.nii.gz: content is not what the ledger of ingest says'
-is "only the whole case is there" "$(ls "$T/d")" "$(printf 'BraTS20_Training_004\nledger.jsonl')"
+is "only the whole case is there" "$(ls "$T/d")" "$(printf 'BraTS20_Training_004\nfiles.sha256\nledger.jsonl')"
 exits "and --strict stops" 3 sm preprocess --manifest "$T/m.yaml" --in "$T/damaged" --out "$T/d" --strict
 if has_python nibabel numpy; then
 	cp -r "$T/raw" "$T/raw_nan"

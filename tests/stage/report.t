@@ -83,6 +83,7 @@ for stage in ingest split train predict evaluate; do
 	like "the page names the ledger of $stage" "$(cat $page)" "$hash"
 done
 unlike "no place of this machine" "$(cat r1/*)" "$T|$SM_ROOT|$(date +%Y-%m-%d)"
+like "what the original's core is worth here" "$(cat $page)" 'gets one label, that of the largest output, so this always equals label 1'
 like "Markdown" "$(cat r1/table.md)" '^\| WT \| 1,2,4 \| 0\.750 ± 0\.198 \| 0\.750 \|'
 like "LaTeX" "$(cat r1/table.tex)" '^WT & 1,2,4 & 0\.750 \$\\pm\$ 0\.198 & 0\.750 &'
 is "LaTeX braces are balanced" "$(tr -cd '{' <r1/table.tex | wc -c)" "$(tr -cd '}' <r1/table.tex | wc -c)"

@@ -32,7 +32,7 @@ tiny() {
 		sm tile --manifest "$T/m.yaml" --in "$T/preprocess" --out "$T/tile"
 }
 run tiny
-[ "$CODE" -eq 0 ] || skip_all "the tiles could not be made: $(cat "$ERR")"
+[ "$CODE" -eq 0 ] || fail_all "the tiles could not be made: $(cat "$ERR")"
 
 # edit SED-EXPRESSION FILE: a changed copy of $T/m.yaml.
 edit() {

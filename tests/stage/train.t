@@ -33,7 +33,9 @@ fi
 
 # Killed at any moment, again and again.
 kills=0
-while [ ! -f "$T/killed/ledger.jsonl" ] && [ $kills -lt 40 ]; do
+tries=0
+while [ ! -f "$T/killed/ledger.jsonl" ] && [ $tries -lt 40 ]; do
+	tries=$((tries + 1))
 	"$SM_BIN/scanmill-train" --manifest "$T/m.yaml" --in "$T/tile" --split "$T/split" --out "$T/killed" \
 		--jobs 1 --resume >/dev/null 2>>"$T/killed.log" &
 	sleep "0.$((1 + kills))$((kills * 7 % 10))"
@@ -51,6 +53,7 @@ exits "two epochs" 0 training "$T/longer" --manifest "$T/two.yaml"
 edit 's/epochs: 4/epochs: 3/' "$T/three.yaml"
 exits "three epochs" 0 training "$T/three" --manifest "$T/three.yaml"
 cp "$T/three/best.hdf5" "$T/longer/best.hdf5"
+head -n 1 "$T/three/ledger.jsonl" >"$T/longer/.journal.partial" # as a killed run leaves it
 rm "$T/longer/ledger.jsonl"
 exits "a finished training is made longer" 0 training "$T/longer" --resume
 like "from where it was" "$(cat "$ERR")" 'goes on after epoch 2'
@@ -68,7 +71,7 @@ same_tree "with the same end" "$T/one" "$T/longer"
 edit 's/rate: 0.003/rate: 0.002/' "$T/rate.yaml"
 exits "other settings" 0 training "$T/longer" --manifest "$T/rate.yaml" --resume
 like "start from the beginning, with a warning" "$(cat "$ERR")" 'is replaced: its settings or tiles were others'
-is "and leave no checkpoint of before" "$(ls "$T/longer" | wc -l | tr -d ' ')" 6
+is "and leave no checkpoint of before" "$(ls "$T/longer" | grep -c "hdf5$")" 4
 
 # Files that are not what they were.
 head -c 30000 "$T/one/last.hdf5" >"$T/three/last.hdf5"
@@ -96,10 +99,19 @@ like "is possible, with a warning" "$(cat "$ERR")" 'validation runs on the train
 exits "no split" 2 sm train --manifest "$T/m.yaml" --in "$T/tile" --out "$T/bad"
 edit 's/^train:/train:\n  model: unet4d/' "$T/model.yaml"
 exits "an unknown model" 2 training "$T/bad" --manifest "$T/model.yaml"
-like "is told with those that are known" "$(cat "$ERR")" 'model "unet4d" is unknown; known are .*unet3d'
+like "is told with those that are known" "$(cat "$ERR")" "train.model: found 'unet4d', allowed is one of unet3d"
 edit 's/dice_bce/hinge/' "$T/loss.yaml"
 exits "an unknown loss" 2 training "$T/bad" --manifest "$T/loss.yaml"
-like "is told with those that are known" "$(cat "$ERR")" 'loss "hinge" is unknown; known are'
+like "is told with those that are known" "$(cat "$ERR")" "train.loss: found 'hinge', allowed is one of dice.soft_dice"
+edit 's/^train:/train:\n  optimiser: lion/' "$T/optimiser.yaml"
+exits "an unknown optimiser" 2 training "$T/bad" --manifest "$T/optimiser.yaml"
+like "is told with those that are known" "$(cat "$ERR")" "train.optimiser: found 'lion', allowed is one of adam.sgd"
+cp -r "$T/tile" "$T/tile20"
+sed 's/"size":\[16,16,8\]/"size":[16,20,8]/' "$T/tile/ledger.jsonl" >"$T/tile20/ledger.jsonl"
+rm "$T/tile20"/*.h5
+exits "tiles of a size that the model cannot take" 2 sm train --manifest "$T/m.yaml" --in "$T/tile20" --split "$T/split" --out "$T/bad"
+like "are refused before one is read" "$(cat "$ERR")" \
+	'tile.size: tiles were cut with 20 along y, allowed for train.model unet3d are multiples of 8'
 edit 's/^train:/train:\n  classes: 2/' "$T/classes.yaml"
 exits "labels above the classes" 3 training "$T/bad" --manifest "$T/classes.yaml"
 like "are told" "$(cat "$ERR")" 'holds label 3, allowed are 0 to 2'
@@ -116,13 +128,15 @@ exits "dry run" 0 training "$T/dry" --dry-run
 ok "writes nothing" test ! -e "$T/dry"
 
 if has_python h5py numpy; then
-	ok "h5py reads a checkpoint" "$PYTHON" - "$T/one" <<'END'
-import glob, json, sys, h5py, numpy
+	ok "h5py reads a checkpoint" "$PYTHON" - "$T/one" "$T/split" <<'END'
+import glob, hashlib, json, sys, h5py, numpy
 for path in glob.glob(sys.argv[1] + "/*.hdf5"):
     f = h5py.File(path, "r")
     meta = json.loads(f.attrs["meta"])
     assert meta["model"] == "unet3d" and meta["channels"] == ["flair", "t1ce", "t1", "t2"]
-    assert meta["tile_size"] == [16, 16, 8]
+    assert meta["tile_size"] == [16, 16, 8] and meta["in_channels"] == 4 and meta["optimiser"] == "adam"
+    split = hashlib.sha256(open(sys.argv[2] + "/ledger.jsonl", "rb").read()).hexdigest()
+    assert meta["split"] == split
     p = f["parameters"]
     assert p["enc0.conv1.weight"].shape == (2, 4, 3, 3, 3) and p["head.weight"].shape == (3, 4, 1, 1, 1)
     assert sum(d.size for d in p.values()) == meta["parameters"]

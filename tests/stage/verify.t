@@ -29,6 +29,11 @@ END
 {"parents":{"ingest":"$parent"},"schema":1,"settings":{"seed":1},"settings_sha256":"$settings","stage":"tile","version":1}
 {"key":"a","outputs":[{"path":"a.txt","role":"tile","sha256":"$tile"}],"status":"ok"}
 END
+	sums
+}
+sums() {
+	(cd "$T/w/ingest" && sha256sum ledger.jsonl a/t1.json a/t1.nii.gz >files.sha256)
+	(cd "$T/w/tile" && sha256sum ledger.jsonl a.txt >files.sha256)
 }
 
 make_work
@@ -42,7 +47,16 @@ like "prints hash and name" "$(cat "$OUT")" "^$car  ingest/a/t1.json$"
 
 gzip -dc "$T/w/ingest/a/t1.nii.gz" >"$T/plain"
 gzip -9 -n -c "$T/plain" >"$T/w/ingest/a/t1.nii.gz"
-exits "other compression of the same content is good" 0 sm verify "$T/w"
+exits "other compression of the same content" 3 sm verify "$T/w"
+like "is told apart from a changed content" "$(cat "$OUT")" 'a/t1.nii.gz: has other bytes around the same content'
+sums
+exits "and is good where the list of bytes was made by that compressor" 0 sm verify "$T/w"
+printf GARBAGE >>"$T/w/ingest/a/t1.nii.gz"
+exits "bytes behind the content" 3 sm verify "$T/w"
+rm "$T/w/tile/files.sha256"
+exits "no list of bytes" 3 sm verify "$T/w/tile"
+like "is named" "$(cat "$OUT")" 'files.sha256: is missing'
+make_work
 flip "$T/plain" 500
 gzip -9 -n -c "$T/plain" >"$T/w/ingest/a/t1.nii.gz"
 exits "one changed byte of content is not" 3 sm verify "$T/w"
@@ -70,9 +84,15 @@ exits "the rest of a killed run is none" 0 sm verify "$T/w"
 
 make_work
 sed -i 's/"reason":"no"/"reason":"so"/' "$T/w/ingest/ledger.jsonl"
+exits "a changed ledger" 3 sm verify "$T/w/ingest"
+like "is named" "$(cat "$OUT")" 'ledger.jsonl: has changed'
+sums
 exits "a parent that was run again" 3 sm verify "$T/w"
 like "is named" "$(cat "$OUT")" 'tile: was made from another run of stage ingest'
 exits "but only when both are looked at" 0 sm verify "$T/w/tile"
+rm -r "$T/w/ingest"
+exits "a work folder without a parent stage" 3 sm verify "$T/w"
+like "which is named" "$(cat "$OUT")" 'parent stage ingest is missing'
 
 make_work
 sed -i 's/{"seed":1}/{"seed":2}/' "$T/w/tile/ledger.jsonl"

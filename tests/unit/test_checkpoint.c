@@ -18,6 +18,8 @@
 #include "train/checkpoint.h"
 #include "train/network.h"
 
+#define SPLIT "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 static char dir[] = "/tmp/sm_checkpoint_XXXXXX";
 static struct sm_err err;
 
@@ -81,7 +83,8 @@ static struct sm_checkpoint about(const struct sm_net *net)
 				  .steps = 4,
 				  .best_epoch = 2,
 				  .best = 1.0 / 3,
-				  .fingerprint = "0123456789abcdef"};
+				  .fingerprint = "0123456789abcdef",
+				  .split = SPLIT};
 	c.history.columns = SM_HISTORY_FIXED + 2;
 	for (int e = 1; e <= 3; e++) {
 		const double row[] = {e, 0.5 / e, 0.1 * e, 1.0 / 3, 0.25, 0.2, 0.3};
@@ -128,6 +131,7 @@ static void test_all_comes_back(void **state)
 	assert_int_equal(c.in_channels + 10 * c.classes, 22);
 	assert_int_equal(c.size[0] * 100 + c.size[1] * 10 + c.size[2], 564);
 	assert_int_equal(c.standardise, SM_STANDARDISE_SLICE);
+	assert_string_equal(c.split, SPLIT);
 	assert_string_equal(json_string_value(json_array_get(c.channels, 1)), "t2");
 	assert_true(c.epoch == 3 && c.steps == 4 && c.best_epoch == 2);
 	assert_true(c.history.rows == 3 && c.history.columns == 7 && c.history.v[7 + 1] == 0.25);
@@ -274,6 +278,10 @@ static void test_fields_out_of_range_are_named(void **state)
 	assert_good(sm_checkpoint_write(at("f.hdf5"), net, &c, NULL, &err), err);
 	assert_refused(sm_checkpoint_open(at("f.hdf5"), &got, &err), SM_INPUT, err,
 		       "field best_epoch");
+	c.best_epoch = 2;
+	c.split[40] = 0;
+	assert_good(sm_checkpoint_write(at("f.hdf5"), net, &c, NULL, &err), err);
+	assert_refused(sm_checkpoint_open(at("f.hdf5"), &got, &err), SM_INPUT, err, "field split");
 	sm_checkpoint_clear(&c);
 	sm_net_free(net);
 }

@@ -11,6 +11,7 @@
 
 #include "eval/cases.h"
 #include "eval/report.h"
+#include "manifests/roles.h"
 
 static void statistics_are_those_of_the_textbook(void **state)
 {
@@ -165,6 +166,34 @@ static void a_damaged_log_is_named_by_line(void **state)
 	}
 }
 
+/* seg, label, or what ingest's settings mark: the rule of preprocess and of evaluate alike. */
+static void the_truth_is_found_by_the_ledgers_word(void **state)
+{
+	(void)state;
+	struct sm_err err = {0};
+	const char *role;
+	json_t *header = json_pack("{s:s, s:{s:{s:{s:[{s:s, s:b}, {s:s, s:b}]}}}}", "stage", "ingest",
+				   "settings", "manifest", "ingest", "sources", "role", "t1",
+				   "label", 0, "role", "truth", "label", 1);
+	json_t *record = json_pack("{s:s, s:[{s:s}, {s:s}]}", "key", "k", "outputs", "role", "t1",
+				   "role", "truth");
+	assert_non_null(header);
+	assert_non_null(record);
+	assert_true(sm_role_is_label(NULL, "seg") && sm_role_is_label(NULL, "label"));
+	assert_true(sm_role_is_label(header, "truth") && sm_role_is_label(header, "seg"));
+	assert_false(sm_role_is_label(header, "t1") || sm_role_is_label(NULL, "truth"));
+	assert_good(sm_label_role(header, record, &role, &err), err);
+	assert_string_equal(role, "truth");
+	json_array_append_new(json_object_get(record, "outputs"), json_pack("{s:s}", "role", "seg"));
+	assert_refused(sm_label_role(header, record, &role, &err), SM_INPUT, err,
+		       "two label volumes, 'truth' and 'seg'");
+	json_array_clear(json_object_get(record, "outputs"));
+	assert_refused(sm_label_role(header, record, &role, &err), SM_INPUT, err,
+		       "wrote no label volume");
+	json_decref(header);
+	json_decref(record);
+}
+
 static void a_ledger_cannot_name_a_file_outside(void **state)
 {
 	(void)state;
@@ -195,6 +224,7 @@ int main(void)
 		cmocka_unit_test(a_training_log_is_read_by_its_header),
 		cmocka_unit_test(a_damaged_log_is_named_by_line),
 		cmocka_unit_test(a_ledger_cannot_name_a_file_outside),
+		cmocka_unit_test(the_truth_is_found_by_the_ledgers_word),
 	};
 	return run_tap(tests);
 }

@@ -146,7 +146,7 @@ static void test_walk_is_sorted_and_skips_hidden_and_partial(void **state)
 	for (size_t i = 0; i < 4; i++)
 		assert_string_equal(p.path[i], want[i]);
 	sm_paths_clear(&p);
-	assert_good(sm_remove_partials(dir, &err), err);
+	assert_good(sm_remove_partials(dir, NULL, &err), err);
 	assert_false(sm_file_exists(partial));
 	char *no = at("b/.hidden/no");
 	unlink(no);

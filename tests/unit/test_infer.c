@@ -93,6 +93,7 @@ static void constant_network(const float bias[3], enum sm_standardise how)
 				  .epoch = 1,
 				  .best_epoch = 1,
 				  .fingerprint = "x"};
+	memset(c.split, '0', 64);
 	const double row[SM_HISTORY_FIXED + 3] = {1};
 	struct sm_optim adam = sm_optim_default("adam");
 	const struct sm_network_opt opt = {
@@ -235,6 +236,11 @@ static void test_labels_get_their_numbers_back(void **state)
 	way = (struct sm_way_back){.pairs = merge, .pair_count = 2};
 	assert_int_equal(sm_way_back_labels(&way, 3, original), 1);
 	assert_true(original[1] == 1 && original[2] == 2);
+	/* 1 was merged into 2, which was a label itself, and 4 dropped to the background. */
+	int into[][2] = {{1, 2}, {2, 2}, {4, 0}, {0, 0}};
+	way = (struct sm_way_back){.pairs = into, .pair_count = 4};
+	assert_int_equal(sm_way_back_labels(&way, 3, original), 2);
+	assert_true(original[0] == 0 && original[1] == 1 && original[2] == 2);
 }
 
 static void test_labels_stand_at_their_place(void **state)
@@ -305,6 +311,27 @@ static void test_a_source_that_lies_outside_stays_empty(void **state)
 	sm_vol_clear(&prob);
 }
 
+/* Fractions, where a square is not the value itself. With t = 1 on a quarter of the voxels and p =
+ * 0.25 on all: sums 0.25 V/4, 0.25 V and V/4: (V/8 + e) / (V/2 + e).
+ * Class 1: sum p = 625, sum t = 500, sum t p = 312.5. */
+static void test_dice_sums_are_not_squared(void **state)
+{
+	(void)state;
+	enum { V = 1000, K = 2 };
+	static float p[V * K], t[V * K];
+	static double work[SM_DICE_WORK * K];
+	double sum[K] = {0};
+	for (int i = 0; i < V; i++) {
+		p[i * K] = 0.25f;
+		t[i * K] = i % 4 == 0;
+		p[i * K + 1] = i % 2 ? 0.75f : 0.5f;
+		t[i * K + 1] = 0.5f;
+	}
+	sm_batch_dice(p, t, 1, V, K, 2, work, sum);
+	assert_true(fabs(sum[0] - (125 + 1e-5) / (500 + 1e-5)) < 1e-12);
+	assert_true(fabs(sum[1] - (625 + 1e-5) / (1125 + 1e-5)) < 1e-12);
+}
+
 static void test_dice_of_a_batch(void **state)
 {
 	(void)state;
@@ -342,6 +369,7 @@ int main(void)
 		cmocka_unit_test(test_labels_stand_at_their_place),
 		cmocka_unit_test(test_a_source_that_lies_outside_stays_empty),
 		cmocka_unit_test(test_dice_of_a_batch),
+		cmocka_unit_test(test_dice_sums_are_not_squared),
 	};
 	int fd = mkstemp(path);
 	if (fd < 0)

@@ -126,6 +126,18 @@ static void test_manifest_unknown_key_names_line_and_nearest_key(void **state)
 	refused("schema: 1\ntrian: {batch: 2}\n", ":2: unknown key 'trian' (did you mean 'train'?)");
 }
 
+static void test_manifest_sentences_name_the_section_and_what_it_allows(void **state)
+{
+	(void)state;
+	refused("schema: 1\ntrain: {sizee: 2}\n",
+		":2: unknown key 'sizee' in train, allowed are: batch, learning_rate, loss");
+	refused("schema: 1\nsteps:\n  - crop: {sizee: [1, 2, 3]}\n",
+		":3: unknown key 'sizee' (did you mean 'size'?) in steps.crop, allowed are: size");
+	refused("schema: 1\ntrain: {batch: 2, batch: 3}\n", ":2: key 'batch' stands twice in train");
+	refused("schema: 1\ntrain:\n", "found a single value or nothing, needed is a mapping");
+	refused("schema: 1\nname: x\n---\nschema: 1\n", ":3: found a second document");
+}
+
 static void test_manifest_wrong_values_say_found_and_allowed(void **state)
 {
 	(void)state;
@@ -155,6 +167,7 @@ int main(void)
 		cmocka_unit_test(test_manifest_fills_every_kind_of_field),
 		cmocka_unit_test(test_manifest_absent_section_has_its_defaults),
 		cmocka_unit_test(test_manifest_unknown_key_names_line_and_nearest_key),
+		cmocka_unit_test(test_manifest_sentences_name_the_section_and_what_it_allows),
 		cmocka_unit_test(test_manifest_wrong_values_say_found_and_allowed),
 		cmocka_unit_test(test_manifest_broken_yaml_is_refused_with_a_line),
 	};

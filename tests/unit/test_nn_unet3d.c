@@ -343,18 +343,58 @@ static void test_threads_do_not_change_training(void **state)
 	(void)state;
 	struct sm_err err = {0};
 	struct sm_model_opt o = small_opt(2);
-	struct sm_net *a = make(&o, true, 1, NULL, &err), *b = make(&o, true, 2, NULL, &err);
-	fill(a);
-	fill(b);
-	for (uint64_t i = 0; i < 3; i++) {
-		assert_true(step(a, i) == step(b, i));
-		update(a, 1e-3);
-		update(b, 1e-3);
+	struct sm_net *net[3];
+	for (int k = 0; k < 3; k++) {
+		net[k] = make(&o, true, k + 1, NULL, &err);
+		fill(net[k]);
 	}
-	assert_memory_equal(sm_net_weights(a), sm_net_weights(b),
-			    sm_net_weight_count(a) * sizeof(float));
-	sm_net_free(a);
-	sm_net_free(b);
+	for (uint64_t i = 0; i < 3; i++) {
+		double loss = step(net[0], i);
+		update(net[0], 1e-3);
+		for (int k = 1; k < 3; k++) {
+			assert_true(step(net[k], i) == loss);
+			update(net[k], 1e-3);
+		}
+	}
+	for (int k = 1; k < 3; k++)
+		assert_memory_equal(sm_net_weights(net[0]), sm_net_weights(net[k]),
+				    sm_net_weight_count(net[0]) * sizeof(float));
+	for (int k = 0; k < 3; k++)
+		sm_net_free(net[k]);
+}
+
+/* Wherever a value is not finite, in a weight of any layer or in the input, the loss is not finite
+ * in validation, and loss or gradient in training: that is what stops the fit loop. */
+static void test_not_finite_values_reach_the_loss(void **state)
+{
+	(void)state;
+	struct sm_err err = {0};
+	struct sm_model_opt o = small_opt(1);
+	struct sm_net *net = make(&o, true, 2, NULL, &err);
+	size_t count;
+	const struct sm_param *p = sm_net_params(net, &count);
+	for (size_t i = 0; i <= count; i++) {
+		double loss = 0;
+		fill(net);
+		/* The middle tap: the bottom's first ones see only padding. */
+		int tap = i < count && p[i].rank > 1
+				  ? p[i].shape[2] * p[i].shape[3] * p[i].shape[4] / 2
+				  : 0;
+		if (i < count)
+			sm_net_weights(net)[p[i].offset + tap] = NAN;
+		else
+			sm_net_buffer(net, "x", NULL)[4321] = NAN;
+		sm_net_touch(net);
+		assert_int_equal(sm_net_eval(net, &loss, &err), SM_OK);
+		if (isfinite(loss))
+			fail_msg("NaN in %s is not seen", i < count ? p[i].name : "x");
+		assert_false(isfinite(step(net, 0)));
+	}
+	fill(net);
+	sm_net_buffer(net, "x", NULL)[4321] = INFINITY;
+	if (isfinite(step(net, 0)))
+		assert_int_equal(sm_net_update(net, 1e-3, NULL, &err), SM_INPUT);
+	sm_net_free(net);
 }
 
 /* A batch of 2 of which 1 counts has the loss and gradient of that one alone. */
@@ -481,6 +521,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(test_inference_equals_training_forward),
 	    cmocka_unit_test(test_repeated_runs_have_the_same_bits),
 	    cmocka_unit_test(test_threads_do_not_change_training),
+	    cmocka_unit_test(test_not_finite_values_reach_the_loss),
 	    cmocka_unit_test(test_partial_batch),
 	    cmocka_unit_test(test_initial_weights_follow_seed_and_name),
 	    cmocka_unit_test(test_clipping_and_sgd),

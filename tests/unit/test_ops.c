@@ -343,6 +343,32 @@ static void test_pad_crop_at_corner_and_integers(void **state)
 	sm_case_clear(&c);
 }
 
+/* What was cut before stack, also at the high side alone where the offset stays 0, must come back. */
+static void test_stack_after_a_cut_keeps_the_source_grid(void **state)
+{
+	(void)state;
+	for (int way = 0; way < 3; way++) {
+		struct sm_case c = fresh();
+		for (int i = 0; i < 2; i++) {
+			struct sm_vol v = volume(4, 3, 2, 1, SM_F32);
+			((float *)v.data)[way == 2 ? 1 : 0] = 1;
+			v.affine[0][3] = i ? 5 : 4;
+			assert_good(sm_case_take(&c, i ? "b" : "a", &v, &err), err);
+		}
+		if (way == 0)
+			assert_good(op(&c, "pad_crop", "size", "3 2 1", "at", "corner", NULL), err);
+		else
+			assert_good(op(&c, "crop_foreground", NULL), err);
+		assert_int_equal(c.offset[0], way == 2 ? -1 : 0);
+		/* the first channel's, not the first role's */
+		assert_good(op(&c, "stack", "roles", "b a", "tolerance", "2", NULL), err);
+		assert_int_equal(c.vols[0].vol.dim[0], way == 0 ? 3 : 1);
+		assert_true(c.source_dim[0] == 4 && c.source_dim[1] == 3 && c.source_dim[2] == 2);
+		assert_true(c.source_affine[0][3] == 5);
+		sm_case_clear(&c);
+	}
+}
+
 static void test_crop_foreground_finds_the_box(void **state)
 {
 	(void)state;
@@ -455,7 +481,7 @@ static void test_relabel_maps_at_once_and_remembers(void **state)
 	assert_good(op(&c, "relabel", "from", "1 2", "to", "2 1", NULL), err);
 	assert_memory_equal(c.label.data, ((const uint8_t[]){0, 2, 1, 3}), 4);
 	assert_refused(op(&c, "relabel", "from", "3", "to", "1", NULL), SM_INPUT, err,
-		       "would both become 1");
+		       "holds label 1 (1 voxels), and label 3 would become 1 too");
 	assert_refused(op(&c, "relabel", "from", "1", "to", "5", "known", "0 1 2", NULL), SM_INPUT,
 		       err, "label 3 (1 voxels)");
 	assert_refused(op(&c, "relabel", "from", "1 2", "to", "5", NULL), SM_USAGE, err,
@@ -480,6 +506,55 @@ static void test_relabel_way_back_of_several_steps(void **state)
 	assert_int_equal(c.label_map_count, 2);
 	assert_true(c.label_map[0][0] == 4 && c.label_map[0][1] == 1);
 	assert_true(c.label_map[1][0] == 1 && c.label_map[1][1] == 2);
+	sm_case_clear(&c);
+}
+
+/* Whether two labels become one does not hang on what one case happens to hold. */
+static void test_relabel_refuses_a_merge_by_its_parameters(void **state)
+{
+	(void)state;
+	struct sm_case c = fresh();
+	add_label(&c, 2, 1, 1, (const uint8_t[]){0, 1}); /* no label 4 */
+	assert_refused(op(&c, "relabel", "from", "4", "to", "1", "known", "0 1 2 4", NULL),
+		       SM_USAGE, err, "labels 1 and 4 would both become 1");
+	assert_refused(op(&c, "relabel", "from", "2 4", "to", "3 3", NULL), SM_USAGE, err,
+		       "labels 2 and 4 would both become 3");
+	assert_refused(op(&c, "relabel", "from", "4", "to", "0", NULL), SM_USAGE, err,
+		       "labels 0 and 4 would both become 0");
+	assert_refused(op(&c, "relabel", "from", "4", "to", "1", NULL), SM_INPUT, err,
+		       "holds label 1");
+	assert_int_equal(c.label_map_count, 0);
+	assert_good(op(&c, "relabel", "from", "4", "to", "3", NULL), err);
+	sm_case_clear(&c);
+}
+
+static void assert_pairs(const struct sm_case *c, size_t n, const int (*wanted)[2])
+{
+	assert_int_equal(c->label_map_count, n);
+	assert_memory_equal(c->label_map, wanted, n * sizeof *wanted);
+}
+
+/* With merge the way back lists every original label of the number, also the one that kept it. */
+static void test_relabel_tells_what_was_merged(void **state)
+{
+	(void)state;
+	struct sm_case c = fresh(); /* no label: the map comes from the parameters alone */
+	assert_good(op(&c, "relabel", "from", "1", "to", "2", "merge", "true", NULL), err);
+	assert_pairs(&c, 2, (const int[][2]){{1, 2}, {2, 2}});
+	assert_good(op(&c, "relabel", "from", "2", "to", "5", NULL), err);
+	assert_good(op(&c, "relabel", "from", "1", "to", "7", NULL), err); /* 1 is gone */
+	assert_pairs(&c, 2, (const int[][2]){{1, 5}, {2, 5}});
+	sm_case_clear(&c);
+	c = fresh();
+	assert_good(op(&c, "relabel", "from", "4", "to", "3", NULL), err);
+	assert_good(op(&c, "relabel", "from", "1", "to", "3", "merge", "true", NULL), err);
+	assert_pairs(&c, 2, (const int[][2]){{4, 3}, {1, 3}});
+	sm_case_clear(&c);
+	c = fresh(); /* 3 was no label, so 4 can come back */
+	assert_good(op(&c, "relabel", "from", "4", "to", "3", "merge", "true", "known", "0 1 2 4",
+		       NULL),
+		    err);
+	assert_pairs(&c, 1, (const int[][2]){{4, 3}});
 	sm_case_clear(&c);
 }
 
@@ -512,6 +587,8 @@ static void test_steps_run_a_prefix_and_name_the_step(void **state)
 	assert_values(values(&c, 0), (const float[]){0, 1}, 2);
 	assert_refused(sm_ops_run(&c, &steps, 0, &err), SM_INPUT, err, "step 2 (stack): case_1");
 	assert_refused(sm_ops_run(&c, &steps, 3, &err), SM_USAGE, err, "0 to 2");
+	assert_refused(sm_ops_check(&steps, 3, &err), SM_USAGE, err, "0 to 2");
+	assert_good(sm_ops_check(&steps, 0, &err), err);
 	sm_case_clear(&c);
 	sm_arena_clear(&arena);
 }
@@ -536,6 +613,9 @@ int main(void)
 		cmocka_unit_test(test_remove_background_largest_object_without_holes),
 		cmocka_unit_test(test_relabel_maps_at_once_and_remembers),
 		cmocka_unit_test(test_relabel_way_back_of_several_steps),
+		cmocka_unit_test(test_relabel_refuses_a_merge_by_its_parameters),
+		cmocka_unit_test(test_relabel_tells_what_was_merged),
+		cmocka_unit_test(test_stack_after_a_cut_keeps_the_source_grid),
 		cmocka_unit_test(test_remove_band_includes_its_ends),
 		cmocka_unit_test(test_steps_run_a_prefix_and_name_the_step),
 	};

@@ -7,10 +7,8 @@
 
 static bool fits(const char *pattern, const char *path, const char *want)
 {
-	char name[101];
-	if (!sm_pattern_match(pattern, path, name, sizeof name))
-		return false;
-	return strcmp(name, want) == 0;
+	struct sm_names is;
+	return sm_pattern_match(pattern, path, &is) && strcmp(is.name, want) == 0;
 }
 
 static void test_pattern_match(void **state)
@@ -25,6 +23,20 @@ static void test_pattern_match(void **state)
 	assert_true(fits("{case}_x_{case}", "q_x_q", "q"));
 	assert_false(fits("{case}", "", ""));
 	assert_true(fits("a*b*c{case}d", "a1b2b3cKd", "K"));
+}
+
+static void test_pattern_with_a_patient(void **state)
+{
+	(void)state;
+	struct sm_names is;
+	assert_true(sm_pattern_match("{patient}/*/{case}_T1w.nii*", "s-1/x/s-1_a_T1w.nii.gz", &is));
+	assert_string_equal(is.patient, "s-1");
+	assert_string_equal(is.name, "s-1_a");
+	assert_true(sm_pattern_match("{patient}_{case}/{patient}_{case}.nii", "a_b_c/a_b_c.nii", &is));
+	assert_string_equal(is.patient, "a");
+	assert_string_equal(is.name, "b_c");
+	assert_false(sm_pattern_match("{patient}/{patient}_{case}.nii", "a/b_c.nii", &is));
+	assert_false(sm_pattern_match("{patient}_{case}.nii", "x/a_b.nii", &is));
 }
 
 static struct sm_paths paths_of(const char **path, size_t n)
@@ -139,10 +151,63 @@ static void test_sources_of_a_manifest(void **state)
 		       "two case names become the same key a_b");
 }
 
+static void test_follow_up_scans_are_one_patient(void **state)
+{
+	(void)state;
+	const char *path[] = {
+		"BraTS-GLI-00005-000/BraTS-GLI-00005-000-t2f.nii.gz",
+		"BraTS-GLI-00005-001/BraTS-GLI-00005-001-t2f.nii.gz",
+		"BraTS-GoAT-00007/BraTS-GoAT-00007-t2f.nii.gz",
+		"BraTS-MET-00005-000/BraTS-MET-00005-000-t2f.nii.gz",
+		"BraTS20_Training_001/BraTS20_Training_001_flair.nii",
+	};
+	const char *want[] = {"BraTS-GLI-00005", "BraTS-GLI-00005", "BraTS-GoAT-00007",
+			      "BraTS-MET-00005", "BraTS20_Training_001"};
+	struct sm_paths paths = paths_of(path, 5);
+	struct sm_raw_cases list;
+	struct sm_err err = {0};
+	assert_good(sm_raw_cases_brats(&paths, &list, &err), err);
+	assert_int_equal(list.n, 5);
+	for (size_t i = 0; i < 5; i++)
+		assert_string_equal(list.v[i].patient, want[i]);
+	sm_raw_cases_clear(&list);
+}
+
+static void test_patients_of_a_manifest(void **state)
+{
+	(void)state;
+	char role[] = "image", label[] = "seg", alone[] = "{patient}/t1.nii";
+	char named[] = "{patient}/*/{case}.nii", plain[] = "seg/{case}.nii";
+	const struct sm_source sources[] = {{role, named, false, false}, {label, plain, true, true}};
+	const struct sm_source bad = {role, alone, false, false};
+	const char *path[] = {"p 1/a/p1_a.nii", "p 1/b/p1_b.nii", "p2/a/p2_a.nii", "seg/p1_a.nii",
+			      "p3/a/p2_a.nii"};
+	struct sm_paths paths = paths_of(path, 4);
+	struct sm_raw_cases list;
+	struct sm_err err = {0};
+	assert_good(sm_raw_cases_find(&paths, sources, 2, &list, &err), err);
+	assert_int_equal(list.n, 3);
+	assert_string_equal(list.v[0].patient, "p_1");
+	assert_string_equal(list.v[1].patient, "p_1");
+	assert_string_equal(list.v[2].patient, "p2");
+	assert_int_equal(list.v[0].n, 2);
+	sm_raw_cases_clear(&list);
+	paths.count = 5;
+	assert_good(sm_raw_cases_find(&paths, sources, 2, &list, &err), err);
+	assert_non_null(list.v[2].problem);
+	assert_non_null(strstr(list.v[2].problem, "its files name the patients p"));
+	sm_raw_cases_clear(&list);
+	assert_refused(sm_raw_cases_find(&paths, &bad, 1, &list, &err), SM_USAGE, err,
+		       "has {patient} without {case}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pattern_match),
+		cmocka_unit_test(test_pattern_with_a_patient),
+		cmocka_unit_test(test_follow_up_scans_are_one_patient),
+		cmocka_unit_test(test_patients_of_a_manifest),
 		cmocka_unit_test(test_brats_names_of_both_kinds),
 		cmocka_unit_test(test_brats_ill_named_label),
 		cmocka_unit_test(test_brats_missing_and_twice),

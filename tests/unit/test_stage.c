@@ -13,14 +13,16 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/stage.h"
+#include "core/sums.h"
 
-struct options { int64_t items, bad, broken, block; char *text; };
+struct options { int64_t items, bad, broken, block; char *text; bool early; };
 #define AT(member) .offset = offsetof(struct options, member)
 static const struct sm_field fields[] = {
 	{"items", SM_F_INT, AT(items), "5", 0, 1000, .doc = "items made"},
 	{"bad", SM_F_INT, AT(bad), "-1", -1, 1000, .doc = "item that is bad input"},
 	{"broken", SM_F_INT, AT(broken), "-1", -1, 1000, .doc = "item whose writing fails"},
 	{"block", SM_F_INT, AT(block), "0", 0, 1000, .doc = "MiB of budget each item holds a while"},
+	{"early", SM_F_BOOL, AT(early), "false", .doc = "fail before any item"},
 	{"text", SM_F_STRING, AT(text), "hello", .doc = "what is written"},
 };
 static const struct sm_fieldset options = SM_FIELDSET("options", struct options, fields, NULL);
@@ -74,6 +76,8 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 static enum sm_status run_stage(struct sm_run *run, struct sm_err *err)
 {
 	const struct options *o = run->options;
+	if (o->early)
+		return SM_FAIL(err, SM_INPUT, "nothing to do");
 	struct sm_items items = {
 		.count = (size_t)o->items, .noun = "things", .ctx = run, .key = key, .work = work};
 	return sm_run_items(run, &items, err);
@@ -149,7 +153,7 @@ static int tear_down(void **state)
 		}
 		sm_paths_clear(&p);
 	}
-	sm_remove_partials(top, NULL);
+	sm_remove_partials(top, NULL, NULL);
 	rmdir(out);
 	rmdir(top);
 	free(out);
@@ -249,6 +253,58 @@ static void test_stage_removes_outputs_that_no_record_names(void **state)
 	assert_false(there("i4.txt"));
 }
 
+static void test_stage_refuses_a_folder_that_is_not_its_own(void **state)
+{
+	(void)state;
+	char *path = sm_path_join(out, "notes.txt"), *ledger = sm_path_join(out, "ledger.jsonl");
+	const char *other = "{\"schema\":1,\"stage\":\"ingest\"}\n"
+			    "{\"key\":\"a\",\"outputs\":[{\"path\":\"notes.txt\"}],\"status\":\"ok\"}\n";
+	assert_int_equal(sm_mkdirs(out, NULL), SM_OK);
+	assert_int_equal(sm_file_write(path, "mine", 4, NULL), SM_OK);
+	assert_int_equal(stage_main(""), 2);
+	assert_int_equal(sm_file_write(ledger, other, strlen(other), NULL), SM_OK);
+	assert_int_equal(stage_main(""), 2);
+	assert_true(there("notes.txt"));
+	assert_true(there("ledger.jsonl"));
+	unlink(path);
+	unlink(ledger);
+	assert_int_equal(stage_main(""), 0);
+	char *both = sm_strf("--in %s", out);
+	assert_int_equal(stage_main(both), 2);
+	assert_true(there("ledger.jsonl"));
+	free(both);
+	free(path);
+	free(ledger);
+}
+
+static void test_stage_keeps_its_ledger_when_it_fails_before_any_work(void **state)
+{
+	(void)state;
+	assert_int_equal(stage_main(""), 0);
+	assert_int_equal(stage_main("--early true"), 2); /* flags take no value: a stray argument */
+	assert_int_equal(stage_main("--early"), 3);
+	assert_true(there("ledger.jsonl"));
+	assert_false(there(".journal.partial"));
+}
+
+static void test_stage_lists_the_bytes_of_its_outputs(void **state)
+{
+	(void)state;
+	json_t *sums;
+	struct sm_err err = {0};
+	assert_int_equal(stage_main("--items 2"), 0);
+	assert_good(sm_sums_read(out, &sums, &err), err);
+	assert_int_equal(json_object_size(sums), 3); /* and the ledger */
+	/* SHA-256 of "hello". */
+	assert_string_equal(sm_json_text(sums, "i1.txt"),
+			    "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+	json_decref(sums);
+	char *path = sm_path_join(out, "files.sha256");
+	assert_int_equal(sm_file_write(path, "nonsense\n", 9, NULL), SM_OK);
+	assert_refused(sm_sums_read(out, &sums, &err), SM_INPUT, err, "line 1");
+	free(path);
+}
+
 static void test_stage_usage_errors_exit_2_and_touch_nothing(void **state)
 {
 	(void)state;
@@ -276,6 +332,9 @@ int main(void)
 		CASE(test_stage_that_failed_goes_on_from_its_journal),
 		CASE(test_stage_tight_budget_gives_the_same_on_any_threads),
 		CASE(test_stage_removes_outputs_that_no_record_names),
+		CASE(test_stage_refuses_a_folder_that_is_not_its_own),
+		CASE(test_stage_keeps_its_ledger_when_it_fails_before_any_work),
+		CASE(test_stage_lists_the_bytes_of_its_outputs),
 		CASE(test_stage_usage_errors_exit_2_and_touch_nothing),
 	};
 	return run_tap(tests);

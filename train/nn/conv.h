@@ -13,7 +13,7 @@
 struct conv_desc {
 	int n, ic, oc;
 	int in[3], out[3], k[3], stride[3], lo[3], hi[3];
-	bool bias, relu; /* forward only: added in the same pass */
+	bool bias, relu; /* forward only: done by the kernel; NaN stays NaN */
 	int threads;
 };
 

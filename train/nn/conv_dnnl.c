@@ -99,19 +99,10 @@ static enum sm_status make_mds(const struct conv_desc *d, struct mds *m, struct 
 	return check(st, "memory descriptor", err);
 }
 
-static enum sm_status make_attr(bool relu, dnnl_primitive_attr_t *attr, struct sm_err *err)
+static enum sm_status make_attr(dnnl_primitive_attr_t *attr, struct sm_err *err)
 {
-	dnnl_post_ops_t ops = NULL;
 	dnnl_status_t st = dnnl_primitive_attr_create(attr);
 	st = st ? st : dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
-	if (relu) {
-		st = st ? st : dnnl_post_ops_create(&ops);
-		st = st ? st
-			: dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu, 0.0f, 0.0f);
-		st = st ? st : dnnl_primitive_attr_set_post_ops(*attr, ops);
-		if (ops)
-			dnnl_post_ops_destroy(ops);
-	}
 	return check(st, "attributes", err);
 }
 
@@ -212,7 +203,7 @@ static enum sm_status create(struct conv_plan *p, struct sm_err *err)
 	if (!p->priv)
 		return SM_FAIL(err, SM_BUDGET, "convolution plan: out of memory");
 	SM_GOTO(st, make_mds(&p->d, &m, err));
-	SM_GOTO(st, make_attr(p->pass == SM_FORWARD && p->d.relu, &attr, err));
+	SM_GOTO(st, make_attr(&attr, err));
 	SM_GOTO(st, check(make_pd(p, &m, attr, &pd), "convolution descriptor", err));
 	SM_GOTO(st, finish(p, &m, pd, err));
 out:
@@ -301,7 +292,13 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 	}
 	st = st ? st : dnnl_primitive_execute(q->prim, p->lib->stream, n, arg);
 	st = st ? st : dnnl_stream_wait(p->lib->stream);
-	return check(st, "convolution", err);
+	SM_TRY(check(st, "convolution", err));
+	/* Not a post-op of the library: its max(x, 0) makes NaN 0 and hides that a network went
+	 * wrong. */
+	if (fwd && p->d.relu)
+		op_bias_act(a->y, NULL, (size_t)p->d.n * p->d.out[0] * p->d.out[1] * p->d.out[2],
+			    p->d.oc, true, p->d.threads);
+	return SM_OK;
 }
 
 static bool fits(const struct conv_desc *d, enum sm_pass pass)

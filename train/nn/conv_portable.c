@@ -105,7 +105,7 @@ static void line(const struct conv_plan *p, const struct conv_args *a, size_t in
 				}
 		if (fwd && d->relu)
 			for (size_t j = 0; j < nj; j++)
-				y[j] = y[j] > 0 ? y[j] : 0;
+				y[j] = y[j] <= 0 ? 0 : y[j]; /* NaN stays */
 	}
 }
 

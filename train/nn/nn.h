@@ -63,7 +63,7 @@ struct sm_conv {
 	enum sm_pad pad; /* transposed: SAME means out = in * stride */
 	int pad_lo[3], pad_hi[3];
 	bool no_bias;
-	enum sm_fuse fuse; /* activation applied to the output in the same pass */
+	enum sm_fuse fuse; /* activation applied to the output in place */
 	const char *init;  /* row of the initialisers' table; NULL = "he_normal" */
 };
 
@@ -105,7 +105,10 @@ int sm_g_detach(struct sm_graph *g, int x); /* no gradient goes back through it 
 int sm_g_loss_dice(struct sm_graph *g, int p, int target, float weight);
 int sm_g_loss_bce(struct sm_graph *g, int logits, int target, float weight);
 
-/* Adds the loss called name (rows: "dice", "bce", "dice_bce") between a model's heads and a target
+/* Name of row i of the losses' table, NULL behind the last. */
+const char *sm_loss_name(size_t i);
+
+/* Adds the loss called name (rows: "dice", "soft_dice", "bce", "dice_bce") between a model's heads and a target
  * input of the same shape, which it creates under the name "target". An unknown name is a mistake
  * that lists the known ones. */
 int sm_g_loss(struct sm_graph *g, const char *name, int logits, int prob);
@@ -120,6 +123,8 @@ struct sm_optim {
 	double clip_norm;         /* gradient is scaled down to this L2 norm; 0 = off */
 };
 struct sm_optim sm_optim_default(const char *name);
+/* Name of row i of the optimisers' table, NULL behind the last. */
+const char *sm_optim_name(size_t i);
 
 /* ---- the net -------------------------------------------------------------------------------- */
 

@@ -268,7 +268,7 @@ SM_CLONES static void bias_act_row(float *y, const float *bias, size_t c, bool r
 			y[j] += bias[j];
 	if (relu)
 		for (size_t j = 0; j < c; j++)
-			y[j] = y[j] > 0 ? y[j] : 0.0f;
+			y[j] = y[j] <= 0 ? 0.0f : y[j]; /* NaN stays */
 }
 
 void op_bias_act(float *y, const float *bias, size_t rows, int c, bool relu, int threads)

@@ -185,10 +185,16 @@ static const struct {
     {"bce", 0, 1},
     {"dice_bce", 1, 1},
 };
+#define LOSSES (sizeof losses / sizeof *losses)
+
+const char *sm_loss_name(size_t i)
+{
+	return i < LOSSES ? losses[i].name : NULL;
+}
 
 int sm_g_loss(struct sm_graph *g, const char *name, int logits, int prob)
 {
-	for (size_t i = 0; i < sizeof losses / sizeof *losses; i++) {
+	for (size_t i = 0; i < LOSSES; i++) {
 		if (strcmp(losses[i].name, name) != 0)
 			continue;
 		int t = sm_g_input(g, "target", sm_graph_shape(g, prob)), last = -1;
@@ -200,7 +206,7 @@ int sm_g_loss(struct sm_graph *g, const char *name, int logits, int prob)
 	}
 	char known[128] = "";
 	size_t at = 0;
-	for (size_t i = 0; i < sizeof losses / sizeof *losses && at < sizeof known; i++)
+	for (size_t i = 0; i < LOSSES && at < sizeof known; i++)
 		at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "",
 				       losses[i].name);
 	return sm_graph_fail(g, "loss \"%s\" is unknown; known are %s", name, known);

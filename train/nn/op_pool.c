@@ -56,7 +56,8 @@ static struct pool_line line_of(struct sm_shape s, struct sm_shape o, const int 
 	return l;
 }
 
-/* The first of equal maxima wins, as in PyTorch; NaN wins over all. */
+/* The first of equal maxima wins; NaN wins over all wherever it stands, as in PyTorch: a network
+ * that went wrong must not look right behind a pool. */
 SM_CLONES static void pool_line(const struct pool_line *l, const float *x, float *y,
 				unsigned char *index)
 {
@@ -72,7 +73,8 @@ SM_CLONES static void pool_line(const struct pool_line *l, const float *x, float
 			for (int t = 1; t < l->taps; t++) {
 				const float *v = x + l->tap[t] + c;
 				for (size_t i = 0; i < n; i++) {
-					int32_t more = !(v[i] <= top[i]);
+					/* top NaN compares false with all: it stays */
+					int32_t more = v[i] > top[i] || v[i] != v[i];
 					top[i] = more ? v[i] : top[i];
 					at[i] = more ? t : at[i];
 				}

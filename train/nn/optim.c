@@ -39,6 +39,11 @@ static const struct optim_row table[] = {
     {"sgd", 1, {"sgd.m", NULL}, sgd},
 };
 
+const char *sm_optim_name(size_t i)
+{
+	return i < sizeof table / sizeof *table ? table[i].name : NULL;
+}
+
 const struct optim_row *optim_find(const char *name)
 {
 	for (size_t i = 0; name && i < sizeof table / sizeof *table; i++)
