@@ -60,9 +60,18 @@ struct sm_fieldset {
 	const struct sm_field *fields;
 	size_t count;
 	const char *doc; /* may be NULL */
+	/* Rules over several fields, called after a manifest filled base; SM_USAGE with a sentence that starts with the
+	 * key ("window: found 80 to 0, ..."). NULL = none. */
+	enum sm_status (*check)(const void *base, struct sm_err *err);
 };
 
 #define SM_COUNT(array) (sizeof(array) / sizeof *(array))
+/* The second form has rules over several fields. */
+#define SM_FIELDSET_CHECKED(check_, name_, type_, fields_, doc_)                                  \
+	{                                                                                         \
+		.name = (name_), .size = sizeof(type_), .fields = (fields_),                      \
+		.count = SM_COUNT(fields_), .doc = (doc_), .check = (check_)                      \
+	}
 #define SM_FIELDSET(name_, type_, fields_, doc_) \
 	{ .name = (name_), .size = sizeof(type_), .fields = (fields_), .count = SM_COUNT(fields_), .doc = (doc_) }
 

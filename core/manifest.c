@@ -398,6 +398,8 @@ static enum sm_status bind_mapping(struct binder *b, const struct sm_fieldset *s
 		else if (f->required || (scalar && !f->fallback))
 			return SM_FAIL(err, SM_USAGE, "%s: %s: is missing", b->name, at);
 	}
+	if (set->check && set->check(base, err) != SM_OK)
+		return sm_err_prefix(err, "%s: %s%s", b->name, path, *path ? "" : "manifest");
 	return SM_OK;
 }
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manifests/schema.h"
 
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/file.h"
 #include "preprocess/op_table.h"
 
 #define AT(type, member) .offset = offsetof(struct type, member)
@@ -13,6 +17,55 @@
 #define SEED(type) WHOLE(type, seed, "1", 0, 9e15, "seed of every random draw of this section")
 #define GZ(type, def) \
 	ONEOF(type, compression, def, "0|1|2|3|4|5|6|7|8|9|10|11|12", "gzip level; 0 = stored")
+
+static enum sm_status check_ingest(const void *base, struct sm_err *err)
+{
+	const struct sm_ingest_section *g = base;
+	const struct sm_source *source = g->sources.items;
+	for (size_t i = 0; i < g->sources.n; i++) {
+		/* A role becomes a file name. */
+		if (!sm_key_is_safe(source[i].role))
+			return SM_FAIL(err, SM_USAGE,
+				       "sources[%zu].role: found '%s', allowed are letters, digits, '_', '-' and "
+				       "'.', not first",
+				       i, source[i].role);
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(source[i].role, source[k].role) == 0)
+				return SM_FAIL(err, SM_USAGE,
+					       "sources[%zu].role: found '%s' again, allowed is once", i,
+					       source[i].role);
+	}
+	if (g->layout == SM_LAYOUT_FILES && !g->sources.n)
+		return SM_FAIL(err, SM_USAGE, "sources: is missing, layout files needs at least one");
+	return SM_OK;
+}
+
+static enum sm_status check_preprocess(const void *base, struct sm_err *err)
+{
+	const struct sm_preprocess_section *p = base;
+	return sm_ops_check(&p->steps, p->upto, err);
+}
+
+static enum sm_status check_split(const void *base, struct sm_err *err)
+{
+	const struct sm_split_section *p = base;
+	if (p->train + p->test + p->valid > 0)
+		return SM_OK;
+	return SM_FAIL(err, SM_USAGE, "train, test and valid: found 0, at least one must be positive");
+}
+
+static enum sm_status check_slice(const void *base, struct sm_err *err)
+{
+	const struct sm_slice_section *p = base;
+	if (p->window.n == 2 && p->window.v[0] >= p->window.v[1])
+		return SM_FAIL(err, SM_USAGE, "window: found %g to %g, allowed is low < high",
+			       p->window.v[0], p->window.v[1]);
+	if (p->last >= 0 && p->last < p->first)
+		return SM_FAIL(err, SM_USAGE,
+			       "last: found %" PRId64 ", allowed is -1 (to the end) or from %" PRId64 " (first)",
+			       p->last, p->first);
+	return SM_OK;
+}
 
 static const struct sm_field phantom[] = {
 	ONEOF(sm_phantom_section, kind, "brats", "brats|ct_head", "what is made"),
@@ -53,7 +106,7 @@ static const struct sm_field ingest[] = {
 	     "mm that the grids of one case's volumes may differ"),
 };
 static const struct sm_fieldset ingest_set =
-	SM_FIELDSET("ingest", struct sm_ingest_section, ingest, "what the raw tree holds");
+	SM_FIELDSET_CHECKED(check_ingest, "ingest", struct sm_ingest_section, ingest, "what the raw tree holds");
 
 static const struct sm_field preprocess[] = {
 	{"steps", SM_F_STEPS, AT(sm_preprocess_section, steps), .of = &sm_ops_fieldset,
@@ -61,7 +114,7 @@ static const struct sm_field preprocess[] = {
 	WHOLE(sm_preprocess_section, upto, "0", 0, 1000, "run only the first n steps; 0 = all"),
 	GZ(sm_preprocess_section, "1"),
 };
-static const struct sm_fieldset preprocess_set = SM_FIELDSET(
+static const struct sm_fieldset preprocess_set = SM_FIELDSET_CHECKED(check_preprocess, 
 	"preprocess", struct sm_preprocess_section, preprocess, "operations on each case");
 
 static const struct sm_field split[] = {
@@ -71,7 +124,7 @@ static const struct sm_field split[] = {
 	SEED(sm_split_section),
 };
 static const struct sm_fieldset split_set =
-	SM_FIELDSET("split", struct sm_split_section, split, "folds by patient");
+	SM_FIELDSET_CHECKED(check_split, "split", struct sm_split_section, split, "folds by patient");
 
 static const struct sm_field tile[] = {
 	{"size", SM_F_INTS, AT(sm_tile_section, size), "160 160 16", 1, 4096, .count = 3,
@@ -102,7 +155,7 @@ static const struct sm_field slice[] = {
 	 .doc = "real values shown black and white, low < high; absent = the volume's range"},
 };
 static const struct sm_fieldset slice_set =
-	SM_FIELDSET("slice", struct sm_slice_section, slice, "planes as pictures");
+	SM_FIELDSET_CHECKED(check_slice, "slice", struct sm_slice_section, slice, "planes as pictures");
 
 static const struct sm_field train[] = {
 	/* The choices are the rows of the tables of train/, in order; test_schema compares them. */

@@ -106,7 +106,7 @@ struct sm_predict_section {
 	double overlap;      /* share of the window that neighbours share, 0..0.9 */
 	int blend;           /* enum sm_blend */
 	double threshold;    /* a class is present above this probability */
-	int fold;            /* enum sm_fold (preprocess/split.h), or SM_PREDICT_ALL */
+	int fold;            /* enum sm_fold (manifests/folds.h), or SM_PREDICT_ALL */
 };
 #define SM_PREDICT_ALL 3 /* every fold: stands behind the last of enum sm_fold */
 enum sm_blend { SM_BLEND_UNIFORM, SM_BLEND_GAUSSIAN };

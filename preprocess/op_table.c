@@ -51,12 +51,12 @@ static enum sm_status count_steps(const struct sm_steps *steps, int64_t upto, si
 
 enum sm_status sm_ops_check(const struct sm_steps *steps, int64_t upto, struct sm_err *err)
 {
-	size_t n;
+	size_t n = 0;
 	SM_TRY(count_steps(steps, upto, &n, err));
 	for (size_t i = 0; i < n; i++) {
 		const struct sm_op *op = &sm_ops[steps->v[i].which];
 		if (op->check && op->check(steps->v[i].params, err) != SM_OK)
-			return sm_err_prefix(err, "preprocess.steps: step %zu (%s)", i + 1,
+			return sm_err_prefix(err, "steps: step %zu (%s)", i + 1,
 					     op->name);
 	}
 	return SM_OK;
@@ -65,7 +65,7 @@ enum sm_status sm_ops_check(const struct sm_steps *steps, int64_t upto, struct s
 enum sm_status sm_ops_run(struct sm_case *c, const struct sm_steps *steps, int64_t upto,
 			  struct sm_err *err)
 {
-	size_t n;
+	size_t n = 0;
 	SM_TRY(count_steps(steps, upto, &n, err));
 	for (size_t i = 0; i < n; i++) {
 		const struct sm_op *op = &sm_ops[steps->v[i].which];

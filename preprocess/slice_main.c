@@ -198,16 +198,7 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 
 static enum sm_status run(struct sm_run *run, struct sm_err *err)
 {
-	const struct sm_slice_section *s = ((const struct sm_manifest_root *)run->manifest)->slice;
 	struct sm_cases cases = {0};
-	if (s->window.n == 2 && s->window.v[0] >= s->window.v[1])
-		return SM_FAIL(err, SM_USAGE, "slice.window: found %g to %g, allowed is low < high",
-			       s->window.v[0], s->window.v[1]);
-	if (s->last >= 0 && s->last < s->first)
-		return SM_FAIL(err, SM_USAGE,
-			       "slice.last: found %lld, allowed is -1 (to the end) or from "
-			       "slice.first (%lld) on",
-			       (long long)s->last, (long long)s->first);
 	SM_TRY(sm_cases_open(run, &cases, err));
 	struct sm_items items = {.count = cases.count,
 				 .noun = "cases",

@@ -7,21 +7,6 @@
 
 #include "core/rng.h"
 
-static const char *const names[SM_FOLDS] = {"train", "test", "valid"};
-
-const char *sm_fold_name(enum sm_fold fold)
-{
-	return names[fold];
-}
-
-int sm_fold_of(const char *name)
-{
-	int f = 0;
-	while (f < SM_FOLDS && strcmp(names[f], name) != 0)
-		f++;
-	return f;
-}
-
 enum sm_status sm_split_counts(size_t n, const double shares[SM_FOLDS], size_t counts[SM_FOLDS],
 			       struct sm_err *err)
 {
@@ -29,7 +14,7 @@ enum sm_status sm_split_counts(size_t n, const double shares[SM_FOLDS], size_t c
 	for (int f = 0; f < SM_FOLDS; f++) {
 		if (!(shares[f] >= 0 && shares[f] <= 1e6))
 			return SM_FAIL(err, SM_USAGE,
-				       "split.%s: share is %g, allowed is 0 to 1000000", names[f],
+				       "split.%s: share is %g, allowed is 0 to 1000000", sm_fold_name((enum sm_fold)f),
 				       shares[f]);
 		share[f] = (uint64_t)floor(shares[f] * 1e6 + 0.5);
 		sum += share[f];
@@ -147,8 +132,8 @@ enum sm_status sm_split_check(const struct sm_split_case *cases, size_t n, struc
 	if (leak) {
 		st = SM_FAIL(err, SM_INPUT,
 			     "patient %s stands in two folds: case %s in %s and case %s in %s",
-			     leak->what, leak[-1].of->key, names[leak[-1].of->fold], leak->of->key,
-			     names[leak->of->fold]);
+			     leak->what, leak[-1].of->key, sm_fold_name(leak[-1].of->fold), leak->of->key,
+			     sm_fold_name(leak->of->fold));
 		goto out;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -160,8 +145,8 @@ enum sm_status sm_split_check(const struct sm_split_case *cases, size_t n, struc
 			     "the same image (content %.16s...) stands in two folds: case %s in %s "
 			     "and case %s "
 			     "in %s: leave one of them out",
-			     leak->what, leak[-1].of->key, names[leak[-1].of->fold], leak->of->key,
-			     names[leak->of->fold]);
+			     leak->what, leak[-1].of->key, sm_fold_name(leak[-1].of->fold), leak->of->key,
+			     sm_fold_name(leak->of->fold));
 out:
 	free(m);
 	return st;

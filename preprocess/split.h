@@ -10,10 +10,7 @@
 #include <stdint.h>
 
 #include "core/err.h"
-
-enum sm_fold { SM_TRAIN, SM_TEST, SM_VALID, SM_FOLDS };
-const char *sm_fold_name(enum sm_fold fold); /* "train", "test", "valid" */
-int sm_fold_of(const char *name);            /* SM_FOLDS when it is none */
+#include "manifests/folds.h"
 
 /* One case to be split. */
 struct sm_split_case {

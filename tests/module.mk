@@ -43,4 +43,6 @@ $(eval $(call unit_test,loader,train models nn core,-ldnnl))
 $(eval $(call unit_test,infer,train models nn core,-ldnnl))
 NO_VALGRIND += test_infer
 $(eval $(call unit_test,rle,ingest core))
+$(eval $(call unit_test,nn_modes,nn core,-ldnnl))
+NO_VALGRIND += test_nn_modes
 $(eval $(call unit_test,schema,models nn prep manifest ops core,-ldnnl))

@@ -7,6 +7,7 @@
 
 #include "core/file.h"
 #include "core/h5base.h"
+#include "core/hash.h"
 #include "core/ledger.h"
 #include "train/tensors.h"
 
@@ -61,12 +62,15 @@ static char *meta_of(const struct sm_checkpoint *c)
 {
 	const int64_t size[3] = {c->size[0], c->size[1], c->size[2]};
 	json_t *meta = json_pack(
-		"{s:s, s:f, s:i, s:i, s:o, s:i, s:O, s:I, s:s, s:I, s:I, s:I, s:f, s:s, s:s}", "model",
+		"{s:s, s:f, s:i, s:i, s:o, s:i, s:O, s:I, s:s, s:I, s:I, s:I, s:f, s:s, s:s, "
+		"s:s}",
+		"model",
 		c->model, "width", c->width, "in_channels", c->in_channels, "classes", c->classes,
 		"tile_size", sm_json_ints(size, 3), "standardise", (int)c->standardise, "channels",
 		c->channels, "parameters", (json_int_t)c->parameters, "optimiser", c->optimiser,
 		"epoch", (json_int_t)c->epoch, "steps", (json_int_t)c->steps, "best_epoch",
-		(json_int_t)c->best_epoch, "best_val_loss", c->best, "fingerprint", c->fingerprint, "split", c->split);
+		(json_int_t)c->best_epoch, "best_val_loss", c->best, "fingerprint", c->fingerprint,
+		"split", c->split, "preprocess", c->preprocess);
 	char *text = meta ? sm_json_line(meta) : NULL;
 	json_decref(meta);
 	return text;
@@ -204,6 +208,9 @@ static const char *parse_meta(const json_t *meta, struct sm_checkpoint *c)
 		return "fingerprint";
 	if (!get_text(meta, "split", c->split, sizeof c->split) || strlen(c->split) != 64)
 		return "split";
+	if (!get_text(meta, "preprocess", c->preprocess, sizeof c->preprocess) ||
+	    strlen(c->preprocess) != 64)
+		return "preprocess";
 	return NULL;
 }
 
@@ -305,4 +312,16 @@ enum sm_status sm_checkpoint_load(const char *path, struct sm_net *net, bool tra
 	if (st == SM_OK)
 		sm_net_touch(net);
 	return st;
+}
+
+void sm_checkpoint_steps(const struct sm_ledger *ledger, char sha256[65])
+{
+	const json_t *sections = json_object_get(json_object_get(ledger->header, "settings"), "manifest");
+	/* The steps decide the numbers; how the files were compressed does not. */
+	json_t *own = json_deep_copy(json_object_get(sections, "preprocess"));
+	json_object_del(own, "compression");
+	char *line = own ? sm_json_line(own) : NULL;
+	sm_sha256_bytes(line ? line : "", line ? strlen(line) : 0, sha256);
+	free(line);
+	json_decref(own);
 }

@@ -16,6 +16,7 @@
 #include <jansson.h>
 
 #include "core/err.h"
+#include "core/ledger.h"
 #include "core/mem.h"
 #include "core/standardise.h"
 #include "train/nn/nn.h"
@@ -54,6 +55,7 @@ struct sm_checkpoint {
 	double best;          /* val_loss of it */
 	char fingerprint[65]; /* hash of settings and tiles; a resumed training must have the same */
 	char split[65];       /* hash of the split's ledger: which cases were trained on */
+	char preprocess[65];  /* hash of the preprocess section that the tiles' volumes went through */
 	struct sm_history history; /* of all epochs done */
 };
 
@@ -74,5 +76,8 @@ enum sm_status sm_checkpoint_open(const char *path, struct sm_checkpoint *c, str
  * then partly overwritten and of no use. */
 enum sm_status sm_checkpoint_load(const char *path, struct sm_net *net, bool training,
 				  struct sm_err *err);
+
+/* Hash of the preprocess section in the settings of a ledger (of stage preprocess or tile). */
+void sm_checkpoint_steps(const struct sm_ledger *ledger, char sha256[65]);
 
 #endif

@@ -9,13 +9,14 @@
 #include "core/hash.h"
 #include "core/nii.h"
 #include "core/stage.h"
+#include "manifests/folds.h"
 #include "manifests/schema.h"
-#include "preprocess/split.h"
 #include "train/infer.h"
 #include "train/network.h"
 
 struct options {
 	char *split, *model, *checkpoint;
+	bool other_steps;
 	bool probabilities;
 	int64_t batch;
 };
@@ -26,6 +27,8 @@ static const struct sm_field fields[] = {
 	 .doc = "folder of split, that of the training; not needed for fold all"},
 	{"model", SM_F_STRING, AT(model), .path = true,
 	 .doc = "folder of train: its best checkpoint is used"},
+	{"other_steps", SM_F_BOOL, AT(other_steps), "false",
+	 .doc = "accept volumes that went through other preprocess settings than the training's"},
 	{"checkpoint", SM_F_STRING, AT(checkpoint), .path = true, .doc = "this checkpoint instead"},
 	{"probabilities", SM_F_BOOL, AT(probabilities), "false",
 	 .doc = "write each class's probability too, as float32"},
@@ -332,6 +335,26 @@ static enum sm_status check_split(struct predicting *p, struct sm_err *err)
 	return st;
 }
 
+/* A network knows only numbers made by the steps of its training. */
+static enum sm_status check_steps(struct predicting *p, struct sm_err *err)
+{
+	struct sm_checkpoint about;
+	char own[65];
+	SM_TRY(sm_checkpoint_open(p->checkpoint, &about, err));
+	sm_checkpoint_steps(&p->cases, own);
+	enum sm_status st = SM_OK;
+	const struct options *o = p->run->options;
+	if (strcmp(own, about.preprocess) != 0 && o->other_steps)
+		sm_warn(&p->run->log, NULL, "the volumes went through other preprocess settings than the training's");
+	else if (strcmp(own, about.preprocess) != 0)
+		st = SM_FAIL(err, SM_INPUT,
+			     "--in: its volumes went through preprocess settings %.12s, the training's through "
+			     "%.12s: preprocess as for the training, or give --other-steps",
+			     own, about.preprocess);
+	sm_checkpoint_clear(&about);
+	return st;
+}
+
 static enum sm_status open_network(struct predicting *p, struct sm_err *err)
 {
 	const struct sm_predict_section *s =
@@ -359,6 +382,7 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 	SM_GOTO(st, list_cases(&p, err));
 	SM_GOTO(st, find_checkpoint(&p, err));
 	SM_GOTO(st, check_split(&p, err));
+	SM_GOTO(st, check_steps(&p, err));
 	if (!run->dry_run)
 		SM_GOTO(st, open_network(&p, err));
 	const struct sm_items items = {.count = p.count,

@@ -143,6 +143,7 @@ static enum sm_status read_inputs(struct training *t, struct sm_err *err)
 	snprintf(c->model, sizeof c->model, "%s", sm_model_at((size_t)t->s->model)->name);
 	snprintf(c->optimiser, sizeof c->optimiser, "%s", sm_optim_name((size_t)t->s->optimiser));
 	snprintf(c->split, sizeof c->split, "%s", t->split.sha256);
+	sm_checkpoint_steps(&t->tile, c->preprocess);
 	c->width = t->s->width;
 	c->classes = (int)t->s->classes;
 	SM_TRY(describe_input(t, err));
@@ -263,7 +264,6 @@ static enum sm_status train(struct training *t, const char *resume_from, struct 
 	fit->threads = run->jobs;
 	if (run->dry_run)
 		return SM_OK;
-	SM_TRY(sm_run_begin(run, err));
 	SM_TRY(sm_loader_start(&t->loader, &run->mem, &fit->loader, err));
 	SM_TRY(sm_net_alloc(fit->net, &run->mem, err));
 	SM_TRY(sm_run_begin(run, err));

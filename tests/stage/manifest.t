@@ -88,6 +88,42 @@ name: test
 tile:
   size: [32, 32]
 END
+bad "a role that leads elsewhere" "ingest: sources.0..role: found '../../evil', allowed are letters" <<'END'
+schema: 1
+name: test
+ingest:
+  layout: files
+  sources: [{role: "../../evil", pattern: "{case}_t1.nii"}]
+END
+bad "a role that stands twice" "ingest: sources.1..role: found 't1' again" <<'END'
+schema: 1
+name: test
+ingest:
+  layout: files
+  sources: [{role: t1, pattern: "{case}_t1.nii"}, {role: t1, pattern: "{case}_t2.nii"}]
+END
+bad "files without sources" "ingest: sources: is missing" <<'END'
+schema: 1
+name: test
+ingest: {layout: files}
+END
+bad "no shares" "split: train, test and valid: found 0" <<'END'
+schema: 1
+name: test
+split: {train: 0, test: 0, valid: 0}
+END
+bad "a window upside down" "slice: window: found 80 to 0, allowed is low < high" <<'END'
+schema: 1
+name: test
+slice: {window: [80, 0]}
+END
+bad "a relabelling twice" "preprocess: steps: step 1 .relabel." <<'END'
+schema: 1
+name: test
+preprocess:
+  steps:
+    - relabel: {from: [1, 1], to: [2, 3]}
+END
 bad "no name" "name: is missing" <<'END'
 schema: 1
 END

@@ -46,12 +46,12 @@ is "the same" "$(hashes "$T/all" | grep nii)" "$(hashes "$T/all2" | grep nii)"
 # Cut and padded volumes come back to the source's grid.
 sed 's/    - relabel/    - pad_crop: {size: [28, 40, 13]}\n    - relabel/' "$T/all.yaml" >"$T/crop.yaml"
 exits "cut and padded" 0 sm preprocess --manifest "$T/crop.yaml" --in "$T/ingest" --out "$T/crop"
-exits "are predicted" 0 predict "$T/cropped" --manifest "$T/crop.yaml" --in "$T/crop" --probabilities
+exits "are predicted" 0 predict "$T/cropped" --manifest "$T/crop.yaml" --in "$T/crop" --probabilities --other-steps
 
 # A merged label cannot be told apart again: it stays as it is, and the record says so.
 sed 's/relabel: .*/relabel: {from: [4], to: [2], merge: true}/' "$T/all.yaml" >"$T/merge.yaml"
 exits "merged labels" 0 sm preprocess --manifest "$T/merge.yaml" --in "$T/ingest" --out "$T/merge"
-exits "are predicted" 0 predict "$T/merged" --manifest "$T/merge.yaml" --in "$T/merge"
+exits "are predicted" 0 predict "$T/merged" --manifest "$T/merge.yaml" --in "$T/merge" --other-steps
 like "with a warning" "$(cat "$ERR")" 'label 2 stands for several original labels: it stays 2'
 unlike "and nothing becomes 4" "$(cat "$T/merged/ledger.jsonl")" '"voxels":\{[^}]*"4"'
 like "label 2 is there" "$(cat "$T/merged/ledger.jsonl")" '"voxels":\{("1":[0-9]+,)?"2":'
@@ -117,6 +117,12 @@ exits "again with all checkpoints" 0 training "$T/rough" --manifest "$T/rough.ya
 exits "its checkpoint" 0 predict "$T/worse" --checkpoint "$(ls "$T"/rough/model-000"${worse% *}"-*.hdf5)"
 like "has its epoch's val_loss in the log" "$(cat "$ERR")" "after epoch ${worse% *}, val_loss $(printf %.4f "${worse#* }");"
 
+# Volumes that went through other steps than the training's.
+sed 's/^    - stack:.*/&\n    - normalise: {method: min_max}/' "$T/m.yaml" >"$T/steps.yaml"
+exits "preprocess with another step" 0 sm preprocess --manifest "$T/steps.yaml" --in "$T/ingest" --out "$T/preprocess2"
+exits "its volumes" 3 sm predict --manifest "$T/m.yaml" --in "$T/preprocess2" --split "$T/split" --model "$T/train" --out "$T/bad"
+like "are refused" "$(cat "$ERR")" 'went through preprocess settings .* preprocess as for the training'
+
 # Another split: its test cases may be what the network was trained on.
 exits "the split again with another seed" 0 sm split --manifest "$T/m.yaml" --in "$T/preprocess" --out "$T/split2" --seed 2
 own=$(sha256sum <"$T/split/ledger.jsonl" | cut -c 1-12)
@@ -143,7 +149,7 @@ exits "a best checkpoint that is not what train wrote" 3 predict "$T/bad" --mode
 like "is told" "$(cat "$ERR")" 'best.hdf5: content is not what the ledger of train says: run train again'
 sed 's/\[flair, t1ce, t1, t2\]/[t1, t1ce, flair, t2]/' "$T/all.yaml" >"$T/order.yaml"
 run sm preprocess --manifest "$T/order.yaml" --in "$T/ingest" --out "$T/order"
-exits "channels in another order" 3 predict "$T/bad" --manifest "$T/order.yaml" --in "$T/order"
+exits "channels in another order" 3 predict "$T/bad" --manifest "$T/order.yaml" --in "$T/order" --other-steps
 like "are rejected by name" "$(cat "$ERR")" 'channel 0 is t1, the network was trained with flair'
 cp -r "$T/preprocess" "$T/changed"
 other=$(grep '"fold":"valid"' "$T/split/ledger.jsonl" | sed 's/.*"key":"\([^"]*\)".*/\1/')

@@ -69,12 +69,12 @@ exits "slices out of range" 3 sm slice --manifest "$T/bad.yaml" --in "$T/ingest"
 like "are named with what is there" "$(cat "$ERR")" 'has slices 0 to 23, slice.first and slice.last ask for 10 to 24'
 edit_manifest 's/first: 10/window: [5, 5], first: 10/' "$T/bad.yaml"
 exits "an empty window" 2 sm slice --manifest "$T/bad.yaml" --in "$T/ingest" --out "$T/bad"
-like "is named" "$(cat "$ERR")" 'slice.window: found 5 to 5, allowed is low < high'
+like "is named" "$(cat "$ERR")" 'slice: window: found 5 to 5, allowed is low < high'
 edit_manifest 's/first: 10/window: [9, 5], first: 10/' "$T/bad.yaml"
 exits "a window upside down" 2 sm slice --manifest "$T/bad.yaml" --in "$T/ingest" --out "$T/bad"
 edit_manifest 's/last: 12/last: 9/' "$T/bad.yaml"
 exits "last before first" 2 sm slice --manifest "$T/bad.yaml" --in "$T/ingest" --out "$T/bad"
-like "is named with what is allowed" "$(cat "$ERR")" 'slice.last: found 9, allowed is -1 .to the end. or from slice.first .10. on'
+like "is named with what is allowed" "$(cat "$ERR")" 'slice: last: found 9, allowed is -1 .to the end. or from 10 .first.'
 edit_manifest 's/first: 10, last: 12/last: 0/' "$T/zero.yaml"
 exits "slice 0 alone" 0 sm slice --manifest "$T/zero.yaml" --role flair --in "$T/ingest" --out "$T/zero"
 is "is one picture a case" "$(find "$T/zero" -name '*_flair_0000.png' | wc -l | tr -d ' ') $(find "$T/zero" -name '*.png' | wc -l | tr -d ' ')" "4 4"

@@ -57,7 +57,7 @@ exits "one patient" 0 sm split --in "$T/few" --out "$T/few_out"
 like "warns about empty folds" "$(cat "$ERR")" 'fold valid has share 17 but no patient'
 printf 'schema: 1\nname: s\nsplit: {train: 0, test: 0, valid: 0}\n' >"$T/m.yaml"
 exits "shares that are all 0" 2 sm split --manifest "$T/m.yaml" --in "$T/in" --out "$T/x"
-like "are named" "$(cat "$ERR")" 'split: all shares are 0, at least one must be positive'
+like "are named" "$(cat "$ERR")" 'split: train, test and valid: found 0, at least one must be positive'
 exits "another stage's folder" 3 sm split --in "$T/one" --out "$T/x"
 like "is named" "$(cat "$ERR")" "of stage 'split', allowed are ingest and preprocess"
 done_testing

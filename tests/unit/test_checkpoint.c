@@ -84,7 +84,8 @@ static struct sm_checkpoint about(const struct sm_net *net)
 				  .best_epoch = 2,
 				  .best = 1.0 / 3,
 				  .fingerprint = "0123456789abcdef",
-				  .split = SPLIT};
+				  .split = SPLIT,
+				  .preprocess = SPLIT};
 	c.history.columns = SM_HISTORY_FIXED + 2;
 	for (int e = 1; e <= 3; e++) {
 		const double row[] = {e, 0.5 / e, 0.1 * e, 1.0 / 3, 0.25, 0.2, 0.3};
@@ -132,6 +133,7 @@ static void test_all_comes_back(void **state)
 	assert_int_equal(c.size[0] * 100 + c.size[1] * 10 + c.size[2], 564);
 	assert_int_equal(c.standardise, SM_STANDARDISE_SLICE);
 	assert_string_equal(c.split, SPLIT);
+	assert_string_equal(c.preprocess, SPLIT);
 	assert_string_equal(json_string_value(json_array_get(c.channels, 1)), "t2");
 	assert_true(c.epoch == 3 && c.steps == 4 && c.best_epoch == 2);
 	assert_true(c.history.rows == 3 && c.history.columns == 7 && c.history.v[7 + 1] == 0.25);

@@ -94,6 +94,7 @@ static void constant_network(const float bias[3], enum sm_standardise how)
 				  .best_epoch = 1,
 				  .fingerprint = "x"};
 	memset(c.split, '0', 64);
+	memset(c.preprocess, '0', 64);
 	const double row[SM_HISTORY_FIXED + 3] = {1};
 	struct sm_optim adam = sm_optim_default("adam");
 	const struct sm_network_opt opt = {
