@@ -1,6 +1,6 @@
 # Tests: unit programs and stage scripts speak TAP; one prove run closes with one line.
 TESTS   ?= $(addprefix $(BIN)/,$(UNIT_TESTS)) $(sort $(wildcard tests/stage/*.t tests/e2e/*.t))
-PROVE   ?= prove --exec '' --timer --jobs 2
+PROVE   ?= prove --exec tests/tap.sh --timer --jobs 2
 export SM_BIN := $(abspath $(BIN))
 export SM_SHARED_DATA ?= $(abspath ../shared/data)
 
