@@ -11,6 +11,7 @@
 
 #include "core/file.h"
 #include "core/ledger.h"
+#include "core/sums.h"
 
 /* They end in .partial: no walk of the folder shows them. */
 #define NAME ".journal.partial"
@@ -141,6 +142,13 @@ enum sm_status sm_journal_begin(struct sm_journal *j, struct sm_err *err)
 		return SM_FAIL(err, SM_IO, "%s: cannot be written: %s", j->dir, strerror(errno));
 	if (unlink(j->ledger) != 0 && errno != ENOENT)
 		return SM_FAIL(err, SM_IO, "%s: cannot be removed: %s", j->ledger, strerror(errno));
+	/* The list of bytes belongs to the ledger that is gone. */
+	char *sums = sm_path_join(j->dir, SM_SUMS_NAME);
+	bool gone = sums && (unlink(sums) == 0 || errno == ENOENT);
+	free(sums);
+	if (!gone)
+		return SM_FAIL(err, SM_IO, "%s: " SM_SUMS_NAME " cannot be removed: %s", j->dir,
+			       strerror(errno));
 	return sm_remove_partials(j->dir, j->path, err);
 }
 

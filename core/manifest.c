@@ -236,7 +236,11 @@ static enum sm_status complain(const char *name, const char *yaml, const struct 
 	const char *twice = strstr(c->first, "already seen: ");
 	const char *event = strstr(c->first, "got event: ");
 	char path[256], keys[400];
-	const struct sm_fieldset *set = enclosing(root, c, path, sizeof path);
+	struct complaint in = *c;
+	/* For a key that stands twice the backtrace begins with that key itself. */
+	if (twice && in.depth && strcmp(in.in[0], twice + strlen("already seen: ")) == 0)
+		memmove(in.in[0], in.in[1], --in.depth * sizeof in.in[0]);
+	const struct sm_fieldset *set = enclosing(root, &in, path, sizeof path);
 	const char *where = *path ? path : "the manifest";
 	int line = c->line ? c->line : 1;
 	if (key) {
@@ -257,9 +261,9 @@ static enum sm_status complain(const char *name, const char *yaml, const struct 
 			       strstr(event, "SCALAR")	 ? "a single value or nothing"
 			       : strstr(event, "SEQUENCE") ? "a list"
 							   : "a mapping (key: value)",
-			       strstr(c->first, "MAPPING")    ? "a mapping (key: value)"
-			       : strstr(c->first, "SEQUENCE") ? "a list"
-							      : "a single value");
+			       strncmp(c->first, "Expecting MAPPING", 17) == 0	  ? "a mapping (key: value)"
+			       : strncmp(c->first, "Expecting SEQUENCE", 18) == 0 ? "a list"
+										  : "a single value");
 	return SM_FAIL(err, SM_USAGE, "%s:%d: %s", name, line,
 		       c->first[0] ? c->first : cyaml_strerror(code));
 }

@@ -316,10 +316,15 @@ enum sm_status sm_checkpoint_load(const char *path, struct sm_net *net, bool tra
 
 void sm_checkpoint_steps(const struct sm_ledger *ledger, char sha256[65])
 {
-	const json_t *sections = json_object_get(json_object_get(ledger->header, "settings"), "manifest");
+	const json_t *settings = json_object_get(ledger->header, "settings");
+	const json_t *sections = json_object_get(settings, "manifest");
+	json_t *upto = json_object_get(json_object_get(settings, "options"), "upto");
 	/* The steps decide the numbers; how the files were compressed does not. */
 	json_t *own = json_deep_copy(json_object_get(sections, "preprocess"));
 	json_object_del(own, "compression");
+	/* preprocess --upto goes before the manifest's. */
+	if (json_integer_value(upto))
+		json_object_set(own, "upto", upto);
 	char *line = own ? sm_json_line(own) : NULL;
 	sm_sha256_bytes(line ? line : "", line ? strlen(line) : 0, sha256);
 	free(line);

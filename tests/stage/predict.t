@@ -123,6 +123,9 @@ exits "preprocess with another step" 0 sm preprocess --manifest "$T/steps.yaml" 
 exits "its volumes" 3 sm predict --manifest "$T/m.yaml" --in "$T/preprocess2" --split "$T/split" --model "$T/train" --out "$T/bad"
 like "are refused" "$(cat "$ERR")" 'went through preprocess settings .* preprocess as for the training'
 
+exits "preprocess of fewer steps" 0 sm preprocess --manifest "$T/m.yaml" --in "$T/ingest" --out "$T/preprocess3" --upto 1
+exits "its volumes too" 3 sm predict --manifest "$T/m.yaml" --in "$T/preprocess3" --split "$T/split" --model "$T/train" --out "$T/bad"
+
 # Another split: its test cases may be what the network was trained on.
 exits "the split again with another seed" 0 sm split --manifest "$T/m.yaml" --in "$T/preprocess" --out "$T/split2" --seed 2
 own=$(sha256sum <"$T/split/ledger.jsonl" | cut -c 1-12)

@@ -134,6 +134,9 @@ static void test_manifest_sentences_name_the_section_and_what_it_allows(void **s
 	refused("schema: 1\nsteps:\n  - crop: {sizee: [1, 2, 3]}\n",
 		":3: unknown key 'sizee' (did you mean 'size'?) in steps.crop, allowed are: size");
 	refused("schema: 1\ntrain: {batch: 2, batch: 3}\n", ":2: key 'batch' stands twice in train");
+	refused("schema: 1\nschema: 1\n", "key 'schema' stands twice in the manifest");
+	refused("schema: 1\ntrain: {loss: [a]}\n", "found a list, needed is a single value");
+	refused("schema: 1\nsteps: 3\n", "found a single value or nothing, needed is a list");
 	refused("schema: 1\ntrain:\n", "found a single value or nothing, needed is a mapping");
 	refused("schema: 1\nname: x\n---\nschema: 1\n", ":3: found a second document");
 }
