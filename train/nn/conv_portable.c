@@ -4,6 +4,7 @@
 #include "train/nn/conv.h"
 #include "train/nn/op.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool fits(const struct conv_desc *d, enum sm_pass pass)
@@ -25,7 +26,7 @@ static enum sm_status create(struct conv_plan *p, struct sm_err *err)
 	p->packed = p->pass == SM_BACKWARD_WEIGHTS ? 0 : weights * sizeof(float);
 	/* A sum over the outputs for each (tap, ic), in double. */
 	p->ws = p->pass == SM_BACKWARD_WEIGHTS ? weights * sizeof(double) : 0;
-	strcpy(p->impl, "c");
+	snprintf(p->impl, sizeof p->impl, "c");
 	return SM_OK;
 }
 
