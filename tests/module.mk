@@ -27,6 +27,7 @@ $(eval $(call unit_test,nn_plan,nn core,-ldnnl))
 $(eval $(call unit_test,h5damage,core))
 NO_VALGRIND += test_h5damage
 $(eval $(call unit_test,ops,ops core))
+$(eval $(call unit_test,relabel,ops core))
 $(eval $(call unit_test,split,prep manifest ops core))
 $(eval $(call unit_test,tile,prep manifest ops core))
 $(eval $(call unit_test,slice,prep manifest ops core))

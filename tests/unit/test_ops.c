@@ -1,89 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Every operation against values worked out by hand.
+ * Every operation against values worked out by hand (relabel: test_relabel.c).
  */
-#include "tests/unit/tap.h"
+#include "tests/unit/ops_case.h"
 
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "core/field.h"
-#include "preprocess/case.h"
-#include "preprocess/op_table.h"
 #include "preprocess/quantile.h"
-
-static struct sm_err err;
-
-static struct sm_case fresh(void)
-{
-	struct sm_case c;
-	memset(&err, 0, sizeof err);
-	assert_good(sm_case_init(&c, "case_1", NULL, 2, &err), err);
-	return c;
-}
-
-static struct sm_vol volume(int64_t x, int64_t y, int64_t z, int64_t t, enum sm_dtype dtype)
-{
-	struct sm_vol v;
-	const int64_t dim[4] = {x, y, z, t};
-	assert_good(sm_vol_init(&v, dim, dtype, NULL, "test", &err), err);
-	memset(v.data, 0, sm_vol_count(&v) * sm_dtype_size(dtype));
-	return v;
-}
-
-static void add_f32(struct sm_case *c, const char *role, int64_t x, int64_t y, int64_t z,
-		    const float *values)
-{
-	struct sm_vol v = volume(x, y, z, 1, SM_F32);
-	memcpy(v.data, values, sm_vol_count(&v) * sizeof *values);
-	assert_good(sm_case_take(c, role, &v, &err), err);
-}
-
-static void add_label(struct sm_case *c, int64_t x, int64_t y, int64_t z, const uint8_t *values)
-{
-	c->label = volume(x, y, z, 1, SM_U8);
-	memcpy(c->label.data, values, sm_vol_count(&c->label));
-}
-
-/* Runs an operation with parameters given as pairs of texts, ended by NULL. */
-static enum sm_status op(struct sm_case *c, const char *name, ...)
-{
-	const struct sm_op *row = sm_op_find(name);
-	struct sm_arena arena = {0};
-	va_list args;
-	assert_non_null(row);
-	void *params = sm_arena_alloc(&arena, row->params->size);
-	assert_good(sm_fields_default(row->params, params, &arena, &err), err);
-	va_start(args, name);
-	for (const char *key = va_arg(args, const char *); key; key = va_arg(args, const char *)) {
-		const char *value = va_arg(args, const char *);
-		const struct sm_field *f = NULL;
-		for (size_t i = 0; i < row->params->count; i++)
-			if (strcmp(row->params->fields[i].key, key) == 0)
-				f = &row->params->fields[i];
-		assert_non_null(f);
-		assert_good(sm_field_set(f, key, value, params, &arena, &err), err);
-	}
-	va_end(args);
-	enum sm_status st = row->apply(c, params, &err);
-	sm_arena_clear(&arena);
-	return st;
-}
-
-static const float *values(const struct sm_case *c, size_t i)
-{
-	assert_int_equal(c->vols[i].vol.dtype, SM_F32);
-	return c->vols[i].vol.data;
-}
-
-static void assert_values(const float *got, const float *wanted, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (got[i] != wanted[i])
-			fail_msg("value %zu is %.9g, wanted %.9g", i, (double)got[i],
-				 (double)wanted[i]);
-}
 
 static void test_table_rows_are_complete(void **state)
 {
@@ -469,95 +390,6 @@ static void test_remove_background_largest_object_without_holes(void **state)
 	sm_case_clear(&c);
 }
 
-static void test_relabel_maps_at_once_and_remembers(void **state)
-{
-	(void)state;
-	struct sm_case c = fresh();
-	add_label(&c, 4, 1, 1, (const uint8_t[]){0, 1, 2, 4});
-	assert_good(op(&c, "relabel", "from", "4", "to", "3", "known", "0 1 2 4", NULL), err);
-	assert_memory_equal(c.label.data, ((const uint8_t[]){0, 1, 2, 3}), 4);
-	assert_int_equal(c.label_map_count, 1);
-	assert_true(c.label_map[0][0] == 4 && c.label_map[0][1] == 3);
-	assert_good(op(&c, "relabel", "from", "1 2", "to", "2 1", NULL), err);
-	assert_memory_equal(c.label.data, ((const uint8_t[]){0, 2, 1, 3}), 4);
-	assert_refused(op(&c, "relabel", "from", "3", "to", "1", NULL), SM_INPUT, err,
-		       "holds label 1 (1 voxels), and label 3 would become 1 too");
-	assert_refused(op(&c, "relabel", "from", "1", "to", "5", "known", "0 1 2", NULL), SM_INPUT,
-		       err, "label 3 (1 voxels)");
-	assert_refused(op(&c, "relabel", "from", "1 2", "to", "5", NULL), SM_USAGE, err,
-		       "must be equal");
-	assert_good(op(&c, "relabel", "from", "3", "to", "1", "merge", "true", NULL), err);
-	assert_memory_equal(c.label.data, ((const uint8_t[]){0, 2, 1, 1}), 4);
-	sm_case_clear(&c);
-}
-
-/* The way back holds original numbers: a chain of relabels is one pair, a swap stays a swap. */
-static void test_relabel_way_back_of_several_steps(void **state)
-{
-	(void)state;
-	struct sm_case c = fresh();
-	add_label(&c, 4, 1, 1, (const uint8_t[]){0, 1, 1, 4});
-	assert_good(op(&c, "relabel", "from", "4", "to", "3", NULL), err);
-	assert_good(op(&c, "relabel", "from", "3", "to", "2", NULL), err);
-	assert_int_equal(c.label_map_count, 1);
-	assert_true(c.label_map[0][0] == 4 && c.label_map[0][1] == 2);
-	assert_good(op(&c, "relabel", "from", "1 2", "to", "2 1", NULL), err);
-	assert_memory_equal(c.label.data, ((const uint8_t[]){0, 2, 2, 1}), 4);
-	assert_int_equal(c.label_map_count, 2);
-	assert_true(c.label_map[0][0] == 4 && c.label_map[0][1] == 1);
-	assert_true(c.label_map[1][0] == 1 && c.label_map[1][1] == 2);
-	sm_case_clear(&c);
-}
-
-/* Whether two labels become one does not hang on what one case happens to hold. */
-static void test_relabel_refuses_a_merge_by_its_parameters(void **state)
-{
-	(void)state;
-	struct sm_case c = fresh();
-	add_label(&c, 2, 1, 1, (const uint8_t[]){0, 1}); /* no label 4 */
-	assert_refused(op(&c, "relabel", "from", "4", "to", "1", "known", "0 1 2 4", NULL),
-		       SM_USAGE, err, "labels 1 and 4 would both become 1");
-	assert_refused(op(&c, "relabel", "from", "2 4", "to", "3 3", NULL), SM_USAGE, err,
-		       "labels 2 and 4 would both become 3");
-	assert_refused(op(&c, "relabel", "from", "4", "to", "0", NULL), SM_USAGE, err,
-		       "labels 0 and 4 would both become 0");
-	assert_refused(op(&c, "relabel", "from", "4", "to", "1", NULL), SM_INPUT, err,
-		       "holds label 1");
-	assert_int_equal(c.label_map_count, 0);
-	assert_good(op(&c, "relabel", "from", "4", "to", "3", NULL), err);
-	sm_case_clear(&c);
-}
-
-static void assert_pairs(const struct sm_case *c, size_t n, const int (*wanted)[2])
-{
-	assert_int_equal(c->label_map_count, n);
-	assert_memory_equal(c->label_map, wanted, n * sizeof *wanted);
-}
-
-/* With merge the way back lists every original label of the number, also the one that kept it. */
-static void test_relabel_tells_what_was_merged(void **state)
-{
-	(void)state;
-	struct sm_case c = fresh(); /* no label: the map comes from the parameters alone */
-	assert_good(op(&c, "relabel", "from", "1", "to", "2", "merge", "true", NULL), err);
-	assert_pairs(&c, 2, (const int[][2]){{1, 2}, {2, 2}});
-	assert_good(op(&c, "relabel", "from", "2", "to", "5", NULL), err);
-	assert_good(op(&c, "relabel", "from", "1", "to", "7", NULL), err); /* 1 is gone */
-	assert_pairs(&c, 2, (const int[][2]){{1, 5}, {2, 5}});
-	sm_case_clear(&c);
-	c = fresh();
-	assert_good(op(&c, "relabel", "from", "4", "to", "3", NULL), err);
-	assert_good(op(&c, "relabel", "from", "1", "to", "3", "merge", "true", NULL), err);
-	assert_pairs(&c, 2, (const int[][2]){{4, 3}, {1, 3}});
-	sm_case_clear(&c);
-	c = fresh(); /* 3 was no label, so 4 can come back */
-	assert_good(op(&c, "relabel", "from", "4", "to", "3", "merge", "true", "known", "0 1 2 4",
-		       NULL),
-		    err);
-	assert_pairs(&c, 1, (const int[][2]){{4, 3}});
-	sm_case_clear(&c);
-}
-
 static void test_remove_band_includes_its_ends(void **state)
 {
 	(void)state;
@@ -611,10 +443,6 @@ int main(void)
 		cmocka_unit_test(test_crop_foreground_finds_the_box),
 		cmocka_unit_test(test_sum_frames_mean_and_sum),
 		cmocka_unit_test(test_remove_background_largest_object_without_holes),
-		cmocka_unit_test(test_relabel_maps_at_once_and_remembers),
-		cmocka_unit_test(test_relabel_way_back_of_several_steps),
-		cmocka_unit_test(test_relabel_refuses_a_merge_by_its_parameters),
-		cmocka_unit_test(test_relabel_tells_what_was_merged),
 		cmocka_unit_test(test_stack_after_a_cut_keeps_the_source_grid),
 		cmocka_unit_test(test_remove_band_includes_its_ends),
 		cmocka_unit_test(test_steps_run_a_prefix_and_name_the_step),
