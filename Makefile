@@ -34,7 +34,10 @@ endif
 
 # pkg-config's plain `hdf5` may mean an MPI build: always name the serial one.
 HDF5_CFLAGS := $(shell pkg-config --cflags hdf5-serial 2>/dev/null || echo -I/usr/include/hdf5/serial)
-HDF5_LIBS   := $(shell pkg-config --libs hdf5-serial 2>/dev/null)
+HDF5_LIBS   := $(shell pkg-config --libs hdf5-serial 2>/dev/null || echo -lhdf5_serial)
+ifeq ($(HDF5),static)
+HDF5_LIBS := -Wl,-Bstatic $(HDF5_LIBS) -Wl,-Bdynamic -lsz -ldl
+endif
 CPPFLAGS += $(HDF5_CFLAGS)
 
 # Each module.mk adds to LIBS (static libraries) and EXES (executables):
@@ -44,7 +47,7 @@ EXES :=
 include $(sort $(wildcard */module.mk */*/module.mk))
 
 # System libraries; --as-needed keeps only those that an executable uses.
-SYSLIBS := -lnifti2 -lznz $(HDF5_LIBS) -lhdf5 -lpng -ldeflate -lz -lcyaml -lyaml -ljansson -lcrypto -lpopt -lm -lpthread
+SYSLIBS := -lnifti2 -lznz $(HDF5_LIBS) -lpng -ljpeg -ldeflate -lz -lcyaml -lyaml -ljansson -lcrypto -lpopt -lm -lpthread
 
 obj = $(addprefix $(B)/obj/,$(addsuffix .o,$(1)))
 

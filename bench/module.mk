@@ -3,3 +3,8 @@ EXES += bench_train_step
 bench_train_step_SRC := bench/train_step.c
 bench_train_step_USE := models nn core
 bench_train_step_LD := -ldnnl
+
+EXES += bench_burned_text
+bench_burned_text_SRC := bench/burned_text.c
+bench_burned_text_USE := burned core
+bench_burned_text_LD :=

@@ -8,6 +8,7 @@
 #include "core/h5tile.h"
 #include "core/hash.h"
 #include "core/mem.h"
+#include "core/picture.h"
 
 #define WINDOW 1048576
 #define MAX_RATIO 1032
@@ -90,17 +91,53 @@ static enum sm_status hash_gzip(const char *path, struct sm_mem *mem, char hex[6
 	return st;
 }
 
+static enum sm_status hash_picture(const char *path, struct sm_mem *mem, char hex[65],
+				   struct sm_err *err)
+{
+	struct sm_image image;
+	SM_TRY(sm_picture_read(path, mem, &image, NULL, err));
+	sm_image_sha256(&image, hex);
+	sm_image_clear(&image);
+	return SM_OK;
+}
+
+/* Weak: in a program that brings no code for tile files (core/h5hash.c) this is NULL, and it need not load HDF5
+ * and the 30 libraries behind it. A program that must know them anyway asks the linker for it
+ * (tools/module.mk). */
+__attribute__((weak)) enum sm_status sm_h5_content_sha256(const char *path, struct sm_mem *mem, char sha256[65],
+							  struct sm_err *err);
+
+static enum sm_status hash_h5(const char *path, struct sm_mem *mem, char hex[65], struct sm_err *err)
+{
+	if (!sm_h5_content_sha256)
+		return SM_FAIL(err, SM_INTERNAL, "%s: this program cannot read HDF5 files", sm_path_base(path));
+	return sm_h5_content_sha256(path, mem, hex, err);
+}
+
+/* Names by their end whose identity is not the hash of the file's bytes. */
+static const struct {
+	const char *suffix;
+	enum sm_status (*hash)(const char *path, struct sm_mem *mem, char hex[65], struct sm_err *err);
+} kinds[] = {{".gz", hash_gzip}, {".h5", hash_h5}, {".hdf5", hash_h5}, {".png", hash_picture}};
+
+bool sm_content_is_bytes(const char *path)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (sm_ends_with(path, kinds[i].suffix))
+			return false;
+	return true;
+}
+
 enum sm_status sm_content_sha256(const char *path, struct sm_mem *mem, char hex[65],
 				 struct sm_err *err)
 {
-	enum sm_status st;
+	enum sm_status st = SM_OK;
+	size_t i = 0;
 	hex[0] = 0;
-	if (sm_ends_with(path, ".gz"))
-		st = hash_gzip(path, mem, hex, err);
-	else if (sm_ends_with(path, ".h5") || sm_ends_with(path, ".hdf5"))
-		st = sm_h5_content_sha256(path, mem, hex, err);
-	else
-		st = sm_sha256_file(path, hex, err);
+	while (i < sizeof kinds / sizeof *kinds && !sm_ends_with(path, kinds[i].suffix))
+		i++;
+	st = i < sizeof kinds / sizeof *kinds ? kinds[i].hash(path, mem, hex, err)
+					      : sm_sha256_file(path, hex, err);
 	if (st != SM_OK)
 		hex[0] = 0;
 	return st;

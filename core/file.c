@@ -143,6 +143,14 @@ void sm_outfile_abandon(struct sm_outfile *out)
 	*out = (struct sm_outfile){0};
 }
 
+void sm_stream_push(FILE *stream)
+{
+	int saved = errno, fd = fileno(stream);
+	if (fd >= 0)
+		sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	errno = saved;
+}
+
 static int sync_path(const char *path, int flags)
 {
 	int fd = open(path, flags | O_CLOEXEC);
@@ -230,4 +238,25 @@ enum sm_status sm_mkdirs(const char *path, struct sm_err *err)
 	}
 	free(p);
 	return st;
+}
+
+bool sm_path_is_below(const char *inner, const char *outer)
+{
+	char *top = realpath(outer, NULL), *path = sm_strf("%s", inner), *real = NULL;
+	/* The part of inner that exists decides. */
+	while (path && *path && !(real = realpath(path, NULL))) {
+		char *slash = strrchr(path, '/');
+		if (slash == path)
+			slash[1] = 0;
+		else if (slash)
+			*slash = 0;
+		else
+			snprintf(path, 2, ".");
+	}
+	size_t n = top ? strlen(top) : 0;
+	bool below = top && real && strncmp(real, top, n) == 0 && (real[n] == '/' || !real[n]);
+	free(top);
+	free(path);
+	free(real);
+	return below;
 }

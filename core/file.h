@@ -31,6 +31,9 @@ struct sm_outfile {
 
 enum sm_status sm_outfile_begin(struct sm_outfile *out, const char *path, bool open_stream,
 				struct sm_err *err);
+/* Asks the system to begin writing to the disk what `stream` has passed on so far, without waiting: the fsync at
+ * the end then finds less to do. A hint; it cannot fail. */
+void sm_stream_push(FILE *stream);
 /* Flushes, fsyncs, renames to the final name, fsyncs the folder. On failure the temporary file is
  * removed. Frees the struct's memory either way. */
 enum sm_status sm_outfile_commit(struct sm_outfile *out, struct sm_err *err);
@@ -66,6 +69,10 @@ void sm_paths_clear(struct sm_paths *paths);
 /* Removes every `.NAME.partial` file below root, which a killed run left there, but for `keep` (a path as
  * "root/NAME", or NULL). */
 enum sm_status sm_remove_partials(const char *root, const char *keep, struct sm_err *err);
+
+/* True when `inner` is the folder `outer` or lies below it, links followed; inner need not exist yet: the part
+ * of it that exists decides. */
+bool sm_path_is_below(const char *inner, const char *outer);
 
 /* True when a relative path from a file stays inside its folder: not empty, not absolute, no "..". */
 bool sm_path_is_inside(const char *path);

@@ -5,6 +5,7 @@
 #ifndef SM_CORE_HASH_H
 #define SM_CORE_HASH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/err.h"
@@ -25,9 +26,13 @@ enum sm_status sm_sha256_file(const char *path, char hex[65], struct sm_err *err
 void sm_hmac_sha256(const void *salt, size_t salt_n, const void *text, size_t n, char hex[65]);
 
 /* Identity of an output of scanmill: of .nii.gz the inflated bytes, of .h5 the datasets'
- * uncompressed content, of anything else the file's bytes. */
+ * uncompressed content, of .png the pixels (sm_image_sha256), of anything else the file's bytes. Of
+ * .h5 only in a program that brings core/h5hash.c, SM_INTERNAL in others. */
 struct sm_mem;
 enum sm_status sm_content_sha256(const char *path, struct sm_mem *mem, char hex[65],
 				 struct sm_err *err);
+
+/* True when the identity of an output of this name is the hash of the file's bytes as they stand. */
+bool sm_content_is_bytes(const char *path);
 
 #endif

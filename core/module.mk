@@ -5,15 +5,24 @@ core_SRC := \
 	core/mem.c \
 	core/par.c \
 	core/content.c \
+	core/deflate.c \
+	core/gz_write.c \
 	core/h5base.c \
 	core/h5file.c \
 	core/h5hash.c \
 	core/h5shard.c \
 	core/h5sink.c \
 	core/shuffle.c \
+	core/nii_gz.c \
 	core/nii_head.c \
+	core/nii_place.c \
 	core/nii_read.c \
+	core/nii_value.c \
 	core/nii_write.c \
+	core/picture.c \
+	core/picture_jpeg.c \
+	core/picture_png.c \
+	core/picture_pnm.c \
 	core/png.c \
 	core/vol.c \
 	core/rng.c \
@@ -35,8 +44,8 @@ core_SRC := \
 
 # Loops over voxels and bytes are written for the vectoriser, which -O2 mostly leaves out.
 core_vol_CFLAGS := -O3
-core_nii_read_CFLAGS := -O3
+core_nii_value_CFLAGS := -O3
 core_standardise_CFLAGS := -O3
 # libnifti2's header includes its neighbour without a folder.
-core_nii_head_CFLAGS := -isystem /usr/include/nifti
+core_nii_place_CFLAGS := -isystem /usr/include/nifti
 core_nii_write_CFLAGS := -isystem /usr/include/nifti

@@ -2,7 +2,6 @@
 #include "core/nii_head.h"
 
 #include <math.h>
-#include <nifti2_io.h>
 #include <string.h>
 
 /* Where a field stands: byte offset, size of one number ('f' for floating point), how many. */
@@ -18,53 +17,64 @@ struct layout {
 
 /* [0] is NIfTI-1 (nifti1.h), [1] NIfTI-2 (nifti2.h). */
 static const struct layout layouts[2] = {
-    {
-	.dim = {40, 2, 8, false},
-	.intent = {68, 2, 1, false},
-	.datatype = {70, 2, 1, false},
-	.bitpix = {72, 2, 1, false},
-	.units = {123, 1, 1, false},
-	.qform = {252, 2, 1, false},
-	.sform = {254, 2, 1, false},
-	.pixdim = {76, 4, 8, true},
-	.offset = {108, 4, 1, true},
-	.slope = {112, 4, 1, true},
-	.inter = {116, 4, 1, true},
-	.quatern = {256, 4, 3, true},
-	.qoffset = {268, 4, 3, true},
-	.srow = {280, 4, 12, true},
-	.magic = {344, 1, 4, false},
-    },
-    {
-	.dim = {16, 8, 8, false},
-	.intent = {504, 4, 1, false},
-	.datatype = {12, 2, 1, false},
-	.bitpix = {14, 2, 1, false},
-	.units = {500, 4, 1, false},
-	.qform = {344, 4, 1, false},
-	.sform = {348, 4, 1, false},
-	.pixdim = {104, 8, 8, true},
-	.offset = {168, 8, 1, false},
-	.slope = {176, 8, 1, true},
-	.inter = {184, 8, 1, true},
-	.quatern = {352, 8, 3, true},
-	.qoffset = {376, 8, 3, true},
-	.srow = {400, 8, 12, true},
-	.magic = {4, 1, 8, false},
-    },
+	{
+		.dim = {40, 2, 8, false},
+		.intent = {68, 2, 1, false},
+		.datatype = {70, 2, 1, false},
+		.bitpix = {72, 2, 1, false},
+		.units = {123, 1, 1, false},
+		.qform = {252, 2, 1, false},
+		.sform = {254, 2, 1, false},
+		.pixdim = {76, 4, 8, true},
+		.offset = {108, 4, 1, true},
+		.slope = {112, 4, 1, true},
+		.inter = {116, 4, 1, true},
+		.quatern = {256, 4, 3, true},
+		.qoffset = {268, 4, 3, true},
+		.srow = {280, 4, 12, true},
+		.magic = {344, 1, 4, false},
+	},
+	{
+		.dim = {16, 8, 8, false},
+		.intent = {504, 4, 1, false},
+		.datatype = {12, 2, 1, false},
+		.bitpix = {14, 2, 1, false},
+		.units = {500, 4, 1, false},
+		.qform = {344, 4, 1, false},
+		.sform = {348, 4, 1, false},
+		.pixdim = {104, 8, 8, true},
+		.offset = {168, 8, 1, false},
+		.slope = {176, 8, 1, true},
+		.inter = {184, 8, 1, true},
+		.quatern = {352, 8, 3, true},
+		.qoffset = {376, 8, 3, true},
+		.srow = {400, 8, 12, true},
+		.magic = {4, 1, 8, false},
+	},
 };
 
 static const struct {
 	int code, bits;
-	int dtype; /* enum sm_dtype, -1 = known but not supported */
+	int dtype; /* enum sm_dtype, -1 = known but not read */
 	const char *name;
 } types[] = {
-    {2, 8, SM_U8, "uint8"},        {4, 16, SM_I16, "int16"},    {8, 32, SM_I32, "int32"},
-    {16, 32, SM_F32, "float32"},   {64, 64, SM_F64, "float64"}, {256, 8, SM_I8, "int8"},
-    {512, 16, SM_U16, "uint16"},   {768, 32, SM_U32, "uint32"}, {1024, 64, SM_I64, "int64"},
-    {1280, 64, SM_U64, "uint64"},  {1, 1, -1, "one bit"},       {32, 64, -1, "complex64"},
-    {128, 24, -1, "RGB"},          {1536, 128, -1, "float128"}, {1792, 128, -1, "complex128"},
-    {2048, 256, -1, "complex256"}, {2304, 32, -1, "RGBA"},
+	{2, 8, SM_U8, "uint8"},
+	{4, 16, SM_I16, "int16"},
+	{8, 32, SM_I32, "int32"},
+	{16, 32, SM_F32, "float32"},
+	{64, 64, SM_F64, "float64"},
+	{256, 8, SM_I8, "int8"},
+	{512, 16, SM_U16, "uint16"},
+	{768, 32, SM_U32, "uint32"},
+	{1024, 64, SM_I64, "int64"},
+	{1280, 64, SM_U64, "uint64"},
+	{1536, 128, SM_F64, "float128"}, /* nii_value.c makes float64 of it */
+	{1, 1, -1, "one bit a voxel"},
+	{32, 64, -1, "complex64; store magnitude or real part as a volume of its own"},
+	{1792, 128, -1, "complex128; store magnitude or real part as a volume of its own"},
+	{2048, 256, -1, "complex256; store magnitude or real part as a volume of its own"},
+	{128, 24, -1, "RGB24: a colour picture, no measured values"},
+	{2304, 32, -1, "RGBA32: a colour picture, no measured values"},
 };
 #define TYPES (sizeof types / sizeof *types)
 
@@ -147,17 +157,24 @@ enum sm_status sm_nii_fields_get(const unsigned char *bytes, size_t n, const cha
 				 struct sm_nii_fields *f, struct sm_err *err)
 {
 	*f = (struct sm_nii_fields){0};
+	if (n >= 6 && memcmp(bytes, "MATRIX", 6) == 0)
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: no NIfTI file: it begins with \"MATRIX\", which is ECAT 7, a PET "
+			"format that is not read",
+			name);
 	if (n < SM_NII1_SIZE)
 		return SM_FAIL(err, SM_INPUT,
 			       "%s: %zu bytes are too short for a NIfTI header of %d%s", name, n,
 			       SM_NII1_SIZE, n ? "" : " (empty file)");
 	int32_t size = (int32_t)load(bytes, 4, false), other = (int32_t)load(bytes, 4, true);
 	f->swapped = other == SM_NII1_SIZE || other == SM_NII2_SIZE;
-	size = f->swapped ? other : size;
-	if (size != SM_NII1_SIZE && size != SM_NII2_SIZE)
+	if (!f->swapped && size != SM_NII1_SIZE && size != SM_NII2_SIZE)
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: no NIfTI file: sizeof_hdr is %d, allowed are 348 and 540", name,
-			       (int)size);
+			       "%s: no NIfTI file: sizeof_hdr is %d (%d in the other byte order), "
+			       "allowed are 348 and 540",
+			       name, (int)size, (int)other);
+	size = f->swapped ? other : size;
 	if (n < (size_t)size)
 		return SM_FAIL(err, SM_INPUT,
 			       "%s: %zu bytes are too short for a NIfTI-2 header of %d", name, n,
@@ -212,30 +229,34 @@ void sm_nii_fields_put(const struct sm_nii_fields *f, unsigned char *bytes)
 	put_reals(bytes, l->srow, f->srow);
 }
 
-static enum sm_status check_kind(const struct sm_nii_fields *f, const char *name,
+static enum sm_status check_kind(const struct sm_nii_fields *f, bool pair, const char *name,
 				 struct sm_err *err)
 {
-	const char *single = f->version == 1 ? "n+1" : "n+2\0\r\n\032\n";
-	const char *pair = f->version == 1 ? "ni1" : "ni2";
-	if (!memcmp(f->magic, pair, 4))
+	static const char *const magic[2][2] = {{"n+1\0", "ni1\0"},
+						{"n+2\0\r\n\032\n", "ni2\0\r\n\032\n"}};
+	size_t n = f->version == 1 ? 4 : 8;
+	const char *wanted = magic[f->version - 1][pair], *other = magic[f->version - 1][!pair];
+	if (!memcmp(f->magic, other, n))
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: magic is \"%s\", a .hdr/.img pair; allowed are single files",
-			       name, pair);
-	if (memcmp(f->magic, single, f->version == 1 ? 4 : 8))
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: magic is \"%.4s\", allowed is \"%.3s\" (Analyze files are not "
-			       "read)",
-			       name, f->magic, single);
+			       "%s: magic is \"%s\", %s, allowed under this name is \"%s\"", name,
+			       other, pair ? "a single file" : "the header of a .hdr/.img pair",
+			       wanted);
+	if (memcmp(f->magic, wanted, n))
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: magic is \"%.4s\", allowed is \"%.3s\" (Analyze 7.5 files, which "
+			"have no magic and do not tell left from right, are not read)",
+			name, f->magic, wanted);
 	if (f->intent >= 3000 && f->intent < 3100)
 		return SM_FAIL(
-		    err, SM_INPUT,
-		    "%s: intent_code %lld is CIFTI (values on a surface), allowed are images", name,
-		    (long long)f->intent);
+			err, SM_INPUT,
+			"%s: intent_code %lld is CIFTI (values on a surface), allowed are images",
+			name, (long long)f->intent);
 	return SM_OK;
 }
 
 static enum sm_status check_dims(const struct sm_nii_fields *f, const char *name,
-				 struct sm_vol *vol, struct sm_err *err)
+				 struct sm_vol *vol, struct sm_nii_info *info, struct sm_err *err)
 {
 	if (f->dim[0] < 1 || f->dim[0] > 7)
 		return SM_FAIL(err, SM_INPUT, "%s: dim[0] is %lld, allowed are 1..7", name,
@@ -253,40 +274,49 @@ static enum sm_status check_dims(const struct sm_nii_fields *f, const char *name
 		} else if (f->dim[a] > 1) {
 			if (fourth)
 				return SM_FAIL(
-				    err, SM_INPUT,
-				    "%s: dim[%d] is %lld beside dim[%d] %lld, allowed is one "
-				    "axis above 1 behind the third",
-				    name, a, (long long)f->dim[a], fourth,
-				    (long long)f->dim[fourth]);
+					err, SM_INPUT,
+					"%s: dim[%d] is %lld beside dim[%d] %lld, allowed is one "
+					"axis above 1 behind the third (split the file along one "
+					"of "
+					"them first)",
+					name, a, (long long)f->dim[a], fourth,
+					(long long)f->dim[fourth]);
 			fourth = a;
 			vol->dim[3] = f->dim[a];
 		}
 	}
+	info->fourth_axis = fourth;
+	if (!fourth)
+		return SM_OK;
 	/* bits 3..5 are the unit of dim[4]: 8 s, 16 ms, 24 us; others are frequencies */
-	int unit = (int)(f->units & 0x38);
-	double step = f->pixdim[4];
-	double scale = unit == 8 ? 1 : unit == 16 ? 1e3 : unit == 24 ? 1e6 : 0;
-	if (fourth == 4 && scale > 0 && isfinite(step) && step > 0)
-		vol->frame_seconds = step / scale;
+	info->fourth_unit = fourth == 4 ? (int)(f->units & 0x38) : 0;
+	info->fourth_step = f->pixdim[fourth];
+	double scale = info->fourth_unit == 8    ? 1
+		       : info->fourth_unit == 16 ? 1e3
+		       : info->fourth_unit == 24 ? 1e6
+						 : 0;
+	if (scale > 0 && isfinite(info->fourth_step) && info->fourth_step > 0)
+		vol->frame_seconds = info->fourth_step / scale;
 	return SM_OK;
 }
 
 static enum sm_status check_type(const struct sm_nii_fields *f, const char *name,
-				 struct sm_vol *vol, struct sm_err *err)
+				 struct sm_vol *vol, size_t *width, struct sm_err *err)
 {
 	size_t t = 0;
 	while (t < TYPES && types[t].code != f->datatype)
 		t++;
 	if (t == TYPES || types[t].dtype < 0)
 		return SM_FAIL(
-		    err, SM_INPUT,
-		    "%s: datatype is %lld (%s), allowed are 8 to 64 bit integers, float32 "
-		    "and float64",
-		    name, (long long)f->datatype, t == TYPES ? "unknown" : types[t].name);
+			err, SM_INPUT,
+			"%s: datatype is %lld (%s), allowed are 8 to 64 bit integers, float32, "
+			"float64 and float128",
+			name, (long long)f->datatype, t == TYPES ? "unknown" : types[t].name);
 	if (types[t].bits != f->bitpix)
 		return SM_FAIL(err, SM_INPUT, "%s: bitpix is %lld, but datatype %s has %d", name,
 			       (long long)f->bitpix, types[t].name, types[t].bits);
 	vol->dtype = (enum sm_dtype)types[t].dtype;
+	*width = (size_t)types[t].bits / 8;
 	if (f->intent == 1002) /* NIFTI_INTENT_LABEL */
 		vol->meaning = SM_MEANING_LABEL;
 	vol->slope = 1;
@@ -302,134 +332,41 @@ static enum sm_status check_type(const struct sm_nii_fields *f, const char *name
 	return SM_OK;
 }
 
-static enum sm_status check_size(const struct sm_nii_fields *f, const char *name,
-				 const struct sm_vol *vol, size_t *offset, size_t *payload,
+static enum sm_status check_size(const struct sm_nii_fields *f, bool pair, const char *name,
+				 const struct sm_vol *vol, struct sm_nii_payload *p,
 				 struct sm_err *err)
 {
-	double least = f->version == 1 ? SM_NII1_SIZE + 4 : SM_NII2_SIZE + 4;
+	/* of a pair the offset is one into the image file */
+	double least = pair ? 0 : f->version == 1 ? SM_NII1_SIZE + 4 : SM_NII2_SIZE + 4;
 	if (!(f->offset >= least) || f->offset > 1e9 || f->offset != floor(f->offset))
 		return SM_FAIL(err, SM_INPUT,
 			       "%s: vox_offset is %g, allowed are whole numbers from %g to 1e9",
 			       name, f->offset, least);
-	*offset = (size_t)f->offset;
-	size_t count = sm_dtype_size(vol->dtype);
+	p->offset = (size_t)f->offset;
+	size_t count = p->width;
 	for (int a = 0; a < 4; a++)
 		if (!sm_mul(count, (size_t)vol->dim[a], &count) || count > INT64_MAX / 2)
 			return SM_FAIL(
-			    err, SM_INPUT,
-			    "%s: dim %lld x %lld x %lld x %lld is more than memory can address",
-			    name, (long long)vol->dim[0], (long long)vol->dim[1],
-			    (long long)vol->dim[2], (long long)vol->dim[3]);
-	*payload = count;
+				err, SM_INPUT,
+				"%s: dim %lld x %lld x %lld x %lld is more than memory can address",
+				name, (long long)vol->dim[0], (long long)vol->dim[1],
+				(long long)vol->dim[2], (long long)vol->dim[3]);
+	p->bytes = count;
 	return SM_OK;
 }
 
-/* Spacing in mm of the three axes, as pixdim says; 1 for an axis that the image does not have. */
-static enum sm_status check_spacing(const struct sm_nii_fields *f, const char *name,
-				    double spacing[3], double *mm, struct sm_err *err)
+enum sm_status sm_nii_fields_check(const struct sm_nii_fields *f, bool pair,
+				   const struct sm_nii_rules *rules, const char *name,
+				   struct sm_vol *vol, struct sm_nii_info *info,
+				   struct sm_nii_payload *payload, struct sm_err *err)
 {
-	static const double scale[4] = {1, 1000, 1, 0.001}; /* unknown, m, mm, um */
-	int unit = (int)(f->units & 7);
-	if (unit > 3)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: xyzt_units is %lld, a unit of length unknown to NIfTI", name,
-			       (long long)f->units);
-	*mm = scale[unit];
-	for (int a = 0; a < 3; a++) {
-		double d = f->pixdim[a + 1];
-		bool good = isfinite(d) && d > 0;
-		if (!good && a < f->dim[0])
-			return SM_FAIL(err, SM_INPUT,
-				       "%s: pixdim[%d] is %g, a spacing must be above 0 and finite",
-				       name, a + 1, d);
-		spacing[a] = good ? d * *mm : 1;
-	}
-	return SM_OK;
-}
-
-/* False when the quaternion is none. */
-static bool qform_affine(const struct sm_nii_fields *f, const double spacing[3], double mm,
-			 double affine[4][4])
-{
-	const double *q = f->quatern, *o = f->qoffset;
-	double norm = q[0] * q[0] + q[1] * q[1] + q[2] * q[2];
-	if (!(norm <= 1.001) || !isfinite(o[0]) || !isfinite(o[1]) || !isfinite(o[2]))
-		return false;
-	nifti_dmat44 m =
-	    nifti_quatern_to_dmat44(q[0], q[1], q[2], o[0] * mm, o[1] * mm, o[2] * mm, spacing[0],
-				    spacing[1], spacing[2], f->pixdim[0] < 0 ? -1 : 1);
-	memcpy(affine, m.m, sizeof m.m);
-	return true;
-}
-
-/* Not finite, or so flat that no voxel could be found back. */
-static bool affine_is_singular(double m[4][4])
-{
-	double length = 1;
-	for (int c = 0; c < 3; c++)
-		length *= sqrt(m[0][c] * m[0][c] + m[1][c] * m[1][c] + m[2][c] * m[2][c]);
-	double det = m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) -
-		     m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0]) +
-		     m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0]);
-	bool finite = isfinite(m[0][3]) && isfinite(m[1][3]) && isfinite(m[2][3]);
-	return !finite || !(fabs(det) > 1e-6 * length) || !isfinite(det);
-}
-
-static void set_source(struct sm_nii_info *info, const char *source)
-{
-	memcpy(info->affine_source, source, strlen(source) + 1);
-}
-
-static enum sm_status check_geometry(const struct sm_nii_fields *f, const char *name,
-				     struct sm_vol *vol, struct sm_nii_info *info,
-				     struct sm_err *err)
-{
-	double spacing[3] = {1, 1, 1}, mm = 1, qform[4][4] = {{0}}, sform[4][4] = {{0}};
-	SM_TRY(check_spacing(f, name, spacing, &mm, err));
-	bool has_q = f->qform > 0 && qform_affine(f, spacing, mm, qform);
-	info->sform_code = (int)f->sform;
-	info->qform_code = (int)f->qform;
-	for (int r = 0; r < 3; r++)
-		for (int c = 0; c < 4; c++)
-			sform[r][c] = f->srow[4 * r + c] * mm;
-	sform[3][3] = 1;
-	if (f->sform > 0) {
-		if (affine_is_singular(sform))
-			return SM_FAIL(err, SM_INPUT,
-				       "%s: the sform (sform_code %d) is singular or not finite",
-				       name, info->sform_code);
-		memcpy(vol->affine, sform, sizeof sform);
-		set_source(info, "sform");
-		if (f->qform > 0)
-			info->form_gap_mm =
-			    has_q ? sm_affine_gap_mm(sform, qform, vol->dim) : (double)INFINITY;
-	} else if (f->qform > 0) {
-		if (!has_q || affine_is_singular(qform))
-			return SM_FAIL(
-			    err, SM_INPUT,
-			    "%s: the qform's quaternion (%g, %g, %g) and offsets are no rotation",
-			    name, f->quatern[0], f->quatern[1], f->quatern[2]);
-		memcpy(vol->affine, qform, sizeof qform);
-		set_source(info, "qform");
-	} else {
-		for (int a = 0; a < 3; a++)
-			vol->affine[a][a] = spacing[a];
-		vol->affine[3][3] = 1;
-		set_source(info, "none");
-	}
-	return SM_OK;
-}
-
-enum sm_status sm_nii_fields_check(const struct sm_nii_fields *f, const char *name,
-				   struct sm_vol *vol, struct sm_nii_info *info, size_t *offset,
-				   size_t *payload, struct sm_err *err)
-{
-	SM_TRY(check_kind(f, name, err));
-	SM_TRY(check_dims(f, name, vol, err));
-	SM_TRY(check_type(f, name, vol, err));
-	SM_TRY(check_size(f, name, vol, offset, payload, err));
-	SM_TRY(check_geometry(f, name, vol, info, err));
 	info->version = f->version;
 	info->swapped = f->swapped;
-	return SM_OK;
+	info->pair = pair;
+	info->intent_code = (int)f->intent;
+	SM_TRY(check_kind(f, pair, name, err));
+	SM_TRY(check_dims(f, name, vol, info, err));
+	SM_TRY(check_type(f, name, vol, &payload->width, err));
+	SM_TRY(check_size(f, pair, name, vol, payload, err));
+	return sm_nii_place_check(f, rules, name, vol, info, err);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <libdeflate.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <zlib.h>
 
 #include "core/file.h"
 #include "core/hash.h"
@@ -12,11 +11,7 @@
 
 #define CHUNK 262144 /* bytes hashed and moved at a time: stays in the second-level cache */
 #define DEFLATE_MAX_RATIO 1032
-
-static bool is_gzip(const unsigned char *bytes, size_t n)
-{
-	return n >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
-}
+#define HEAD_MAX (16 << 20) /* a .hdr file: header and extensions */
 
 /* The name and the content must tell the same: a guess here would hide a damaged file. */
 static enum sm_status check_name(const char *name, bool gzip, struct sm_err *err)
@@ -27,248 +22,347 @@ static enum sm_status check_name(const char *name, bool gzip, struct sm_err *err
 		       name, gzip ? "" : "no ", gzip ? "does not end" : "ends");
 }
 
-/* Inflates up to want bytes of the beginning, over member borders; *got may be less when the
- * stream ends (or is damaged) before. */
-static void gz_peek(const unsigned char *in, size_t n, unsigned char *out, size_t want, size_t *got)
-{
-	z_stream z = {.next_in = (unsigned char *)(uintptr_t)in,
-		      .avail_in = n < UINT32_MAX ? (unsigned)n : UINT32_MAX,
-		      .next_out = out,
-		      .avail_out = (unsigned)want};
-	*got = 0;
-	if (inflateInit2(&z, 15 + 16) != Z_OK)
-		return;
-	int r = Z_OK;
-	while (z.avail_out && r == Z_OK) {
-		r = inflate(&z, Z_SYNC_FLUSH);
-		if (r == Z_STREAM_END && is_gzip(z.next_in, z.avail_in))
-			r = inflateReset(&z);
-	}
-	*got = want - z.avail_out;
-	inflateEnd(&z);
-}
-
-struct payload {
-	unsigned char *bytes; /* sm_alloc memory: header, extensions, payload, padding */
+/* A file on its way through the reader; when `owned`, bytes is sm_alloc memory that the reader
+ * takes over, otherwise it is only read. */
+struct part {
+	const unsigned char *bytes;
 	size_t n;
-	bool garbage; /* bytes that are no gzip member behind the last one */
+	const char *name;
+	unsigned char *owned;
 };
 
-/* Inflates all members into a buffer of `total` declared bytes and the tolerated padding. */
-static enum sm_status inflate_all(const unsigned char *in, size_t n, size_t total, const char *name,
-				  struct sm_mem *mem, struct payload *out, struct sm_err *err)
+/* The part's bytes, inflated, in memory of their own. room is the most that they may inflate to. */
+static enum sm_status take(struct part *part, size_t room, const char *bound, struct sm_mem *mem,
+			   struct sm_nii_buffer *out, struct sm_err *err)
 {
-	enum sm_status st = SM_OK;
-	struct libdeflate_decompressor *d = NULL;
-	if (total / DEFLATE_MAX_RATIO > n)
-		return SM_FAIL(
-		    err, SM_INPUT,
-		    "%s: the header declares %zu bytes, more than %zu compressed bytes can hold",
-		    name, total, n);
-	size_t room = total + SM_NII_PADDING;
-	out->bytes = sm_alloc(mem, room, 1, name, err);
-	if (!out->bytes)
-		return SM_BUDGET;
-	d = libdeflate_alloc_decompressor();
-	if (!d) {
-		st = SM_FAIL(err, SM_BUDGET, "%s: no memory for the inflater", name);
-		goto out;
+	if (sm_nii_is_gzip(part->bytes, part->n)) {
+		SM_TRY(sm_nii_inflate(part->bytes, part->n, room, bound, part->name, mem, out,
+				      err));
+		sm_free(part->owned);
+		part->owned = NULL;
+	} else if (part->owned) {
+		*out = (struct sm_nii_buffer){.bytes = part->owned, .n = part->n};
+		part->owned = NULL;
+	} else {
+		*out = (struct sm_nii_buffer){.n = part->n};
+		out->bytes = sm_alloc(mem, part->n, 1, part->name, err);
+		if (!out->bytes)
+			return SM_BUDGET;
+		memcpy(out->bytes, part->bytes, part->n);
 	}
-	while (n) {
-		size_t used = 0, made = 0;
-		enum libdeflate_result r = libdeflate_gzip_decompress_ex(
-		    d, in, n, out->bytes + out->n, room - out->n, &used, &made);
-		if (r == LIBDEFLATE_INSUFFICIENT_SPACE)
-			st = SM_FAIL(
-			    err, SM_INPUT,
-			    "%s: inflates to more than the %zu bytes that the header declares",
-			    name, total);
-		else if (r != LIBDEFLATE_SUCCESS)
-			st = SM_FAIL(
-			    err, SM_INPUT,
-			    "%s: the gzip stream is damaged or ends early (its data, CRC or "
-			    "length is wrong)",
-			    name);
-		if (st != SM_OK)
-			goto out;
-		in += used;
-		n -= used;
-		out->n += made;
-		if (n && !is_gzip(in, n)) {
-			out->garbage = true;
-			break;
-		}
-	}
-out:
-	libdeflate_free_decompressor(d);
-	if (st != SM_OK) {
-		sm_free(out->bytes);
-		*out = (struct payload){0};
-	}
-	return st;
+	return SM_OK;
 }
 
-/* Extensions stand between the header and vox_offset: each has its size, a multiple of 16. Their
- * content is never used (it can name a person), only walked over. */
-static enum sm_status check_extensions(const struct sm_nii_fields *f, const unsigned char *bytes,
-				       size_t offset, const char *name, struct sm_err *err)
+/* The bytes of the part that holds the voxels, not less than declared and hardly more. */
+static enum sm_status take_payload(struct part *part, const struct sm_nii_payload *p,
+				   const struct sm_vol *vol, struct sm_mem *mem,
+				   struct sm_nii_buffer *out, struct sm_err *err)
+{
+	size_t total = p->offset + p->bytes;
+	char bound[80];
+	bool gzip = sm_nii_is_gzip(part->bytes, part->n);
+	if (gzip && total / DEFLATE_MAX_RATIO > part->n)
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: the header declares %zu bytes, more than %zu compressed bytes "
+			       "can hold",
+			       part->name, total, part->n);
+	snprintf(bound, sizeof bound, "the %zu bytes that the header declares", total);
+	if (gzip)
+		SM_TRY(take(part, total + SM_NII_PADDING, bound, mem, out, err));
+	size_t n = gzip ? out->n : part->n;
+	if (n < total || n - total > SM_NII_PADDING)
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: holds %zu bytes, but vox_offset %zu and dim %lld x %lld x %lld x "
+			"%lld of %zu bytes each declare %zu",
+			part->name, n, p->offset, (long long)vol->dim[0], (long long)vol->dim[1],
+			(long long)vol->dim[2], (long long)vol->dim[3], p->width, total);
+	/* Only now: a cut file is not copied. */
+	return gzip ? SM_OK : take(part, 0, bound, mem, out, err);
+}
+
+/* Extensions stand behind the header, up to vox_offset or the end of the .hdr file: each has its
+ * size, a multiple of 16, and a code. Their content is never used (it can name a person). */
+static enum sm_status walk_extensions(const struct sm_nii_fields *f, const unsigned char *bytes,
+				      size_t end, const char *name, struct sm_nii_info *info,
+				      struct sm_err *err)
 {
 	size_t at = f->version == 1 ? SM_NII1_SIZE : SM_NII2_SIZE;
-	bool any = bytes[at] != 0;
+	bool any = end >= at + 4 && bytes[at] != 0;
 	at += 4;
-	while (any && at < offset) {
-		int64_t size = -1;
-		if (offset - at >= 8) {
-			uint32_t v;
-			memcpy(&v, bytes + at, 4);
-			size = (int32_t)(f->swapped ? __builtin_bswap32(v) : v);
-		}
+	while (any && at < end) {
+		uint32_t v[2] = {(uint32_t)-1, 0};
+		if (end - at >= 8)
+			memcpy(v, bytes + at, 8);
+		int64_t size = (int32_t)(f->swapped ? __builtin_bswap32(v[0]) : v[0]);
 		/* zero bytes up to vox_offset are alignment, as some writers leave it */
 		if (size == 0)
 			break;
-		if (size < 16 || size % 16 || (size_t)size > offset - at)
-			return SM_FAIL(
-			    err, SM_INPUT,
-			    "%s: the extension at byte %zu has size %lld, allowed are multiples "
-			    "of 16 up to vox_offset %zu",
-			    name, at, (long long)size, offset);
+		if (size < 16 || size % 16 || (size_t)size > end - at)
+			return SM_FAIL(err, SM_INPUT,
+				       "%s: the extension at byte %zu has size %lld, allowed are "
+				       "multiples "
+				       "of 16 up to %s %zu",
+				       name, at, (long long)size,
+				       info->pair ? "the file's end" : "vox_offset", end);
+		if (info->extensions < SM_NII_CODES)
+			info->extension_code[info->extensions] =
+				(int32_t)(f->swapped ? __builtin_bswap32(v[1]) : v[1]);
+		info->extensions++;
 		at += (size_t)size;
 	}
 	return SM_OK;
 }
 
-static void swap_values(void *data, size_t count, size_t size)
-{
-	if (size == 2) {
-		uint16_t *p = data;
-		for (size_t i = 0; i < count; i++)
-			p[i] = __builtin_bswap16(p[i]);
-	} else if (size == 4) {
-		uint32_t *p = data;
-		for (size_t i = 0; i < count; i++)
-			p[i] = __builtin_bswap32(p[i]);
-	} else if (size == 8) {
-		uint64_t *p = data;
-		for (size_t i = 0; i < count; i++)
-			p[i] = __builtin_bswap64(p[i]);
-	}
-}
-
-static size_t count_not_finite(const void *data, size_t n, enum sm_dtype dtype)
-{
-	size_t bad = 0;
-	if (dtype == SM_F32) {
-		const float *p = data;
-		for (size_t i = 0; i < n; i++)
-			bad += p[i] - p[i] != 0;
-	} else if (dtype == SM_F64) {
-		const double *p = data;
-		for (size_t i = 0; i < n; i++)
-			bad += p[i] - p[i] != 0;
-	}
-	return bad;
-}
-
 /* Hashes the whole buffer and moves the payload to its start, in one walk. */
-static enum sm_status hash_and_move(struct payload *p, size_t offset, char hex[65],
-				    struct sm_err *err)
+static void hash_and_move(struct sm_sha256 *h, const struct sm_nii_buffer *p, size_t offset)
 {
-	struct sm_sha256 *h = sm_sha256_begin();
-	if (!h)
-		return SM_FAIL(err, SM_BUDGET, "no memory for a hash");
 	for (size_t at = 0; at < p->n; at += CHUNK) {
 		size_t n = p->n - at < CHUNK ? p->n - at : CHUNK;
 		sm_sha256_add(h, p->bytes + at, n);
 		/* Moving overwrites only bytes that were hashed before: the target lies lower. */
-		if (at + n > offset) {
+		if (offset && at + n > offset) {
 			size_t from = at < offset ? offset : at;
 			memmove(p->bytes + from - offset, p->bytes + from, at + n - from);
 		}
 	}
-	sm_sha256_end(h, hex);
-	return SM_OK;
 }
 
-/* The common part: `bytes` is the file; when `owned`, it is sm_alloc memory that this function
- * takes over (frees or hands to vol), otherwise it is only read. */
-static enum sm_status parse(const unsigned char *bytes, size_t n, unsigned char *owned,
-			    const char *name, struct sm_mem *mem, struct sm_vol *vol,
-			    struct sm_nii_info *info, struct sm_err *err)
+/* The header file of a pair: its extensions and its part of the hash. */
+static enum sm_status take_header(struct part *part, const struct sm_nii_fields *f,
+				  struct sm_mem *mem, struct sm_sha256 *h, struct sm_nii_info *info,
+				  struct sm_err *err)
+{
+	struct sm_nii_buffer head = {0};
+	size_t most = HEAD_MAX;
+	if (part->n < HEAD_MAX / DEFLATE_MAX_RATIO)
+		most = (part->n + 1) * DEFLATE_MAX_RATIO;
+	SM_TRY(take(part, most, "16 MiB, the most that a .hdr file may have", mem, &head, err));
+	enum sm_status st = walk_extensions(f, head.bytes, head.n, part->name, info, err);
+	info->gz_padding = head.garbage;
+	if (st == SM_OK)
+		sm_sha256_add(h, head.bytes, head.n);
+	sm_free(head.bytes);
+	return st;
+}
+
+static enum sm_status read_fields(const struct part *part, bool pair,
+				  const struct sm_nii_rules *rules, struct sm_nii_fields *f,
+				  struct sm_vol *vol, struct sm_nii_info *info,
+				  struct sm_nii_payload *p, struct sm_err *err)
+{
+	unsigned char head[SM_NII_PEEK];
+	size_t got = part->n < sizeof head ? part->n : sizeof head;
+	bool gzip = sm_nii_is_gzip(part->bytes, part->n);
+	if (part->n)
+		SM_TRY(check_name(part->name, gzip, err));
+	if (gzip)
+		sm_nii_peek(part->bytes, part->n, head, sizeof head, &got);
+	else if (got)
+		memcpy(head, part->bytes, got);
+	SM_TRY(sm_nii_fields_get(head, got, part->name, f, err));
+	return sm_nii_fields_check(f, pair, rules, part->name, vol, info, p, err);
+}
+
+/* The common part. image is NULL for a single file. Frees what the parts own. */
+static enum sm_status parse(struct part *file, struct part *image, const struct sm_nii_rules *rules,
+			    struct sm_mem *mem, struct sm_vol *vol, struct sm_nii_info *info,
+			    struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
-	unsigned char head[SM_NII_PEEK];
 	struct sm_nii_fields f;
-	struct payload p = {0};
-	size_t got = n < sizeof head ? n : sizeof head, offset, size;
-	bool gzip = is_gzip(bytes, n);
-	if (n)
-		SM_GOTO(st, check_name(name, gzip, err));
-	if (gzip)
-		gz_peek(bytes, n, head, sizeof head, &got);
-	else
-		memcpy(head, bytes, got);
-	SM_GOTO(st, sm_nii_fields_get(head, got, name, &f, err));
-	SM_GOTO(st, sm_nii_fields_check(&f, name, vol, info, &offset, &size, err));
-	if (gzip) {
-		SM_GOTO(st, inflate_all(bytes, n, offset + size, name, mem, &p, err));
-		sm_free(owned);
-		owned = NULL;
-	} else if (owned) {
-		p = (struct payload){.bytes = owned, .n = n};
-		owned = NULL;
-	} else {
-		p = (struct payload){.bytes = sm_alloc(mem, n, 1, name, err), .n = n};
-		if (!p.bytes) {
-			st = SM_BUDGET;
-			goto out;
-		}
-		memcpy(p.bytes, bytes, n);
+	struct sm_nii_payload at;
+	struct sm_nii_buffer p = {0};
+	struct part *last = image ? image : file;
+	struct sm_sha256 *h = sm_sha256_begin();
+	if (!h)
+		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "%s: no memory for a hash", file->name));
+	SM_GOTO(st, read_fields(file, image, rules, &f, vol, info, &at, err));
+	if (image) {
+		if (image->n)
+			SM_GOTO(st, check_name(image->name, sm_nii_is_gzip(image->bytes, image->n),
+					       err));
+		SM_GOTO(st, take_header(file, &f, mem, h, info, err));
 	}
-	if (p.n < offset + size || p.n - offset - size > SM_NII_PADDING) {
-		st = SM_FAIL(err, SM_INPUT,
-			     "%s: holds %zu bytes, but vox_offset %zu and dim declare %zu", name,
-			     p.n, offset, offset + size);
-		goto out;
-	}
-	SM_GOTO(st, check_extensions(&f, p.bytes, offset, name, err));
-	info->gz_padding = p.garbage || p.n > offset + size;
-	SM_GOTO(st, hash_and_move(&p, offset, info->sha256, err));
-	size_t width = sm_dtype_size(vol->dtype);
-	if (f.swapped)
-		swap_values(p.bytes, size / width, width);
-	info->not_finite = count_not_finite(p.bytes, size / width, vol->dtype);
+	SM_GOTO(st, take_payload(last, &at, vol, mem, &p, err));
+	if (!image)
+		SM_GOTO(st, walk_extensions(&f, p.bytes, at.offset, file->name, info, err));
+	info->gz_padding = info->gz_padding || p.garbage || p.n > at.offset + at.bytes;
+	hash_and_move(h, &p, at.offset);
+	SM_GOTO(st,
+		sm_nii_values(p.bytes, at.bytes / at.width, at.width, last->name, vol, info, err));
 	vol->data = p.bytes;
 	p.bytes = NULL;
 out:
+	if (h)
+		sm_sha256_end(h, info->sha256);
 	sm_free(p.bytes);
-	sm_free(owned);
+	sm_free(file->owned);
+	if (image)
+		sm_free(image->owned);
 	if (st != SM_OK)
 		sm_vol_clear(vol);
 	return st;
+}
+
+enum sm_status sm_nii_parse_as(const struct sm_nii_bytes *file, const struct sm_nii_bytes *image,
+			       const struct sm_nii_rules *rules, struct sm_mem *mem,
+			       struct sm_vol *vol, struct sm_nii_info *info, struct sm_err *err)
+{
+	struct sm_nii_info own;
+	struct part a = {file->bytes, file->n, file->name, NULL}, b = {0};
+	if (image)
+		b = (struct part){image->bytes, image->n, image->name, NULL};
+	*vol = (struct sm_vol){0};
+	info = info ? info : &own;
+	*info = (struct sm_nii_info){0};
+	return parse(&a, image ? &b : NULL, rules ? rules : &sm_nii_rules_default, mem, vol, info,
+		     err);
 }
 
 enum sm_status sm_nii_parse(const unsigned char *bytes, size_t n, const char *name,
 			    struct sm_mem *mem, struct sm_vol *vol, struct sm_nii_info *info,
 			    struct sm_err *err)
 {
+	return sm_nii_parse_as(&(struct sm_nii_bytes){bytes, n, name}, NULL, NULL, mem, vol, info,
+			       err);
+}
+
+/* Length of the path without its ending .hdr, .img and .gz; 0 when it has none of a pair. */
+static size_t pair_stem(const char *path)
+{
+	size_t n = strlen(path);
+	if (sm_ends_with(path, ".gz"))
+		n -= 3;
+	if (n <= 4 ||
+	    (memcmp(path + n - 4, ".hdr", 4) != 0 && memcmp(path + n - 4, ".img", 4) != 0))
+		return 0;
+	return n - 4;
+}
+
+bool sm_nii_is_pair(const char *path)
+{
+	return pair_stem(path) > 0;
+}
+
+/* The file stem.end or stem.end.gz. */
+static enum sm_status find_half(const char *path, const char *name, const char *end, char **out,
+				struct sm_err *err)
+{
+	int n = (int)pair_stem(path);
+	char *plain = sm_strf("%.*s.%s", n, path, end), *gz = sm_strf("%.*s.%s.gz", n, path, end);
+	enum sm_status st = SM_OK;
+	if (!plain || !gz) {
+		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
+		goto out;
+	}
+	bool has_plain = sm_file_exists(plain), has_gz = sm_file_exists(gz);
+	if (has_plain && has_gz)
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: its pair has both a .%s and a .%s.gz, allowed is one of them",
+			     name, end, end);
+	else if (!has_plain && !has_gz)
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: the other half of the pair, of the same name with .%s or .%s.gz, "
+			     "is missing",
+			     name, end, end);
+	else
+		*out = has_plain ? plain : gz;
+out:
+	if (*out != plain)
+		free(plain);
+	if (*out != gz)
+		free(gz);
+	return st;
+}
+
+enum sm_status sm_nii_find_pair(const char *path, const char *name, char **header, char **image,
+				struct sm_err *err)
+{
+	*header = *image = NULL;
+	if (!sm_nii_is_pair(path))
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: its name ends in none of .hdr, .hdr.gz, .img, "
+			       ".img.gz",
+			       name);
+	SM_TRY(find_half(path, name, "hdr", header, err));
+	enum sm_status st = find_half(path, name, "img", image, err);
+	if (st != SM_OK) {
+		free(*header);
+		*header = NULL;
+	}
+	return st;
+}
+
+static enum sm_status read_part(const char *path, const char *name, size_t max, struct sm_mem *mem,
+				struct part *out, struct sm_err *err)
+{
+	enum sm_status st = sm_file_read(path, max, mem, &out->owned, &out->n, err);
+	out->bytes = out->owned;
+	out->name = name;
+	return st;
+}
+
+/* path is one of a pair; name what sentences call it. */
+static enum sm_status read_pair(const char *path, const char *name,
+				const struct sm_nii_rules *rules, struct sm_mem *mem,
+				struct sm_vol *vol, struct sm_nii_info *info, struct sm_err *err)
+{
+	struct part head = {0}, image = {0};
+	struct sm_nii_fields f;
+	struct sm_nii_payload p;
+	char *header_path = NULL, *image_path = NULL, *head_name = NULL, *image_name = NULL;
+	int stem = (int)pair_stem(name);
+	enum sm_status st = find_half(path, name, "hdr", &header_path, err);
+	if (st != SM_OK)
+		goto out;
+	head_name = sm_strf("%.*s%s", stem, name, header_path + pair_stem(path));
+	if (!head_name)
+		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "%s: out of memory", name));
+	SM_GOTO(st, read_part(header_path, head_name, HEAD_MAX, mem, &head, err));
+	/* What the header is comes first: an Analyze header needs no sentence on its image. */
+	SM_GOTO(st, read_fields(&head, true, rules, &f, vol, info, &p, err));
+	SM_GOTO(st, find_half(path, name, "img", &image_path, err));
+	image_name = sm_strf("%.*s%s", stem, name, image_path + pair_stem(path));
+	if (!image_name)
+		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "%s: out of memory", name));
+	SM_GOTO(st, read_part(image_path, image_name, 0, mem, &image, err));
+	*vol = (struct sm_vol){0};
+	*info = (struct sm_nii_info){0};
+	st = parse(&head, &image, rules, mem, vol, info, err);
+	head.owned = image.owned = NULL;
+out:
+	sm_free(head.owned);
+	sm_free(image.owned);
+	free(header_path);
+	free(image_path);
+	free(head_name);
+	free(image_name);
+	if (st != SM_OK)
+		sm_vol_clear(vol);
+	return st;
+}
+
+enum sm_status sm_nii_read_as(const char *path, const char *name, const struct sm_nii_rules *rules,
+			      struct sm_mem *mem, struct sm_vol *vol, struct sm_nii_info *info,
+			      struct sm_err *err)
+{
 	struct sm_nii_info own;
+	struct part file = {0};
 	*vol = (struct sm_vol){0};
 	info = info ? info : &own;
 	*info = (struct sm_nii_info){0};
-	return parse(bytes, n, NULL, name, mem, vol, info, err);
+	rules = rules ? rules : &sm_nii_rules_default;
+	if (sm_nii_is_pair(path) && sm_nii_is_pair(name))
+		return read_pair(path, name, rules, mem, vol, info, err);
+	SM_TRY(read_part(path, name, 0, mem, &file, err));
+	return parse(&file, NULL, rules, mem, vol, info, err);
 }
 
 enum sm_status sm_nii_read(const char *path, struct sm_mem *mem, struct sm_vol *vol,
 			   struct sm_nii_info *info, struct sm_err *err)
 {
-	struct sm_nii_info own;
-	unsigned char *bytes = NULL;
-	size_t n = 0;
-	*vol = (struct sm_vol){0};
-	info = info ? info : &own;
-	*info = (struct sm_nii_info){0};
-	SM_TRY(sm_file_read(path, 0, mem, &bytes, &n, err));
-	return parse(bytes, n, bytes, sm_path_base(path), mem, vol, info, err);
+	return sm_nii_read_as(path, sm_path_base(path), NULL, mem, vol, info, err);
 }
 
 /* The first bytes of a file and its length. */
@@ -298,33 +392,26 @@ static enum sm_status read_start(const char *path, unsigned char *out, size_t *n
 enum sm_status sm_nii_read_header(const char *path, struct sm_vol *vol, struct sm_nii_info *info,
 				  struct sm_err *err)
 {
-	const char *name = sm_path_base(path);
 	struct sm_nii_info own;
 	struct sm_nii_fields f;
-	unsigned char start[8192], head[SM_NII_PEEK];
-	size_t n = sizeof start, length = 0, got, offset, size;
+	struct sm_nii_payload p;
+	unsigned char start[8192];
+	size_t length = 0;
+	struct part part = {.bytes = start, .n = sizeof start, .name = sm_path_base(path)};
+	bool pair = sm_nii_is_pair(path);
 	enum sm_status st;
 	*vol = (struct sm_vol){0};
 	info = info ? info : &own;
 	*info = (struct sm_nii_info){0};
-	SM_GOTO(st, read_start(path, start, &n, &length, err));
-	bool gzip = is_gzip(start, n);
-	if (n)
-		SM_GOTO(st, check_name(name, gzip, err));
-	got = n < sizeof head ? n : sizeof head;
-	if (gzip)
-		gz_peek(start, n, head, sizeof head, &got);
-	else
-		memcpy(head, start, got);
-	SM_GOTO(st, sm_nii_fields_get(head, got, name, &f, err));
-	SM_GOTO(st, sm_nii_fields_check(&f, name, vol, info, &offset, &size, err));
-	size_t most = gzip ? length * DEFLATE_MAX_RATIO : length;
-	if (offset + size > most)
-		st =
-		    SM_FAIL(err, SM_INPUT,
-			    "%s: %zu bytes in the file cannot hold the %zu that vox_offset and dim "
-			    "declare",
-			    name, length, offset + size);
+	SM_GOTO(st, read_start(path, start, &part.n, &length, err));
+	SM_GOTO(st, read_fields(&part, pair, &sm_nii_rules_default, &f, vol, info, &p, err));
+	size_t most = sm_nii_is_gzip(start, part.n) ? length * DEFLATE_MAX_RATIO : length;
+	if (!pair && p.offset + p.bytes > most)
+		st = SM_FAIL(
+			err, SM_INPUT,
+			"%s: %zu bytes in the file cannot hold the %zu that vox_offset and dim "
+			"declare",
+			part.name, length, p.offset + p.bytes);
 out:
 	if (st != SM_OK)
 		sm_vol_clear(vol);

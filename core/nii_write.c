@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <libdeflate.h>
 #include <math.h>
 #include <nifti2_io.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/file.h"
+#include "core/gz_write.h"
 #include "core/hash.h"
 #include "core/nii_head.h"
+#include "core/par.h"
 
 static const int codes[][2] = {
     /* datatype and bitpix by enum sm_dtype */
@@ -35,14 +36,14 @@ static void set_forms(struct sm_nii_fields *f, const struct sm_vol *vol)
 {
 	double spacing[3], qfac = 1, unused[3];
 	sm_vol_spacing(vol, spacing);
-	f->sform = 1; /* scanner coordinates */
+	f->sform = vol->form_code > 0 ? vol->form_code : 1; /* 1: scanner coordinates */
 	for (int r = 0; r < 3; r++)
 		for (int c = 0; c < 4; c++)
 			f->srow[4 * r + c] = vol->affine[r][c];
 	if (is_rigid(vol, spacing)) {
 		nifti_dmat44 m;
 		memcpy(m.m, vol->affine, sizeof m.m);
-		f->qform = 1;
+		f->qform = f->sform;
 		nifti_dmat44_to_quatern(m, &f->quatern[0], &f->quatern[1], &f->quatern[2],
 					&f->qoffset[0], &f->qoffset[1], &f->qoffset[2], &unused[0],
 					&unused[1], &unused[2], &qfac);
@@ -102,52 +103,36 @@ static enum sm_status check(const struct sm_vol *vol, const char *name, int leve
 	return SM_OK;
 }
 
-static void put32(unsigned char *p, uint32_t v)
-{
-	for (int i = 0; i < 4; i++)
-		p[i] = (unsigned char)(v >> 8 * i);
-}
+/* After so many bytes the disk may begin with them. */
+#define PUSH_BYTES ((size_t)8 << 20)
 
-/* One gzip member: the NIfTI header as a stored deflate block (which ends on a byte border), then
- * the payload as libdeflate's stream. So the payload need not be copied behind its header. */
-static enum sm_status put_gzip(FILE *out, const unsigned char *head, size_t head_n,
-			       const void *data, size_t n, int level, const char *name,
-			       struct sm_err *err)
+/* A volume on its way into a file without compression. */
+struct plain {
+	FILE *out;
+	const unsigned char *head;
+	size_t head_n, n;
+	const void *data;
+	struct sm_sha256 *hash;
+	const char *name;
+};
+
+/* Task 0 writes, task 1 hashes. */
+static enum sm_status plain_task(void *ctx, size_t i, struct sm_err *err)
 {
-	enum sm_status st = SM_OK;
-	/* no name, no time, unknown system */
-	static const unsigned char start[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255};
-	unsigned char stored[5] = {0}, tail[8];
-	unsigned char *packed = NULL;
-	struct libdeflate_compressor *c = libdeflate_alloc_compressor(level ? level : 6);
-	if (!c)
-		return SM_FAIL(err, SM_BUDGET, "%s: no memory for the deflater", name);
-	size_t room = libdeflate_deflate_compress_bound(c, n);
-	packed = sm_alloc(NULL, room, 1, name, err);
-	if (!packed) {
-		st = SM_BUDGET;
-		goto out;
+	const struct plain *p = ctx;
+	if (i) {
+		sm_sha256_add(p->hash, p->head, p->head_n);
+		sm_sha256_add(p->hash, p->data, p->n);
+		return SM_OK;
 	}
-	size_t packed_n = libdeflate_deflate_compress(c, data, n, packed, room);
-	if (!packed_n) {
-		st = SM_FAIL(err, SM_INTERNAL, "%s: libdeflate's bound was too small", name);
-		goto out;
+	errno = 0;
+	bool good = fwrite(p->head, 1, p->head_n, p->out) == p->head_n;
+	for (size_t at = 0, n; good && at < p->n; at += n) {
+		n = p->n - at < PUSH_BYTES ? p->n - at : PUSH_BYTES;
+		good = fwrite((const char *)p->data + at, 1, n, p->out) == n;
+		sm_stream_push(p->out);
 	}
-	stored[1] = (unsigned char)head_n;
-	stored[2] = (unsigned char)(head_n >> 8);
-	stored[3] = (unsigned char)~stored[1];
-	stored[4] = (unsigned char)~stored[2];
-	put32(tail, libdeflate_crc32(libdeflate_crc32(0, head, head_n), data, n));
-	put32(tail + 4, (uint32_t)(head_n + n));
-	fwrite(start, 1, sizeof start, out);
-	fwrite(stored, 1, sizeof stored, out);
-	fwrite(head, 1, head_n, out);
-	fwrite(packed, 1, packed_n, out);
-	fwrite(tail, 1, sizeof tail, out);
-out:
-	sm_free(packed);
-	libdeflate_free_compressor(c);
-	return st;
+	return good ? SM_OK : SM_FAIL(err, SM_IO, "%s: cannot write: %s", p->name, strerror(errno));
 }
 
 enum sm_status sm_nii_write(const char *path, const struct sm_vol *vol, int level, int jobs,
@@ -156,34 +141,26 @@ enum sm_status sm_nii_write(const char *path, const struct sm_vol *vol, int leve
 	const char *name = sm_path_base(path);
 	unsigned char head[SM_NII_PEEK];
 	struct sm_outfile out = {0};
+	struct sm_sha256 *hash = NULL;
 	enum sm_status st;
-	(void)jobs; /* reserved: libdeflate works on one thread */
 	SM_TRY(check(vol, name, level, err));
 	size_t head_n = make_head(vol, head);
 	size_t n = sm_vol_count(vol) * sm_dtype_size(vol->dtype);
 	SM_TRY(sm_outfile_begin(&out, path, true, err));
+	if (sha256 && !(hash = sm_sha256_begin()))
+		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "%s: no memory for a hash", name));
 	if (sm_ends_with(path, ".gz")) {
-		SM_GOTO(st, put_gzip(out.stream, head, head_n, vol->data, n, level, name, err));
+		SM_GOTO(st, sm_gz_write(out.stream, head, head_n, vol->data, n, level, jobs, hash, name, err));
 	} else {
-		fwrite(head, 1, head_n, out.stream);
-		fwrite(vol->data, 1, n, out.stream);
+		struct plain p = {out.stream, head, head_n, n, vol->data, hash, name};
+		SM_GOTO(st, sm_par_for(hash ? 2 : 1, jobs, plain_task, &p, err));
 	}
-	if (ferror(out.stream)) {
-		st = SM_FAIL(err, SM_IO, "%s: cannot write: %s", name, strerror(errno));
-		goto out;
-	}
-	if (sha256) {
-		struct sm_sha256 *h = sm_sha256_begin();
-		if (!h) {
-			st = SM_FAIL(err, SM_BUDGET, "%s: no memory for a hash", name);
-			goto out;
-		}
-		sm_sha256_add(h, head, head_n);
-		sm_sha256_add(h, vol->data, n);
-		sm_sha256_end(h, sha256);
-	}
-	return sm_outfile_commit(&out, err);
+	st = sm_outfile_commit(&out, err);
 out:
 	sm_outfile_abandon(&out);
+	if (hash)
+		sm_sha256_end(hash, sha256);
+	if (sha256 && st != SM_OK)
+		sha256[0] = 0;
 	return st;
 }

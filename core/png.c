@@ -3,10 +3,12 @@
 
 #include <png.h>
 #include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/file.h"
+#include "core/hash.h"
 
 #define MAX_SIDE 65535
 /* Fixed, so that the same pixels give the same bytes whatever zlib's or libpng's defaults are. */
@@ -39,7 +41,7 @@ void sm_image_clear(struct sm_image *image)
 	*image = (struct sm_image){0};
 }
 
-/* What libpng's callbacks need: a growing or a shrinking byte string and the first error. */
+/* What libpng's callbacks need: a growing byte string and the first error. */
 struct stream {
 	unsigned char *bytes;
 	size_t n, room;
@@ -79,15 +81,6 @@ static void on_write(png_structp png, png_bytep data, size_t n)
 static void on_flush(png_structp png)
 {
 	(void)png;
-}
-
-static void on_read(png_structp png, png_bytep data, size_t n)
-{
-	struct stream *s = png_get_io_ptr(png);
-	if (s->room - s->n < n)
-		png_error(png, "the file ends early");
-	memcpy(data, s->bytes + s->n, n);
-	s->n += n;
 }
 
 static size_t row_bytes(const struct sm_image *image)
@@ -153,98 +146,16 @@ enum sm_status sm_png_write(const char *path, const struct sm_image *image, stru
 	return st;
 }
 
-/* Reads what stands before the pixels. */
-static bool decode_head(png_structp png, png_infop info, struct stream *s)
+void sm_image_sha256(const struct sm_image *image, char hex[65])
 {
-	if (setjmp(png_jmpbuf(png)))
-		return false;
-	png_set_read_fn(png, s, on_read);
-	png_set_user_limits(png, MAX_SIDE, MAX_SIDE);
-	png_set_chunk_malloc_max(png, 1 << 20);
-	png_set_chunk_cache_max(png, 16);
-	png_read_info(png, info);
-	return true;
-}
-
-static bool decode_pixels(png_structp png, png_infop info, const struct sm_image *image,
-			  png_bytepp rows)
-{
-	if (setjmp(png_jmpbuf(png)))
-		return false;
-	if (image->bits == 16 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
-		png_set_swap(png);
-	png_set_interlace_handling(png);
-	png_read_update_info(png, info);
-	if (png_get_rowbytes(png, info) != row_bytes(image))
-		png_error(png, "rows of another size than the header tells");
-	png_read_image(png, rows);
-	png_read_end(png, NULL);
-	return true;
-}
-
-static enum sm_status make_image(png_structp png, png_infop info, const char *name,
-				 struct sm_mem *mem, struct sm_image *image, struct sm_err *err)
-{
-	static const char *const kinds[] = {[PNG_COLOR_TYPE_GRAY] = "gray",
-					    [PNG_COLOR_TYPE_RGB] = "RGB",
-					    [PNG_COLOR_TYPE_PALETTE] = "palette",
-					    [PNG_COLOR_TYPE_GRAY_ALPHA] = "gray with alpha",
-					    [PNG_COLOR_TYPE_RGB_ALPHA] = "RGB with alpha"};
-	int type = png_get_color_type(png, info), bits = png_get_bit_depth(png, info);
-	bool clear = png_get_valid(png, info, PNG_INFO_tRNS) != 0;
-	bool colour = type == PNG_COLOR_TYPE_RGB;
-	if ((type != PNG_COLOR_TYPE_GRAY && !colour) || bits < 8 || clear)
-		return SM_FAIL(
-		    err, SM_INPUT,
-		    "%s: pixels are %s of %d bits%s, allowed are gray or RGB of 8 or 16 bits", name,
-		    kinds[type], bits, clear ? " with a transparent value" : "");
-	SM_TRY(sm_image_init(image, (int64_t)png_get_image_width(png, info),
-			     (int64_t)png_get_image_height(png, info), colour ? 3 : 1, bits, mem,
-			     err));
-	return SM_OK;
-}
-
-enum sm_status sm_png_read(const char *path, struct sm_mem *mem, struct sm_image *image,
-			   struct sm_err *err)
-{
-	const char *name = sm_path_base(path);
-	struct stream s = {0};
-	png_structp png = NULL;
-	png_infop info = NULL;
-	png_bytepp rows = NULL;
-	enum sm_status st;
-	*image = (struct sm_image){0};
-	SM_GOTO(st, sm_file_read(path, 0, mem, &s.bytes, &s.room, err));
-	if (s.room < 8 || png_sig_cmp(s.bytes, 0, 8)) {
-		st = SM_FAIL(err, SM_INPUT, "%s: is no PNG file (its first 8 bytes are wrong)",
-			     name);
-		goto out;
-	}
-	png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &s, on_error, on_warning);
-	info = png ? png_create_info_struct(png) : NULL;
-	if (!info) {
-		st = SM_FAIL(err, SM_BUDGET, "%s: no memory to decode a picture", name);
-		goto out;
-	}
-	if (!decode_head(png, info, &s)) {
-		st = SM_FAIL(err, SM_INPUT, "%s: damaged PNG: %s", name, s.message);
-		goto out;
-	}
-	SM_GOTO(st, make_image(png, info, name, mem, image, err));
-	rows = sm_alloc(mem, (size_t)image->height, sizeof *rows, "rows of a picture", err);
-	if (!rows) {
-		st = SM_BUDGET;
-		goto out;
-	}
-	for (int64_t y = 0; y < image->height; y++)
-		rows[y] = (png_bytep)image->data + (size_t)y * row_bytes(image);
-	if (!decode_pixels(png, info, image, rows))
-		st = SM_FAIL(err, SM_INPUT, "%s: damaged PNG: %s", name, s.message);
-out:
-	png_destroy_read_struct(&png, &info, NULL);
-	sm_free(rows);
-	sm_free(s.bytes);
-	if (st != SM_OK)
-		sm_image_clear(image);
-	return st;
+	char head[64];
+	struct sm_sha256 *h = sm_sha256_begin();
+	hex[0] = 0;
+	if (!h)
+		return;
+	snprintf(head, sizeof head, "%lld %lld %d %d\n", (long long)image->width,
+		 (long long)image->height, image->channels, image->bits);
+	sm_sha256_add(h, head, strlen(head));
+	sm_sha256_add(h, image->data, row_bytes(image) * (size_t)image->height);
+	sm_sha256_end(h, hex);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * PNG pictures of 8 or 16 bits by libpng, without time, text or gamma chunks: same pixels, same
- * bytes.
+ * Pictures in memory, and PNG files of them by libpng, 8 or 16 bits, without time, text or gamma
+ * chunks: same pixels, same bytes. core/picture.h reads.
  */
 #ifndef SM_CORE_PNG_H
 #define SM_CORE_PNG_H
@@ -28,8 +28,8 @@ enum sm_status sm_png_encode(const struct sm_image *image, unsigned char **bytes
 			     struct sm_err *err);
 enum sm_status sm_png_write(const char *path, const struct sm_image *image, struct sm_err *err);
 
-/* Reads gray or RGB, 8 or 16 bits (palette and alpha are refused by name). */
-enum sm_status sm_png_read(const char *path, struct sm_mem *mem, struct sm_image *image,
-			   struct sm_err *err);
+/* Identity of a picture: SHA-256 over "width height channels bits\n" and the samples in machine order
+ * (little-endian on every machine that is supported). hex is "" when memory ran out. */
+void sm_image_sha256(const struct sm_image *image, char hex[65]);
 
 #endif

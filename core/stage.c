@@ -184,28 +184,6 @@ static enum sm_status finish_out(struct sm_run *run, struct sm_err *err)
 	return sm_journal_finish(run->journal, err);
 }
 
-/* True when folder `inner` is `outer` or lies below it; inner need not exist yet. */
-static bool is_below(const char *inner, const char *outer)
-{
-	char *top = realpath(outer, NULL), *path = sm_strf("%s", inner), *real = NULL;
-	/* The part of inner that exists decides. */
-	while (path && *path && !(real = realpath(path, NULL))) {
-		char *slash = strrchr(path, '/');
-		if (slash == path)
-			slash[1] = 0;
-		else if (slash)
-			*slash = 0;
-		else
-			snprintf(path, 2, ".");
-	}
-	size_t n = top ? strlen(top) : 0;
-	bool below = top && real && strncmp(real, top, n) == 0 && (real[n] == '/' || !real[n]);
-	free(top);
-	free(path);
-	free(real);
-	return below;
-}
-
 static enum sm_status check_needs(const struct sm_stage *stage, const struct common *c,
 				  const char *const *args, struct sm_err *err)
 {
@@ -226,7 +204,7 @@ static enum sm_status check_needs(const struct sm_stage *stage, const struct com
 	if (c->in && !sm_is_dir(c->in))
 		return SM_FAIL(err, SM_USAGE, "--in: %s %s, needed is a folder", c->in,
 			       sm_file_exists(c->in) ? "is a file" : "does not exist");
-	if (c->in && c->out && is_below(c->out, c->in))
+	if (c->in && c->out && sm_path_is_below(c->out, c->in))
 		return SM_FAIL(err, SM_USAGE,
 			       "--out: %s is the input folder or lies in it, allowed is a place outside",
 			       c->out);

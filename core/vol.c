@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/vol.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -12,10 +13,10 @@ static const struct {
 	size_t size;
 	const char *name;
 } dtypes[] = {
-    [SM_U8] = {1, "uint8"},    [SM_I8] = {1, "int8"},    [SM_I16] = {2, "int16"},
-    [SM_U16] = {2, "uint16"},  [SM_I32] = {4, "int32"},  [SM_U32] = {4, "uint32"},
-    [SM_I64] = {8, "int64"},   [SM_U64] = {8, "uint64"}, [SM_F32] = {4, "float32"},
-    [SM_F64] = {8, "float64"},
+	[SM_U8] = {1, "uint8"},    [SM_I8] = {1, "int8"},    [SM_I16] = {2, "int16"},
+	[SM_U16] = {2, "uint16"},  [SM_I32] = {4, "int32"},  [SM_U32] = {4, "uint32"},
+	[SM_I64] = {8, "int64"},   [SM_U64] = {8, "uint64"}, [SM_F32] = {4, "float32"},
+	[SM_F64] = {8, "float64"},
 };
 
 size_t sm_dtype_size(enum sm_dtype dtype)
@@ -31,11 +32,11 @@ const char *sm_dtype_name(enum sm_dtype dtype)
 const char *sm_meaning_name(enum sm_meaning meaning)
 {
 	static const char *const names[] = {
-	    [SM_MEANING_ARBITRARY] = "arbitrary",
-	    [SM_MEANING_HU] = "HU",
-	    [SM_MEANING_SUV] = "SUV",
-	    [SM_MEANING_BQML] = "Bq/ml",
-	    [SM_MEANING_LABEL] = "label",
+		[SM_MEANING_ARBITRARY] = "arbitrary",
+		[SM_MEANING_HU] = "HU",
+		[SM_MEANING_SUV] = "SUV",
+		[SM_MEANING_BQML] = "Bq/ml",
+		[SM_MEANING_LABEL] = "label",
 	};
 	return names[meaning];
 }
@@ -52,10 +53,10 @@ enum sm_status sm_vol_init(struct sm_vol *vol, const int64_t dim[4], enum sm_dty
 				       a + 1, (long long)dim[a]);
 		if (!sm_mul(count, (size_t)dim[a], &count))
 			return SM_FAIL(
-			    err, SM_BUDGET,
-			    "%s: %lld x %lld x %lld x %lld values overflow the address space", what,
-			    (long long)dim[0], (long long)dim[1], (long long)dim[2],
-			    (long long)dim[3]);
+				err, SM_BUDGET,
+				"%s: %lld x %lld x %lld x %lld values overflow the address space",
+				what, (long long)dim[0], (long long)dim[1], (long long)dim[2],
+				(long long)dim[3]);
 	}
 	void *data = sm_alloc(mem, count, sm_dtype_size(dtype), what, err);
 	if (!data)
@@ -200,8 +201,28 @@ static enum sm_status convert_block(void *ctx, size_t block, struct sm_err *err)
 	else
 		BY_TYPE(c->dtype, (const void *)src,
 			for (size_t i = 0; i < n; i++) dst[i] =
-			    (float)(slope * (double)s[i] + inter));
+				(float)(slope * (double)s[i] + inter));
 	return SM_OK;
+}
+
+/* Finite values that would become infinite in float32 are refused. Integers without a factor all
+ * fit, so only float64 and scaled values are looked at. */
+static enum sm_status check_fits_f32(const struct sm_vol *vol, struct sm_err *err)
+{
+	double lo, hi;
+	size_t bad;
+	bool scaled = vol->slope != 1 || vol->inter != 0;
+	/* 2^64 is above every integer type. */
+	if (vol->dtype != SM_F64 &&
+	    (!scaled || (vol->dtype != SM_F32 &&
+			 fabs(vol->slope) * 0x1p64 + fabs(vol->inter) <= (double)FLT_MAX)))
+		return SM_OK;
+	sm_vol_range(vol, &lo, &hi, &bad);
+	if (fabs(lo) <= (double)FLT_MAX && fabs(hi) <= (double)FLT_MAX)
+		return SM_OK;
+	return SM_FAIL(err, SM_INPUT,
+		       "values from %.6g to %.6g do not fit float32, allowed are -3.4e38 to 3.4e38",
+		       lo, hi);
 }
 
 enum sm_status sm_vol_to_f32(struct sm_vol *vol, struct sm_mem *mem, int jobs, struct sm_err *err)
@@ -214,6 +235,7 @@ enum sm_status sm_vol_to_f32(struct sm_vol *vol, struct sm_mem *mem, int jobs, s
 			    .slope = vol->slope,
 			    .inter = vol->inter,
 			    .n = sm_vol_count(vol)};
+	SM_TRY(check_fits_f32(vol, err));
 	if (vol->dtype != SM_F32)
 		c.dst = sm_alloc(mem, c.n, sizeof(float), "volume as float32", err);
 	if (!c.dst)
@@ -303,21 +325,21 @@ enum sm_status sm_vol_same_grid(const struct sm_vol *a, const char *name_a, cons
 	for (int i = 0; i < 3; i++)
 		if (a->dim[i] != b->dim[i])
 			return SM_FAIL(
-			    err, SM_INPUT,
-			    "%s: size along %c is %lld, but %s has %lld: both must be on the "
-			    "same grid",
-			    name_b, "xyz"[i], (long long)b -> dim[i], name_a,
-			    (long long)a -> dim[i]);
+				err, SM_INPUT,
+				"%s: size along %c is %lld, but %s has %lld: both must be on the "
+				"same grid",
+				name_b, "xyz"[i], (long long)b -> dim[i], name_a,
+				(long long)a -> dim[i]);
 	double p[4][4], q[4][4];
 	memcpy(p, a->affine, sizeof p);
 	memcpy(q, b->affine, sizeof q);
 	double gap = sm_affine_gap_mm(p, q, a->dim);
 	if (!(gap <= tol_mm))
 		return SM_FAIL(
-		    err, SM_INPUT,
-		    "%s: a corner voxel lies %.4g mm from where it lies in %s, allowed are "
-		    "%.4g mm",
-		    name_b, gap, name_a, tol_mm);
+			err, SM_INPUT,
+			"%s: a corner voxel lies %.4g mm from where it lies in %s, allowed are "
+			"%.4g mm",
+			name_b, gap, name_a, tol_mm);
 	return SM_OK;
 }
 
@@ -333,6 +355,28 @@ enum sm_status sm_vol_copy(struct sm_vol *dst, const struct sm_vol *src, struct 
 	*dst = *src;
 	dst->data = data;
 	return SM_OK;
+}
+
+size_t sm_vol_zero_not_finite(struct sm_vol *vol)
+{
+	size_t n = sm_vol_count(vol), found = 0;
+	double zero = vol->inter == 0 ? 0 : -vol->inter / vol->slope;
+	float *f = vol->data;
+	double *d = vol->data;
+	if (vol->dtype == SM_F32) {
+		for (size_t i = 0; i < n; i++)
+			if (!isfinite(f[i])) {
+				f[i] = (float)zero;
+				found++;
+			}
+	} else if (vol->dtype == SM_F64) {
+		for (size_t i = 0; i < n; i++)
+			if (!isfinite(d[i])) {
+				d[i] = zero;
+				found++;
+			}
+	}
+	return found;
 }
 
 struct range {

@@ -42,6 +42,8 @@ struct sm_vol {
 	double slope, inter;  /* real value = slope * stored + inter; 1 and 0 when none */
 	double frame_seconds; /* step of the fourth axis when it is time; 0 otherwise */
 	enum sm_meaning meaning;
+	int form_code; /* NIfTI's code of the space the affine leads to: 1 scanner, 2 aligned,
+			* 3 talairach, 4 mni, 5 template; 0 = scanner */
 	void *data; /* owned, sm_alloc memory, dim[0]*dim[1]*dim[2]*dim[3] values */
 };
 
@@ -68,7 +70,8 @@ void sm_vol_spacing(const struct sm_vol *vol, double spacing[3]);
 void sm_vol_axes(const struct sm_vol *vol, char out[4]);
 
 /* Converts the data in place to float32 real values (slope and intercept applied, then 1 and 0).
- * Uses up to `jobs` threads. A volume that is float32 with slope 1 is left alone. */
+ * Uses up to `jobs` threads. A volume that is float32 with slope 1 is left alone. SM_INPUT when a
+ * finite value is beyond float32. Whole numbers beyond 2^24 are rounded. */
 enum sm_status sm_vol_to_f32(struct sm_vol *vol, struct sm_mem *mem, int jobs, struct sm_err *err);
 
 /* Converts label data in place to uint8 and sets the meaning to SM_MEANING_LABEL. Fails (SM_INPUT)
@@ -81,6 +84,9 @@ enum sm_status sm_vol_to_labels(struct sm_vol *vol, struct sm_mem *mem, const ch
  * distance found, and the distance allowed. */
 enum sm_status sm_vol_same_grid(const struct sm_vol *a, const char *name_a, const struct sm_vol *b,
 				const char *name_b, double tol_mm, struct sm_err *err);
+
+/* Sets every NaN and Inf to the stored value that is 0 (-inter / slope); returns how many. */
+size_t sm_vol_zero_not_finite(struct sm_vol *vol);
 
 /* Largest distance in mm between the places that two affines give the eight corner voxels of a grid
  * of dim[0..2]; NaN when an affine is not finite. */

@@ -2,6 +2,7 @@
 #include "ingest/cases.h"
 
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,9 +96,10 @@ static int by_case(const void *a, const void *b)
 	return (x->path > y->path) - (x->path < y->path);
 }
 
-/* Letters, digits, '_', '-', '.' stay; anything else becomes '_'. */
-static char *key_of(struct sm_arena *arena, const char *name)
+char *sm_raw_key(struct sm_arena *arena, const char *name)
 {
+	if (!name)
+		return NULL;
 	char *key = sm_arena_strf(arena, "%s%s", *name == '.' || *name == '-' ? "_" : "", name);
 	for (char *c = key; c && *c; c++)
 		if (!isalnum((unsigned char)*c) && !strchr("_-.", *c))
@@ -170,7 +172,7 @@ static bool fill_patient(struct sm_raw_cases *list, struct sm_raw_case *c, const
 		named = *here ? here : named;
 	}
 	if (named)
-		c->patient = key_of(&list->arena, named);
+		c->patient = sm_raw_key(&list->arena, named);
 	else if (part)
 		c->patient = sm_arena_strf(&list->arena, "%.*s", (int)part, hit->is.name);
 	else
@@ -184,7 +186,7 @@ static bool fill_case(struct sm_raw_cases *list, struct sm_raw_case *c, const st
 		      const struct sm_paths *paths)
 {
 	c->file = sm_arena_alloc(&list->arena, (source_count + 1) * sizeof *c->file);
-	c->key = key_of(&list->arena, hit->is.name);
+	c->key = sm_raw_key(&list->arena, hit->is.name);
 	if (!c->file || !c->key || !fill_patient(list, c, hit, n))
 		return false;
 	for (size_t s = 0; s < source_count; s++) {
@@ -204,8 +206,9 @@ static bool fill_case(struct sm_raw_cases *list, struct sm_raw_case *c, const st
 						   "case %s: no file for role %s (pattern '%s')",
 						   c->key, sources[s].role, sources[s].pattern);
 		if (found)
-			c->file[c->n++] = (struct sm_raw_file){
-				sources[s].role, paths->path[first->path], sources[s].label};
+			c->file[c->n++] = (struct sm_raw_file){.role = sources[s].role,
+							       .path = paths->path[first->path],
+							       .label = sources[s].label};
 	}
 	return true;
 }
@@ -213,6 +216,61 @@ static bool fill_case(struct sm_raw_cases *list, struct sm_raw_case *c, const st
 static int by_key(const void *a, const void *b)
 {
 	return strcmp(((const struct sm_raw_case *)a)->key, ((const struct sm_raw_case *)b)->key);
+}
+
+enum sm_status sm_raw_cases_sort(struct sm_raw_cases *list, struct sm_err *err)
+{
+	if (list->n)
+		qsort(list->v, list->n, sizeof *list->v, by_key);
+	for (size_t i = 0; i < list->n; i++) {
+		const char *key = list->v[i].key;
+		if (i && strcmp(key, list->v[i - 1].key) == 0)
+			return SM_FAIL(
+				err, SM_INPUT,
+				"two case names become the same key %s; allowed in names are "
+				"letters, digits, '_', '-' and '.'",
+				key);
+		if (!sm_key_is_safe(key))
+			return SM_FAIL(err, SM_INPUT,
+				       "the case name '%.40s...' has %zu bytes, allowed are 1 to 100", key,
+				       strlen(key));
+	}
+	return SM_OK;
+}
+
+enum sm_status sm_raw_cases_warn(struct sm_raw_cases *list, struct sm_err *err, const char *fmt,
+				 ...)
+{
+	char text[512];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	if (!list->dataset)
+		list->dataset = json_object();
+	json_t *all = json_object_get(list->dataset, "warnings");
+	if (!all) {
+		json_object_set_new(list->dataset, "warnings", json_array());
+		all = json_object_get(list->dataset, "warnings");
+	}
+	/* A sentence cut within a letter is no JSON text: its bytes above 127 become '?'. */
+	if (json_array_append_new(all, json_string(text)) == 0)
+		return SM_OK;
+	for (char *c = text; *c; c++)
+		*c = (unsigned char)*c > 126 ? '?' : *c;
+	if (json_array_append_new(all, json_string(text)) == 0)
+		return SM_OK;
+	return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
+}
+
+bool sm_raw_is_hidden(const char *path)
+{
+	return sm_path_base(path)[0] == '.';
+}
+
+bool sm_raw_is_nifti(const char *path)
+{
+	return sm_ends_with(path, ".nii") || sm_ends_with(path, ".nii.gz");
 }
 
 static enum sm_status group(const struct hits *hits, const struct sm_source *sources, size_t n,
@@ -232,14 +290,7 @@ static enum sm_status group(const struct hits *hits, const struct sm_source *sou
 	}
 	if (!out->v)
 		return SM_FAIL(err, SM_BUDGET, "ingest: out of memory for %zu cases", names);
-	qsort(out->v, out->n, sizeof *out->v, by_key);
-	for (size_t i = 1; i < out->n; i++)
-		if (strcmp(out->v[i].key, out->v[i - 1].key) == 0)
-			return SM_FAIL(
-				err, SM_INPUT,
-				"two case names become the same key %s; allowed in names are "
-				"letters, digits, '_', '-' and '.'",
-				out->v[i].key);
+	SM_TRY(sm_raw_cases_sort(out, err));
 	out->unmatched = paths->count > hits->n ? paths->count - hits->n : 0;
 	return SM_OK;
 }
@@ -259,7 +310,8 @@ enum sm_status sm_raw_cases_find(const struct sm_paths *paths, const struct sm_s
 					    "{patient} without {case}, allowed is beside it",
 					    pattern, sources[s].role));
 		for (size_t i = 0; i < paths->count; i++)
-			if (sm_pattern_match(pattern, paths->path[i], &is))
+			if (!sm_raw_is_hidden(paths->path[i]) &&
+			    sm_pattern_match(pattern, paths->path[i], &is))
 				SM_GOTO(st, add_hit(&hits, &is, s, i, err));
 	}
 	if (hits.n)
@@ -340,7 +392,8 @@ static enum sm_status settle_labels(struct sm_raw_cases *out, const struct sm_pa
 			continue;
 		const char *stray = stray_label(c, paths);
 		if (stray) {
-			c->file[c->n++] = (struct sm_raw_file){"seg", stray, true};
+			c->file[c->n++] =
+				(struct sm_raw_file){.role = "seg", .path = stray, .label = true};
 			c->warning = sm_arena_strf(
 				&out->arena,
 				"the label file has another name than %s_seg.nii; the only "
@@ -384,6 +437,7 @@ out:
 
 void sm_raw_cases_clear(struct sm_raw_cases *list)
 {
+	json_decref(list->dataset);
 	sm_arena_clear(&list->arena);
 	*list = (struct sm_raw_cases){0};
 }

@@ -11,6 +11,8 @@ scanmill-phantom_LD :=
 # nobody here uses.
 LIBS += ingest
 ingest_SRC := \
+	ingest/bids_fields.c \
+	ingest/bids_gradients.c \
 	ingest/cases.c \
 	ingest/convert.c \
 	ingest/dcm_group.c \
@@ -21,7 +23,12 @@ ingest_SRC := \
 	ingest/dcm_volume.c \
 	ingest/dcmtk_c.cc \
 	ingest/j2k.c \
+	ingest/layout.c \
+	ingest/layout_bids.c \
+	ingest/layout_decathlon.c \
+	ingest/layout_images.c \
 	ingest/nifti_case.c \
+	ingest/picture_case.c \
 	ingest/raw.c \
 	ingest/rle.c \
 	ingest/salt.c \
@@ -45,3 +52,10 @@ fuzz_dicom_LD := $(DCMTK_LD)
 fuzz_rle_USE := ingest
 # Types of a library built without the sanitizer cannot be checked; the C linker lacks the runtime for it.
 ingest_dcmtk_c_CXXFLAGS := $(if $(filter-out none,$(SAN)),-fno-sanitize=vptr)
+
+# The search for burned-in text: short loops over whole volumes, worth the vector code of -O3.
+LIBS += burned
+burned_SRC := ingest/burned_text.c ingest/text_lines.c
+ingest_burned_text_CFLAGS := -O3
+ingest_text_lines_CFLAGS := -O3
+ingest_SRC += ingest/burned_rule.c ingest/salt_file.c

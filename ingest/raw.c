@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "core/hash.h"
+#include "core/nii.h"
 #include "ingest/dcm_pixels.h"
+#include "ingest/layout.h"
 
 #define LISTING_PEEK 4096
 
@@ -39,44 +41,74 @@ static enum sm_status list_items(struct sm_raw *raw, struct sm_err *err)
 	return SM_OK;
 }
 
-/* Single NIfTI files in the top folder, each a case of its own. */
+/* Single NIfTI files and pairs in the top folder, each a case of its own. ECAT files are taken to
+ * be refused by name. */
 static enum sm_status single_files(struct sm_raw *raw, struct sm_err *err)
 {
-	char role[] = "image", pattern[] = "{case}.nii*";
-	struct sm_source source = {role, pattern, false, false};
+	static const char *const patterns[] = {"{case}.nii*", "{case}.hdr", "{case}.hdr.gz",
+					       "{case}.v"};
+	struct sm_source sources[sizeof patterns / sizeof *patterns];
+	for (size_t s = 0; s < sizeof sources / sizeof *sources; s++)
+		sources[s] = (struct sm_source){(char *)"image", (char *)patterns[s], false, true};
 	sm_raw_cases_clear(&raw->cases);
-	SM_TRY(sm_raw_cases_find(&raw->scan.paths, &source, 1, &raw->cases, err));
-	/* role points to this function's memory. */
-	for (size_t i = 0; i < raw->cases.n; i++)
-		for (size_t k = 0; k < raw->cases.v[i].n; k++)
-			raw->cases.v[i].file[k].role = "image";
+	SM_TRY(sm_raw_cases_find(&raw->scan.paths, sources, sizeof sources / sizeof *sources,
+				 &raw->cases, err));
+	for (size_t i = 0; i < raw->cases.n; i++) {
+		struct sm_raw_case *c = &raw->cases.v[i];
+		if (c->n > 1 && !c->problem)
+			c->problem = sm_arena_strf(&raw->cases.arena,
+						   "case %s: the files %s and %s have the same name but for "
+						   "their ends, allowed is one",
+						   c->key, c->file[0].path, c->file[1].path);
+		if (c->n > 1 && !c->problem)
+			return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
+		/* the .img of a pair comes with its .hdr */
+		if (c->n == 1 && sm_nii_is_pair(c->file[0].path) && raw->cases.unmatched)
+			raw->cases.unmatched--;
+	}
 	return SM_OK;
+}
+
+static enum sm_status find_cases(struct sm_run *run, const struct sm_ingest_section *section,
+				 enum sm_layout layout, const struct sm_paths *paths,
+				 struct sm_raw *raw, struct sm_err *err)
+{
+	struct sm_layout_job job = {
+		.root = run->in, .paths = paths, .section = section, .mem = &run->mem};
+	sm_raw_cases_clear(&raw->cases);
+	return sm_layout_rows[layout].find(&job, &raw->cases, err);
+}
+
+static bool any_picture(const struct sm_paths *paths)
+{
+	bool any = false;
+	for (size_t i = 0; i < paths->count; i++)
+		any = any || sm_layout_is_picture(paths->path[i]);
+	return any;
 }
 
 static enum sm_status find_all(struct sm_run *run, const struct sm_ingest_section *section,
 			       struct sm_raw *raw, struct sm_err *err)
 {
-	if (section->layout == SM_LAYOUT_FILES ||
-	    (section->layout == SM_LAYOUT_AUTO && section->sources.n)) {
-		if (!section->sources.n)
-			return SM_FAIL(err, SM_USAGE,
-				       "ingest.sources: is empty; layout files needs one "
-				       "entry a role");
+	enum sm_layout layout = sm_layout_settle(run->in, section);
+	if (section->layout == SM_LAYOUT_AUTO && sm_layout_rows[layout].mark)
+		sm_info(&run->log, NULL, "%s is there: layout %s", sm_layout_rows[layout].mark,
+			sm_layout_rows[layout].name);
+	if (sm_layout_rows[layout].find) {
 		SM_TRY(sm_walk(run->in, &raw->paths, err));
-		return sm_raw_cases_find(&raw->paths, section->sources.items, section->sources.n,
-					 &raw->cases, err);
-	}
-	if (section->layout == SM_LAYOUT_BRATS) {
-		SM_TRY(sm_walk(run->in, &raw->paths, err));
-		return sm_raw_cases_brats(&raw->paths, &raw->cases, err);
+		return find_cases(run, section, layout, &raw->paths, raw, err);
 	}
 	SM_TRY(sm_scan_tree(run->in, &raw->salt, run->jobs, &run->log, &raw->scan, err));
-	if (section->layout == SM_LAYOUT_DICOM)
+	if (layout == SM_LAYOUT_DICOM)
 		return SM_OK;
 	SM_TRY(sm_raw_cases_brats(&raw->scan.paths, &raw->cases, err));
-	if (raw->cases.n == 0 && raw->scan.list.n == 0)
-		return single_files(raw, err);
-	return SM_OK;
+	if (raw->cases.n || raw->scan.list.n)
+		return SM_OK;
+	/* Pictures beside scans are previews. */
+	if (!raw->scan.count[SM_FILE_DICOM] && !raw->scan.count[SM_FILE_BROKEN] &&
+	    !raw->scan.count[SM_FILE_NIFTI] && any_picture(&raw->scan.paths))
+		return find_cases(run, section, SM_LAYOUT_IMAGES, &raw->scan.paths, raw, err);
+	return single_files(raw, err);
 }
 
 static enum sm_status nothing_found(const struct sm_run *run,
@@ -84,6 +116,7 @@ static enum sm_status nothing_found(const struct sm_run *run,
 				    const struct sm_raw *raw, struct sm_err *err)
 {
 	size_t files = raw->scan.paths.count + raw->paths.count;
+	const struct sm_layout_row *row = &sm_layout_rows[sm_layout_settle(run->in, section)];
 	if (section->sources.n) {
 		const struct sm_source *first = section->sources.items;
 		return SM_FAIL(err, SM_INPUT,
@@ -92,14 +125,17 @@ static enum sm_status nothing_found(const struct sm_run *run,
 			       run->in, files, first->pattern);
 	}
 	return SM_FAIL(err, SM_INPUT, "%s: none of %zu files is what layout %s looks for (%s)",
-		       run->in, files,
-		       section->layout == SM_LAYOUT_BRATS   ? "brats"
-		       : section->layout == SM_LAYOUT_DICOM ? "dicom"
-							    : "auto",
-		       section->layout == SM_LAYOUT_BRATS ? "NAME/NAME_flair.nii.gz and so on"
-		       : section->layout == SM_LAYOUT_DICOM
-			       ? "DICOM files"
-			       : "DICOM files, BraTS folders, NIfTI files");
+		       run->in, files, row->name, row->looks_for);
+}
+
+/* What the layout tells of the whole tree goes to the ledger, its warnings to the log too. */
+static void tell_dataset(struct sm_run *run, const json_t *dataset)
+{
+	const json_t *all = json_object_get(dataset, "warnings");
+	for (size_t i = 0; i < json_array_size(all); i++)
+		sm_warn(&run->log, NULL, "%s", json_string_value(json_array_get(all, i)));
+	if (dataset)
+		json_object_set(run->ledger.header, "dataset", (json_t *)(uintptr_t)dataset);
 }
 
 /* NIfTI files of a walked tree that no case took. */
@@ -126,6 +162,7 @@ enum sm_status sm_raw_open(struct sm_run *run, const struct sm_ingest_section *s
 		sm_raw_clear(out);
 		return st;
 	}
+	tell_dataset(run, out->cases.dataset);
 	out->nifti_left = nifti_left(out);
 	if (out->nifti_left) {
 		/* Their names may be a person's: a count is all that leaves. */
@@ -282,8 +319,29 @@ static enum sm_status add_file(struct sm_sha256 *sum, const char *root, const ch
 	return SM_OK;
 }
 
-static enum sm_status add_case(struct sm_sha256 *sum, const struct sm_raw_case *c, const char *root,
+/* Both files of a .hdr/.img pair, of which a case names one. What is missing is told when it is
+ * read. */
+static enum sm_status add_pair(struct sm_sha256 *sum, const char *root, const char *path,
 			       struct sm_err *err)
+{
+	char *full = sm_path_join(root, path), *half[2], hex[65];
+	if (!full)
+		return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
+	enum sm_status st = sm_nii_find_pair(full, path, &half[0], &half[1], NULL);
+	free(full);
+	if (st != SM_OK) {
+		add_text(sum, "incomplete");
+		return st == SM_BUDGET ? SM_FAIL(err, SM_BUDGET, "ingest: out of memory") : SM_OK;
+	}
+	for (int i = 0; i < 2; i++) {
+		add_text(sum, sm_sha256_file(half[i], hex, NULL) == SM_OK ? hex : "unreadable");
+		free(half[i]);
+	}
+	return SM_OK;
+}
+
+static enum sm_status add_case(struct sm_sha256 *sum, const struct sm_raw_case *c, const char *root,
+			       bool heads, struct sm_err *err)
 {
 	add_text(sum, c->patient);
 	add_text(sum, c->problem ? c->problem : "");
@@ -291,8 +349,13 @@ static enum sm_status add_case(struct sm_sha256 *sum, const struct sm_raw_case *
 	for (size_t k = 0; k < c->n; k++) {
 		add_text(sum, c->file[k].role);
 		add_text(sum, c->file[k].path);
-		if (root)
+		add_text(sum, c->file[k].fields ? c->file[k].fields : "");
+		for (size_t i = 0; i < c->file[k].split_n; i++)
+			add_text(sum, c->file[k].split[i]);
+		if (heads)
 			SM_TRY(add_file(sum, root, c->file[k].path, err));
+		if (sm_nii_is_pair(c->file[k].path))
+			SM_TRY(add_pair(sum, root, c->file[k].path, err));
 	}
 	return SM_OK;
 }
@@ -308,7 +371,7 @@ enum sm_status sm_raw_listing(const struct sm_raw *raw, const struct sm_raw_item
 	if (it->kind == SM_RAW_SERIES)
 		st = add_series(sum, raw, it->at, err);
 	else if (it->kind == SM_RAW_CASE)
-		st = add_case(sum, &raw->cases.v[it->at], heads ? item->run->in : NULL, err);
+		st = add_case(sum, &raw->cases.v[it->at], item->run->in, heads, err);
 	else
 		add_text(sum, raw->scan.broken_why[it->at]);
 	sm_sha256_end(sum, hex);

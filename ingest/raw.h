@@ -20,16 +20,17 @@ struct sm_raw_item {
 
 struct sm_raw {
 	struct sm_salt salt;
-	struct sm_scan scan; /* empty for layouts brats and files */
+	struct sm_scan scan; /* empty for layouts that find cases by themselves (ingest/layout.h) */
 	struct sm_raw_cases cases;
-	struct sm_paths paths;    /* of layouts brats and files */
+	struct sm_paths paths;    /* of those layouts */
 	struct sm_raw_item *item; /* sorted by key; owned */
 	size_t n;
-	size_t nifti_left; /* NIfTI files that no item takes, beside those of layouts brats and files */
+	size_t nifti_left; /* NIfTI files that no item takes, beside those of the same layouts */
 };
 
 /* Walks run->in by the manifest's ingest section: layout auto takes what there is (series, BraTS
- * cases, or else every single NIfTI file as a case with role image). salt_file may be NULL.
+ * cases, or else every single NIfTI file as a case with role image, or else pictures); a
+ * dataset.json or dataset_description.json at the top makes it layout decathlon or bids. salt_file may be NULL.
  * SM_INPUT when nothing is found. Clear with sm_raw_clear. */
 enum sm_status sm_raw_open(struct sm_run *run, const struct sm_ingest_section *section,
 			   const char *salt_file, struct sm_raw *out, struct sm_err *err);

@@ -37,6 +37,10 @@ static enum sm_status check_ingest(const void *base, struct sm_err *err)
 	}
 	if (g->layout == SM_LAYOUT_FILES && !g->sources.n)
 		return SM_FAIL(err, SM_USAGE, "sources: is missing, layout files needs at least one");
+	if (g->sources.n && (g->layout == SM_LAYOUT_DECATHLON || g->layout == SM_LAYOUT_BIDS))
+		return SM_FAIL(err, SM_USAGE,
+			       "sources: is given, allowed is none with layout decathlon or bids: they name the "
+			       "files");
 	return SM_OK;
 }
 
@@ -95,15 +99,26 @@ static const struct sm_fieldset source_set =
 	SM_FIELDSET("source", struct sm_source, source, "one file a case");
 
 static const struct sm_field ingest[] = {
-	ONEOF(sm_ingest_section, layout, "auto", "auto|brats|files|dicom",
-	      "brats: BraTS folder names; files: by the patterns of sources; dicom: series"),
+	ONEOF(sm_ingest_section, layout, "auto", "auto|brats|files|dicom|decathlon|bids|images",
+	      "brats: BraTS folder names; files: by the patterns of sources; dicom: series; decathlon: by "
+	      "dataset.json; bids: sub-NAME/anat and so on; images: folders of PNG, JPEG, PGM, PPM"),
 	{"sources", SM_F_LIST, AT(sm_ingest_section, sources), .of = &source_set,
-	 .doc = "files of a case; needed for layout files"},
+	 .doc = "files of a case; needed for layout files, possible for images"},
+	ONEOF(sm_ingest_section, pairing, "name", "name|none",
+	      "images of two folders: a pair by the same name, or each picture a case of its own"),
+	ONEOF(sm_ingest_section, test_images, "leave", "leave|take",
+	      "decathlon: images of the test part, which have no labels, are left out or taken"),
 	ONEOF(sm_ingest_section, uneven, "refuse", "refuse|regrid",
 	      "unevenly spaced slices: refuse the series, or interpolate to even spacing"),
 	GZ(sm_ingest_section, "6"),
 	REAL(sm_ingest_section, grid_tolerance, "0.01", 0, 10,
 	     "mm that the grids of one case's volumes may differ"),
+	ONEOF(sm_ingest_section, affine, "sform", "sform|qform|agree",
+	      "NIfTI: which affine comes first; agree: the sform, refused beyond grid_tolerance from the qform"),
+	ONEOF(sm_ingest_section, burned_text, "refuse", "refuse|keep",
+	      "text-like marks in the pixels: refuse the item, or keep it with a warning after a person has looked"),
+	ONEOF(sm_ingest_section, nan, "keep", "keep|refuse|zero",
+	      "NIfTI: values that are NaN or infinite are kept and counted, refused, or set to 0 and counted"),
 };
 static const struct sm_fieldset ingest_set =
 	SM_FIELDSET_CHECKED(check_ingest, "ingest", struct sm_ingest_section, ingest, "what the raw tree holds");

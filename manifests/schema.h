@@ -23,7 +23,7 @@ struct sm_phantom_section {
 };
 enum sm_phantom_kind { SM_PHANTOM_BRATS, SM_PHANTOM_CT_HEAD };
 
-/* ingest: what the raw tree holds. For layout brats and files: each case has one file per
+/* ingest: what the raw tree holds. For layout brats, files and images: each case has one file per
  * modality; in a pattern `{case}` stands for the case key, `{patient}` (optional, beside it) for the patient
  * whom follow-up scans share, `*` for any text without '/'. */
 struct sm_source {
@@ -34,13 +34,32 @@ struct sm_source {
 };
 struct sm_ingest_section {
 	int layout;              /* enum sm_layout */
+	int pairing;             /* layout images: enum sm_pairing */
+	int test_images;         /* layout decathlon: enum sm_test_images */
 	struct sm_list sources;  /* struct sm_source; for `brats` a default list when empty */
 	int uneven;              /* what to do with unevenly spaced slices: enum sm_uneven */
 	int compression;         /* gzip level of .nii.gz, 0 = plain .nii */
-	double grid_tolerance;   /* mm between the grids of one case's volumes */
+	double grid_tolerance;   /* mm between the grids of one case's volumes, and between its two forms */
+	int affine;              /* enum sm_nii_affine (core/nii.h) */
+	int burned_text;         /* text in the pixels: enum sm_burned_text */
+	int nan;                 /* enum sm_nan: NaN and Inf in NIfTI files */
 };
-enum sm_layout { SM_LAYOUT_AUTO, SM_LAYOUT_BRATS, SM_LAYOUT_FILES, SM_LAYOUT_DICOM };
+/* Rows of sm_layout_rows (ingest/layout.h). */
+enum sm_layout {
+	SM_LAYOUT_AUTO,
+	SM_LAYOUT_BRATS,
+	SM_LAYOUT_FILES,
+	SM_LAYOUT_DICOM,
+	SM_LAYOUT_DECATHLON,
+	SM_LAYOUT_BIDS,
+	SM_LAYOUT_IMAGES,
+	SM_LAYOUT_COUNT
+};
+enum sm_pairing { SM_PAIR_BY_NAME, SM_PAIR_NONE };
+enum sm_test_images { SM_TEST_LEAVE, SM_TEST_TAKE };
+enum sm_nan { SM_NAN_KEEP, SM_NAN_REFUSE, SM_NAN_ZERO };
 enum sm_uneven { SM_UNEVEN_REFUSE, SM_UNEVEN_REGRID };
+enum sm_burned_text { SM_BURNED_TEXT_REFUSE, SM_BURNED_TEXT_KEEP };
 
 /* preprocess: operations in order, each a row of preprocess/op_table.h. */
 struct sm_preprocess_section {

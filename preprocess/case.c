@@ -179,6 +179,7 @@ static enum sm_status regrid_vol(struct sm_case *c, struct sm_vol *v, const int6
 	out.inter = v->inter;
 	out.meaning = v->meaning;
 	out.frame_seconds = v->frame_seconds;
+	out.form_code = v->form_code;
 	sm_vol_clear(v);
 	*v = out;
 	return SM_OK;

@@ -179,6 +179,7 @@ static enum sm_status make_mask(struct sm_case *c, const struct remove_backgroun
 		goto out;
 	}
 	memcpy(mask.affine, c->vols[0].vol.affine, sizeof mask.affine);
+	mask.form_code = c->vols[0].vol.form_code;
 	mask.meaning = SM_MEANING_LABEL;
 	sm_vol_clear(&c->mask);
 	c->mask = mask;

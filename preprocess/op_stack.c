@@ -81,6 +81,7 @@ enum sm_status sm_op_stack(struct sm_case *c, const void *params, struct sm_err 
 	const int64_t dim[4] = {first->dim[0], first->dim[1], first->dim[2], (int64_t)p->roles.n};
 	SM_TRY(sm_vol_init(&image, dim, first->dtype, c->mem, c->key, err));
 	memcpy(image.affine, first->affine, sizeof image.affine);
+	image.form_code = first->form_code;
 	image.slope = first->slope;
 	image.inter = first->inter;
 	image.meaning = first->meaning;

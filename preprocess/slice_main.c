@@ -46,8 +46,6 @@ static enum sm_status draw_one(void *ctx, size_t k, struct sm_err *err)
 	struct drawing *d = ctx;
 	struct sm_run *run = d->item->run;
 	struct sm_image image = {0};
-	unsigned char *bytes = NULL;
-	size_t n = 0;
 	int64_t index = d->first + (int64_t)k;
 	const char *key = d->item->key;
 	int bits = d->labels || d->s->bits == SM_SLICE_8 ? 8 : 16;
@@ -62,11 +60,9 @@ static enum sm_status draw_one(void *ctx, size_t k, struct sm_err *err)
 		sm_slice_draw_labels(d->labels, d->dim, &d->view, index, &image);
 	else
 		sm_slice_draw(d->frame, d->dim, &d->view, index, d->low, d->high, &image);
-	SM_GOTO(st, sm_png_encode(&image, &bytes, &n, err));
-	SM_GOTO(st, sm_file_write(path, bytes, n, err));
-	sm_sha256_bytes(bytes, n, d->hashes[k]);
+	SM_GOTO(st, sm_png_write(path, &image, err));
+	sm_image_sha256(&image, d->hashes[k]);
 out:
-	free(bytes);
 	sm_image_clear(&image);
 	free(path);
 	return st;
@@ -223,7 +219,7 @@ static const struct sm_stage stage = {
 		   "left of axial and coronal pictures, the front at the top of axial and on the "
 		   "left of sagittal ones.\n"
 		   "  scanmill slice --in work/ingest --out work/slice",
-	.version = 2,
+	.version = 3,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
 	.options = &options,
 	.manifest = &sm_manifest_schema,

@@ -6,9 +6,9 @@
 set -eu
 
 build="gcc g++ make pkg-config libdcmtk-dev libopenjp2-7-dev libnifti2-dev libhdf5-dev libpng-dev
-libdeflate-dev zlib1g-dev libcyaml-dev libyaml-dev libjansson-dev libssl-dev libpopt-dev libdnnl-dev
+libjpeg-dev libdeflate-dev zlib1g-dev libcyaml-dev libyaml-dev libjansson-dev libssl-dev libpopt-dev libdnnl-dev
 libgomp1"
-check="libcmocka-dev perl python3-minimal python3-numpy python3-nibabel python3-h5py valgrind clang
+check="libcmocka-dev perl python3-minimal python3-numpy python3-nibabel python3-h5py python3-pil valgrind clang
 libclang-rt-14-dev libomp-14-dev dcmtk"
 
 case "${1:-build}" in

@@ -19,7 +19,10 @@ $(eval $(call unit_test,nn_unet3d,models nn core,-ldnnl))
 $(eval $(call unit_test,vol,core))
 $(eval $(call unit_test,nii,core))
 $(eval $(call unit_test,nii_real,core))
+$(eval $(call unit_test,nii_read,core))
 $(eval $(call unit_test,png,core))
+$(eval $(call unit_test,picture,core))
+$(eval $(call unit_test,layouts,ingest manifest ops core,$(DCMTK_LD)))
 $(eval $(call unit_test,h5tile,core))
 $(eval $(call unit_test,phantom,phantom core))
 $(eval $(call unit_test,nn_conv,nn core,-ldnnl))
@@ -47,3 +50,7 @@ $(eval $(call unit_test,rle,ingest core))
 $(eval $(call unit_test,nn_modes,nn core,-ldnnl))
 NO_VALGRIND += test_nn_modes
 $(eval $(call unit_test,schema,models nn prep manifest ops core,-ldnnl))
+$(eval $(call unit_test,gz_write,core))
+NO_VALGRIND += test_gz_write
+$(eval $(call unit_test,burned_text,burned core))
+NO_VALGRIND += test_burned_text

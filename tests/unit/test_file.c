@@ -183,6 +183,21 @@ static void test_hashes_are_the_published_ones(void **state)
 	free(path);
 }
 
+/* This program has no code for tile files: it must not need HDF5 and must say so. */
+static void test_content_of_names(void **state)
+{
+	(void)state;
+	struct sm_err err = {0};
+	char hex[65];
+	assert_true(sm_content_is_bytes("a/image.nii"));
+	assert_true(sm_content_is_bytes("image.json"));
+	assert_false(sm_content_is_bytes("image.nii.gz"));
+	assert_false(sm_content_is_bytes("a/tile.h5"));
+	assert_false(sm_content_is_bytes("model.hdf5"));
+	assert_refused(sm_content_sha256("a/tile.h5", NULL, hex, &err), SM_INTERNAL, err, "tile.h5");
+	assert_string_equal(hex, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +207,7 @@ int main(void)
 		cmocka_unit_test(test_walk_is_sorted_and_skips_hidden_and_partial),
 		cmocka_unit_test(test_keys_that_are_safe_as_names),
 		cmocka_unit_test(test_hashes_are_the_published_ones),
+		cmocka_unit_test(test_content_of_names),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name(__FILE__, tests, make_dir, remove_dir);

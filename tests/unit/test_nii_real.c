@@ -136,9 +136,9 @@ static void test_nii_malformed_files_get_their_verdicts(void **state)
 	    {"malformed/nifti/not_gzip.nii.gz", "no gzip data"},
 	    {"nifti_variants/row_major.dconn.nii", "CIFTI"},
 	    {"nifti_variants/analyze.hdr", "Analyze"},
-	    {"nifti_variants/nifti1.hdr", "pair"},
-	    {"nifti_variants/nifti2.hdr", "pair"},
-	    {"nifti_variants/tinypet.v", "sizeof_hdr"},
+	    {"nifti_variants/nifti1.hdr", "other half of the pair"},
+	    {"nifti_variants/nifti2.hdr", "other half of the pair"},
+	    {"nifti_variants/tinypet.v", "ECAT 7"},
 	};
 	struct sm_vol vol;
 	struct sm_nii_info info;

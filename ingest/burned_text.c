@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/burned_text.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/par.h"
+#include "ingest/text_lines.h"
+
+#define BLOCK 8       /* slices that are looked at as one: their brightest picture */
+#define STRIP 2048    /* pixels that are projected at a time: they stay in the nearest cache */
+#define SAMPLES 65536 /* stored numbers that the range is taken from */
+#define STEP 768      /* large pictures: planes of SM_TEXT_SIDE that begin every STEP pixels */
+#define LEAST_SIDE 24
+#define LEAST_CONSTANT 4 /* slices, for "alike in every slice" to mean something */
+
+static const char bright[] = "bright letters", dark[] = "dark letters",
+		  alike[] = "letters alike in every slice";
+
+/* Stored number -> brightness: (v - low) * scale, cut at 0 and SM_TEXT_WHITE. */
+struct levels {
+	double low, scale;
+	int contrast, even;
+};
+
+/* Memory of one block at work: two pictures, the cut of a large one, the search's own. */
+struct buffers {
+	struct buffers *next;
+	int16_t *picture[2], *cut;
+	struct sm_text_work work;
+};
+
+struct search {
+	const struct sm_vol *vol;
+	struct sm_mem *mem;
+	struct levels levels;
+	int64_t slices, blocks;
+	size_t pixels;
+	int16_t *brightest, *darkest;  /* of all slices */
+	struct sm_text_finding *found; /* one a block */
+	struct buffers *free;          /* those that no thread uses */
+	pthread_mutex_t lock;
+};
+
+static double number_at(const struct sm_vol *vol, size_t i)
+{
+	switch (vol->dtype) {
+	case SM_U8:
+		return ((const uint8_t *)vol->data)[i];
+	case SM_I8:
+		return ((const int8_t *)vol->data)[i];
+	case SM_I16:
+		return ((const int16_t *)vol->data)[i];
+	case SM_U16:
+		return ((const uint16_t *)vol->data)[i];
+	case SM_I32:
+		return ((const int32_t *)vol->data)[i];
+	case SM_U32:
+		return ((const uint32_t *)vol->data)[i];
+	case SM_I64:
+		return (double)((const int64_t *)vol->data)[i];
+	case SM_U64:
+		return (double)((const uint64_t *)vol->data)[i];
+	case SM_F32:
+		return ((const float *)vol->data)[i];
+	case SM_F64:
+		return ((const double *)vol->data)[i];
+	}
+	return 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+/* The range of a sample: numbers beyond it become black and white, which leaves text what it is. */
+static enum sm_status find_levels(const struct sm_vol *vol, struct sm_mem *mem, struct levels *out,
+				  struct sm_err *err)
+{
+	size_t count = sm_vol_count(vol), step = count / SAMPLES + 1, n = 0;
+	step += step > 1 && step % 2 == 0; /* not always the same columns */
+	double *v = sm_alloc(mem, SAMPLES + 1, sizeof *v, "search for burned-in text", err);
+	if (!v)
+		return SM_BUDGET;
+	for (size_t i = 0; i < count && n <= SAMPLES; i += step) {
+		v[n] = number_at(vol, i);
+		n += isfinite(v[n]) != 0;
+	}
+	*out = (struct levels){0};
+	if (n > 1) {
+		qsort(v, n, sizeof *v, by_value);
+		double range = v[n - 1] - v[0], inner = v[n - 1 - n / 200] - v[n / 200];
+		bool whole = vol->dtype != SM_F32 && vol->dtype != SM_F64;
+		out->low = v[0];
+		if (inner <= 0)
+			inner = range;
+		if (range > 0 && isfinite(range)) {
+			out->scale = !whole || range > 2 * SM_TEXT_WHITE + 1 ? SM_TEXT_WHITE / range
+				     : range > SM_TEXT_WHITE                 ? 0.5
+									     : 1;
+			out->contrast = (int)(inner * out->scale / 8);
+			out->even = out->contrast / 16;
+			if (out->contrast < 2)
+				out->contrast = 2;
+		}
+	}
+	sm_free(v);
+	return SM_OK;
+}
+
+static inline int16_t level(double v, const struct levels *levels)
+{
+	double b = (v - levels->low) * levels->scale;
+	return (int16_t)(b >= SM_TEXT_WHITE ? SM_TEXT_WHITE : b > 0 ? b : 0);
+}
+
+/* The same for numbers of up to 16 bits: a shift in the place of the factor. */
+static inline int16_t small_level(int v, int low, int shift)
+{
+	int b = (v - low) >> shift;
+	return (int16_t)(b >= SM_TEXT_WHITE ? SM_TEXT_WHITE : b > 0 ? b : 0);
+}
+#define LARGE(v) level((double)(v), levels)
+#define SMALL(v) small_level(v, low, shift)
+
+/* Brightest and darkest number of each pixel over slices first..last, as brightness. Projected in
+ * the stored type, which the compiler turns into vector code; NaN loses against every number. */
+#define PROJECT(type, LEVEL) \
+	for (size_t at = 0; at < n; at += STRIP) { \
+		const type *data = (const type *)vol->data + (size_t)first * n + at; \
+		size_t m = n - at < STRIP ? n - at : STRIP; \
+		type hi[STRIP], lo[STRIP]; \
+		memcpy(hi, data, m * sizeof *hi); \
+		memcpy(lo, data, m * sizeof *lo); \
+		for (int64_t k = first + 1; k <= last; k++) { \
+			data += n; \
+			for (size_t i = 0; i < m; i++) { \
+				hi[i] = data[i] > hi[i] || hi[i] != hi[i] ? data[i] : hi[i]; \
+				lo[i] = data[i] < lo[i] || lo[i] != lo[i] ? data[i] : lo[i]; \
+			} \
+		} \
+		for (size_t i = 0; i < m; i++) { \
+			brightest[at + i] = LEVEL(hi[i]); \
+			darkest[at + i] = LEVEL(lo[i]); \
+		} \
+	}
+
+static void project(const struct sm_vol *vol, const struct levels *levels, size_t n, int64_t first,
+		    int64_t last, int16_t *restrict brightest, int16_t *restrict darkest)
+{
+	int low = (int)levels->low, shift = levels->scale < 1;
+	switch (vol->dtype) {
+	case SM_U8:
+		PROJECT(uint8_t, SMALL);
+		break;
+	case SM_I8:
+		PROJECT(int8_t, SMALL);
+		break;
+	case SM_I16:
+		PROJECT(int16_t, SMALL);
+		break;
+	case SM_U16:
+		PROJECT(uint16_t, SMALL);
+		break;
+	case SM_I32:
+		PROJECT(int32_t, LARGE);
+		break;
+	case SM_U32:
+		PROJECT(uint32_t, LARGE);
+		break;
+	case SM_I64:
+		PROJECT(int64_t, LARGE);
+		break;
+	case SM_U64:
+		PROJECT(uint64_t, LARGE);
+		break;
+	case SM_F32:
+		PROJECT(float, LARGE);
+		break;
+	case SM_F64:
+		PROJECT(double, LARGE);
+		break;
+	}
+}
+
+/* One picture, cut into planes when it is large; the line with most letters. */
+static bool look(const int16_t *picture, int64_t width, int64_t height, const struct levels *levels,
+		 bool soft, struct buffers *buffers, struct sm_text_line *best)
+{
+	int16_t *cut = buffers->cut;
+	*best = (struct sm_text_line){0};
+	for (int64_t y = 0; y == 0 || y + SM_TEXT_SIDE - STEP < height; y += STEP)
+		for (int64_t x = 0; x == 0 || x + SM_TEXT_SIDE - STEP < width; x += STEP) {
+			int64_t w = width - x < SM_TEXT_SIDE ? width - x : SM_TEXT_SIDE;
+			int64_t h = height - y < SM_TEXT_SIDE ? height - y : SM_TEXT_SIDE;
+			struct sm_text_plane plane = {cut, (int)w, (int)h};
+			struct sm_text_line line;
+			for (int64_t k = 0; k < h; k++)
+				memcpy(cut + k * w, picture + (y + k) * width + x,
+				       (size_t)w * sizeof *cut);
+			if (!sm_text_line_find(&plane, levels->contrast, levels->even, soft,
+					       &buffers->work, &line) ||
+			    line.letters <= best->letters)
+				continue;
+			*best = line;
+			for (int a = 0; a < 2; a++) {
+				best->low[a] += (int)(a ? y : x);
+				best->high[a] += (int)(a ? y : x);
+			}
+		}
+	return best->letters > 0;
+}
+
+/* Pixels of the box that have the ink's brightness in one slice. */
+static size_t ink_in_slice(const struct search *s, const struct sm_text_finding *f, int ink,
+			   bool black, int64_t slice)
+{
+	size_t n = 0;
+	for (int64_t y = f->low[1]; y <= f->high[1]; y++)
+		for (int64_t x = f->low[0]; x <= f->high[0]; x++) {
+			size_t i = (size_t)slice * s->pixels + (size_t)(y * s->vol->dim[0] + x);
+			int v = level(number_at(s->vol, i), &s->levels);
+			v = (black ? SM_TEXT_WHITE - v : v) - ink;
+			n += v <= s->levels.even && -v <= s->levels.even;
+		}
+	return n;
+}
+
+/* Narrows the slices to those that show at least half as much of the ink as the one that shows
+ * most. */
+static void narrow(const struct search *s, const struct sm_text_line *line, bool black,
+		   struct sm_text_finding *out)
+{
+	size_t most = 0;
+	int64_t first = -1, last = -1;
+	if (line->ink < 0)
+		return;
+	for (int64_t k = out->slice[0]; k <= out->slice[1]; k++) {
+		size_t n = ink_in_slice(s, out, line->ink, black, k);
+		most = n > most ? n : most;
+	}
+	for (int64_t k = out->slice[0]; k <= out->slice[1] && most; k++)
+		if (2 * ink_in_slice(s, out, line->ink, black, k) >= most) {
+			first = first < 0 ? k : first;
+			last = k;
+		}
+	if (first >= 0) {
+		out->slice[0] = first;
+		out->slice[1] = last;
+	}
+}
+
+static void note(const struct search *s, const struct sm_text_line *line, int64_t first,
+		 int64_t last, const char *why, struct sm_text_finding *out)
+{
+	if (out->found && line->letters <= out->letters)
+		return;
+	*out = (struct sm_text_finding){.found = true,
+					.slice = {first, last},
+					.low = {line->low[0], line->low[1]},
+					.high = {line->high[0], line->high[1]},
+					.letters = line->letters,
+					.height = line->letter_height,
+					.why = why};
+	if (why != alike)
+		narrow(s, line, why == dark, out);
+}
+
+static void negate(int16_t *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		v[i] = (int16_t)(SM_TEXT_WHITE - v[i]);
+}
+
+static void buffers_free(struct buffers *b)
+{
+	if (!b)
+		return;
+	sm_free(b->picture[0]);
+	sm_free(b->picture[1]);
+	sm_free(b->cut);
+	sm_text_work_clear(&b->work);
+	sm_free(b);
+}
+
+/* Those of a block that is done, or new ones; NULL when out of memory. */
+static struct buffers *buffers_take(struct search *s, struct sm_err *err)
+{
+	static const char what[] = "search for burned-in text";
+	int64_t w = s->vol->dim[0], h = s->vol->dim[1];
+	size_t part = (size_t)(w < SM_TEXT_SIDE ? w : SM_TEXT_SIDE) *
+		      (size_t)(h < SM_TEXT_SIDE ? h : SM_TEXT_SIDE);
+	pthread_mutex_lock(&s->lock);
+	struct buffers *b = s->free;
+	if (b)
+		s->free = b->next;
+	pthread_mutex_unlock(&s->lock);
+	if (b || !(b = sm_calloc(s->mem, 1, sizeof *b, what, err)))
+		return b;
+	if ((b->picture[0] = sm_alloc(s->mem, s->pixels, 2, what, err)) &&
+	    (b->picture[1] = sm_alloc(s->mem, s->pixels, 2, what, err)) &&
+	    (b->cut = sm_alloc(s->mem, part, 2, what, err)) &&
+	    sm_text_work_init(&b->work, part, s->mem, err) == SM_OK)
+		return b;
+	buffers_free(b);
+	return NULL;
+}
+
+static void buffers_give(struct search *s, struct buffers *b)
+{
+	pthread_mutex_lock(&s->lock);
+	b->next = s->free;
+	s->free = b;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static enum sm_status look_at_block(void *ctx, size_t i, struct sm_err *err)
+{
+	struct search *s = ctx;
+	const int64_t *dim = s->vol->dim;
+	int64_t first = (int64_t)i * BLOCK;
+	int64_t last = first + BLOCK < s->slices ? first + BLOCK - 1 : s->slices - 1;
+	struct sm_text_line line;
+	struct buffers *b = buffers_take(s, err);
+	if (!b)
+		return SM_BUDGET;
+	project(s->vol, &s->levels, s->pixels, first, last, b->picture[0], b->picture[1]);
+	pthread_mutex_lock(&s->lock);
+	for (size_t k = 0; k < s->pixels; k++) {
+		int16_t hi = b->picture[0][k], lo = b->picture[1][k];
+		s->brightest[k] = hi > s->brightest[k] ? hi : s->brightest[k];
+		s->darkest[k] = lo < s->darkest[k] ? lo : s->darkest[k];
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (look(b->picture[0], dim[0], dim[1], &s->levels, false, b, &line))
+		note(s, &line, first, last, bright, &s->found[i]);
+	buffers_give(s, b);
+	return SM_OK;
+}
+
+/* All slices as one: soft and dark letters, and what never changes from slice to slice. */
+static enum sm_status look_at_all(struct search *s, struct sm_text_finding *out, struct sm_err *err)
+{
+	int64_t w = s->vol->dim[0], h = s->vol->dim[1];
+	struct sm_text_line line;
+	struct buffers *b = buffers_take(s, err);
+	if (!b)
+		return SM_BUDGET;
+	if (look(s->brightest, w, h, &s->levels, true, b, &line))
+		note(s, &line, 0, s->slices - 1, bright, out);
+	for (size_t k = 0; k < s->pixels; k++)
+		b->picture[0][k] = (int16_t)(SM_TEXT_WHITE - (s->brightest[k] - s->darkest[k]));
+	if (s->slices >= LEAST_CONSTANT && look(b->picture[0], w, h, &s->levels, false, b, &line))
+		note(s, &line, 0, s->slices - 1, alike, out);
+	negate(s->darkest, s->pixels);
+	if (look(s->darkest, w, h, &s->levels, true, b, &line))
+		note(s, &line, 0, s->slices - 1, dark, out);
+	buffers_give(s, b);
+	return SM_OK;
+}
+
+enum sm_status sm_burned_text_find(const struct sm_vol *vol, struct sm_mem *mem, int jobs,
+				   struct sm_text_finding *out, struct sm_err *err)
+{
+	struct search s = {.vol = vol,
+			   .mem = mem,
+			   .slices = vol->dim[2] * vol->dim[3],
+			   .pixels = (size_t)vol->dim[0] * (size_t)vol->dim[1],
+			   .lock = PTHREAD_MUTEX_INITIALIZER};
+	enum sm_status st = SM_OK;
+	*out = (struct sm_text_finding){0};
+	s.blocks = (s.slices + BLOCK - 1) / BLOCK;
+	if (vol->dim[0] < LEAST_SIDE || vol->dim[1] < LEAST_SIDE)
+		return SM_OK;
+	SM_TRY(find_levels(vol, mem, &s.levels, err));
+	if (s.levels.scale <= 0)
+		return SM_OK;
+	if (!(s.brightest = sm_calloc(mem, s.pixels, 2, "search for burned-in text", err)) ||
+	    !(s.darkest = sm_alloc(mem, s.pixels, 2, "search for burned-in text", err)) ||
+	    !(s.found = sm_calloc(mem, (size_t)s.blocks, sizeof *s.found,
+				  "search for burned-in text", err)))
+		SM_GOTO(st, SM_BUDGET);
+	for (size_t i = 0; i < s.pixels; i++)
+		s.darkest[i] = SM_TEXT_WHITE;
+	SM_GOTO(st, sm_par_for((size_t)s.blocks, jobs, look_at_block, &s, err));
+	for (int64_t i = 0; i < s.blocks; i++) {
+		const struct sm_text_finding *f = &s.found[i];
+		if (!out->found)
+			*out = *f;
+		else if (f->found && f->low[0] <= out->high[0] && f->high[0] >= out->low[0] &&
+			 f->low[1] <= out->high[1] && f->high[1] >= out->low[1])
+			out->slice[1] = f->slice[1];
+	}
+	if (!out->found)
+		st = look_at_all(&s, out, err);
+out:
+	while (s.free) {
+		struct buffers *next = s.free->next;
+		buffers_free(s.free);
+		s.free = next;
+	}
+	sm_free(s.brightest);
+	sm_free(s.darkest);
+	sm_free(s.found);
+	pthread_mutex_destroy(&s.lock);
+	return st;
+}
+
+void sm_burned_text_say(const struct sm_text_finding *f, char text[200])
+{
+	snprintf(text, 200,
+		 "text-like marks in the pixels: %d %s about %.0f pixels high in columns %lld to "
+		 "%lld, rows %lld to "
+		 "%lld, slices %lld to %lld",
+		 f->letters, f->why, f->height, (long long)f->low[0], (long long)f->high[0],
+		 (long long)f->low[1], (long long)f->high[1], (long long)f->slice[0],
+		 (long long)f->slice[1]);
+}
