@@ -21,7 +21,7 @@ struct sm_phantom_section {
 	int kind;                 /* enum sm_phantom_kind */
 	int defect;               /* enum sm_phantom_defect (ingest/phantom.h) */
 };
-enum sm_phantom_kind { SM_PHANTOM_BRATS, SM_PHANTOM_CT_HEAD };
+enum sm_phantom_kind { SM_PHANTOM_BRATS, SM_PHANTOM_CT_HEAD, SM_PHANTOM_PET_DYNAMIC };
 
 /* ingest: what the raw tree holds. For layout brats and files: each case has one file per
  * modality; in a pattern `{case}` stands for the case key, `{patient}` (optional, beside it) for the patient
@@ -38,7 +38,12 @@ struct sm_ingest_section {
 	int uneven;              /* what to do with unevenly spaced slices: enum sm_uneven */
 	int compression;         /* gzip level of .nii.gz, 0 = plain .nii */
 	double grid_tolerance;   /* mm between the grids of one case's volumes */
+	int64_t min_slices;      /* positions that a DICOM volume needs, unless its header declares fewer */
+	int philips_scale;       /* enum sm_philips_scale */
+	int pet_units;           /* enum sm_pet_unit_choice */
 };
+enum sm_pet_unit_choice { SM_PET_STORED, SM_PET_SUVBW };
+enum sm_philips_scale { SM_PHILIPS_PRECISE, SM_PHILIPS_DISPLAY };
 enum sm_layout { SM_LAYOUT_AUTO, SM_LAYOUT_BRATS, SM_LAYOUT_FILES, SM_LAYOUT_DICOM };
 enum sm_uneven { SM_UNEVEN_REFUSE, SM_UNEVEN_REGRID };
 
