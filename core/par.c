@@ -4,10 +4,12 @@
 #include <omp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #define BLOCK 4096
+#define MOST_THREADS 256
 
 int sm_par_cores(void)
 {
@@ -71,6 +73,26 @@ static int clamp_jobs(int jobs, size_t n)
 	return (size_t)jobs > n ? (int)(n ? n : 1) : jobs;
 }
 
+struct loop {
+	size_t n;
+	atomic_size_t next;
+	sm_par_body body;
+	void *ctx;
+	struct outcome *outcome;
+};
+
+static void *loop_worker(void *arg)
+{
+	struct loop *loop = arg;
+	for (;;) {
+		size_t i = atomic_fetch_add(&loop->next, 1);
+		if (i >= loop->n)
+			return NULL;
+		if (outcome_open(loop->outcome, i))
+			run_one(loop->body, loop->ctx, i, loop->outcome);
+	}
+}
+
 enum sm_status sm_par_for(size_t n, int jobs, sm_par_body body, void *ctx, struct sm_err *err)
 {
 	struct outcome o = {.lock = PTHREAD_MUTEX_INITIALIZER, .failed_at = SIZE_MAX};
@@ -81,11 +103,16 @@ enum sm_status sm_par_for(size_t n, int jobs, sm_par_body body, void *ctx, struc
 				break;
 		return outcome_close(&o, err);
 	}
-	omp_set_max_active_levels(3);
-#pragma omp parallel for schedule(dynamic, 1) num_threads(jobs)
-	for (size_t i = 0; i < n; i++)
-		if (outcome_open(&o, i))
-			run_one(body, ctx, i, &o);
+	struct loop loop = {.n = n, .body = body, .ctx = ctx, .outcome = &o};
+	/* Threads of their own and not OpenMP's, which keep a core busy waiting for the next loop. */
+	pthread_t thread[MOST_THREADS];
+	int made = 0;
+	while (made < jobs - 1 && made < MOST_THREADS &&
+	       pthread_create(&thread[made], NULL, loop_worker, &loop) == 0)
+		made++;
+	loop_worker(&loop);
+	while (made > 0)
+		pthread_join(thread[--made], NULL);
 	return outcome_close(&o, err);
 }
 

@@ -12,6 +12,7 @@
 struct sm_convert {
 	const struct sm_raw *raw;
 	bool regrid;           /* uneven: regrid */
+	bool suv;              /* pet_units: suvbw */
 	int compression;       /* gzip level, 0 = plain .nii */
 	double grid_tolerance; /* mm */
 };
@@ -31,6 +32,18 @@ enum sm_status sm_convert_write(const struct sm_convert *c, const char *role,
 /* Writes the sidecar to KEY/NAME and notes it as an output of role "sidecar". */
 enum sm_status sm_convert_sidecar(const char *name, const json_t *sidecar, struct sm_item *item,
 				  struct sm_err *err);
+
+/* Writes text to KEY/NAME and notes it as an output. */
+enum sm_status sm_convert_text(const char *name, const char *role, const char *text,
+			       struct sm_item *item, struct sm_err *err);
+
+/* Writes KEY/image.bval and KEY/image.bvec of a diffusion series: b-values in s/mm2, and directions
+ * along the volume's own axes as FSL and dcm2niix write them (the first component changes sign when
+ * the affine's determinant is positive). Directions that are not known in the patient's axes are told
+ * in a warning, and there is no image.bvec then. */
+enum sm_status sm_convert_diffusion(const struct sm_raw *raw, const struct sm_series *s,
+				    const struct sm_vol *vol, struct sm_item *item,
+				    struct sm_err *err);
 
 /* {"dim", "spacing", "affine" (16 numbers, row-major), "axes"} of a volume; new reference. */
 json_t *sm_convert_geometry(const struct sm_vol *vol);

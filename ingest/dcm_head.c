@@ -1,146 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/dcm_head.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SERIES_UID SM_TAG(0x0020, 0x000e)
-#define STUDY_UID SM_TAG(0x0020, 0x000d)
-#define SOP_UID SM_TAG(0x0008, 0x0018)
-#define FRAME_UID SM_TAG(0x0020, 0x0052)
-#define PATIENT_ID SM_TAG(0x0010, 0x0020)
-#define MODALITY SM_TAG(0x0008, 0x0060)
+#include "ingest/dcm_clock.h"
+#include "ingest/dcm_head_in.h"
+
+#define SOP_CLASS SM_TAG(0x0008, 0x0016)
+#define STUDY_DATE SM_TAG(0x0008, 0x0020)
+#define ZONE SM_TAG(0x0008, 0x0201)
 #define IMAGE_TYPE SM_TAG(0x0008, 0x0008)
-#define UNITS SM_TAG(0x0054, 0x1001)
-#define RESCALE_TYPE SM_TAG(0x0028, 0x1054)
-#define INSTANCE SM_TAG(0x0020, 0x0013)
-#define ACQUISITION SM_TAG(0x0020, 0x0012)
-#define THICKNESS SM_TAG(0x0018, 0x0050)
-#define SLICE_STEP SM_TAG(0x0018, 0x0088)
-#define ECHO_TIME SM_TAG(0x0018, 0x0081)
-#define FRAMES SM_TAG(0x0028, 0x0008)
-#define ROWS SM_TAG(0x0028, 0x0010)
-#define COLUMNS SM_TAG(0x0028, 0x0011)
-#define SAMPLES SM_TAG(0x0028, 0x0002)
-#define PHOTOMETRIC SM_TAG(0x0028, 0x0004)
-#define BITS_ALLOCATED SM_TAG(0x0028, 0x0100)
-#define BITS_STORED SM_TAG(0x0028, 0x0101)
-#define HIGH_BIT SM_TAG(0x0028, 0x0102)
-#define PIXEL_SIGN SM_TAG(0x0028, 0x0103)
 #define SPACING SM_TAG(0x0028, 0x0030)
-#define POSITION SM_TAG(0x0020, 0x0032)
+#define IMAGER_SPACING SM_TAG(0x0018, 0x1164)
+#define SCANNED_SPACING SM_TAG(0x0018, 0x2010)
+#define FRAMES SM_TAG(0x0028, 0x0008)
+#define LUT SM_TAG(0x0028, 0x3000)
 #define ORIENTATION SM_TAG(0x0020, 0x0037)
-#define DIRECTORY SM_TAG(0x0004, 0x1220)
-#define SLOPE SM_TAG(0x0028, 0x1053)
-#define INTERCEPT SM_TAG(0x0028, 0x1052)
+#define SHARED_GROUPS SM_TAG(0x5200, 0x9229)
+#define FRAME_GROUPS SM_TAG(0x5200, 0x9230)
+#define UIH_GRID SM_TAG(0x0065, 0x1050)
+#define PLANE_POSITION SM_TAG(0x0020, 0x9113)
+#define PLANE_ORIENTATION SM_TAG(0x0020, 0x9116)
 
-static const struct {
-	const char *code;
-	bool skip;
-} verdicts[SM_VERDICT_COUNT] = {
-	[SM_VERDICT_OK] = {"ok", false},
-	[SM_VERDICT_NOT_IMAGE] = {"not_image", true},
-	[SM_VERDICT_LOCALISER] = {"localiser", true},
-	[SM_VERDICT_MULTIFRAME] = {"multiframe", false},
-	[SM_VERDICT_MOSAIC] = {"mosaic", false},
-	[SM_VERDICT_COLOUR] = {"colour", false},
-	[SM_VERDICT_SYNTAX] = {"unsupported_syntax", false},
-	[SM_VERDICT_BITS] = {"bad_bits", false},
-	[SM_VERDICT_NO_SIZE] = {"no_size", false},
-	[SM_VERDICT_NO_SERIES] = {"no_series", false},
-	[SM_VERDICT_NO_SPACING] = {"no_spacing", false},
-	[SM_VERDICT_NO_ORIENTATION] = {"no_orientation", false},
-	[SM_VERDICT_NO_POSITION] = {"no_position", false},
-	[SM_VERDICT_BAD_RESCALE] = {"bad_rescale", false},
-	[SM_VERDICT_ONE_SLICE] = {"one_slice", false},
-	[SM_VERDICT_CLASH] = {"instance_clash", false},
-	[SM_VERDICT_DUPLICATE] = {"duplicate_positions", false},
-	[SM_VERDICT_REPEATED] = {"repeated_positions", false},
-	[SM_VERDICT_GAP] = {"gap", false},
-	[SM_VERDICT_UNEVEN] = {"uneven", false},
-	[SM_VERDICT_CROOKED] = {"crooked", false},
-	[SM_VERDICT_TILT] = {"tilt", false},
-	[SM_VERDICT_NO_RESCALE] = {"no_rescale", false},
-};
+/* Flat objects with more pictures than any cine loop: the claim of a damaged file. */
+#define MOST_PICTURES 65536
 
-const char *sm_verdict_code(enum sm_verdict verdict)
+void sm_head_judge(struct sm_dcm_head *h, enum sm_verdict verdict, const char *fmt, ...)
 {
-	return verdicts[verdict].code;
-}
-
-bool sm_verdict_is_skip(enum sm_verdict verdict)
-{
-	return verdicts[verdict].skip;
-}
-
-/* strtod also reads hex numbers, "inf" and "nan", and what a decimal point is depends on the
- * locale; a DICOM decimal string has digits, sign, point and exponent only. */
-static bool one_number(const char **text, double *out)
-{
-	const char *p = *text;
-	char digits[72];
-	size_t n = 0;
-	while (*p == ' ')
-		p++;
-	while (*p && *p != '\\' && *p != ' ') {
-		if (!isdigit((unsigned char)*p) && !strchr("+-.eE", *p))
-			return false;
-		if (n + 1 >= sizeof digits)
-			return false;
-		digits[n++] = *p++;
-	}
-	digits[n] = '\0';
-	while (*p == ' ')
-		p++;
-	char *end;
-	*out = strtod(digits, &end);
-	*text = p;
-	return n && *end == '\0' && isfinite(*out) && (*p == '\0' || *p == '\\');
-}
-
-bool sm_dicom_numbers(const char *text, double *out, int n)
-{
-	int want = n < 0 ? -n : n;
-	for (int i = 0; i < want; i++) {
-		if (!one_number(&text, &out[i]))
-			return false;
-		bool more = *text == '\\';
-		if (!more && i + 1 < want)
-			return false;
-		text += more;
-		if (more && i + 1 == want)
-			return n < 0;
-	}
-	return true;
-}
-
-static bool numbers(struct sm_dicom *dcm, uint32_t tag, double *out, int n)
-{
-	char text[512];
-	return sm_dicom_text(dcm, tag, text, sizeof text) && sm_dicom_numbers(text, out, n);
-}
-
-static double number_or(struct sm_dicom *dcm, uint32_t tag, double fallback)
-{
-	double value;
-	return numbers(dcm, tag, &value, -1) ? value : fallback;
-}
-
-static long whole_or(struct sm_dicom *dcm, uint32_t tag, long fallback)
-{
-	double value = number_or(dcm, tag, (double)fallback);
-	return value >= -2147483648.0 && value <= 2147483647.0 ? (long)value : fallback;
-}
-
-/* The first reason stands: it is the one that must be solved first. */
-__attribute__((format(printf, 3, 4))) static void
-judge(struct sm_dcm_head *h, enum sm_verdict verdict, const char *fmt, ...)
-{
-	if (h->verdict != SM_VERDICT_OK)
+	if (h->verdict != SM_VERDICT_OK && h->verdict <= verdict)
 		return;
 	va_list args;
 	va_start(args, fmt);
@@ -149,220 +40,263 @@ judge(struct sm_dcm_head *h, enum sm_verdict verdict, const char *fmt, ...)
 	h->verdict = verdict;
 }
 
-/* True when a value of a '\'-joined text equals word. */
-static bool has_value(const char *text, const char *word)
+void sm_frame_judge(struct sm_dcm_head *h, struct sm_dcm_frame *f, enum sm_verdict verdict,
+		    const char *fmt, ...)
 {
-	size_t n = strlen(word);
-	for (const char *p = text; *p;) {
-		size_t length = strcspn(p, "\\");
-		if (length == n && strncmp(p, word, n) == 0)
-			return true;
-		p += length + (p[length] == '\\');
+	char why[sizeof h->why];
+	if (f->verdict == SM_VERDICT_OK || f->verdict > verdict)
+		f->verdict = verdict;
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(why, sizeof why, fmt, args);
+	va_end(args);
+	if (h->kind == SM_DCM_ENHANCED)
+		sm_head_judge(h, verdict, "frame %lu: %s", (unsigned long)f->picture + 1, why);
+	else
+		sm_head_judge(h, verdict, "%s", why);
+}
+
+struct sm_dcm_frame sm_frame_unknown(void)
+{
+	return (struct sm_dcm_frame){
+		.slope = 1,
+		.echo_time = NAN,
+		.inversion_time = NAN,
+		.trigger = NAN,
+		.time = NAN,
+		.reference = NAN,
+		.duration = NAN,
+		.decay_factor = NAN,
+		.b_value = NAN,
+	};
+}
+
+enum sm_status sm_head_frames(struct sm_dcm_head *h, size_t count, const struct sm_dcm_frame *like,
+			      struct sm_err *err)
+{
+	h->frame = calloc(count, sizeof *h->frame);
+	if (!h->frame)
+		return SM_FAIL(err, SM_BUDGET, "no memory for %zu frames", count);
+	h->frame_count = count;
+	for (size_t i = 0; i < count; i++) {
+		h->frame[i] = *like;
+		h->frame[i].picture = (uint32_t)i;
 	}
-	return false;
+	return SM_OK;
 }
 
-static void read_kind(struct sm_dicom *dcm, struct sm_dcm_head *h)
+/* What the object is, from elements that every kind has. */
+static void read_kind(struct sm_head_job *job, const char *type)
 {
-	char type[512];
-	if (!sm_dicom_text(dcm, IMAGE_TYPE, type, sizeof type))
-		return;
-	h->localiser = has_value(type, "LOCALIZER");
-	h->mosaic = has_value(type, "MOSAIC");
-	const char *third = strchr(type, '\\');
-	third = third ? strchr(third + 1, '\\') : NULL;
-	if (third) {
-		size_t length = strcspn(third + 1, "\\");
-		if (length < sizeof h->image_kind)
-			memcpy(h->image_kind, third + 1, length);
-	}
+	static const char *const scouts[] = {"LOCALIZER", "LOCALISER", "SCOUT", "SCOUTVIEW",
+					     "SURVIEW",   "TOPOGRAM",  "TOPO"};
+	struct sm_dcm_head *h = job->head;
+	h->derived = sm_text_has(type, "DERIVED");
+	for (size_t i = 0; i < sizeof scouts / sizeof *scouts; i++)
+		if (sm_text_has(type, scouts[i])) {
+			h->localiser = true;
+			sm_head_judge(h, SM_VERDICT_LOCALISER, "ImageType says %s", scouts[i]);
+		}
 }
 
-/* Modality stands in keys and sentences, so only words of the standard pass. */
-static void known_modality(char *modality)
+/* Modalities whose pictures are projections, photographs or sections without a place. */
+static bool is_flat_modality(const char *modality)
 {
-	static const char *const known[] = {
-		"AU",  "BI",  "CR",     "CT",      "DOC",    "DX",       "ECG",      "EPS", "ES",
-		"GM",  "HD",  "IO",     "IVUS",    "KO",     "LS",       "M3D",      "MG",  "MR",
-		"NM",  "OAM", "OCT",    "OP",      "OT",     "PR",       "PT",       "PX",  "REG",
-		"RF",  "RG",  "RTDOSE", "RTIMAGE", "RTPLAN", "RTRECORD", "RTSTRUCT", "RWV", "SC",
-		"SEG", "SM",  "SR",     "TG",      "US",     "XA",       "XC"};
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (strcmp(known[i], modality) == 0)
-			return;
-	memcpy(modality, "OT", 3);
-}
-
-static void read_identity(struct sm_dicom *dcm, struct sm_dcm_head *h)
-{
-	sm_dicom_text(dcm, SERIES_UID, h->series, sizeof h->series);
-	sm_dicom_text(dcm, STUDY_UID, h->study, sizeof h->study);
-	sm_dicom_text(dcm, SOP_UID, h->sop, sizeof h->sop);
-	sm_dicom_text(dcm, FRAME_UID, h->frame_of_reference, sizeof h->frame_of_reference);
-	sm_dicom_text(dcm, PATIENT_ID, h->patient, sizeof h->patient);
-	sm_dicom_text(dcm, MODALITY, h->modality, sizeof h->modality);
-	known_modality(h->modality);
-	sm_dicom_text(dcm, UNITS, h->units, sizeof h->units);
-	sm_dicom_text(dcm, RESCALE_TYPE, h->rescale_type, sizeof h->rescale_type);
-	snprintf(h->syntax, sizeof h->syntax, "%s", sm_dicom_syntax(dcm));
-	if (h->syntax[strspn(h->syntax, "0123456789.")])
-		memcpy(h->syntax, "?", 2);
-	h->instance = whole_or(dcm, INSTANCE, 0);
-	h->acquisition = whole_or(dcm, ACQUISITION, 0);
-	h->echo_time = number_or(dcm, ECHO_TIME, 0);
-	read_kind(dcm, h);
-}
-
-/* Modalities without pictures, and the DICOMDIR of a disc. A CT without Rows is not one of them: it
- * was cut off, and must not be passed over. */
-static bool is_no_image(struct sm_dicom *dcm, const char *modality)
-{
-	static const char *const words[] = {"AU",       "DOC", "ECG", "EPS",    "HD",
-					    "KO",       "PR",  "REG", "RTPLAN", "RTRECORD",
-					    "RTSTRUCT", "RWV", "SR"};
+	static const char *const words[] = {"BI", "CR",   "DX", "ES",  "GM",      "IO", "IVUS",
+					    "LS", "MG",   "NM", "OAM", "OCT",     "OP", "OT",
+					    "PX", "RF",   "RG", "SC",  "RTIMAGE", "SM", "TG",
+					    "US", "XA",   "XC"};
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (strcmp(words[i], modality) == 0)
 			return true;
-	return sm_dicom_has(dcm, DIRECTORY);
+	return false;
 }
 
-/* Size, bits, colour, syntax: what decides whether the pixels can be read at all. */
-static void read_pixel_module(struct sm_dicom *dcm, struct sm_dcm_head *h)
+void sm_head_spacing_from(struct sm_dcm_head *h, const struct sm_dcm_frame *f)
 {
-	char photometric[32] = "";
-	const char *syntax_name = NULL;
-	h->rows = (int)whole_or(dcm, ROWS, -1);
-	h->columns = (int)whole_or(dcm, COLUMNS, -1);
-	h->samples = (int)whole_or(dcm, SAMPLES, 1);
-	h->frames = (int)whole_or(dcm, FRAMES, 1);
-	h->bits_allocated = (int)whole_or(dcm, BITS_ALLOCATED, -1);
-	h->bits_stored = (int)whole_or(dcm, BITS_STORED, h->bits_allocated);
-	h->high_bit = (int)whole_or(dcm, HIGH_BIT, h->bits_stored - 1);
-	h->is_signed = whole_or(dcm, PIXEL_SIGN, 0) == 1;
-	sm_dicom_text(dcm, PHOTOMETRIC, photometric, sizeof photometric);
-	if (photometric[strspn(photometric, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ ")])
-		memcpy(photometric, "?", 2);
-	h->inverted = strcmp(photometric, "MONOCHROME1") == 0;
-	h->has_pixels_size = h->rows > 0 && h->columns > 0;
-	if (h->rows < 0 && h->columns < 0 && h->bits_allocated < 0 &&
-	    is_no_image(dcm, h->modality)) {
-		judge(h, SM_VERDICT_NOT_IMAGE, "modality %s holds no picture", h->modality);
-		return;
-	}
-	if (h->localiser)
-		judge(h, SM_VERDICT_LOCALISER, "ImageType says LOCALIZER");
-	if (h->rows < 0 && h->columns < 0)
-		judge(h, SM_VERDICT_NO_SIZE,
-		      "Rows and Columns are missing, as in a file that was cut off");
-	else if (!h->has_pixels_size)
-		judge(h, SM_VERDICT_NO_SIZE, "Rows %d and Columns %d, allowed 1..65535", h->rows,
-		      h->columns);
-	if (sm_dicom_syntax_way(h->syntax, &syntax_name) == SM_SYNTAX_NONE)
-		judge(h, SM_VERDICT_SYNTAX,
-		      "transfer syntax %s%s%s%s, supported are uncompressed, deflated, RLE, JPEG, "
-		      "JPEG-LS, JPEG 2000 and HTJ2K",
-		      h->syntax, syntax_name ? " (" : "", syntax_name ? syntax_name : "",
-		      syntax_name ? ")" : "");
-	if (h->samples != 1 || (*photometric && strncmp(photometric, "MONOCHROME", 10) != 0))
-		judge(h, SM_VERDICT_COLOUR, "%d samples a pixel, %s; supported is MONOCHROME1 or 2",
-		      h->samples, *photometric ? photometric : "no photometric interpretation");
-	if (h->frames != 1)
-		judge(h, SM_VERDICT_MULTIFRAME,
-		      "NumberOfFrames %d; supported are objects with one frame a file", h->frames);
-	if (h->mosaic)
-		judge(h, SM_VERDICT_MOSAIC,
-		      "ImageType says MOSAIC; supported are objects with one slice a file");
-	if (h->bits_allocated != 8 && h->bits_allocated != 16 && h->bits_allocated != 32)
-		judge(h, SM_VERDICT_BITS, "BitsAllocated %d, allowed 8, 16 or 32",
-		      h->bits_allocated);
-	if (h->bits_stored < 1 || h->bits_stored > h->bits_allocated)
-		judge(h, SM_VERDICT_BITS, "BitsStored %d, allowed 1..%d", h->bits_stored,
-		      h->bits_allocated);
-	if (h->high_bit < h->bits_stored - 1 || h->high_bit >= h->bits_allocated)
-		judge(h, SM_VERDICT_BITS, "HighBit %d, allowed %d..%d", h->high_bit,
-		      h->bits_stored - 1, h->bits_allocated - 1);
+	if (f->has_spacing)
+		memcpy(h->spacing_from, "PixelSpacing", sizeof "PixelSpacing");
 }
 
-double sm_dot3(const double a[3], const double b[3])
+static bool has_plane_groups(const struct sm_dataset *set)
 {
-	return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+	static const uint32_t groups[] = {FRAME_GROUPS, SHARED_GROUPS};
+	struct sm_dataset item;
+	for (int i = 0; i < 2; i++)
+		if (sm_dataset_item(set, groups[i], &item) &&
+		    (sm_dataset_has(&item, PLANE_POSITION) ||
+		     sm_dataset_has(&item, PLANE_ORIENTATION)))
+			return true;
+	return false;
 }
 
-static void read_place(struct sm_dicom *dcm, struct sm_dcm_head *h)
+static enum sm_dcm_kind kind_of(struct sm_head_job *job, const char *type)
 {
-	double v[6], s[2];
-	if (numbers(dcm, SPACING, s, 2) && s[0] > 1e-6 && s[1] > 1e-6 && s[0] < 1e4 && s[1] < 1e4) {
-		/* PixelSpacing is the distance between rows, then between columns. */
-		h->spacing[0] = s[1];
-		h->spacing[1] = s[0];
-		h->has_spacing = true;
-	}
-	if (numbers(dcm, ORIENTATION, v, 6)) {
-		double la = sqrt(sm_dot3(v, v)), ld = sqrt(sm_dot3(v + 3, v + 3));
-		bool unit = fabs(la - 1) < 0.01 && fabs(ld - 1) < 0.01;
-		if (unit && fabs(sm_dot3(v, v + 3)) < 0.01 * la * ld) {
-			for (int i = 0; i < 3; i++) {
-				h->across[i] = v[i] / la;
-				h->down[i] = v[3 + i] / ld;
-			}
-			h->has_orientation = true;
+	/* Enhanced MR, CT, PET; legacy converted CT, MR, PET. */
+	static const char *const enhanced[] = {
+		"1.2.840.10008.5.1.4.1.1.4.1",   "1.2.840.10008.5.1.4.1.1.4.4",
+		"1.2.840.10008.5.1.4.1.1.2.1",   "1.2.840.10008.5.1.4.1.1.2.2",
+		"1.2.840.10008.5.1.4.1.1.130",   "1.2.840.10008.5.1.4.1.1.128.1",
+	};
+	const char *modality = job->head->modality;
+	char sop[68];
+	sm_dataset_text(&job->set, SOP_CLASS, sop, sizeof sop);
+	for (size_t i = 0; i < sizeof enhanced / sizeof *enhanced; i++)
+		if (strcmp(enhanced[i], sop) == 0)
+			return SM_DCM_ENHANCED;
+	bool placed = !strcmp(modality, "CT") || !strcmp(modality, "MR") || !strcmp(modality, "PT");
+	if (sm_dataset_has(&job->set, FRAME_GROUPS) && (placed || has_plane_groups(&job->set)))
+		return SM_DCM_ENHANCED;
+	if (sm_mosaic_is(job, type))
+		return SM_DCM_MOSAIC;
+	/* Secondary Capture: a picture of a picture, whatever the modality. */
+	bool capture = strncmp(sop, "1.2.840.10008.5.1.4.1.1.7", 25) == 0 &&
+		       (sop[25] == '\0' || sop[25] == '.');
+	if ((capture || is_flat_modality(modality)) && !sm_dataset_has(&job->set, ORIENTATION))
+		return SM_DCM_FLAT;
+	return SM_DCM_CLASSIC;
+}
+
+/* Of an object without pixel spacing in the patient: where the detector's stands. */
+static void flat_spacing(struct sm_head_job *job, struct sm_dcm_frame *f)
+{
+	static const struct {
+		uint32_t tag;
+		const char *name;
+	} from[] = {{SPACING, "PixelSpacing"},
+		    {IMAGER_SPACING, "ImagerPixelSpacing"},
+		    {SCANNED_SPACING, "NominalScannedPixelSpacing"}};
+	for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
+		sm_place_spacing(&job->set, from[i].tag, f);
+		if (f->has_spacing) {
+			snprintf(job->head->spacing_from, sizeof job->head->spacing_from, "%s",
+				 from[i].name);
+			return;
 		}
 	}
-	h->has_position = numbers(dcm, POSITION, h->position, 3);
-	for (int i = 0; i < 3; i++)
-		h->has_position = h->has_position && fabs(h->position[i]) < 1e7;
-	h->thickness = number_or(dcm, THICKNESS, 0);
-	h->slice_step = number_or(dcm, SLICE_STEP, 0);
 }
 
-static void judge_place(struct sm_dcm_head *h)
+static enum sm_status flat_frames(struct sm_head_job *job, const char *type,
+				  struct sm_dcm_frame *base, long claimed,
+				  const struct sm_factors *factors, struct sm_err *err)
 {
-	if (!h->has_spacing)
-		judge(h, SM_VERDICT_NO_SPACING,
-		      "PixelSpacing is missing or is not two positive numbers of mm");
-	if (!h->has_orientation)
-		judge(h, SM_VERDICT_NO_ORIENTATION,
-		      "ImageOrientationPatient is missing or is not two perpendicular unit "
-		      "vectors");
-	if (!h->has_position)
-		judge(h, SM_VERDICT_NO_POSITION,
-		      "ImagePositionPatient is missing or is not three numbers of mm");
+	bool tomographic = sm_text_has(type, "RECON TOMO") || sm_text_has(type, "RECON GATED TOMO");
+	struct sm_dcm_head *h = job->head;
+	flat_spacing(job, base);
+	if (tomographic)
+		sm_head_judge(h, SM_VERDICT_BAD_FRAMES,
+			      "ImageType says RECON TOMO: the place of its slices stands in "
+			      "DetectorInformationSequence, which is not read");
+	if (claimed < 1 || claimed > MOST_PICTURES) {
+		sm_head_judge(h, SM_VERDICT_BAD_FRAMES, "NumberOfFrames %ld, allowed 1..%d",
+			      claimed, MOST_PICTURES);
+		claimed = 1;
+	}
+	sm_scale_apply(job, factors, base);
+	return sm_head_frames(h, (size_t)claimed, base, err);
 }
 
-/* One of the two elements; false when it is absent. An empty one says nothing about the numbers and
- * is as wrong as a word. */
-static bool read_factor(struct sm_dicom *dcm, struct sm_dcm_head *h, uint32_t tag, const char *name,
-			double *out)
+static enum sm_status classic_frames(struct sm_head_job *job, struct sm_dcm_frame *base,
+				     long claimed, struct sm_err *err)
 {
-	double value;
-	if (!sm_dicom_has(dcm, tag))
-		return false;
-	if (numbers(dcm, tag, &value, 1))
-		*out = value;
-	else
-		judge(h, SM_VERDICT_BAD_RESCALE, "%s is there but is not one number", name);
-	return true;
+	if (claimed != 1)
+		sm_head_judge(job->head, SM_VERDICT_BAD_FRAMES,
+			      "NumberOfFrames %ld in an object without functional groups, "
+			      "allowed is 1",
+			      claimed);
+	if (strcmp(job->head->maker, "uih") == 0 && sm_dataset_number_or(&job->set, UIH_GRID, 1) > 1)
+		sm_head_judge(job->head, SM_VERDICT_BAD_FRAMES,
+			      "a grid of several slices in one picture (0065,1050), which is read "
+			      "for Siemens mosaics only");
+	sm_place_judge(job->head, base);
+	return sm_head_frames(job->head, 1, base, err);
 }
 
-static void read_rescale(struct sm_dicom *dcm, struct sm_dcm_head *h)
+/* The elements that a classic object has at its top; an enhanced one may have them there, too. */
+static void read_base(struct sm_head_job *job, const char *type, struct sm_dcm_frame *f,
+		      struct sm_factors *factors)
 {
-	h->slope = 1;
-	h->intercept = 0;
-	bool slope = read_factor(dcm, h, SLOPE, "RescaleSlope", &h->slope);
-	bool intercept = read_factor(dcm, h, INTERCEPT, "RescaleIntercept", &h->intercept);
-	h->has_rescale = slope || intercept;
-	if (h->slope == 0)
-		judge(h, SM_VERDICT_BAD_RESCALE, "RescaleSlope is 0, allowed is any other number");
+	const struct sm_dataset *set = &job->set;
+	*f = sm_frame_unknown();
+	*factors = (struct sm_factors){.slope = 1};
+	sm_place_spacing(set, SPACING, f);
+	sm_head_spacing_from(job->head, f);
+	sm_place_orientation(set, f);
+	sm_place_position(set, f);
+	sm_place_thickness(set, f);
+	sm_keys_classic(job, set, f);
+	sm_keys_image_type(job, type, f);
+	sm_keys_component(job, set, f);
+	sm_scale_rescale(set, factors);
+	sm_scale_philips(set, factors);
+	sm_scale_real_world(set, factors);
+	if (sm_dataset_has(set, LUT))
+		sm_head_judge(job->head, SM_VERDICT_BAD_RESCALE,
+			      "ModalityLUTSequence is there; supported are RescaleSlope and "
+			      "RescaleIntercept");
 }
 
-void sm_dcm_head_read(struct sm_dicom *dcm, struct sm_dcm_head *h)
+static long frames_claimed(struct sm_head_job *job)
 {
+	double v;
+	int n = sm_dataset_numbers(&job->set, FRAMES, &v, 1);
+	if (n == 0)
+		return 1;
+	if (n == 1 && v >= 0 && v <= 2147483647.0 && v == floor(v))
+		return (long)v;
+	sm_head_judge(job->head, SM_VERDICT_BAD_FRAMES, "NumberOfFrames is not one whole number");
+	return 1;
+}
+
+static enum sm_status read_frames(struct sm_head_job *job, struct sm_err *err)
+{
+	struct sm_dcm_head *h = job->head;
+	struct sm_dcm_frame base;
+	struct sm_factors factors;
+	char type[512];
+	sm_dataset_text(&job->set, IMAGE_TYPE, type, sizeof type);
+	read_kind(job, type);
+	long claimed = frames_claimed(job);
+	h->format.frames = (int)claimed;
+	h->kind = kind_of(job, type);
+	read_base(job, type, &base, &factors);
+	if (h->kind == SM_DCM_ENHANCED)
+		return sm_enhanced_frames(job, &base, &factors, claimed, err);
+	if (h->kind == SM_DCM_FLAT)
+		return flat_frames(job, type, &base, claimed, &factors, err);
+	sm_scale_apply(job, &factors, &base);
+	if (h->kind == SM_DCM_MOSAIC)
+		return sm_mosaic_frames(job, type, &base, err);
+	return classic_frames(job, &base, claimed, err);
+}
+
+enum sm_status sm_dcm_head_read(const struct sm_dicom *dcm, const struct sm_salt *salt,
+				const struct sm_head_rules *rules, struct sm_mem *mem,
+				struct sm_dcm_head *h, struct sm_err *err)
+{
+	struct sm_head_job job = {.dcm = dcm,
+				  .set = sm_dicom_data(dcm),
+				  .salt = salt,
+				  .rules = rules ? *rules : (struct sm_head_rules){0},
+				  .head = h,
+				  .midnight = NAN};
+	char date[64];
+	(void)mem;
 	*h = (struct sm_dcm_head){0};
-	read_identity(dcm, h);
-	read_pixel_module(dcm, h);
-	read_rescale(dcm, h);
-	read_place(dcm, h);
-	if (h->verdict != SM_VERDICT_NOT_IMAGE && !*h->series)
-		judge(h, SM_VERDICT_NO_SERIES, "SeriesInstanceUID is missing");
-	judge_place(h);
+	if (sm_dataset_text(&job.set, STUDY_DATE, date, sizeof date))
+		job.midnight = sm_dicom_day(date) * 86400;
+	sm_dataset_text(&job.set, ZONE, job.zone, sizeof job.zone);
+	sm_head_identity(&job);
+	if (!sm_head_pixels(&job))
+		return SM_OK;
+	enum sm_status st = read_frames(&job, err);
+	if (st != SM_OK)
+		sm_dcm_head_clear(h);
+	return st;
+}
+
+void sm_dcm_head_clear(struct sm_dcm_head *h)
+{
+	free(h->frame);
+	*h = (struct sm_dcm_head){0};
 }

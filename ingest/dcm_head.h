@@ -1,89 +1,127 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What ingest needs from one DICOM file's header, as plain numbers: identity (for grouping and
- * hashes only, never printed), picture size and bits, place in the patient, rescale.
+ * What ingest needs from one DICOM file's header, as plain numbers: identity, picture format, and one
+ * record for every frame: its place in the patient, its rescale, and what tells volumes and time
+ * points apart. A classic file has one frame, an enhanced object NumberOfFrames, a Siemens mosaic
+ * one for each tile in use.
+ * Identity is hashed here: no PatientID, UID or time of day leaves this module.
  */
 #ifndef SM_INGEST_DCM_HEAD_H
 #define SM_INGEST_DCM_HEAD_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "core/mem.h"
+#include "ingest/dcm_codec.h"
+#include "ingest/salt.h"
+#include "ingest/verdict.h"
 
-#include "core/err.h"
-#include "ingest/dcmtk_c.h"
+#define SM_ID_SIZE 65 /* 64 hex digits of a salted hash; "" when the element is absent or empty */
 
-#define SM_UID_SIZE 68
+/* How pictures stand in the file. */
+enum sm_dcm_kind {
+	SM_DCM_CLASSIC,
+	SM_DCM_ENHANCED, /* functional groups for each frame */
+	SM_DCM_MOSAIC,   /* one picture of many tiles */
+	SM_DCM_FLAT,     /* projections and photographs: no place in the patient (MG, CR, DX, US, SC, ...);
+			  * NumberOfFrames pictures */
+};
 
-/* Why an object is no slice of a volume; rows of the table in dcm_head.c. */
-enum sm_verdict {
-	SM_VERDICT_OK,
-	SM_VERDICT_NOT_IMAGE,
-	SM_VERDICT_LOCALISER,
-	SM_VERDICT_MULTIFRAME,
-	SM_VERDICT_MOSAIC,
-	SM_VERDICT_COLOUR,
-	SM_VERDICT_SYNTAX,
-	SM_VERDICT_BITS,
-	SM_VERDICT_NO_SIZE,
-	SM_VERDICT_NO_SERIES,
-	SM_VERDICT_NO_SPACING,
-	SM_VERDICT_NO_ORIENTATION,
-	SM_VERDICT_NO_POSITION,
-	SM_VERDICT_BAD_RESCALE,
-	SM_VERDICT_ONE_SLICE,
-	SM_VERDICT_CLASH,
-	SM_VERDICT_DUPLICATE,
-	SM_VERDICT_REPEATED,
-	SM_VERDICT_GAP,
-	SM_VERDICT_UNEVEN,
-	SM_VERDICT_CROOKED,
-	SM_VERDICT_TILT,
-	SM_VERDICT_NO_RESCALE,
-	SM_VERDICT_COUNT
+/* Where the numbers that scale stored values come from. */
+enum sm_scale_source {
+	SM_SCALE_NONE,       /* no element: 1 and 0 */
+	SM_SCALE_RESCALE,    /* RescaleSlope, RescaleIntercept */
+	SM_SCALE_PHILIPS,    /* (stored * rescale slope + intercept) / (rescale slope * scale slope),
+			      * private (2005,100E): "precise" */
+	SM_SCALE_REAL_WORLD, /* RealWorldValueMappingSequence */
+};
+
+/* What an MR picture shows. */
+enum sm_component {
+	SM_MAGNITUDE, /* also everything that is no MR */
+	SM_PHASE,
+	SM_REAL,
+	SM_IMAGINARY,
+	SM_FIELD_MAP, /* a map in Hz */
+	SM_VELOCITY,
+	SM_DERIVED_MAP, /* ADC, FA, T1 map, ... : derived from several others */
+};
+
+/* A number that may be absent is NAN. */
+struct sm_dcm_frame {
+	uint32_t picture; /* frame number in the file, 0-based; mosaic: 0 */
+	uint32_t tile;    /* mosaic: number of the tile, row by row */
+	bool has_orientation, has_position, has_spacing;
+	double across[3], down[3]; /* unit vectors, LPS: direction of growing column and row index */
+	double position[3];        /* LPS mm of the first pixel's centre */
+	double spacing[2];         /* mm between columns (x), between rows (y) */
+	double thickness, slice_step; /* SliceThickness, SpacingBetweenSlices; 0 = absent */
+	double slope, intercept;      /* real value = slope * stored + intercept */
+	enum sm_scale_source scale;
+	/* what tells volumes of one series apart */
+	enum sm_component component;
+	char image_kind[17]; /* third value of ImageType (FrameType), the fourth when only that names a map: "M",
+			      * "P", "ADC", ...; words of no table become "x" and 8 digits of their hash */
+	double echo_time;    /* ms */
+	double inversion_time; /* ms; NAN unless it varies by frame in an enhanced object or stands in the file */
+	long stack;          /* number of the StackID in the file, 0 = none */
+	long acquisition;    /* AcquisitionNumber */
+	/* what tells time points of one volume apart */
+	long instance;       /* InstanceNumber; enhanced: the frame's number */
+	long temporal;       /* TemporalPositionIdentifier or Index; 0 = absent */
+	double trigger;      /* ms: TriggerTime, NominalCardiacTriggerDelayTime */
+	double time;         /* s from 0:00 of StudyDate: AcquisitionTime with AcquisitionDate,
+			      * FrameAcquisitionDateTime; for order and differences only, never written */
+	double reference;    /* ms: FrameReferenceTime (PET), TemporalPositionTimeOffset */
+	double duration;     /* ms: ActualFrameDuration, FrameAcquisitionDuration */
+	double decay_factor; /* PET: DecayFactor */
+	double b_value;      /* s/mm2 */
+	double b_vector[3];  /* LPS unit vector; all 0 when none */
+	bool b_vector_local; /* b_vector is in some maker's own system (GE, UIH private elements): good for
+			      * telling frames apart, not for writing */
+	enum sm_verdict verdict; /* what this frame says; SM_VERDICT_OK = a usable slice */
 };
 
 struct sm_dcm_head {
-	char series[SM_UID_SIZE], study[SM_UID_SIZE], sop[SM_UID_SIZE],
-		frame_of_reference[SM_UID_SIZE];
-	char patient[132];                /* PatientID: for the salted hash only */
-	char syntax[SM_UID_SIZE];         /* TransferSyntaxUID */
-	char modality[17];                /* "CT", "MR", "PT", ... */
-	char units[17];                   /* PET: "BQML", "GML", ... */
-	char rescale_type[17];            /* "HU", "US", ... */
-	char image_kind[17];              /* third value of ImageType: "M", "P", "LOCALIZER", ... */
-	bool localiser, mosaic, inverted; /* inverted: MONOCHROME1 */
-	bool has_pixels_size;             /* Rows and Columns are there */
-	int rows, columns, samples, frames;
-	int bits_allocated, bits_stored, high_bit;
-	bool is_signed;
-	bool has_orientation, has_position, has_spacing;
-	double across[3],
-		down[3];    /* unit vectors, LPS: direction of growing column and row index */
-	double position[3]; /* LPS mm of the first pixel's centre */
-	double spacing[2];  /* mm between columns (x), between rows (y) */
-	double thickness, slice_step; /* SliceThickness, SpacingBetweenSlices; 0 = absent */
-	double echo_time;             /* ms; 0 = absent */
-	double slope, intercept;      /* 1 and 0 when absent */
-	bool has_rescale;             /* RescaleSlope or RescaleIntercept is there */
-	long instance, acquisition;
-	enum sm_verdict verdict; /* what this one object says; SM_VERDICT_OK = a usable slice */
-	char why[200];           /* the element, the value found, the value allowed; no full stop */
+	char patient[SM_ID_SIZE]; /* PatientID */
+	char study[SM_ID_SIZE], series[SM_ID_SIZE], sop[SM_ID_SIZE],
+		frame_of_reference[SM_ID_SIZE]; /* the UIDs */
+	const struct sm_syntax *syntax; /* NULL: not in the table */
+	char syntax_uid[68];            /* digits and points, else "?" */
+	char modality[17];              /* "CT", "MR", "PT", ...; unknown words become "OT" */
+	char maker[17];                 /* "siemens", "ge", "philips", "canon", "hitachi", "uih", "hyperfine",
+					 * "bruker" or "" */
+	char units[17];                 /* PET: "BQML", "GML", ...; CT: RescaleType */
+	char series_kind[17];           /* PET: "DYNAMIC", "WHOLE BODY", ... (SeriesType's first value) */
+	enum sm_dcm_kind kind;
+	bool localiser;
+	bool inverted;                  /* MONOCHROME1 */
+	bool derived;                   /* ImageType says DERIVED */
+	bool burned_in;                 /* BurnedInAnnotation is YES */
+	long series_number, echo_number;
+	long slices_declared, times_declared; /* NumberOfSlices, NumberOfTimeSlices / NumberOfTemporalPositions; 0 */
+	struct sm_pixel_format format;
+	int tile_rows, tile_columns;    /* size of one slice: the picture's, or the tile's of a mosaic */
+	int tiles_across;               /* mosaic: tiles in one row of the picture */
+	char spacing_from[28];          /* element of has_spacing: "PixelSpacing", "ImagerPixelSpacing",
+					 * "NominalScannedPixelSpacing"; "" = none. Flat pictures without any
+					 * spacing are not refused here */
+	size_t frame_count;             /* 0 only for SM_VERDICT_NOT_IMAGE, else at least 1 */
+	struct sm_dcm_frame *frame;     /* frame_count; malloc memory */
+	enum sm_verdict verdict;        /* what the whole file says: the most severe finding, frames' included */
+	char why[200];                  /* the element, the value found, the value allowed; no full stop */
 };
 
-/* Fills head from an open file. Cannot fail: what is missing or wrong becomes head->verdict. */
-void sm_dcm_head_read(struct sm_dicom *dcm, struct sm_dcm_head *head);
+/* How private scales are taken (manifest: ingest.philips_scale). */
+struct sm_head_rules {
+	bool philips_display; /* RescaleSlope alone, instead of the precise private scale */
+};
 
-/* The verdict's code for records ("gap"). */
-const char *sm_verdict_code(enum sm_verdict verdict);
-
-/* True for things that are no scan at all (reports, plans, localisers): they are listed, and do not
- * count as rejected scans. */
-bool sm_verdict_is_skip(enum sm_verdict verdict);
+/* Fills head from an open file. What is missing or wrong becomes verdicts; SM_BUDGET is the only
+ * failure. Clear with sm_dcm_head_clear. */
+enum sm_status sm_dcm_head_read(const struct sm_dicom *dcm, const struct sm_salt *salt,
+				const struct sm_head_rules *rules, struct sm_mem *mem,
+				struct sm_dcm_head *head, struct sm_err *err);
+void sm_dcm_head_clear(struct sm_dcm_head *head);
 
 double sm_dot3(const double a[3], const double b[3]);
-
-/* Parses n numbers out of text joined by '\'; false unless there are exactly n finite ones (n < 0:
- * at least -n). Decimal points only, whatever the locale. */
-bool sm_dicom_numbers(const char *text, double *out, int n);
 
 #endif

@@ -31,7 +31,7 @@ struct regrid {
 /* Value of an old slice at a fractional pixel; false outside. */
 static bool sample(const struct regrid *r, size_t k, double x, double y, double *out)
 {
-	const float *slice = r->from + k * r->nx * r->ny;
+	const float *slice = r->from + k * r->nx * r->ny; /* k counts through the time points */
 	double fx = floor(x), fy = floor(y), wx = x - fx, wy = y - fy;
 	if (x < 0 || y < 0 || x > (double)(r->nx - 1) || y > (double)(r->ny - 1))
 		return false;
@@ -47,8 +47,8 @@ static bool sample(const struct regrid *r, size_t k, double x, double y, double 
 static enum sm_status new_slice(void *ctx, size_t z, struct sm_err *err)
 {
 	struct regrid *r = ctx;
-	double s = (double)z * r->gap, w = 0;
-	size_t below = 0;
+	size_t base = z / r->mz * r->nz, below = 0; /* first old slice of the time point */
+	double s = (double)(z % r->mz) * r->gap, w = 0;
 	(void)err;
 	while (below + 1 < r->nz && r->along[below + 1] <= s)
 		below++;
@@ -64,10 +64,10 @@ static enum sm_status new_slice(void *ctx, size_t z, struct sm_err *err)
 			double a = r->fill, b = r->fill;
 			bool in = true;
 			if (w < 1)
-				in = sample(r, below, x - r->shift[2 * below],
+				in = sample(r, base + below, x - r->shift[2 * below],
 					    y - r->shift[2 * below + 1], &a);
 			if (w > 0)
-				in = sample(r, above, x - r->shift[2 * above],
+				in = sample(r, base + above, x - r->shift[2 * above],
 					    y - r->shift[2 * above + 1], &b) &&
 				     in;
 			double v = w > 0 && w < 1 ? (1 - w) * a + w * b : w > 0 ? b : a;
@@ -79,13 +79,13 @@ static enum sm_status new_slice(void *ctx, size_t z, struct sm_err *err)
 
 /* Places of the old slices relative to the first one, and the new grid's size. */
 static void lay_out(struct regrid *r, const struct sm_stack *stack,
-		    const struct sm_dcm_head *const *heads)
+		    const struct sm_dcm_frame *const *frames)
 {
 	double lo[2] = {0, 0}, hi[2] = {0, 0};
 	for (size_t k = 0; k < r->nz; k++) {
 		double d[3];
 		for (int a = 0; a < 3; a++)
-			d[a] = heads[k]->position[a] - stack->origin[a];
+			d[a] = frames[k]->position[a] - stack->origin[a];
 		r->along[k] = sm_dot3(d, stack->normal);
 		r->shift[2 * k] = sm_dot3(d, stack->across) / stack->spacing[0];
 		r->shift[2 * k + 1] = sm_dot3(d, stack->down) / stack->spacing[1];
@@ -123,7 +123,7 @@ static void set_affine(struct sm_vol *vol, const struct regrid *r, const struct 
 }
 
 enum sm_status sm_stack_regrid(struct sm_series_volume *v, const struct sm_stack *stack,
-			       const struct sm_dcm_head *const *heads, struct sm_mem *mem, int jobs,
+			       const struct sm_dcm_frame *const *frames, struct sm_mem *mem, int jobs,
 			       struct sm_err *err)
 {
 	struct sm_vol made = {0};
@@ -140,7 +140,7 @@ enum sm_status sm_stack_regrid(struct sm_series_volume *v, const struct sm_stack
 	enum sm_status st = SM_OK;
 	if (!r.along || !r.shift)
 		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "series: out of memory"));
-	lay_out(&r, stack, heads);
+	lay_out(&r, stack, frames);
 	sm_vol_range(&v->vol, &min, &max, &bad);
 	r.fill = (float)min;
 	/* Also keeps hostile positions from making a grid of nothing. */
@@ -150,14 +150,16 @@ enum sm_status sm_stack_regrid(struct sm_series_volume *v, const struct sm_stack
 				    "the even grid would have %zu x %zu x %zu voxels, allowed is %d "
 				    "times the series' %zu x %zu x %zu",
 				    r.mx, r.my, r.mz, GROWTH, r.nx, r.ny, r.nz));
-	int64_t dim[4] = {(int64_t)r.mx, (int64_t)r.my, (int64_t)r.mz, 1};
+	size_t times = (size_t)v->vol.dim[3];
+	int64_t dim[4] = {(int64_t)r.mx, (int64_t)r.my, (int64_t)r.mz, v->vol.dim[3]};
 	SM_GOTO(st, sm_vol_init(&made, dim, SM_F32, mem, "even grid of the series", err));
 	r.to = made.data;
-	r.filled = calloc(r.mz, sizeof *r.filled);
+	r.filled = calloc(r.mz * times, sizeof *r.filled);
 	if (!r.filled)
 		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "series: out of memory"));
-	SM_GOTO(st, sm_par_for(r.mz, jobs, new_slice, &r, err));
+	SM_GOTO(st, sm_par_for(r.mz * times, jobs, new_slice, &r, err));
 	made.meaning = v->vol.meaning;
+	made.frame_seconds = v->vol.frame_seconds;
 	set_affine(&made, &r, stack);
 	sm_vol_clear(&v->vol);
 	v->vol = made;
@@ -165,7 +167,7 @@ enum sm_status sm_stack_regrid(struct sm_series_volume *v, const struct sm_stack
 	v->regridded = true;
 	v->grid_mm = r.gap;
 	v->fill = min;
-	for (size_t z = 0; z < r.mz; z++)
+	for (size_t z = 0; z < r.mz * times; z++)
 		v->filled += r.filled[z];
 out:
 	sm_vol_clear(&made);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From the headers of a tree to series that can become volumes: grouping, order along the normal,
- * and the verdict on each. Nothing is guessed: what does not fit is named.
+ * From the frames of a tree to volumes: grouping, order along the normal and in time, and the verdict
+ * on each. Nothing is guessed: what does not fit is named.
  */
 #ifndef SM_INGEST_DCM_SERIES_H
 #define SM_INGEST_DCM_SERIES_H
@@ -30,14 +30,33 @@ struct sm_stack {
 	double uneven_mm;                     /* largest distance of a slice from its even place */
 };
 
+/* One frame of one file. */
+struct sm_slice {
+	uint32_t head, frame; /* indices: heads[head].frame[frame] */
+};
+
+/* What the fourth axis of a volume is. */
+enum sm_fourth {
+	SM_FOURTH_NONE,
+	SM_FOURTH_TIME,      /* seconds in time_s when they are known */
+	SM_FOURTH_DIFFUSION, /* b-values and directions */
+	SM_FOURTH_OTHER,     /* ordered by number only (instance, acquisition) */
+};
+
 struct sm_series {
-	size_t n;
-	size_t *head;         /* indices of the caller's heads, sorted along the normal; owned */
-	size_t copies;        /* files left out because they are byte for byte another one's copy */
-	unsigned part, parts; /* one SeriesInstanceUID may hold several stacks: 1..parts */
+	size_t n;               /* depth * times */
+	size_t depth, times;    /* slices of one time point; 4-D when times > 1 */
+	struct sm_slice *slice; /* n, sorted by time, then along the normal; owned */
+	enum sm_fourth fourth;
+	const char *ordered_by; /* name of the element that orders times ("TemporalPositionIdentifier"), static */
+	double *time_s;         /* times: start of each time point, s from the first; NULL = not known */
+	size_t copies;          /* files left out because they are byte for byte another one's copy */
+	unsigned part, parts;   /* one SeriesInstanceUID may hold several volumes: 1..parts */
+	char name[24];          /* what tells it from the others of its series: "e2", "ph", "e2_ph", "2"; "" = the
+				 * only one. Safe as a file name */
 	enum sm_verdict verdict;
 	char why[400];  /* the sentence of the verdict, without full stop; "" when OK */
-	unsigned notes; /* bit 1 << enum sm_verdict: what is odd but no reason to refuse */
+	unsigned long notes; /* bit 1 << enum sm_verdict: what is odd but no reason to refuse */
 	struct sm_stack stack;
 };
 
@@ -46,20 +65,41 @@ struct sm_series_list {
 	size_t n;
 };
 
+/* What a volume must have (manifest: ingest.min_slices). */
+struct sm_series_rules {
+	size_t min_slices; /* positions of a volume of a cross-sectional modality, unless the header itself
+			    * declares fewer; 0 counts as 1 */
+};
+
+/* The frame of a slice; NULL for a file without frames (its head's verdict says why). */
+static inline const struct sm_dcm_frame *sm_slice_frame(const struct sm_dcm_head *heads,
+							struct sm_slice slice)
+{
+	const struct sm_dcm_head *h = &heads[slice.head];
+	return slice.frame < h->frame_count ? &h->frame[slice.frame] : NULL;
+}
+
+/* True when the stored series is a picture of SM_DCM_FLAT. */
+static inline bool sm_series_is_flat(const struct sm_series *s, const struct sm_dcm_head *heads)
+{
+	return heads[s->slice[0].head].kind == SM_DCM_FLAT;
+}
+
 /* Tells whether two files are the same byte for byte; for objects with the same SOPInstanceUID. */
 typedef enum sm_status (*sm_same_file)(void *ctx, size_t a, size_t b, bool *same,
 				       struct sm_err *err);
 
-/* Groups heads[0..n) into stacks: same SeriesInstanceUID, size, spacing, orientation, and for MR
- * echo time and image kind; then orders and judges each. Sorted by SeriesInstanceUID, then by
- * number of slices (largest first). The result depends on the set of heads, not on their order, but
- * for ties. */
-enum sm_status sm_series_group(const struct sm_dcm_head *heads, size_t n, sm_same_file same,
-			       void *ctx, struct sm_series_list *out, struct sm_err *err);
+/* Groups the frames of heads[0..n) into volumes: same SeriesInstanceUID, size, spacing, orientation,
+ * frame of reference, echo time, component; repeated positions become time points when one element
+ * orders them; then orders and judges each. Pictures of SM_DCM_FLAT are a volume each. A group with
+ * fewer positions than rules allow is refused: SM_VERDICT_MIXED_ORIENTATION when its series has
+ * slices of another orientation, else SM_VERDICT_FEW_SLICES. Sorted by series hash, then by number
+ * of slices (largest first). The result depends on the set of heads, not on their order, but for
+ * ties. */
+enum sm_status sm_series_group(const struct sm_dcm_head *heads, size_t n,
+			       const struct sm_series_rules *rules, sm_same_file same, void *ctx,
+			       struct sm_series_list *out, struct sm_err *err);
 void sm_series_list_clear(struct sm_series_list *list);
-
-/* True when the stack can be made regular by interpolation (uneven, gap, crooked). */
-bool sm_verdict_can_regrid(enum sm_verdict verdict);
 
 /* The affine of an even stack: voxel (column, row, slice) to RAS+ mm. */
 void sm_stack_affine(const struct sm_stack *stack, double affine[4][4]);

@@ -23,15 +23,9 @@ void sm_series_judge(struct sm_series *series, enum sm_verdict verdict, const ch
 	series->verdict = verdict;
 }
 
-bool sm_verdict_can_regrid(enum sm_verdict verdict)
+double sm_stack_along(const struct sm_stack *stack, const struct sm_dcm_frame *frame)
 {
-	return verdict == SM_VERDICT_GAP || verdict == SM_VERDICT_UNEVEN ||
-	       verdict == SM_VERDICT_CROOKED;
-}
-
-double sm_stack_along(const struct sm_stack *stack, const struct sm_dcm_head *head)
-{
-	return sm_dot3(stack->normal, head->position);
+	return sm_dot3(stack->normal, frame->position);
 }
 
 void sm_stack_affine(const struct sm_stack *stack, double affine[4][4])
@@ -50,47 +44,29 @@ void sm_stack_affine(const struct sm_stack *stack, double affine[4][4])
 	affine[3][3] = 1;
 }
 
-struct slot {
-	double along;
-	const struct sm_dcm_head *head;
-	size_t index;
-};
-
 static int by_place(const void *a, const void *b)
 {
-	const struct slot *x = a, *y = b;
-	/* Exact, because a tolerance would be no order: only equal places go on to the ties below. */
+	const struct sm_slot *x = a, *y = b;
+	/* Exact, because a tolerance would be no order: only equal places go on to the ties below.
+	 */
 	if (x->along != y->along)
 		return x->along < y->along ? -1 : 1;
-	if (x->head->acquisition != y->head->acquisition)
-		return x->head->acquisition < y->head->acquisition ? -1 : 1;
-	if (x->head->instance != y->head->instance)
-		return x->head->instance < y->head->instance ? -1 : 1;
+	if (x->frame->acquisition != y->frame->acquisition)
+		return x->frame->acquisition < y->frame->acquisition ? -1 : 1;
+	if (x->frame->instance != y->frame->instance)
+		return x->frame->instance < y->frame->instance ? -1 : 1;
 	int c = strcmp(x->head->sop, y->head->sop);
-	return c ? c : (x->index > y->index) - (x->index < y->index);
+	if (c)
+		return c;
+	return x->slice.head != y->slice.head
+		       ? (x->slice.head > y->slice.head ? 1 : -1)
+		       : (x->slice.frame > y->slice.frame) - (x->slice.frame < y->slice.frame);
 }
 
 static int by_value(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 	return (x > y) - (x < y);
-}
-
-/* True when the slots fall into runs of exactly m equal places, m > 1. */
-static size_t repeats(const struct slot *slot, size_t n)
-{
-	size_t m = 0, run = 1;
-	for (size_t k = 1; k <= n; k++) {
-		if (k < n && slot[k].along - slot[k - 1].along < SM_SAME_MM) {
-			run++;
-			continue;
-		}
-		if (m && run != m)
-			return 0;
-		m = run;
-		run = 1;
-	}
-	return m > 1 ? m : 0;
 }
 
 /* Counts missing slices when every gap is a whole multiple of the typical one; 0 when not. */
@@ -104,26 +80,6 @@ static size_t missing(const double *gap, size_t n, double typical)
 		lost += (size_t)times - 1;
 	}
 	return lost;
-}
-
-static void judge_duplicates(struct sm_series *s, const struct slot *slot)
-{
-	size_t same = 0, m = repeats(slot, s->n);
-	for (size_t k = 1; k < s->n; k++)
-		same += slot[k].along - slot[k - 1].along < SM_SAME_MM;
-	if (!same)
-		return;
-	if (m)
-		sm_series_judge(s, SM_VERDICT_REPEATED,
-				"%zu slices at each of %zu positions (several acquisitions or time "
-				"points); allowed is one slice a position",
-				m, s->n / m);
-	else
-		sm_series_judge(
-			s, SM_VERDICT_DUPLICATE,
-			"%zu of %zu slices share their position with another one; allowed is "
-			"one slice a position",
-			same, s->n);
 }
 
 /* The smallest gap that at least two and a tenth of all gaps share (within SM_EVEN_SHARE), so that
@@ -142,14 +98,14 @@ static double typical_gap(double *sorted, size_t n)
 
 /* Distances of the slices from their even places: along the normal, and sideways from the line
  * between the first and the last slice. */
-static void measure_line(const struct sm_stack *k, const struct slot *slot, size_t n, double *along,
-			 double *aside)
+static void measure_line(const struct sm_stack *k, const struct sm_slot *slot, size_t n,
+			 double *along, double *aside)
 {
 	*along = *aside = 0;
 	for (size_t i = 0; i < n; i++) {
 		double d[3], t = sm_dot3(k->normal, k->step), off;
 		for (int r = 0; r < 3; r++)
-			d[r] = slot[i].head->position[r] - k->origin[r];
+			d[r] = slot[i].frame->position[r] - k->origin[r];
 		double s = sm_dot3(k->normal, d);
 		off = fabs(s - (double)i * t);
 		*along = off > *along ? off : *along;
@@ -160,10 +116,10 @@ static void measure_line(const struct sm_stack *k, const struct slot *slot, size
 	}
 }
 
-static void judge_spacing(struct sm_series *s, const struct slot *slot, double *gap)
+static void judge_spacing(struct sm_series *s, const struct sm_slot *slot, double *gap)
 {
 	struct sm_stack *k = &s->stack;
-	size_t n = s->n - 1;
+	size_t n = s->depth - 1;
 	double along, aside;
 	for (size_t i = 0; i < n; i++)
 		gap[i] = slot[i + 1].along - slot[i].along;
@@ -171,7 +127,7 @@ static void judge_spacing(struct sm_series *s, const struct slot *slot, double *
 	k->gap_min = gap[0];
 	k->gap_max = gap[n - 1];
 	k->gap_typical = typical_gap(gap, n);
-	measure_line(k, slot, s->n, &along, &aside);
+	measure_line(k, slot, s->depth, &along, &aside);
 	k->uneven_mm = along;
 	double mean = (slot[n].along - slot[0].along) / (double)n;
 	double share = SM_EVEN_SHARE * mean, allowed = share > SM_EVEN_MM ? share : SM_EVEN_MM;
@@ -198,22 +154,23 @@ static void judge_spacing(struct sm_series *s, const struct slot *slot, double *
 			aside, side);
 }
 
-static void note_tilt(struct sm_series *s, const struct slot *slot)
+static void note_tilt(struct sm_series *s, const struct sm_slot *slot)
 {
 	struct sm_stack *k = &s->stack;
-	double along = sm_dot3(k->normal, k->step), total = slot[s->n - 1].along - slot[0].along;
+	double along = sm_dot3(k->normal, k->step),
+	       total = slot[s->depth - 1].along - slot[0].along;
 	double side[3];
 	for (int r = 0; r < 3; r++)
 		side[r] = k->step[r] - along * k->normal[r];
 	double shift = length(side) / along;
 	k->tilt_degrees = atan(shift) * (180 / 3.14159265358979323846);
 	if (shift * total > SM_TILT_MM && k->tilt_degrees > SM_TILT_DEGREES)
-		s->notes |= 1u << SM_VERDICT_TILT;
+		s->notes |= 1ul << SM_VERDICT_TILT;
 	else
 		k->tilt_degrees = 0;
 }
 
-static void set_axes(struct sm_stack *k, const struct sm_dcm_head *h)
+static void set_axes(struct sm_stack *k, const struct sm_dcm_frame *h)
 {
 	memcpy(k->across, h->across, sizeof k->across);
 	memcpy(k->down, h->down, sizeof k->down);
@@ -227,7 +184,7 @@ static void set_axes(struct sm_stack *k, const struct sm_dcm_head *h)
 }
 
 /* One slice has no neighbour: the header's own slice distance or thickness is all there is. */
-static void single_slice(struct sm_series *s, const struct sm_dcm_head *h)
+static void single_slice(struct sm_series *s, const struct sm_dcm_frame *h)
 {
 	double depth = h->slice_step > 0 ? h->slice_step : h->thickness;
 	if (!(depth > 1e-6 && depth < 1e4)) {
@@ -237,54 +194,149 @@ static void single_slice(struct sm_series *s, const struct sm_dcm_head *h)
 			"positive number of mm");
 		return;
 	}
-	s->notes |= 1u << SM_VERDICT_ONE_SLICE;
+	s->notes |= 1ul << SM_VERDICT_ONE_SLICE;
 	memcpy(s->stack.origin, h->position, sizeof s->stack.origin);
 	s->stack.gap_min = s->stack.gap_max = s->stack.gap_typical = depth;
 	for (int r = 0; r < 3; r++)
 		s->stack.step[r] = depth * s->stack.normal[r];
 }
 
-static void order(struct sm_series *s, struct slot *slot, double *gap)
+/* Numbers the positions; returns how many there are. */
+static size_t number_places(struct sm_slot *slot, size_t n)
+{
+	size_t place = 0;
+	for (size_t i = 1; i < n; i++) {
+		place += slot[i].along - slot[i - 1].along >= SM_SAME_MM;
+		slot[i].place = place;
+	}
+	return place + 1;
+}
+
+/* Slices of one height must lie upon each other, or they are no time points of one place. */
+static void judge_sideways(struct sm_series *s, const struct sm_slot *slot)
+{
+	const double *mm = s->stack.spacing;
+	double allowed = 0.1 * (mm[0] < mm[1] ? mm[0] : mm[1]), most = 0;
+	for (size_t i = 1; i < s->n; i++) {
+		double d[3];
+		if (slot[i].place != slot[i - 1].place)
+			continue;
+		for (int r = 0; r < 3; r++)
+			d[r] = slot[i].frame->position[r] - slot[i - 1].frame->position[r];
+		most = length(d) > most ? length(d) : most;
+	}
+	if (most > allowed)
+		sm_series_judge(
+			s, SM_VERDICT_DUPLICATE,
+			"slices at the same height lie %.3g mm beside each other, allowed is "
+			"%.2g mm",
+			most, allowed);
+}
+
+static void judge_count(struct sm_series *s, const struct sm_dcm_head *h,
+			const struct sm_series_rules *rules)
+{
+	size_t allowed = rules->min_slices ? rules->min_slices : 1;
+	size_t declared = h->slices_declared > 0 ? (size_t)h->slices_declared : 0;
+	if (declared && declared < allowed)
+		allowed = declared;
+	if (s->depth < allowed)
+		sm_series_judge(s, SM_VERDICT_FEW_SLICES,
+				"%zu slice%s, allowed are %zu and more (ingest.min_slices)",
+				s->depth, s->depth == 1 ? "" : "s", allowed);
+	if (s->depth < declared)
+		s->notes |= 1ul << SM_VERDICT_INCOMPLETE;
+}
+
+static enum sm_status order(struct sm_series *s, struct sm_slot *slot, double *gap,
+			    const struct sm_series_rules *rules, struct sm_err *err)
 {
 	struct sm_stack *k = &s->stack;
+	enum sm_status st = SM_OK;
 	qsort(slot, s->n, sizeof *slot, by_place);
-	for (size_t i = 0; i < s->n; i++)
-		s->head[i] = slot[i].index;
-	if (s->n == 1) {
-		single_slice(s, slot[0].head);
-		return;
+	size_t places = number_places(slot, s->n);
+	s->depth = places;
+	s->times = 1;
+	if (places < s->n) {
+		judge_sideways(s, slot);
+		s->depth = s->n;
+		if (s->verdict == SM_VERDICT_OK)
+			st = sm_series_times(s, slot, s->n, places, err);
 	}
-	memcpy(k->origin, slot[0].head->position, sizeof k->origin);
+	for (size_t i = 0; i < s->n; i++)
+		s->slice[i] = slot[i].slice;
+	if (st != SM_OK || s->verdict != SM_VERDICT_OK)
+		return st;
+	judge_count(s, slot[0].head, rules);
+	if (s->depth == 1) {
+		single_slice(s, slot[0].frame);
+		return SM_OK;
+	}
+	memcpy(k->origin, slot[0].frame->position, sizeof k->origin);
 	for (int r = 0; r < 3; r++)
-		k->step[r] = (slot[s->n - 1].head->position[r] - k->origin[r]) / (double)(s->n - 1);
-	judge_duplicates(s, slot);
-	if (s->verdict != SM_VERDICT_OK)
-		return;
+		k->step[r] = (slot[s->depth - 1].frame->position[r] - k->origin[r]) /
+			     (double)(s->depth - 1);
 	judge_spacing(s, slot, gap);
 	note_tilt(s, slot);
+	return SM_OK;
+}
+
+/* A flat picture: its pixels' size is all that is known of its place. */
+static void lay_flat(struct sm_series *s, const struct sm_dcm_frame *f)
+{
+	struct sm_stack *k = &s->stack;
+	s->notes |= 1ul << SM_VERDICT_FLAT;
+	for (int a = 0; a < 2; a++)
+		k->spacing[a] = f->has_spacing ? f->spacing[a] : 1;
+	/* Negative in LPS: index axes along +x and +y of RAS. */
+	k->across[0] = -1;
+	k->down[1] = -1;
+	k->normal[2] = k->step[2] = 1;
+}
+
+static void note_heads(struct sm_series *s, const struct sm_dcm_head *heads)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct sm_dcm_head *h = &heads[s->slice[i].head];
+		const struct sm_dcm_frame *f = sm_slice_frame(heads, s->slice[i]);
+		if (strcmp(h->modality, "CT") == 0 && f->scale == SM_SCALE_NONE)
+			s->notes |= 1ul << SM_VERDICT_NO_RESCALE;
+		if (h->burned_in)
+			s->notes |= 1ul << SM_VERDICT_BURNED_IN;
+	}
 }
 
 enum sm_status sm_series_order(struct sm_series *s, const struct sm_dcm_head *heads,
-			       struct sm_err *err)
+			       const struct sm_series_rules *rules, struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
-	const struct sm_dcm_head *first = &heads[s->head[0]];
-	if (first->verdict != SM_VERDICT_OK) {
-		s->verdict = first->verdict;
-		snprintf(s->why, sizeof s->why, "%s", first->why);
+	const struct sm_dcm_head *first = &heads[s->slice[0].head];
+	const struct sm_dcm_frame *f = sm_slice_frame(heads, s->slice[0]);
+	enum sm_verdict own = sm_slice_verdict(heads, s->slice[0]);
+	s->depth = s->n;
+	s->times = 1;
+	if (own != SM_VERDICT_OK) {
+		s->verdict = own;
+		snprintf(s->why, sizeof s->why, "%s", *first->why ? first->why : "a frame says so");
 		return SM_OK;
 	}
-	struct slot *slot = calloc(s->n, sizeof *slot);
+	note_heads(s, heads);
+	if (first->kind == SM_DCM_FLAT) {
+		lay_flat(s, f);
+		return SM_OK;
+	}
+	struct sm_slot *slot = calloc(s->n, sizeof *slot);
 	double *gap = calloc(s->n, sizeof *gap);
 	if (slot && gap) {
-		set_axes(&s->stack, first);
+		set_axes(&s->stack, f);
 		for (size_t i = 0; i < s->n; i++) {
-			const struct sm_dcm_head *h = &heads[s->head[i]];
-			if (strcmp(h->modality, "CT") == 0 && !h->has_rescale)
-				s->notes |= 1u << SM_VERDICT_NO_RESCALE;
-			slot[i] = (struct slot){sm_stack_along(&s->stack, h), h, s->head[i]};
+			const struct sm_dcm_frame *g = sm_slice_frame(heads, s->slice[i]);
+			slot[i] = (struct sm_slot){.along = sm_stack_along(&s->stack, g),
+						   .head = &heads[s->slice[i].head],
+						   .frame = g,
+						   .slice = s->slice[i]};
 		}
-		order(s, slot, gap);
+		st = order(s, slot, gap, rules, err);
 	} else {
 		st = SM_FAIL(err, SM_BUDGET, "series: out of memory for %zu slices", s->n);
 	}

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A series of slices to one volume: decoded in parallel, rescaled, placed in RAS+ space, and put on
- * an even grid when asked to.
+ * A series of slices to one volume: every file read once and decoded in parallel straight into the
+ * volume, rescaled, placed in RAS+ space, and put on an even grid when asked to.
  */
 #ifndef SM_INGEST_DCM_VOLUME_H
 #define SM_INGEST_DCM_VOLUME_H
 
 #include "core/vol.h"
+#include "ingest/pet.h"
 #include "ingest/scan.h"
 #include "ingest/sidecar.h"
 
@@ -20,16 +21,20 @@ enum sm_scaling {
 const char *sm_scaling_name(enum sm_scaling scaling);
 
 struct sm_series_volume {
-	struct sm_vol vol;
+	struct sm_vol vol; /* 4-D when the series has several time points */
 	enum sm_scaling scaling;
+	enum sm_scale_source source;
 	double slope, intercept; /* the series' when constant */
 	bool inverted;           /* MONOCHROME1 was turned round */
 	bool inverted_kept;      /* MONOCHROME1 with a unit (HU, Bq/ml, SUV): numbers kept */
 	bool regridded;
-	double grid_mm;               /* slice distance of the new grid */
-	double fill;                  /* value outside the old slices */
-	size_t filled;                /* voxels that got it */
-	struct sm_sidecar_text *text; /* one a slice, in the series' order; owned */
+	double grid_mm;            /* slice distance of the new grid */
+	double fill;               /* value outside the old slices */
+	size_t filled;             /* voxels that got it */
+	struct sm_sidecar sidecar; /* of all files */
+	struct sm_pet pet;         /* PT only */
+	double *slice_times;       /* s of each slice from the first one taken, of a mosaic; NULL = not known */
+	int polarity;              /* of the phase encoding; see struct sm_sidecar_plane */
 };
 
 /* Reads the series' slices below root. allow_regrid lets uneven, gapped, crooked and tilted stacks
@@ -42,11 +47,30 @@ enum sm_status sm_series_read(const char *root, const struct sm_scan *scan,
 			      struct sm_series_volume *out, struct sm_err *err);
 void sm_series_volume_clear(struct sm_series_volume *v);
 
+/* Stored words of one slice, on their way into a volume. */
+struct sm_words {
+	const struct sm_dcm_head *head;
+	const void *from; /* first word of the slice; any alignment */
+	size_t stride;    /* words from row to row */
+	bool mirror;      /* MONOCHROME1: numbers are mirrored inside their declared range */
+	double slope, intercept; /* for a volume of float32 */
+};
+
+/* Writes the slice's rows * columns values to vol from index `at` on. A volume of integers gets stored
+ * numbers (its type must hold them), one of float32 slope * stored + intercept. The range of the
+ * stored numbers comes back. */
+void sm_words_store(const struct sm_words *words, struct sm_vol *vol, size_t at, double *lowest,
+		    double *highest);
+
+/* The range that a picture's bits allow its stored numbers. */
+void sm_words_declared(const struct sm_pixel_format *format, int64_t *lowest, int64_t *highest);
+
 /* Puts an uneven or tilted stack of real values on an orthogonal grid along the normal with the
  * typical slice distance: bilinear in the plane where slices are shifted, linear between slices.
- * heads are the slices' in order. vol must be float32 (see sm_vol_to_f32) and is replaced. */
+ * frames are those of the first time point's slices in order. vol must be float32 (see
+ * sm_vol_to_f32) and is replaced. */
 enum sm_status sm_stack_regrid(struct sm_series_volume *v, const struct sm_stack *stack,
-			       const struct sm_dcm_head *const *heads, struct sm_mem *mem, int jobs,
-			       struct sm_err *err);
+			       const struct sm_dcm_frame *const *frames, struct sm_mem *mem,
+			       int jobs, struct sm_err *err);
 
 #endif

@@ -46,7 +46,7 @@ static void little(unsigned char *to, uint32_t v, int n)
 static bool has_long_length(const char *vr)
 {
 	return strcmp(vr, "OW") == 0 || strcmp(vr, "OB") == 0 || strcmp(vr, "UN") == 0 ||
-	       strcmp(vr, "UT") == 0;
+	       strcmp(vr, "UT") == 0 || strcmp(vr, "SQ") == 0;
 }
 
 /* An element with value of n bytes, padded to an even length with pad. */
@@ -123,6 +123,26 @@ void sm_dcm_u16(struct sm_dcm *d, uint32_t tag, uint16_t v)
 void sm_dcm_words(struct sm_dcm *d, uint32_t tag, const uint16_t *words, size_t n)
 {
 	element(d, tag, "OW", words, n * 2, 0);
+}
+
+void sm_dcm_sequence(struct sm_dcm *d, uint32_t tag, const struct sm_dcm *items, size_t n)
+{
+	unsigned char head[8] = {0xfe, 0xff, 0x00, 0xe0}; /* (fffe,e000) */
+	struct sm_dcm whole = {0};
+	for (size_t i = 0; i < n; i++) {
+		if (items[i].bad[0] && !d->bad[0])
+			memcpy(d->bad, items[i].bad, sizeof d->bad);
+		if (items[i].size > 0xfffffff0u)
+			fail(d, tag, "is too long");
+		little(head + 4, (uint32_t)items[i].size, 4);
+		append(&whole, tag, head, sizeof head);
+		append(&whole, tag, items[i].bytes, items[i].size);
+	}
+	if (whole.bad[0])
+		fail(d, tag, "does not fit into memory");
+	else
+		element(d, tag, "SQ", whole.bytes, whole.size, 0);
+	sm_dcm_clear(&whole);
 }
 
 void sm_dcm_uid(const char *name, char uid[65])

@@ -2,7 +2,7 @@
  *
  * A small DICOM writer: one data set in Explicit VR Little Endian with a correct meta header.
  * Elements are put in ascending order of their tags; lengths are padded as the standard asks
- * (PS3.5). No sequences, no encapsulated pixels.
+ * (PS3.5). No encapsulated pixels.
  */
 #ifndef SM_INGEST_DICOM_WRITE_H
 #define SM_INGEST_DICOM_WRITE_H
@@ -37,6 +37,9 @@ void sm_dcm_u16(struct sm_dcm *d, uint32_t tag, uint16_t v);
 
 /* OW: n 16-bit words, as they stand in memory (little endian). */
 void sm_dcm_words(struct sm_dcm *d, uint32_t tag, const uint16_t *words, size_t n);
+
+/* SQ of n items, each a data set of its own; all lengths are told. */
+void sm_dcm_sequence(struct sm_dcm *d, uint32_t tag, const struct sm_dcm *items, size_t n);
 
 /* A UID "2.25.<decimal>" made from the SHA-256 of the text name: 128 bits in the form of a UUID
  * (PS3.5 annex B.2; version 8, RFC 9562). uid receives at most 44 characters and a zero byte. */

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/dcm_pixels.h"
 #include "ingest/raw.h"
 
 struct options {
@@ -66,12 +65,17 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 static void print_series(const struct sm_raw *raw, const struct sm_raw_item *it)
 {
 	const struct sm_series *s = &raw->scan.list.series[it->at];
-	const struct sm_dcm_head *h = &raw->scan.head[s->head[0]];
+	const struct sm_dcm_head *h = &raw->scan.head[s->slice[0].head];
+	const struct sm_dcm_frame *f = sm_slice_frame(raw->scan.head, s->slice[0]);
 	char size[64] = "-", mm[64] = "-";
-	if (h->has_pixels_size)
-		snprintf(size, sizeof size, "%dx%dx%zu", h->columns, h->rows, s->n);
-	if (s->stack.gap_max > 0)
-		snprintf(mm, sizeof mm, "%.4gx%.4gx%.4g", h->spacing[0], h->spacing[1],
+	int at = 0;
+	if (h->tile_rows > 0 && h->tile_columns > 0)
+		at = snprintf(size, sizeof size, "%dx%dx%zu", h->tile_columns, h->tile_rows,
+			      s->depth);
+	if (at && s->times > 1)
+		snprintf(size + at, sizeof size - (size_t)at, "x%zu", s->times);
+	if (s->stack.gap_max > 0 && f)
+		snprintf(mm, sizeof mm, "%.4gx%.4gx%.4g", f->spacing[0], f->spacing[1],
 			 s->stack.gap_typical);
 	printf("%-24s %-14s %-8s %-16s %-22s %s%s%s\n", it->key, raw->scan.series_patient[it->at],
 	       h->modality, size, mm, sm_verdict_code(s->verdict), *s->why ? ": " : "", s->why);
@@ -157,7 +161,7 @@ static const struct sm_stage stage = {
 		   "salted\n"
 		   "hashes. NIfTI files that no case takes are counted in a warning.\n"
 		   "Example: scanmill index --in raw --out work/index --salt-file salt",
-	.version = 1,
+	.version = 2,
 	.needs = SM_NEEDS_IN,
 	.options = &option_set,
 	.manifest = &sm_manifest_schema,

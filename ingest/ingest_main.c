@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "core/hash.h"
+#include "core/par.h"
 #include "ingest/convert.h"
-#include "ingest/dcm_pixels.h"
 
 struct options {
 	char *salt_file, *index;
@@ -43,23 +43,64 @@ static enum sm_status hash_file(const char *root, const char *path, const char *
 	return st == SM_IO ? SM_FAIL(err, SM_INPUT, "%s: cannot be read", name) : st;
 }
 
-/* SHA-256 over the slices' file hashes in their order. */
-static enum sm_status series_hash(const struct sm_raw *raw, const struct sm_series *s,
-				  const char *root, char hex[65], struct sm_err *err)
+/* The files of a series, each once, in the order in which its slices name them. */
+struct files {
+	const struct sm_raw *raw;
+	const char *root;
+	size_t *head, n;
+	char (*hex)[65];
+};
+
+static enum sm_status hash_one(void *ctx, size_t i, struct sm_err *err)
 {
-	struct sm_sha256 *h = sm_sha256_begin();
-	enum sm_status st = h ? SM_OK : SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
-	for (size_t k = 0; k < s->n && st == SM_OK; k++) {
-		const char *path = sm_scan_path(&raw->scan, s->head[k]);
-		char one[65], alias[13], name[24];
-		sm_file_alias(&raw->salt, path, alias);
-		snprintf(name, sizeof name, "file-%s", alias);
-		st = hash_file(root, path, name, one, err);
-		if (st == SM_OK)
-			sm_sha256_add(h, one, 64);
+	struct files *f = ctx;
+	const char *path = sm_scan_path(&f->raw->scan, f->head[i]);
+	char alias[13], name[24];
+	sm_file_alias(&f->raw->salt, path, alias);
+	snprintf(name, sizeof name, "file-%s", alias);
+	return hash_file(f->root, path, name, f->hex[i], err);
+}
+
+/* Keeps the first of each file, in order. Slices of one file stand together but in enhanced objects
+ * with several time points. */
+static enum sm_status list_files(struct files *f, const struct sm_series *s, struct sm_err *err)
+{
+	size_t most = 0;
+	for (size_t k = 0; k < s->n; k++)
+		most = s->slice[k].head > most ? s->slice[k].head : most;
+	f->head = calloc(s->n, sizeof *f->head);
+	f->hex = calloc(s->n, sizeof *f->hex);
+	bool *seen = calloc(most + 1, sizeof *seen);
+	for (size_t k = 0; f->head && f->hex && seen && k < s->n; k++) {
+		size_t head = s->slice[k].head;
+		if (!seen[head])
+			f->head[f->n++] = head;
+		seen[head] = true;
 	}
+	bool made = f->head && f->hex && seen;
+	free(seen);
+	return made ? SM_OK : SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
+}
+
+/* SHA-256 over the file hashes in the order of slices. */
+static enum sm_status series_hash(const struct sm_raw *raw, const struct sm_series *s,
+				  const struct sm_item *item, char hex[65], struct sm_err *err)
+{
+	struct files f = {.raw = raw, .root = item->run->in};
+	struct sm_sha256 *h = NULL;
+	enum sm_status st = list_files(&f, s, err);
+	if (st == SM_OK)
+		st = sm_par_for(f.n, item->jobs, hash_one, &f, err);
+	if (st == SM_OK) {
+		h = sm_sha256_begin();
+		st = h ? SM_OK : SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
+	}
+	for (size_t i = 0; h && i < f.n; i++)
+		sm_sha256_add(h, f.hex[i], 64);
 	if (h)
 		sm_sha256_end(h, hex);
+	free(f.head);
+	free(f.hex);
 	return st;
 }
 
@@ -72,7 +113,7 @@ static enum sm_status inputs(void *ctx, size_t i, struct sm_item *item, struct s
 	/* What the record says beyond the content of its own files: copies left out, other parts. */
 	SM_TRY(sm_raw_listing(raw, it, false, item, err));
 	if (it->kind == SM_RAW_SERIES) {
-		SM_TRY(series_hash(raw, &raw->scan.list.series[it->at], item->run->in, hex, err));
+		SM_TRY(series_hash(raw, &raw->scan.list.series[it->at], item, hex, err));
 		return sm_item_input(item, "series", it->key, hex, err);
 	}
 	if (it->kind == SM_RAW_BROKEN)
@@ -182,6 +223,7 @@ static enum sm_status run_ingest(struct sm_run *run, struct sm_err *err)
 	struct sm_convert c = {
 		.raw = &raw,
 		.regrid = m->uneven == SM_UNEVEN_REGRID,
+		.suv = m->pet_units == SM_PET_SUVBW,
 		.compression = m->compression,
 		.grid_tolerance = m->grid_tolerance,
 	};
@@ -215,7 +257,7 @@ static const struct sm_stage stage = {
 		   "and ambiguous series are refused with a sentence; ingest.uneven: regrid "
 		   "interpolates.\n"
 		   "Example: scanmill ingest --in raw --out work/ingest --salt-file salt",
-	.version = 1,
+	.version = 2,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
 	.options = &option_set,
 	.manifest = &sm_manifest_schema,

@@ -46,37 +46,51 @@ static void silent(const char *text, void *ctx)
 	(void)text, (void)ctx;
 }
 
-static enum sm_status check(const opj_image_t *image, int rows, int columns, int bits,
+static enum sm_status check(const opj_image_t *image, const struct sm_pixel_format *f,
 			    struct sm_err *err)
 {
-	if (image->numcomps != 1)
-		return SM_FAIL(err, SM_INPUT, "JPEG 2000 data have %u components, allowed is 1",
-			       image->numcomps);
-	const opj_image_comp_t *c = &image->comps[0];
-	if ((int64_t)c->w != columns || (int64_t)c->h != rows)
+	if ((int64_t)image->numcomps != f->samples)
 		return SM_FAIL(err, SM_INPUT,
-			       "JPEG 2000 data have %u columns and %u rows, the header tells %d and %d",
-			       c->w, c->h, columns, rows);
-	if (c->prec < 1 || (int64_t)c->prec > bits)
-		return SM_FAIL(err, SM_INPUT, "JPEG 2000 data have %u bits, allowed are 1..%d", c->prec,
-			       bits);
+			       "JPEG 2000 data have %u components, the header tells %d",
+			       image->numcomps, f->samples);
+	for (int s = 0; s < f->samples; s++) {
+		const opj_image_comp_t *c = &image->comps[s];
+		if ((int64_t)c->w != f->columns || (int64_t)c->h != f->rows)
+			return SM_FAIL(
+				err, SM_INPUT,
+				"JPEG 2000 data have %u columns and %u rows, the header tells "
+				"%d and %d",
+				c->w, c->h, f->columns, f->rows);
+		if (c->prec < 1 || (int64_t)c->prec > f->bits_allocated)
+			return SM_FAIL(err, SM_INPUT,
+				       "JPEG 2000 data have %u bits, allowed are 1..%d", c->prec,
+				       f->bits_allocated);
+	}
 	return SM_OK;
 }
 
-static void put(const int32_t *from, size_t n, int bits, void *out)
+static void put(const opj_image_comp_t *c, const struct sm_pixel_format *f, size_t sample,
+		void *out)
 {
-	if (bits == 8)
+	size_t n = (size_t)f->rows * (size_t)f->columns, step = (size_t)f->samples;
+	const int32_t *from = c->data;
+	/* (w ^ sign) - sign extends the sign bit without branches. */
+	uint32_t sign = f->is_signed && !c->sgnd && c->prec < 32 ? 1u << (c->prec - 1) : 0;
+	if (f->bits_allocated <= 8)
 		for (size_t i = 0; i < n; i++)
-			((uint8_t *)out)[i] = (uint8_t)from[i];
-	else if (bits == 16)
+			((uint8_t *)out)[i * step + sample] =
+				(uint8_t)(((uint32_t)from[i] ^ sign) - sign);
+	else if (f->bits_allocated == 16)
 		for (size_t i = 0; i < n; i++)
-			((uint16_t *)out)[i] = (uint16_t)from[i];
+			((uint16_t *)out)[i * step + sample] =
+				(uint16_t)(((uint32_t)from[i] ^ sign) - sign);
 	else
-		memcpy(out, from, n * sizeof *from);
+		for (size_t i = 0; i < n; i++)
+			((uint32_t *)out)[i * step + sample] = ((uint32_t)from[i] ^ sign) - sign;
 }
 
-static enum sm_status decode(opj_codec_t *codec, opj_stream_t *stream, opj_image_t **image, int rows,
-			     int columns, int bits, void *out, struct sm_err *err)
+static enum sm_status decode(opj_codec_t *codec, opj_stream_t *stream, opj_image_t **image,
+			     const struct sm_pixel_format *f, void *out, struct sm_err *err)
 {
 	opj_dparameters_t how;
 	opj_set_default_decoder_parameters(&how);
@@ -84,20 +98,24 @@ static enum sm_status decode(opj_codec_t *codec, opj_stream_t *stream, opj_image
 	if (!opj_setup_decoder(codec, &how) || !opj_decoder_set_strict_mode(codec, OPJ_TRUE) ||
 	    !opj_read_header(stream, codec, image))
 		return SM_FAIL(err, SM_INPUT, "JPEG 2000 header cannot be read");
-	SM_TRY(check(*image, rows, columns, bits, err));
-	if (!opj_decode(codec, stream, *image) || !opj_end_decompress(codec, stream) ||
-	    !(*image)->comps[0].data)
+	SM_TRY(check(*image, f, err));
+	if (!opj_decode(codec, stream, *image) || !opj_end_decompress(codec, stream))
 		return SM_FAIL(err, SM_INPUT, "JPEG 2000 data are damaged or end early");
-	SM_TRY(check(*image, rows, columns, bits, err));
-	put((*image)->comps[0].data, (size_t)rows * (size_t)columns, bits, out);
+	SM_TRY(check(*image, f, err));
+	for (int s = 0; s < f->samples; s++) {
+		if (!(*image)->comps[s].data)
+			return SM_FAIL(err, SM_INPUT, "JPEG 2000 data are damaged or end early");
+		put(&(*image)->comps[s], f, (size_t)s, out);
+	}
 	return SM_OK;
 }
 
-enum sm_status sm_j2k_decode(const unsigned char *bytes, size_t n, int rows, int columns, int bits,
-			     void *out, struct sm_err *err)
+enum sm_status sm_j2k_decode(const unsigned char *bytes, size_t n,
+			     const struct sm_pixel_format *format, void *out, struct sm_err *err)
 {
 	struct source source = {bytes, n, 0};
-	/* A file with boxes instead of the bare code stream is against the standard and does occur. */
+	/* A file with boxes instead of the bare code stream is against the standard and does occur.
+	 */
 	bool boxes = n >= 8 && memcmp(bytes + 4, "jP  ", 4) == 0;
 	opj_codec_t *codec = opj_create_decompress(boxes ? OPJ_CODEC_JP2 : OPJ_CODEC_J2K);
 	opj_stream_t *stream = opj_stream_create(1 << 16, OPJ_TRUE);
@@ -112,7 +130,7 @@ enum sm_status sm_j2k_decode(const unsigned char *bytes, size_t n, int rows, int
 		opj_stream_set_read_function(stream, take);
 		opj_stream_set_skip_function(stream, skip);
 		opj_stream_set_seek_function(stream, seek);
-		st = decode(codec, stream, &image, rows, columns, bits, out, err);
+		st = decode(codec, stream, &image, format, out, err);
 	}
 	opj_image_destroy(image);
 	opj_stream_destroy(stream);

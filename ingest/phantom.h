@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Synthetic cohorts with exact truth, written as the real files of their kind: BraTS-like cases
- * (four modalities and a segmentation in NIfTI) and CT heads (DICOM series). The labels are
+ * (four modalities and a segmentation in NIfTI), CT heads and dynamic PET (DICOM series). The labels are
  * decided by evaluating closed shapes at voxel centres, so the truth has no error of its own.
  */
 #ifndef SM_INGEST_PHANTOM_H
@@ -51,5 +51,12 @@ enum sm_status sm_phantom_brats(const struct sm_phantom *p, const char *dir, jso
  * slices of the (first) series, and the defect. */
 enum sm_status sm_phantom_ct(const struct sm_phantom *p, const char *dir, json_t **facts,
 			     struct sm_err *err);
+
+/* Writes DIR/PET_NNN/NAME.dcm, one file a slice and time point, names in no order: a dynamic PET of 5
+ * frames in Bq/ml, decay-corrected to the start of the scan, with a slope of its own in every slice.
+ * The scan crosses midnight. Value of a voxel: its region's activity to half a slope. *facts: voxels
+ * and mm3 of body and lesion, and start, duration (s) and activities (Bq/ml) of each frame. */
+enum sm_status sm_phantom_pet(const struct sm_phantom *p, const char *dir, json_t **facts,
+			      struct sm_err *err);
 
 #endif

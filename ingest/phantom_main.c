@@ -116,6 +116,14 @@ static void print_table(const json_t *cases)
 	}
 }
 
+/* In the order of enum sm_phantom_kind. */
+static enum sm_status (*const kinds[])(const struct sm_phantom *p, const char *dir, json_t **facts,
+				       struct sm_err *err) = {
+	[SM_PHANTOM_BRATS] = sm_phantom_brats,
+	[SM_PHANTOM_CT_HEAD] = sm_phantom_ct,
+	[SM_PHANTOM_PET_DYNAMIC] = sm_phantom_pet,
+};
+
 /* The mark stands from before the first case until all is there: a killed run leaves it, so that
  * only the same cohort is made to an end. */
 static enum sm_status make(const struct sm_phantom *p, int kind, const char *dir, const char *facts,
@@ -124,8 +132,7 @@ static enum sm_status make(const struct sm_phantom *p, int kind, const char *dir
 	json_t *cases = NULL;
 	enum sm_status st = write_facts(mark, settings, NULL, err);
 	if (st == SM_OK)
-		st = kind == SM_PHANTOM_BRATS ? sm_phantom_brats(p, dir, &cases, err)
-					      : sm_phantom_ct(p, dir, &cases, err);
+		st = kinds[kind](p, dir, &cases, err);
 	if (st == SM_OK)
 		st = write_facts(facts, settings, cases, err);
 	if (st == SM_OK && unlink(mark) != 0)
@@ -157,9 +164,9 @@ static enum sm_status run_phantom(struct sm_run *run, struct sm_err *err)
 	char *facts = sm_path_join(run->out, FACTS_NAME), *mark = sm_path_join(run->out, MARK_NAME);
 	if (!facts || !mark)
 		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "phantom: out of memory"));
-	if (s.kind == SM_PHANTOM_BRATS && s.defect != SM_DEFECT_NONE)
+	if (s.kind != SM_PHANTOM_CT_HEAD && s.defect != SM_DEFECT_NONE)
 		SM_GOTO(st, SM_FAIL(err, SM_USAGE,
-				    "--defect: allowed with kind brats is only none, "
+				    "--defect: allowed with kinds brats and pet_dynamic is only none, "
 				    "defects belong to kind ct_head"));
 	settings = settings_of(run, &s);
 	SM_GOTO(st, check_folder(run->out, facts, mark, settings, err));
@@ -181,7 +188,8 @@ static const struct sm_stage stage = {
 	.summary = "write a synthetic cohort with exact truth",
 	.details =
 		"Writes --out/BraTS20_Training_NNN/ (kind brats: flair, t1, t1ce, t2, seg as .nii.gz)\n"
-		"or --out/CT_NNN/ (kind ct_head: a DICOM series, one file a slice), and\n"
+		"or --out/CT_NNN/ (kind ct_head: a DICOM series, one file a slice) or --out/PET_NNN/\n"
+		"(kind pet_dynamic: 5 frames of a DICOM series), and\n"
 		"--out/phantom.json with the volumes of every region. --seed decides all that is random.\n"
 		"The folder must be empty or hold the same cohort, finished or not.\n"
 		"\n"

@@ -8,7 +8,6 @@
 
 #include "core/hash.h"
 #include "core/nii.h"
-#include "ingest/dcm_pixels.h"
 #include "ingest/layout.h"
 
 #define LISTING_PEEK 4096
@@ -98,7 +97,11 @@ static enum sm_status find_all(struct sm_run *run, const struct sm_ingest_sectio
 		SM_TRY(sm_walk(run->in, &raw->paths, err));
 		return find_cases(run, section, layout, &raw->paths, raw, err);
 	}
-	SM_TRY(sm_scan_tree(run->in, &raw->salt, run->jobs, &run->log, &raw->scan, err));
+	const struct sm_scan_rules rules = {
+		.head = {.philips_display = section->philips_scale == SM_PHILIPS_DISPLAY},
+		.series = {.min_slices = (size_t)section->min_slices},
+	};
+	SM_TRY(sm_scan_tree(run->in, &raw->salt, &rules, run->jobs, &run->log, &raw->scan, err));
 	if (layout == SM_LAYOUT_DICOM)
 		return SM_OK;
 	SM_TRY(sm_raw_cases_brats(&raw->scan.paths, &raw->cases, err));
@@ -198,19 +201,22 @@ static json_t *rounded(double v, double unit)
 	return json_real(floor(v / unit + 0.5) * unit);
 }
 
-static void describe_stack(const struct sm_series *s, const struct sm_dcm_head *h, json_t *record)
+static void describe_times(const struct sm_series *s, json_t *record)
 {
-	const struct sm_stack *k = &s->stack;
+	static const char *const kinds[] = {
+		[SM_FOURTH_NONE] = "none",
+		[SM_FOURTH_TIME] = "time",
+		[SM_FOURTH_DIFFUSION] = "diffusion",
+		[SM_FOURTH_OTHER] = "other",
+	};
+	json_object_set_new(record, "times", json_integer((json_int_t)s->times));
+	json_object_set_new(record, "fourth_axis", json_string(kinds[s->fourth]));
+	json_object_set_new(record, "ordered_by", json_string(s->ordered_by));
+}
+
+static void describe_notes(const struct sm_series *s, json_t *record)
+{
 	json_t *notes = json_array();
-	json_object_set_new(record, "columns", json_integer(h->columns));
-	json_object_set_new(record, "rows", json_integer(h->rows));
-	json_object_set_new(record, "pixel_mm", sm_json_floats(h->spacing, 2));
-	if (k->gap_max > 0) {
-		double gap[2] = {k->gap_min, k->gap_max};
-		json_object_set_new(record, "slice_mm", sm_json_floats(gap, 2));
-	}
-	if (k->tilt_degrees > 0)
-		json_object_set_new(record, "tilt_degrees", rounded(k->tilt_degrees, 0.01));
 	for (unsigned v = 0; v < SM_VERDICT_COUNT; v++)
 		if (s->notes >> v & 1)
 			json_array_append_new(notes,
@@ -220,29 +226,45 @@ static void describe_stack(const struct sm_series *s, const struct sm_dcm_head *
 	json_decref(notes);
 }
 
+static void describe_stack(const struct sm_series *s, const struct sm_dcm_head *h,
+			   const struct sm_dcm_frame *f, json_t *record)
+{
+	const struct sm_stack *k = &s->stack;
+	json_object_set_new(record, "columns", json_integer(h->tile_columns));
+	json_object_set_new(record, "rows", json_integer(h->tile_rows));
+	if (f->has_spacing)
+		json_object_set_new(record, "pixel_mm", sm_json_floats(f->spacing, 2));
+	if (k->gap_max > 0) {
+		double gap[2] = {k->gap_min, k->gap_max};
+		json_object_set_new(record, "slice_mm", sm_json_floats(gap, 2));
+	}
+	if (k->tilt_degrees > 0)
+		json_object_set_new(record, "tilt_degrees", rounded(k->tilt_degrees, 0.01));
+	if (s->times > 1)
+		describe_times(s, record);
+	describe_notes(s, record);
+}
+
 void sm_raw_describe_series(const struct sm_raw *raw, size_t series, json_t *record)
 {
 	const struct sm_series *s = &raw->scan.list.series[series];
-	const struct sm_dcm_head *h = &raw->scan.head[s->head[0]];
-	char hex[65];
+	const struct sm_dcm_head *h = &raw->scan.head[s->slice[0].head];
+	const struct sm_dcm_frame *f = sm_slice_frame(raw->scan.head, s->slice[0]);
 	json_object_set_new(record, "patient", json_string(raw->scan.series_patient[series]));
 	json_object_set_new(record, "modality", json_string(h->modality));
-	json_object_set_new(record, "slices", json_integer((json_int_t)s->n));
+	json_object_set_new(record, "slices", json_integer((json_int_t)s->depth));
 	json_object_set_new(record, "verdict", json_string(sm_verdict_code(s->verdict)));
-	json_object_set_new(record, "transfer_syntax", json_string(h->syntax));
-	sm_salt_hash(&raw->salt, h->study, hex);
-	json_object_set_new(record, "study", json_string(hex));
-	if (*h->frame_of_reference) {
-		/* Series with the same frame lie in the same space. */
-		sm_salt_hash(&raw->salt, h->frame_of_reference, hex);
-		json_object_set_new(record, "frame_of_reference", json_string(hex));
-	}
+	json_object_set_new(record, "transfer_syntax", json_string(h->syntax_uid));
+	json_object_set_new(record, "study", json_string(h->study));
+	/* Series with the same frame lie in the same space. */
+	if (*h->frame_of_reference)
+		json_object_set_new(record, "frame_of_reference", json_string(h->frame_of_reference));
 	if (s->verdict != SM_VERDICT_OK)
 		json_object_set_new(record, "verdict_reason", json_string_nocheck(s->why));
 	if (s->copies)
 		json_object_set_new(record, "copies", json_integer((json_int_t)s->copies));
-	if (h->has_pixels_size)
-		describe_stack(s, h, record);
+	if (f && h->tile_rows > 0 && h->tile_columns > 0)
+		describe_stack(s, h, f, record);
 }
 
 static void add_text(struct sm_sha256 *sum, const char *text)
@@ -259,23 +281,54 @@ static void add_number(struct sm_sha256 *sum, double v)
 
 static void add_head(struct sm_sha256 *sum, const struct sm_dcm_head *h)
 {
-	const double whole[] = {h->rows,      h->columns,     h->bits_allocated, h->bits_stored,
-				h->high_bit,  h->is_signed,   h->inverted,       (double)h->instance,
-				h->slope,     h->intercept,   h->has_rescale,    (double)h->acquisition,
-				h->thickness, h->slice_step,  h->echo_time,      h->spacing[0],
-				h->spacing[1]};
-	const char *const text[] = {h->sop,      h->series,   h->study,        h->patient, h->frame_of_reference,
-				    h->modality, h->syntax,   h->rescale_type, h->units,   h->image_kind,
-				    h->why};
+	const struct sm_pixel_format *p = &h->format;
+	const double whole[] = {p->rows,         p->columns,       p->samples,
+				p->frames,       p->bits_allocated, p->bits_stored,
+				p->high_bit,     p->is_signed,      p->is_float,
+				h->inverted,     h->kind,           h->tile_rows,
+				h->tile_columns, h->tiles_across,   (double)h->slices_declared,
+				h->burned_in,    (double)h->times_declared};
+	const char *const text[] = {h->sop,        h->series,      h->study,
+				    h->patient,    h->modality,    h->frame_of_reference,
+				    h->syntax_uid, h->units,       h->maker,
+				    h->why,        h->series_kind, p->photometric};
 	for (size_t i = 0; i < sizeof text / sizeof *text; i++)
 		add_text(sum, text[i]);
 	for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
 		add_number(sum, whole[i]);
-	for (int a = 0; a < 3; a++) {
-		add_number(sum, h->position[a]);
-		add_number(sum, h->across[a]);
-		add_number(sum, h->down[a]);
-	}
+}
+
+static void add_frame(struct sm_sha256 *sum, const struct sm_dcm_frame *f)
+{
+	/* As bytes, not as text: an enhanced object may have tens of thousands of frames. */
+	const double whole[] = {f->picture,
+				f->tile,
+				f->thickness,
+				f->slice_step,
+				f->slope,
+				f->intercept,
+				f->scale,
+				f->component,
+				f->echo_time,
+				f->inversion_time,
+				(double)f->stack,
+				(double)f->acquisition,
+				(double)f->instance,
+				(double)f->temporal,
+				f->trigger,
+				f->time,
+				f->reference,
+				f->duration,
+				f->decay_factor,
+				f->b_value,
+				f->spacing[0],
+				f->spacing[1]};
+	add_text(sum, f->image_kind);
+	sm_sha256_add(sum, whole, sizeof whole);
+	sm_sha256_add(sum, f->position, sizeof f->position);
+	sm_sha256_add(sum, f->across, sizeof f->across);
+	sm_sha256_add(sum, f->down, sizeof f->down);
+	sm_sha256_add(sum, f->b_vector, sizeof f->b_vector);
 }
 
 static enum sm_status add_series(struct sm_sha256 *sum, const struct sm_raw *raw, size_t series,
@@ -294,9 +347,14 @@ static enum sm_status add_series(struct sm_sha256 *sum, const struct sm_raw *raw
 	add_number(sum, (double)s->copies);
 	add_number(sum, s->part);
 	add_number(sum, s->parts);
-	add_number(sum, s->notes);
-	for (size_t k = 0; k < s->n; k++)
-		add_head(sum, &raw->scan.head[s->head[k]]);
+	add_number(sum, (double)s->notes);
+	for (size_t k = 0; k < s->n; k++) {
+		const struct sm_dcm_frame *f = sm_slice_frame(raw->scan.head, s->slice[k]);
+		if (k == 0 || s->slice[k].head != s->slice[k - 1].head)
+			add_head(sum, &raw->scan.head[s->slice[k].head]);
+		if (f)
+			add_frame(sum, f);
+	}
 	return SM_OK;
 }
 

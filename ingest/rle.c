@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/rle.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -20,43 +21,50 @@ static size_t unpack(const unsigned char *in, size_t n, unsigned char *out, size
 		int code = (signed char)in[at++];
 		if (code == -128)
 			continue;
-		size_t run = code >= 0 ? (size_t)code + 1 : (size_t)(1 - code);
-		size_t have = code >= 0 ? n - at : (at < n ? run : 0);
+		bool literal = code >= 0;
+		size_t run = literal ? (size_t)code + 1 : (size_t)(1 - code);
+		size_t have = literal ? n - at : at < n ? run : 0;
 		size_t take = run < have ? run : have;
 		take = take < count - made ? take : count - made;
-		for (size_t i = 0; i < take; i++)
-			out[(made + i) * stride] = code >= 0 ? in[at + i] : in[at];
+		unsigned char *to = out + made * stride;
+		const unsigned char *from = in + at;
+		for (size_t i = 0; i < take; i++, to += stride)
+			*to = from[literal ? i : 0];
 		made += take;
 		if (take < run && made < count)
 			break; /* the data end inside a run */
-		at += code >= 0 ? take : 1;
+		at += literal ? take : 1;
 	}
 	return made;
 }
 
-enum sm_status sm_rle_decode(const unsigned char *bytes, size_t n, int width, void *out,
-			     size_t size, struct sm_err *err)
+enum sm_status sm_rle_decode(const unsigned char *bytes, size_t n, int width, int samples,
+			     void *out, size_t size, struct sm_err *err)
 {
 	if (n < HEAD)
 		return SM_FAIL(err, SM_INPUT, "RLE data of %zu bytes lack their header of %d", n,
 			       HEAD);
 	uint32_t segments = word_at(bytes);
-	size_t count = size / (size_t)width;
-	if (segments != (uint32_t)width)
-		return SM_FAIL(err, SM_INPUT,
-			       "RLE header tells %u segments, allowed are %d for %d bits", segments,
-			       width, 8 * width);
-	for (int s = 0; s < width; s++) {
+	int want = width * samples;
+	size_t stride = (size_t)want, count = size / stride;
+	if (want > 15 || segments != (uint32_t)want)
+		return SM_FAIL(
+			err, SM_INPUT,
+			"RLE header tells %u segments, allowed are %d for %d samples of %d bits",
+			segments, want, samples, 8 * width);
+	for (int s = 0; s < want; s++) {
 		size_t from = word_at(bytes + 4 + 4 * s);
-		size_t to = s + 1 < width ? word_at(bytes + 8 + 4 * s) : n;
+		size_t to = s + 1 < want ? word_at(bytes + 8 + 4 * s) : n;
 		if (from < HEAD || from > to || to > n)
 			return SM_FAIL(
 				err, SM_INPUT,
 				"RLE segment %d lies at bytes %zu to %zu, allowed are %d to %zu", s,
 				from, to, HEAD, n);
-		/* Most significant byte first: the last in little-endian memory. */
-		size_t made = unpack(bytes + from, to - from,
-				     (unsigned char *)out + (width - 1 - s), count, (size_t)width);
+		/* Sample by sample; most significant byte first: the last in little-endian memory.
+		 */
+		int byte = s / width * width + (width - 1 - s % width);
+		size_t made =
+			unpack(bytes + from, to - from, (unsigned char *)out + byte, count, stride);
 		if (made != count)
 			return SM_FAIL(err, SM_INPUT,
 				       "RLE segment %d gives %zu bytes, %zu are needed", s, made,

@@ -10,11 +10,12 @@
 
 #include "core/err.h"
 
-/* Decodes one gray frame of words of `width` bytes (1, 2 or 4) from bytes[0..n) into out[0..size),
- * in this machine's (little endian) byte order; size is a multiple of width. The segments hold the
- * most significant bytes first. SM_INPUT for a wrong number of segments, offsets outside the data,
- * and segments that end early; bytes behind a full segment are padding. */
-enum sm_status sm_rle_decode(const unsigned char *bytes, size_t n, int width, void *out,
-			     size_t size, struct sm_err *err);
+/* Decodes one frame of `samples` words of `width` bytes (1, 2 or 4) a pixel from bytes[0..n) into
+ * out[0..size), samples interleaved, in this machine's (little endian) byte order; size is a
+ * multiple of width * samples. The segments hold sample after sample, the most significant bytes
+ * first. SM_INPUT for a wrong number of segments, offsets outside the data, and segments that end
+ * early; bytes behind a full segment are padding. */
+enum sm_status sm_rle_decode(const unsigned char *bytes, size_t n, int width, int samples,
+			     void *out, size_t size, struct sm_err *err);
 
 #endif

@@ -30,3 +30,11 @@ void sm_salt_hash(const struct sm_salt *salt, const char *text, char hex[65])
 {
 	sm_hmac_sha256(salt->bytes, salt->n, text, strlen(text), hex);
 }
+
+void sm_file_alias(const struct sm_salt *salt, const char *path, char out[13])
+{
+	char hex[65];
+	sm_salt_hash(salt, path, hex);
+	memcpy(out, hex, 12);
+	out[12] = '\0';
+}

@@ -23,4 +23,8 @@ void sm_salt_clear(struct sm_salt *salt);
 /* 64 hex digits of HMAC-SHA-256(salt, text). */
 void sm_salt_hash(const struct sm_salt *salt, const char *text, char hex[65]);
 
+/* First 12 hex digits of the salted hash of a file's path relative to the root: how sentences call
+ * a file whose path may name a person. */
+void sm_file_alias(const struct sm_salt *salt, const char *path, char out[13]);
+
 #endif

@@ -91,6 +91,8 @@ enum sm_file_kind sm_file_kind_of(const unsigned char *b, size_t n, const char *
 
 struct work {
 	const char *root;
+	const struct sm_salt *salt;
+	const struct sm_scan_rules *rules;
 	struct sm_scan *scan;
 	struct sm_dcm_head **head; /* one a path, NULL for what is no DICOM file */
 	char **why;                /* one a path, for broken ones */
@@ -103,21 +105,22 @@ static enum sm_status read_head(struct work *w, size_t i, const char *full, stru
 {
 	struct sm_dicom *dcm;
 	struct sm_err why = {0};
-	enum sm_status st = sm_dicom_open(full, true, &dcm, &why);
+	enum sm_status st = sm_dicom_open(full, SM_DICOM_HEAD, NULL, &dcm, &why);
 	if (st == SM_INTERNAL || st == SM_BUDGET) {
 		*err = why;
 		return st;
 	}
 	if (st != SM_OK) {
+		/* Sentences of SM_IO hold the path, which may name a person. */
 		w->scan->kind[i] = SM_FILE_BROKEN;
-		w->why[i] = sm_strf("%s", why.text);
+		w->why[i] = sm_strf("%s", st == SM_IO ? "cannot be read" : why.text);
 		return w->why[i] ? SM_OK : SM_FAIL(err, SM_BUDGET, "index: out of memory");
 	}
-	w->head[i] = malloc(sizeof **w->head);
-	if (w->head[i])
-		sm_dcm_head_read(dcm, w->head[i]);
+	w->head[i] = calloc(1, sizeof **w->head);
+	st = w->head[i] ? sm_dcm_head_read(dcm, w->salt, &w->rules->head, NULL, w->head[i], err)
+			: SM_FAIL(err, SM_BUDGET, "index: out of memory");
 	sm_dicom_close(dcm);
-	return w->head[i] ? SM_OK : SM_FAIL(err, SM_BUDGET, "index: out of memory");
+	return st;
 }
 
 static enum sm_status look_at(void *ctx, size_t i, struct sm_err *err)
@@ -187,6 +190,7 @@ static enum sm_status collect(struct work *w, struct sm_err *err)
 		if (w->head[i]) {
 			s->head[s->dicom_count] = *w->head[i];
 			s->dicom[s->dicom_count++] = i;
+			*w->head[i] = (struct sm_dcm_head){0};
 		} else if (s->kind[i] == SM_FILE_BROKEN) {
 			snprintf(s->broken_why[broken], sizeof *s->broken_why, "%s",
 				 w->why[i] ? w->why[i] : "cannot be read");
@@ -202,20 +206,52 @@ static void lower(char *text)
 		*text = (char)tolower((unsigned char)*text);
 }
 
-/* What the key of a series is made from: its UID. A series without one (its files are no pictures,
- * or miss it) takes the content of its first file in its place, so that such series of several trees
- * have several keys. */
-static enum sm_status name_of(struct work *w, const struct sm_series *series, char name[SM_UID_SIZE],
+/* What the key of a series is made from: the hash of its UID. A series without one (its files are no
+ * pictures, or miss it) takes the content of its first file in its place, so that such series of
+ * several trees have several keys. */
+static enum sm_status name_of(struct work *w, const struct sm_series *series, char hex[65],
 			      struct sm_err *err)
 {
-	const char *uid = w->scan->head[series->head[0]].series;
-	if (!*uid)
-		return content(w, series->head[0], name, err);
-	snprintf(name, SM_UID_SIZE, "%s", uid);
+	size_t first = series->slice[0].head;
+	const char *uid = w->scan->head[first].series;
+	char bytes[65];
+	if (*uid) {
+		snprintf(hex, 65, "%s", uid);
+		return SM_OK;
+	}
+	SM_TRY(content(w, first, bytes, err));
+	sm_salt_hash(w->salt, bytes, hex);
 	return SM_OK;
 }
 
-static enum sm_status name_series(struct work *w, const struct sm_salt *salt, struct sm_err *err)
+static enum sm_status name_one(struct work *w, size_t i, struct sm_err *err)
+{
+	struct sm_scan *s = w->scan;
+	const struct sm_series *series = &s->list.series[i];
+	size_t first = series->slice[0].head;
+	const struct sm_dcm_head *h = &s->head[first];
+	char hex[65], kind[17];
+	snprintf(kind, sizeof kind, "%s", h->modality);
+	lower(kind);
+	SM_TRY(name_of(w, series, hex, err));
+	s->series_key[i] = sm_arena_strf(&s->arena, "%s-%.12s%s%s", kind, hex,
+					 *series->name ? "-" : "", series->name);
+	/* Without PatientID the study stands for the person, and so on down to the file: never two
+	 * persons under one key. */
+	const char *who[] = {h->patient, h->study, h->series, h->sop};
+	size_t k = 0;
+	while (k < sizeof who / sizeof *who && !*who[k])
+		k++;
+	if (k == sizeof who / sizeof *who)
+		sm_salt_hash(w->salt, sm_scan_path(s, first), hex);
+	s->series_patient[i] =
+		sm_arena_strf(&s->arena, "p%.12s", k < sizeof who / sizeof *who ? who[k] : hex);
+	return s->series_key[i] && s->series_patient[i]
+		       ? SM_OK
+		       : SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu series", s->list.n);
+}
+
+static enum sm_status name_series(struct work *w, struct sm_err *err)
 {
 	struct sm_scan *s = w->scan;
 	size_t n = s->list.n;
@@ -223,31 +259,8 @@ static enum sm_status name_series(struct work *w, const struct sm_salt *salt, st
 	s->series_patient = sm_arena_alloc(&s->arena, (n + 1) * sizeof *s->series_patient);
 	if (!s->series_key || !s->series_patient)
 		return SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu series", n);
-	for (size_t i = 0; i < n; i++) {
-		const struct sm_series *series = &s->list.series[i];
-		const struct sm_dcm_head *h = &s->head[series->head[0]];
-		char hex[65], kind[17], name[SM_UID_SIZE];
-		snprintf(kind, sizeof kind, "%s", h->modality);
-		lower(kind);
-		SM_TRY(name_of(w, series, name, err));
-		sm_salt_hash(salt, name, hex);
-		if (series->parts > 1)
-			s->series_key[i] =
-				sm_arena_strf(&s->arena, "%s-%.12s-%u", kind, hex, series->part);
-		else
-			s->series_key[i] = sm_arena_strf(&s->arena, "%s-%.12s", kind, hex);
-		/* Without PatientID the study stands for the person, and so on down to the file:
-		 * never two persons under one key. */
-		const char *who[] = {h->patient, h->study, h->series, h->sop,
-				     sm_scan_path(s, series->head[0])};
-		size_t k = 0;
-		while (k + 1 < sizeof who / sizeof *who && !*who[k])
-			k++;
-		sm_salt_hash(salt, who[k], hex);
-		s->series_patient[i] = sm_arena_strf(&s->arena, "p%.12s", hex);
-		if (!s->series_key[i] || !s->series_patient[i])
-			return SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu series", n);
-	}
+	for (size_t i = 0; i < n; i++)
+		SM_TRY(name_one(w, i, err));
 	return SM_OK;
 }
 
@@ -256,8 +269,7 @@ const char *sm_scan_path(const struct sm_scan *scan, size_t head)
 	return scan->paths.path[scan->dicom[head]];
 }
 
-static enum sm_status scan_walked(struct work *w, const struct sm_salt *salt, int jobs,
-				  struct sm_log *log, struct sm_err *err)
+static enum sm_status scan_walked(struct work *w, int jobs, struct sm_log *log, struct sm_err *err)
 {
 	struct sm_scan *s = w->scan;
 	size_t n = s->paths.count;
@@ -266,18 +278,21 @@ static enum sm_status scan_walked(struct work *w, const struct sm_salt *salt, in
 	sm_progress_end(&w->progress);
 	SM_TRY(st);
 	SM_TRY(collect(w, err));
-	SM_TRY(sm_series_group(s->head, s->dicom_count, same_file, w, &s->list, err));
-	return name_series(w, salt, err);
+	SM_TRY(sm_series_group(s->head, s->dicom_count, &w->rules->series, same_file, w, &s->list, err));
+	return name_series(w, err);
 }
 
-enum sm_status sm_scan_tree(const char *root, const struct sm_salt *salt, int jobs,
-			    struct sm_log *log, struct sm_scan *out, struct sm_err *err)
+enum sm_status sm_scan_tree(const char *root, const struct sm_salt *salt,
+			    const struct sm_scan_rules *rules, int jobs, struct sm_log *log,
+			    struct sm_scan *out, struct sm_err *err)
 {
 	*out = (struct sm_scan){0};
 	SM_TRY(sm_walk(root, &out->paths, err));
 	size_t n = out->paths.count;
 	struct work w = {
 		.root = root,
+		.salt = salt,
+		.rules = rules,
 		.scan = out,
 		.head = calloc(n + 1, sizeof *w.head),
 		.why = calloc(n + 1, sizeof *w.why),
@@ -286,10 +301,12 @@ enum sm_status sm_scan_tree(const char *root, const struct sm_salt *salt, int jo
 	out->kind = calloc(n + 1, sizeof *out->kind);
 	enum sm_status st = SM_OK;
 	if (w.head && w.why && out->kind)
-		st = scan_walked(&w, salt, jobs, log, err);
+		st = scan_walked(&w, jobs, log, err);
 	else
 		st = SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu files", n);
 	for (size_t i = 0; i < n; i++) {
+		if (w.head && w.head[i])
+			sm_dcm_head_clear(w.head[i]);
 		free(w.head ? w.head[i] : NULL);
 		free(w.why ? w.why[i] : NULL);
 	}
@@ -305,6 +322,8 @@ void sm_scan_clear(struct sm_scan *scan)
 {
 	sm_paths_clear(&scan->paths);
 	sm_series_list_clear(&scan->list);
+	for (size_t i = 0; i < scan->dicom_count; i++)
+		sm_dcm_head_clear(&scan->head[i]);
 	free(scan->kind);
 	free(scan->dicom);
 	free(scan->head);

@@ -28,21 +28,28 @@ struct sm_scan {
 	enum sm_file_kind *kind; /* one a path */
 	size_t count[SM_FILE_KINDS];
 	size_t *dicom;            /* paths' indices of the DICOM files, in order of paths */
-	struct sm_dcm_head *head; /* their headers */
+	struct sm_dcm_head *head; /* their headers; owned */
 	size_t dicom_count;
 	size_t *broken;             /* paths' indices of the broken ones */
 	char (*broken_why)[200];    /* a sentence each that names no file */
 	struct sm_series_list list; /* members are indices into head and dicom */
 	struct sm_arena arena;
-	const char *
-		*series_key; /* of each series: "ct-3fa2c1d2e4b5", "mr-...-2" for a second stack */
+	const char **series_key; /* of each series: "ct-3fa2c1d2e4b5", with its name when it has one
+				  * ("mr-3fa2c1d2e4b5-e2") */
 	const char **series_patient; /* of each series: "p3fa2c1d2e4b5" */
+};
+
+/* What the manifest asks for. */
+struct sm_scan_rules {
+	struct sm_head_rules head;
+	struct sm_series_rules series;
 };
 
 /* Walks root, reads every header on up to `jobs` threads, groups. The result does not depend on
  * jobs. Fails only when the tree cannot be walked or memory runs out. Clear with sm_scan_clear. */
-enum sm_status sm_scan_tree(const char *root, const struct sm_salt *salt, int jobs,
-			    struct sm_log *log, struct sm_scan *out, struct sm_err *err);
+enum sm_status sm_scan_tree(const char *root, const struct sm_salt *salt,
+			    const struct sm_scan_rules *rules, int jobs, struct sm_log *log,
+			    struct sm_scan *out, struct sm_err *err);
 void sm_scan_clear(struct sm_scan *scan);
 
 /* The file behind a header: path relative to the root. It may name a person: for opening only. */

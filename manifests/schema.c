@@ -72,7 +72,7 @@ static enum sm_status check_slice(const void *base, struct sm_err *err)
 }
 
 static const struct sm_field phantom[] = {
-	ONEOF(sm_phantom_section, kind, "brats", "brats|ct_head", "what is made"),
+	ONEOF(sm_phantom_section, kind, "brats", "brats|ct_head|pet_dynamic", "what is made"),
 	WHOLE(sm_phantom_section, cases, "12", 1, 100000, "number of cases"),
 	{"size", SM_F_INTS, AT(sm_phantom_section, size), "240 240 155", 8, 4096, .count = 3,
 	 .doc = "grid x, y, z in voxels"},
@@ -119,6 +119,13 @@ static const struct sm_field ingest[] = {
 	      "text-like marks in the pixels: refuse the item, or keep it with a warning after a person has looked"),
 	ONEOF(sm_ingest_section, nan, "keep", "keep|refuse|zero",
 	      "NIfTI: values that are NaN or infinite are kept and counted, refused, or set to 0 and counted"),
+	WHOLE(sm_ingest_section, min_slices, "3", 1, 100000,
+	      "positions that a DICOM volume needs, unless its header declares fewer; 1 takes single slices"),
+	ONEOF(sm_ingest_section, philips_scale, "precise", "precise|display",
+	      "Philips MR: the scanner's own floating point values, or RescaleSlope alone as displayed"),
+	ONEOF(sm_ingest_section, pet_units, "stored", "stored|suvbw",
+	      "PET: the unit of the files, or SUV by body weight; volumes whose header does not suffice for "
+	      "that are refused"),
 };
 static const struct sm_fieldset ingest_set =
 	SM_FIELDSET_CHECKED(check_ingest, "ingest", struct sm_ingest_section, ingest, "what the raw tree holds");

@@ -21,7 +21,7 @@ struct sm_phantom_section {
 	int kind;                 /* enum sm_phantom_kind */
 	int defect;               /* enum sm_phantom_defect (ingest/phantom.h) */
 };
-enum sm_phantom_kind { SM_PHANTOM_BRATS, SM_PHANTOM_CT_HEAD };
+enum sm_phantom_kind { SM_PHANTOM_BRATS, SM_PHANTOM_CT_HEAD, SM_PHANTOM_PET_DYNAMIC };
 
 /* ingest: what the raw tree holds. For layout brats, files and images: each case has one file per
  * modality; in a pattern `{case}` stands for the case key, `{patient}` (optional, beside it) for the patient
@@ -43,6 +43,9 @@ struct sm_ingest_section {
 	int affine;              /* enum sm_nii_affine (core/nii.h) */
 	int burned_text;         /* text in the pixels: enum sm_burned_text */
 	int nan;                 /* enum sm_nan: NaN and Inf in NIfTI files */
+	int64_t min_slices;      /* positions that a DICOM volume needs, unless its header declares fewer */
+	int philips_scale;       /* enum sm_philips_scale */
+	int pet_units;           /* enum sm_pet_unit_choice */
 };
 /* Rows of sm_layout_rows (ingest/layout.h). */
 enum sm_layout {
@@ -58,6 +61,8 @@ enum sm_layout {
 enum sm_pairing { SM_PAIR_BY_NAME, SM_PAIR_NONE };
 enum sm_test_images { SM_TEST_LEAVE, SM_TEST_TAKE };
 enum sm_nan { SM_NAN_KEEP, SM_NAN_REFUSE, SM_NAN_ZERO };
+enum sm_pet_unit_choice { SM_PET_STORED, SM_PET_SUVBW };
+enum sm_philips_scale { SM_PHILIPS_PRECISE, SM_PHILIPS_DISPLAY };
 enum sm_uneven { SM_UNEVEN_REFUSE, SM_UNEVEN_REGRID };
 enum sm_burned_text { SM_BURNED_TEXT_REFUSE, SM_BURNED_TEXT_KEEP };
 

@@ -1,5 +1,5 @@
 # Tests: unit programs and stage scripts speak TAP; one prove run closes with one line.
-TESTS   ?= $(addprefix $(BIN)/,$(UNIT_TESTS)) $(sort $(wildcard tests/stage/*.t tests/e2e/*.t))
+TESTS   ?= $(addprefix $(BIN)/,$(UNIT_TESTS)) $(sort $(wildcard tests/stage/*.t tests/e2e/*.t tests/fuzz/*.t))
 PROVE   ?= prove --exec tests/tap.sh --timer --jobs 2
 export SM_BIN := $(abspath $(BIN))
 export SM_SHARED_DATA ?= $(abspath ../shared/data)
@@ -8,10 +8,11 @@ export SM_SHARED_DATA ?= $(abspath ../shared/data)
 check: ## all tests (installs what is missing, builds, runs)
 	@sh scripts/setup.sh check
 	@$(MAKE) --no-print-directory all tests
+	@$(MAKE) --no-print-directory fuzz-build
 	@$(MAKE) --no-print-directory check-run
 
 .PHONY: tests
-tests: $(addprefix $(BIN)/,$(UNIT_TESTS))
+tests: $(addprefix $(BIN)/,$(UNIT_TESTS) $(TEST_TOOLS))
 
 check-run: all tests
 	$(PROVE) $(TESTS)

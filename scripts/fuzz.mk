@@ -14,9 +14,13 @@ ifeq ($(SAN),fuzzer)
 $(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz_rule,$(t))))
 endif
 
-.PHONY: fuzz fuzz-run
-fuzz: ## run every fuzz target for FUZZ_SECONDS (60) each
+.PHONY: fuzz fuzz-build fuzz-targets fuzz-run
+fuzz-build: ## build the fuzz targets (tests/fuzz/smoke.t runs them for a minute)
+	$(MAKE) SAN=fuzzer CC=clang CXX=clang++ fuzz-targets
+fuzz: fuzz-build ## run every fuzz target for FUZZ_SECONDS (60), or FUZZ_RUNS executions each
 	$(MAKE) SAN=fuzzer CC=clang CXX=clang++ fuzz-run
-fuzz-run: $(addprefix $(BIN)/,$(FUZZ_TARGETS))
+fuzz-targets: $(addprefix $(BIN)/,$(FUZZ_TARGETS))
+fuzz-run: fuzz-targets
 	set -e; for t in $(FUZZ_TARGETS); do mkdir -p build/fuzz/$$t; \
-		$(BIN)/$$t -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -artifact_prefix=build/fuzz/$$t- build/fuzz/$$t; done
+		$(BIN)/$$t $(if $(FUZZ_RUNS),-runs=$(FUZZ_RUNS),-max_total_time=$(FUZZ_SECONDS)) -max_len=16384 -timeout=5 -rss_limit_mb=1024 \
+			-print_final_stats=1 -artifact_prefix=build/fuzz/$$t- build/fuzz/$$t $$(ls -d tests/fuzz/seeds/$$t 2>/dev/null); done

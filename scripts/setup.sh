@@ -5,7 +5,7 @@
 # Idempotent: packages that are there are left alone, and with nothing missing no root is needed.
 set -eu
 
-build="gcc g++ make pkg-config libdcmtk-dev libopenjp2-7-dev libnifti2-dev libhdf5-dev libpng-dev
+build="gcc g++ make pkg-config libopenjp2-7-dev libnifti2-dev libhdf5-dev libpng-dev
 libjpeg-dev libdeflate-dev zlib1g-dev libcyaml-dev libyaml-dev libjansson-dev libssl-dev libpopt-dev libdnnl-dev
 libgomp1"
 check="libcmocka-dev perl python3-minimal python3-numpy python3-nibabel python3-h5py python3-pil valgrind clang

@@ -34,19 +34,21 @@ $(eval $(call unit_test,relabel,ops core))
 $(eval $(call unit_test,split,prep manifest ops core))
 $(eval $(call unit_test,tile,prep manifest ops core))
 $(eval $(call unit_test,slice,prep manifest ops core))
-$(eval $(call unit_test,series,ingest manifest ops core,$(DCMTK_LD)))
-$(eval $(call unit_test,raw_cases,ingest manifest ops core,$(DCMTK_LD)))
+$(eval $(call unit_test,series,ingest dicom manifest ops core,$(DICOM_LD)))
+$(eval $(call unit_test,grouping,ingest dicom manifest ops core,$(DICOM_LD)))
+$(eval $(call unit_test,pixels,ingest dicom manifest ops core,$(DICOM_LD)))
+$(eval $(call unit_test,raw_cases,ingest dicom manifest ops core,$(DICOM_LD)))
 $(eval $(call unit_test,metrics,eval manifest ops core))
 $(eval $(call unit_test,eval,eval manifest ops core))
 $(eval $(call unit_test,svg,core))
-$(eval $(call unit_test,dicom,ingest manifest ops core,$(DCMTK_LD)))
+$(eval $(call unit_test,dicom,ingest dicom manifest ops core,$(DICOM_LD)))
 # Valgrind runs threads one at a time against libgomp's waiting: hours; ASan covers these.
 NO_VALGRIND += test_nn_ops test_nn_conv test_nn_unet3d
 $(eval $(call unit_test,checkpoint,train models nn core,-ldnnl))
 $(eval $(call unit_test,loader,train models nn core,-ldnnl))
 $(eval $(call unit_test,infer,train models nn core,-ldnnl))
 NO_VALGRIND += test_infer
-$(eval $(call unit_test,rle,ingest core))
+$(eval $(call unit_test,rle,dicom core))
 $(eval $(call unit_test,nn_modes,nn core,-ldnnl))
 NO_VALGRIND += test_nn_modes
 $(eval $(call unit_test,schema,models nn prep manifest ops core,-ldnnl))
@@ -54,3 +56,18 @@ $(eval $(call unit_test,gz_write,core))
 NO_VALGRIND += test_gz_write
 $(eval $(call unit_test,burned_text,burned core))
 NO_VALGRIND += test_burned_text
+$(eval $(call unit_test,htj2k,dicom core,$(DICOM_LD)))
+$(eval $(call unit_test,catalogue,ingest dicom manifest ops core,$(DICOM_LD)))
+TEST_TOOLS += dicom_dump
+EXES += dicom_dump
+dicom_dump_SRC := tests/tools/dicom_dump.c
+dicom_dump_USE := dicom core
+dicom_dump_LD := $(dicom_LD)
+
+$(eval $(call unit_test,dicom_file,dicom core,$(DICOM_LD)))
+$(eval $(call unit_test,dicom_values,dicom core,$(DICOM_LD)))
+$(eval $(call unit_test,dicom_frames,dicom core,$(DICOM_LD)))
+$(eval $(call unit_test,head,ingest dicom manifest ops core,$(DICOM_LD)))
+$(eval $(call unit_test,frames,ingest dicom manifest ops core,$(DICOM_LD)))
+$(eval $(call unit_test,pet,ingest dicom phantom manifest ops core,$(DICOM_LD)))
+$(eval $(call unit_test,sidecar,ingest dicom phantom manifest ops core,$(DICOM_LD)))

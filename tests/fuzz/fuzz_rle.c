@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct sm_err err = {0};
 		size_t n = 64 * (size_t)width;
 		unsigned char *out = malloc(n);
-		if (out && sm_rle_decode(data, size, width, out, n, &err) != SM_OK && !*err.text)
+		if (out && sm_rle_decode(data, size, width, 1, out, n, &err) != SM_OK && !*err.text)
 			abort();
 		free(out);
 	}

@@ -105,8 +105,8 @@ if [ -d "$data/malformed/dicom" ]; then
 	is "contours are no pictures" "$(grep -c ' not_image: ' "$OUT")" 6
 	unlike "no patient's name" "$(cat "$OUT" "$ERR")" 'STS_0'
 	exits "codecs" 0 sm index --in "$data/codecs"
-	like "an unknown way to compress is refused by name" "$(cat "$OUT")" 'unsupported_syntax: .*deflated image frame'
-	like "so are several frames" "$(cat "$OUT")" 'multiframe: NumberOfFrames 10'
+	like "labels are refused by name" "$(cat "$OUT")" 'segmentation: modality SEG with BitsAllocated 1'
+	like "so are frames without groups" "$(cat "$OUT")" 'bad_frames: NumberOfFrames is 10 and PerFrame'
 	like "and colour" "$(cat "$OUT")" 'colour: 3 samples a pixel, RGB'
 	exits "vendors" 0 sm index --in "$data/mr_ct_vendors"
 	like "a missing slice" "$(cat "$OUT")" 'gap: 1 slices are missing: slice distances from 5 to 10 mm'

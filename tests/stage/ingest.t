@@ -122,10 +122,38 @@ END
 	like "and noted" "$(cat "$T/rescale_out/ledger.jsonl")" '"notes":\["no_rescale"\]'
 	for kind in empty word long; do
 		exits "RescaleSlope: $kind" 3 sm ingest --in "$T/rescale_$kind" --out "$T/rescale_$kind.out"
-		like "is refused" "$(cat "$ERR")" 'bad_rescale: RescaleSlope is there but is not one number'
+		like "is refused" "$(cat "$ERR")" 'bad_rescale: RescaleSlope or RescaleIntercept is there but is not one number'
 	done
 	exits "one slice without rescale" 3 sm ingest --in "$T/rescale_one" --out "$T/rescale_one.out"
 	like "is refused" "$(cat "$ERR")" 'slices differ in what their numbers mean'
+	# Directions turn with the axes: ours run to the left, back and head, FSL's rule mirrors the first.
+	cat >"$T/diffusion.py" <<'END'
+import glob, os, sys, pydicom
+source, out = sys.argv[1:]
+os.mkdir(out)
+for t, (b, v) in enumerate(((0, None), (1000, [1.0, 0.0, 0.0]), (1000, [0.0, 0.6, 0.8]))):
+    for path in sorted(glob.glob(source + "/*.dcm")):
+        d = pydicom.dcmread(path)
+        d.Modality = "MR"
+        d.SOPInstanceUID += f".{t}"
+        d.AcquisitionNumber = t + 1
+        d.add_new(0x00189087, "FD", float(b))
+        if v:
+            d.add_new(0x00189089, "FD", v)
+        d.save_as(f"{out}/{t}_{os.path.basename(path)}")
+END
+	ok "a diffusion series" "$PYTHON" "$T/diffusion.py" "$T/raw/CT_001" "$T/diffusion"
+	exits "b-values and directions" 0 sm ingest --in "$T/diffusion" --out "$T/diffusion_out"
+	is "three b-values" "$(cat "$T"/diffusion_out/mr-*/image.bval)" "0 1000 1000"
+	is "three directions" "$(cat "$T"/diffusion_out/mr-*/image.bvec)" "0 -1 0
+0 0 0.6
+0 0 0.8"
+	like "the axis is named" "$(cat "$T/diffusion_out/ledger.jsonl")" '"fourth_axis":"diffusion"'
+	like "the sidecar has both" "$(cat "$T"/diffusion_out/mr-*/image.json | tr -d ' \n')" \
+		'"DiffusionBValues":\[0.0,1000.0,1000.0\],"DiffusionDirections":\[\[0.0,0.0,0.0\],\[1.0,0.0,0.0\]'
+	rm "$T/diffusion/2_$(basename "$(find "$T/raw/CT_001" -type f | sort | head -n 1)")"
+	exits "a time point without its slice" 3 sm ingest --in "$T/diffusion" --out "$T/diffusion_out"
+	like "is told" "$(cat "$ERR")" 'incomplete: time point 3 of 3 \(by AcquisitionNumber\) has 7 of 8 slices'
 else
 	skip "numbers without a unit" "no pydicom"
 fi
@@ -192,6 +220,29 @@ if [ -d "$data/ct_head_ge" ]; then
 	exits "real CT, MR and PET" 0 sm ingest --in "$data/sts_ct_mr_pet/dicom" --out "$T/sts"
 	is "six volumes" "$(find "$T/sts" -name image.nii.gz | wc -l | tr -d ' ')" 6
 	unlike "no patient's name" "$(cat "$T/sts/ledger.jsonl" "$T"/sts/*/*.json)" 'STS_0|IBSI'
+	exits "mosaics" 0 sm ingest --in "$data/mr_siemens_mosaic/In" --out "$T/mosaic"
+	like "become volumes in time" "$(cat "$T/mosaic/ledger.jsonl")" '"dim":\[72,72,5,2\]'
+	like "with the element that orders them" "$(cat "$T/mosaic/ledger.jsonl")" '"fourth_axis":"time",.*"ordered_by":"[A-Z]'
+	exits "enhanced objects" 0 sm ingest --in "$data/mr_enhanced/In" --out "$T/enhanced"
+	like "are pooled over files" "$(cat "$T/enhanced/ledger.jsonl")" '"dim":\[64,64,6,4\]'
+	ok "and split by what they show" test -f "$(echo "$T"/enhanced/mr-*-fieldmap/image.nii.gz)"
+	like "every frame is in the slice map" "$(cat "$T"/enhanced/mr-*-fieldmap/image.json | tr -d ' \n')" '{"frame":33,"index":0,'
+	exits "two slices" 3 sm ingest --in "$data/mr_ct_vendors/failing/slicecount" --out "$T/few"
+	like "are no volume" "$(cat "$ERR")" 'few_slices: 2 slices, allowed are 3 and more \(ingest.min_slices\)'
+	printf 'schema: 1\nname: x\ningest: {min_slices: 1}\n' >"$T/few.yaml"
+	exits "unless the manifest says so" 0 sm ingest --in "$data/mr_ct_vendors/failing/slicecount" --out "$T/few" \
+		--manifest "$T/few.yaml"
+	exits "a missing slice" 3 sm ingest --in "$data/mr_ct_vendors/failing/sliceincrement" --out "$T/few2"
+	like "is a gap" "$(cat "$ERR")" 'gap: 1 slices are missing: slice distances from 5 to 10 mm'
+	exits "two orientations" 3 sm ingest --in "$data/mr_ct_vendors/failing/sliceorientation" --out "$T/few3"
+	like "are told" "$(cat "$ERR")" 'mixed_orientation: the series mixes slices of 2 orientations, and 2 positions'
+	exits "a mammogram" 0 sm ingest --in "$data/mammo_mg_dicom" --out "$T/flat"
+	like "is flat" "$(cat "$T/flat/ledger.jsonl")" '"notes":\["flat"\]'
+	exits "the scanner's own scale" 0 sm ingest --in "$data/mr_t1_philips" --out "$T/scale"
+	like "of Philips" "$(cat "$T"/scale/*/image.json | tr -d ' \n')" '"slope":133.8815.*"source":"Philips'
+	printf 'schema: 1\nname: x\ningest: {philips_scale: display}\n' >"$T/display.yaml"
+	exits "or the displayed one" 0 sm ingest --in "$data/mr_t1_philips" --out "$T/scale" --manifest "$T/display.yaml"
+	like "by RescaleSlope" "$(cat "$T"/scale/*/image.json | tr -d ' \n')" '"slope":2.36166056166056,"source":"RescaleSlope'
 	exits "real BraTS-space case" 0 sm ingest --manifest "$SM_ROOT/manifests/brats-real.yaml" \
 		--in "$data/brats_tcga_fg_6692" --out "$T/real"
 	like "its labels are counted" "$(cat "$T"/real/*/case.json | tr -d ' \n')" \

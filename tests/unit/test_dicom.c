@@ -8,7 +8,6 @@
 
 #include "core/file.h"
 #include "core/nii.h"
-#include "ingest/dcm_pixels.h"
 #include "ingest/dcm_volume.h"
 
 static const char *data_dir(void)
@@ -26,49 +25,6 @@ static char *real(const char *name)
 		skip();
 	}
 	return path;
-}
-
-static void test_numbers(void **state)
-{
-	(void)state;
-	double v[3];
-	assert_true(sm_dicom_numbers("1.5\\-2e1\\ 3 ", v, 3));
-	assert_true(v[0] == 1.5 && v[1] == -20 && v[2] == 3);
-	assert_false(sm_dicom_numbers("1\\2", v, 3));
-	assert_false(sm_dicom_numbers("1\\2\\3\\4", v, 3));
-	assert_true(sm_dicom_numbers("1\\2\\3\\4", v, -3));
-	const char *const bad[] = {"",    "nan",    "inf", "0x10",  "1,5",
-				   "1 2", "1\\\\2", "abc", "1e999", "--1"};
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		if (sm_dicom_numbers(bad[i], v, 1))
-			fail_msg("'%s' was taken as a number", bad[i]);
-}
-
-static void test_unpack_signs_and_shifts(void **state)
-{
-	(void)state;
-	struct sm_dcm_head h = {
-		.bits_allocated = 16, .bits_stored = 12, .high_bit = 11, .is_signed = true};
-	const uint16_t words[4] = {0xf7ff, 0x0800, 0xffff, 0x1001};
-	const uint8_t bytes[2] = {0x80, 0xff};
-	const uint32_t wide[2] = {0x80000000u, 0xffffffffu};
-	int32_t out[4];
-	sm_pixels_unpack(words, 4, &h, out);
-	assert_true(out[0] == 2047 && out[1] == -2048 && out[2] == -1 && out[3] == 1);
-	h.is_signed = false;
-	sm_pixels_unpack(words, 4, &h, out);
-	assert_true(out[0] == 2047 && out[1] == 2048 && out[2] == 4095 && out[3] == 1);
-	h.high_bit = 15; /* the stored bits are the upper ones */
-	sm_pixels_unpack(words, 4, &h, out);
-	assert_true(out[0] == 0xf7f && out[1] == 0x080 && out[2] == 0xfff && out[3] == 0x100);
-	h = (struct sm_dcm_head){
-		.bits_allocated = 8, .bits_stored = 8, .high_bit = 7, .is_signed = true};
-	sm_pixels_unpack(bytes, 2, &h, out);
-	assert_true(out[0] == -128 && out[1] == -1);
-	h = (struct sm_dcm_head){
-		.bits_allocated = 32, .bits_stored = 32, .high_bit = 31, .is_signed = true};
-	sm_pixels_unpack(wide, 2, &h, out);
-	assert_true(out[0] == INT32_MIN && out[1] == -1);
 }
 
 static void test_file_kinds_by_content(void **state)
@@ -90,25 +46,53 @@ static void test_file_kinds_by_content(void **state)
 			 SM_FILE_OTHER);
 }
 
-/* Reads the one slice of a file; fails the test when it cannot. Free with sm_free. */
+/* The first picture of an open file as int32; NULL when it cannot be decoded. */
+static int32_t *decode(const struct sm_dicom *dcm, const struct sm_dcm_head *h, enum sm_status *st,
+		       struct sm_err *err)
+{
+	size_t bytes;
+	struct sm_vol vol;
+	const int64_t dim[4] = {h->tile_columns, h->tile_rows, 1, 1};
+	double low, high;
+	if (h->verdict != SM_VERDICT_OK && h->verdict < SM_VERDICT_NO_SPACING) {
+		*st = SM_FAIL(err, SM_INPUT, "%s", h->why);
+		return NULL;
+	}
+	*st = sm_frames_check(dcm, h->syntax, &h->format, err);
+	if (*st != SM_OK)
+		return NULL;
+	assert_true(sm_frame_size(&h->format, &bytes));
+	void *words = sm_alloc(NULL, bytes, 1, "test", err);
+	*st = sm_frame_decode(dcm, h->syntax, &h->format, 0, NULL, words, err);
+	const struct sm_words w = {.head = h, .from = words, .stride = (size_t)h->format.columns};
+	if (*st == SM_OK) {
+		const void *direct = sm_frame_direct(dcm, h->syntax, &h->format, 0);
+		if (direct)
+			assert_memory_equal(direct, words, bytes);
+		assert_good(sm_vol_init(&vol, dim, SM_I32, NULL, "test", err), *err);
+		sm_words_store(&w, &vol, 0, &low, &high);
+	}
+	sm_free(words);
+	return *st == SM_OK ? vol.data : NULL;
+}
+
+/* Reads the first picture of a file. Free with sm_free, and the head with sm_dcm_head_clear. */
 static int32_t *pixels(const char *path, struct sm_dcm_head *head, enum sm_status *st,
 		       struct sm_err *err)
 {
-	struct sm_dicom *dicom;
-	*st = sm_dicom_open(path, true, &dicom, err);
+	struct sm_dicom *dcm;
+	const struct sm_salt salt = {0};
+	const struct sm_head_rules rules = {0};
+	int32_t *out = NULL;
+	memset(head, 0, sizeof *head);
+	*st = sm_dicom_open(path, SM_DICOM_WHOLE, NULL, &dcm, err);
 	if (*st != SM_OK)
 		return NULL;
-	sm_dcm_head_read(dicom, head);
-	sm_dicom_close(dicom);
-	size_t n = head->has_pixels_size ? (size_t)head->rows * (size_t)head->columns : 1;
-	if (n > 1u << 24)
-		n = 1u << 24; /* hostile sizes are refused before anything is written */
-	int32_t *out = sm_calloc(NULL, n, sizeof *out, "test", err);
-	*st = sm_slice_read(path, head, NULL, out, NULL, err);
+	*st = sm_dcm_head_read(dcm, &salt, &rules, NULL, head, err);
 	if (*st == SM_OK)
-		return out;
-	sm_free(out);
-	return NULL;
+		out = decode(dcm, head, st, err);
+	sm_dicom_close(dcm);
+	return out;
 }
 
 /* Largest difference between two files' pixels. */
@@ -121,9 +105,9 @@ static int64_t difference(const char *a, const char *b)
 	int32_t *x = pixels(pa, &ha, &sa, &err), *y = pixels(pb, &hb, &sb, &err);
 	if (!x || !y)
 		fail_msg("%s, %s: %s", a, b, err.text);
-	assert_true(ha.rows == hb.rows && ha.columns == hb.columns);
+	assert_true(ha.tile_rows == hb.tile_rows && ha.tile_columns == hb.tile_columns);
 	int64_t most = 0;
-	for (size_t i = 0; i < (size_t)ha.rows * (size_t)ha.columns; i++) {
+	for (size_t i = 0; i < (size_t)ha.tile_rows * (size_t)ha.tile_columns; i++) {
 		int64_t d = llabs((int64_t)x[i] - y[i]);
 		most = d > most ? d : most;
 	}
@@ -131,6 +115,8 @@ static int64_t difference(const char *a, const char *b)
 	free(pb);
 	sm_free(x);
 	sm_free(y);
+	sm_dcm_head_clear(&ha);
+	sm_dcm_head_clear(&hb);
 	return most;
 }
 
@@ -231,6 +217,7 @@ static void test_malformed_files_are_refused(void **state)
 		int32_t *p = pixels(path, &head, &st, &err);
 		if (p || (st != SM_INPUT && st != SM_BUDGET) || !*err.text)
 			fail_msg("%s: status %d '%s'", refused[i], st, err.text);
+		sm_dcm_head_clear(&head);
 		free(path);
 	}
 	for (size_t i = 0; i < sizeof placeless / sizeof *placeless; i++) {
@@ -242,10 +229,13 @@ static void test_malformed_files_are_refused(void **state)
 		assert_true(head.verdict == SM_VERDICT_NO_SPACING ||
 			    head.verdict == SM_VERDICT_NO_ORIENTATION);
 		sm_free(p);
+		sm_dcm_head_clear(&head);
 		free(path);
 	}
 	free(dir);
 }
+
+static const struct sm_scan_rules usual = {.series = {.min_slices = 3}};
 
 /* The volume of the only good series below a folder. */
 static void read_only_series(const char *dir, bool regrid, struct sm_series_volume *v)
@@ -253,7 +243,7 @@ static void read_only_series(const char *dir, bool regrid, struct sm_series_volu
 	struct sm_err err = {0};
 	struct sm_scan scan;
 	const struct sm_salt salt = {0};
-	assert_good(sm_scan_tree(dir, &salt, 2, NULL, &scan, &err), err);
+	assert_good(sm_scan_tree(dir, &salt, &usual, 2, NULL, &scan, &err), err);
 	assert_int_equal(scan.list.n, 1);
 	assert_good(
 		sm_series_read(dir, &scan, &scan.list.series[0], &salt, regrid, NULL, 2, v, &err),
@@ -313,6 +303,121 @@ static void test_sarcoma_series_equal_their_nifti(void **state)
 	free(root);
 }
 
+/* Voxel of b -> voxel of a, when that is a matter of order and direction of the axes. */
+static bool axes_of(const struct sm_vol *a, const struct sm_vol *b, int64_t step[3][3], int64_t first[3])
+{
+	double spacing[3], offset[3];
+	sm_vol_spacing(a, spacing);
+	for (int r = 0; r < 3; r++)
+		offset[r] = b->affine[r][3] - a->affine[r][3];
+	for (int i = 0; i < 3; i++) {
+		double at = 0;
+		for (int r = 0; r < 3; r++)
+			at += a->affine[r][i] * offset[r] / (spacing[i] * spacing[i]);
+		first[i] = (int64_t)floor(at + 0.5);
+		if (fabs(at - (double)first[i]) > 0.01)
+			return false;
+		for (int j = 0; j < 3; j++) {
+			double share = 0;
+			for (int r = 0; r < 3; r++)
+				share += a->affine[r][i] * b->affine[r][j] / (spacing[i] * spacing[i]);
+			step[i][j] = (int64_t)floor(share + 0.5);
+			if (fabs(share - (double)step[i][j]) > 1e-3)
+				return false;
+		}
+	}
+	return true;
+}
+
+/* Same numbers at the same places and times? */
+static bool same_world(const struct sm_vol *a, const struct sm_vol *b, double tol)
+{
+	int64_t step[3][3], first[3];
+	if (sm_vol_count(a) != sm_vol_count(b) || a->dim[3] != b->dim[3] ||
+	    !axes_of(a, b, step, first))
+		return false;
+	size_t n = sm_vol_count(b), frame = sm_vol_frame_count(b);
+	for (size_t at = 0; at < n; at++) {
+		size_t inside = at % frame;
+		const int64_t ijk[3] = {(int64_t)inside % b->dim[0],
+					(int64_t)inside / b->dim[0] % b->dim[1],
+					(int64_t)inside / b->dim[0] / b->dim[1]};
+		int64_t v[3];
+		for (int i = 0; i < 3; i++) {
+			v[i] = first[i] + step[i][0] * ijk[0] + step[i][1] * ijk[1] + step[i][2] * ijk[2];
+			if (v[i] < 0 || v[i] >= a->dim[i])
+				return false;
+		}
+		size_t to = at / frame * frame + (size_t)((v[2] * a->dim[1] + v[1]) * a->dim[0] + v[0]);
+		if (!(fabs(sm_vol_at(a, to) - sm_vol_at(b, at)) <= tol))
+			return false;
+	}
+	return true;
+}
+
+/* Is any volume of the tree the one of the file? */
+static bool has_volume(const char *dir, const char *path, double tol, int64_t min_slices)
+{
+	struct sm_err err = {0};
+	struct sm_scan scan;
+	struct sm_vol want;
+	const struct sm_salt salt = {0};
+	const struct sm_scan_rules rules = {.series = {.min_slices = (size_t)min_slices}};
+	bool found = false;
+	assert_good(sm_nii_read(path, NULL, &want, NULL, &err), err);
+	assert_good(sm_scan_tree(dir, &salt, &rules, 2, NULL, &scan, &err), err);
+	for (size_t i = 0; i < scan.list.n && !found; i++) {
+		struct sm_series_volume v;
+		assert_good(sm_series_read(dir, &scan, &scan.list.series[i], &salt, false, NULL, 2, &v,
+					   &err),
+			    err);
+		found = same_world(&v.vol, &want, tol);
+		sm_series_volume_clear(&v);
+	}
+	sm_scan_clear(&scan);
+	sm_vol_clear(&want);
+	return found;
+}
+
+static void test_volumes_equal_their_references(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *dicom, *nifti;
+		double tol;
+		int64_t min_slices;
+	} rows[] = {
+		{"mr_siemens_mosaic/In", "mr_siemens_mosaic/Ref/EPI_PE=AP_3.nii", 0, 3},
+		{"mr_siemens_mosaic/In", "mr_siemens_mosaic/Ref/EPI_PE=PA_4.nii", 0, 3},
+		{"mr_siemens_orient/In/ax", "mr_siemens_orient/Ref/ax_asc_35sl_6.nii", 0, 3},
+		{"mr_siemens_orient/In/cor", "mr_siemens_orient/Ref/cor_desc_36sl_14.nii", 0, 3},
+		{"mr_siemens_orient/In/sag", "mr_siemens_orient/Ref/sag_asc_35sl_22.nii", 0, 3},
+		{"mr_siemens_orient/In/axmb", "mr_siemens_orient/Ref/fMRI_MB_asc_25.nii", 0, 3},
+		{"mr_siemens_orient/In/axmb", "mr_siemens_orient/Ref/fMRI_MB_int_26.nii", 0, 3},
+		{"mr_enhanced/In/Siemens", "mr_enhanced/Ref/Siemens_REST1_w_SMS_PF7-8_6.nii", 0, 3},
+		{"mr_enhanced/In/Philips", "mr_enhanced/Ref/Philips_WIP_B0_NS_801_e1.nii", 10, 3},
+		{"mr_enhanced/In/Philips", "mr_enhanced/Ref/Philips_WIP_B0_NS_801_e2_fieldmaphz.nii", 0.007, 3},
+		{"mr_ct_vendors/ge/anatomical/001", "mr_ct_vendors/ge/anatomical/001_ground_truth.nii.gz", 0, 3},
+		{"mr_ct_vendors/generic/anatomical/002_non_isotropic",
+		 "mr_ct_vendors/generic/anatomical/002_non_isotropic_ground_truth.nii.gz", 1e-5, 3},
+		{"mr_ct_vendors/hitachi/anatomical/001", "mr_ct_vendors/hitachi/anatomical/001_ground_truth.nii.gz",
+		 0, 3},
+		{"mr_ct_vendors/siemens_multiframe/anatomical/001",
+		 "mr_ct_vendors/siemens_multiframe/anatomical/001_ground_truth.nii.gz", 0, 3},
+		{"mr_ct_vendors/failing/slicecount/001", "mr_ct_vendors/failing/slicecount/001_ground_truth.nii.gz",
+		 0, 1},
+	};
+	free(real("mr_siemens_mosaic"));
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char *dicom = sm_path_join(data_dir(), rows[i].dicom);
+		char *nifti = sm_path_join(data_dir(), rows[i].nifti);
+		if (!has_volume(dicom, nifti, rows[i].tol, rows[i].min_slices))
+			fail_msg("%s: no volume is the reference", rows[i].nifti);
+		free(dicom);
+		free(nifti);
+	}
+}
+
 static void test_uneven_ct_is_refused_then_regridded(void **state)
 {
 	(void)state;
@@ -321,7 +426,7 @@ static void test_uneven_ct_is_refused_then_regridded(void **state)
 	struct sm_series_volume v;
 	struct sm_err err = {0};
 	const struct sm_salt salt = {0};
-	assert_good(sm_scan_tree(dir, &salt, 2, NULL, &scan, &err), err);
+	assert_good(sm_scan_tree(dir, &salt, &usual, 2, NULL, &scan, &err), err);
 	assert_int_equal(scan.list.n, 1);
 	const struct sm_series *s = &scan.list.series[0];
 	assert_refused(sm_series_read(dir, &scan, s, &salt, false, NULL, 1, &v, &err), SM_INPUT,
@@ -333,7 +438,7 @@ static void test_uneven_ct_is_refused_then_regridded(void **state)
 	 * bit. */
 	struct sm_dcm_head head;
 	enum sm_status st;
-	char *path = sm_path_join(dir, sm_scan_path(&scan, s->head[0]));
+	char *path = sm_path_join(dir, sm_scan_path(&scan, s->slice[0].head));
 	int32_t *old = pixels(path, &head, &st, &err);
 	assert_non_null(old);
 	double rows = (123.5404569 - v.vol.affine[1][3]) / v.vol.affine[1][1];
@@ -342,6 +447,7 @@ static void test_uneven_ct_is_refused_then_regridded(void **state)
 	for (size_t i = 0; i < 512 * 512; i++)
 		assert_true(grown[i] == (float)old[i]);
 	sm_free(old);
+	sm_dcm_head_clear(&head);
 	free(path);
 	sm_series_volume_clear(&v);
 	sm_scan_clear(&scan);
@@ -358,7 +464,7 @@ static void test_budget_is_checked_before_decoding(void **state)
 	struct sm_mem mem;
 	const struct sm_salt salt = {0};
 	sm_mem_init(&mem, 1 << 20);
-	assert_good(sm_scan_tree(dir, &salt, 2, NULL, &scan, &err), err);
+	assert_good(sm_scan_tree(dir, &salt, &usual, 2, NULL, &scan, &err), err);
 	assert_int_equal(
 		sm_series_read(dir, &scan, &scan.list.series[0], &salt, false, &mem, 2, &v, &err),
 		SM_BUDGET);
@@ -368,7 +474,7 @@ static void test_budget_is_checked_before_decoding(void **state)
 		sm_series_read(dir, &scan, &scan.list.series[0], &salt, false, &mem, 2, &v, &err),
 		err);
 	assert_int_equal(v.scaling, SM_SCALING_HEADER);
-	assert_true(fabs(v.vol.slope - 2.36166056166056) < 1e-12);
+	assert_true(fabs(v.vol.slope - 133.88156) < 1e-5);
 	sm_series_volume_clear(&v);
 	assert_int_equal(mem.used, 0);
 	sm_scan_clear(&scan);
@@ -378,12 +484,11 @@ static void test_budget_is_checked_before_decoding(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_unpack_signs_and_shifts),
 		cmocka_unit_test(test_file_kinds_by_content),
 		cmocka_unit_test(test_codecs_equal_the_uncompressed_picture),
 		cmocka_unit_test(test_malformed_files_are_refused),
 		cmocka_unit_test(test_sarcoma_series_equal_their_nifti),
+		cmocka_unit_test(test_volumes_equal_their_references),
 		cmocka_unit_test(test_uneven_ct_is_refused_then_regridded),
 		cmocka_unit_test(test_budget_is_checked_before_decoding),
 	};

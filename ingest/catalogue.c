@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/catalogue.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/ledger.h"
+
+#define CELL 512
+
+/* Numbers of an array or a single one, joined by 'x': "512x512", "0.488x0.488". */
+static void join(const json_t *value, char *cell, size_t n)
+{
+	size_t count = json_is_array(value) ? json_array_size(value) : 1, at = 0;
+	cell[0] = '\0';
+	for (size_t i = 0; i < count && at < n; i++) {
+		const json_t *one = json_is_array(value) ? json_array_get(value, i) : value;
+		int got = json_is_integer(one)
+				  ? snprintf(cell + at, n - at, "%s%lld", i ? "x" : "",
+					     (long long)json_integer_value(one))
+				  : snprintf(cell + at, n - at, "%s%.4g", i ? "x" : "",
+					     json_number_value(one));
+		at += got > 0 ? (size_t)got : 0;
+	}
+}
+
+static void plain(const json_t *record, const char *field, char *cell, size_t n)
+{
+	const json_t *value = json_object_get(record, field);
+	cell[0] = '\0';
+	if (json_is_string(value))
+		snprintf(cell, n, "%s", json_string_value(value));
+	else if (json_is_number(value) || json_is_array(value))
+		join(value, cell, n);
+}
+
+static void count(const json_t *record, const char *field, char *cell, size_t n)
+{
+	const json_t *value = json_object_get(record, field);
+	cell[0] = '\0';
+	if (json_is_object(value))
+		snprintf(cell, n, "%zu", json_object_size(value));
+	else
+		plain(record, field, cell, n);
+}
+
+/* Smallest and largest distance, one number when they are the same to four digits. */
+static void range(const json_t *record, const char *field, char *cell, size_t n)
+{
+	double v[2];
+	char text[2][32];
+	cell[0] = '\0';
+	if (!sm_json_get_floats(record, field, v, 2))
+		return;
+	for (int i = 0; i < 2; i++)
+		snprintf(text[i], sizeof text[i], "%.4g", v[i]);
+	snprintf(cell, n, "%s%s%s", text[0], strcmp(text[0], text[1]) ? ".." : "",
+		 strcmp(text[0], text[1]) ? text[1] : "");
+}
+
+/* A rejected record tells its code and reason; an index record its verdict. */
+static void verdict(const json_t *record, const char *field, char *cell, size_t n)
+{
+	const char *text = sm_json_text(record, field);
+	snprintf(cell, n, "%s", text ? text : sm_record_ok(record) ? "" : "broken");
+}
+
+static void reason(const json_t *record, const char *field, char *cell, size_t n)
+{
+	const char *text = sm_json_text(record, field);
+	text = text ? text : sm_json_text(record, "reason");
+	snprintf(cell, n, "%s", text ? text : "");
+}
+
+static const struct column {
+	const char *name, *field;
+	int width; /* of the table; 0 = not in it; -1 = the rest of the line */
+	void (*cell)(const json_t *record, const char *field, char *cell, size_t n);
+} columns[] = {
+	{"key", "key", 26, plain},
+	{"patient", "patient", 14, plain},
+	{"kind", "kind", 6, plain},
+	{"modality", "modality", 8, plain},
+	{"size", "dim", 16, plain},
+	{"pixel_mm", "pixel_mm", 14, plain},
+	{"slice_mm", "slice_mm", 12, range},
+	{"files", "files", 5, count},
+	{"tilt_degrees", "tilt_degrees", 0, plain},
+	{"transfer_syntax", "transfer_syntax", 0, plain},
+	{"study", "study", 0, plain},
+	{"frame_of_reference", "frame_of_reference", 0, plain},
+	{"verdict", "verdict", 12, verdict},
+	{"reason", "verdict_reason", -1, reason},
+};
+#define COLUMNS (sizeof columns / sizeof *columns)
+
+static void add_line(struct sm_text *text, const json_t *record)
+{
+	char cell[CELL];
+	size_t start = text->n;
+	for (size_t c = 0; c < COLUMNS; c++) {
+		if (!columns[c].width)
+			continue;
+		if (record)
+			columns[c].cell(record, columns[c].field, cell, sizeof cell);
+		else
+			snprintf(cell, sizeof cell, "%s", columns[c].name);
+		if (columns[c].width < 0)
+			sm_text_str(text, cell);
+		else
+			sm_text_f(text, "%-*s ", columns[c].width, *cell ? cell : "-");
+	}
+	while (text->n > start && !text->failed && text->data[text->n - 1] == ' ')
+		text->data[--text->n] = '\0';
+	sm_text_str(text, "\n");
+}
+
+static void add_table(struct sm_text *text, const json_t *records, json_t *files)
+{
+	size_t i;
+	const char *kind;
+	json_t *record, *number;
+	add_line(text, NULL);
+	json_array_foreach((json_t *)(uintptr_t)records, i, record)
+		add_line(text, record);
+	json_object_foreach(files, kind, number)
+		sm_text_f(text, "%lld %s files\n", (long long)json_integer_value(number), kind);
+}
+
+static void add_csv(struct sm_text *text, const json_t *records)
+{
+	size_t i;
+	json_t *record;
+	char cell[CELL];
+	for (size_t c = 0; c < COLUMNS; c++)
+		sm_text_f(text, "%s%s", c ? "," : "", columns[c].name);
+	sm_text_str(text, "\n");
+	json_array_foreach((json_t *)(uintptr_t)records, i, record) {
+		for (size_t c = 0; c < COLUMNS; c++) {
+			columns[c].cell(record, columns[c].field, cell, sizeof cell);
+			sm_text_str(text, c ? "," : "");
+			sm_text_csv(text, cell);
+		}
+		sm_text_str(text, "\n");
+	}
+}
+
+static enum sm_status add_json(struct sm_text *text, const json_t *records, json_t *files,
+			       struct sm_err *err)
+{
+	json_t *all = json_pack("{s:i, s:O, s:O}", "schema", 1, "files", files, "items", records);
+	char *dump = all ? json_dumps(all, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(15))
+			 : NULL;
+	json_decref(all);
+	if (!dump)
+		return SM_FAIL(err, SM_BUDGET, "catalogue: out of memory");
+	sm_text_str(text, dump);
+	sm_text_str(text, "\n");
+	free(dump);
+	return SM_OK;
+}
+
+enum sm_status sm_catalogue_text(const json_t *records, json_t *files,
+				 enum sm_catalogue_format format, struct sm_text *text,
+				 struct sm_err *err)
+{
+	if (format == SM_CATALOGUE_TABLE)
+		add_table(text, records, files);
+	else if (format == SM_CATALOGUE_CSV)
+		add_csv(text, records);
+	else
+		SM_TRY(add_json(text, records, files, err));
+	return sm_text_check(text, "catalogue", err);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * b-values and directions of a diffusion series beside its volume (see convert.h).
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "ingest/convert.h"
+
+/* Determinant of the affine's rotation and scale. */
+static double determinant(const struct sm_vol *vol)
+{
+	const double(*m)[4] = vol->affine;
+	return m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) -
+	       m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0]) +
+	       m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0]);
+}
+
+/* A direction in LPS along one axis of the volume. */
+static double along(const struct sm_vol *vol, int axis, const double lps[3])
+{
+	const double ras[3] = {-lps[0], -lps[1], lps[2]};
+	double dot = 0, size = 0;
+	for (int r = 0; r < 3; r++) {
+		dot += vol->affine[r][axis] * ras[r];
+		size += vol->affine[r][axis] * vol->affine[r][axis];
+	}
+	return dot / sqrt(size) + 0.0; /* no negative zero */
+}
+
+static const struct sm_dcm_frame *frame_at(const struct sm_raw *raw, const struct sm_series *s,
+					   size_t t)
+{
+	return sm_slice_frame(raw->scan.head, s->slice[t * s->depth]);
+}
+
+/* Our third axis is across x down of the pixels, so that the axes are those of the volume but for a
+ * tilt, along which no direction is turned. */
+static bool vectors_known(const struct sm_raw *raw, const struct sm_series *s)
+{
+	for (size_t t = 0; t < s->times; t++) {
+		const struct sm_dcm_frame *f = frame_at(raw, s, t);
+		const double *v = f->b_vector;
+		if (f->b_vector_local || (f->b_value > 50 && sm_dot3(v, v) < 0.5))
+			return false;
+	}
+	return true;
+}
+
+enum sm_status sm_convert_diffusion(const struct sm_raw *raw, const struct sm_series *s,
+				    const struct sm_vol *vol, struct sm_item *item,
+				    struct sm_err *err)
+{
+	struct sm_text text = {0};
+	enum sm_status st = SM_OK;
+	double turn = determinant(vol) > 0 ? -1 : 1;
+	for (size_t t = 0; t < s->times; t++)
+		sm_text_f(&text, "%s%.6g", t ? " " : "", frame_at(raw, s, t)->b_value);
+	sm_text_str(&text, "\n");
+	st = sm_text_check(&text, "b-values", err);
+	if (st == SM_OK)
+		st = sm_convert_text("image.bval", "bval", text.data, item, err);
+	sm_text_clear(&text);
+	if (st != SM_OK)
+		return st;
+	if (!vectors_known(raw, s)) {
+		sm_item_warn(item,
+			     "the directions of diffusion are not known in the patient's axes: "
+			     "there is no image.bvec");
+		return SM_OK;
+	}
+	for (int a = 0; a < 3; a++) {
+		for (size_t t = 0; t < s->times; t++) {
+			double v = along(vol, a, frame_at(raw, s, t)->b_vector);
+			sm_text_f(&text, "%s%.6g", t ? " " : "", a == 0 ? turn * v + 0.0 : v);
+		}
+		sm_text_str(&text, "\n");
+	}
+	st = sm_text_check(&text, "directions of diffusion", err);
+	if (st == SM_OK)
+		st = sm_convert_text("image.bvec", "bvec", text.data, item, err);
+	sm_text_clear(&text);
+	return st;
+}

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Compares what ingest made of enhanced_make.py's cases with their closed form, and with dcm2niix
+# where that reads them alike. Use: enhanced_check.py OUT [NII]: OUT/<case> are ingest's folders, NII/<case>
+# dcm2niix's. Prints "ok<tab>NAME" or "not ok<tab>NAME<tab>what is wrong" lines.
+import glob
+import json
+import os
+import sys
+
+import numpy as np
+
+import enhanced_make as make
+from enhanced_make import AXIAL, OBLIQUE, affine, volume
+
+TYPES = {2: 'u1', 4: 'i2', 8: 'i4', 16: 'f4', 64: 'f8', 256: 'i1', 512: 'u2', 768: 'u4'}
+OUT = sys.argv[1]
+NII = sys.argv[2] if len(sys.argv) > 2 else None
+
+
+class Wrong(Exception):
+    pass
+
+
+def need(holds, *words):
+    if not holds:
+        raise Wrong(' '.join(str(w).replace('\n', ' ') for w in words))
+
+
+def read(path):
+    """Real values, affine, type of a plain NIfTI-1 file."""
+    raw = open(path, 'rb').read()
+    dim = np.frombuffer(raw, '<i2', 8, 40)
+    code = np.frombuffer(raw, '<i2', 1, 70)[0]
+    offset, slope, inter = np.frombuffer(raw, '<f4', 3, 108)
+    size = [int(n) for n in dim[1:dim[0] + 1]]
+    v = np.frombuffer(raw, '<' + TYPES[code], int(np.prod(size)), int(offset)).reshape(size, order='F')
+    m = np.vstack([np.frombuffer(raw, '<f4', 12, 280).reshape(3, 4), [0, 0, 0, 1]])
+    while v.ndim > 3 and v.shape[-1] == 1:
+        v = v[..., 0]
+    return v.astype(float) * (slope or 1) + inter, m.astype(float), TYPES[code]
+
+
+def keys(case):
+    return sorted(os.path.basename(os.path.dirname(p)) for p in glob.glob(f'{OUT}/{case}/*/image.nii'))
+
+
+def folder(case, name):
+    found = [k for k in keys(case) if k.split('-', 2)[2:] == ([name] if name else [])]
+    need(len(found) == 1, f'no volume "{name}" among', keys(case))
+    return os.path.join(OUT, case, found[0])
+
+
+def same(case, name, values, m, kind=None, **side):
+    """One volume equals its closed form; the sidecar has these fields."""
+    at = folder(case, name)
+    v, got, dtype = read(at + '/image.nii')
+    need(v.shape == values.shape, 'shape', v.shape, 'wanted', values.shape)
+    need(np.allclose(v, values, rtol=1e-6, atol=1e-6), 'voxels differ by', abs(v - values).max())
+    need(np.allclose(got, m, atol=1e-5), 'affine', got, 'wanted', m)
+    need(kind in (None, dtype), 'type', dtype, 'wanted', kind)
+    with open(at + '/image.json') as f:
+        have = json.load(f)
+    for field, value in side.items():
+        if value is None:
+            need(field not in have, field, 'is', have.get(field), 'and should not be there')
+        elif isinstance(value, float) or (isinstance(value, list) and isinstance(value[0], float)):
+            need(field in have and np.shape(have[field]) == np.shape(value) and
+                 np.allclose(have[field], value, rtol=1e-6), field, have.get(field), 'wanted', value)
+        else:
+            need(have.get(field) == value, field, have.get(field), 'wanted', value)
+    return have
+
+
+def records(case):
+    with open(f'{OUT}/{case}/ledger.jsonl') as f:
+        return [json.loads(line) for line in f]
+
+
+def rejected(case, sentence):
+    got = [r.get('reason', '') for r in records(case)[1:] if r['status'] == 'rejected']
+    need(got == [sentence], got, 'wanted', sentence)
+    need(not keys(case), 'and yet there is a volume')
+
+
+def to_world(v, m):
+    """Turns a volume's axes so that each world axis runs along the array axis that follows it most."""
+    order = [int(np.argmax(abs(m[r, :3] / np.linalg.norm(m[:3, :3], axis=0)))) for r in range(3)]
+    m = m[:, order + [3]].copy()
+    v = v.transpose(order + list(range(3, v.ndim)))
+    for a in range(3):
+        if m[a, a] < 0:
+            v = np.flip(v, a)
+            m[:3, 3] += m[:3, a] * (v.shape[a] - 1)
+            m[:3, a] *= -1
+    return v, m
+
+
+def as_dcm2niix(case, name='', other='v', tensor=False):
+    """The same voxels in world space, and the same b-values and directions."""
+    if not NII or not os.path.exists(f'{NII}/{case}/{other}.nii'):
+        return
+    at = folder(case, name)
+    a, ma = to_world(*read(at + '/image.nii')[:2])
+    b, mb = to_world(*read(f'{NII}/{case}/{other}.nii')[:2])
+    need(a.shape == b.shape, 'dcm2niix: shape', b.shape, 'ours', a.shape)
+    need(np.allclose(ma, mb, atol=1e-3), 'dcm2niix: affine', mb, 'ours', ma)
+    need(np.allclose(a, b, rtol=1e-5, atol=1e-3), 'dcm2niix: voxels differ by', abs(a - b).max())
+    if tensor:
+        for suffix in ('bval', 'bvec'):
+            ours = np.loadtxt(f'{at}/image.{suffix}')
+            theirs = np.loadtxt(f'{NII}/{case}/v.{suffix}')
+            need(np.allclose(ours, theirs, atol=2e-5), 'dcm2niix:', suffix, theirs, 'ours', ours)
+
+
+def enhanced_ct(case, axes=AXIAL):
+    same(case, '', 2 * volume(12) - 1024, affine(axes), 'i2', Meaning='HU', Modality='CT', SliceThickness=2.5,
+         Verdict='ok', TimePoints=None)
+    as_dcm2niix(case)
+
+
+def enhanced_slopes(case, axes):
+    z = make.ct_slope(np.arange(12))
+    have = same(case, '', volume(12) * z - 1024, affine(axes), 'f4', Meaning='HU')
+    need(have['Scaling']['kind'] == 'applied_per_slice', have['Scaling'])
+    need([s['frame'] for s in have['SliceMap']] == [make.SHUFFLED.index(z) + 1 for z in range(12)],
+         'slice map', have['SliceMap'])
+    as_dcm2niix(case)
+
+
+FACTOR = 70 * 1000 / (3.5e8 * 2 ** (-3600 / 6586.2))
+
+
+def pet(case, **side):
+    z, t = np.mgrid[0:6, 0:2]
+    have = same(case, '', volume(6, 2) * make.pet_slope(z, t), affine(), 'f4', Units='Bq/mL', TimePoints=2,
+                **dict(dict(Meaning='Bq/ml', FrameDuration=[300.0, 360.0], FrameTimesStart=[0.0, 360.0],
+                            RadionuclideHalfLife=6586.2, TracerName='FDG', SUVbwFactor=FACTOR,
+                            ImageDecayCorrected=True, UnitsDICOM='BQML'), **side))
+    need([(s['index'], s['time']) for s in have['SliceMap']] ==
+         [(z, t) for t in range(2) for z in range(6)], 'slice map', have['SliceMap'])
+    as_dcm2niix(case)
+
+
+def legacy_ct():
+    same('legacy_ct', '', volume(5) - 1024, affine(OBLIQUE), 'i2', Meaning='HU', KVP=120.0)
+    as_dcm2niix('legacy_ct')
+
+
+def legacy_mr():
+    same('legacy_mr', '', 2.5 * volume(5) + 3, affine(OBLIQUE), Meaning='arbitrary', EchoTime=0.0125,
+         RepetitionTime=0.5)
+    as_dcm2niix('legacy_mr')
+
+
+def legacy_pet():
+    same('legacy_pet', '', volume(5) * (0.5 + np.arange(5)), affine(OBLIQUE), 'f4', Meaning='Bq/ml', Units='Bq/mL',
+         SUVbwFactor=FACTOR, TracerName='FDG', FrameDuration=[300.0], FrameTimesStart=[0.0], DecayCorrection='START',
+         CorrectedImage=['ATTN', 'DECY'], RadionuclideHalfLife=6586.2, InjectionStart=-3600.0)
+    as_dcm2niix('legacy_pet')
+
+
+def echoes():
+    need(len(keys('mr_echoes')) == 4, keys('mr_echoes'))
+    for c, word in enumerate(('mag', 'ph')):
+        for e in (0, 1):
+            same('mr_echoes', f'{word}_e{e + 1}', volume(5, 4)[..., 2 * c + e], affine(OBLIQUE),
+                 EchoTime=make.ECHOES[e] / 1000, TimePoints=None)
+
+
+def diffusion(case, axes):
+    same(case, '', volume(5, 4), affine(axes), TimePoints=4, TimePointsOrderedBy='DiffusionBValue')
+    at = folder(case, '')
+    need(np.allclose(np.loadtxt(at + '/image.bval'), make.B_VALUES), 'bval')
+    # FSL: along the array's axes, x turned round where the array is right-handed (determinant above 0).
+    m = affine(axes)[:3, :3]
+    unit = m / np.linalg.norm(m, axis=0)
+    want = unit.T @ (np.array([-1, -1, 1]) * make.B_VECTORS).T
+    want[0] *= -1 if np.linalg.det(m) > 0 else 1
+    got = np.loadtxt(at + '/image.bvec')
+    need(np.allclose(got, want, atol=1e-5), 'bvec', got, 'wanted', want)
+
+
+def diffusion_as_dcm2niix(case):
+    at = folder(case, '')
+    if not NII or not os.path.exists(f'{NII}/{case}/v.bvec'):
+        return
+    ours, theirs = np.loadtxt(at + '/image.bvec'), np.loadtxt(f'{NII}/{case}/v.bvec')
+    bval = np.loadtxt(f'{NII}/{case}/v.bval')
+    a, ma = read(at + '/image.nii')[:2]
+    b, mb = read(f'{NII}/{case}/v.nii')[:2]
+    a, ma = to_world(a, ma)
+    b, mb = to_world(b, mb)
+    print('# ', case, bval, [(int(b[0, 0, 0, t]), int(a[0, 0, 0, t])) for t in range(4)])
+    print('# ours', str(ours).replace('\n', ' '))
+    print('# dcm2niix', str(theirs).replace('\n', ' '))
+
+
+def classic_echoes():
+    for e in (0, 1):
+        same('echoes', f'e{e + 1}', volume(4, 2)[..., e], affine(), EchoTime=make.ECHOES[e] / 1000)
+        as_dcm2niix('echoes', f'e{e + 1}', f'v_e{e + 1}')
+
+
+def components():
+    for c, (ours, theirs) in enumerate((('mag', 'v'), ('ph', 'v_ph'), ('real', 'v_real'), ('imag', 'v_imaginary'))):
+        same('components', ours, volume(4, 4)[..., c], affine())
+        as_dcm2niix('components', ours, theirs)
+
+
+def maker(case):
+    same(case, '', 1.5 * volume(4) + 3, affine(OBLIQUE), Verdict='ok')
+    as_dcm2niix(case)
+
+
+def localiser():
+    same('localiser', '', volume(4) - 1024, affine(), Meaning='HU')
+    aside = records('localiser')[0]['set_aside']
+    need([(a['files'], a['verdict']) for a in aside] == [(2, 'localiser')], aside)
+
+
+def references():
+    for k in (0, 1):
+        same('references', str(k + 1), volume(4, 2)[..., k] - 1024, affine())
+    frames = {r['frame_of_reference'] for r in records('references')[1:]}
+    need(len(frames) == 2, frames)
+
+
+def times(case, ordered_by, values=None, **side):
+    same(case, '', volume(4, 3) if values is None else values, affine(), TimePoints=3,
+         TimePointsOrderedBy=ordered_by, **side)
+
+
+def flat(case, source, spacing, turned=False):
+    v = 4095 - volume(2)[..., 1:] if turned else volume(2)[..., 1:]
+    have = same(case, '', v, np.diag([spacing[1], spacing[0], 1, 1]), PixelSpacingFrom=source, Meaning='arbitrary',
+                ImageOrientationPatientDICOM=None)
+    need(not turned or have['Scaling'].get('monochrome1') == 'inverted', have['Scaling'])
+
+
+ALL = '%s; allowed is one slice a position'
+TESTS = [
+    ('enhanced CT, frames out of order, implicit', enhanced_ct, ['ct_implicit']),
+    ('enhanced CT, RLE', enhanced_ct, ['ct_rle']),
+    ('enhanced CT, RLE with an extended offset table, oblique', enhanced_ct, ['ct_extended', OBLIQUE]),
+    ('enhanced CT, a slope for each frame, oblique', enhanced_slopes, ['ct_slopes', OBLIQUE]),
+    ('enhanced CT, a slope for each frame, RLE', enhanced_slopes, ['ct_slopes_rle', AXIAL]),
+    ('enhanced PET, Units', pet, ['pet_units']),
+    ('enhanced PET, the unit in a real-world map', pet, ['pet_map']),
+    ('enhanced PET, FrameReferenceDateTime only', pet, ['pet_clock']),
+    ('enhanced PET, not decay corrected', lambda c: pet(c, SUVbwFactor=None, ImageDecayCorrected=None,
+                                                        SUVbwMissing='CorrectedImage lacks DECY'), ['pet_no_dose']),
+    ('legacy converted CT', legacy_ct, []),
+    ('legacy converted MR', legacy_mr, []),
+    ('legacy converted PET', legacy_pet, []),
+    ('enhanced MR: two echoes, magnitude and phase', echoes, []),
+    ('enhanced diffusion', diffusion, ['diffusion', AXIAL]),
+    ('enhanced diffusion, oblique', diffusion, ['diffusion_oblique', OBLIQUE]),
+    ('enhanced diffusion, oblique, Siemens', diffusion, ['diffusion_siemens', OBLIQUE]),
+    ('enhanced diffusion, oblique, Philips', diffusion, ['diffusion_philips', OBLIQUE]),
+] + [(f'{c} as dcm2niix', diffusion_as_dcm2niix, [c]) for c in
+     ('diffusion', 'diffusion_oblique', 'diffusion_siemens', 'diffusion_philips')] + [
+    ('two echoes', classic_echoes, []),
+    ('magnitude, phase, real, imaginary', components, []),
+] + [(f'plain rescale, {m}', maker, [f'maker_{c}']) for c, m in make.MAKERS] + [
+    ('a localiser in the study', localiser, []),
+    ('two frames of reference in one series', references, []),
+    ('trigger times', times, ['trigger', 'TriggerTime']),
+    ('temporal positions before clocks', times, ['candidates', 'TemporalPositionIdentifier']),
+    ('a time point without a slice', rejected, [
+        'incomplete', 'incomplete: time point 2 of 3 (by TriggerTime) has 3 of 4 slices; allowed is every slice at '
+        'every time point']),
+    ('one slice twice', rejected, ['twice_one', 'duplicate_positions: 1 of 5 slices share their position with '
+                                   'another one (1 to 2 at a position); allowed is one slice a position']),
+    ('all slices twice', rejected, ['twice_all', 'repeated_positions: 2 slices at each of 4 positions, and no element '
+                                    'tells their order in time; allowed is one slice a position']),
+    ('CR without a place', flat, ['cr', 'PixelSpacing', make.SPACING]),
+    ('MG, ImagerPixelSpacing', flat, ['mg', 'ImagerPixelSpacing', make.SPACING]),
+    ('MG, MONOCHROME1', flat, ['mg_inverse', 'ImagerPixelSpacing', make.SPACING, True]),
+    ('CR without pixel sizes', flat, ['cr_bare', 'none', (1, 1)]),
+    ('gzip-compressed DICOM', lambda: same('gz', '', volume(4), affine()), []),
+]
+
+for name, test, words in TESTS:
+    try:
+        test(*words)
+        print(f'ok\t{name}')
+    except Exception as e:
+        print(f'not ok\t{name}\t{type(e).__name__} {e}')

@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Objects that no public data set of ours holds, with voxels and places in closed form: enhanced
+# multi-frame CT, PET and MR, legacy converted ones, and odd classic series. enhanced_check.py
+# compares what ingest makes of them. Use: enhanced_make.py DIR writes DIR/<case>/*.dcm
+import gzip
+import hashlib
+import os
+import sys
+
+import numpy as np
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate, encapsulate_extended
+from pydicom.pixel_data_handlers.rle_handler import rle_encode_frame
+from pydicom.sequence import Sequence
+
+IMPLICIT, EXPLICIT, RLE = '1.2.840.10008.1.2', '1.2.840.10008.1.2.1', '1.2.840.10008.1.2.5'
+SOP = '1.2.840.10008.5.1.4.1.1.'
+COLUMNS, ROWS = 7, 6
+SPACING = (0.8, 0.6)  # between rows, between columns
+STEP = 2.5
+
+# Direction cosines: axial, and turned by two Pythagorean angles (exact in decimals).
+AXIAL = np.array([[1, 0, 0], [0, 1, 0]], float)
+OBLIQUE = np.array([[0.8, 0.6, 0], [-0.36, 0.48, 0.8]])
+ORIGIN = np.array([-10.0, 20.5, 30.0])
+
+
+def stored(z, t=0, most=4096):
+    """Stored numbers of slice z of volume t, [row, column]."""
+    y, x = np.mgrid[0:ROWS, 0:COLUMNS]
+    return (7 * x + 61 * y + 331 * z + 1009 * t + 5) % most
+
+
+def volume(depth, times=1, most=4096):
+    """The same as a volume [x, y, z, t]."""
+    v = np.stack([np.stack([stored(z, t, most).T for z in range(depth)], -1) for t in range(times)], -1)
+    return v[..., 0] if times == 1 else v
+
+
+def place(z, axes=AXIAL, step=STEP, origin=ORIGIN):
+    return origin + z * step * np.cross(axes[0], axes[1])
+
+
+def affine(axes=AXIAL, step=STEP, origin=ORIGIN):
+    m = np.eye(4)
+    m[:3, 0] = axes[0] * SPACING[1]
+    m[:3, 1] = axes[1] * SPACING[0]
+    m[:3, 2] = np.cross(axes[0], axes[1]) * step
+    m[:3, 3] = origin
+    return np.diag([-1, -1, 1, 1]) @ m
+
+
+def uid(*words):
+    digest = hashlib.sha256('/'.join(map(str, words)).encode()).hexdigest()
+    return '2.25.' + str(int(digest[:30], 16))
+
+
+def fields(**words):
+    d = Dataset()
+    for name, value in words.items():
+        if isinstance(value, Dataset):
+            value = Sequence([value])
+        setattr(d, name, [float(f'{v:.9g}') for v in value] if isinstance(value, np.ndarray) else value)
+    return d
+
+
+def instance(case, number, sop, modality, kind, **more):
+    d = fields(ImageType=kind, SOPClassUID=SOP + sop, SOPInstanceUID=uid(case, 'i', number),
+               StudyDate='20010203', SeriesDate='20010203', AcquisitionDate='20010203', ContentDate='20010203',
+               StudyTime='100000', SeriesTime='100000', ContentTime='100000', Modality=modality,
+               Manufacturer='SYNTHETIC', PatientName='Nemo^No', PatientID='P-' + case,
+               StudyInstanceUID=uid(case, 'study'), SeriesInstanceUID=uid(case, 'series'),
+               FrameOfReferenceUID=uid(case, 'place'), SeriesNumber=7, InstanceNumber=number,
+               SamplesPerPixel=1, PhotometricInterpretation='MONOCHROME2', Rows=ROWS, Columns=COLUMNS,
+               BitsAllocated=16, BitsStored=12, HighBit=11, PixelRepresentation=0)
+    for name, value in more.items():
+        if value is None:
+            if name in d:
+                delattr(d, name)
+        else:
+            setattr(d, name, value)
+    return d
+
+
+def save(root, case, d, pictures, syntax=EXPLICIT, extended=False, name=None):
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = d.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = d.SOPInstanceUID
+    meta.TransferSyntaxUID = syntax
+    words = [np.ascontiguousarray(p, '<u2') for p in pictures]
+    if syntax == RLE:
+        frames = [rle_encode_frame(w) for w in words]
+        if extended:
+            d.PixelData, d.ExtendedOffsetTable, d.ExtendedOffsetTableLengths = encapsulate_extended(frames)
+        else:
+            d.PixelData = encapsulate(frames, has_bot=True)
+        d['PixelData'].is_undefined_length = True
+    else:
+        d.PixelData = b''.join(w.tobytes() for w in words)
+    d['PixelData'].VR = 'OB' if syntax == RLE else 'OW'
+    folder = os.path.join(root, case)
+    os.makedirs(folder, exist_ok=True)
+    f = FileDataset(None, d, file_meta=meta, preamble=b'\0' * 128)
+    f.is_little_endian, f.is_implicit_VR = True, syntax == IMPLICIT
+    f.save_as(os.path.join(folder, name or '%03d.dcm' % d.InstanceNumber), write_like_original=False)
+
+
+def shared_groups(axes=AXIAL, **more):
+    return fields(PlaneOrientationSequence=fields(ImageOrientationPatient=axes.reshape(6)),
+                  PixelMeasuresSequence=fields(PixelSpacing=list(SPACING), SliceThickness=STEP), **more)
+
+
+def frame_groups(z, axes=AXIAL, content=None, scale=None, **more):
+    d = fields(PlanePositionSequence=fields(ImagePositionPatient=place(z, axes)),
+               FrameContentSequence=fields(**(content or {})), **more)
+    if scale:
+        d.PixelValueTransformationSequence = Sequence(
+            [fields(RescaleSlope=scale[0], RescaleIntercept=scale[1], RescaleType=scale[2])])
+    return d
+
+
+def multi(root, case, sop, modality, kind, shared, frames, pictures, top=None, **how):
+    d = instance(case, 1, sop, modality, kind, NumberOfFrames=len(frames), **(top or {}))
+    d.SharedFunctionalGroupsSequence = Sequence([shared])
+    d.PerFrameFunctionalGroupsSequence = Sequence(frames)
+    save(root, case, d, pictures, **how)
+
+
+# 12 frames out of order.
+SHUFFLED = [(5 * i + 3) % 12 for i in range(12)]
+ORIGINAL = ['ORIGINAL', 'PRIMARY', 'VOLUME', 'NONE']
+
+
+def ct_slope(z):
+    return 0.5 + 0.125 * z
+
+
+def enhanced_ct(root):
+    def make(case, axes=AXIAL, slope=lambda z: 2, **how):
+        frames = [frame_groups(z, axes, {'InStackPositionNumber': z + 1, 'StackID': '1'},
+                               (slope(z), -1024, 'HU')) for z in SHUFFLED]
+        kind = fields(FrameType=ORIGINAL)
+        multi(root, case, '2.1', 'CT', ORIGINAL, shared_groups(axes, CTImageFrameTypeSequence=kind), frames,
+              [stored(z) for z in SHUFFLED], **how)
+    make('ct_implicit', syntax=IMPLICIT)
+    make('ct_rle', syntax=RLE)
+    make('ct_extended', axes=OBLIQUE, syntax=RLE, extended=True)
+    make('ct_slopes', axes=OBLIQUE, slope=ct_slope)
+    make('ct_slopes_rle', slope=ct_slope, syntax=RLE)
+
+
+RADIO = dict(Radiopharmaceutical='FDG', RadionuclideTotalDose=3.5e8, RadionuclideHalfLife=6586.2,
+             RadiopharmaceuticalStartDateTime='20010203090000')
+
+
+def pet_slope(z, t):
+    return 0.25 * (1 + z) + 2 * t
+
+
+def enhanced_pet(root):
+    """Two time points of six slices. The unit: Units, or a real-world value map."""
+    def make(case, sop, unit_map, top, clock='FrameAcquisitionDateTime'):
+        order = [(t, z) for z in (4, 0, 3, 5, 1, 2) for t in (1, 0)]
+        shared = shared_groups(PETFrameTypeSequence=fields(FrameType=ORIGINAL))
+        if unit_map:
+            code = fields(CodeValue='Bq/ml', CodingSchemeDesignator='UCUM', CodeMeaning='Becquerels/milliliter')
+        frames = []
+        for t, z in order:
+            content = {'FrameAcquisitionDuration': 300000.0 + 60000 * t, 'TemporalPositionIndex': t + 1}
+            content[clock] = '2001020310%02d00' % (6 * t)
+            f = frame_groups(z, content=content, scale=(pet_slope(z, t), 0, 'US'))
+            if unit_map:
+                f.RealWorldValueMappingSequence = Sequence(
+                    [fields(RealWorldValueSlope=pet_slope(z, t), RealWorldValueIntercept=0.0,
+                            RealWorldValueFirstValueMapped=0, RealWorldValueLastValueMapped=4095,
+                            MeasurementUnitsCodeSequence=code)])
+            frames.append(f)
+        multi(root, case, sop, 'PT', ORIGINAL, shared, frames, [stored(z, t) for t, z in order],
+              top=dict(top, PatientWeight=70, RadiopharmaceuticalInformationSequence=Sequence([fields(**RADIO)])))
+    dated = dict(DecayCorrected='YES', AttenuationCorrected='YES', DecayCorrectionDateTime='20010203100000')
+    classic = dict(Units='BQML', DecayCorrection='START', CorrectedImage=['ATTN', 'DECY'],
+                   AcquisitionTime='100000')
+    make('pet_units', '130', False, classic)
+    make('pet_map', '130', True, dated)
+    make('pet_clock', '130', True, dated, clock='FrameReferenceDateTime')
+    make('pet_no_dose', '130', True, dict(dated, DecayCorrected='NO'))
+
+
+def legacy(root):
+    """What was classic stands in the groups of unassigned attributes."""
+    for case, sop, modality, kind in (('legacy_ct', '2.2', 'CT', 'CTImageFrameTypeSequence'),
+                                      ('legacy_mr', '4.4', 'MR', 'MRImageFrameTypeSequence'),
+                                      ('legacy_pet', '128.1', 'PT', 'PETFrameTypeSequence')):
+        shared = shared_groups(OBLIQUE)
+        setattr(shared, kind, Sequence([fields(FrameType=ORIGINAL)]))
+        rest = dict(KVP=120) if modality == 'CT' else dict(RepetitionTime=500, EchoTime=12.5)
+        if modality == 'PT':
+            rest = dict(Units='BQML', DecayCorrection='START', CorrectedImage=['ATTN', 'DECY'],
+                        RadiopharmaceuticalInformationSequence=fields(**RADIO))
+        shared.UnassignedSharedConvertedAttributesSequence = Sequence([fields(**rest)])
+        order = [3, 1, 0, 4, 2]
+        frames = []
+        for i, z in enumerate(order):
+            own = dict(InstanceNumber=z + 1)
+            if modality == 'PT':
+                own.update(AcquisitionTime='100000', FrameReferenceTime=150000, ActualFrameDuration=300000,
+                           DecayFactor=1.0159)
+            f = frame_groups(z, OBLIQUE, {}, {'CT': (1, -1024, 'HU'), 'MR': (2.5, 3, 'US'),
+                                              'PT': (0.5 + z, 0, 'US')}[modality])
+            f.UnassignedPerFrameConvertedAttributesSequence = Sequence([fields(**own)])
+            f.ConversionSourceAttributesSequence = Sequence(
+                [fields(ReferencedSOPClassUID=SOP + '2', ReferencedSOPInstanceUID=uid(case, 'source', i))])
+            frames.append(f)
+        multi(root, case, sop, modality, ORIGINAL, shared, frames, [stored(z) for z in order],
+              top=dict(PatientWeight=70))
+
+
+# b-values and unit directions in LPS.
+B_VALUES = [0, 700, 700, 1000]
+B_VECTORS = np.array([[0, 0, 0], [0.6, 0, 0.8], [0, 0.6, -0.8], [2 / 3, -2 / 3, 1 / 3]])
+ECHOES = [4.6, 9.2]
+
+
+def enhanced_mr(root):
+    frames, pictures = [], []
+    for i, (e, z, c) in enumerate((e, z, c) for z in (2, 0, 4, 1, 3) for c in (1, 0) for e in (1, 0)):
+        kind = ['MAGNITUDE', 'PHASE'][c]
+        frames.append(frame_groups(
+            z, OBLIQUE, {'StackID': '1', 'InStackPositionNumber': z + 1},
+            MREchoSequence=fields(EffectiveEchoTime=ECHOES[e]),
+            MRImageFrameTypeSequence=fields(FrameType=['ORIGINAL', 'PRIMARY', 'OTHER', kind],
+                                            ComplexImageComponent=kind)))
+        pictures.append(stored(z, 2 * c + e))
+    multi(root, 'mr_echoes', '4.1', 'MR', ['ORIGINAL', 'PRIMARY', 'OTHER', 'NONE'],
+          shared_groups(OBLIQUE, PixelValueTransformationSequence=fields(
+              RescaleSlope=1, RescaleIntercept=0, RescaleType='US')), frames, pictures)
+    for case, axes, maker in (('diffusion', AXIAL, 'SYNTHETIC'), ('diffusion_oblique', OBLIQUE, 'SYNTHETIC'),
+                              ('diffusion_siemens', OBLIQUE, 'SIEMENS'),
+                              ('diffusion_philips', OBLIQUE, 'Philips Medical Systems')):
+        frames, pictures = [], []
+        for z in (2, 0, 4, 1, 3):
+            for t in (2, 0, 3, 1):
+                b = fields(DiffusionBValue=float(B_VALUES[t]),
+                           DiffusionDirectionality='DIRECTIONAL' if t else 'NONE')
+                if t:
+                    b.DiffusionGradientDirectionSequence = Sequence(
+                        [fields(DiffusionGradientOrientation=[float(v) for v in B_VECTORS[t]])])
+                frames.append(frame_groups(z, axes, {'StackID': '1', 'InStackPositionNumber': z + 1,
+                                                     'DimensionIndexValues': [1, z + 1, t + 1]},
+                                           MRDiffusionSequence=b,
+                                           MREchoSequence=fields(EffectiveEchoTime=80.0)))
+                pictures.append(stored(z, t))
+        kind = fields(FrameType=['ORIGINAL', 'PRIMARY', 'DIFFUSION', 'NONE'], ComplexImageComponent='MAGNITUDE')
+        shared = shared_groups(axes, MRImageFrameTypeSequence=kind)
+        multi(root, case, '4.1', 'MR', ['ORIGINAL', 'PRIMARY', 'DIFFUSION', 'NONE'], shared, frames, pictures,
+              top=dict(Manufacturer=maker, DimensionIndexSequence=Sequence(
+                  [fields(DimensionIndexPointer=p, FunctionalGroupPointer=g) for p, g in
+                   ((0x00209056, 0x00209111), (0x00209057, 0x00209111), (0x00189087, 0x00189117))])))
+
+
+def slice_of(root, case, number, z, picture, sop='4', modality='MR', kind=('ORIGINAL', 'PRIMARY', 'M', 'NONE'),
+             axes=AXIAL, name=None, **more):
+    d = instance(case, number, sop, modality, list(kind),
+                 **dict(dict(ImagePositionPatient=[float(v) for v in place(z, axes)],
+                             ImageOrientationPatient=[float(v) for v in axes.reshape(6)],
+                             PixelSpacing=list(SPACING), SliceThickness=STEP), **more))
+    save(root, case, d, [picture], name=name)
+
+
+MAKERS = [('uih', 'UIH'), ('canon', 'Canon Medical Systems'), ('hitachi', 'Hitachi Medical Corporation'),
+          ('hyperfine', 'Hyperfine'), ('toshiba', 'TOSHIBA_MEC'), ('fuji', 'FUJIFILM Healthcare Corporation')]
+
+
+def classic_mr(root):
+    n = 0
+    for z in (3, 1, 0, 2):
+        for e in (1, 0):
+            n += 1
+            slice_of(root, 'echoes', n, z, stored(z, e), EchoTime=ECHOES[e], EchoNumbers=e + 1)
+        for c, word in enumerate('MPRI'):
+            slice_of(root, 'components', 4 * n + c, z, stored(z, c), kind=('ORIGINAL', 'PRIMARY', word, 'ND'))
+        for case, maker in MAKERS:
+            slice_of(root, 'maker_' + case, z + 1, z, stored(z), axes=OBLIQUE, Manufacturer=maker,
+                     RescaleSlope=1.5, RescaleIntercept=3)
+
+
+def classic_places(root):
+    for z in range(4):
+        ct = dict(sop='2', modality='CT', RescaleSlope=1, RescaleIntercept=-1024, RescaleType='HU')
+        axial = ('ORIGINAL', 'PRIMARY', 'AXIAL')
+        slice_of(root, 'localiser', z + 1, z, stored(z), kind=axial, **ct)
+        for k in (0, 1):
+            slice_of(root, 'references', 10 * k + z, z, stored(z, k), kind=axial,
+                     FrameOfReferenceUID=uid('references', k), **ct)
+        for case in ('twice_one', 'twice_all'):
+            for k in range(2 if case == 'twice_all' or z == 2 else 1):
+                slice_of(root, case, z + 1, z, stored(z, k), kind=axial, name=f'{z}_{k}.dcm',
+                         SOPInstanceUID=uid(case, z, k), **ct)
+    coronal = np.array([[1, 0, 0], [0, 0, -1]], float)
+    for k in range(2):
+        slice_of(root, 'localiser', 90 + k, 0, stored(0), kind=('ORIGINAL', 'PRIMARY', 'LOCALIZER'), axes=coronal,
+                 SeriesInstanceUID=uid('localiser', 'scout'), **ct)
+
+
+def classic_times(root):
+    n = 0
+    for z in (2, 0, 3, 1):
+        for t in (1, 0, 2):
+            n += 1
+            when = 40.0 * t + 11.5 * z
+            slice_of(root, 'trigger', n, z, stored(z, t), TriggerTime=40.0 * t + z, AcquisitionNumber=1)
+            if (z, t) != (3, 1):
+                slice_of(root, 'incomplete', n, z, stored(z, t), TriggerTime=40.0 * t, AcquisitionNumber=1)
+            # The element that says it outright goes before clocks and counters that say otherwise.
+            slice_of(root, 'candidates', n, z, stored(z, t), TemporalPositionIdentifier=t + 1,
+                     NumberOfTemporalPositions=3, AcquisitionNumber=3 - t,
+                     AcquisitionTime='10%02d00' % (10 - 3 * t))
+            slice_of(root, 'clock', n, z, stored(z, t), AcquisitionNumber=1,
+                     AcquisitionTime='1000%02d.%03d' % (when // 10 % 60, when % 10 * 100))
+
+
+def flat(root):
+    def make(case, sop, modality, **more):
+        d = instance(case, 1, sop, modality, ['ORIGINAL', 'PRIMARY'], FrameOfReferenceUID=None, **more)
+        save(root, case, d, [stored(1)])
+    make('cr', '1', 'CR', PixelSpacing=list(SPACING))
+    make('mg', '1.2', 'MG', ImagerPixelSpacing=list(SPACING))
+    make('mg_inverse', '1.2', 'MG', ImagerPixelSpacing=list(SPACING), PhotometricInterpretation='MONOCHROME1')
+    make('cr_bare', '1', 'CR')
+
+
+def zipped(root):
+    folder = os.path.join(root, 'gz')
+    for z in range(4):
+        slice_of(root, 'gz', z + 1, z, stored(z), name=f'{z}.dcm')
+        path = os.path.join(folder, f'{z}.dcm')
+        with open(path, 'rb') as f, open(path + '.gz', 'wb') as g:
+            g.write(gzip.compress(f.read(), mtime=0))
+        os.remove(path)
+
+
+if __name__ == '__main__':
+    for build in (enhanced_ct, enhanced_pet, legacy, enhanced_mr, classic_mr, classic_places, classic_times,
+                  flat, zipped):
+        build(sys.argv[1])

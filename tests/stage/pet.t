@@ -1,0 +1,123 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+. "$(dirname "$0")/../lib.sh"
+needs phantom ingest
+has_python nibabel numpy || skip_all "python with nibabel and numpy"
+
+printf 'pepper' >"$T/salt"
+pet="--kind pet_dynamic --cases 1 --size 14,12,9 --spacing 4,4,5"
+# shellcheck disable=SC2086 # a list of options
+run sm phantom --out "$T/raw" $pet --jobs 1
+# shellcheck disable=SC2086
+run sm phantom --out "$T/raw2" $pet --jobs 2
+same_tree "no byte of the phantom depends on the threads" "$T/raw" "$T/raw2"
+is "five frames of nine slices" "$(find "$T/raw" -name '*.dcm' | wc -l | tr -d ' ')" 45
+exits "a dynamic PET" 0 sm ingest --in "$T/raw" --out "$T/out" --salt-file "$T/salt" --jobs 1
+exits "with two threads" 0 sm ingest --in "$T/raw" --out "$T/two" --salt-file "$T/salt" --jobs 2
+same_tree "no byte depends on the threads" "$T/out" "$T/two"
+unlike "without a warning" "$(cat "$ERR")" warning
+
+cat >"$T/check.py" <<'END'
+import glob, json, math, sys
+import nibabel, numpy
+
+raw, out, applied = sys.argv[1], sys.argv[2], sys.argv[3] == 'suv'
+facts = json.load(open(raw + '/phantom.json'))
+case, size = facts['cases'][0], facts['settings']['size']
+image = nibabel.load(glob.glob(out + '/*/image.nii*')[0])
+side = json.load(open(glob.glob(out + '/*/image.json')[0]))
+v = numpy.asarray(image.dataobj, dtype=numpy.float64)
+frames = case['frames']
+assert v.shape == tuple(size) + (len(frames),), v.shape
+factor = 70 * 1000 / (350e6 * 2 ** (-10 / 6586.2))
+
+# Voxels: the region's activity as a whole multiple of the slice's slope.
+counts = None
+for t, f in enumerate(frames):
+    for z in range(size[2]):
+        slope = 0.75 + 0.125 * ((3 * z + 5 * t) % 16)
+        body = math.floor(f['body'] / slope + 0.5) * slope
+        lesion = math.floor(f['lesion'] / slope + 0.5) * slope
+        allowed = numpy.array([0, body, lesion]) * (factor if applied else 1)
+        plane = v[:, :, z, t]
+        nearest = numpy.abs(plane[..., None] - allowed)
+        assert (nearest.min(-1) <= 2e-7 * plane).all(), (t, z)
+    if t == 1:
+        lesion = numpy.abs(v[..., t] - frames[1]['lesion'] * (factor if applied else 1)) < 2 * (factor if applied else 1)
+        assert lesion.sum() == case['voxels']['lesion'], lesion.sum()
+        assert (v[..., t] > 0).sum() == case['voxels']['lesion'] + case['voxels']['body']
+
+assert side['FrameTimesStart'] == [f['start'] for f in frames], side['FrameTimesStart']
+assert side['FrameDuration'] == [f['duration'] for f in frames]
+for f, got in zip(frames, side['DecayCorrectionFactor']):
+    x = math.log(2) / 6586.2 * f['duration']
+    want = 2 ** (f['start'] / 6586.2) * x / (1 - math.exp(-x))
+    assert abs(got / want - 1) < 1e-8, (got, want)
+assert side['InjectionStart'] == -10 and side['ScanStart'] == 0
+assert side['ImageDecayCorrected'] is True and side['ImageDecayCorrectionTime'] == 0
+assert side['TracerName'] == 'FDG' and side['TracerRadionuclide'] == 'F18'
+assert side['ReconMethodParameterValues'] == [3, 21] and side['ReconFilterSize'] == 5
+if applied:
+    assert side['Units'] == 'g/mL' and side['Meaning'] == 'SUV' and side['SUVbwApplied'] is True
+    assert side['InjectedRadioactivity'] == 350 and 'SUVbwFactor' not in side
+else:
+    assert side['Units'] == 'Bq/mL' and side['Meaning'] == 'Bq/ml'
+    assert abs(side['SUVbwFactor'] / factor - 1) < 1e-11, (side['SUVbwFactor'], factor)
+    # Factor and dose together would give the weight.
+    assert 'InjectedRadioactivity' not in side and 'InjectedRadioactivity' in side['LeftOut']
+assert not any('Weight' in k for k in side)
+END
+ok "voxels, times and factors in closed form" "$PYTHON" "$T/check.py" "$T/raw" "$T/out" stored
+# Without the hashes, whose digits may be any.
+plain() {
+	sed -E 's/[0-9a-f]{12,}//g' "$@"
+}
+unlike "no date, time of day, weight or name" "$(plain "$T"/out/*/image.json "$T/out/ledger.jsonl")" \
+	'2000-?01|2359|23:59|235850|[^0-9.]70(\.0)?[^0-9.]|Phantom|PHANTOM|pepper'
+
+printf 'schema: 1\nname: x\ningest: {pet_units: suvbw}\n' >"$T/suv.yaml"
+exits "as SUV" 0 sm ingest --in "$T/raw" --out "$T/suv" --salt-file "$T/salt" --manifest "$T/suv.yaml"
+ok "is the same times the factor" "$PYTHON" "$T/check.py" "$T/raw" "$T/suv" suv
+
+# Without the weight: the unit is kept and the reason told; asked for SUV, the item is refused.
+cat >"$T/strip.py" <<'END'
+import os, sys
+for folder, _, names in os.walk(sys.argv[1]):
+    for name in names:
+        if name.endswith('.dcm'):
+            path = os.path.join(folder, name)
+            data = open(path, 'rb').read()
+            old = b'\x10\x00\x30\x10DS\x02\x0070'
+            assert data.count(old) == 1
+            open(path, 'wb').write(data.replace(old, old[:8] + b'0 '))
+END
+cp -r "$T/raw" "$T/light"
+ok "weight 0" "$PYTHON" "$T/strip.py" "$T/light"
+exits "is converted" 0 sm ingest --in "$T/light" --out "$T/light_out" --salt-file "$T/salt"
+like "with the reason" "$(cat "$T"/light_out/*/image.json)" '"SUVbwMissing": "PatientWeight is absent, 0 or'
+like "and the dose" "$(cat "$T"/light_out/*/image.json)" '"InjectedRadioactivity": 350'
+exits "but not to SUV" 3 sm ingest --in "$T/light" --out "$T/light_suv" --salt-file "$T/salt" --manifest "$T/suv.yaml"
+like "with the same reason" "$(cat "$ERR")" 'rejected: no SUV can be computed: PatientWeight is absent, 0 or .*pet_units: stored'
+
+# A frame that is not there is told: the header counts five.
+cp -r "$T/raw" "$T/four"
+for file in "$T"/four/PET_001/*.dcm; do
+	grep -q '359747.420' "$file" && rm "$file"
+done
+exits "four of five frames" 0 sm ingest --in "$T/four" --out "$T/four_out" --salt-file "$T/salt"
+like "is told" "$(cat "$ERR")" 'warning: .*NumberOfTimeSlices is not the number of time points found'
+
+real=$SM_SHARED_DATA/sts_ct_mr_pet/dicom/STS_008/PET
+if [ -d "$real" ]; then
+	exits "a real PET in SUV" 0 sm ingest --in "$real" --out "$T/real" --salt-file "$T/salt"
+	side=$(cat "$T"/real/pt-*/image.json)
+	like "says so" "$side" '"SUVbwFactor": 1.0'
+	like "with its tracer" "$side" '"TracerName": "FDG"'
+	like "its injection before the scan" "$side" '"InjectionStart": -3937.0'
+	like "and its dose" "$side" '"InjectedRadioactivity": 386.818624'
+	unlike "without dates, times, weight, names" "$(plain "$T"/real/*/image.json)" \
+		'2001|2019|1620|16:20|1515|[^0-9.]55(\.0)?[^0-9.]|STS|IBSI|Weight'
+else
+	skip "a real PET in SUV" "no shared data"
+fi
+done_testing
