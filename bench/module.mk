@@ -6,5 +6,5 @@ bench_train_step_LD := -ldnnl
 
 EXES += bench_burned_text
 bench_burned_text_SRC := bench/burned_text.c
-bench_burned_text_USE := burned core
+bench_burned_text_USE := ingest core
 bench_burned_text_LD :=

@@ -62,7 +62,8 @@ struct sm_paths {
 };
 
 /* All regular files below root (symbolic links to files are followed, to folders not), relative to it,
- * sorted by the bytes of the path; names that end in .partial and hidden folders are left out. */
+ * sorted by the bytes of the path; names that end in .partial, hidden folders and hidden .NAME.cache files are left
+ * out. */
 enum sm_status sm_walk(const char *root, struct sm_paths *out, struct sm_err *err);
 void sm_paths_clear(struct sm_paths *paths);
 

@@ -30,6 +30,8 @@ static enum sm_status visit_entry(const char *root, const char *relative, const 
 	char *full = below ? sm_path_join(root, below) : NULL;
 	struct stat s;
 	bool partial = sm_ends_with(name, ".partial");
+	/* What a stage keeps for its own speed: no input and no output. */
+	bool cache = name[0] == '.' && sm_ends_with(name, ".cache");
 	if (!full) {
 		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", root);
 		goto out;
@@ -41,7 +43,7 @@ static enum sm_status visit_entry(const char *root, const char *relative, const 
 		goto out;
 	if (S_ISDIR(s.st_mode) && !link && name[0] != '.')
 		st = visit_dir(root, below, depth + 1, partials, visit, ctx, err);
-	else if (S_ISREG(s.st_mode) && partial == partials)
+	else if (S_ISREG(s.st_mode) && partial == partials && !cache)
 		st = visit(ctx, full, below, err);
 out:
 	free(full);

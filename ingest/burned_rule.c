@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/burned_rule.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "ingest/burned_text.h"
+#include "manifests/schema.h"
 
-static enum sm_status act(const char *name, const char *sentence, bool keep, struct sm_item *item,
+static enum sm_status act(const char *name, const char *sentence, struct sm_item *item,
 			  struct sm_err *err)
 {
 	const char *colon = name ? ": " : "";
 	name = name ? name : "";
-	if (!keep)
+	const struct sm_manifest_root *m = item->run->manifest;
+	if (m->ingest->burned_text == SM_BURNED_TEXT_REFUSE)
 		return SM_FAIL(err, SM_INPUT,
 			       "burned_in: %s%s%s (ingest.burned_text: keep takes it when a person "
 			       "has looked)",
@@ -19,14 +21,14 @@ static enum sm_status act(const char *name, const char *sentence, bool keep, str
 	json_t *list = json_object_get(item->record, "burned_text");
 	if (!list)
 		json_object_set_new(item->record, "burned_text", list = json_array());
-	char text[300];
-	snprintf(text, sizeof text, "%.90s%s%.200s", name, colon, sentence);
-	json_array_append_new(list, json_string(text));
+	char *text = sm_strf("%s%s%s", name, colon, sentence);
+	json_array_append_new(list, text ? json_string_nocheck(text) : NULL);
+	free(text);
 	return SM_OK;
 }
 
-enum sm_status sm_burned_check(const struct sm_vol *vol, const char *name, bool keep,
-			       struct sm_item *item, struct sm_err *err)
+enum sm_status sm_burned_check(const struct sm_vol *vol, const char *name, struct sm_item *item,
+			       struct sm_err *err)
 {
 	struct sm_text_finding found;
 	char text[200];
@@ -36,10 +38,10 @@ enum sm_status sm_burned_check(const struct sm_vol *vol, const char *name, bool 
 	if (!found.found)
 		return SM_OK;
 	sm_burned_text_say(&found, text);
-	return act(name, text, keep, item, err);
+	return act(name, text, item, err);
 }
 
-enum sm_status sm_burned_check_picture(const struct sm_image *image, const char *name, bool keep,
+enum sm_status sm_burned_check_picture(const struct sm_image *image, const char *name,
 				       struct sm_item *item, struct sm_err *err)
 {
 	struct sm_vol vol;
@@ -52,13 +54,12 @@ enum sm_status sm_burned_check_picture(const struct sm_image *image, const char 
 			((uint16_t *)vol.data)[i] = ((const uint16_t *)image->data)[i * step + at];
 		else
 			((uint8_t *)vol.data)[i] = ((const uint8_t *)image->data)[i * step + at];
-	enum sm_status st = sm_burned_check(&vol, name, keep, item, err);
+	enum sm_status st = sm_burned_check(&vol, name, item, err);
 	sm_vol_clear(&vol);
 	return st;
 }
 
-enum sm_status sm_burned_declared(const char *reason, bool keep, struct sm_item *item,
-				  struct sm_err *err)
+enum sm_status sm_burned_declared(const char *reason, struct sm_item *item, struct sm_err *err)
 {
-	return act(NULL, reason, keep, item, err);
+	return act(NULL, reason, item, err);
 }

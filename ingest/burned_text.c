@@ -42,7 +42,9 @@ struct search {
 	int16_t *brightest, *darkest;  /* of all slices */
 	struct sm_text_finding *found; /* one a block */
 	struct buffers *free;          /* those that no thread uses */
+	int made;                      /* buffers in all */
 	pthread_mutex_t lock;
+	pthread_cond_t given;
 };
 
 static double number_at(const struct sm_vol *vol, size_t i)
@@ -198,9 +200,9 @@ static bool look(const int16_t *picture, int64_t width, int64_t height, const st
 		for (int64_t x = 0; x == 0 || x + SM_TEXT_SIDE - STEP < width; x += STEP) {
 			int64_t w = width - x < SM_TEXT_SIDE ? width - x : SM_TEXT_SIDE;
 			int64_t h = height - y < SM_TEXT_SIDE ? height - y : SM_TEXT_SIDE;
-			struct sm_text_plane plane = {cut, (int)w, (int)h};
+			struct sm_text_plane plane = {cut ? cut : picture, (int)w, (int)h};
 			struct sm_text_line line;
-			for (int64_t k = 0; k < h; k++)
+			for (int64_t k = 0; cut && k < h; k++)
 				memcpy(cut + k * w, picture + (y + k) * width + x,
 				       (size_t)w * sizeof *cut);
 			if (!sm_text_line_find(&plane, levels->contrast, levels->even, soft,
@@ -288,27 +290,40 @@ static void buffers_free(struct buffers *b)
 	sm_free(b);
 }
 
-/* Those of a block that is done, or new ones; NULL when out of memory. */
-static struct buffers *buffers_take(struct search *s, struct sm_err *err)
+static struct buffers *buffers_make(const struct search *s, struct sm_err *err)
 {
 	static const char what[] = "search for burned-in text";
 	int64_t w = s->vol->dim[0], h = s->vol->dim[1];
 	size_t part = (size_t)(w < SM_TEXT_SIDE ? w : SM_TEXT_SIDE) *
 		      (size_t)(h < SM_TEXT_SIDE ? h : SM_TEXT_SIDE);
-	pthread_mutex_lock(&s->lock);
-	struct buffers *b = s->free;
-	if (b)
-		s->free = b->next;
-	pthread_mutex_unlock(&s->lock);
-	if (b || !(b = sm_calloc(s->mem, 1, sizeof *b, what, err)))
-		return b;
+	struct buffers *b = sm_calloc(s->mem, 1, sizeof *b, what, err);
+	if (!b)
+		return NULL;
 	if ((b->picture[0] = sm_alloc(s->mem, s->pixels, 2, what, err)) &&
 	    (b->picture[1] = sm_alloc(s->mem, s->pixels, 2, what, err)) &&
-	    (b->cut = sm_alloc(s->mem, part, 2, what, err)) &&
+	    (part == s->pixels || (b->cut = sm_alloc(s->mem, part, 2, what, err))) &&
 	    sm_text_work_init(&b->work, part, s->mem, err) == SM_OK)
 		return b;
 	buffers_free(b);
 	return NULL;
+}
+
+/* Those that are free, or new ones, or when there is no memory for more those of another thread,
+ * which are waited for: whether the search fails does not depend on the number of threads. */
+static struct buffers *buffers_take(struct search *s, struct sm_err *err)
+{
+	pthread_mutex_lock(&s->lock);
+	struct buffers *b = s->free ? NULL : buffers_make(s, err);
+	if (b) {
+		s->made++;
+	} else if (s->made) {
+		while (!s->free)
+			pthread_cond_wait(&s->given, &s->lock);
+		b = s->free;
+		s->free = b->next;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return b;
 }
 
 static void buffers_give(struct search *s, struct buffers *b)
@@ -316,6 +331,7 @@ static void buffers_give(struct search *s, struct buffers *b)
 	pthread_mutex_lock(&s->lock);
 	b->next = s->free;
 	s->free = b;
+	pthread_cond_signal(&s->given);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -371,7 +387,8 @@ enum sm_status sm_burned_text_find(const struct sm_vol *vol, struct sm_mem *mem,
 			   .mem = mem,
 			   .slices = vol->dim[2] * vol->dim[3],
 			   .pixels = (size_t)vol->dim[0] * (size_t)vol->dim[1],
-			   .lock = PTHREAD_MUTEX_INITIALIZER};
+			   .lock = PTHREAD_MUTEX_INITIALIZER,
+			   .given = PTHREAD_COND_INITIALIZER};
 	enum sm_status st = SM_OK;
 	*out = (struct sm_text_finding){0};
 	s.blocks = (s.slices + BLOCK - 1) / BLOCK;
@@ -407,6 +424,7 @@ out:
 	sm_free(s.brightest);
 	sm_free(s.darkest);
 	sm_free(s.found);
+	pthread_cond_destroy(&s.given);
 	pthread_mutex_destroy(&s.lock);
 	return st;
 }

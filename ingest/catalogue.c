@@ -59,7 +59,7 @@ static void range(const json_t *record, const char *field, char *cell, size_t n)
 		 strcmp(text[0], text[1]) ? text[1] : "");
 }
 
-/* A rejected record tells its code and reason; an index record its verdict. */
+/* A rejected record has no verdict: its file cannot be read. */
 static void verdict(const json_t *record, const char *field, char *cell, size_t n)
 {
 	const char *text = sm_json_text(record, field);
@@ -73,46 +73,72 @@ static void reason(const json_t *record, const char *field, char *cell, size_t n
 	snprintf(cell, n, "%s", text ? text : "");
 }
 
+/* "CT", "case", "file". */
+static void short_kind(const json_t *record, const char *field, char *cell, size_t n)
+{
+	const char *modality = sm_json_text(record, "modality"), *kind = sm_json_text(record, field);
+	snprintf(cell, n, "%s", modality ? modality : !kind ? "" : strcmp(kind, "broken") ? kind : "file");
+}
+
+/* Pixel and slice distance in one: "0.4883x0.4883x4.002"; of uneven slices the range. */
+static void spacing(const json_t *record, const char *field, char *cell, size_t n)
+{
+	char slice[64];
+	plain(record, field, cell, n);
+	range(record, "slice_mm", slice, sizeof slice);
+	size_t at = strlen(cell);
+	if (at && *slice)
+		snprintf(cell + at, n - at, "x%s", slice);
+}
+
+static void judged(const json_t *record, const char *field, char *cell, size_t n)
+{
+	char why[CELL];
+	verdict(record, field, cell, n);
+	reason(record, "verdict_reason", why, sizeof why);
+	size_t at = strlen(cell);
+	if (*why)
+		snprintf(cell + at, n - at, ": %s", why);
+}
+
 static const struct column {
 	const char *name, *field;
-	int width; /* of the table; 0 = not in it; -1 = the rest of the line */
+	int width; /* of the table; 0 = not in it */
+	bool csv;
 	void (*cell)(const json_t *record, const char *field, char *cell, size_t n);
 } columns[] = {
-	{"key", "key", 26, plain},
-	{"patient", "patient", 14, plain},
-	{"kind", "kind", 6, plain},
-	{"modality", "modality", 8, plain},
-	{"size", "dim", 16, plain},
-	{"pixel_mm", "pixel_mm", 14, plain},
-	{"slice_mm", "slice_mm", 12, range},
-	{"files", "files", 5, count},
-	{"tilt_degrees", "tilt_degrees", 0, plain},
-	{"transfer_syntax", "transfer_syntax", 0, plain},
-	{"study", "study", 0, plain},
-	{"frame_of_reference", "frame_of_reference", 0, plain},
-	{"verdict", "verdict", 12, verdict},
-	{"reason", "verdict_reason", -1, reason},
+	{"key", "key", 24, true, plain},
+	{"patient", "patient", 14, true, plain},
+	{"kind", "kind", 0, true, plain},
+	{"kind", "kind", 8, false, short_kind},
+	{"modality", "modality", 0, true, plain},
+	{"size", "dim", 16, true, plain},
+	{"mm", "pixel_mm", 22, false, spacing},
+	{"pixel_mm", "pixel_mm", 0, true, plain},
+	{"slice_mm", "slice_mm", 0, true, range},
+	{"files", "files", 0, true, count},
+	{"tilt_degrees", "tilt_degrees", 0, true, plain},
+	{"transfer_syntax", "transfer_syntax", 0, true, plain},
+	{"study", "study", 0, true, plain},
+	{"frame_of_reference", "frame_of_reference", 0, true, plain},
+	{"verdict", "verdict", 1, false, judged},
+	{"verdict", "verdict", 0, true, verdict},
+	{"reason", "verdict_reason", 0, true, reason},
 };
 #define COLUMNS (sizeof columns / sizeof *columns)
 
 static void add_line(struct sm_text *text, const json_t *record)
 {
 	char cell[CELL];
-	size_t start = text->n;
-	for (size_t c = 0; c < COLUMNS; c++) {
+	for (size_t c = 0, shown = 0; c < COLUMNS; c++) {
 		if (!columns[c].width)
 			continue;
 		if (record)
 			columns[c].cell(record, columns[c].field, cell, sizeof cell);
 		else
 			snprintf(cell, sizeof cell, "%s", columns[c].name);
-		if (columns[c].width < 0)
-			sm_text_str(text, cell);
-		else
-			sm_text_f(text, "%-*s ", columns[c].width, *cell ? cell : "-");
+		sm_text_f(text, "%s%-*s", shown++ ? " " : "", columns[c].width, *cell ? cell : "-");
 	}
-	while (text->n > start && !text->failed && text->data[text->n - 1] == ' ')
-		text->data[--text->n] = '\0';
 	sm_text_str(text, "\n");
 }
 
@@ -133,13 +159,16 @@ static void add_csv(struct sm_text *text, const json_t *records)
 	size_t i;
 	json_t *record;
 	char cell[CELL];
-	for (size_t c = 0; c < COLUMNS; c++)
-		sm_text_f(text, "%s%s", c ? "," : "", columns[c].name);
+	for (size_t c = 0, n = 0; c < COLUMNS; c++)
+		if (columns[c].csv)
+			sm_text_f(text, "%s%s", n++ ? "," : "", columns[c].name);
 	sm_text_str(text, "\n");
 	json_array_foreach((json_t *)(uintptr_t)records, i, record) {
-		for (size_t c = 0; c < COLUMNS; c++) {
+		for (size_t c = 0, n = 0; c < COLUMNS; c++) {
+			if (!columns[c].csv)
+				continue;
 			columns[c].cell(record, columns[c].field, cell, sizeof cell);
-			sm_text_str(text, c ? "," : "");
+			sm_text_str(text, n++ ? "," : "");
 			sm_text_csv(text, cell);
 		}
 		sm_text_str(text, "\n");

@@ -9,6 +9,7 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/nii.h"
+#include "ingest/burned_rule.h"
 #include "ingest/dcm_volume.h"
 
 json_t *sm_convert_geometry(const struct sm_vol *vol)
@@ -360,6 +361,23 @@ static enum sm_status pet_suv(struct sm_series_volume *v, struct sm_item *item, 
 	return SM_OK;
 }
 
+/* A usable series that says itself that text stands in its pixels. */
+static enum sm_status declared_text(const struct sm_series *s, const struct sm_dcm_head *heads,
+				    struct sm_item *item, struct sm_err *err)
+{
+	static const char *const why[] = {
+		[SM_BURNED_DECLARED] = "BurnedInAnnotation is YES",
+		[SM_BURNED_CAPTURE] = "a secondary capture, which often carries text",
+		[SM_BURNED_ULTRASOUND] = "an ultrasound picture, which often carries text",
+	};
+	for (size_t i = 0; i < s->n && noted(s, SM_VERDICT_BURNED_IN); i++) {
+		enum sm_burned kind = heads[s->slice[i].head].burned_in;
+		if (kind != SM_BURNED_NO)
+			return sm_burned_declared(why[kind], item, err);
+	}
+	return SM_OK;
+}
+
 enum sm_status sm_convert_series(const struct sm_convert *c, size_t series, struct sm_item *item,
 				 struct sm_err *err)
 {
@@ -367,10 +385,12 @@ enum sm_status sm_convert_series(const struct sm_convert *c, size_t series, stru
 	const struct sm_series *s = &raw->scan.list.series[series];
 	struct sm_series_volume v;
 	sm_raw_describe_series(raw, series, item->record);
+	SM_TRY(declared_text(s, raw->scan.head, item, err));
 	enum sm_status st = sm_series_read(item->run->in, &raw->scan, s, &raw->salt, c->regrid,
 					   &item->run->mem, item->jobs, &v, err);
 	if (st != SM_OK)
 		return st;
+	SM_GOTO(st, sm_burned_check(&v.vol, NULL, item, err));
 	if (c->suv && v.pet.files)
 		SM_GOTO(st, pet_suv(&v, item, err));
 	json_object_set_new(item->record, "geometry", sm_convert_geometry(&v.vol));

@@ -14,6 +14,9 @@
 #include "ingest/salt.h"
 #include "ingest/verdict.h"
 
+/* Raise when the same file gives another head: kept heads (head_cache.h) are read again then. */
+#define SM_HEAD_VERSION 1
+
 #define SM_ID_SIZE 65 /* 64 hex digits of a salted hash; "" when the element is absent or empty */
 
 /* How pictures stand in the file. */
@@ -23,6 +26,14 @@ enum sm_dcm_kind {
 	SM_DCM_MOSAIC,   /* one picture of many tiles */
 	SM_DCM_FLAT,     /* projections and photographs: no place in the patient (MG, CR, DX, US, SC, ...);
 			  * NumberOfFrames pictures */
+};
+
+/* Why text is to be expected in the pixels, without looking; the first that holds. */
+enum sm_burned {
+	SM_BURNED_NO,
+	SM_BURNED_DECLARED,   /* BurnedInAnnotation is YES */
+	SM_BURNED_CAPTURE,    /* a secondary capture */
+	SM_BURNED_ULTRASOUND,
 };
 
 /* Where the numbers that scale stored values come from. */
@@ -95,7 +106,7 @@ struct sm_dcm_head {
 	bool localiser;
 	bool inverted;                  /* MONOCHROME1 */
 	bool derived;                   /* ImageType says DERIVED */
-	bool burned_in;                 /* BurnedInAnnotation is YES */
+	enum sm_burned burned_in;       /* text is to be expected in the pixels */
 	long series_number, echo_number;
 	long slices_declared, times_declared; /* NumberOfSlices, NumberOfTimeSlices / NumberOfTemporalPositions; 0 */
 	struct sm_pixel_format format;

@@ -21,6 +21,7 @@
 #define TIME_SLICES SM_TAG(0x0054, 0x0101)
 #define TEMPORAL_POSITIONS SM_TAG(0x0020, 0x0105)
 #define BURNED_IN SM_TAG(0x0028, 0x0301)
+#define SOP_CLASS SM_TAG(0x0008, 0x0016)
 #define ROWS SM_TAG(0x0028, 0x0010)
 #define COLUMNS SM_TAG(0x0028, 0x0011)
 #define SAMPLES SM_TAG(0x0028, 0x0002)
@@ -166,6 +167,28 @@ static void read_units(struct sm_head_job *job)
 		sm_head_word(job->salt, word, kinds, sizeof kinds / sizeof *kinds, h->series_kind);
 }
 
+/* A SOP class or, for storage classes with a point behind, one of its kind. */
+static bool is_class(const char *sop, const char *name)
+{
+	size_t n = strlen(name);
+	return strncmp(sop, name, n) == 0 && (sop[n] == '\0' || sop[n] == '.');
+}
+
+static enum sm_burned burned_in(const struct sm_dataset *set, const char *modality)
+{
+	char word[32], sop[68];
+	if (sm_dataset_text(set, BURNED_IN, word, sizeof word) && strcmp(word, "YES") == 0)
+		return SM_BURNED_DECLARED;
+	sm_dataset_text(set, SOP_CLASS, sop, sizeof sop);
+	if (is_class(sop, "1.2.840.10008.5.1.4.1.1.7"))
+		return SM_BURNED_CAPTURE;
+	/* Ultrasound and ultrasound multi-frame. */
+	if (strcmp(modality, "US") == 0 || is_class(sop, "1.2.840.10008.5.1.4.1.1.6") ||
+	    is_class(sop, "1.2.840.10008.5.1.4.1.1.3"))
+		return SM_BURNED_ULTRASOUND;
+	return SM_BURNED_NO;
+}
+
 void sm_head_identity(struct sm_head_job *job)
 {
 	struct sm_dcm_head *h = job->head;
@@ -180,18 +203,18 @@ void sm_head_identity(struct sm_head_job *job)
 	read_maker(job);
 	read_units(job);
 	snprintf(h->syntax_uid, sizeof h->syntax_uid, "%s", sm_dicom_syntax(job->dcm));
-	if (h->syntax_uid[strspn(h->syntax_uid, "0123456789.")])
-		memcpy(h->syntax_uid, "?", 2);
 	h->syntax = sm_syntax_find(sm_dicom_syntax(job->dcm));
+	/* UIDs of other roots than those of registered organisations may hold anything. */
+	if (h->syntax_uid[strspn(h->syntax_uid, "0123456789.")] ||
+	    (*h->syntax_uid && strncmp(h->syntax_uid, "1.2.840.", 8) != 0 && !h->syntax))
+		memcpy(h->syntax_uid, "?", 2);
 	h->series_number = sm_head_whole(set, SERIES_NUMBER, 0);
 	h->echo_number = sm_head_whole(set, ECHO_NUMBER, 0);
 	h->slices_declared = sm_head_whole(set, SLICES, 0);
 	h->times_declared = sm_head_whole(set, TIME_SLICES, 0);
 	if (h->times_declared == 0)
 		h->times_declared = sm_head_whole(set, TEMPORAL_POSITIONS, 0);
-	char burned[32];
-	h->burned_in = sm_dataset_text(set, BURNED_IN, burned, sizeof burned) &&
-		       strcmp(burned, "YES") == 0;
+	h->burned_in = burned_in(set, h->modality);
 }
 
 /* Modalities without pictures, and the DICOMDIR of a disc. A CT without Rows is not one of them: it
@@ -205,6 +228,19 @@ static bool is_no_image(struct sm_head_job *job)
 		if (strcmp(words[i], job->head->modality) == 0)
 			return true;
 	return sm_dataset_has(&job->set, DIRECTORY);
+}
+
+/* Defined terms of PS3.3 C.7.6.3.1.2. */
+static bool is_photometric(const char *word)
+{
+	static const char *const words[] = {
+		"MONOCHROME1", "MONOCHROME2",     "PALETTE COLOR",   "RGB",     "HSV",
+		"ARGB",        "CMYK",            "YBR_FULL",        "YBR_ICT", "YBR_FULL_422",
+		"YBR_RCT",     "YBR_PARTIAL_422", "YBR_PARTIAL_420", "XYB"};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcmp(word, words[i]) == 0)
+			return true;
+	return false;
 }
 
 static void read_format(struct sm_head_job *job)
@@ -226,7 +262,7 @@ static void read_format(struct sm_head_job *job)
 	f->high_bit = (int)sm_head_whole(set, HIGH_BIT, f->bits_stored - 1);
 	f->is_signed = f->is_float || sm_head_whole(set, PIXEL_SIGN, 0) == 1;
 	sm_dataset_text(set, PHOTOMETRIC, f->photometric, sizeof f->photometric);
-	if (f->photometric[strspn(f->photometric, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ ")])
+	if (*f->photometric && !is_photometric(f->photometric))
 		memcpy(f->photometric, "?", 2);
 	job->head->inverted = strcmp(f->photometric, "MONOCHROME1") == 0;
 	job->head->tile_rows = f->rows;

@@ -6,10 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/hash.h"
+#include "ingest/catalogue.h"
 #include "ingest/raw.h"
+#include "ingest/salt_file.h"
 
 struct options {
 	char *salt_file, *find;
+	int format;
 };
 
 static const struct sm_field options[] = {
@@ -17,6 +21,8 @@ static const struct sm_field options[] = {
 	 .doc = "file whose bytes salt the hashes of patients, UIDs and file names"},
 	{"find", SM_F_STRING, .offset = offsetof(struct options, find), .path = true,
 	 .doc = "print the paths of the files whose hash begins with this, and nothing else"},
+	{"format", SM_F_CHOICE, .offset = offsetof(struct options, format), "table",
+	 .choices = SM_CATALOGUE_CHOICES, .path = true, .doc = "what is printed"},
 };
 static const struct sm_fieldset option_set = SM_FIELDSET("index", struct options, options, NULL);
 
@@ -62,47 +68,61 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 	return SM_OK;
 }
 
-static void print_series(const struct sm_raw *raw, const struct sm_raw_item *it)
+/* Kinds of files of the tree, those that occur. */
+static json_t *file_counts(const struct sm_raw *raw)
 {
-	const struct sm_series *s = &raw->scan.list.series[it->at];
-	const struct sm_dcm_head *h = &raw->scan.head[s->slice[0].head];
-	const struct sm_dcm_frame *f = sm_slice_frame(raw->scan.head, s->slice[0]);
-	char size[64] = "-", mm[64] = "-";
-	int at = 0;
-	if (h->tile_rows > 0 && h->tile_columns > 0)
-		at = snprintf(size, sizeof size, "%dx%dx%zu", h->tile_columns, h->tile_rows,
-			      s->depth);
-	if (at && s->times > 1)
-		snprintf(size + at, sizeof size - (size_t)at, "x%zu", s->times);
-	if (s->stack.gap_max > 0 && f)
-		snprintf(mm, sizeof mm, "%.4gx%.4gx%.4g", f->spacing[0], f->spacing[1],
-			 s->stack.gap_typical);
-	printf("%-24s %-14s %-8s %-16s %-22s %s%s%s\n", it->key, raw->scan.series_patient[it->at],
-	       h->modality, size, mm, sm_verdict_code(s->verdict), *s->why ? ": " : "", s->why);
-}
-
-static void print_table(const struct sm_raw *raw)
-{
-	printf("%-24s %-14s %-8s %-16s %-22s %s\n", "key", "patient", "kind", "size", "mm",
-	       "verdict");
-	for (size_t i = 0; i < raw->n; i++) {
-		const struct sm_raw_item *it = &raw->item[i];
-		if (it->kind == SM_RAW_SERIES) {
-			print_series(raw, it);
-		} else if (it->kind == SM_RAW_CASE) {
-			const struct sm_raw_case *c = &raw->cases.v[it->at];
-			printf("%-24s %-14.14s %-8s %-16zu %-22s %s%s\n", it->key, c->patient, "case",
-			       c->n, "-", c->problem ? "incomplete: " : "ok",
-			       c->problem ? c->problem : "");
-		} else {
-			printf("%-24s %-14s %-8s %-16s %-22s broken: the file %s\n", it->key, "-",
-			       "file", "-", "-", raw->scan.broken_why[it->at]);
-		}
-	}
+	json_t *files = json_object();
 	for (int k = 0; k < SM_FILE_KINDS; k++)
 		if (raw->scan.count[k])
-			printf("%zu %s files\n", raw->scan.count[k],
-			       sm_file_kind_name((enum sm_file_kind)k));
+			json_object_set_new(files, sm_file_kind_name((enum sm_file_kind)k),
+					    json_integer((json_int_t)raw->scan.count[k]));
+	return files;
+}
+
+/* The catalogue belongs to no item, so the ledger's header names its files. */
+static enum sm_status write_catalogue(struct sm_run *run, const char *name, const char *role,
+				      const struct sm_text *text, json_t *outputs, struct sm_err *err)
+{
+	char hex[65], *path = sm_path_join(run->out, name);
+	enum sm_status st = path ? sm_file_write(path, text->data, text->n, err)
+				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
+	free(path);
+	if (st != SM_OK)
+		return st;
+	sm_sha256_bytes(text->data, text->n, hex);
+	json_array_append_new(outputs, json_pack("{s:s, s:s, s:s}", "path", name, "role", role,
+						 "sha256", hex));
+	return SM_OK;
+}
+
+static enum sm_status publish(struct sm_run *run, const struct sm_raw *raw, int format,
+			      struct sm_err *err)
+{
+	static const struct {
+		const char *file, *role;
+	} rows[SM_CATALOGUE_FORMATS] = {
+		[SM_CATALOGUE_CSV] = {"catalogue.csv", "csv"},
+		[SM_CATALOGUE_JSON] = {"catalogue.json", "json"},
+	};
+	enum sm_status st = sm_ledger_sort(&run->ledger, err);
+	json_t *files = file_counts(raw), *outputs = json_array();
+	for (int f = 0; f < SM_CATALOGUE_FORMATS && st == SM_OK; f++) {
+		struct sm_text text = {0};
+		bool keep = run->out && !run->dry_run && rows[f].file;
+		if (keep || f == format)
+			st = sm_catalogue_text(run->ledger.records, files,
+					       (enum sm_catalogue_format)f, &text, err);
+		if (st == SM_OK && keep)
+			st = write_catalogue(run, rows[f].file, rows[f].role, &text, outputs, err);
+		if (st == SM_OK && f == format && text.data)
+			fputs(text.data, stdout);
+		sm_text_clear(&text);
+	}
+	if (json_array_size(outputs))
+		json_object_set(run->ledger.header, "outputs", outputs);
+	json_decref(outputs);
+	json_decref(files);
+	return st;
 }
 
 /* Paths may name a person: printed only because the user asks for this very file. */
@@ -113,7 +133,7 @@ static enum sm_status find(struct sm_run *run, const struct options *o, struct s
 	size_t found = 0, n = strncmp(o->find, "file-", 5) == 0 ? 5 : 0;
 	if (!o->find[n])
 		return SM_FAIL(err, SM_USAGE, "--find: is empty; allowed are 1 to 12 hex digits");
-	SM_TRY(sm_salt_read(o->salt_file, &salt, err));
+	SM_TRY(sm_salt_open(o->salt_file, run->in, NULL, &run->log, &salt, err));
 	enum sm_status st = sm_walk(run->in, &paths, err);
 	for (size_t i = 0; st == SM_OK && i < paths.count; i++) {
 		char alias[13];
@@ -140,12 +160,17 @@ static enum sm_status run_index(struct sm_run *run, struct sm_err *err)
 	if (o->find)
 		return run->out ? SM_FAIL(err, SM_USAGE, "--find: prints only; leave out --out")
 				: find(run, o, err);
-	SM_TRY(sm_raw_open(run, m->ingest, o->salt_file, &raw, err));
+	SM_TRY(sm_raw_open(run, m->ingest, o->salt_file, run->resume ? run->out : NULL, &raw, err));
 	struct sm_items items = {
 		.count = raw.n, .noun = "items", .ctx = &raw, .key = key_of, .inputs = inputs, .work = work};
 	enum sm_status st = sm_run_items(run, &items, err);
 	if (st == SM_OK)
-		print_table(&raw);
+		st = publish(run, &raw, o->format, err);
+	if (st == SM_OK && run->out && !run->dry_run && raw.scan.paths.count) {
+		sm_info(&run->log, NULL, "%zu files, %zu of them opened", raw.scan.paths.count,
+			raw.scan.opened);
+		st = sm_scan_keep_heads(&raw.scan, &raw.salt, &raw.rules, run->out, err);
+	}
 	sm_raw_clear(&raw);
 	return st;
 }
@@ -155,9 +180,11 @@ static const char *const sections[] = {"ingest", NULL};
 static const struct sm_stage stage = {
 	.name = "index",
 	.summary = "list what a folder of raw scans holds",
-	.details = "Reads headers only and converts nothing. Prints a table; with --out writes the "
-		   "ledger\n"
-		   "that ingest can check against. Patients, UIDs and DICOM file names appear as "
+	.details = "Reads headers only and converts nothing. Prints a table (or CSV, JSON: --format); "
+		   "with --out writes\n"
+		   "catalogue.csv, catalogue.json and the ledger that ingest can check against. Again "
+		   "with --resume, files\n"
+		   "whose path, size and time of change are the same are not opened again. Patients, UIDs and DICOM file names appear as "
 		   "salted\n"
 		   "hashes. NIfTI files that no case takes are counted in a warning.\n"
 		   "Example: scanmill index --in raw --out work/index --salt-file salt",

@@ -219,7 +219,7 @@ static enum sm_status run_ingest(struct sm_run *run, struct sm_err *err)
 	const struct sm_ingest_section *m =
 		((const struct sm_manifest_root *)run->manifest)->ingest;
 	struct sm_raw raw;
-	SM_TRY(sm_raw_open(run, m, o->salt_file, &raw, err));
+	SM_TRY(sm_raw_open(run, m, o->salt_file, NULL, &raw, err));
 	struct sm_convert c = {
 		.raw = &raw,
 		.regrid = m->uneven == SM_UNEVEN_REGRID,

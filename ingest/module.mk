@@ -61,11 +61,9 @@ scanmill-ingest_USE := ingest dicom manifest ops core
 scanmill-ingest_LD = $(dicom_LD)
 
 # The search for burned-in text: short loops over whole volumes, worth the vector code of -O3.
-LIBS += burned
-burned_SRC := ingest/burned_text.c ingest/text_lines.c
+ingest_SRC += ingest/burned_rule.c ingest/burned_text.c ingest/salt_file.c ingest/text_lines.c
 ingest_burned_text_CFLAGS := -O3
 ingest_text_lines_CFLAGS := -O3
-ingest_SRC += ingest/burned_rule.c ingest/salt_file.c
 
 # DICOM files: reader and decoders of frames.
 LIBS += dicom

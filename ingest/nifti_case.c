@@ -9,6 +9,7 @@
 
 #include "core/file.h"
 #include "core/nii.h"
+#include "ingest/burned_rule.h"
 #include "ingest/convert.h"
 #include "ingest/picture_case.h"
 
@@ -277,6 +278,8 @@ static enum sm_status one_role(const struct sm_convert *c, const struct sm_raw_c
 	SM_GOTO(st, settle_nan(f, &info, &vol, &zeroed, item, err));
 	if (f->label)
 		SM_GOTO(st, sm_vol_to_labels(&vol, &item->run->mem, f->path, err));
+	else
+		SM_GOTO(st, sm_burned_check(&vol, f->path, item, err));
 	part = vol;
 	if (f->split)
 		SM_GOTO(st, first_part(f, &vol, &part, err));

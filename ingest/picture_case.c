@@ -6,6 +6,7 @@
 
 #include "core/file.h"
 #include "core/picture.h"
+#include "ingest/burned_rule.h"
 #include "ingest/convert.h"
 
 /* Sentences name the file below the tree, not where the tree stands. */
@@ -133,6 +134,8 @@ static enum sm_status one_role(const struct sm_raw_case *found, size_t i, int64_
 				    "gray of 8 "
 				    "bits",
 				    f->path, image.channels, image.bits));
+	if (!f->label)
+		SM_GOTO(st, sm_burned_check_picture(&image, f->path, item, err));
 	json_object_set_new(files, f->role, describe(&image, &info, f->label));
 	SM_GOTO(st, write_picture(f->role, &image, item, err));
 out:

@@ -9,6 +9,7 @@
 #include "core/hash.h"
 #include "core/nii.h"
 #include "ingest/layout.h"
+#include "ingest/salt_file.h"
 
 #define LISTING_PEEK 4096
 
@@ -97,11 +98,7 @@ static enum sm_status find_all(struct sm_run *run, const struct sm_ingest_sectio
 		SM_TRY(sm_walk(run->in, &raw->paths, err));
 		return find_cases(run, section, layout, &raw->paths, raw, err);
 	}
-	const struct sm_scan_rules rules = {
-		.head = {.philips_display = section->philips_scale == SM_PHILIPS_DISPLAY},
-		.series = {.min_slices = (size_t)section->min_slices},
-	};
-	SM_TRY(sm_scan_tree(run->in, &raw->salt, &rules, run->jobs, &run->log, &raw->scan, err));
+	SM_TRY(sm_scan_tree(run->in, &raw->salt, &raw->rules, run->jobs, &run->log, &raw->scan, err));
 	if (layout == SM_LAYOUT_DICOM)
 		return SM_OK;
 	SM_TRY(sm_raw_cases_brats(&raw->scan.paths, &raw->cases, err));
@@ -151,10 +148,15 @@ static size_t nifti_left(const struct sm_raw *raw)
 }
 
 enum sm_status sm_raw_open(struct sm_run *run, const struct sm_ingest_section *section,
-			   const char *salt_file, struct sm_raw *out, struct sm_err *err)
+			   const char *salt_file, const char *cache, struct sm_raw *out, struct sm_err *err)
 {
 	*out = (struct sm_raw){0};
-	enum sm_status st = sm_salt_read(salt_file, &out->salt, err);
+	out->rules = (struct sm_scan_rules){
+		.head = {.philips_display = section->philips_scale == SM_PHILIPS_DISPLAY},
+		.series = {.min_slices = (size_t)section->min_slices},
+		.cache_dir = cache,
+	};
+	enum sm_status st = sm_salt_open(salt_file, run->in, run->out, &run->log, &out->salt, err);
 	if (st == SM_OK)
 		st = find_all(run, section, out, err);
 	if (st == SM_OK)
@@ -230,8 +232,8 @@ static void describe_stack(const struct sm_series *s, const struct sm_dcm_head *
 			   const struct sm_dcm_frame *f, json_t *record)
 {
 	const struct sm_stack *k = &s->stack;
-	json_object_set_new(record, "columns", json_integer(h->tile_columns));
-	json_object_set_new(record, "rows", json_integer(h->tile_rows));
+	const int64_t dim[4] = {h->tile_columns, h->tile_rows, (int64_t)s->depth, (int64_t)s->times};
+	json_object_set_new(record, "dim", sm_json_ints(dim, s->times > 1 ? 4 : 3));
 	if (f->has_spacing)
 		json_object_set_new(record, "pixel_mm", sm_json_floats(f->spacing, 2));
 	if (k->gap_max > 0) {
@@ -245,6 +247,19 @@ static void describe_stack(const struct sm_series *s, const struct sm_dcm_head *
 	describe_notes(s, record);
 }
 
+/* Files that hold a slice of the series; an enhanced one holds many. */
+static size_t count_files(const struct sm_raw *raw, const struct sm_series *s)
+{
+	size_t files = 0;
+	bool *seen = calloc(raw->scan.dicom_count + 1, sizeof *seen);
+	for (size_t k = 0; seen && k < s->n; k++) {
+		files += !seen[s->slice[k].head];
+		seen[s->slice[k].head] = true;
+	}
+	free(seen);
+	return files;
+}
+
 void sm_raw_describe_series(const struct sm_raw *raw, size_t series, json_t *record)
 {
 	const struct sm_series *s = &raw->scan.list.series[series];
@@ -253,6 +268,7 @@ void sm_raw_describe_series(const struct sm_raw *raw, size_t series, json_t *rec
 	json_object_set_new(record, "patient", json_string(raw->scan.series_patient[series]));
 	json_object_set_new(record, "modality", json_string(h->modality));
 	json_object_set_new(record, "slices", json_integer((json_int_t)s->depth));
+	json_object_set_new(record, "files", json_integer((json_int_t)count_files(raw, s)));
 	json_object_set_new(record, "verdict", json_string(sm_verdict_code(s->verdict)));
 	json_object_set_new(record, "transfer_syntax", json_string(h->syntax_uid));
 	json_object_set_new(record, "study", json_string(h->study));

@@ -20,6 +20,7 @@ struct sm_raw_item {
 
 struct sm_raw {
 	struct sm_salt salt;
+	struct sm_scan_rules rules;
 	struct sm_scan scan; /* empty for layouts that find cases by themselves (ingest/layout.h) */
 	struct sm_raw_cases cases;
 	struct sm_paths paths;    /* of those layouts */
@@ -33,7 +34,7 @@ struct sm_raw {
  * dataset.json or dataset_description.json at the top makes it layout decathlon or bids. salt_file may be NULL.
  * SM_INPUT when nothing is found. Clear with sm_raw_clear. */
 enum sm_status sm_raw_open(struct sm_run *run, const struct sm_ingest_section *section,
-			   const char *salt_file, struct sm_raw *out, struct sm_err *err);
+			   const char *salt_file, const char *cache, struct sm_raw *out, struct sm_err *err);
 void sm_raw_clear(struct sm_raw *raw);
 
 /* Puts what is known of a series into its record: modality, size, spacing, slice distances,

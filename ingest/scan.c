@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "core/hash.h"
+#include "core/stage.h"
+#include "ingest/head_cache.h"
 #include "core/par.h"
 
 #define PEEK 512
@@ -94,6 +96,7 @@ struct work {
 	const struct sm_salt *salt;
 	const struct sm_scan_rules *rules;
 	struct sm_scan *scan;
+	struct sm_head_cache *cache; /* NULL = none */
 	struct sm_dcm_head **head; /* one a path, NULL for what is no DICOM file */
 	char **why;                /* one a path, for broken ones */
 	struct sm_progress progress;
@@ -123,28 +126,62 @@ static enum sm_status read_head(struct work *w, size_t i, const char *full, stru
 	return st;
 }
 
+/* True when the cache knows the file as it is now. */
+static bool known(struct work *w, size_t i, const char *full)
+{
+	struct stat st;
+	struct sm_cached entry = {0};
+	char hex[65];
+	w->scan->stamp[i].size = -1;
+	if (stat(full, &st) || !S_ISREG(st.st_mode))
+		return false;
+	sm_salt_hash(w->salt, w->scan->paths.path[i], hex);
+	sm_cached_name(&entry, hex, &st);
+	w->scan->stamp[i] = (struct sm_stamp){entry.size, entry.changed_ns};
+	if (!sm_head_cache_find(w->cache, &entry))
+		return false;
+	/* Out of memory is no reason to trust less: the file is opened then. */
+	if (entry.kind == SM_FILE_BROKEN && !(w->why[i] = sm_strf("%s", entry.why)))
+		return false;
+	if (entry.has_head && !(w->head[i] = malloc(sizeof **w->head))) {
+		free(entry.head.frame);
+		return false;
+	}
+	if (entry.has_head)
+		*w->head[i] = entry.head;
+	w->scan->kind[i] = (enum sm_file_kind)entry.kind;
+	return true;
+}
+
+static enum sm_status open_and_read(struct work *w, size_t i, const char *full, struct sm_err *err)
+{
+	unsigned char bytes[PEEK];
+	FILE *f = fopen(full, "rb");
+	if (!f) {
+		w->scan->kind[i] = SM_FILE_BROKEN;
+		w->why[i] = sm_strf("cannot be opened");
+		return w->why[i] ? SM_OK : SM_FAIL(err, SM_BUDGET, "index: out of memory");
+	}
+	size_t n = fread(bytes, 1, sizeof bytes, f);
+	fclose(f);
+	w->scan->kind[i] = sm_file_kind_of(bytes, n, w->scan->paths.path[i]);
+	return w->scan->kind[i] == SM_FILE_DICOM ? read_head(w, i, full, err) : SM_OK;
+}
+
 static enum sm_status look_at(void *ctx, size_t i, struct sm_err *err)
 {
 	struct work *w = ctx;
 	enum sm_status st = SM_OK;
-	unsigned char bytes[PEEK];
 	char *full = sm_path_join(w->root, w->scan->paths.path[i]);
 	if (!full)
 		return SM_FAIL(err, SM_BUDGET, "index: out of memory");
-	FILE *f = fopen(full, "rb");
-	if (f) {
-		size_t n = fread(bytes, 1, sizeof bytes, f);
-		fclose(f);
-		w->scan->kind[i] = sm_file_kind_of(bytes, n, w->scan->paths.path[i]);
-		if (w->scan->kind[i] == SM_FILE_DICOM)
-			st = read_head(w, i, full, err);
-	} else {
-		w->scan->kind[i] = SM_FILE_BROKEN;
-		w->why[i] = sm_strf("cannot be opened");
-	}
+	bool cached = known(w, i, full);
+	if (!cached)
+		st = open_and_read(w, i, full, err);
 	free(full);
 	pthread_mutex_lock(&w->lock);
 	size_t done = ++w->done;
+	w->scan->opened += !cached;
 	pthread_mutex_unlock(&w->lock);
 	sm_progress_set(&w->progress, done, NULL);
 	return st;
@@ -282,6 +319,44 @@ static enum sm_status scan_walked(struct work *w, int jobs, struct sm_log *log, 
 	return name_series(w, err);
 }
 
+/* All that decides what a head says besides its file. */
+static void stamp_of(const struct sm_salt *salt, const struct sm_scan_rules *rules, char hex[65])
+{
+	char text[128];
+	snprintf(text, sizeof text, "heads of scanmill " SM_VERSION ", rules %d, %d",
+		 SM_HEAD_VERSION, rules->head.philips_display);
+	sm_salt_hash(salt, text, hex);
+}
+
+enum sm_status sm_scan_keep_heads(const struct sm_scan *scan, const struct sm_salt *salt,
+				  const struct sm_scan_rules *rules, const char *dir,
+				  struct sm_err *err)
+{
+	char hex[65];
+	size_t n = scan->paths.count, kept = 0, head = 0, broken = 0;
+	struct sm_cached *entry = calloc(n + 1, sizeof *entry);
+	if (!entry)
+		return SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu files", n);
+	for (size_t i = 0; i < n; i++) {
+		struct sm_cached *e = &entry[kept];
+		struct stat st = {.st_size = scan->stamp[i].size};
+		e->has_head = head < scan->dicom_count && scan->dicom[head] == i;
+		if (e->has_head)
+			e->head = scan->head[head++];
+		if (scan->kind[i] == SM_FILE_BROKEN)
+			snprintf(e->why, sizeof e->why, "%s", scan->broken_why[broken++]);
+		e->kind = scan->kind[i];
+		sm_salt_hash(salt, scan->paths.path[i], hex);
+		sm_cached_name(e, hex, &st);
+		e->changed_ns = scan->stamp[i].changed_ns;
+		kept += scan->stamp[i].size >= 0;
+	}
+	stamp_of(salt, rules, hex);
+	enum sm_status st = sm_head_cache_save(dir, hex, entry, kept, err);
+	free(entry);
+	return st;
+}
+
 enum sm_status sm_scan_tree(const char *root, const struct sm_salt *salt,
 			    const struct sm_scan_rules *rules, int jobs, struct sm_log *log,
 			    struct sm_scan *out, struct sm_err *err)
@@ -299,11 +374,17 @@ enum sm_status sm_scan_tree(const char *root, const struct sm_salt *salt,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 	};
 	out->kind = calloc(n + 1, sizeof *out->kind);
+	out->stamp = calloc(n + 1, sizeof *out->stamp);
 	enum sm_status st = SM_OK;
-	if (w.head && w.why && out->kind)
+	char stamp[65];
+	stamp_of(salt, rules, stamp);
+	if (rules->cache_dir)
+		st = sm_head_cache_load(rules->cache_dir, stamp, &w.cache, err);
+	if (st == SM_OK && w.head && w.why && out->kind && out->stamp)
 		st = scan_walked(&w, jobs, log, err);
-	else
+	else if (st == SM_OK)
 		st = SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu files", n);
+	sm_head_cache_free(w.cache);
 	for (size_t i = 0; i < n; i++) {
 		if (w.head && w.head[i])
 			sm_dcm_head_clear(w.head[i]);
@@ -325,6 +406,7 @@ void sm_scan_clear(struct sm_scan *scan)
 	for (size_t i = 0; i < scan->dicom_count; i++)
 		sm_dcm_head_clear(&scan->head[i]);
 	free(scan->kind);
+	free(scan->stamp);
 	free(scan->dicom);
 	free(scan->head);
 	free(scan->broken);

@@ -23,9 +23,16 @@ enum sm_file_kind {
 /* "other", "dicom", "nifti", "picture", "broken" */
 const char *sm_file_kind_name(enum sm_file_kind kind);
 
+/* Size and time of change of a file; size -1 when it could not be looked at. */
+struct sm_stamp {
+	int64_t size, changed_ns;
+};
+
 struct sm_scan {
 	struct sm_paths paths;   /* sorted, relative to the root */
 	enum sm_file_kind *kind; /* one a path */
+	struct sm_stamp *stamp;  /* one a path: what the file was before it was read */
+	size_t opened;           /* files that the cache did not know */
 	size_t count[SM_FILE_KINDS];
 	size_t *dicom;            /* paths' indices of the DICOM files, in order of paths */
 	struct sm_dcm_head *head; /* their headers; owned */
@@ -43,6 +50,7 @@ struct sm_scan {
 struct sm_scan_rules {
 	struct sm_head_rules head;
 	struct sm_series_rules series;
+	const char *cache_dir; /* folder of a cache of headers (see head_cache.h) to read; NULL = none */
 };
 
 /* Walks root, reads every header on up to `jobs` threads, groups. The result does not depend on
@@ -51,6 +59,11 @@ enum sm_status sm_scan_tree(const char *root, const struct sm_salt *salt,
 			    const struct sm_scan_rules *rules, int jobs, struct sm_log *log,
 			    struct sm_scan *out, struct sm_err *err);
 void sm_scan_clear(struct sm_scan *scan);
+
+/* Writes the headers of this scan to DIR/.heads.cache for the next one with the same salt and rules. */
+enum sm_status sm_scan_keep_heads(const struct sm_scan *scan, const struct sm_salt *salt,
+				  const struct sm_scan_rules *rules, const char *dir,
+				  struct sm_err *err);
 
 /* The file behind a header: path relative to the root. It may name a person: for opening only. */
 const char *sm_scan_path(const struct sm_scan *scan, size_t head);

@@ -4,10 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REACH 10   /* strokes are at most this wide, pixels */
-#define MARKS 4000 /* more letters than a full page has: a texture */
-#define INKS 6     /* the most frequent stroke values that are tried */
-#define LOWEST 5   /* letters are this high at least, pixels */
+#define REACH 10     /* strokes are at most this wide, pixels */
+#define RUNS_SHARE 8 /* at most one run of ink for so many pixels, else the plane is no text */
+#define MARKS 4000   /* more letters than a full page has: a texture */
+#define INKS 6       /* the most frequent stroke values that are tried */
+#define LOWEST 5     /* letters are this high at least, pixels */
 #define HIGHEST 160
 #define SPIKE \
 	1 /* a value is at least so often as those beside it, both sides, twice as wide each */
@@ -41,16 +42,16 @@ enum sm_status sm_text_work_init(struct sm_text_work *work, size_t pixels, struc
 				 struct sm_err *err)
 {
 	static const char what[] = "search for burned-in text";
+	size_t most = pixels / RUNS_SHARE + 256;
 	memset(work, 0, sizeof *work);
 	work->pixels = pixels;
+	work->runs_most = (int)most;
 	work->side = sm_alloc(mem, pixels, sizeof *work->side, what, err);
 	work->ink = work->side ? sm_alloc(mem, pixels, 1, what, err) : NULL;
 	work->tally =
 		work->ink ? sm_alloc(mem, SM_TEXT_WHITE + 1, sizeof *work->tally, what, err) : NULL;
-	work->runs =
-		work->tally ? sm_alloc(mem, pixels / 2 + 1, sizeof(struct run), what, err) : NULL;
-	work->marks =
-		work->runs ? sm_alloc(mem, pixels / 2 + 1, sizeof(struct mark), what, err) : NULL;
+	work->runs = work->tally ? sm_alloc(mem, most, sizeof(struct run), what, err) : NULL;
+	work->marks = work->runs ? sm_alloc(mem, most, sizeof(struct mark), what, err) : NULL;
 	if (work->marks)
 		return SM_OK;
 	sm_text_work_clear(work);
@@ -227,8 +228,9 @@ static int root_of(struct run *runs, int i)
 	return i;
 }
 
-/* Runs of ink, those that touch (corners too) joined under their first run. */
-static int find_runs(const struct sm_text_plane *p, const uint8_t *ink, struct run *runs)
+/* Runs of ink, those that touch (corners too) joined under their first run; 0 when there are too
+ * many. */
+static int find_runs(const struct sm_text_plane *p, const uint8_t *ink, struct run *runs, int most)
 {
 	int n = 0, above = 0, above_end = 0;
 	for (int y = 0; y < p->height; y++) {
@@ -241,6 +243,8 @@ static int find_runs(const struct sm_text_plane *p, const uint8_t *ink, struct r
 			int x0 = x = (int)(hit - row);
 			while (x < p->width && row[x])
 				x++;
+			if (n == most)
+				return 0;
 			runs[n] = (struct run){y, x0, x - 1, n};
 			while (k < above_end && runs[k].x1 < x0 - 1)
 				k++;
@@ -382,7 +386,7 @@ static int median(int *v, int n)
 
 #define LONGEST 128
 
-/* What a line must show, in per cent; more when it is short. Measured by
+/* What a line must show, one of these, in per cent; more when it is short. Measured by
  * scripts/measure_burned_text.py: tissue has brighter neighbours, edges that fall slowly, and few
  * pixels of one value. */
 struct proof {
@@ -394,7 +398,12 @@ struct proof {
 };
 #define SOFT_LEVEL 66
 #define SOFT_SHARP 75
-static const struct proof proofs[] = {{8, 50, 20, 15, 50}, {4, 66, 30, 8, 65}, {3, 100, 50, 5, 75}};
+static const struct proof proofs[] = {
+	{8, 50, 20, 15, 50},
+	{4, 66, 30, 8, 65},
+	{6, 80, 90, 30, 55}, /* one value: drawn, even where brighter tissue touches it */
+	{3, 100, 50, 5, 75}, /* and an even ground */
+};
 
 /* Is the ground between and around soft letters even? Tissue is not. */
 static bool ground_is_even(const struct sm_text_plane *p, const uint8_t *ink, int stand,
@@ -469,12 +478,15 @@ static bool judge(const struct mark *const *chain, int n, const struct ink *k,
 	if (k->value < 0)
 		return letters > 3 && 2 * least >= stand && level * 100 >= n * SOFT_LEVEL &&
 		       sharp * 100 >= ends * SOFT_SHARP && ground_is_even(plane, ink, stand, out);
-	const struct proof *p = proofs;
-	while (letters < p->letters)
-		p++;
-	return level * 100 >= n * p->level && even * 100 >= area * p->even &&
-	       hot * 100 <= area * p->hot && sharp * 100 >= ends * p->sharp &&
-	       (letters > 3 || ground_is_even(plane, ink, stand, out));
+	for (size_t i = 0; i < sizeof proofs / sizeof *proofs; i++) {
+		const struct proof *p = &proofs[i];
+		if (letters >= p->letters && level * 100 >= n * p->level &&
+		    even * 100 >= area * p->even && hot * 100 <= area * p->hot &&
+		    sharp * 100 >= ends * p->sharp &&
+		    (p->letters > 3 || ground_is_even(plane, ink, stand, out)))
+			return true;
+	}
+	return false;
 }
 
 static void find_lines(const struct sm_text_plane *plane, const struct ink *k,
@@ -482,7 +494,8 @@ static void find_lines(const struct sm_text_plane *plane, const struct ink *k,
 {
 	const struct mark *chain[LONGEST], *marks = work->marks;
 	mark_ink(plane, k, work->side, work->ink);
-	int n = find_letters(plane, k, work, find_runs(plane, work->ink, work->runs));
+	int n = find_letters(plane, k, work,
+			     find_runs(plane, work->ink, work->runs, work->runs_most));
 	qsort(work->marks, (size_t)n, sizeof *marks, by_place);
 	for (int i = 0; i < n; i++) {
 		int m = 0;

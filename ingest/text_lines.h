@@ -18,7 +18,7 @@
 #define SM_TEXT_SIDE 1024
 
 struct sm_text_plane {
-	int16_t *v; /* width * height, rows one after the other */
+	const int16_t *v; /* width * height, rows one after the other */
 	int width, height;
 };
 
@@ -36,6 +36,7 @@ struct sm_text_work {
 	int *tally;
 	void *runs, *marks; /* of text_lines.c */
 	size_t pixels;
+	int runs_most; /* more runs of ink than text makes: a texture */
 };
 enum sm_status sm_text_work_init(struct sm_text_work *work, size_t pixels, struct sm_mem *mem,
 				 struct sm_err *err);

@@ -10,7 +10,7 @@ data=$1
 bin=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-printf 'schema: 1\nname: walk\ningest: {min_slices: 1}\n' >"$work/walk.yaml"
+printf 'schema: 1\nname: walk\ningest: {min_slices: 1, burned_text: keep}\n' >"$work/walk.yaml"
 {
 	(cd "$data" && find malformed/dicom dicom_odd codecs nifti_variants/dicom_csa pet_acrin_flt mammo_mg_dicom -type f ! -name '*.md')
 	(cd "$data" && find mr_ct_vendors mr_siemens_mosaic mr_siemens_orient mr_enhanced ct_head_ge mr_t1_philips mr_tumour_dicom sts_ct_mr_pet/dicom \
@@ -23,7 +23,11 @@ printf 'schema: 1\nname: walk\ningest: {min_slices: 1}\n' >"$work/walk.yaml"
 		mkdir "$work/one"
 		ln -s "$(realpath "$data/$path")" "$work/one/$(basename "$path")"
 	fi
-	timeout 10 "$bin/scanmill-ingest" --manifest "$work/walk.yaml" --in "$work/one" --out "$work/out" >/dev/null 2>"$work/err"
+	# Single files as pictures, series by the rules that everybody gets.
+	rules="--manifest $work/walk.yaml"
+	[ -d "$data/$path" ] && rules=
+	# shellcheck disable=SC2086 # two words or none
+	timeout 10 "$bin/scanmill-ingest" $rules --in "$work/one" --out "$work/out" >/dev/null 2>"$work/err"
 	printf '%s\t%d\t%s\n' "$path" "$?" "$(grep -v 'no --salt-file' "$work/err" | grep -E 'error|warning|set aside' |
 		sed 's/^ingest: //; s/\(error\|info\|warning\): [^ ]*: //' | head -n 2 | tr '\n' ' ' | cut -c1-260)"
 	rm -f "$work/one" 2>/dev/null || rm -r "$work/one"

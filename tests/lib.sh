@@ -193,7 +193,7 @@ has_python() {
 # hashes DIR: SHA-256 and relative path of every file below DIR, sorted: equal folders give equal
 # texts.
 hashes() {
-	(cd "$1" && find . -type f | sort | xargs -r -d '\n' sha256sum)
+	(cd "$1" && find . -type f ! -name '.*.cache' | sort | xargs -r -d '\n' sha256sum)
 }
 
 # same_tree NAME DIR DIR: both hold at least one file, and the same files.

@@ -54,7 +54,7 @@ NO_VALGRIND += test_nn_modes
 $(eval $(call unit_test,schema,models nn prep manifest ops core,-ldnnl))
 $(eval $(call unit_test,gz_write,core))
 NO_VALGRIND += test_gz_write
-$(eval $(call unit_test,burned_text,burned core))
+$(eval $(call unit_test,burned_text,ingest core))
 NO_VALGRIND += test_burned_text
 $(eval $(call unit_test,htj2k,dicom core,$(DICOM_LD)))
 $(eval $(call unit_test,catalogue,ingest dicom manifest ops core,$(DICOM_LD)))

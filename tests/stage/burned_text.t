@@ -30,7 +30,12 @@ refused capture 'a secondary capture'
 if [ -d "$SM_SHARED_DATA" ]; then
 	for set in ct_head_ge mr_t1_philips mr_siemens_orient mr_siemens_mosaic mr_enhanced mr_ct_vendors sts_ct_mr_pet mr_tumour_dicom \
 		hippocampus_msd brats_tcga_fg_6692 t1_head_nifti; do
-		run sm ingest --in "$SM_SHARED_DATA/$set" --out "$T/real_$set" --manifest "$T/plain.yaml"
+		case $set in
+		hippocampus_msd) manifest=$SM_ROOT/manifests/hippocampus-real.yaml ;;
+		brats_tcga_fg_6692) manifest=$SM_ROOT/manifests/brats-real.yaml ;;
+		*) manifest=$T/plain.yaml ;;
+		esac
+		run sm ingest --in "$SM_SHARED_DATA/$set" --out "$T/real_$set" --manifest "$manifest"
 		unlike "$set: no false alarm" "$(cat "$ERR")" 'burned_in'
 		ok "$set: something was read" test -n "$(find "$T/real_$set" -name '*.nii*' | head -n 1)"
 		rm -rf "$T/real_$set"

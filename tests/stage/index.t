@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/../lib.sh"
-needs index phantom
+needs index phantom verify
 
 ct="--kind ct_head --cases 2 --size 32,32,8 --spacing 6,6,8"
 # shellcheck disable=SC2086 # a list of options
@@ -66,6 +66,30 @@ exits "a slice and a role gone" 0 sm index --in "$T/grown" --out "$T/resumed" --
 like "are looked at again" "$(cat "$ERR")" '3 good, 0 rejected, 1 reused'
 exits "a fresh index of it" 0 sm index --in "$T/grown" --out "$T/fresh"
 same_tree "is the same" "$T/fresh" "$T/resumed"
+
+# A file whose path, size and time of change are the same is not opened again.
+like "a first look opens every file" "$(cat "$ERR")" '[1-9][0-9]* files, [1-9][0-9]* of them opened'
+cp -rp "$T/grown" "$T/cached"
+exits "an index of it" 0 sm index --in "$T/cached" --out "$T/kept"
+touch "$(find "$T/cached" -name '*.dcm' | sort | head -n 1)"
+exits "again" 0 sm index --in "$T/cached" --out "$T/kept" --resume
+like "opens the one that was touched" "$(cat "$ERR")" ' files, 1 of them opened'
+same_tree "and finds the same" "$T/fresh" "$T/kept"
+flip "$T/kept/.heads.cache" 700
+exits "a damaged cache" 0 sm index --in "$T/cached" --out "$T/kept" --resume
+unlike "is not used" "$(cat "$ERR")" ' files, 0 of them opened'
+exits "another salt" 0 sm index --in "$T/cached" --out "$T/kept" --resume --salt-file "$T/salt"
+unlike "does not use it either" "$(cat "$ERR")" ' files, 0 of them opened'
+unlike "no path or identifier in the cache" "$(strings "$T/kept/.heads.cache")" 'brats|CT_00|PHANTOM|Phantom|1\.2\.826'
+exits "verify does not miss it" 0 sm verify --in "$T/kept"
+
+# The catalogue.
+exits "as CSV" 0 sm index --in "$T/grown" --format csv
+is "is what stands in the file" "$(cat "$OUT")" "$(cat "$T/fresh/catalogue.csv")"
+is "one line an item and one of names" "$(wc -l <"$OUT" | tr -d ' ')" "$(($(wc -l <"$T/fresh/ledger.jsonl")))"
+exits "as JSON" 0 sm index --in "$T/grown" --format json
+is "is what stands in the file" "$(cat "$OUT")" "$(cat "$T/fresh/catalogue.json")"
+exits "in no known form" 2 sm index --in "$T/grown" --format xml
 
 # Series without a UID have the key of their content, not one key for all trees.
 if has_python pydicom; then

@@ -85,7 +85,7 @@ like "which counts the copy" "$(cat "$T/again_out/ledger.jsonl")" '"copies":1'
 
 # A tight budget: the result is that of one thread.
 run sm phantom --out "$T/wide" --kind ct_head --cases 1 --size 512,512,9 --spacing 0.5,0.5,5
-for memory in 5 7; do
+for memory in 5 11; do
 	run sm ingest --in "$T/wide" --out "$T/wide_$memory" --memory $memory --jobs 1
 	cp "$T/wide_$memory/ledger.jsonl" "$T/wide.jsonl"
 	for try in 1 2 3; do
@@ -94,7 +94,7 @@ for memory in 5 7; do
 			"$(cat "$T/wide.jsonl")"
 	done
 done
-like "7 MiB are enough for one thread" "$(cat "$T/wide.jsonl")" '"status":"ok"'
+like "11 MiB are enough for one thread" "$(cat "$T/wide.jsonl")" '"status":"ok"'
 like "5 are not" "$(cat "$T/wide_5/ledger.jsonl")" '"code":"budget".*"reason":"[^"]*of the budget of 5.0 MiB'
 unlike "no slice is blamed for it" "$(cat "$T/wide_5/ledger.jsonl")" '"reason":"[^"]*\(slice [0-9]'
 
@@ -236,8 +236,11 @@ if [ -d "$data/ct_head_ge" ]; then
 	like "is a gap" "$(cat "$ERR")" 'gap: 1 slices are missing: slice distances from 5 to 10 mm'
 	exits "two orientations" 3 sm ingest --in "$data/mr_ct_vendors/failing/sliceorientation" --out "$T/few3"
 	like "are told" "$(cat "$ERR")" 'mixed_orientation: the series mixes slices of 2 orientations, and 2 positions'
-	exits "a mammogram" 0 sm ingest --in "$data/mammo_mg_dicom" --out "$T/flat"
-	like "is flat" "$(cat "$T/flat/ledger.jsonl")" '"notes":\["flat"\]'
+	exits "a mammogram, a secondary capture" 3 sm ingest --in "$data/mammo_mg_dicom" --out "$T/flat"
+	like "may carry text" "$(cat "$ERR")" 'burned_in: a secondary capture'
+	printf 'schema: 1\nname: x\ningest: {burned_text: keep}\n' >"$T/keep.yaml"
+	exits "and is taken on request" 0 sm ingest --in "$data/mammo_mg_dicom" --out "$T/flat" --manifest "$T/keep.yaml"
+	like "is flat" "$(cat "$T/flat/ledger.jsonl")" '"notes":\["flat","burned_in"\]'
 	exits "the scanner's own scale" 0 sm ingest --in "$data/mr_t1_philips" --out "$T/scale"
 	like "of Philips" "$(cat "$T"/scale/*/image.json | tr -d ' \n')" '"slope":133.8815.*"source":"Philips'
 	printf 'schema: 1\nname: x\ningest: {philips_scale: display}\n' >"$T/display.yaml"

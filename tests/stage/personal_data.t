@@ -101,7 +101,7 @@ cp "$T/salt" "$T/ct/salt"
 exits "a salt in the raw tree is refused" 2 sm ingest --in "$T/ct" --out "$T/salted" --salt-file "$T/ct/salt"
 like "which is told" "$(cat "$ERR")" 'salt-file: lies in the folder of --in, allowed is a place outside'
 rm "$T/ct/salt"
-mkdir "$T/salted"
+mkdir -p "$T/salted"
 cp "$T/salt" "$T/salted/salt"
 exits "a salt in the output is refused" 2 sm ingest --in "$T/ct" --out "$T/salted" --salt-file "$T/salted/salt"
 exits "and by index" 2 sm index --in "$T/ct" --out "$T/salted" --salt-file "$T/salted/salt"

@@ -4,7 +4,8 @@
 needs phantom ingest
 has_python nibabel numpy || skip_all "python with nibabel and numpy"
 
-printf 'pepper' >"$T/salt"
+printf 'pepper, at least sixteen bytes' >"$T/salt"
+chmod 600 "$T/salt"
 pet="--kind pet_dynamic --cases 1 --size 14,12,9 --spacing 4,4,5"
 # shellcheck disable=SC2086 # a list of options
 run sm phantom --out "$T/raw" $pet --jobs 1

@@ -348,7 +348,7 @@ def burn(source, out):
 
     series("clean", lambda d, k: None)
     series("one_slice", lambda d, k: k == 3 and text(d, "QUILLOYLER", 6, 8, 2, 4000))
-    series("every_slice", lambda d, k: text(d, "ZOEYQUILL", 40, 60, 2, 1100))
+    series("every_slice", lambda d, k: text(d, "ZOEYQUILL", 34, 60, 2, 1900))
     series("declared", lambda d, k: d.__setitem__(0x00280301, ("CS", b"YES")))
     series("denied", lambda d, k: d.__setitem__(0x00280301, ("CS", b"NO")))
 

@@ -37,8 +37,9 @@ static void test_catalogue_forms(void **state)
 	char *table = render(SM_CATALOGUE_TABLE);
 	assert_non_null(strstr(table, "\nct-1 "));
 	assert_non_null(strstr(table, " 512x512x28 "));
-	assert_non_null(strstr(table, " 1.081..6.999 "));
-	assert_non_null(strstr(table, " broken       is empty\n"));
+	assert_non_null(strstr(table, " 0.4883x0.4883x1.081..6.999 uneven: distances, \"odd\"\n"));
+	assert_non_null(strstr(table, " file     - "));
+	assert_non_null(strstr(table, " broken: is empty\n"));
 	assert_non_null(strstr(table, "28 dicom files\n"));
 	free(table);
 	char *csv = render(SM_CATALOGUE_CSV);
