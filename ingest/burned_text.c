@@ -10,10 +10,11 @@
 #include "core/par.h"
 #include "ingest/text_lines.h"
 
-#define BLOCK 8       /* slices that are looked at as one: their brightest picture */
-#define STRIP 2048    /* pixels that are projected at a time: they stay in the nearest cache */
-#define SAMPLES 65536 /* stored numbers that the range is taken from */
-#define STEP 768      /* large pictures: planes of SM_TEXT_SIDE that begin every STEP pixels */
+#define BLOCK 8        /* slices that are looked at as one: their brightest picture */
+#define BLOCKS_MANY 16 /* more blocks than these: twice as many slices in each */
+#define STRIP 2048     /* pixels that are projected at a time: they stay in the nearest cache */
+#define SAMPLES 16384  /* stored numbers that the range is taken from */
+#define STEP 768       /* large pictures: planes of SM_TEXT_SIDE that begin every STEP pixels */
 #define LEAST_SIDE 24
 #define LEAST_CONSTANT 4 /* slices, for "alike in every slice" to mean something */
 
@@ -37,7 +38,7 @@ struct search {
 	const struct sm_vol *vol;
 	struct sm_mem *mem;
 	struct levels levels;
-	int64_t slices, blocks;
+	int64_t slices, blocks, block; /* slices in all, blocks, slices of one */
 	size_t pixels;
 	int16_t *brightest, *darkest;  /* of all slices */
 	struct sm_text_finding *found; /* one a block */
@@ -339,8 +340,8 @@ static enum sm_status look_at_block(void *ctx, size_t i, struct sm_err *err)
 {
 	struct search *s = ctx;
 	const int64_t *dim = s->vol->dim;
-	int64_t first = (int64_t)i * BLOCK;
-	int64_t last = first + BLOCK < s->slices ? first + BLOCK - 1 : s->slices - 1;
+	int64_t first = (int64_t)i * s->block;
+	int64_t last = first + s->block < s->slices ? first + s->block - 1 : s->slices - 1;
 	struct sm_text_line line;
 	struct buffers *b = buffers_take(s, err);
 	if (!b)
@@ -391,7 +392,8 @@ enum sm_status sm_burned_text_find(const struct sm_vol *vol, struct sm_mem *mem,
 			   .given = PTHREAD_COND_INITIALIZER};
 	enum sm_status st = SM_OK;
 	*out = (struct sm_text_finding){0};
-	s.blocks = (s.slices + BLOCK - 1) / BLOCK;
+	s.block = s.slices > BLOCK * BLOCKS_MANY ? 2 * BLOCK : BLOCK;
+	s.blocks = (s.slices + s.block - 1) / s.block;
 	if (vol->dim[0] < LEAST_SIDE || vol->dim[1] < LEAST_SIDE)
 		return SM_OK;
 	SM_TRY(find_levels(vol, mem, &s.levels, err));

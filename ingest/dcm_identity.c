@@ -5,6 +5,13 @@
 
 #include "ingest/dcm_head_in.h"
 
+/* No byte of the word stays behind: the index keeps heads as they are in memory. */
+static void unknown(char *word, size_t n)
+{
+	memset(word, 0, n);
+	word[0] = '?';
+}
+
 #define SERIES_UID SM_TAG(0x0020, 0x000e)
 #define STUDY_UID SM_TAG(0x0020, 0x000d)
 #define SOP_UID SM_TAG(0x0008, 0x0018)
@@ -207,7 +214,7 @@ void sm_head_identity(struct sm_head_job *job)
 	/* UIDs of other roots than those of registered organisations may hold anything. */
 	if (h->syntax_uid[strspn(h->syntax_uid, "0123456789.")] ||
 	    (*h->syntax_uid && strncmp(h->syntax_uid, "1.2.840.", 8) != 0 && !h->syntax))
-		memcpy(h->syntax_uid, "?", 2);
+		unknown(h->syntax_uid, sizeof h->syntax_uid);
 	h->series_number = sm_head_whole(set, SERIES_NUMBER, 0);
 	h->echo_number = sm_head_whole(set, ECHO_NUMBER, 0);
 	h->slices_declared = sm_head_whole(set, SLICES, 0);
@@ -263,7 +270,7 @@ static void read_format(struct sm_head_job *job)
 	f->is_signed = f->is_float || sm_head_whole(set, PIXEL_SIGN, 0) == 1;
 	sm_dataset_text(set, PHOTOMETRIC, f->photometric, sizeof f->photometric);
 	if (*f->photometric && !is_photometric(f->photometric))
-		memcpy(f->photometric, "?", 2);
+		unknown(f->photometric, sizeof f->photometric);
 	job->head->inverted = strcmp(f->photometric, "MONOCHROME1") == 0;
 	job->head->tile_rows = f->rows;
 	job->head->tile_columns = f->columns;

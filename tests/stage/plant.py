@@ -60,7 +60,7 @@ def secret(vr, n):
     """A value of this kind that nobody else has; the words stand in it."""
     return {
         "DA": "19570314", "TM": "031459.%06d" % n, "DT": "19570314031459.%06d" % n, "AS": "087Y", "UI": UID + str(n),
-        "CS": "QUILL%d" % n, "AE": "OYLER%d" % n, "SH": "Quill%d" % n, "PN": "Zarathustra^Quill%d" % n,
+        "CS": "QUILL_QUILL%d" % n, "AE": "OYLER_OYLER%d" % n, "SH": "Quill Quill%d" % n, "PN": "Zarathustra^Quill%d" % n,
         "LO": "Quill, Zarathustra %d" % n, "UR": "http://quill.example/%d" % n,
     }.get(vr, "Mrs. Zarathustra Quill %d, 14 Mar 1957, Dr. Oyler, MRN 778812345" % n).encode()
 
