@@ -161,7 +161,7 @@ struct loop {
 	json_t **records;
 	bool *deferred; /* did not fit into the budget beside others: tried again alone */
 	bool alone;
-	int inner_jobs;
+	int outer; /* items at once */
 	size_t reused, done;
 	struct sm_progress progress;
 	pthread_mutex_t lock;
@@ -176,6 +176,18 @@ static void finished(struct loop *loop, bool reused)
 	sm_progress_set(&loop->progress, done, NULL);
 }
 
+/* Threads for an item. The last items get twice their share: when the others end first, both cores
+ * of a small machine still have work, and the system sees to the rest. */
+static int inner_jobs(const struct loop *loop, size_t i)
+{
+	int jobs = loop->run->jobs;
+	if (loop->alone)
+		return 1;
+	if (loop->items->count - i <= 4 * (size_t)loop->outer)
+		jobs = loop->outer > 1 ? 2 * jobs : jobs;
+	return jobs / loop->outer;
+}
+
 static enum sm_status one_item(void *ctx, size_t i, struct sm_err *err)
 {
 	struct loop *loop = ctx;
@@ -185,7 +197,7 @@ static enum sm_status one_item(void *ctx, size_t i, struct sm_err *err)
 		.run = run,
 		.key = items->key(items->ctx, i),
 		.record = json_object(),
-		.jobs = loop->inner_jobs,
+		.jobs = inner_jobs(loop, i),
 	};
 	enum sm_status st = SM_OK;
 	json_decref(loop->records[i]);
@@ -234,14 +246,14 @@ static enum sm_status one_item(void *ctx, size_t i, struct sm_err *err)
 
 enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, struct sm_err *err)
 {
-	size_t n = items->count, outer = n < (size_t)run->jobs ? n : (size_t)run->jobs;
+	size_t n = items->count;
 	struct loop loop = {
 		.run = run,
 		.items = items,
 		.records = calloc(n ? n : 1, sizeof(json_t *)),
 		.deferred = calloc(n ? n : 1, sizeof(bool)),
 		.alone = run->jobs <= 1,
-		.inner_jobs = outer ? run->jobs / (int)outer : 1,
+		.outer = n < (size_t)run->jobs ? (int)n : run->jobs,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 	};
 	if (!loop.records || !loop.deferred) {
@@ -254,7 +266,6 @@ enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, st
 	if (st == SM_OK)
 		st = sm_par_for(n, run->jobs, one_item, &loop, err);
 	loop.alone = true;
-	loop.inner_jobs = 1;
 	for (size_t i = 0; st == SM_OK && i < n; i++)
 		if (loop.deferred[i])
 			st = one_item(&loop, i, err);

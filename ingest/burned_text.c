@@ -75,10 +75,32 @@ static double number_at(const struct sm_vol *vol, size_t i)
 	return 0;
 }
 
-static int by_value(const void *a, const void *b)
+/* What v[at] would be in order; moves the numbers. Sorting them all costs more than all the rest of a
+ * small picture. */
+static double number_in_order(double *v, size_t n, size_t at)
 {
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
+	size_t from = 0, end = n;
+	while (end - from > 1) {
+		double pivot = v[from + (end - from - 1) / 2]; /* never the last: the parts shrink */
+		size_t i = from, j = end - 1;
+		for (;;) {
+			while (v[i] < pivot)
+				i++;
+			while (pivot < v[j])
+				j--;
+			if (i >= j)
+				break;
+			double swap = v[i];
+			v[i++] = v[j];
+			v[j--] = swap;
+		}
+		/* from..j is not above the pivot, j + 1..end - 1 not below it. */
+		if (at <= j)
+			end = j + 1;
+		else
+			from = j + 1;
+	}
+	return v[at];
 }
 
 /* The range of a sample: numbers beyond it become black and white, which leaves text what it is. */
@@ -96,10 +118,15 @@ static enum sm_status find_levels(const struct sm_vol *vol, struct sm_mem *mem, 
 	}
 	*out = (struct levels){0};
 	if (n > 1) {
-		qsort(v, n, sizeof *v, by_value);
-		double range = v[n - 1] - v[0], inner = v[n - 1 - n / 200] - v[n / 200];
+		double low = v[0], high = v[0];
+		for (size_t i = 1; i < n; i++) {
+			low = v[i] < low ? v[i] : low;
+			high = v[i] > high ? v[i] : high;
+		}
+		double range = high - low, inner = number_in_order(v, n, n - 1 - n / 200);
+		inner -= number_in_order(v, n, n / 200);
 		bool whole = vol->dtype != SM_F32 && vol->dtype != SM_F64;
-		out->low = v[0];
+		out->low = low;
 		if (inner <= 0)
 			inner = range;
 		if (range > 0 && isfinite(range)) {

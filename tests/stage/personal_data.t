@@ -46,6 +46,16 @@ clean "nothing planted in what index wrote" "$T/index_yes"
 clean "nothing planted in what ingest wrote" "$T/ingest_yes"
 clean "nothing planted in what they printed" "$T/logs"
 
+# PET reads other elements: weights, times of day, radiopharmaceuticals.
+run sm phantom --out "$T/pet" --kind pet_dynamic --cases 1 --size 24,24,8 --spacing 8,8,6
+ok "a planted PET tree" "$PYTHON" "$plant" dicom "$T/pet/PET_001" "$T/planted_pet" "$SM_ROOT/tests/golden/text_tags.txt"
+cat "$T/planted_pet.secrets" >>"$T/planted.secrets"
+run sm ingest --in "$T/planted_pet" --out "$T/pet_out" --log debug --salt-file "$T/salt"
+is "its good series are read" "$CODE" 1
+cp "$ERR" "$T/logs/pet.err"
+ok "with a frame table" grep -q FrameTimesStart "$(find "$T/pet_out" -name image.json | head -n 1)"
+clean "nothing planted comes out of it" "$T/pet_out"
+
 # NIfTI: file names are keys and stay; nothing else does.
 run sm ingest --in "$T/brats_planted" --out "$T/cases" --log debug --salt-file "$T/salt"
 is "the planted NIfTI cases are read" "$CODE" 0
