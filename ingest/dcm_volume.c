@@ -246,6 +246,9 @@ static enum sm_status read_texts(struct file *f, struct sm_err *err)
 	sm_sidecar_read(one, f->dcm, frames, f->head->kind == SM_DCM_MOSAIC ? 0 : n);
 	if (w->pet)
 		sm_pet_read(&pet, f->dcm);
+	/* A map's unit is that of its own line; the head knows whether that is the one used. */
+	if (w->pet && f->head->kind == SM_DCM_ENHANCED)
+		snprintf(pet.units, sizeof pet.units, "%s", f->head->units);
 	pthread_mutex_lock(&w->lock);
 	sm_sidecar_join(&w->out->sidecar, one);
 	if (w->pet)
