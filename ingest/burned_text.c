@@ -19,6 +19,7 @@
 #define LEAST_CONSTANT 4 /* slices, for "alike in every slice" to mean something */
 
 static const char bright[] = "bright letters", dark[] = "dark letters",
+		  upright[] = "letters of an upright line",
 		  alike[] = "letters alike in every slice";
 
 /* Stored number -> brightness: (v - low) * scale, cut at 0 and SM_TEXT_WHITE. */
@@ -75,13 +76,14 @@ static double number_at(const struct sm_vol *vol, size_t i)
 	return 0;
 }
 
-/* What v[at] would be in order; moves the numbers. Sorting them all costs more than all the rest of a
- * small picture. */
+/* What v[at] would be in order; moves the numbers. Sorting them all costs more than all the rest of
+ * a small picture. */
 static double number_in_order(double *v, size_t n, size_t at)
 {
 	size_t from = 0, end = n;
 	while (end - from > 1) {
-		double pivot = v[from + (end - from - 1) / 2]; /* never the last: the parts shrink */
+		double pivot =
+			v[from + (end - from - 1) / 2]; /* never the last: the parts shrink */
 		size_t i = from, j = end - 1;
 		for (;;) {
 			while (v[i] < pivot)
@@ -387,7 +389,15 @@ static enum sm_status look_at_block(void *ctx, size_t i, struct sm_err *err)
 	return SM_OK;
 }
 
-/* All slices as one: soft and dark letters, and what never changes from slice to slice. */
+static void swap(int v[2])
+{
+	int first = v[0];
+	v[0] = v[1];
+	v[1] = first;
+}
+
+/* All slices as one: soft and dark letters, lines that run up or down, and what never changes from
+ * slice to slice. */
 static enum sm_status look_at_all(struct search *s, struct sm_text_finding *out, struct sm_err *err)
 {
 	int64_t w = s->vol->dim[0], h = s->vol->dim[1];
@@ -401,6 +411,14 @@ static enum sm_status look_at_all(struct search *s, struct sm_text_finding *out,
 		b->picture[0][k] = (int16_t)(SM_TEXT_WHITE - (s->brightest[k] - s->darkest[k]));
 	if (s->slices >= LEAST_CONSTANT && look(b->picture[0], w, h, &s->levels, false, b, &line))
 		note(s, &line, 0, s->slices - 1, alike, out);
+	for (int64_t x = 0; x < w; x++)
+		for (int64_t y = 0; y < h; y++)
+			b->picture[0][x * h + y] = s->brightest[y * w + x];
+	if (look(b->picture[0], h, w, &s->levels, true, b, &line)) {
+		swap(line.low);
+		swap(line.high);
+		note(s, &line, 0, s->slices - 1, upright, out);
+	}
 	negate(s->darkest, s->pixels);
 	if (look(s->darkest, w, h, &s->levels, true, b, &line))
 		note(s, &line, 0, s->slices - 1, dark, out);

@@ -4,6 +4,7 @@
  * SharedFunctionalGroupsSequence, the rest in one item a frame.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,7 @@
 #define MR_FRAME_TYPE SM_TAG(0x0018, 0x9226)
 #define CT_FRAME_TYPE SM_TAG(0x0018, 0x9329)
 #define PET_FRAME_TYPE SM_TAG(0x0018, 0x9751)
-#define PET_CORRECTIONS SM_TAG(0x0018, 0x9739)
+#define PET_CORRECTIONS SM_TAG(0x0018, 0x9736)
 #define TEMPORAL_POSITION SM_TAG(0x0020, 0x9310)
 #define UNASSIGNED_SHARED SM_TAG(0x0020, 0x9170)
 #define UNASSIGNED_FRAME SM_TAG(0x0020, 0x9171)
@@ -39,10 +40,15 @@
 #define TEMPORAL_INDEX SM_TAG(0x0020, 0x9128)
 #define FRAME_ACQUISITION SM_TAG(0x0020, 0x9156)
 #define FRAME_TIME SM_TAG(0x0018, 0x9074)
+#define FRAME_REFERENCE SM_TAG(0x0018, 0x9151)
+#define DECAY_CORRECTED_TO SM_TAG(0x0018, 0x9701)
+#define DIMENSIONS SM_TAG(0x0020, 0x9157)
+#define DIRECTIONALITY SM_TAG(0x0018, 0x9075)
 #define FRAME_DURATION SM_TAG(0x0018, 0x9220)
 #define DECAY_FACTOR SM_TAG(0x0054, 0x1321)
 #define UNITS_CODE SM_TAG(0x0040, 0x08ea)
 #define CODE_VALUE SM_TAG(0x0008, 0x0100)
+#define RESCALE_TYPE SM_TAG(0x0028, 0x1054)
 
 /* Items may be empty, frames in memory are not: a bound on what a file makes us allocate. */
 #define MOST_FRAMES 262144
@@ -115,6 +121,26 @@ static void read_place(const struct groups *g, struct sm_dcm_frame *f)
 	}
 }
 
+bool sm_legacy_shared(const struct sm_dataset *main, struct sm_dataset *item)
+{
+	struct sm_dataset shared;
+	return sm_dataset_item(main, SHARED, &shared) &&
+	       sm_dataset_item(&shared, UNASSIGNED_SHARED, item);
+}
+
+/* PET: FrameReferenceDateTime is FrameReferenceTime's successor; that counts from the moment that
+ * values are decay-corrected to. */
+static void read_reference(struct sm_head_job *job, const struct sm_dataset *item,
+			   struct sm_dcm_frame *f)
+{
+	char text[64], zero[64];
+	if (sm_dataset_text(item, FRAME_REFERENCE, text, sizeof text) &&
+	    sm_dataset_text(&job->set, DECAY_CORRECTED_TO, zero, sizeof zero)) {
+		double ms = 1000 * (sm_keys_moment(job, text) - sm_keys_moment(job, zero));
+		f->reference = fabs(ms) < 1e9 ? ms : f->reference;
+	}
+}
+
 static void read_content(struct sm_head_job *job, const struct sm_dataset *item,
 			 struct sm_dcm_frame *f)
 {
@@ -139,6 +165,7 @@ static void read_content(struct sm_head_job *job, const struct sm_dataset *item,
 		if (!isnan(at))
 			f->time = at;
 	}
+	read_reference(job, item, f);
 }
 
 static void read_type(struct sm_head_job *job, const struct groups *g, struct sm_dcm_frame *f)
@@ -157,15 +184,46 @@ static void read_type(struct sm_head_job *job, const struct groups *g, struct sm
 	}
 }
 
-/* MeasurementUnitsCodeSequence of the real world mapping: a map in Hz. */
-static void read_units(const struct groups *g, struct sm_dcm_frame *f)
+/* MeasurementUnitsCodeSequence of the real world mapping. */
+static bool read_units(const struct groups *g, char *text, size_t n)
 {
 	const struct sm_dataset *mapping = group(g, GROUP_REAL_WORLD);
 	struct sm_dataset code;
+	return mapping && sm_dataset_item(mapping, UNITS_CODE, &code) &&
+	       sm_dataset_text(&code, CODE_VALUE, text, n);
+}
+
+static bool near(double a, double b)
+{
+	return fabs(a - b) <= 1e-5 * fabs(b);
+}
+
+/* The unit of a frame's numbers under the names of dcm_head.h, "" when nothing tells. A PET map's
+ * unit is that of the map's line only: rescaled numbers have it when both lines are the same. */
+static const char *unit_of(const struct sm_head_job *job, const struct groups *shared,
+			   const struct groups *own, const struct sm_factors *factors,
+			   const struct sm_dcm_frame *f)
+{
+	static const struct {
+		const char *text, *unit;
+	} units[] = {{"Bq/ml", "BQML"}, {"Bq/mL", "BQML"}, {"{SUVbw}g/ml", "GML"},
+		     {"HU", "HU"},	{"HU_MOD", "HU_MOD"}, {"US", "US"},
+		     {"MGML", "MGML"},	{"Z_EFF", "Z_EFF"}, {"ED", "ED"},
+		     {"EDW", "EDW"},	{"PCT", "PCT"}};
+	bool pet = strcmp(job->head->modality, "PT") == 0;
+	const struct groups *g = group(own, GROUP_TRANSFORMATION) ? own : shared;
+	const struct groups *map = group(own, GROUP_REAL_WORLD) ? own : shared;
+	const struct sm_dataset *scale = group(g, GROUP_TRANSFORMATION);
 	char text[32];
-	if (mapping && sm_dataset_item(mapping, UNITS_CODE, &code) &&
-	    sm_dataset_text(&code, CODE_VALUE, text, sizeof text) && strcmp(text, "Hz") == 0)
-		f->component = SM_FIELD_MAP;
+	if (pet ? !read_units(map, text, sizeof text) || factors->real_worlds != 1 ||
+			  !near(f->slope, factors->real_slope) ||
+			  !near(f->intercept, factors->real_intercept)
+		: !scale || !sm_dataset_text(scale, RESCALE_TYPE, text, sizeof text))
+		return "";
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+		if (strcmp(units[i].text, text) == 0)
+			return units[i].unit;
+	return "?";
 }
 
 static void read_keys(struct sm_head_job *job, const struct groups *g, struct sm_dcm_frame *f)
@@ -187,7 +245,9 @@ static void read_keys(struct sm_head_job *job, const struct groups *g, struct sm
 	if ((item = group(g, GROUP_CORRECTIONS)))
 		f->decay_factor = sm_dataset_number_or(item, DECAY_FACTOR, f->decay_factor);
 	read_type(job, g, f);
-	read_units(g, f);
+	char text[32];
+	if (read_units(g, text, sizeof text) && strcmp(text, "Hz") == 0)
+		f->component = SM_FIELD_MAP;
 }
 
 /* Philips keeps a whole classic header of each frame in a private sequence; its place is not always
@@ -271,6 +331,69 @@ static void judge_missing(struct sm_head_job *job, const struct groups *shared,
 	sm_place_judge(job->head, f);
 }
 
+/* The unit of all frames, unless the main data set told it. */
+static void note_unit(struct sm_dcm_head *h, size_t i, const char *unit)
+{
+	if (i == 0)
+		snprintf(h->units, sizeof h->units, "%s", unit);
+	else if (strcmp(h->units, unit) != 0)
+		memcpy(h->units, "?", 2);
+}
+
+/* A frame's DimensionIndexValues: the file's own order of its frames. */
+#define MOST_DIMENSIONS 8
+struct ranked {
+	double index[MOST_DIMENSIONS];
+	int n;
+	bool isotropic;
+	size_t frame;
+};
+
+static int by_dimensions(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+	for (int i = 0; i < x->n && i < y->n; i++)
+		if (x->index[i] != y->index[i])
+			return x->index[i] < y->index[i] ? -1 : 1;
+	return (x->frame > y->frame) - (x->frame < y->frame);
+}
+
+/* Numbers frames by their indices when all have as many. */
+static void rank_frames(struct sm_dcm_head *h, struct ranked *r, long earlier)
+{
+	bool all = true;
+	for (size_t i = 0; i < h->frame_count; i++) {
+		r[i].frame = i;
+		all = all && r[i].n > 0 && r[i].n <= MOST_DIMENSIONS && r[i].n == r[0].n;
+	}
+	if (all)
+		qsort(r, h->frame_count, sizeof *r, by_dimensions);
+	for (size_t i = 0; i < h->frame_count && all; i++)
+		h->frame[r[i].frame].instance = earlier + (long)i + 1;
+}
+
+static bool is_isotropic(const struct groups *own)
+{
+	char text[32];
+	return group(own, GROUP_DIFFUSION) &&
+	       sm_dataset_text(group(own, GROUP_DIFFUSION), DIRECTIONALITY, text, sizeof text) &&
+	       strcmp(text, "ISOTROPIC") == 0;
+}
+
+/* Beside directions of diffusion, the mean over all of them is a picture derived from those, not one
+ * more direction. */
+static void part_traces(struct sm_dcm_head *h, const struct ranked *r)
+{
+	bool directions = false;
+	for (size_t i = 0; i < h->frame_count; i++)
+		directions = directions || sm_dot3(h->frame[i].b_vector, h->frame[i].b_vector) > 0;
+	for (size_t i = 0; i < h->frame_count && directions; i++)
+		if (r[i].isotropic && h->frame[i].component == SM_MAGNITUDE) {
+			h->frame[i].component = SM_DERIVED_MAP;
+			memcpy(h->frame[i].image_kind, "TRACE", sizeof "TRACE");
+		}
+}
+
 static size_t count_items(const struct sm_dataset *set, size_t most)
 {
 	struct sm_dataset item;
@@ -312,17 +435,32 @@ enum sm_status sm_enhanced_frames(struct sm_head_job *job, const struct sm_dcm_f
 	if (sm_dataset_item(&job->set, SHARED, &item))
 		read_groups(job, &item, &base, &factors, &shared);
 	SM_TRY(sm_head_frames(h, items, &base, err));
+	bool told = *h->units;
+	/* Objects of one series follow each other by InstanceNumber. */
+	long earlier = top->instance > 1 ? (top->instance - 1) * MOST_FRAMES : 0;
+	struct ranked *ranked = calloc(items, sizeof *ranked);
+	if (!ranked)
+		return SM_FAIL(err, SM_BUDGET, "no memory for %zu frames", items);
 	struct sm_dicom_items it = sm_dataset_items(&job->set, PER_FRAME);
 	for (size_t i = 0; i < items && sm_dicom_items_next(&it, &item); i++) {
 		struct sm_dcm_frame *f = &h->frame[i];
 		struct sm_factors own_factors = factors;
 		struct groups own;
-		f->instance = (long)i + 1;
+		f->instance = earlier + (long)i + 1;
 		read_groups(job, &item, f, &own_factors, &own);
 		judge_both(job, &shared, &own, &base, &factors, f, &own_factors);
 		judge_missing(job, &shared, &own, f);
 		sm_scale_apply(job, &own_factors, f);
 		sm_head_spacing_from(h, f);
+		if (!told)
+			note_unit(h, i, unit_of(job, &shared, &own, &own_factors, f));
+		ranked[i].isotropic = is_isotropic(&own);
+		if (group(&own, GROUP_CONTENT))
+			ranked[i].n = sm_dataset_numbers(group(&own, GROUP_CONTENT), DIMENSIONS,
+							 ranked[i].index, MOST_DIMENSIONS);
 	}
+	part_traces(h, ranked);
+	rank_frames(h, ranked, earlier);
+	free(ranked);
 	return SM_OK;
 }

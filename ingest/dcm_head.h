@@ -76,7 +76,9 @@ struct sm_dcm_frame {
 	long stack;          /* number of the StackID in the file, 0 = none */
 	long acquisition;    /* AcquisitionNumber */
 	/* what tells time points of one volume apart */
-	long instance;       /* InstanceNumber; enhanced: the frame's number */
+	long instance;       /* InstanceNumber; enhanced: the frame's number in the order of
+			      * DimensionIndexValues, or in the file, behind those of all files with smaller
+			      * ones */
 	long temporal;       /* TemporalPositionIdentifier or Index; 0 = absent */
 	double trigger;      /* ms: TriggerTime, NominalCardiacTriggerDelayTime */
 	double time;         /* s from 0:00 of StudyDate: AcquisitionTime with AcquisitionDate,
@@ -132,6 +134,10 @@ enum sm_status sm_dcm_head_read(const struct sm_dicom *dcm, const struct sm_salt
 				const struct sm_head_rules *rules, struct sm_mem *mem,
 				struct sm_dcm_head *head, struct sm_err *err);
 void sm_dcm_head_clear(struct sm_dcm_head *head);
+
+/* What a legacy converted enhanced object keeps of all its classic files alike: the item of
+ * UnassignedSharedConvertedAttributesSequence in the shared groups. False when there is none. */
+bool sm_legacy_shared(const struct sm_dataset *main, struct sm_dataset *item);
 
 double sm_dot3(const double a[3], const double b[3]);
 

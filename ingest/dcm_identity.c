@@ -164,10 +164,14 @@ static void read_units(struct sm_head_job *job)
 	struct sm_dcm_head *h = job->head;
 	char text[128], word[64];
 	bool pet = strcmp(h->modality, "PT") == 0;
+	struct sm_dataset legacy = {0};
 	if (sm_dataset_text(&job->set, UNITS, text, sizeof text) ||
+	    (pet && sm_legacy_shared(&job->set, &legacy) &&
+	     sm_dataset_text(&legacy, UNITS, text, sizeof text)) ||
 	    (!pet && sm_dataset_text(&job->set, RESCALE_TYPE, text, sizeof text)))
 		sm_head_word(job->salt, text, units, sizeof units / sizeof *units, h->units);
-	if (!sm_dataset_text(&job->set, SERIES_TYPE, text, sizeof text))
+	if (!sm_dataset_text(&job->set, SERIES_TYPE, text, sizeof text) &&
+	    !(legacy.bytes && sm_dataset_text(&legacy, SERIES_TYPE, text, sizeof text)))
 		return;
 	sm_text_value(text, 0, word, sizeof word);
 	if (*word)

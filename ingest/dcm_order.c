@@ -88,20 +88,58 @@ static bool same_diffusion(const struct sm_dcm_frame *f, const struct sm_dcm_fra
 	return true;
 }
 
+/* Slots of one direction, one after the other. */
+struct direction {
+	size_t first, end;
+	long number; /* InstanceNumber of its first slice */
+};
+
+static int by_number(const void *a, const void *b)
+{
+	const struct direction *x = a, *y = b;
+	if (x->number != y->number)
+		return x->number < y->number ? -1 : 1;
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+/* Numbers the directions: by b-value, those of one b-value in the order they come in the series.
+ * False when out of memory. */
+static bool number_directions(struct sm_slot *slot, size_t n)
+{
+	struct direction *d = malloc(n * sizeof *d);
+	size_t count = 0;
+	if (!d)
+		return false;
+	qsort(slot, n, sizeof *slot, by_diffusion);
+	for (size_t i = 0; i < n; i++) {
+		if (!i || !same_diffusion(slot[i].frame, slot[i - 1].frame))
+			d[count++] = (struct direction){i, i, slot[i].frame->instance};
+		d[count - 1].end = i + 1;
+		if (slot[i].frame->instance < d[count - 1].number)
+			d[count - 1].number = slot[i].frame->instance;
+	}
+	for (size_t k = 0, end; k < count; k = end) {
+		for (end = k + 1; end < count; end++)
+			if (slot[d[end].first].frame->b_value -
+				    slot[d[end - 1].first].frame->b_value > 1)
+				break;
+		qsort(d + k, end - k, sizeof *d, by_number);
+	}
+	for (size_t k = 0; k < count; k++)
+		for (size_t i = d[k].first; i < d[k].end; i++)
+			slot[i].value = (double)k;
+	free(d);
+	return true;
+}
+
 /* Fills value; false when a slice has none. Slots may change their order. */
 static bool fill(const struct key *key, struct sm_slot *slot, size_t n)
 {
 	if (!key->value) {
-		double number = 0;
 		for (size_t i = 0; i < n; i++)
 			if (!isfinite(slot[i].frame->b_value))
 				return false;
-		qsort(slot, n, sizeof *slot, by_diffusion);
-		for (size_t i = 0; i < n; i++) {
-			number += i && !same_diffusion(slot[i].frame, slot[i - 1].frame);
-			slot[i].value = number;
-		}
-		return true;
+		return number_directions(slot, n);
 	}
 	for (size_t i = 0; i < n; i++) {
 		slot[i].value = key->value(slot[i].frame);

@@ -44,6 +44,7 @@ struct work {
 	int inner;                /* threads for the frames of one file */
 	double *lowest, *highest; /* stored numbers of each slice */
 	bool per_slice;           /* slope or intercept differ: real values at once */
+	bool exact;               /* HU as whole numbers at once: all that can be stored fit */
 	bool pet;
 	pthread_mutex_t lock; /* of out->sidecar and out->pet */
 };
@@ -125,6 +126,8 @@ static void store(struct work *w, size_t k, const unsigned char *picture)
 		.mirror = h->inverted && w->out->inverted,
 		.slope = w->per_slice ? f->slope : 1,
 		.intercept = w->per_slice ? f->intercept : 0,
+		.times = w->exact ? (int)f->slope : 1,
+		.plus = w->exact ? (int)f->intercept : 0,
 	};
 	sm_words_store(&words, &w->out->vol, k * n, &w->lowest[k], &w->highest[k]);
 }
@@ -246,6 +249,9 @@ static enum sm_status read_texts(struct file *f, struct sm_err *err)
 	sm_sidecar_read(one, f->dcm, frames, f->head->kind == SM_DCM_MOSAIC ? 0 : n);
 	if (w->pet)
 		sm_pet_read(&pet, f->dcm);
+	/* A map's unit is that of its own line; the head knows whether that is the one used. */
+	if (w->pet && f->head->kind == SM_DCM_ENHANCED)
+		snprintf(pet.units, sizeof pet.units, "%s", f->head->units);
 	pthread_mutex_lock(&w->lock);
 	sm_sidecar_join(&w->out->sidecar, one);
 	if (w->pet)
@@ -374,21 +380,46 @@ static enum sm_status rescale_slice(void *ctx, size_t k, struct sm_err *err)
 	return SM_OK;
 }
 
+/* Would HU of the stored numbers lowest..highest be whole numbers of int16? */
+static bool fits(const struct work *w, double lowest, double highest)
+{
+	double a = w->out->slope * lowest + w->out->intercept;
+	double b = w->out->slope * highest + w->out->intercept;
+	return a >= -32768 && b >= -32768 && a <= 32767 && b <= 32767;
+}
+
+/* Can the rescale be exact: whole numbers, stored in 16 bits? */
+static bool may_be_exact(const struct work *w)
+{
+	const struct sm_series_volume *o = w->out;
+	return o->vol.meaning == SM_MEANING_HU && !w->per_slice &&
+	       (o->vol.dtype == SM_I16 || o->vol.dtype == SM_U16) && whole(o->slope) &&
+	       whole(o->intercept);
+}
+
+/* When all numbers that may be stored fit, no second pass is needed. */
+static bool exact_at_once(const struct work *w)
+{
+	bool good = may_be_exact(w);
+	for (size_t k = 0; good && k < w->series->n; k++) {
+		int64_t lowest, highest;
+		sm_words_declared(&head_of(w, k)->format, &lowest, &highest);
+		good = fits(w, (double)lowest, (double)highest);
+	}
+	return good;
+}
+
 /* Whole-number rescale of stored 16-bit numbers in place, when every result fits int16. */
 static bool apply_exact(struct work *w, int jobs)
 {
-	struct sm_vol *vol = &w->out->vol;
-	double slope = w->out->slope, intercept = w->out->intercept;
-	if ((vol->dtype != SM_I16 && vol->dtype != SM_U16) || !whole(slope) || !whole(intercept))
+	if (!may_be_exact(w))
 		return false;
-	for (size_t k = 0; k < w->series->n; k++) {
-		double a = slope * w->lowest[k] + intercept;
-		double b = slope * w->highest[k] + intercept;
-		if (a < -32768 || b < -32768 || a > 32767 || b > 32767)
+	for (size_t k = 0; k < w->series->n && !w->exact; k++)
+		if (!fits(w, w->lowest[k], w->highest[k]))
 			return false;
-	}
-	sm_par_for(w->series->n, jobs, rescale_slice, w, NULL);
-	vol->dtype = SM_I16;
+	if (!w->exact)
+		sm_par_for(w->series->n, jobs, rescale_slice, w, NULL);
+	w->out->vol.dtype = SM_I16;
 	return true;
 }
 
@@ -399,7 +430,7 @@ static void scale(struct work *w, int jobs)
 		o->scaling = SM_SCALING_FLOAT;
 	} else if (o->slope == 1 && o->intercept == 0) {
 		o->scaling = SM_SCALING_NONE;
-	} else if (o->vol.meaning == SM_MEANING_HU && apply_exact(w, jobs)) {
+	} else if (apply_exact(w, jobs)) {
 		o->scaling = SM_SCALING_EXACT;
 	} else {
 		o->scaling = SM_SCALING_HEADER;
@@ -497,6 +528,7 @@ static enum sm_status prepare(struct work *w, int jobs, struct sm_err *err)
 			  (int64_t)s->times};
 	SM_TRY(sm_vol_init(&o->vol, dim, type, w->mem, "series", err));
 	o->vol.meaning = meaning;
+	w->exact = exact_at_once(w);
 	o->vol.frame_seconds = even_seconds(s);
 	sm_stack_affine(&s->stack, o->vol.affine);
 	w->lowest = sm_calloc(w->mem, s->n, sizeof *w->lowest, "series", err);

@@ -54,10 +54,12 @@ struct sm_words {
 	size_t stride;    /* words from row to row */
 	bool mirror;      /* MONOCHROME1: numbers are mirrored inside their declared range */
 	double slope, intercept; /* for a volume of float32 */
+	int times, plus;         /* for one of 16 bits: times * stored + plus, which must fit */
 };
 
 /* Writes the slice's rows * columns values to vol from index `at` on. A volume of integers gets stored
- * numbers (its type must hold them), one of float32 slope * stored + intercept. The range of the
+ * numbers (its type must hold them; of 16 bits times * stored + plus), one of float32 slope * stored
+ * + intercept. The range of the
  * stored numbers comes back. */
 void sm_words_store(const struct sm_words *words, struct sm_vol *vol, size_t at, double *lowest,
 		    double *highest);

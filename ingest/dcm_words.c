@@ -39,17 +39,19 @@ static struct bits bits_of(const struct sm_pixel_format *f)
 /* The common case, one pass that the compiler turns into vector code: 16 bits to 16 bits. Comparing
  * unsigned numbers as signed ones with the top bit turned round saves instructions that the oldest
  * processors of the architecture lack. (w ^ sign) - sign extends the sign bit without branches. */
-static void run16(const any16 *from, size_t n, struct bits b, uint16_t turn, uint16_t *restrict to,
-		  int16_t *lowest, int16_t *highest)
+static void run16(const any16 *from, size_t n, const struct sm_words *s, uint16_t turn,
+		  uint16_t *restrict to, int16_t *lowest, int16_t *highest)
 {
 	int16_t lo = *lowest, hi = *highest;
+	const struct bits b = bits_of(&s->head->format);
 	const int shift = b.shift;
+	const uint16_t times = (uint16_t)s->times, plus = (uint16_t)s->plus;
 	const uint16_t mask = (uint16_t)b.mask, sign = (uint16_t)b.sign;
 #pragma omp simd reduction(min : lo) reduction(max : hi)
 	for (size_t i = 0; i < n; i++) {
 		uint16_t w = (uint16_t)((from[i] >> shift) & mask);
 		w = (uint16_t)((w ^ sign) - sign);
-		to[i] = w;
+		to[i] = (uint16_t)((uint32_t)w * times + plus);
 		int16_t v = (int16_t)(w ^ turn);
 		lo = v < lo ? v : lo;
 		hi = v > hi ? v : hi;
@@ -65,7 +67,7 @@ static void store16(const struct sm_words *s, struct sm_vol *vol, size_t at, siz
 	int16_t lo = INT16_MAX, hi = INT16_MIN;
 	uint16_t turn = f->is_signed ? 0 : 0x8000;
 	for (size_t y = 0; y < rows; y++)
-		run16((const any16 *)s->from + y * s->stride, row, bits_of(f), turn,
+		run16((const any16 *)s->from + y * s->stride, row, s, turn,
 		      (uint16_t *)vol->data + at + y * row, &lo, &hi);
 	*lowest = f->is_signed ? lo : (double)(uint16_t)((uint16_t)lo ^ turn);
 	*highest = f->is_signed ? hi : (double)(uint16_t)((uint16_t)hi ^ turn);
@@ -101,7 +103,8 @@ static void put(const struct sm_words *s, struct sm_vol *vol, size_t at, const i
 	case SM_I16:
 	case SM_U16: /* the same bits */
 		for (size_t i = 0; i < n; i++)
-			((uint16_t *)vol->data)[at + i] = (uint16_t)v[i];
+			((uint16_t *)vol->data)[at + i] =
+				(uint16_t)((uint32_t)v[i] * (uint32_t)s->times + (uint32_t)s->plus);
 		break;
 	case SM_F32:
 		for (size_t i = 0; i < n; i++)

@@ -244,7 +244,7 @@ static enum sm_status settle(struct sm_dicom *dcm, struct span *s, size_t at, bo
 {
 	dcm->known = *dcm->syntax ? sm_syntax_find(dcm->syntax) : NULL;
 	if (dcm->known && dcm->known->deflated) {
-		SM_TRY(sm_dicom_source_inflate(dcm, at, err));
+		SM_TRY(sm_dicom_source_inflate(dcm, at, false, err));
 		*s = (struct span){dcm->bytes, dcm->n, dcm, err, SM_OK};
 	}
 	dcm->start = at;
@@ -275,6 +275,8 @@ static enum sm_status settle(struct sm_dicom *dcm, struct span *s, size_t at, bo
 
 static enum sm_status index_file(struct sm_dicom *dcm, struct sm_err *err)
 {
+	if (dcm->n >= 2 && dcm->bytes[0] == 0x1f && dcm->bytes[1] == 0x8b)
+		SM_TRY(sm_dicom_source_inflate(dcm, 0, true, err));
 	struct span s = {dcm->bytes, dcm->n, dcm, err, SM_OK};
 	size_t at = 0;
 	if (span_have(&s, 0, 132) && memcmp(s.bytes + 128, "DICM", 4) == 0)

@@ -170,6 +170,7 @@ struct sm_dicom {
 	size_t n;
 	size_t start; /* first byte of the main data set */
 	bool implicit, big_endian, whole, unsorted;
+	bool inflated; /* bytes are not those of the file */
 	char syntax[65];
 	const struct sm_syntax *known; /* NULL: not in the table */
 	/* where more bytes come from */
@@ -200,8 +201,10 @@ enum sm_status sm_dicom_source_file(const char *path, enum sm_dicom_part part, s
 				    struct sm_dicom **out, struct sm_err *err);
 enum sm_status sm_dicom_source_memory(const unsigned char *bytes, size_t n, struct sm_mem *mem,
 				      struct sm_dicom **out, struct sm_err *err);
-/* From byte `at` on the bytes are deflated: they are replaced by what they inflate to. */
-enum sm_status sm_dicom_source_inflate(struct sm_dicom *dcm, size_t at, struct sm_err *err);
+/* From byte `at` on the bytes are deflated (gzip: with a gzip header): they are replaced by what they
+ * inflate to. SM_INPUT when they were inflated before. */
+enum sm_status sm_dicom_source_inflate(struct sm_dicom *dcm, size_t at, bool gzip,
+				       struct sm_err *err);
 /* Gets bytes until `want` are there; SM_OK with fewer when there are no more. Moves dcm->bytes. */
 enum sm_status sm_dicom_source_fill(struct sm_dicom *dcm, size_t want, struct sm_err *err);
 /* How many bytes can come altogether; UINT64_MAX for deflated ones. */

@@ -104,8 +104,7 @@ uint64_t sm_dicom_pixel_bytes(const struct sm_dicom *dcm)
 
 bool sm_dicom_pixels_offset(const struct sm_dicom *dcm, uint64_t *offset)
 {
-	if (!dcm->pixels.tag || dcm->encapsulated || dcm->inflate ||
-	    (dcm->known && dcm->known->deflated))
+	if (!dcm->pixels.tag || dcm->encapsulated || dcm->inflated)
 		return false;
 	*offset = dcm->pixels.at;
 	for (size_t i = 0; i < dcm->count; i++)

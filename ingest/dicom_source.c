@@ -118,14 +118,17 @@ enum sm_status sm_dicom_source_file(const char *path, enum sm_dicom_part part, s
 	return SM_OK;
 }
 
-enum sm_status sm_dicom_source_inflate(struct sm_dicom *dcm, size_t at, struct sm_err *err)
+enum sm_status sm_dicom_source_inflate(struct sm_dicom *dcm, size_t at, bool gzip, struct sm_err *err)
 {
+	if (dcm->inflate)
+		return SM_FAIL(err, SM_INPUT,
+			       "is gzip-compressed and deflated inside; allowed is one of both");
 	struct sm_inflate *f =
 		sm_calloc(dcm->mem, 1, sizeof *f + PIECE, "an inflated DICOM file", err);
 	if (!f)
 		return SM_BUDGET;
 	f->in = (unsigned char *)(f + 1);
-	if (inflateInit2(&f->z, -15) != Z_OK) {
+	if (inflateInit2(&f->z, gzip ? 31 : -15) != Z_OK) {
 		sm_free(f);
 		return SM_FAIL(err, SM_BUDGET, "out of memory for inflating");
 	}
@@ -153,6 +156,7 @@ enum sm_status sm_dicom_source_inflate(struct sm_dicom *dcm, size_t at, struct s
 	dcm->room = room;
 	dcm->n = at;
 	dcm->inflate = f;
+	dcm->inflated = true;
 	return SM_OK;
 }
 
@@ -181,7 +185,7 @@ static enum sm_status feed(struct sm_dicom *dcm, struct sm_inflate *f, struct sm
 {
 	size_t n = f->left < PIECE ? (size_t)f->left : PIECE;
 	if (!n)
-		return SM_FAIL(err, SM_INPUT, "has a deflated data set that ends early");
+		return SM_FAIL(err, SM_INPUT, "is deflated or gzip-compressed and ends early");
 	if (f->from) {
 		f->z.next_in = (unsigned char *)(uintptr_t)f->from;
 		f->from += n;
@@ -217,7 +221,7 @@ static enum sm_status inflate_until(struct sm_dicom *dcm, size_t want, struct sm
 		if (got == Z_STREAM_END)
 			f->ended = true;
 		else if (got != Z_OK && got != Z_BUF_ERROR)
-			return SM_FAIL(err, SM_INPUT, "has a deflated data set that is damaged");
+			return SM_FAIL(err, SM_INPUT, "is deflated or gzip-compressed and damaged");
 	}
 	return SM_OK;
 }

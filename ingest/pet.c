@@ -141,6 +141,30 @@ static void read_enhanced(struct sm_pet *one, const struct sm_dataset *main, con
 		snprintf(one->decay, sizeof one->decay, "START");
 }
 
+/* The earliest start of an enhanced object's frames; NAN when not all tell theirs. */
+static double first_frame(const struct sm_dataset *main, const char *zone)
+{
+	static const uint32_t days[] = {SM_TAG(0x0008, 0x0022)};
+	struct sm_dataset frame, item;
+	struct sm_dicom_items it = sm_dataset_items(main, SM_TAG(0x5200, 0x9230));
+	double first = NAN;
+	for (size_t n = 0; sm_dicom_items_next(&it, &frame); n++) {
+		double at = NAN;
+		if (sm_dataset_item(&frame, SM_TAG(0x0020, 0x9111), &item))
+			at = moment_of(&item, SM_TAG(0x0018, 0x9074), zone);
+		/* legacy converted: classic elements */
+		if (isnan(at) && sm_dataset_item(&frame, SM_TAG(0x0020, 0x9171), &item)) {
+			double day = day_of(&item, days, 1);
+			day = day > 0 ? day : day_of(main, (uint32_t[]){days[0], SM_TAG(0x0008, 0x0020)}, 2);
+			at = day * DAY + clock_of(&item, SM_TAG(0x0008, 0x0032));
+		}
+		if (isnan(at))
+			return NAN;
+		first = n == 0 || at < first ? at : first;
+	}
+	return first;
+}
+
 static void read_times(struct sm_pet *one, const struct sm_dataset *main, const char *zone)
 {
 	static const uint32_t series_days[] = {SM_TAG(0x0008, 0x0021), SM_TAG(0x0008, 0x0022),
@@ -153,6 +177,9 @@ static void read_times(struct sm_pet *one, const struct sm_dataset *main, const 
 	double duration = one_number(main, SM_TAG(0x0018, 0x1242)) / 1000;
 	one->series =
 		number(day_of(main, series_days, 3) * DAY + clock_of(main, SM_TAG(0x0008, 0x0031)));
+	double frame = first_frame(main, zone);
+	if (!isnan(frame))
+		acquired = frame;
 	if (isnan(acquired))
 		acquired = moment_of(main, SM_TAG(0x0008, 0x002a), zone);
 	one->ge_scan = number(
@@ -168,26 +195,41 @@ static void read_times(struct sm_pet *one, const struct sm_dataset *main, const 
 	}
 }
 
+/* Where an element stands: in the main data set, or where a legacy converted object keeps it. */
+static const struct sm_dataset *with(const struct sm_dataset *main, const struct sm_dataset *legacy,
+				     uint32_t tag)
+{
+	return legacy->bytes && !sm_dataset_has(main, tag) ? legacy : main;
+}
+
+static void read_code(const struct sm_dataset *main, const struct sm_dataset *legacy, uint32_t tag,
+		      char *out, size_t n)
+{
+	code(with(main, legacy, tag), tag, out, n);
+}
+
 void sm_pet_read(struct sm_pet *into, const struct sm_dicom *dcm)
 {
-	struct sm_dataset main = sm_dicom_data(dcm);
+	struct sm_dataset main = sm_dicom_data(dcm), legacy = {0};
+	sm_legacy_shared(&main, &legacy);
 	struct sm_pet one = {.files = 1};
 	char text[128], zone[8];
 	code(&main, SM_TAG(0x0008, 0x0201), zone, sizeof zone);
-	code(&main, SM_TAG(0x0054, 0x1001), one.units, sizeof one.units);
-	code(&main, SM_TAG(0x0054, 0x1102), one.decay, sizeof one.decay);
-	code(&main, SM_TAG(0x0054, 0x1006), one.suv_type, sizeof one.suv_type);
-	code(&main, SM_TAG(0x0028, 0x0051), text, sizeof text);
+	read_code(&main, &legacy, SM_TAG(0x0054, 0x1001), one.units, sizeof one.units);
+	read_code(&main, &legacy, SM_TAG(0x0054, 0x1102), one.decay, sizeof one.decay);
+	read_code(&main, &legacy, SM_TAG(0x0054, 0x1006), one.suv_type, sizeof one.suv_type);
+	read_code(&main, &legacy, SM_TAG(0x0028, 0x0051), text, sizeof text);
 	one.attenuation = listed(text, "ATTN");
 	one.decayed = listed(text, "DECY");
-	one.weight = number(one_number(&main, SM_TAG(0x0010, 0x1030)));
+	one.weight = number(one_number(with(&main, &legacy, SM_TAG(0x0010, 0x1030)),
+				       SM_TAG(0x0010, 0x1030)));
 	one.philips_suv = number(private_number(&main, 0x7053, "Philips PET Private Group", 0x00));
 	one.philips_bq = number(private_number(&main, 0x7053, "Philips PET Private Group", 0x09));
 	double n = one_number(&main, SM_TAG(0x0054, 0x0081));
 	one.slices_declared = n > 0 && n < 1e9 ? (long)n : 0;
 	n = one_number(&main, SM_TAG(0x0054, 0x0101));
 	one.times_declared = n > 0 && n < 1e9 ? (long)n : 0;
-	read_radio(&one, &main, zone);
+	read_radio(&one, with(&main, &legacy, RADIO), zone);
 	read_times(&one, &main, zone);
 	if (sm_dataset_has(&main, SM_TAG(0x5200, 0x9229)))
 		read_enhanced(&one, &main, zone);

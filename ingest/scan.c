@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "core/hash.h"
 #include "core/stage.h"
@@ -70,8 +71,30 @@ static bool is_nifti(const unsigned char *b, size_t n, const char *name)
 	return false;
 }
 
+/* What the first bytes of a gzip file inflate to; how many those are. */
+static size_t inflate_start(const unsigned char *b, size_t n, unsigned char out[PEEK])
+{
+	z_stream z = {.next_in = (unsigned char *)(uintptr_t)b,
+		      .avail_in = (unsigned)n,
+		      .next_out = out,
+		      .avail_out = PEEK};
+	if (inflateInit2(&z, 31) != Z_OK)
+		return 0;
+	inflate(&z, Z_SYNC_FLUSH);
+	inflateEnd(&z);
+	return PEEK - z.avail_out;
+}
+
 enum sm_file_kind sm_file_kind_of(const unsigned char *b, size_t n, const char *name)
 {
+	if (n >= 2 && b[0] == 0x1f && b[1] == 0x8b && !sm_ends_with(name, ".nii.gz")) {
+		unsigned char start[PEEK];
+		n = inflate_start(b, n, start);
+		bool gzip = n >= 2 && start[0] == 0x1f && start[1] == 0x8b;
+		enum sm_file_kind kind = gzip ? SM_FILE_OTHER : sm_file_kind_of(start, n, "");
+		return kind == SM_FILE_DICOM || sm_ends_with(name, ".dcm.gz") ? SM_FILE_DICOM
+									    : SM_FILE_OTHER;
+	}
 	static const struct {
 		const char *magic;
 		size_t n;

@@ -8,10 +8,12 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "ingest/dcm_csa.h"
+#include "ingest/dcm_head.h"
 #include "ingest/words.h"
 
 #define SHARED_GROUPS SM_TAG(0x5200, 0x9229)
 #define FRAME_GROUPS SM_TAG(0x5200, 0x9230)
+#define UNASSIGNED_FRAME SM_TAG(0x0020, 0x9171)
 
 enum kind {
 	NUMBER,   /* one number */
@@ -307,6 +309,8 @@ static void read_whole(struct sm_sidecar *one, const struct sm_dataset *main, bo
 	struct sm_csa csa;
 	bool has_shared = sm_dataset_item(main, SHARED_GROUPS, &shared.set);
 	bool has_csa = sm_csa_image(main, &csa);
+	struct sm_dataset legacy = {0};
+	sm_legacy_shared(main, &legacy);
 	for (size_t i = 0; i < ROWS; i++) {
 		char text[SM_SIDECAR_TEXT] = "";
 		bool too_long = false;
@@ -314,17 +318,29 @@ static void read_whole(struct sm_sidecar *one, const struct sm_dataset *main, bo
 		if (found[f])
 			continue;
 		if (!rows[i].group || rows[i].group == PRIVATE)
-			found[f] = text_of(main, i, text, &too_long);
+			found[f] = text_of(main, i, text, &too_long) ||
+				   (legacy.bytes && text_of(&legacy, i, text, &too_long));
 		else if (rows[i].group == CSA)
 			found[f] = has_csa && text_in_csa(&csa, i, text);
 		else if (rows[i].group == RADIO)
-			found[f] = sm_dataset_item(main, RADIO, &item) &&
+			found[f] = (sm_dataset_item(main, RADIO, &item) ||
+				    (legacy.bytes && sm_dataset_item(&legacy, RADIO, &item))) &&
 				   text_of(&item, i, text, &too_long);
 		else if (has_shared)
 			found[f] = text_in_groups(&shared, i, text, &too_long);
 		if (found[f] || too_long)
 			take(one, i, text, too_long, true);
 	}
+}
+
+/* Row i in the item of one frame; the classic elements stand there in legacy converted objects. */
+static bool text_in_frame(struct groups *g, const struct sm_dataset *legacy, size_t i, char *text,
+			  bool *too_long)
+{
+	if (!rows[i].group)
+		return legacy->bytes && text_of(legacy, i, text, too_long);
+	return rows[i].group > CSA && rows[i].group != RADIO &&
+	       text_in_groups(g, i, text, too_long);
 }
 
 /* The fields that each of the wanted frames must say alike. */
@@ -340,15 +356,16 @@ static void read_frames(struct sm_sidecar *one, const struct sm_dataset *main, c
 			continue;
 		next++;
 		item.n = 0;
-		for (size_t i = 0; i < ROWS; i++) {
+		struct sm_dataset legacy = {0};
+		sm_dataset_item(&item.set, UNASSIGNED_FRAME, &legacy);
+		for (size_t f = 0, end; f < ROWS; f = end) {
 			char text[SM_SIDECAR_TEXT] = "";
-			bool too_long = false;
-			size_t f = field_of(i);
-			if (found[f] || one->varying[f] || rows[i].group <= CSA ||
-			    rows[i].group == RADIO)
-				continue;
-			text_in_groups(&item, i, text, &too_long);
-			take(one, i, text, too_long, first);
+			bool too_long = false, has = found[f] || one->varying[f];
+			for (end = f; end < ROWS && field_of(end) == f; end++)
+				if (!has)
+					has = text_in_frame(&item, &legacy, end, text, &too_long);
+			if (!found[f] && !one->varying[f])
+				take(one, f, text, too_long, first);
 		}
 		first = false;
 	}

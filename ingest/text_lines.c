@@ -441,13 +441,14 @@ static bool ground_is_even(const struct sm_text_plane *p, const uint8_t *ink, in
 static bool judge(const struct mark *const *chain, int n, const struct ink *k,
 		  const struct sm_text_plane *plane, const uint8_t *ink, struct sm_text_line *out)
 {
-	int bottom[LONGEST], height[LONGEST], letters = 0, level = 0, bars = 0;
+	int top[LONGEST], bottom[LONGEST], height[LONGEST], letters = 0, level = 0, bars = 0;
 	int least = SM_TEXT_WHITE, stand = 0;
 	double stroke = 0;
 	long area = 0, even = 0, hot = 0, sharp = 0, ends = 0;
 	*out = (struct sm_text_line){.low = {1 << 30, 1 << 30}, .high = {-1, -1}, .ink = k->value};
 	for (int i = 0; i < n; i++) {
 		const struct mark *m = chain[i];
+		top[i] = m->y0;
 		bottom[i] = m->y1;
 		height[i] = m->y1 - m->y0 + 1;
 		letters += letters_of(m);
@@ -465,10 +466,14 @@ static bool judge(const struct mark *const *chain, int n, const struct ink *k,
 		out->high[0] = m->x1 > out->high[0] ? m->x1 : out->high[0];
 		out->high[1] = m->y1 > out->high[1] ? m->y1 : out->high[1];
 	}
-	int base = median(bottom, n), high = median(height, n);
-	int slack = high / 8 > 1 ? high / 8 : 1;
-	for (int i = 0; i < n; i++)
+	int base = median(bottom, n), roof = median(top, n), high = median(height, n);
+	int slack = high / 8 > 1 ? high / 8 : 1, hang = 0;
+	for (int i = 0; i < n; i++) {
 		level += alike(chain[i]->y1, base, slack);
+		hang += alike(chain[i]->y0, roof, slack);
+	}
+	/* NIfTI rows often run upwards: the line stands on its head. */
+	level = hang > level ? hang : level;
 	out->letters = letters;
 	out->letter_height = high;
 	if (n < 3 || letters < 3 || (n < 4 && letters > 3 && letters < 6) || bars * 2 > n ||

@@ -120,8 +120,8 @@ def frame_groups(z, axes=AXIAL, content=None, scale=None, **more):
     return d
 
 
-def multi(root, case, sop, modality, kind, shared, frames, pictures, top=None, **how):
-    d = instance(case, 1, sop, modality, kind, NumberOfFrames=len(frames), **(top or {}))
+def multi(root, case, sop, modality, kind, shared, frames, pictures, top=None, number=1, **how):
+    d = instance(case, number, sop, modality, kind, NumberOfFrames=len(frames), **(top or {}))
     d.SharedFunctionalGroupsSequence = Sequence([shared])
     d.PerFrameFunctionalGroupsSequence = Sequence(frames)
     save(root, case, d, pictures, **how)
@@ -137,9 +137,9 @@ def ct_slope(z):
 
 
 def enhanced_ct(root):
-    def make(case, axes=AXIAL, slope=lambda z: 2, **how):
+    def make(case, axes=AXIAL, slope=lambda z: 2, unit='HU', **how):
         frames = [frame_groups(z, axes, {'InStackPositionNumber': z + 1, 'StackID': '1'},
-                               (slope(z), -1024, 'HU')) for z in SHUFFLED]
+                               (slope(z), -1024, unit)) for z in SHUFFLED]
         kind = fields(FrameType=ORIGINAL)
         multi(root, case, '2.1', 'CT', ORIGINAL, shared_groups(axes, CTImageFrameTypeSequence=kind), frames,
               [stored(z) for z in SHUFFLED], **how)
@@ -148,6 +148,13 @@ def enhanced_ct(root):
     make('ct_extended', axes=OBLIQUE, syntax=RLE, extended=True)
     make('ct_slopes', axes=OBLIQUE, slope=ct_slope)
     make('ct_slopes_rle', slope=ct_slope, syntax=RLE)
+    make('ct_number', unit='Z_EFF')
+    signed = dict(PixelRepresentation=1, BitsStored=16, HighBit=15)
+    shared = shared_groups(OBLIQUE, CTImageFrameTypeSequence=fields(FrameType=ORIGINAL))
+    for case, syntax in (('ct_signed', EXPLICIT), ('ct_signed_rle', RLE)):
+        frames = [frame_groups(z, OBLIQUE, {}, (1, 0, 'HU')) for z in SHUFFLED]
+        multi(root, case, '2.1', 'CT', ORIGINAL, shared, frames, [(stored(z) - 1024) % 65536 for z in SHUFFLED],
+              top=signed, syntax=syntax)
 
 
 RADIO = dict(Radiopharmaceutical='FDG', RadionuclideTotalDose=3.5e8, RadionuclideHalfLife=6586.2,
@@ -159,7 +166,8 @@ def pet_slope(z, t):
 
 
 def enhanced_pet(root):
-    """Two time points of six slices. The unit: Units, or a real-world value map."""
+    """Two time points of six slices, the first a minute after the time that values are corrected to. The unit:
+    Units, or a real-world value map with `unit_map` times the slope."""
     def make(case, sop, unit_map, top, clock='FrameAcquisitionDateTime'):
         order = [(t, z) for z in (4, 0, 3, 5, 1, 2) for t in (1, 0)]
         shared = shared_groups(PETFrameTypeSequence=fields(FrameType=ORIGINAL))
@@ -167,12 +175,15 @@ def enhanced_pet(root):
             code = fields(CodeValue='Bq/ml', CodingSchemeDesignator='UCUM', CodeMeaning='Becquerels/milliliter')
         frames = []
         for t, z in order:
-            content = {'FrameAcquisitionDuration': 300000.0 + 60000 * t, 'TemporalPositionIndex': t + 1}
-            content[clock] = '2001020310%02d00' % (6 * t)
-            f = frame_groups(z, content=content, scale=(pet_slope(z, t), 0, 'US'))
+            content = {'FrameAcquisitionDuration': 300000.0 + 60000 * t}
+            content[clock] = '2001020310%02d00' % (1 + 6 * t)
+            if clock == 'FrameAcquisitionDateTime':
+                content['TemporalPositionIndex'] = t + 1
+            f = frame_groups(z, content=content, scale=(pet_slope(z, t), 0, 'US'),
+                             PETFrameCorrectionFactorsSequence=fields(DecayFactor=1.25 + 0.5 * t))
             if unit_map:
                 f.RealWorldValueMappingSequence = Sequence(
-                    [fields(RealWorldValueSlope=pet_slope(z, t), RealWorldValueIntercept=0.0,
+                    [fields(RealWorldValueSlope=unit_map * pet_slope(z, t), RealWorldValueIntercept=0.0,
                             RealWorldValueFirstValueMapped=0, RealWorldValueLastValueMapped=4095,
                             MeasurementUnitsCodeSequence=code)])
             frames.append(f)
@@ -181,10 +192,11 @@ def enhanced_pet(root):
     dated = dict(DecayCorrected='YES', AttenuationCorrected='YES', DecayCorrectionDateTime='20010203100000')
     classic = dict(Units='BQML', DecayCorrection='START', CorrectedImage=['ATTN', 'DECY'],
                    AcquisitionTime='100000')
-    make('pet_units', '130', False, classic)
-    make('pet_map', '130', True, dated)
-    make('pet_clock', '130', True, dated, clock='FrameReferenceDateTime')
-    make('pet_no_dose', '130', True, dict(dated, DecayCorrected='NO'))
+    make('pet_units', '130', 0, classic)
+    make('pet_map', '130', 1, dated)
+    make('pet_two_lines', '130', 3, dated)
+    make('pet_clock', '130', 1, dated, clock='FrameReferenceDateTime')
+    make('pet_not_decayed', '130', 1, dict(dated, DecayCorrected='NO'))
 
 
 def legacy(root):
@@ -214,6 +226,18 @@ def legacy(root):
             frames.append(f)
         multi(root, case, sop, modality, ORIGINAL, shared, frames, [stored(z) for z in order],
               top=dict(PatientWeight=70))
+
+
+def legacy_echoes(root):
+    shared = shared_groups(OBLIQUE, MRImageFrameTypeSequence=fields(FrameType=ORIGINAL))
+    frames = []
+    order = [(e, z) for e in (1, 0) for z in (3, 1, 0, 4, 2)]
+    for n, (e, z) in enumerate(order):
+        f = frame_groups(z, OBLIQUE)
+        f.UnassignedPerFrameConvertedAttributesSequence = Sequence(
+            [fields(InstanceNumber=n + 1, EchoTime=ECHOES[e], RepetitionTime=500)])
+        frames.append(f)
+    multi(root, 'legacy_echoes', '4.4', 'MR', ORIGINAL, shared, frames, [stored(z, e) for e, z in order])
 
 
 # b-values and unit directions in LPS.
@@ -259,6 +283,71 @@ def enhanced_mr(root):
                    ((0x00209056, 0x00209111), (0x00209057, 0x00209111), (0x00189087, 0x00189117))])))
 
 
+def mr_groups(axes, word='M'):
+    kind = fields(FrameType=['ORIGINAL', 'PRIMARY', word, 'NONE'], ComplexImageComponent='MAGNITUDE')
+    return shared_groups(axes, MRImageFrameTypeSequence=kind)
+
+
+CORONAL = np.array([[1, 0, 0], [0, 0, -1]], float)
+
+
+def enhanced_odd(root):
+    kind = ['ORIGINAL', 'PRIMARY', 'M', 'NONE']
+    # One object a time point or direction, in the order of InstanceNumber.
+    for t in (1, 2, 0, 3):
+        if t < 3:
+            multi(root, 'files_time', '4.1', 'MR', kind, mr_groups(OBLIQUE),
+                  [frame_groups(z, OBLIQUE) for z in range(5)], [stored(z, t) for z in range(5)], number=t + 1)
+        b = fields(DiffusionBValue=float(B_VALUES[t]))
+        if t:
+            b.DiffusionGradientDirectionSequence = Sequence(
+                [fields(DiffusionGradientOrientation=[float(v) for v in B_VECTORS[t]])])
+        multi(root, 'files_diffusion', '4.1', 'MR', kind, mr_groups(OBLIQUE),
+              [frame_groups(z, OBLIQUE, MRDiffusionSequence=b) for z in range(5)],
+              [stored(z, t) for z in range(5)], number=t + 1)
+    # One volume in two objects.
+    for k in (0, 1):
+        multi(root, 'two_parts', '4.1', 'MR', kind, mr_groups(AXIAL),
+              [frame_groups(z) for z in range(6 * k, 6 * k + 6)],
+              [stored(z) for z in range(6 * k, 6 * k + 6)], number=k + 1,
+              top=dict(ConcatenationUID=uid('two_parts', 'c'), InConcatenationNumber=k + 1))
+    # Two stacks of different orientation in one object.
+    shared = mr_groups(AXIAL)
+    del shared.PlaneOrientationSequence
+    frames = []
+    for z in (1, 3, 0, 2):
+        for k, axes in enumerate((AXIAL, CORONAL)):
+            f = frame_groups(z, axes, {'StackID': str(k + 1), 'InStackPositionNumber': z + 1})
+            f.PlaneOrientationSequence = Sequence([fields(ImageOrientationPatient=axes.reshape(6))])
+            frames.append(f)
+    multi(root, 'two_stacks', '4.1', 'MR', kind, shared, frames, [stored(z, k) for z in (1, 3, 0, 2) for k in (0, 1)])
+    # The mean over the directions beside them.
+    frames, pictures = [], []
+    for z in (2, 0, 4, 1, 3):
+        for t in (0, 1, 2, 3, 4):
+            b = fields(DiffusionBValue=float(B_VALUES[t] if t < 4 else 700),
+                       DiffusionDirectionality=['NONE', 'DIRECTIONAL', 'DIRECTIONAL', 'DIRECTIONAL', 'ISOTROPIC'][t])
+            if 0 < t < 4:
+                b.DiffusionGradientDirectionSequence = Sequence(
+                    [fields(DiffusionGradientOrientation=[float(v) for v in B_VECTORS[t]])])
+            frames.append(frame_groups(z, OBLIQUE, MRDiffusionSequence=b))
+            pictures.append(stored(z, t))
+    multi(root, 'isotropic', '4.1', 'MR', kind, mr_groups(OBLIQUE), frames, pictures)
+    # Time points by trigger delay, and by the clock of the frames.
+    frames = [frame_groups(z, CardiacSynchronizationSequence=fields(NominalCardiacTriggerDelayTime=250.0 * t + z))
+              for z in (2, 0, 1, 3) for t in (1, 2, 0)]
+    pictures = [stored(z, t) for z in (2, 0, 1, 3) for t in (1, 2, 0)]
+    multi(root, 'cardiac', '4.1', 'MR', kind, mr_groups(AXIAL), frames, pictures)
+    frames = [frame_groups(z, content=dict(FrameAcquisitionDateTime='20010203100%d%02d.500000' % (t, 5 * z),
+                                           FrameReferenceDateTime='20010203100%d%02d' % (t, 5 * z + 2)),
+                           scale=(1, -1024, 'HU')) for z in (2, 0, 1, 3) for t in (1, 2, 0)]
+    multi(root, 'perfusion', '2.1', 'CT', ORIGINAL,
+          shared_groups(CTImageFrameTypeSequence=fields(FrameType=ORIGINAL)), frames, pictures)
+    # Fewer pixels than frames.
+    multi(root, 'short', '4.1', 'MR', kind, mr_groups(AXIAL), [frame_groups(z) for z in range(5)],
+          [stored(z) for z in range(4)])
+
+
 def slice_of(root, case, number, z, picture, sop='4', modality='MR', kind=('ORIGINAL', 'PRIMARY', 'M', 'NONE'),
              axes=AXIAL, name=None, **more):
     d = instance(case, number, sop, modality, list(kind),
@@ -297,9 +386,8 @@ def classic_places(root):
             for k in range(2 if case == 'twice_all' or z == 2 else 1):
                 slice_of(root, case, z + 1, z, stored(z, k), kind=axial, name=f'{z}_{k}.dcm',
                          SOPInstanceUID=uid(case, z, k), **ct)
-    coronal = np.array([[1, 0, 0], [0, 0, -1]], float)
     for k in range(2):
-        slice_of(root, 'localiser', 90 + k, 0, stored(0), kind=('ORIGINAL', 'PRIMARY', 'LOCALIZER'), axes=coronal,
+        slice_of(root, 'localiser', 90 + k, 0, stored(0), kind=('ORIGINAL', 'PRIMARY', 'LOCALIZER'), axes=CORONAL,
                  SeriesInstanceUID=uid('localiser', 'scout'), **ct)
 
 
@@ -308,7 +396,7 @@ def classic_times(root):
     for z in (2, 0, 3, 1):
         for t in (1, 0, 2):
             n += 1
-            when = 40.0 * t + 11.5 * z
+            when = 40.0 * t + 11.5 * z  # tenths of a second
             slice_of(root, 'trigger', n, z, stored(z, t), TriggerTime=40.0 * t + z, AcquisitionNumber=1)
             if (z, t) != (3, 1):
                 slice_of(root, 'incomplete', n, z, stored(z, t), TriggerTime=40.0 * t, AcquisitionNumber=1)
@@ -341,6 +429,6 @@ def zipped(root):
 
 
 if __name__ == '__main__':
-    for build in (enhanced_ct, enhanced_pet, legacy, enhanced_mr, classic_mr, classic_places, classic_times,
-                  flat, zipped):
+    for build in (enhanced_ct, enhanced_pet, legacy, legacy_echoes, enhanced_mr, enhanced_odd, classic_mr,
+                  classic_places, classic_times, flat, zipped):
         build(sys.argv[1])

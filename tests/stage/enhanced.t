@@ -1,0 +1,93 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# What no public data set of ours holds, in closed form: enhanced multi-frame CT, PET and MR, legacy
+# converted objects, odd classic series, gzip-compressed files; voxels, places, names, verdicts and
+# sidecars, and dcm2niix beside them where it reads the same.
+. "$(dirname "$0")/../lib.sh"
+needs index ingest
+has_python pydicom numpy || skip_all "no pydicom and numpy for $PYTHON"
+
+PYTHONDONTWRITEBYTECODE=1
+export PYTHONDONTWRITEBYTECODE
+here=$SM_ROOT/tests/stage
+printf 'pepper' >"$T/salt"
+printf 'schema: 1\nname: x\ningest: {compression: 0}\n' >"$T/plain.yaml"
+ok "objects in closed form" "$PYTHON" "$here/enhanced_make.py" "$T/raw" || fail_all "no objects"
+
+convert() {
+	sm ingest --in "$T/raw/$1" --out "$T/out/$1" --salt-file "$T/salt" --manifest "$T/plain.yaml" --jobs 2
+}
+mkdir "$T/out" "$T/nii"
+for folder in "$T"/raw/*; do
+	case=$(basename "$folder")
+	run convert "$case"
+	cp "$ERR" "$T/out/$case.txt"
+	want=0
+	case $case in incomplete | short | twice_*) want=3 ;; esac
+	[ "$CODE" -eq "$want" ] || fail "$case: exit code $CODE, wanted $want" || diag "$(cat "$ERR")"
+done
+others=
+if command -v dcm2niix >/dev/null 2>&1; then
+	others=$T/nii
+	for case in ct_implicit legacy_ct legacy_mr diffusion diffusion_oblique diffusion_philips echoes components maker_uih \
+		maker_canon maker_hitachi maker_hyperfine maker_toshiba maker_fuji; do
+		mkdir "$others/$case"
+		dcm2niix -z n -b n -f v -o "$others/$case" "$T/raw/$case" >"$others/$case.txt" 2>&1
+	done
+else
+	skip "as dcm2niix" "it is not installed"
+fi
+# shellcheck disable=SC2086 # nothing, or one path
+"$PYTHON" "$here/enhanced_check.py" "$T/out" $others >"$T/verdicts" 2>"$T/trace" || fail "the comparison ran" ||
+	diag "$(tail -n 5 "$T/trace")"
+tab=$(printf '\t')
+while IFS=$tab read -r verdict name why; do
+	if [ "$verdict" = ok ]; then
+		pass "$name"
+	else
+		fail "$name" || diag "$why"
+	fi
+done <"$T/verdicts"
+ok "nothing was passed over" test "$(wc -l <"$T/verdicts")" -ge 52
+
+like "too few pixels are told" "$(cat "$T/out/short.txt")" "PixelData holds 336 bytes, 5 frames of 6 rows and 7 columns need 420"
+like "a localiser is told" "$(cat "$T/out/localiser.txt")" 'info: ct-[0-9a-f]*: set aside: ImageType says LOCALIZER'
+like "a flat picture is told" "$(cat "$T/out/mg.txt")" 'warning: mg-[0-9a-f]*: a flat picture: the volume has pixel sizes but no'
+like "an inverted one too" "$(cat "$T/out/mg_inverse.txt")" 'warning: .*MONOCHROME1: numbers were inverted'
+unlike "no name, number or path in any output" "$(cat "$T"/out/*.txt "$T"/out/*/ledger.jsonl "$T"/out/*/*/image.json)" \
+	"Nemo|P-[a-z]|2001-?02-?03|$T|pepper"
+
+# Enhanced objects on one and on two threads, and from one tree.
+mkdir "$T/all"
+for case in ct_implicit ct_rle ct_slopes pet_map mr_echoes diffusion_oblique; do
+	cp -r "$T/raw/$case" "$T/all/$case"
+done
+exits "a tree of enhanced objects" 0 sm ingest --in "$T/all" --out "$T/one" --salt-file "$T/salt" --jobs 1
+exits "with two threads" 0 sm ingest --in "$T/all" --out "$T/two" --salt-file "$T/salt" --jobs 2
+same_tree "no byte depends on the threads" "$T/one" "$T/two"
+like "nine volumes" "$(cat "$ERR")" '9 good, 0 rejected'
+
+# The unit of a real-world map becomes SUV, unless the numbers are of another line.
+printf 'schema: 1\nname: x\ningest: {compression: 0, pet_units: suvbw}\n' >"$T/suv.yaml"
+exits "enhanced PET as SUV" 0 sm ingest --in "$T/raw/pet_map" --out "$T/suv" --salt-file "$T/salt" --manifest "$T/suv.yaml"
+cat >"$T/suv.py" <<'EOF'
+import glob, json, sys
+import numpy as np
+side = json.load(open(glob.glob(sys.argv[1] + '/*/image.json')[0]))
+v, w = (np.frombuffer(open(glob.glob(d + '/*/image.nii')[0], 'rb').read()[352:], '<f4') for d in sys.argv[1:])
+factor = 70e3 / (3.5e8 * 2 ** (-3600 / 6586.2))
+assert side['Meaning'] == 'SUV' and np.allclose(v, w * factor, rtol=1e-6), side['Meaning']
+EOF
+ok "is the same times the factor" "$PYTHON" "$T/suv.py" "$T/suv" "$T/out/pet_map"
+exits "of another line" 3 sm ingest --in "$T/raw/pet_two_lines" --out "$T/suv2" --salt-file "$T/salt" --manifest "$T/suv.yaml"
+like "is told" "$(cat "$ERR")" 'rejected: no SUV can be computed: Units is absent, unknown'
+
+# gzip: a file that ends early is an item of its own, rejected aloud.
+cp -r "$T/raw/gz" "$T/short"
+head -c 200 "$T/raw/gz/1.dcm.gz" >"$T/short/9.dcm.gz"
+exits "a gzip-compressed file that ends early" 1 sm ingest --in "$T/short" --out "$T/short_out" --salt-file "$T/salt"
+like "is told" "$(cat "$ERR")" 'rejected: the file .*gzip-compressed and ends early'
+exits "index" 0 sm index --in "$T/raw/gz" --out "$T/gz_index"
+like "counts them as DICOM" "$(cat "$OUT")" "^4 dicom files"
+done_testing
