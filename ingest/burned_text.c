@@ -10,11 +10,12 @@
 #include "core/par.h"
 #include "ingest/text_lines.h"
 
-#define BLOCK 8        /* slices that are looked at as one: their brightest picture */
-#define BLOCKS_MANY 16 /* more blocks than these: twice as many slices in each */
-#define STRIP 2048     /* pixels that are projected at a time: they stay in the nearest cache */
-#define SAMPLES 16384  /* stored numbers that the range is taken from */
-#define STEP 768       /* large pictures: planes of SM_TEXT_SIDE that begin every STEP pixels */
+#define BLOCK 8         /* slices that are looked at as one: their brightest picture */
+#define BLOCKS_MANY 16  /* more blocks than these: twice as many slices in each */
+#define STRIP 2048      /* pixels that are projected at a time: they stay in the nearest cache */
+#define SAMPLES 16384   /* stored numbers that the range is taken from */
+#define STEP 768        /* large pictures: planes of SM_TEXT_SIDE that begin every STEP pixels */
+#define UPRIGHT_LEAST 6 /* letters: upright lines are rarer than things that look like them */
 #define LEAST_SIDE 24
 #define LEAST_CONSTANT 4 /* slices, for "alike in every slice" to mean something */
 
@@ -414,7 +415,8 @@ static enum sm_status look_at_all(struct search *s, struct sm_text_finding *out,
 	for (int64_t x = 0; x < w; x++)
 		for (int64_t y = 0; y < h; y++)
 			b->picture[0][x * h + y] = s->brightest[y * w + x];
-	if (look(b->picture[0], h, w, &s->levels, true, b, &line)) {
+	if (look(b->picture[0], h, w, &s->levels, true, b, &line) &&
+	    line.letters >= UPRIGHT_LEAST) {
 		swap(line.low);
 		swap(line.high);
 		note(s, &line, 0, s->slices - 1, upright, out);

@@ -21,7 +21,7 @@ struct sm_text_finding {
 	int64_t low[2], high[2]; /* box in pixels: x, y of its first and last column and row */
 	int letters;             /* of the line */
 	double height;           /* of a letter, pixels */
-	const char *why; /* "bright letters", "dark letters", "letters alike in every slice" */
+	const char *why; /* "bright letters", "dark letters", "letters of an upright line", ... */
 };
 
 /* Looks at the planes of the first two axes of vol as they were stored: after decoding, before

@@ -176,6 +176,38 @@ static void test_text_over_tissue(void **state)
 	sm_vol_clear(&vol);
 }
 
+/* Rows that run upwards, as dcm2niix writes them, and pictures on their side. */
+static void test_turned_text(void **state)
+{
+	(void)state;
+	struct sm_vol vol = volume(200, 160, 5, SM_I16), turned = volume(200, 160, 5, SM_I16);
+	paint(&vol, 10);
+	draw(&vol, "YONATAN", 12, 12, 2, 2, 1900);
+	const int16_t *v = vol.data;
+	int16_t *t = turned.data;
+	for (int64_t z = 0; z < 5; z++)
+		for (int64_t y = 0; y < 160; y++)
+			for (int64_t x = 0; x < 200; x++)
+				t[(z * 160 + 159 - y) * 200 + x] = v[(z * 160 + y) * 200 + x];
+	struct sm_text_finding f = find(&turned);
+	assert_true(f.found);
+	assert_true(f.low[1] > 130 && f.high[1] < 149);
+	turned.dim[0] = 160;
+	turned.dim[1] = 200;
+	for (int64_t z = 0; z < 5; z++)
+		for (int64_t y = 0; y < 160; y++)
+			for (int64_t x = 0; x < 200; x++)
+				t[(z * 200 + x) * 160 + y] = v[(z * 160 + y) * 200 + x];
+	f = find(&turned);
+	assert_true(f.found);
+	assert_string_equal(f.why, "letters of an upright line");
+	assert_true(f.low[0] > 10 && f.high[0] < 28 && f.low[1] > 10 && f.high[1] < 100);
+	assert_int_equal(f.slice[0], 2);
+	assert_int_equal(f.slice[1], 2);
+	sm_vol_clear(&vol);
+	sm_vol_clear(&turned);
+}
+
 /* A picture that is searched in overlapping parts: text where they meet. */
 static void test_large_picture(void **state)
 {
@@ -269,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_text_of_every_type),
 		cmocka_unit_test(test_text_over_tissue),
 		cmocka_unit_test(test_large_picture),
+		cmocka_unit_test(test_turned_text),
 		cmocka_unit_test(test_no_text),
 		cmocka_unit_test(test_nothing_to_see),
 		cmocka_unit_test(test_memory),
