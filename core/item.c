@@ -49,6 +49,12 @@ enum sm_status sm_item_output(struct sm_item *item, const char *role, const char
 	return add_file(item, "outputs", role, path, sha256, err);
 }
 
+bool sm_item_defer_inputs(struct sm_item *item)
+{
+	item->deferred = item->may_defer;
+	return item->deferred;
+}
+
 void sm_item_warn(struct sm_item *item, const char *fmt, ...)
 {
 	char text[SM_ERR_TEXT];
@@ -135,11 +141,11 @@ static void cut_folders(char *text, const struct sm_run *run)
 							  set->fields[i].offset));
 }
 
-static void reject(struct sm_item *item, struct sm_err *why)
+/* What the work function wrote before it failed belongs to no good item. */
+static void remove_outputs(const struct sm_item *item)
 {
 	size_t i;
 	json_t *output;
-	/* What the work function wrote before it failed belongs to no good item. */
 	json_array_foreach(json_object_get(item->record, "outputs"), i, output)
 	{
 		char *full = sm_path_join(item->run->out, sm_json_text(output, "path"));
@@ -147,6 +153,11 @@ static void reject(struct sm_item *item, struct sm_err *why)
 			unlink(full);
 		free(full);
 	}
+}
+
+static void reject(struct sm_item *item, struct sm_err *why)
+{
+	remove_outputs(item);
 	cut_folders(why->text, item->run);
 	json_object_del(item->record, "outputs");
 	json_object_set_new(item->record, "status", json_string("rejected"));
@@ -188,43 +199,105 @@ static int inner_jobs(const struct loop *loop, size_t i)
 	return jobs / loop->outer;
 }
 
+static json_t *new_record(const char *key)
+{
+	json_t *record = json_object();
+	json_object_set_new(record, "key", json_string(key));
+	json_object_set_new(record, "status", json_string("ok"));
+	return record;
+}
+
+/* The record of an item shall not depend on when its inputs were hashed: what failed stands in it as if they
+ * had been hashed first. */
+static enum sm_status settle_inputs(struct loop *loop, size_t i, struct sm_item *item, enum sm_status st,
+				    struct sm_err *err)
+{
+	struct sm_item first = *item;
+	struct sm_err why = {0};
+	if (json_object_get(item->record, "inputs")) {
+		set_fingerprint(item);
+		return st;
+	}
+	first.may_defer = first.deferred = false;
+	first.record = new_record(item->key);
+	enum sm_status got = first.record ? loop->items->inputs(loop->items->ctx, i, &first, &why)
+					  : SM_FAIL(&why, SM_BUDGET, "out of memory");
+	if (got == SM_OK) {
+		json_object_set(item->record, "inputs", json_object_get(first.record, "inputs"));
+		json_decref(first.record);
+		set_fingerprint(item);
+		return st;
+	}
+	remove_outputs(item);
+	json_decref(item->record);
+	loop->records[i] = item->record = first.record;
+	*err = why;
+	return got;
+}
+
+/* True when an earlier run's record takes the item's place. */
+static bool reuse(struct loop *loop, size_t i, const struct sm_item *item, const json_t *earlier)
+{
+	json_t *copy = earlier && reusable(item, earlier) ? json_deep_copy(earlier) : NULL;
+	if (!copy)
+		return false;
+	json_decref(item->record);
+	loop->records[i] = copy;
+	return true;
+}
+
+/* Declares, reuses or works. *done: nothing is left to do. */
+static enum sm_status make_item(struct loop *loop, size_t i, struct sm_item *item, bool *done,
+				struct sm_err *err)
+{
+	const struct sm_items *items = loop->items;
+	struct sm_run *run = loop->run;
+	const json_t *earlier =
+		run->resume && run->journal ? sm_journal_find(run->journal, item->key) : NULL;
+	item->may_defer = !earlier && !run->dry_run;
+	if (items->inputs)
+		SM_TRY(items->inputs(items->ctx, i, item, err));
+	if (!item->deferred)
+		set_fingerprint(item);
+	*done = reuse(loop, i, item, earlier);
+	if (*done) {
+		finished(loop, true);
+		return SM_OK;
+	}
+	if (run->dry_run) {
+		sm_info(&run->log, item->key, "would be made");
+		finished(loop, false);
+		*done = true;
+		return SM_OK;
+	}
+	enum sm_status st = items->work(items->ctx, i, item, err);
+	if (!item->deferred || (st == SM_BUDGET && !loop->alone))
+		return st;
+	if (st != SM_OK && st != SM_INPUT && st != SM_BUDGET)
+		return st;
+	return settle_inputs(loop, i, item, st, err);
+}
+
 static enum sm_status one_item(void *ctx, size_t i, struct sm_err *err)
 {
 	struct loop *loop = ctx;
-	const struct sm_items *items = loop->items;
 	struct sm_run *run = loop->run;
+	bool done = false;
+	json_decref(loop->records[i]);
+	loop->records[i] = NULL;
 	struct sm_item item = {
 		.run = run,
-		.key = items->key(items->ctx, i),
-		.record = json_object(),
+		.key = loop->items->key(loop->items->ctx, i),
 		.jobs = inner_jobs(loop, i),
 	};
-	enum sm_status st = SM_OK;
-	json_decref(loop->records[i]);
-	loop->records[i] = item.record;
-	if (!item.record || !sm_key_is_safe(item.key))
+	if (!item.key || !sm_key_is_safe(item.key))
 		return SM_FAIL(err, SM_INTERNAL, "item %zu has no usable key", i);
-	json_object_set_new(item.record, "key", json_string(item.key));
-	json_object_set_new(item.record, "status", json_string("ok"));
-	if (items->inputs)
-		st = items->inputs(items->ctx, i, &item, err);
-	if (st == SM_OK) {
-		set_fingerprint(&item);
-		const json_t *earlier = run->resume && run->journal ? sm_journal_find(run->journal, item.key)
-								    : NULL;
-		if (earlier && reusable(&item, earlier)) {
-			json_decref(item.record);
-			loop->records[i] = json_deep_copy(earlier);
-			finished(loop, true);
-			return loop->records[i] ? SM_OK : SM_FAIL(err, SM_BUDGET, "out of memory");
-		}
-		if (run->dry_run) {
-			sm_info(&run->log, item.key, "would be made");
-			finished(loop, false);
-			return SM_OK;
-		}
-		st = items->work(items->ctx, i, &item, err);
-	}
+	loop->records[i] = item.record = new_record(item.key);
+	if (!item.record)
+		return SM_FAIL(err, SM_BUDGET, "out of memory");
+	enum sm_status st = make_item(loop, i, &item, &done, err);
+	if (done)
+		return st;
 	if (st == SM_BUDGET && !loop->alone) {
 		/* Whether it fits beside others or on many threads depends on --jobs; whether it fits alone on
 		 * one thread does not. */

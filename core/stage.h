@@ -82,6 +82,7 @@ struct sm_item {
 	const char *key;
 	json_t *record; /* what will stand in the ledger: the work function may add its own fields */
 	int jobs;       /* threads this item may use inside */
+	bool may_defer, deferred; /* see sm_item_defer_inputs */
 };
 
 /* A list of items. work runs on run->jobs threads; its failures of kind SM_INPUT and SM_BUDGET reject the item
@@ -92,7 +93,7 @@ struct sm_items {
 	void *ctx;
 	const char *(*key)(void *ctx, size_t i); /* unique, safe as a file name */
 	/* Declares what the item depends on, by sm_item_input; cheap: hashes come from the parent
-	 * ledger when there is one. May be NULL. */
+	 * ledger when there is one, or are left to work (sm_item_defer_inputs). May be NULL. */
 	enum sm_status (*inputs)(void *ctx, size_t i, struct sm_item *item, struct sm_err *err);
 	enum sm_status (*work)(void *ctx, size_t i, struct sm_item *item, struct sm_err *err);
 };
@@ -101,6 +102,11 @@ struct sm_items {
  * inputs, the options, the manifest sections and the stage version are those of an earlier run (finished or
  * killed) and its outputs still have their hashes. With --dry-run only prints what would be done. */
 enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, struct sm_err *err);
+
+/* For inputs functions. True: nothing has to be decided by this item's inputs before its work, so the work
+ * function shall declare them, by sm_item_input, while it reads them (item->deferred says so there). When it
+ * fails, inputs is called again to declare them, and this is false. */
+bool sm_item_defer_inputs(struct sm_item *item);
 
 /* For work and inputs functions. path is relative (see ledger.h); sha256 the content's identity. */
 enum sm_status sm_item_input(struct sm_item *item, const char *role, const char *path,

@@ -378,18 +378,31 @@ static enum sm_status declared_text(const struct sm_series *s, const struct sm_d
 	return SM_OK;
 }
 
-enum sm_status sm_convert_series(const struct sm_convert *c, size_t series, struct sm_item *item,
-				 struct sm_err *err)
+enum sm_status sm_convert_inputs(const struct sm_raw *raw, const struct sm_raw_item *it,
+				 const char sha256[65], struct sm_item *item, struct sm_err *err)
+{
+	/* What the record says beyond the content of its own files: copies left out, other parts. */
+	SM_TRY(sm_raw_listing(raw, it, false, item, err));
+	return sm_item_input(item, "series", it->key, sha256, err);
+}
+
+enum sm_status sm_convert_series(const struct sm_convert *c, const struct sm_raw_item *it,
+				 struct sm_item *item, struct sm_err *err)
 {
 	const struct sm_raw *raw = c->raw;
+	size_t series = it->at;
+	char sha256[65];
 	const struct sm_series *s = &raw->scan.list.series[series];
 	struct sm_series_volume v;
 	sm_raw_describe_series(raw, series, item->record);
 	SM_TRY(declared_text(s, raw->scan.head, item, err));
-	enum sm_status st = sm_series_read(item->run->in, &raw->scan, s, &raw->salt, c->regrid,
-					   &item->run->mem, item->jobs, &v, err);
+	enum sm_status st = sm_series_read_hashed(item->run->in, &raw->scan, s, &raw->salt, c->regrid,
+						  &item->run->mem, item->jobs,
+						  item->deferred ? sha256 : NULL, &v, err);
 	if (st != SM_OK)
 		return st;
+	if (item->deferred)
+		SM_GOTO(st, sm_convert_inputs(raw, it, sha256, item, err));
 	SM_GOTO(st, sm_burned_check(&v.vol, NULL, item, err));
 	if (c->suv && v.pet.files)
 		SM_GOTO(st, pet_suv(&v, item, err));

@@ -17,9 +17,14 @@ struct sm_convert {
 	double grid_tolerance; /* mm */
 };
 
-/* Writes KEY/image.nii.gz and KEY/image.json of a series, and fills the item's record. */
-enum sm_status sm_convert_series(const struct sm_convert *c, size_t series, struct sm_item *item,
-				 struct sm_err *err);
+/* Declares what a series' record depends on: its listing and the hash over its files. */
+enum sm_status sm_convert_inputs(const struct sm_raw *raw, const struct sm_raw_item *it,
+				 const char sha256[65], struct sm_item *item, struct sm_err *err);
+
+/* Writes KEY/image.nii.gz and KEY/image.json of a series, and fills the item's record; declares its inputs
+ * when that was deferred (sm_item_defer_inputs). */
+enum sm_status sm_convert_series(const struct sm_convert *c, const struct sm_raw_item *it,
+				 struct sm_item *item, struct sm_err *err);
 
 /* Writes KEY/ROLE.nii.gz of each role and KEY/case.json, and fills the item's record. */
 enum sm_status sm_convert_case(const struct sm_convert *c, const struct sm_raw_case *found,

@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/hash.h"
 #include "core/par.h"
 #include "ingest/dcm_csa.h"
+#include "ingest/dcm_files.h"
 
 static const char *const scaling_names[] = {
 	[SM_SCALING_NONE] = "none",
@@ -38,7 +40,8 @@ struct work {
 	const struct sm_salt *salt;
 	struct sm_mem *mem;
 	struct sm_series_volume *out;
-	size_t *order; /* the series' slices by file and frame */
+	struct sm_series_files files; /* none: hashes are not asked for */
+	size_t *order;                /* the series' slices by file and frame */
 	struct load *load;
 	size_t loads;
 	int inner;                /* threads for the frames of one file */
@@ -57,37 +60,6 @@ static const struct sm_dcm_head *head_of(const struct work *w, size_t k)
 static const struct sm_dcm_frame *frame_of(const struct work *w, size_t k)
 {
 	return sm_slice_frame(w->scan->head, w->series->slice[k]);
-}
-
-static enum sm_status stored_type(const struct work *w, enum sm_dtype *type, struct sm_err *err)
-{
-	static const struct {
-		enum sm_dtype type;
-		int64_t lo, hi;
-	} rows[] = {
-		{SM_U8, 0, 255},         {SM_I16, -32768, 32767},
-		{SM_U16, 0, 65535},      {SM_I32, INT32_MIN, INT32_MAX},
-		{SM_U32, 0, UINT32_MAX},
-	};
-	int64_t lo = 0, hi = 0;
-	for (size_t k = 0; k < w->series->n; k++) {
-		int64_t a, b;
-		if (head_of(w, k)->format.is_float) {
-			*type = SM_F32;
-			return SM_OK;
-		}
-		sm_words_declared(&head_of(w, k)->format, &a, &b);
-		lo = a < lo ? a : lo;
-		hi = b > hi ? b : hi;
-	}
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		if (lo >= rows[i].lo && hi <= rows[i].hi) {
-			*type = rows[i].type;
-			return SM_OK;
-		}
-	return SM_FAIL(
-		err, SM_INPUT,
-		"the slices mix signed and unsigned numbers of 32 bits; allowed is one of both");
 }
 
 static enum sm_meaning meaning_of(const struct sm_dcm_head *h, const struct sm_dcm_frame *f)
@@ -333,6 +305,16 @@ static enum sm_status load_open(struct file *f, struct sm_err *err)
 	return SM_OK;
 }
 
+/* While the bytes are here. Those of a file that is not held whole are hashed later. */
+static void hash_file(const struct file *f, size_t head)
+{
+	const struct sm_series_files *files = &f->w->files;
+	size_t n;
+	const unsigned char *bytes = sm_dicom_file_bytes(f->dcm, &n);
+	if (files->n && bytes)
+		sm_sha256_bytes(bytes, n, files->hex[files->at[head]]);
+}
+
 static enum sm_status load_file(void *ctx, size_t i, struct sm_err *err)
 {
 	struct work *w = ctx;
@@ -347,6 +329,8 @@ static enum sm_status load_file(void *ctx, size_t i, struct sm_err *err)
 	free(full);
 	if (st == SM_IO) /* its sentence has the path, which may name a person */
 		st = SM_FAIL(err, SM_INPUT, "cannot be read");
+	if (st == SM_OK)
+		hash_file(&f, head);
 	if (st == SM_OK)
 		st = load_open(&f, err);
 	if (f.fd >= 0)
@@ -523,7 +507,7 @@ static enum sm_status prepare(struct work *w, int jobs, struct sm_err *err)
 	SM_TRY(one_meaning(w, err));
 	enum sm_meaning meaning = o->vol.meaning;
 	if (!w->per_slice)
-		SM_TRY(stored_type(w, &type, err));
+		SM_TRY(sm_words_type(w->scan->head, s, &type, err));
 	int64_t dim[4] = {first->tile_columns, first->tile_rows, (int64_t)s->depth,
 			  (int64_t)s->times};
 	SM_TRY(sm_vol_init(&o->vol, dim, type, w->mem, "series", err));
@@ -550,10 +534,29 @@ static enum sm_status regrid(struct work *w, int jobs, struct sm_err *err)
 	return st;
 }
 
+static enum sm_status load_all(struct work *w, int jobs, char sha256[65], struct sm_err *err)
+{
+	if (sha256)
+		SM_TRY(sm_series_files_list(w->series, &w->files, err));
+	SM_TRY(sm_par_for(w->loads, w->inner > 1 ? 1 : jobs, load_file, w, err));
+	if (!sha256)
+		return SM_OK;
+	SM_TRY(sm_series_files_hash(&w->files, w->root, w->scan, w->salt, jobs, err));
+	return sm_series_files_sum(&w->files, sha256, err);
+}
+
 enum sm_status sm_series_read(const char *root, const struct sm_scan *scan,
 			      const struct sm_series *series, const struct sm_salt *salt,
 			      bool allow_regrid, struct sm_mem *mem, int jobs,
 			      struct sm_series_volume *out, struct sm_err *err)
+{
+	return sm_series_read_hashed(root, scan, series, salt, allow_regrid, mem, jobs, NULL, out, err);
+}
+
+enum sm_status sm_series_read_hashed(const char *root, const struct sm_scan *scan,
+				     const struct sm_series *series, const struct sm_salt *salt,
+				     bool allow_regrid, struct sm_mem *mem, int jobs, char sha256[65],
+				     struct sm_series_volume *out, struct sm_err *err)
 {
 	memset(out, 0, sizeof *out);
 	out->polarity = -1;
@@ -571,13 +574,14 @@ enum sm_status sm_series_read(const char *root, const struct sm_scan *scan,
 			       series->why);
 	enum sm_status st = prepare(&w, jobs, err);
 	if (st == SM_OK)
-		st = sm_par_for(w.loads, w.inner > 1 ? 1 : jobs, load_file, &w, err);
+		st = load_all(&w, jobs, sha256, err);
 	if (st == SM_OK)
 		scale(&w, jobs);
 	if (st == SM_OK && allow_regrid && (uneven || tilted))
 		st = regrid(&w, jobs, err);
 	sm_free(w.lowest);
 	sm_free(w.highest);
+	sm_series_files_clear(&w.files);
 	free(w.order);
 	free(w.load);
 	pthread_mutex_destroy(&w.lock);

@@ -45,7 +45,18 @@ enum sm_status sm_series_read(const char *root, const struct sm_scan *scan,
 			      const struct sm_series *series, const struct sm_salt *salt,
 			      bool allow_regrid, struct sm_mem *mem, int jobs,
 			      struct sm_series_volume *out, struct sm_err *err);
+/* The same; sha256 (may be NULL) gets what sm_series_files_sum gives for the files' bytes as they were
+ * read for the volume. */
+enum sm_status sm_series_read_hashed(const char *root, const struct sm_scan *scan,
+				     const struct sm_series *series, const struct sm_salt *salt,
+				     bool allow_regrid, struct sm_mem *mem, int jobs, char sha256[65],
+				     struct sm_series_volume *out, struct sm_err *err);
 void sm_series_volume_clear(struct sm_series_volume *v);
+
+/* The smallest type of a volume that holds all that the series' stored numbers may be. SM_INPUT when
+ * there is none. */
+enum sm_status sm_words_type(const struct sm_dcm_head *heads, const struct sm_series *series,
+			     enum sm_dtype *type, struct sm_err *err);
 
 /* Stored words of one slice, on their way into a volume. */
 struct sm_words {

@@ -22,6 +22,39 @@ void sm_words_declared(const struct sm_pixel_format *f, int64_t *lowest, int64_t
 	*highest = *lowest + span - 1;
 }
 
+enum sm_status sm_words_type(const struct sm_dcm_head *heads, const struct sm_series *series,
+			     enum sm_dtype *type, struct sm_err *err)
+{
+	static const struct {
+		enum sm_dtype type;
+		int64_t lo, hi;
+	} rows[] = {
+		{SM_U8, 0, 255},         {SM_I16, -32768, 32767},
+		{SM_U16, 0, 65535},      {SM_I32, INT32_MIN, INT32_MAX},
+		{SM_U32, 0, UINT32_MAX},
+	};
+	int64_t lo = 0, hi = 0;
+	for (size_t k = 0; k < series->n; k++) {
+		int64_t a, b;
+		const struct sm_pixel_format *f = &heads[series->slice[k].head].format;
+		if (f->is_float) {
+			*type = SM_F32;
+			return SM_OK;
+		}
+		sm_words_declared(f, &a, &b);
+		lo = a < lo ? a : lo;
+		hi = b > hi ? b : hi;
+	}
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (lo >= rows[i].lo && hi <= rows[i].hi) {
+			*type = rows[i].type;
+			return SM_OK;
+		}
+	return SM_FAIL(
+		err, SM_INPUT,
+		"the slices mix signed and unsigned numbers of 32 bits; allowed is one of both");
+}
+
 struct bits {
 	int shift;
 	uint32_t mask, sign;

@@ -337,6 +337,12 @@ struct sm_dataset sm_dicom_data(const struct sm_dicom *dcm)
 				   dcm->big_endian, dcm};
 }
 
+const unsigned char *sm_dicom_file_bytes(const struct sm_dicom *dcm, size_t *n)
+{
+	*n = dcm->n;
+	return dcm->inflated || dcm->n != dcm->file_size ? NULL : dcm->bytes;
+}
+
 const char *sm_dicom_syntax(const struct sm_dicom *dcm)
 {
 	return dcm->syntax;

@@ -58,6 +58,9 @@ enum sm_status sm_dicom_open(const char *path, enum sm_dicom_part part, struct s
 enum sm_status sm_dicom_parse(const unsigned char *bytes, size_t n, enum sm_dicom_part part,
 			      struct sm_mem *mem, struct sm_dicom **out, struct sm_err *err);
 void sm_dicom_close(struct sm_dicom *dcm); /* NULL is fine */
+/* The bytes of the whole file as they stood on the disk when it was opened; NULL when the handle does not
+ * hold them (opened for its head only, or inflated). The handle owns them. */
+const unsigned char *sm_dicom_file_bytes(const struct sm_dicom *dcm, size_t *n);
 
 /* The main data set. Lives as long as the handle. */
 struct sm_dataset sm_dicom_data(const struct sm_dicom *dcm);

@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/hash.h"
-#include "core/par.h"
 #include "ingest/convert.h"
+#include "ingest/dcm_files.h"
 
 struct options {
 	char *salt_file, *index;
@@ -30,78 +29,18 @@ static const char *key_of(void *ctx, size_t i)
 	return ((struct sm_convert *)ctx)->raw->item[i].key;
 }
 
-/* Hash of a file below the raw tree. A file that cannot be read rejects its item; the sentence calls it
- * `name`, because its path may name a person or the machine. */
-static enum sm_status hash_file(const char *root, const char *path, const char *name, char hex[65],
-				struct sm_err *err)
+static enum sm_status series_inputs(const struct sm_raw *raw, const struct sm_raw_item *it,
+				    struct sm_item *item, struct sm_err *err)
 {
-	char *full = sm_path_join(root, path);
-	if (!full)
-		return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
-	enum sm_status st = sm_sha256_file(full, hex, err);
-	free(full);
-	return st == SM_IO ? SM_FAIL(err, SM_INPUT, "%s: cannot be read", name) : st;
-}
-
-/* The files of a series, each once, in the order in which its slices name them. */
-struct files {
-	const struct sm_raw *raw;
-	const char *root;
-	size_t *head, n;
-	char (*hex)[65];
-};
-
-static enum sm_status hash_one(void *ctx, size_t i, struct sm_err *err)
-{
-	struct files *f = ctx;
-	const char *path = sm_scan_path(&f->raw->scan, f->head[i]);
-	char alias[13], name[24];
-	sm_file_alias(&f->raw->salt, path, alias);
-	snprintf(name, sizeof name, "file-%s", alias);
-	return hash_file(f->root, path, name, f->hex[i], err);
-}
-
-/* Keeps the first of each file, in order. Slices of one file stand together but in enhanced objects
- * with several time points. */
-static enum sm_status list_files(struct files *f, const struct sm_series *s, struct sm_err *err)
-{
-	size_t most = 0;
-	for (size_t k = 0; k < s->n; k++)
-		most = s->slice[k].head > most ? s->slice[k].head : most;
-	f->head = calloc(s->n, sizeof *f->head);
-	f->hex = calloc(s->n, sizeof *f->hex);
-	bool *seen = calloc(most + 1, sizeof *seen);
-	for (size_t k = 0; f->head && f->hex && seen && k < s->n; k++) {
-		size_t head = s->slice[k].head;
-		if (!seen[head])
-			f->head[f->n++] = head;
-		seen[head] = true;
-	}
-	bool made = f->head && f->hex && seen;
-	free(seen);
-	return made ? SM_OK : SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
-}
-
-/* SHA-256 over the file hashes in the order of slices. */
-static enum sm_status series_hash(const struct sm_raw *raw, const struct sm_series *s,
-				  const struct sm_item *item, char hex[65], struct sm_err *err)
-{
-	struct files f = {.raw = raw, .root = item->run->in};
-	struct sm_sha256 *h = NULL;
-	enum sm_status st = list_files(&f, s, err);
+	struct sm_series_files files;
+	char hex[65];
+	enum sm_status st = sm_series_files_list(&raw->scan.list.series[it->at], &files, err);
 	if (st == SM_OK)
-		st = sm_par_for(f.n, item->jobs, hash_one, &f, err);
-	if (st == SM_OK) {
-		h = sm_sha256_begin();
-		st = h ? SM_OK : SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
-	}
-	for (size_t i = 0; h && i < f.n; i++)
-		sm_sha256_add(h, f.hex[i], 64);
-	if (h)
-		sm_sha256_end(h, hex);
-	free(f.head);
-	free(f.hex);
-	return st;
+		st = sm_series_files_hash(&files, item->run->in, &raw->scan, &raw->salt, item->jobs, err);
+	if (st == SM_OK)
+		st = sm_series_files_sum(&files, hex, err);
+	sm_series_files_clear(&files);
+	return st == SM_OK ? sm_convert_inputs(raw, it, hex, item, err) : st;
 }
 
 /* Inputs are named by role and hash of their bytes; DICOM paths stay out. */
@@ -110,18 +49,15 @@ static enum sm_status inputs(void *ctx, size_t i, struct sm_item *item, struct s
 	const struct sm_raw *raw = ((struct sm_convert *)ctx)->raw;
 	const struct sm_raw_item *it = &raw->item[i];
 	char hex[65];
-	/* What the record says beyond the content of its own files: copies left out, other parts. */
+	if (it->kind == SM_RAW_SERIES) /* hashed while they are read, when that is soon enough */
+		return sm_item_defer_inputs(item) ? SM_OK : series_inputs(raw, it, item, err);
 	SM_TRY(sm_raw_listing(raw, it, false, item, err));
-	if (it->kind == SM_RAW_SERIES) {
-		SM_TRY(series_hash(raw, &raw->scan.list.series[it->at], item, hex, err));
-		return sm_item_input(item, "series", it->key, hex, err);
-	}
 	if (it->kind == SM_RAW_BROKEN)
 		return SM_OK;
 	const struct sm_raw_case *c = &raw->cases.v[it->at];
 	for (size_t k = 0; k < c->n; k++) {
 		const char *path = c->file[k].path;
-		SM_TRY(hash_file(item->run->in, path, path, hex, err));
+		SM_TRY(sm_raw_file_sha256(item->run->in, path, path, hex, err));
 		SM_TRY(sm_item_input(item, c->file[k].role, c->file[k].path, hex, err));
 	}
 	return SM_OK;
@@ -132,7 +68,7 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 	const struct sm_convert *c = ctx;
 	const struct sm_raw_item *it = &c->raw->item[i];
 	if (it->kind == SM_RAW_SERIES)
-		return sm_convert_series(c, it->at, item, err);
+		return sm_convert_series(c, it, item, err);
 	if (it->kind == SM_RAW_CASE)
 		return sm_convert_case(c, &c->raw->cases.v[it->at], item, err);
 	return SM_FAIL(err, SM_INPUT, "the file %s (scanmill index --find %s prints its path)",

@@ -19,6 +19,7 @@ ingest_SRC := \
 	ingest/dcm_csa.c \
 	ingest/dcm_diffusion.c \
 	ingest/dcm_enhanced.c \
+	ingest/dcm_files.c \
 	ingest/dcm_group.c \
 	ingest/dcm_head.c \
 	ingest/dcm_identity.c \

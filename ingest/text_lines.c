@@ -302,32 +302,58 @@ static void look_around(const struct sm_text_plane *p, const struct run *r, cons
 	m->stand = stand > m->stand ? stand : m->stand;
 }
 
+/* Could a mark of this box be a letter? What the picture's edge cuts is none. Most ink is tissue of other
+ * sizes, and a closer look at it costs more than all the rest. */
+static bool has_size(const struct sm_text_plane *p, const struct mark *m)
+{
+	int w = m->x1 - m->x0 + 1, h = m->y1 - m->y0 + 1;
+	return h >= LOWEST && h <= HIGHEST && w <= 8 * h &&
+	       (2 * w < h || m->area * 100 < 85 * w * h) && m->x0 > 0 && m->y0 > 0 &&
+	       m->x1 < p->width - 1 && m->y1 < p->height - 1;
+}
+
+/* Boxes and areas of marks, each at the place of its first run; those of other sizes get no area. Afterwards
+ * each run names its mark. */
+static void find_marks(const struct sm_text_plane *p, struct run *runs, struct mark *marks, int n)
+{
+	for (int i = 0; i < n; i++) {
+		const struct run *r = &runs[i];
+		struct mark *m = &marks[root_of(runs, i)];
+		runs[i].parent = (int)(m - marks);
+		if (m == &marks[i]) /* a mark's first run is its root */
+			*m = (struct mark){.x0 = r->x0, .y0 = r->y, .x1 = r->x1, .y1 = r->y};
+		else
+			marks[i].area = 0;
+		m->x0 = r->x0 < m->x0 ? r->x0 : m->x0;
+		m->x1 = r->x1 > m->x1 ? r->x1 : m->x1;
+		m->y1 = r->y > m->y1 ? r->y : m->y1;
+		m->area += r->x1 - r->x0 + 1;
+		m->across++;
+	}
+	for (int i = 0; i < n; i++)
+		if (marks[i].area && !has_size(p, &marks[i]))
+			marks[i].area = 0;
+}
+
 /* Letters among the runs, compacted; their number. */
 static int find_letters(const struct sm_text_plane *p, const struct ink *k,
 			struct sm_text_work *work, int n)
 {
 	struct mark *marks = work->marks;
-	for (int i = 0; i < n; i++)
-		marks[i] = (struct mark){.x0 = p->width, .y0 = p->height, .x1 = -1, .y1 = -1};
+	find_marks(p, work->runs, marks, n);
 	for (int i = 0; i < n; i++) {
 		const struct run *r = (struct run *)work->runs + i;
-		struct mark *m = &marks[root_of(work->runs, i)];
+		struct mark *m = &marks[r->parent];
 		const uint8_t *row = work->ink + (size_t)r->y * p->width;
-		m->x0 = r->x0 < m->x0 ? r->x0 : m->x0;
-		m->x1 = r->x1 > m->x1 ? r->x1 : m->x1;
-		m->y0 = r->y < m->y0 ? r->y : m->y0;
-		m->y1 = r->y > m->y1 ? r->y : m->y1;
-		m->area += r->x1 - r->x0 + 1;
-		m->across++;
+		if (!m->area)
+			continue;
 		look_around(p, r, k, work->side, m);
 		for (int x = r->x0; x <= r->x1; x++)
 			m->down += r->y == 0 || !row[x - p->width];
 	}
 	int kept = 0;
 	for (int i = 0; i < n && kept < MARKS; i++)
-		/* What the picture's edge cuts is no letter. */
-		if (marks[i].area && is_letter(&marks[i], k) && marks[i].x0 > 0 &&
-		    marks[i].y0 > 0 && marks[i].x1 < p->width - 1 && marks[i].y1 < p->height - 1)
+		if (marks[i].area && is_letter(&marks[i], k))
 			marks[kept++] = marks[i];
 	return kept;
 }
