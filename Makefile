@@ -16,7 +16,6 @@ WARN     := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
 OPT      := -O2 -g -ffp-contract=off -fno-math-errno -fopenmp -ffile-prefix-map=$(CURDIR)/=
 CPPFLAGS := -I. -D_GNU_SOURCE -MMD -MP
 CFLAGS   = -std=c17 $(OPT) $(WARN) -Wstrict-prototypes -Wmissing-prototypes
-CXXFLAGS = -std=c++17 $(OPT) -Wall -Wextra
 LDFLAGS  := -fopenmp -Wl,--as-needed
 ifeq ($(WERROR),1)
 CFLAGS += -Werror
@@ -70,10 +69,6 @@ $(B)/obj/%.c.o: %.c Makefile config.mk
 	@mkdir -p $(@D)
 	@echo "  cc   $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $($(subst /,_,$*)_CFLAGS) -c -o $@ $<
-$(B)/obj/%.cc.o: %.cc Makefile config.mk
-	@mkdir -p $(@D)
-	@echo "  c++  $<"
-	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $($(subst /,_,$*)_CXXFLAGS) -c -o $@ $<
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 

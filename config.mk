@@ -3,14 +3,11 @@
 # WERROR    1 makes warnings errors
 # HDF5      static | shared: Debian's shared HDF5 brings libcurl, Kerberos, LDAP and 25 more libraries into each
 #           process, for remote files that nobody reads here (3 ms a start); the archive of the same package does not
-# CC, CXX   gcc and g++ by default; clang works
+# CC        gcc by default; clang works
 -include config.local.mk
 SAN    ?= none
 WERROR ?= 0
 HDF5   ?= static
 ifeq ($(origin CC),default)
 CC := gcc
-endif
-ifeq ($(origin CXX),default)
-CXX := g++
 endif

@@ -137,7 +137,7 @@ echo
 echo "| series | MB | .nii, s | dcm2niix -z n, s | times | .nii.gz, s | -z i, s | times | -z y (pigz), s | times | size to -z i | size to gzip -6 of the same voxels | peak MiB (.nii, .nii.gz) | volumes above the base |"
 echo "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 row "CT phantom, 240 x 512x512" "$T/ct"
-for s in mr_t1_philips/dicom ct_head_ge/dicom mr_siemens_orient/In mr_tumour_dicom; do
+for s in mr_t1_philips/dicom mr_siemens_orient/In mr_tumour_dicom sts_ct_mr_pet/dicom ct_head_ge/dicom; do
 	[ -d "$DATA/$s" ] && row "${s%/*}" "$DATA/$s"
 done
 

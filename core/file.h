@@ -55,16 +55,23 @@ const char *sm_path_base(const char *path);
 /* True when text ends with suffix. */
 bool sm_ends_with(const char *text, const char *suffix);
 
-/* A sorted list of paths relative to the walked root. */
+/* A sorted list of paths relative to the walked root, and how much of each kind was left out. */
 struct sm_paths {
 	char **path;
 	size_t count;
+	size_t closed; /* of these paths: folders that cannot be read, entries that cannot be looked at */
+	size_t hidden, linked, broken, special; /* folders with a dot; links to folders, to nowhere; pipes,
+						 * sockets and devices */
 };
 
 /* All regular files below root (symbolic links to files are followed, to folders not), relative to it,
  * sorted by the bytes of the path; names that end in .partial, hidden folders and hidden .NAME.cache files are left
- * out. */
+ * out. A folder below root that cannot be read, and an entry that cannot be looked at, is a path like
+ * that of a file: opening it fails, so that nothing vanishes. SM_IO when root itself cannot be read,
+ * SM_INPUT for more than 64 levels. */
 enum sm_status sm_walk(const char *root, struct sm_paths *out, struct sm_err *err);
+/* "3 hidden folders and 1 broken link", of what a walk left out; false when that is nothing. */
+bool sm_paths_left_out(const struct sm_paths *paths, char *out, size_t n);
 void sm_paths_clear(struct sm_paths *paths);
 
 /* Removes every `.NAME.partial` file below root, which a killed run left there, but for `keep` (a path as

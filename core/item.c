@@ -174,6 +174,7 @@ struct loop {
 	bool alone;
 	int outer; /* items at once */
 	size_t reused, done;
+	size_t refused; /* in a dry run: items that would be rejected */
 	struct sm_progress progress;
 	pthread_mutex_t lock;
 };
@@ -246,6 +247,30 @@ static bool reuse(struct loop *loop, size_t i, const struct sm_item *item, const
 	return true;
 }
 
+/* All that a dry run does of an item. */
+static enum sm_status foresee(struct loop *loop, size_t i, struct sm_item *item, struct sm_err *err)
+{
+	struct sm_run *run = loop->run;
+	struct sm_err why = {0};
+	enum sm_status st = loop->items->foresee ? loop->items->foresee(loop->items->ctx, i, item, &why)
+						 : SM_OK;
+	if (st != SM_OK && st != SM_INPUT) {
+		*err = why;
+		return st;
+	}
+	if (st == SM_OK) {
+		sm_info(&run->log, item->key, "would be made");
+	} else {
+		cut_folders(why.text, run);
+		sm_warn(&run->log, item->key, "would be refused: %s", why.text);
+		pthread_mutex_lock(&loop->lock);
+		loop->refused++;
+		pthread_mutex_unlock(&loop->lock);
+	}
+	finished(loop, false);
+	return SM_OK;
+}
+
 /* Declares, reuses or works. *done: nothing is left to do. */
 static enum sm_status make_item(struct loop *loop, size_t i, struct sm_item *item, bool *done,
 				struct sm_err *err)
@@ -264,11 +289,9 @@ static enum sm_status make_item(struct loop *loop, size_t i, struct sm_item *ite
 		finished(loop, true);
 		return SM_OK;
 	}
-	if (run->dry_run) {
-		sm_info(&run->log, item->key, "would be made");
-		finished(loop, false);
+	if (run->dry_run && !items->writes_nothing) {
 		*done = true;
-		return SM_OK;
+		return foresee(loop, i, item, err);
 	}
 	enum sm_status st = items->work(items->ctx, i, item, err);
 	if (!item->deferred || (st == SM_BUDGET && !loop->alone))
@@ -307,11 +330,12 @@ static enum sm_status one_item(void *ctx, size_t i, struct sm_err *err)
 	if (st == SM_INPUT || st == SM_BUDGET) {
 		err->code = st;
 		reject(&item, err);
-		if (run->strict)
-			return sm_err_prefix(err, "%s: rejected and --strict was given", item.key);
+		if (run->strict) /* the sentence stands in the log already */
+			return SM_FAIL(err, st, "%s: rejected, and --strict stops at the first", item.key);
 		st = SM_OK;
 	}
-	if (st == SM_OK && run->journal)
+	/* What writes nothing is cheaper to do again than to sync to the disk. */
+	if (st == SM_OK && run->journal && !loop->items->writes_nothing)
 		st = sm_journal_add(run->journal, item.record, err);
 	finished(loop, false);
 	return st;
@@ -354,8 +378,13 @@ enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, st
 	free(loop.deferred);
 	pthread_mutex_destroy(&loop.lock);
 	run->rejected += rejected;
-	if (st == SM_OK)
-		sm_info(&run->log, NULL, "%zu %s: %zu good, %zu rejected, %zu reused from an earlier run", n,
-			items->noun, n - rejected, rejected, loop.reused);
+	if (st == SM_OK && run->dry_run && !items->writes_nothing)
+		sm_info(&run->log, NULL,
+			"%zu %s: %zu would be made, %zu would be refused, %zu would be kept from an earlier run",
+			n, items->noun, n - loop.refused - loop.reused, loop.refused, loop.reused);
+	else if (st == SM_OK)
+		sm_info(&run->log, NULL, "%zu %s: %zu %s, %zu rejected, %zu reused from an earlier run", n,
+			items->noun, n - rejected, items->good_word ? items->good_word : "good", rejected,
+			loop.reused);
 	return st;
 }

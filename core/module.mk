@@ -20,6 +20,7 @@ core_SRC := \
 	core/nii_value.c \
 	core/nii_write.c \
 	core/picture.c \
+	core/picture_head.c \
 	core/picture_jpeg.c \
 	core/picture_png.c \
 	core/picture_pnm.c \

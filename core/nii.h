@@ -54,9 +54,14 @@ struct sm_nii_info {
 };
 
 /* Reads only the header: dims, type, affine, slope; vol->data stays NULL. Works on .nii, .nii.gz
- * (inflates a few hundred bytes) and the .hdr of a pair, whose image is not looked at. */
+ * (inflates a few hundred bytes) and the .hdr of a pair, whose image is not looked at. Extensions are
+ * walked only in an uncompressed .nii and when they end in its first 8 KiB. */
 enum sm_status sm_nii_read_header(const char *path, struct sm_vol *vol, struct sm_nii_info *info,
 				  struct sm_err *err);
+/* The same by other rules (NULL = the default) and with another name for the file in sentences. */
+enum sm_status sm_nii_read_header_as(const char *path, const char *name,
+				     const struct sm_nii_rules *rules, struct sm_vol *vol,
+				     struct sm_nii_info *info, struct sm_err *err);
 
 /* Reads a whole file by the rules sm_nii_rules_default. A path that ends in .hdr, .hdr.gz, .img or
  * .img.gz stands for the pair. float128 (IEEE binary128) becomes float64, every other type stays as

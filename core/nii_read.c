@@ -11,6 +11,10 @@
 
 #define CHUNK 262144 /* bytes hashed and moved at a time: stays in the second-level cache */
 #define DEFLATE_MAX_RATIO 1032
+/* Payloads beyond this are held against the length at the end of the gzip stream before memory is
+ * taken, when they claim so many times the compressed bytes. */
+#define TRUST_BYTES ((size_t)64 << 20)
+#define TRUST_RATIO 200
 #define HEAD_MAX (16 << 20) /* a .hdr file: header and extensions */
 
 /* The name and the content must tell the same: a guess here would hide a damaged file. */
@@ -53,6 +57,20 @@ static enum sm_status take(struct part *part, size_t room, const char *bound, st
 	return SM_OK;
 }
 
+/* Does the stream end with the length that the header declares (and padding)? It is that of its
+ * last member: streams of many members by design (BGZF has an extra field in each) are not asked.
+ */
+static bool ends_as_declared(const struct part *part, size_t total)
+{
+	if (total < TRUST_BYTES || total / TRUST_RATIO < part->n || part->n < 18 ||
+	    part->bytes[3] & 4)
+		return true;
+	const unsigned char *end = part->bytes + part->n - 4;
+	uint32_t length = (uint32_t)end[0] | (uint32_t)end[1] << 8 | (uint32_t)end[2] << 16 |
+			  (uint32_t)end[3] << 24;
+	return length - (uint32_t)total <= SM_NII_PADDING;
+}
+
 /* The bytes of the part that holds the voxels, not less than declared and hardly more. */
 static enum sm_status take_payload(struct part *part, const struct sm_nii_payload *p,
 				   const struct sm_vol *vol, struct sm_mem *mem,
@@ -66,6 +84,12 @@ static enum sm_status take_payload(struct part *part, const struct sm_nii_payloa
 			       "%s: the header declares %zu bytes, more than %zu compressed bytes "
 			       "can hold",
 			       part->name, total, part->n);
+	if (gzip && !ends_as_declared(part, total))
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: the header declares %zu bytes, the gzip stream of %zu bytes ends "
+			"with another length",
+			part->name, total, part->n);
 	snprintf(bound, sizeof bound, "the %zu bytes that the header declares", total);
 	if (gzip)
 		SM_TRY(take(part, total + SM_NII_PADDING, bound, mem, out, err));
@@ -366,10 +390,9 @@ enum sm_status sm_nii_read(const char *path, struct sm_mem *mem, struct sm_vol *
 }
 
 /* The first bytes of a file and its length. */
-static enum sm_status read_start(const char *path, unsigned char *out, size_t *n, size_t *length,
-				 struct sm_err *err)
+static enum sm_status read_start(const char *path, const char *name, unsigned char *out, size_t *n,
+				 size_t *length, struct sm_err *err)
 {
-	const char *name = sm_path_base(path);
 	struct stat sb;
 	FILE *file = fopen(path, "rbe");
 	if (!file)
@@ -389,23 +412,28 @@ static enum sm_status read_start(const char *path, unsigned char *out, size_t *n
 	return st;
 }
 
-enum sm_status sm_nii_read_header(const char *path, struct sm_vol *vol, struct sm_nii_info *info,
-				  struct sm_err *err)
+enum sm_status sm_nii_read_header_as(const char *path, const char *name,
+				     const struct sm_nii_rules *rules, struct sm_vol *vol,
+				     struct sm_nii_info *info, struct sm_err *err)
 {
 	struct sm_nii_info own;
 	struct sm_nii_fields f;
 	struct sm_nii_payload p;
 	unsigned char start[8192];
 	size_t length = 0;
-	struct part part = {.bytes = start, .n = sizeof start, .name = sm_path_base(path)};
+	struct part part = {.bytes = start, .n = sizeof start, .name = name};
 	bool pair = sm_nii_is_pair(path);
 	enum sm_status st;
 	*vol = (struct sm_vol){0};
 	info = info ? info : &own;
 	*info = (struct sm_nii_info){0};
-	SM_GOTO(st, read_start(path, start, &part.n, &length, err));
-	SM_GOTO(st, read_fields(&part, pair, &sm_nii_rules_default, &f, vol, info, &p, err));
-	size_t most = sm_nii_is_gzip(start, part.n) ? length * DEFLATE_MAX_RATIO : length;
+	rules = rules ? rules : &sm_nii_rules_default;
+	SM_GOTO(st, read_start(path, name, start, &part.n, &length, err));
+	SM_GOTO(st, read_fields(&part, pair, rules, &f, vol, info, &p, err));
+	bool gzip = sm_nii_is_gzip(start, part.n);
+	if (!gzip && !pair && p.offset <= part.n)
+		SM_GOTO(st, walk_extensions(&f, start, p.offset, name, info, err));
+	size_t most = gzip ? length * DEFLATE_MAX_RATIO : length;
 	if (!pair && p.offset + p.bytes > most)
 		st = SM_FAIL(
 			err, SM_INPUT,
@@ -416,4 +444,10 @@ out:
 	if (st != SM_OK)
 		sm_vol_clear(vol);
 	return st;
+}
+
+enum sm_status sm_nii_read_header(const char *path, struct sm_vol *vol, struct sm_nii_info *info,
+				  struct sm_err *err)
+{
+	return sm_nii_read_header_as(path, sm_path_base(path), NULL, vol, info, err);
 }

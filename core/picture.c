@@ -70,6 +70,34 @@ enum sm_status sm_picture_upright(const unsigned char *exif, size_t n, const cha
 	return SM_OK;
 }
 
+static enum sm_status find_format(const unsigned char *bytes, size_t n, const char *name,
+				  const struct format **out, struct sm_err *err)
+{
+	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+		const struct format *f = &formats[i];
+		if (n < f->at + f->n || memcmp(bytes + f->at, f->magic, f->n) != 0)
+			continue;
+		*out = f;
+		return f->read ? SM_OK
+			       : SM_FAIL(err, SM_INPUT,
+					 "%s: is a %s picture, allowed are PNG, JPEG, PGM and PPM",
+					 name, f->name);
+	}
+	return SM_FAIL(
+		err, SM_INPUT,
+		"%s: its first bytes are those of no picture, allowed are PNG, JPEG, PGM and PPM",
+		name);
+}
+
+enum sm_status sm_picture_format(const unsigned char *bytes, size_t n, const char *name,
+				 const char **out, struct sm_err *err)
+{
+	const struct format *f;
+	SM_TRY(find_format(bytes, n, name, &f, err));
+	*out = f->name;
+	return SM_OK;
+}
+
 enum sm_status sm_picture_parse(const unsigned char *bytes, size_t n, const char *name,
 				struct sm_mem *mem, struct sm_image *image,
 				struct sm_picture_info *info, struct sm_err *err)
@@ -78,23 +106,12 @@ enum sm_status sm_picture_parse(const unsigned char *bytes, size_t n, const char
 	info = info ? info : &unused;
 	*info = (struct sm_picture_info){0};
 	*image = (struct sm_image){0};
-	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-		const struct format *f = &formats[i];
-		if (n < f->at + f->n || memcmp(bytes + f->at, f->magic, f->n) != 0)
-			continue;
-		if (!f->read)
-			return SM_FAIL(err, SM_INPUT,
-				       "%s: is a %s picture, allowed are PNG, JPEG, PGM and PPM",
-				       name, f->name);
-		enum sm_status st = f->read(bytes, n, name, mem, image, info, err);
-		if (st != SM_OK)
-			sm_image_clear(image);
-		return st;
-	}
-	return SM_FAIL(
-		err, SM_INPUT,
-		"%s: its first bytes are those of no picture, allowed are PNG, JPEG, PGM and PPM",
-		name);
+	const struct format *f;
+	SM_TRY(find_format(bytes, n, name, &f, err));
+	enum sm_status st = f->read(bytes, n, name, mem, image, info, err);
+	if (st != SM_OK)
+		sm_image_clear(image);
+	return st;
 }
 
 enum sm_status sm_picture_read(const char *path, struct sm_mem *mem, struct sm_image *image,

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/png.h"
 
@@ -37,5 +38,16 @@ enum sm_status sm_picture_parse(const unsigned char *bytes, size_t n, const char
 /* The same for a file; sentences name its last part. */
 enum sm_status sm_picture_read(const char *path, struct sm_mem *mem, struct sm_image *image,
 			       struct sm_picture_info *info, struct sm_err *err);
+
+/* What a picture's header tells. */
+struct sm_picture_size {
+	int64_t width, height;
+	int bits, channels; /* as stored */
+};
+
+/* Reads only the header of a file: kind and size, both refused as by sm_picture_parse. What lies behind
+ * is not looked at. name stands in sentences. SM_IO when the file cannot be read. */
+enum sm_status sm_picture_read_header(const char *path, const char *name, struct sm_picture_size *out,
+				      struct sm_err *err);
 
 #endif

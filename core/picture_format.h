@@ -24,4 +24,8 @@ enum sm_status sm_picture_pnm(const unsigned char *bytes, size_t n, const char *
 enum sm_status sm_picture_upright(const unsigned char *exif, size_t n, const char *name,
 				  struct sm_err *err);
 
+/* "PNG", "JPEG", "PGM" or "PPM" by the first bytes; SM_INPUT for any other kind. */
+enum sm_status sm_picture_format(const unsigned char *bytes, size_t n, const char *name,
+				 const char **format, struct sm_err *err);
+
 #endif

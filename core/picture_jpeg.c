@@ -11,7 +11,11 @@
 
 #include "core/picture_format.h"
 
-#define MAX_SCANS 100 /* an encoder uses about ten; a hostile file repeats them for hours */
+/* An encoder uses about ten scans; a hostile file repeats them for hours. Each walks over all
+ * blocks: more walks than this for a byte of the file are not worth their time. */
+#define MAX_SCANS 100
+#define MAX_WALKS 64
+#define FREE_WALKS ((size_t)4 << 20)
 
 /* All that lives over a long jump of libjpeg. */
 struct decoder {
@@ -19,6 +23,7 @@ struct decoder {
 	struct jpeg_error_mgr errors;
 	struct jpeg_progress_mgr progress;
 	jmp_buf jump;
+	size_t bytes, blocks; /* of the file, of a scan of all components */
 	char message[JMSG_LENGTH_MAX];
 };
 
@@ -43,9 +48,13 @@ static void on_output(j_common_ptr jpeg)
 static void on_progress(j_common_ptr jpeg)
 {
 	struct decoder *d = jpeg->client_data;
-	if (d->jpeg.input_scan_number <= MAX_SCANS)
+	size_t scans = d->jpeg.input_scan_number < 0 ? 0 : (size_t)d->jpeg.input_scan_number;
+	size_t walks = scans * d->blocks;
+	bool costly = walks > FREE_WALKS && walks / MAX_WALKS > d->bytes;
+	if (scans <= MAX_SCANS && (scans < 2 || !costly))
 		return;
-	snprintf(d->message, sizeof d->message, "more than %d scans", MAX_SCANS);
+	snprintf(d->message, sizeof d->message, "%zu scans of %zu blocks in %zu bytes", scans,
+		 d->blocks, d->bytes);
 	longjmp(d->jump, 1);
 }
 
@@ -84,8 +93,7 @@ static bool read_pixels(struct decoder *d, struct sm_image *image, size_t memory
 }
 
 /* Refuses what is no plain gray or colour picture. */
-static enum sm_status check_head(const struct decoder *d, size_t n, const char *name,
-				 struct sm_err *err)
+static enum sm_status check_head(struct decoder *d, size_t n, const char *name, struct sm_err *err)
 {
 	const struct jpeg_decompress_struct *j = &d->jpeg;
 	size_t blocks = 0;
@@ -110,6 +118,8 @@ static enum sm_status check_head(const struct decoder *d, size_t n, const char *
 			   across) *
 			  (((size_t)j->image_height * (size_t)k->v_samp_factor + down - 1) / down);
 	}
+	d->blocks = blocks;
+	d->bytes = n;
 	if (blocks / 8 > n)
 		return SM_FAIL(err, SM_INPUT,
 			       "%s: damaged JPEG: %zu bytes cannot hold %u x %u pixels", name, n,

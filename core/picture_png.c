@@ -11,6 +11,8 @@
 
 #define MAX_SIDE 65535
 #define MAX_RATIO 1032 /* of deflate */
+/* Pixels of fewer bits become bytes: beyond this that counts too. */
+#define FREE_BYTES ((size_t)64 << 20)
 
 /* All that lives over a long jump of libpng. */
 struct source {
@@ -218,9 +220,10 @@ static enum sm_status decode(png_structp png, png_infop info, struct source *s, 
 	bool palette = s->type == PNG_COLOR_TYPE_PALETTE;
 	bool alpha = (s->type & PNG_COLOR_MASK_ALPHA) != 0;
 	size_t row = (size_t)s->width * (size_t)s->channels * (s->bits == 16 ? 2 : 1);
-	if (((size_t)s->width * (size_t)(s->channels * s->bits) / 8 + 1) * (size_t)s->height /
-		    MAX_RATIO >
-	    s->n)
+	size_t packed =
+		((size_t)s->width * (size_t)(s->channels * s->bits) / 8 + 1) * (size_t)s->height;
+	size_t spread = row * (size_t)s->height * (palette ? 4 : 1);
+	if (packed / MAX_RATIO > s->n || (spread > FREE_BYTES && spread / MAX_RATIO > s->n))
 		return SM_FAIL(err, SM_INPUT,
 			       "%s: damaged PNG: %zu bytes cannot hold %lld x %lld pixels", name,
 			       s->n, (long long)s->width, (long long)s->height);

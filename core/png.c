@@ -31,7 +31,7 @@ enum sm_status sm_image_init(struct sm_image *image, int64_t width, int64_t heig
 	if (!data)
 		return SM_BUDGET;
 	*image = (struct sm_image){
-	    .width = width, .height = height, .channels = channels, .bits = bits, .data = data};
+		.width = width, .height = height, .channels = channels, .bits = bits, .data = data};
 	return SM_OK;
 }
 
@@ -41,8 +41,9 @@ void sm_image_clear(struct sm_image *image)
 	*image = (struct sm_image){0};
 }
 
-/* What libpng's callbacks need: a growing byte string and the first error. */
+/* What libpng's callbacks need: a file or a growing byte string, and the first error. */
 struct stream {
+	FILE *file; /* NULL: the bytes */
 	unsigned char *bytes;
 	size_t n, room;
 	char message[128];
@@ -66,6 +67,11 @@ static void on_warning(png_structp png, png_const_charp message)
 static void on_write(png_structp png, png_bytep data, size_t n)
 {
 	struct stream *s = png_get_io_ptr(png);
+	if (s->file) {
+		if (fwrite(data, 1, n, s->file) != n)
+			png_error(png, "cannot be written");
+		return;
+	}
 	if (s->room - s->n < n) {
 		size_t room = (s->n + n) * 2 + 4096;
 		unsigned char *bytes = realloc(s->bytes, room);
@@ -112,21 +118,28 @@ static bool encode(png_structp png, png_infop info, const struct sm_image *image
 	return true;
 }
 
+static enum sm_status encode_to(struct stream *s, const struct sm_image *image, struct sm_err *err)
+{
+	enum sm_status st = SM_OK;
+	png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, s, on_error, on_warning);
+	png_infop info = png ? png_create_info_struct(png) : NULL;
+	if (!info)
+		st = SM_FAIL(err, SM_BUDGET, "no memory to encode a picture");
+	else if (!encode(png, info, image, s))
+		st = SM_FAIL(err, s->file && ferror(s->file) ? SM_IO : SM_INTERNAL,
+			     "picture of %lld x %lld: libpng: %s", (long long)image->width,
+			     (long long)image->height, s->message);
+	png_destroy_write_struct(&png, &info);
+	return st;
+}
+
 enum sm_status sm_png_encode(const struct sm_image *image, unsigned char **bytes, size_t *n,
 			     struct sm_err *err)
 {
 	struct stream s = {0};
-	enum sm_status st = SM_OK;
 	*bytes = NULL;
 	*n = 0;
-	png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &s, on_error, on_warning);
-	png_infop info = png ? png_create_info_struct(png) : NULL;
-	if (!info)
-		st = SM_FAIL(err, SM_BUDGET, "no memory to encode a picture");
-	else if (!encode(png, info, image, &s))
-		st = SM_FAIL(err, SM_INTERNAL, "picture of %lld x %lld: libpng: %s",
-			     (long long)image->width, (long long)image->height, s.message);
-	png_destroy_write_struct(&png, &info);
+	enum sm_status st = encode_to(&s, image, err);
 	if (st != SM_OK) {
 		free(s.bytes);
 		return st;
@@ -138,11 +151,14 @@ enum sm_status sm_png_encode(const struct sm_image *image, unsigned char **bytes
 
 enum sm_status sm_png_write(const char *path, const struct sm_image *image, struct sm_err *err)
 {
-	unsigned char *bytes;
-	size_t n;
-	SM_TRY(sm_png_encode(image, &bytes, &n, err));
-	enum sm_status st = sm_file_write(path, bytes, n, err);
-	free(bytes);
+	struct sm_outfile out;
+	SM_TRY(sm_outfile_begin(&out, path, true, err));
+	/* As it is encoded: no second picture in memory. */
+	struct stream s = {.file = out.stream};
+	enum sm_status st = encode_to(&s, image, err);
+	if (st == SM_OK)
+		return sm_outfile_commit(&out, err);
+	sm_outfile_abandon(&out);
 	return st;
 }
 

@@ -96,11 +96,17 @@ struct sm_items {
 	 * ledger when there is one, or are left to work (sm_item_defer_inputs). May be NULL. */
 	enum sm_status (*inputs)(void *ctx, size_t i, struct sm_item *item, struct sm_err *err);
 	enum sm_status (*work)(void *ctx, size_t i, struct sm_item *item, struct sm_err *err);
+	/* With --dry-run: SM_INPUT and the sentence when it is known, without working, that work would
+	 * reject the item, else SM_OK. May be NULL. */
+	enum sm_status (*foresee)(void *ctx, size_t i, struct sm_item *item, struct sm_err *err);
+	bool writes_nothing;   /* work has no outputs: it is done with --dry-run, too, and not journalled */
+	const char *good_word; /* how the log calls items that were not rejected; NULL = "good" */
 };
 
 /* Runs all items and adds one record each to run->ledger. With --resume an item is reused when its
  * inputs, the options, the manifest sections and the stage version are those of an earlier run (finished or
- * killed) and its outputs still have their hashes. With --dry-run only prints what would be done. */
+ * killed) and its outputs still have their hashes. With --dry-run only prints what would be done and, as far as foresee
+ * knows it, what would be rejected; no record is rejected then. */
 enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, struct sm_err *err);
 
 /* For inputs functions. True: nothing has to be decided by this item's inputs before its work, so the work

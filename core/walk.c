@@ -18,51 +18,98 @@
 typedef enum sm_status (*visit_fn)(void *ctx, const char *full, const char *relative,
 				   struct sm_err *err);
 
-static enum sm_status visit_dir(const char *root, const char *relative, int depth, bool partials,
-				visit_fn visit, void *ctx, struct sm_err *err);
+struct walk {
+	const char *root;
+	bool partials; /* only names that end in .partial; else only the others */
+	visit_fn visit;
+	void *ctx;
+	struct sm_paths *left_out; /* counts; NULL: what cannot be read is an error */
+};
 
-static enum sm_status visit_entry(const char *root, const char *relative, const char *name,
-				  int depth, bool partials, visit_fn visit, void *ctx,
-				  struct sm_err *err)
+static enum sm_status visit_dir(const struct walk *w, const char *relative, int depth,
+				struct sm_err *err);
+
+/* Something is there, and what it is or holds cannot be seen. */
+static enum sm_status visit_closed(const struct walk *w, const char *full, const char *relative,
+				   struct sm_err *err)
 {
+	if (!w->left_out)
+		return SM_OK;
+	w->left_out->closed++;
+	return w->visit(w->ctx, full, relative, err);
+}
+
+static enum sm_status visit_link(const struct walk *w, const char *full, const char *below,
+				 struct stat *s, struct sm_err *err)
+{
+	struct sm_paths none = {0}, *count = w->left_out ? w->left_out : &none;
+	if (stat(full, s) == 0) {
+		if (S_ISDIR(s->st_mode))
+			count->linked++;
+		return SM_OK;
+	}
+	*s = (struct stat){0};
+	if (errno == EACCES || errno == EIO)
+		return visit_closed(w, full, below, err);
+	count->broken++;
+	return SM_OK;
+}
+
+static enum sm_status visit_entry(const struct walk *w, const char *relative, const char *name,
+				  int depth, struct sm_err *err)
+{
+	struct sm_paths none = {0}, *count = w->left_out ? w->left_out : &none;
 	enum sm_status st = SM_OK;
 	char *below = *relative ? sm_path_join(relative, name) : sm_strf("%s", name);
-	char *full = below ? sm_path_join(root, below) : NULL;
-	struct stat s;
+	char *full = below ? sm_path_join(w->root, below) : NULL;
+	struct stat s = {0};
 	bool partial = sm_ends_with(name, ".partial");
 	/* What a stage keeps for its own speed: no input and no output. */
 	bool cache = name[0] == '.' && sm_ends_with(name, ".cache");
 	if (!full) {
-		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", root);
+		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", w->root);
 		goto out;
 	}
-	if (lstat(full, &s) != 0)
-		goto out; /* vanished, or unreadable: opening it later says so */
-	bool link = S_ISLNK(s.st_mode);
-	if (link && stat(full, &s) != 0)
+	if (lstat(full, &s) != 0) {
+		/* A file that vanished meanwhile is none. */
+		if (errno != ENOENT)
+			st = visit_closed(w, full, below, err);
 		goto out;
+	}
+	bool link = S_ISLNK(s.st_mode);
+	if (link)
+		st = visit_link(w, full, below, &s, err);
 	if (S_ISDIR(s.st_mode) && !link && name[0] != '.')
-		st = visit_dir(root, below, depth + 1, partials, visit, ctx, err);
-	else if (S_ISREG(s.st_mode) && partial == partials && !cache)
-		st = visit(ctx, full, below, err);
+		st = visit_dir(w, below, depth + 1, err);
+	else if (S_ISDIR(s.st_mode) && !link)
+		count->hidden++;
+	else if (S_ISREG(s.st_mode) && partial == w->partials && !cache)
+		st = w->visit(w->ctx, full, below, err);
+	else if (s.st_mode && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode))
+		count->special++;
 out:
 	free(full);
 	free(below);
 	return st;
 }
 
-static enum sm_status visit_dir(const char *root, const char *relative, int depth, bool partials,
-				visit_fn visit, void *ctx, struct sm_err *err)
+static enum sm_status visit_dir(const struct walk *w, const char *relative, int depth,
+				struct sm_err *err)
 {
 	if (depth > MAX_DEPTH)
-		return SM_FAIL(err, SM_INPUT, "%s: folders nested deeper than %d", root, MAX_DEPTH);
-	char *dir = *relative ? sm_path_join(root, relative) : sm_strf("%s", root);
+		return SM_FAIL(err, SM_INPUT, "%s: folders nested deeper than %d", w->root,
+			       MAX_DEPTH);
+	char *dir = *relative ? sm_path_join(w->root, relative) : sm_strf("%s", w->root);
 	if (!dir)
-		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", root);
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", w->root);
 	DIR *d = opendir(dir);
 	if (!d) {
-		enum sm_status st = SM_FAIL(err, SM_IO, "%s: folder cannot be read: %s", dir,
-					    strerror(errno));
+		/* Names below root may be those of persons. */
+		enum sm_status st =
+			*relative && w->left_out
+				? visit_closed(w, dir, relative, err)
+				: SM_FAIL(err, SM_IO, "%s: %sfolder cannot be read: %s", w->root,
+					  *relative ? "a " : "", strerror(errno));
 		free(dir);
 		return st;
 	}
@@ -70,7 +117,7 @@ static enum sm_status visit_dir(const char *root, const char *relative, int dept
 	struct dirent *e;
 	while (st == SM_OK && (e = readdir(d)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			st = visit_entry(root, relative, e->d_name, depth, partials, visit, ctx, err);
+			st = visit_entry(w, relative, e->d_name, depth, err);
 	closedir(d);
 	free(dir);
 	return st;
@@ -109,7 +156,8 @@ enum sm_status sm_walk(const char *root, struct sm_paths *out, struct sm_err *er
 {
 	*out = (struct sm_paths){0};
 	struct collect c = {.out = out};
-	enum sm_status st = visit_dir(root, "", 0, false, collect_one, &c, err);
+	struct walk w = {.root = root, .visit = collect_one, .ctx = &c, .left_out = out};
+	enum sm_status st = visit_dir(&w, "", 0, err);
 	if (st != SM_OK) {
 		sm_paths_clear(out);
 		return st;
@@ -117,6 +165,29 @@ enum sm_status sm_walk(const char *root, struct sm_paths *out, struct sm_err *er
 	if (out->count)
 		qsort(out->path, out->count, sizeof *out->path, by_bytes);
 	return SM_OK;
+}
+
+bool sm_paths_left_out(const struct sm_paths *paths, char *out, size_t n)
+{
+	const struct {
+		size_t count;
+		const char *one, *many;
+	} rows[] = {
+		{paths->hidden, "hidden folder", "hidden folders"},
+		{paths->linked, "link to a folder", "links to folders"},
+		{paths->broken, "broken link", "broken links"},
+		{paths->special, "pipe, socket or device", "pipes, sockets or devices"},
+	};
+	size_t used = 0;
+	*out = 0;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		if (!rows[i].count || used >= n)
+			continue;
+		int k = snprintf(out + used, n - used, "%s%zu %s", used ? ", " : "", rows[i].count,
+				 rows[i].count == 1 ? rows[i].one : rows[i].many);
+		used += k > 0 ? (size_t)k : 0;
+	}
+	return used > 0;
 }
 
 void sm_paths_clear(struct sm_paths *paths)
@@ -141,7 +212,11 @@ static enum sm_status remove_one(void *ctx, const char *full, const char *relati
 
 enum sm_status sm_remove_partials(const char *root, const char *keep, struct sm_err *err)
 {
-	return visit_dir(root, "", 0, true, remove_one, (void *)(uintptr_t)keep, err);
+	struct walk w = {.root = root,
+			 .partials = true,
+			 .visit = remove_one,
+			 .ctx = (void *)(uintptr_t)keep};
+	return visit_dir(&w, "", 0, err);
 }
 
 bool sm_path_is_inside(const char *path)

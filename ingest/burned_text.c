@@ -9,6 +9,7 @@
 
 #include "core/par.h"
 #include "ingest/text_lines.h"
+#include "ingest/text_strokes.h"
 
 #define BLOCK 8         /* slices that are looked at as one: their brightest picture */
 #define BLOCKS_MANY 16  /* more blocks than these: twice as many slices in each */
@@ -106,44 +107,79 @@ static double number_in_order(double *v, size_t n, size_t at)
 	return v[at];
 }
 
+/* The same for whole numbers from low to low + most: counted. */
+static double counted_in_order(const uint16_t *counts, double low, int most, size_t at)
+{
+	size_t below = 0;
+	int k = 0;
+	while (k < most && below + counts[k] <= at)
+		below += counts[k++];
+	return low + k;
+}
+
+/* How far the sample's inner 99 per cent reach; moves the numbers. */
+static enum sm_status inner_range(double *v, size_t n, double low, double range, bool whole,
+				  struct sm_mem *mem, double *out, struct sm_err *err)
+{
+	size_t first = n / 200, last = n - 1 - n / 200;
+	if (whole && range <= UINT16_MAX) {
+		uint16_t *counts = sm_calloc(mem, (size_t)range + 1, sizeof *counts,
+					     "search for burned-in text", err);
+		if (!counts)
+			return SM_BUDGET;
+		for (size_t i = 0; i < n; i++)
+			counts[(size_t)(v[i] - low)]++;
+		*out = counted_in_order(counts, low, (int)range, last) -
+		       counted_in_order(counts, low, (int)range, first);
+		sm_free(counts);
+		return SM_OK;
+	}
+	*out = number_in_order(v, n, last);
+	*out -= number_in_order(v, n, first);
+	return SM_OK;
+}
+
 /* The range of a sample: numbers beyond it become black and white, which leaves text what it is. */
-static enum sm_status find_levels(const struct sm_vol *vol, struct sm_mem *mem, struct levels *out,
-				  struct sm_err *err)
+static enum sm_status find_levels(const struct sm_vol *vol, struct sm_mem *mem,
+				  struct levels *levels, struct sm_err *err)
 {
 	size_t count = sm_vol_count(vol), step = count / SAMPLES + 1, n = 0;
 	step += step > 1 && step % 2 == 0; /* not always the same columns */
 	double *v = sm_alloc(mem, SAMPLES + 1, sizeof *v, "search for burned-in text", err);
 	if (!v)
 		return SM_BUDGET;
+	enum sm_status st = SM_OK;
 	for (size_t i = 0; i < count && n <= SAMPLES; i += step) {
 		v[n] = number_at(vol, i);
 		n += isfinite(v[n]) != 0;
 	}
-	*out = (struct levels){0};
+	*levels = (struct levels){0};
 	if (n > 1) {
 		double low = v[0], high = v[0];
 		for (size_t i = 1; i < n; i++) {
 			low = v[i] < low ? v[i] : low;
 			high = v[i] > high ? v[i] : high;
 		}
-		double range = high - low, inner = number_in_order(v, n, n - 1 - n / 200);
-		inner -= number_in_order(v, n, n / 200);
+		double range = high - low, inner;
 		bool whole = vol->dtype != SM_F32 && vol->dtype != SM_F64;
-		out->low = low;
+		SM_GOTO(st, inner_range(v, n, low, range, whole, mem, &inner, err));
+		levels->low = low;
 		if (inner <= 0)
 			inner = range;
 		if (range > 0 && isfinite(range)) {
-			out->scale = !whole || range > 2 * SM_TEXT_WHITE + 1 ? SM_TEXT_WHITE / range
-				     : range > SM_TEXT_WHITE                 ? 0.5
-									     : 1;
-			out->contrast = (int)(inner * out->scale / 8);
-			out->even = out->contrast / 16;
-			if (out->contrast < 2)
-				out->contrast = 2;
+			levels->scale = !whole || range > 2 * SM_TEXT_WHITE + 1
+						? SM_TEXT_WHITE / range
+					: range > SM_TEXT_WHITE ? 0.5
+								: 1;
+			levels->contrast = (int)(inner * levels->scale / 8);
+			levels->even = levels->contrast / 16;
+			if (levels->contrast < 2)
+				levels->contrast = 2;
 		}
 	}
+out:
 	sm_free(v);
-	return SM_OK;
+	return st;
 }
 
 static inline int16_t level(double v, const struct levels *levels)
@@ -161,8 +197,12 @@ static inline int16_t small_level(int v, int low, int shift)
 #define LARGE(v) level((double)(v), levels)
 #define SMALL(v) small_level(v, low, shift)
 
+#define MORE(a, b) ((b) > (a) || (a) != (a) ? (b) : (a))
+#define LESS(a, b) ((b) < (a) || (a) != (a) ? (b) : (a))
+
 /* Brightest and darkest number of each pixel over slices first..last, as brightness. Projected in
- * the stored type, which the compiler turns into vector code; NaN loses against every number. */
+ * the stored type and three slices at a time, which the compiler turns into vector code; NaN loses
+ * against every number. */
 #define PROJECT(type, LEVEL) \
 	for (size_t at = 0; at < n; at += STRIP) { \
 		const type *data = (const type *)vol->data + (size_t)first * n + at; \
@@ -170,11 +210,14 @@ static inline int16_t small_level(int v, int low, int shift)
 		type hi[STRIP], lo[STRIP]; \
 		memcpy(hi, data, m * sizeof *hi); \
 		memcpy(lo, data, m * sizeof *lo); \
-		for (int64_t k = first + 1; k <= last; k++) { \
-			data += n; \
+		for (int64_t left = last - first; left > 0; left -= 3, data += 3 * n) { \
+			const type *one = data + n, *two = one + (left > 1 ? n : 0); \
+			const type *three = two + (left > 2 ? n : 0); \
 			for (size_t i = 0; i < m; i++) { \
-				hi[i] = data[i] > hi[i] || hi[i] != hi[i] ? data[i] : hi[i]; \
-				lo[i] = data[i] < lo[i] || lo[i] != lo[i] ? data[i] : lo[i]; \
+				type a = MORE(hi[i], one[i]), b = MORE(two[i], three[i]); \
+				type c = LESS(lo[i], one[i]), d = LESS(two[i], three[i]); \
+				hi[i] = MORE(a, b); \
+				lo[i] = LESS(c, d); \
 			} \
 		} \
 		for (size_t i = 0; i < m; i++) { \
@@ -183,6 +226,7 @@ static inline int16_t small_level(int v, int low, int shift)
 		} \
 	}
 
+SM_TEXT_CLONES
 static void project(const struct sm_vol *vol, const struct levels *levels, size_t n, int64_t first,
 		    int64_t last, int16_t *restrict brightest, int16_t *restrict darkest)
 {
@@ -304,12 +348,6 @@ static void note(const struct search *s, const struct sm_text_line *line, int64_
 		narrow(s, line, why == dark, out);
 }
 
-static void negate(int16_t *v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		v[i] = (int16_t)(SM_TEXT_WHITE - v[i]);
-}
-
 static void buffers_free(struct buffers *b)
 {
 	if (!b)
@@ -366,6 +404,15 @@ static void buffers_give(struct search *s, struct buffers *b)
 	pthread_mutex_unlock(&s->lock);
 }
 
+SM_TEXT_CLONES static void spread(const int16_t *restrict hi, const int16_t *restrict lo, size_t n,
+				  int16_t *restrict brightest, int16_t *restrict darkest)
+{
+	for (size_t k = 0; k < n; k++) {
+		brightest[k] = hi[k] > brightest[k] ? hi[k] : brightest[k];
+		darkest[k] = lo[k] < darkest[k] ? lo[k] : darkest[k];
+	}
+}
+
 static enum sm_status look_at_block(void *ctx, size_t i, struct sm_err *err)
 {
 	struct search *s = ctx;
@@ -378,11 +425,7 @@ static enum sm_status look_at_block(void *ctx, size_t i, struct sm_err *err)
 		return SM_BUDGET;
 	project(s->vol, &s->levels, s->pixels, first, last, b->picture[0], b->picture[1]);
 	pthread_mutex_lock(&s->lock);
-	for (size_t k = 0; k < s->pixels; k++) {
-		int16_t hi = b->picture[0][k], lo = b->picture[1][k];
-		s->brightest[k] = hi > s->brightest[k] ? hi : s->brightest[k];
-		s->darkest[k] = lo < s->darkest[k] ? lo : s->darkest[k];
-	}
+	spread(b->picture[0], b->picture[1], s->pixels, s->brightest, s->darkest);
 	pthread_mutex_unlock(&s->lock);
 	if (look(b->picture[0], dim[0], dim[1], &s->levels, false, b, &line))
 		note(s, &line, first, last, bright, &s->found[i]);
@@ -397,34 +440,55 @@ static void swap(int v[2])
 	v[1] = first;
 }
 
-/* All slices as one: soft and dark letters, lines that run up or down, and what never changes from
- * slice to slice. */
-static enum sm_status look_at_all(struct search *s, struct sm_text_finding *out, struct sm_err *err)
+/* All slices as one picture, in several ways. */
+struct whole {
+	struct search *s;
+	struct sm_text_finding found[4];
+};
+
+/* Soft and dark letters, lines that run up or down, and what never changes from slice to slice. */
+static enum sm_status look_at_whole(void *ctx, size_t way, struct sm_err *err)
 {
+	static const char *const names[] = {bright, alike, upright, dark};
+	struct whole *all = ctx;
+	struct search *s = all->s;
 	int64_t w = s->vol->dim[0], h = s->vol->dim[1];
+	const char *name = names[way];
 	struct sm_text_line line;
+	if (name == alike && s->slices < LEAST_CONSTANT)
+		return SM_OK;
 	struct buffers *b = buffers_take(s, err);
 	if (!b)
 		return SM_BUDGET;
-	if (look(s->brightest, w, h, &s->levels, true, b, &line))
-		note(s, &line, 0, s->slices - 1, bright, out);
-	for (size_t k = 0; k < s->pixels; k++)
-		b->picture[0][k] = (int16_t)(SM_TEXT_WHITE - (s->brightest[k] - s->darkest[k]));
-	if (s->slices >= LEAST_CONSTANT && look(b->picture[0], w, h, &s->levels, false, b, &line))
-		note(s, &line, 0, s->slices - 1, alike, out);
-	for (int64_t x = 0; x < w; x++)
+	int16_t *v = b->picture[0];
+	for (size_t k = 0; k < s->pixels && name == alike; k++)
+		v[k] = (int16_t)(SM_TEXT_WHITE - (s->brightest[k] - s->darkest[k]));
+	for (size_t k = 0; k < s->pixels && name == dark; k++)
+		v[k] = (int16_t)(SM_TEXT_WHITE - s->darkest[k]);
+	for (int64_t x = 0; x < w && name == upright; x++)
 		for (int64_t y = 0; y < h; y++)
-			b->picture[0][x * h + y] = s->brightest[y * w + x];
-	if (look(b->picture[0], h, w, &s->levels, true, b, &line) &&
-	    line.letters >= UPRIGHT_LEAST) {
+			v[x * h + y] = s->brightest[y * w + x];
+	bool found = look(name == bright ? s->brightest : v, name == upright ? h : w,
+			  name == upright ? w : h, &s->levels, name != alike, b, &line);
+	if (name == upright) {
+		found = found && line.letters >= UPRIGHT_LEAST;
 		swap(line.low);
 		swap(line.high);
-		note(s, &line, 0, s->slices - 1, upright, out);
 	}
-	negate(s->darkest, s->pixels);
-	if (look(s->darkest, w, h, &s->levels, true, b, &line))
-		note(s, &line, 0, s->slices - 1, dark, out);
+	if (found)
+		note(s, &line, 0, s->slices - 1, name, &all->found[way]);
 	buffers_give(s, b);
+	return SM_OK;
+}
+
+static enum sm_status look_at_all(struct search *s, int jobs, struct sm_text_finding *out,
+				  struct sm_err *err)
+{
+	struct whole all = {.s = s};
+	SM_TRY(sm_par_for(sizeof all.found / sizeof *all.found, jobs, look_at_whole, &all, err));
+	for (size_t i = 0; i < sizeof all.found / sizeof *all.found; i++)
+		if (all.found[i].found && all.found[i].letters > out->letters)
+			*out = all.found[i];
 	return SM_OK;
 }
 
@@ -463,7 +527,7 @@ enum sm_status sm_burned_text_find(const struct sm_vol *vol, struct sm_mem *mem,
 			out->slice[1] = f->slice[1];
 	}
 	if (!out->found)
-		st = look_at_all(&s, out, err);
+		st = look_at_all(&s, jobs, out, err);
 out:
 	while (s.free) {
 		struct buffers *next = s.free->next;

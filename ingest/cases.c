@@ -370,12 +370,21 @@ static enum sm_status brats_hits(const struct sm_paths *paths, struct hits *hits
 static const char *stray_label(const struct sm_raw_case *c, const struct sm_paths *paths)
 {
 	const char *known = c->file[0].path, *found = NULL, *slash = strrchr(known, '/');
-	size_t folder = slash ? (size_t)(slash - known) + 1 : 0, n = 0;
-	for (size_t i = 0; i < paths->count; i++) {
+	size_t folder = slash ? (size_t)(slash - known) + 1 : 0, n = 0, low = 0, high = paths->count;
+	/* Paths are sorted: those of one folder stand together. */
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (strncmp(paths->path[mid], known, folder) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (size_t i = low; i < paths->count; i++) {
 		const char *p = paths->path[i];
 		struct sm_names is;
-		if (strncmp(p, known, folder) != 0 ||
-		    !sm_pattern_match("*Segm.nii*", p + folder, &is))
+		if (strncmp(p, known, folder) != 0)
+			break;
+		if (!sm_pattern_match("*Segm.nii*", p + folder, &is))
 			continue;
 		found = p;
 		n++;
@@ -394,6 +403,7 @@ static enum sm_status settle_labels(struct sm_raw_cases *out, const struct sm_pa
 		if (stray) {
 			c->file[c->n++] =
 				(struct sm_raw_file){.role = "seg", .path = stray, .label = true};
+			out->unmatched -= out->unmatched > 0;
 			c->warning = sm_arena_strf(
 				&out->arena,
 				"the label file has another name than %s_seg.nii; the only "

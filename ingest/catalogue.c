@@ -66,6 +66,13 @@ static void verdict(const json_t *record, const char *field, char *cell, size_t 
 	snprintf(cell, n, "%s", text ? text : sm_record_ok(record) ? "" : "broken");
 }
 
+/* "yes", "no"; nothing for what is no scan. */
+static void usable(const json_t *record, const char *field, char *cell, size_t n)
+{
+	const json_t *use = json_object_get(record, field);
+	snprintf(cell, n, "%s", !use && sm_record_ok(record) ? "" : json_is_true(use) ? "yes" : "no");
+}
+
 static void reason(const json_t *record, const char *field, char *cell, size_t n)
 {
 	const char *text = sm_json_text(record, field);
@@ -123,6 +130,7 @@ static const struct column {
 	{"frame_of_reference", "frame_of_reference", 0, true, plain},
 	{"verdict", "verdict", 1, false, judged},
 	{"verdict", "verdict", 0, true, verdict},
+	{"usable", "usable", 0, true, usable},
 	{"reason", "verdict_reason", 0, true, reason},
 };
 #define COLUMNS (sizeof columns / sizeof *columns)

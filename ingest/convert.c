@@ -122,7 +122,7 @@ static json_t *scaling_of(const struct sm_series_volume *v)
 	static const char *const sources[] = {
 		[SM_SCALE_NONE] = "none",
 		[SM_SCALE_RESCALE] = "RescaleSlope, RescaleIntercept",
-		[SM_SCALE_PHILIPS] = "Philips MRScaleSlope, MRScaleIntercept",
+		[SM_SCALE_PHILIPS] = "Philips MRScaleSlope (2005,100E), RescaleSlope, RescaleIntercept",
 		[SM_SCALE_REAL_WORLD] = "RealWorldValueMappingSequence",
 	};
 	json_t *o = json_object();
@@ -161,8 +161,8 @@ static bool noted(const struct sm_series *s, enum sm_verdict verdict)
 	return s->notes >> verdict & 1;
 }
 
-static void warn_place(const struct sm_series *s, const struct sm_series_volume *v,
-		       struct sm_item *item)
+static void warn_place(const struct sm_series *s, const struct sm_dcm_head *first,
+		       const struct sm_series_volume *v, struct sm_item *item)
 {
 	const struct sm_stack *k = &s->stack;
 	if (v->regridded)
@@ -186,18 +186,28 @@ static void warn_place(const struct sm_series *s, const struct sm_series_volume 
 		sm_item_warn(item, "a flat picture: the volume has pixel sizes but no place in the "
 				   "patient");
 	if (noted(s, SM_VERDICT_INCOMPLETE))
-		sm_item_warn(item, "the header declares more slices than the %zu that are here",
+		sm_item_warn(item, "NumberOfSlices is %ld, %zu are here", first->slices_declared,
 			     s->depth);
 	if (s->fourth == SM_FOURTH_OTHER)
 		sm_item_warn(item,
 			     "%zu slices at each of %zu positions are ordered by %s alone: what the "
 			     "fourth axis is, is not known",
 			     s->times, s->depth, s->ordered_by);
+	if (s->steps_differ)
+		sm_item_warn(item,
+			     "TriggerTime rises by other steps from slice to slice (each has heartbeats of "
+			     "its own): the fourth axis has no step");
+	if (s->trace)
+		sm_item_warn(item, "weighted without a direction beside directions: kept as a volume of "
+				   "its own, the mean over the directions (trace)");
 }
 
-static void warn(const struct sm_series *s, const struct sm_series_volume *v, struct sm_item *item)
+static void warn(const struct sm_series *s, const struct sm_dcm_head *first,
+		 const struct sm_series_volume *v, struct sm_item *item)
 {
-	warn_place(s, v, item);
+	warn_place(s, first, v, item);
+	if (v->padded)
+		sm_item_warn(item, "zeros stand behind the last picture of a file and were left out");
 	if (noted(s, SM_VERDICT_NO_RESCALE))
 		sm_item_warn(item,
 			     "%s: CT without RescaleSlope and RescaleIntercept: the numbers have no "
@@ -207,8 +217,9 @@ static void warn(const struct sm_series *s, const struct sm_series_volume *v, st
 		sm_item_warn(item, "the series holds %u volumes; this is number %u", s->parts,
 			     s->part);
 	if (s->copies)
-		sm_item_warn(item, "%zu files are byte for byte copies of others and were left out",
-			     s->copies);
+		sm_item_warn(item, "%zu %s left out", s->copies,
+			     s->copies == 1 ? "file is a byte for byte copy of another and was"
+					    : "files are byte for byte copies of others and were");
 	if (v->inverted)
 		sm_item_warn(item, "MONOCHROME1: numbers were inverted");
 	if (v->inverted_kept)
@@ -311,8 +322,14 @@ static void times_sidecar(const struct sm_raw *raw, const struct sm_series *s, j
 		diffusion_sidecar(raw, s, o);
 	json_object_set_new(o, "TimePoints", json_integer((json_int_t)s->times));
 	json_object_set_new(o, "TimePointsOrderedBy", json_string(s->ordered_by));
-	if (s->time_s)
+	if (s->time_s) {
 		json_object_set_new(o, "TimePointStart", sm_json_floats(s->time_s, s->times));
+		json_object_set_new(o, "TimeStepFrom", json_string(s->time_from));
+	} else if (s->fourth == SM_FOURTH_TIME)
+		json_object_set_new(o, "TimeStepMissing",
+				    json_string(s->steps_differ
+							? "TriggerTime has other steps from slice to slice"
+							: "no clock tells when the time points begin"));
 }
 
 static enum sm_status series_sidecar(const struct sm_convert *c, size_t series,
@@ -361,23 +378,6 @@ static enum sm_status pet_suv(struct sm_series_volume *v, struct sm_item *item, 
 	return SM_OK;
 }
 
-/* A usable series that says itself that text stands in its pixels. */
-static enum sm_status declared_text(const struct sm_series *s, const struct sm_dcm_head *heads,
-				    struct sm_item *item, struct sm_err *err)
-{
-	static const char *const why[] = {
-		[SM_BURNED_DECLARED] = "BurnedInAnnotation is YES",
-		[SM_BURNED_CAPTURE] = "a secondary capture, which often carries text",
-		[SM_BURNED_ULTRASOUND] = "an ultrasound picture, which often carries text",
-	};
-	for (size_t i = 0; i < s->n && noted(s, SM_VERDICT_BURNED_IN); i++) {
-		enum sm_burned kind = heads[s->slice[i].head].burned_in;
-		if (kind != SM_BURNED_NO)
-			return sm_burned_declared(why[kind], item, err);
-	}
-	return SM_OK;
-}
-
 enum sm_status sm_convert_inputs(const struct sm_raw *raw, const struct sm_raw_item *it,
 				 const char sha256[65], struct sm_item *item, struct sm_err *err)
 {
@@ -395,7 +395,9 @@ enum sm_status sm_convert_series(const struct sm_convert *c, const struct sm_raw
 	const struct sm_series *s = &raw->scan.list.series[series];
 	struct sm_series_volume v;
 	sm_raw_describe_series(raw, series, item->record);
-	SM_TRY(declared_text(s, raw->scan.head, item, err));
+	const char *text = sm_raw_burned_in(raw, s);
+	if (text)
+		SM_TRY(sm_burned_declared(text, item, err));
 	enum sm_status st = sm_series_read_hashed(item->run->in, &raw->scan, s, &raw->salt, c->regrid,
 						  &item->run->mem, item->jobs,
 						  item->deferred ? sha256 : NULL, &v, err);
@@ -410,7 +412,7 @@ enum sm_status sm_convert_series(const struct sm_convert *c, const struct sm_raw
 	json_object_set_new(item->record, "meaning", json_string(sm_meaning_name(v.vol.meaning)));
 	if (v.regridded)
 		json_object_set_new(item->record, "regrid", regrid_of(s, &v));
-	warn(s, &v, item);
+	warn(s, &raw->scan.head[s->slice[0].head], &v, item);
 	st = sm_convert_write(c, "image", &v.vol, item, err);
 	if (st == SM_OK && s->fourth == SM_FOURTH_DIFFUSION)
 		st = sm_convert_diffusion(raw, s, &v.vol, item, err);

@@ -16,6 +16,15 @@ struct sm_pixel_format {
 	char photometric[20];
 };
 
+/* What a compressed picture says of itself. */
+struct sm_stream {
+	int precision;  /* bits of a sample */
+	bool is_signed; /* samples are negative by themselves (JPEG 2000) */
+	bool lossy;     /* its coding loses something */
+	bool ht;        /* the block coder of HTJ2K */
+	size_t used;    /* bytes up to its end marker, that included; 0 = not known */
+};
+
 /* Bytes of one decoded frame: rows * columns * samples words of bits_allocated bits (1 bit: a byte
  * a pixel). False when that overflows. */
 bool sm_frame_size(const struct sm_pixel_format *format, size_t *bytes);
@@ -25,10 +34,18 @@ bool sm_frame_size(const struct sm_pixel_format *format, size_t *bytes);
 enum sm_status sm_frames_check(const struct sm_dicom *dcm, const struct sm_syntax *syntax,
 			       const struct sm_pixel_format *format, struct sm_err *err);
 
+/* Are there zeros behind the last native frame, more than the byte that makes the length even?
+ * After sm_frames_check. */
+bool sm_frames_padded(const struct sm_dicom *dcm, const struct sm_pixel_format *format);
+
 /* Decodes frame `frame` (0-based) into words in this machine's byte order, before masking to
  * BitsStored: out has sm_frame_size bytes, samples interleaved (RGBRGB), colours as RGB when the
  * photometric interpretation is RGB or YBR_*. Call sm_frames_check first. SM_INPUT for damaged
- * data, SM_BUDGET. Thread-safe on one handle. */
+ * data, SM_BUDGET. A compressed picture of fewer bits than BitsStored has its sign, when there is
+ * one, in its own highest bit (as pydicom and GDCM take it). Refused by name: a picture that loses
+ * something under a lossless transfer syntax, with another block coder than the syntax has, with
+ * bits above HighBit that no overlay accounts for, and a second picture behind the first.
+ * Thread-safe on one handle. */
 enum sm_status sm_frame_decode(const struct sm_dicom *dcm, const struct sm_syntax *syntax,
 			       const struct sm_pixel_format *format, size_t frame,
 			       struct sm_mem *mem, void *out, struct sm_err *err);

@@ -17,12 +17,16 @@
 #define PIXEL_MEASURES SM_TAG(0x0028, 0x9110)
 #define VALUE_TRANSFORMATION SM_TAG(0x0028, 0x9145)
 #define FRAME_CONTENT SM_TAG(0x0020, 0x9111)
+#define MR_TIMING SM_TAG(0x0018, 0x9112)
+#define MR_VELOCITY SM_TAG(0x0018, 0x9197)
 #define MR_ECHO SM_TAG(0x0018, 0x9114)
 #define MR_MODIFIER SM_TAG(0x0018, 0x9115)
 #define MR_DIFFUSION SM_TAG(0x0018, 0x9117)
 #define CARDIAC SM_TAG(0x0018, 0x9118)
 #define MR_FRAME_TYPE SM_TAG(0x0018, 0x9226)
 #define CT_FRAME_TYPE SM_TAG(0x0018, 0x9329)
+#define CT_X_RAY SM_TAG(0x0018, 0x9325)
+#define CT_RECONSTRUCTION SM_TAG(0x0018, 0x9314)
 #define PET_FRAME_TYPE SM_TAG(0x0018, 0x9751)
 #define PET_CORRECTIONS SM_TAG(0x0018, 0x9736)
 #define TEMPORAL_POSITION SM_TAG(0x0020, 0x9310)
@@ -42,6 +46,12 @@
 #define FRAME_TIME SM_TAG(0x0018, 0x9074)
 #define FRAME_REFERENCE SM_TAG(0x0018, 0x9151)
 #define DECAY_CORRECTED_TO SM_TAG(0x0018, 0x9701)
+#define VELOCITY_DIRECTION SM_TAG(0x0018, 0x9090)
+#define DIMENSION_SEQUENCE SM_TAG(0x0020, 0x9222)
+#define DIMENSION_POINTER SM_TAG(0x0020, 0x9165)
+#define IN_STACK_POSITION SM_TAG(0x0020, 0x9057)
+#define POSITION SM_TAG(0x0020, 0x0032)
+#define POSITION_VOLUME SM_TAG(0x0020, 0x9301)
 #define DIMENSIONS SM_TAG(0x0020, 0x9157)
 #define DIRECTIONALITY SM_TAG(0x0018, 0x9075)
 #define FRAME_DURATION SM_TAG(0x0018, 0x9220)
@@ -61,6 +71,8 @@ enum group {
 	GROUP_TRANSFORMATION,
 	GROUP_STRICT, /* how many those are */
 	GROUP_CONTENT = GROUP_STRICT,
+	GROUP_TIMING,
+	GROUP_VELOCITY,
 	GROUP_ECHO,
 	GROUP_MODIFIER,
 	GROUP_DIFFUSION,
@@ -68,6 +80,8 @@ enum group {
 	GROUP_MR_TYPE,
 	GROUP_CT_TYPE,
 	GROUP_PET_TYPE,
+	GROUP_X_RAY,
+	GROUP_RECONSTRUCTION,
 	GROUP_CORRECTIONS,
 	GROUP_TEMPORAL,
 	GROUP_UNASSIGNED_SHARED,
@@ -81,6 +95,8 @@ static const uint32_t tags[GROUP_COUNT] = {
 	[GROUP_MEASURES] = PIXEL_MEASURES,
 	[GROUP_TRANSFORMATION] = VALUE_TRANSFORMATION,
 	[GROUP_CONTENT] = FRAME_CONTENT,
+	[GROUP_TIMING] = MR_TIMING,
+	[GROUP_VELOCITY] = MR_VELOCITY,
 	[GROUP_ECHO] = MR_ECHO,
 	[GROUP_MODIFIER] = MR_MODIFIER,
 	[GROUP_DIFFUSION] = MR_DIFFUSION,
@@ -88,6 +104,8 @@ static const uint32_t tags[GROUP_COUNT] = {
 	[GROUP_MR_TYPE] = MR_FRAME_TYPE,
 	[GROUP_CT_TYPE] = CT_FRAME_TYPE,
 	[GROUP_PET_TYPE] = PET_FRAME_TYPE,
+	[GROUP_X_RAY] = CT_X_RAY,
+	[GROUP_RECONSTRUCTION] = CT_RECONSTRUCTION,
 	[GROUP_CORRECTIONS] = PET_CORRECTIONS,
 	[GROUP_TEMPORAL] = TEMPORAL_POSITION,
 	[GROUP_UNASSIGNED_SHARED] = UNASSIGNED_SHARED,
@@ -162,8 +180,10 @@ static void read_content(struct sm_head_job *job, const struct sm_dataset *item,
 	f->duration = sm_dataset_number_or(item, FRAME_DURATION, f->duration);
 	if (sm_dataset_text(item, FRAME_TIME, text, sizeof text)) {
 		double at = sm_keys_moment(job, text);
-		if (!isnan(at))
+		if (!isnan(at)) {
 			f->time = at;
+			f->dated = true;
+		}
 	}
 	read_reference(job, item, f);
 }
@@ -226,6 +246,16 @@ static const char *unit_of(const struct sm_head_job *job, const struct groups *s
 	return "?";
 }
 
+/* Flow along another direction is another volume. */
+static void read_velocity(const struct sm_dataset *item, struct sm_dcm_frame *f)
+{
+	double v[3];
+	if (sm_dataset_exactly(item, VELOCITY_DIRECTION, v, 3) && sm_dot3(v, v) > 0.5 &&
+	    sm_dot3(v, v) < 2)
+		snprintf(f->image_kind, sizeof f->image_kind, "V%+04d%+04d%+04d",
+			 (int)round(100 * v[0]), (int)round(100 * v[1]), (int)round(100 * v[2]));
+}
+
 static void read_keys(struct sm_head_job *job, const struct groups *g, struct sm_dcm_frame *f)
 {
 	const struct sm_dataset *item;
@@ -244,7 +274,14 @@ static void read_keys(struct sm_head_job *job, const struct groups *g, struct sm
 		f->reference = 1000 * v;
 	if ((item = group(g, GROUP_CORRECTIONS)))
 		f->decay_factor = sm_dataset_number_or(item, DECAY_FACTOR, f->decay_factor);
+	for (enum group ct = GROUP_X_RAY; ct <= GROUP_RECONSTRUCTION; ct++)
+		if ((item = group(g, ct)))
+			sm_keys_ct(job, item, f);
+	if ((item = group(g, GROUP_TIMING)))
+		f->repetition = sm_keys_repetition(job, item, f->repetition);
 	read_type(job, g, f);
+	if ((item = group(g, GROUP_VELOCITY)))
+		read_velocity(item, f);
 	char text[32];
 	if (read_units(g, text, sizeof text) && strcmp(text, "Hz") == 0)
 		f->component = SM_FIELD_MAP;
@@ -328,7 +365,10 @@ static void judge_missing(struct sm_head_job *job, const struct groups *shared,
 			sm_frame_judge(job->head, f, SM_VERDICT_BAD_FRAMES,
 				       "%s is missing in the shared groups and in the frame's",
 				       strict_names[g]);
-	sm_place_judge(job->head, f);
+	const struct sm_dataset *set[3];
+	for (int g = 0; g < 3; g++)
+		set[g] = group(own, g) ? group(own, g) : group(shared, g) ? group(shared, g) : &job->set;
+	sm_place_judge(job->head, set, f);
 }
 
 /* The unit of all frames, unless the main data set told it. */
@@ -345,6 +385,7 @@ static void note_unit(struct sm_dcm_head *h, size_t i, const char *unit)
 struct ranked {
 	double index[MOST_DIMENSIONS];
 	int n;
+	unsigned places; /* bit i: index[i] counts places, not what is shown there */
 	bool isotropic;
 	size_t frame;
 };
@@ -358,18 +399,65 @@ static int by_dimensions(const void *a, const void *b)
 	return (x->frame > y->frame) - (x->frame < y->frame);
 }
 
-/* Numbers frames by their indices when all have as many. */
-static void rank_frames(struct sm_dcm_head *h, struct ranked *r, long earlier)
+/* The same without the dimensions that count places; 0: both show the same. */
+static int by_content(const void *a, const void *b)
 {
-	bool all = true;
+	const struct ranked *x = a, *y = b;
+	for (int i = 0; i < x->n; i++)
+		if (!(x->places >> i & 1) && x->index[i] != y->index[i])
+			return x->index[i] < y->index[i] ? -1 : 1;
+	return 0;
+}
+
+/* The element that a dimension counts. */
+static uint32_t pointer_of(const struct sm_dataset *item)
+{
+	struct sm_element e;
+	if (!sm_dataset_find(item, DIMENSION_POINTER, &e) || e.n != 4)
+		return 0;
+	const unsigned char *b = e.bytes;
+	return item->big_endian ? SM_TAG(b[0] << 8 | b[1], b[2] << 8 | b[3])
+				: SM_TAG(b[1] << 8 | b[0], b[3] << 8 | b[2]);
+}
+
+/* Which dimensions count places; ~0 when the file does not tell what its dimensions are. */
+static unsigned place_dimensions(const struct sm_dataset *main, int n)
+{
+	static const uint32_t places[] = {STACK, IN_STACK_POSITION, POSITION, POSITION_VOLUME};
+	struct sm_dataset item;
+	struct sm_dicom_items it = sm_dataset_items(main, DIMENSION_SEQUENCE);
+	unsigned bits = 0;
+	int count = 0;
+	for (; count <= n && sm_dicom_items_next(&it, &item); count++) {
+		uint32_t pointer = pointer_of(&item);
+		for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+			bits |= (unsigned)(pointer == places[i]) << count;
+	}
+	return count == n ? bits : ~0u;
+}
+
+/* Numbers frames by their indices when all have as many. */
+static void rank_frames(struct sm_head_job *job, struct ranked *r, long earlier)
+{
+	struct sm_dcm_head *h = job->head;
+	unsigned places = place_dimensions(&job->set, r[0].n);
 	for (size_t i = 0; i < h->frame_count; i++) {
 		r[i].frame = i;
-		all = all && r[i].n > 0 && r[i].n <= MOST_DIMENSIONS && r[i].n == r[0].n;
+		r[i].places = places;
+		if (r[i].n < 1 || r[i].n > MOST_DIMENSIONS || r[i].n != r[0].n)
+			return;
 	}
-	if (all)
-		qsort(r, h->frame_count, sizeof *r, by_dimensions);
-	for (size_t i = 0; i < h->frame_count && all; i++)
+	qsort(r, h->frame_count, sizeof *r, by_dimensions);
+	for (size_t i = 0; i < h->frame_count; i++)
 		h->frame[r[i].frame].instance = earlier + (long)i + 1;
+	if (places == ~0u)
+		return;
+	qsort(r, h->frame_count, sizeof *r, by_content);
+	long content = 1;
+	for (size_t i = 0; i < h->frame_count; i++) {
+		content += i && by_content(&r[i], &r[i - 1]) != 0;
+		h->frame[r[i].frame].dimension = content;
+	}
 }
 
 static bool is_isotropic(const struct groups *own)
@@ -460,7 +548,7 @@ enum sm_status sm_enhanced_frames(struct sm_head_job *job, const struct sm_dcm_f
 							 ranked[i].index, MOST_DIMENSIONS);
 	}
 	part_traces(h, ranked);
-	rank_frames(h, ranked, earlier);
+	rank_frames(job, ranked, earlier);
 	free(ranked);
 	return SM_OK;
 }

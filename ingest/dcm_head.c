@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ingest/dcm_class.h"
 #include "ingest/dcm_clock.h"
 #include "ingest/dcm_head_in.h"
 
@@ -60,10 +61,13 @@ struct sm_dcm_frame sm_frame_unknown(void)
 {
 	return (struct sm_dcm_frame){
 		.slope = 1,
+		.kernel_number = NAN,
+		.kvp = NAN,
 		.echo_time = NAN,
 		.inversion_time = NAN,
 		.trigger = NAN,
 		.time = NAN,
+		.repetition = NAN,
 		.reference = NAN,
 		.duration = NAN,
 		.decay_factor = NAN,
@@ -91,25 +95,9 @@ static void read_kind(struct sm_head_job *job, const char *type)
 	static const char *const scouts[] = {"LOCALIZER", "LOCALISER", "SCOUT", "SCOUTVIEW",
 					     "SURVIEW",   "TOPOGRAM",  "TOPO"};
 	struct sm_dcm_head *h = job->head;
-	h->derived = sm_text_has(type, "DERIVED");
 	for (size_t i = 0; i < sizeof scouts / sizeof *scouts; i++)
-		if (sm_text_has(type, scouts[i])) {
-			h->localiser = true;
+		if (sm_text_has(type, scouts[i]))
 			sm_head_judge(h, SM_VERDICT_LOCALISER, "ImageType says %s", scouts[i]);
-		}
-}
-
-/* Modalities whose pictures are projections, photographs or sections without a place. */
-static bool is_flat_modality(const char *modality)
-{
-	static const char *const words[] = {"BI", "CR",   "DX", "ES",  "GM",      "IO", "IVUS",
-					    "LS", "MG",   "NM", "OAM", "OCT",     "OP", "OT",
-					    "PX", "RF",   "RG", "SC",  "RTIMAGE", "SM", "TG",
-					    "US", "XA",   "XC"};
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		if (strcmp(words[i], modality) == 0)
-			return true;
-	return false;
 }
 
 void sm_head_spacing_from(struct sm_dcm_head *h, const struct sm_dcm_frame *f)
@@ -150,9 +138,9 @@ static enum sm_dcm_kind kind_of(struct sm_head_job *job, const char *type)
 	if (sm_mosaic_is(job, type))
 		return SM_DCM_MOSAIC;
 	/* Secondary Capture: a picture of a picture, whatever the modality. */
-	bool capture = strncmp(sop, "1.2.840.10008.5.1.4.1.1.7", 25) == 0 &&
-		       (sop[25] == '\0' || sop[25] == '.');
-	if ((capture || is_flat_modality(modality)) && !sm_dataset_has(&job->set, ORIENTATION))
+	bool flat = sm_class_is(sop, "1.2.840.10008.5.1.4.1.1.7") ||
+		    (sm_modality_flags(modality) & SM_MODALITY_FLAT);
+	if (flat && !sm_dataset_has(&job->set, ORIENTATION))
 		return SM_DCM_FLAT;
 	return SM_DCM_CLASSIC;
 }
@@ -208,7 +196,8 @@ static enum sm_status classic_frames(struct sm_head_job *job, struct sm_dcm_fram
 		sm_head_judge(job->head, SM_VERDICT_BAD_FRAMES,
 			      "a grid of several slices in one picture (0065,1050), which is read "
 			      "for Siemens mosaics only");
-	sm_place_judge(job->head, base);
+	sm_place_judge(job->head, (const struct sm_dataset *[]){&job->set, &job->set, &job->set},
+		       base);
 	return sm_head_frames(job->head, 1, base, err);
 }
 
@@ -244,7 +233,10 @@ static long frames_claimed(struct sm_head_job *job)
 		return 1;
 	if (n == 1 && v >= 0 && v <= 2147483647.0 && v == floor(v))
 		return (long)v;
-	sm_head_judge(job->head, SM_VERDICT_BAD_FRAMES, "NumberOfFrames is not one whole number");
+	char found[SM_FOUND_SIZE];
+	sm_place_found(&job->set, FRAMES, found);
+	sm_head_judge(job->head, SM_VERDICT_BAD_FRAMES,
+		      "NumberOfFrames %s, allowed is one whole number", found);
 	return 1;
 }
 
@@ -271,8 +263,8 @@ static enum sm_status read_frames(struct sm_head_job *job, struct sm_err *err)
 }
 
 enum sm_status sm_dcm_head_read(const struct sm_dicom *dcm, const struct sm_salt *salt,
-				const struct sm_head_rules *rules, struct sm_mem *mem,
-				struct sm_dcm_head *h, struct sm_err *err)
+				const struct sm_head_rules *rules, struct sm_dcm_head *h,
+				struct sm_err *err)
 {
 	struct sm_head_job job = {.dcm = dcm,
 				  .set = sm_dicom_data(dcm),
@@ -281,7 +273,6 @@ enum sm_status sm_dcm_head_read(const struct sm_dicom *dcm, const struct sm_salt
 				  .head = h,
 				  .midnight = NAN};
 	char date[64];
-	(void)mem;
 	*h = (struct sm_dcm_head){0};
 	if (sm_dataset_text(&job.set, STUDY_DATE, date, sizeof date))
 		job.midnight = sm_dicom_day(date) * 86400;

@@ -15,7 +15,7 @@
 #include "ingest/verdict.h"
 
 /* Raise when the same file gives another head: kept heads (head_cache.h) are read again then. */
-#define SM_HEAD_VERSION 1
+#define SM_HEAD_VERSION 2
 
 #define SM_ID_SIZE 65 /* 64 hex digits of a salted hash; "" when the element is absent or empty */
 
@@ -71,6 +71,13 @@ struct sm_dcm_frame {
 	enum sm_component component;
 	char image_kind[17]; /* third value of ImageType (FrameType), the fourth when only that names a map: "M",
 			      * "P", "ADC", ...; words of no table become "x" and 8 digits of their hash */
+	char image_words[9]; /* 8 hex digits of the hash of all values of ImageType from the third on; "" */
+	char shows[12];      /* what ImageType says this picture is of several made at once: "water", "fat",
+			      * "inphase", "label", "nd", ... (image_words.h); "" */
+	char kernel[9];      /* 8 hex digits of ConvolutionKernel's hash; "" = absent */
+	double kernel_number; /* the first number in ConvolutionKernel: for the order of kernels */
+	double kvp;          /* kV */
+	char setting[9];     /* 8 hex digits of the hash of FlipAngle, FilterType and ContrastBolusAgent; "" */
 	double echo_time;    /* ms */
 	double inversion_time; /* ms; NAN unless it varies by frame in an enhanced object or stands in the file */
 	long stack;          /* number of the StackID in the file, 0 = none */
@@ -81,15 +88,21 @@ struct sm_dcm_frame {
 			      * ones */
 	long temporal;       /* TemporalPositionIdentifier or Index; 0 = absent */
 	double trigger;      /* ms: TriggerTime, NominalCardiacTriggerDelayTime */
-	double time;         /* s from 0:00 of StudyDate: AcquisitionTime with AcquisitionDate,
-			      * FrameAcquisitionDateTime; for order and differences only, never written */
+	double time;         /* s from 0:00 of StudyDate (without one: of a day that all files of the study
+			      * share): AcquisitionTime with AcquisitionDate, FrameAcquisitionDateTime; for
+			      * order and differences only, never written */
+	bool dated;          /* false: time is one of a day that is not told */
+	double repetition;   /* ms: RepetitionTime of an MR picture; NAN when one repetition is no volume (3D) */
+	long dimension;      /* enhanced: number of the frame's DimensionIndexValues among those of all frames,
+			      * without the values that tell places; 0 = none */
 	double reference;    /* ms: FrameReferenceTime (PET), TemporalPositionTimeOffset */
 	double duration;     /* ms: ActualFrameDuration, FrameAcquisitionDuration */
 	double decay_factor; /* PET: DecayFactor */
 	double b_value;      /* s/mm2 */
 	double b_vector[3];  /* LPS unit vector; all 0 when none */
-	bool b_vector_local; /* b_vector is in some maker's own system (GE, UIH private elements): good for
-			      * telling frames apart, not for writing */
+	bool b_vector_local; /* b_vector is in some maker's own system (GE, UIH private elements) that could
+			      * not be turned: good for telling frames apart, not for writing */
+	bool b_vector_doubtful; /* turned by a rule that others validated for axial slices only (GE) */
 	enum sm_verdict verdict; /* what this frame says; SM_VERDICT_OK = a usable slice */
 };
 
@@ -105,11 +118,8 @@ struct sm_dcm_head {
 	char units[17];                 /* PET: "BQML", "GML", ...; CT: RescaleType */
 	char series_kind[17];           /* PET: "DYNAMIC", "WHOLE BODY", ... (SeriesType's first value) */
 	enum sm_dcm_kind kind;
-	bool localiser;
 	bool inverted;                  /* MONOCHROME1 */
-	bool derived;                   /* ImageType says DERIVED */
 	enum sm_burned burned_in;       /* text is to be expected in the pixels */
-	long series_number, echo_number;
 	long slices_declared, times_declared; /* NumberOfSlices, NumberOfTimeSlices / NumberOfTemporalPositions; 0 */
 	struct sm_pixel_format format;
 	int tile_rows, tile_columns;    /* size of one slice: the picture's, or the tile's of a mosaic */
@@ -131,14 +141,18 @@ struct sm_head_rules {
 /* Fills head from an open file. What is missing or wrong becomes verdicts; SM_BUDGET is the only
  * failure. Clear with sm_dcm_head_clear. */
 enum sm_status sm_dcm_head_read(const struct sm_dicom *dcm, const struct sm_salt *salt,
-				const struct sm_head_rules *rules, struct sm_mem *mem,
-				struct sm_dcm_head *head, struct sm_err *err);
+				const struct sm_head_rules *rules, struct sm_dcm_head *head,
+				struct sm_err *err);
 void sm_dcm_head_clear(struct sm_dcm_head *head);
 
 /* What a legacy converted enhanced object keeps of all its classic files alike: the item of
  * UnassignedSharedConvertedAttributesSequence in the shared groups. False when there is none. */
 bool sm_legacy_shared(const struct sm_dataset *main, struct sm_dataset *item);
 
+/* True when one of text's values (between '\') is word. */
+bool sm_text_has(const char *text, const char *word);
+
 double sm_dot3(const double a[3], const double b[3]);
+void sm_cross3(const double a[3], const double b[3], double out[3]);
 
 #endif

@@ -39,9 +39,7 @@ void sm_head_spacing_from(struct sm_dcm_head *head, const struct sm_dcm_frame *f
 /* A whole number of 32 bits, or fallback. */
 long sm_head_whole(const struct sm_dataset *set, uint32_t tag, long fallback);
 
-/* True when one of text's values (between '\') is word. Value `number` of text into out ("" when it is
- * not there or does not fit). */
-bool sm_text_has(const char *text, const char *word);
+/* Value `number` of text into out ("" when it is not there or does not fit). */
 void sm_text_value(const char *text, int number, char *out, size_t n);
 
 /* The words of an element may hold anything; out becomes one of `known` (n words), or "x" and 8 hex
@@ -59,7 +57,13 @@ void sm_place_spacing(const struct sm_dataset *set, uint32_t tag, struct sm_dcm_
 void sm_place_orientation(const struct sm_dataset *set, struct sm_dcm_frame *frame);
 void sm_place_position(const struct sm_dataset *set, struct sm_dcm_frame *frame);
 void sm_place_thickness(const struct sm_dataset *set, struct sm_dcm_frame *frame);
-void sm_place_judge(struct sm_dcm_head *head, struct sm_dcm_frame *frame);
+/* For sentences, "is ..." what stands in an element: the text itself only when it is made of the
+ * characters of numbers, because anything else may be a name. set may be NULL (missing). */
+#define SM_FOUND_SIZE 80
+void sm_place_found(const struct sm_dataset *set, uint32_t tag, char out[SM_FOUND_SIZE]);
+/* set: where position, orientation and spacing stand; NULL = nowhere. */
+void sm_place_judge(struct sm_dcm_head *head, const struct sm_dataset *const set[3],
+		    struct sm_dcm_frame *frame);
 
 /* dcm_scale.c. The factors of one frame as found; combined at the end by sm_scale_apply. */
 struct sm_factors {
@@ -76,7 +80,10 @@ void sm_scale_apply(struct sm_head_job *job, const struct sm_factors *f, struct 
 
 /* dcm_keys.c: what tells volumes and time points apart. */
 void sm_keys_classic(struct sm_head_job *job, const struct sm_dataset *set, struct sm_dcm_frame *frame);
+void sm_keys_ct(struct sm_head_job *job, const struct sm_dataset *set, struct sm_dcm_frame *frame);
 double sm_keys_moment(const struct sm_head_job *job, const char *text); /* DT as frame.time */
+/* RepetitionTime in ms; NAN when it is not one volume's. */
+double sm_keys_repetition(const struct sm_head_job *job, const struct sm_dataset *set, double fallback);
 void sm_keys_image_type(struct sm_head_job *job, const char *type, struct sm_dcm_frame *frame);
 void sm_keys_component(struct sm_head_job *job, const struct sm_dataset *set,
 		       struct sm_dcm_frame *frame);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ingest/dcm_class.h"
 #include "ingest/dcm_head_in.h"
 
 /* No byte of the word stays behind: the index keeps heads as they are in memory. */
@@ -22,8 +23,6 @@ static void unknown(char *word, size_t n)
 #define UNITS SM_TAG(0x0054, 0x1001)
 #define SERIES_TYPE SM_TAG(0x0054, 0x1000)
 #define RESCALE_TYPE SM_TAG(0x0028, 0x1054)
-#define SERIES_NUMBER SM_TAG(0x0020, 0x0011)
-#define ECHO_NUMBER SM_TAG(0x0018, 0x0086)
 #define SLICES SM_TAG(0x0054, 0x0081)
 #define TIME_SLICES SM_TAG(0x0054, 0x0101)
 #define TEMPORAL_POSITIONS SM_TAG(0x0020, 0x0105)
@@ -110,15 +109,8 @@ static void hash_of(struct sm_head_job *job, uint32_t tag, char out[SM_ID_SIZE])
 /* Modality stands in keys and sentences, so only words of the standard pass. */
 static void known_modality(char modality[17])
 {
-	static const char *const known[] = {
-		"AU",  "BI",  "CR",     "CT",      "DOC",    "DX",       "ECG",      "EPS", "ES",
-		"GM",  "HD",  "IO",     "IVUS",    "KO",     "LS",       "M3D",      "MG",  "MR",
-		"NM",  "OAM", "OCT",    "OP",      "OT",     "PR",       "PT",       "PX",  "REG",
-		"RF",  "RG",  "RTDOSE", "RTIMAGE", "RTPLAN", "RTRECORD", "RTSTRUCT", "RWV", "SC",
-		"SEG", "SM",  "SR",     "TG",      "US",     "XA",       "XC"};
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (strcmp(known[i], modality) == 0)
-			return;
+	if (sm_modality_flags(modality))
+		return;
 	memset(modality, 0, 17);
 	memcpy(modality, "OT", 2);
 }
@@ -178,24 +170,17 @@ static void read_units(struct sm_head_job *job)
 		sm_head_word(job->salt, word, kinds, sizeof kinds / sizeof *kinds, h->series_kind);
 }
 
-/* A SOP class or, for storage classes with a point behind, one of its kind. */
-static bool is_class(const char *sop, const char *name)
-{
-	size_t n = strlen(name);
-	return strncmp(sop, name, n) == 0 && (sop[n] == '\0' || sop[n] == '.');
-}
-
 static enum sm_burned burned_in(const struct sm_dataset *set, const char *modality)
 {
 	char word[32], sop[68];
 	if (sm_dataset_text(set, BURNED_IN, word, sizeof word) && strcmp(word, "YES") == 0)
 		return SM_BURNED_DECLARED;
 	sm_dataset_text(set, SOP_CLASS, sop, sizeof sop);
-	if (is_class(sop, "1.2.840.10008.5.1.4.1.1.7"))
+	if (sm_class_is(sop, "1.2.840.10008.5.1.4.1.1.7"))
 		return SM_BURNED_CAPTURE;
 	/* Ultrasound and ultrasound multi-frame. */
-	if (strcmp(modality, "US") == 0 || is_class(sop, "1.2.840.10008.5.1.4.1.1.6") ||
-	    is_class(sop, "1.2.840.10008.5.1.4.1.1.3"))
+	if (strcmp(modality, "US") == 0 || sm_class_is(sop, "1.2.840.10008.5.1.4.1.1.6") ||
+	    sm_class_is(sop, "1.2.840.10008.5.1.4.1.1.3"))
 		return SM_BURNED_ULTRASOUND;
 	return SM_BURNED_NO;
 }
@@ -219,8 +204,6 @@ void sm_head_identity(struct sm_head_job *job)
 	if (h->syntax_uid[strspn(h->syntax_uid, "0123456789.")] ||
 	    (*h->syntax_uid && strncmp(h->syntax_uid, "1.2.840.", 8) != 0 && !h->syntax))
 		unknown(h->syntax_uid, sizeof h->syntax_uid);
-	h->series_number = sm_head_whole(set, SERIES_NUMBER, 0);
-	h->echo_number = sm_head_whole(set, ECHO_NUMBER, 0);
 	h->slices_declared = sm_head_whole(set, SLICES, 0);
 	h->times_declared = sm_head_whole(set, TIME_SLICES, 0);
 	if (h->times_declared == 0)
@@ -228,17 +211,23 @@ void sm_head_identity(struct sm_head_job *job)
 	h->burned_in = burned_in(set, h->modality);
 }
 
-/* Modalities without pictures, and the DICOMDIR of a disc. A CT without Rows is not one of them: it
- * was cut off, and must not be passed over. */
-static bool is_no_image(struct sm_head_job *job)
+/* What an object without pictures is, by its class or modality; NULL for one that has or should have
+ * some. A CT without Rows is no report: it was cut off, and must not be passed over. */
+static const char *no_image(struct sm_head_job *job)
 {
-	static const char *const words[] = {"AU",       "DOC", "ECG", "EPS",    "HD",
-					    "KO",       "PR",  "REG", "RTPLAN", "RTRECORD",
-					    "RTSTRUCT", "RWV", "SR"};
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		if (strcmp(words[i], job->head->modality) == 0)
-			return true;
-	return sm_dataset_has(&job->set, DIRECTORY);
+	const struct sm_pixel_format *f = &job->head->format;
+	char sop[68];
+	if (f->rows >= 0 || f->columns >= 0)
+		return NULL;
+	sm_dataset_text(&job->set, SOP_CLASS, sop, sizeof sop);
+	const char *what = sm_class_no_image(sop);
+	if (what)
+		return what;
+	if (f->bits_allocated >= 0)
+		return NULL;
+	if (sm_dataset_has(&job->set, DIRECTORY))
+		return "a directory of a disc";
+	return sm_modality_flags(job->head->modality) & SM_MODALITY_NO_IMAGE ? "" : NULL;
 }
 
 /* Defined terms of PS3.3 C.7.6.3.1.2. */
@@ -325,7 +314,10 @@ static void judge_pixels(struct sm_dcm_head *h)
 	    (*f->photometric && strncmp(f->photometric, "MONOCHROME", 10) != 0))
 		sm_head_judge(h, SM_VERDICT_COLOUR,
 			      "%d samples a pixel, %s; supported is MONOCHROME1 or 2", f->samples,
-			      *f->photometric ? f->photometric : "no photometric interpretation");
+			      *f->photometric == '?'
+				      ? "PhotometricInterpretation of no term that DICOM defines"
+			      : *f->photometric ? f->photometric
+						: "no photometric interpretation");
 	judge_bits(h);
 }
 
@@ -333,9 +325,15 @@ bool sm_head_pixels(struct sm_head_job *job)
 {
 	struct sm_dcm_head *h = job->head;
 	read_format(job);
-	if (h->format.rows < 0 && h->format.columns < 0 && h->format.bits_allocated < 0 &&
-	    is_no_image(job)) {
-		sm_head_judge(h, SM_VERDICT_NOT_IMAGE, "modality %s holds no picture", h->modality);
+	const char *what = no_image(job);
+	if (what) {
+		if (sm_modality_flags(h->modality) & SM_MODALITY_NO_IMAGE || !*what)
+			sm_head_judge(h, SM_VERDICT_NOT_IMAGE, "modality %s holds no picture",
+				      h->modality);
+		else
+			sm_head_judge(h, SM_VERDICT_NOT_IMAGE,
+				      "modality %s, but the object holds no picture: it is %s",
+				      h->modality, what);
 		return false;
 	}
 	judge_pixels(h);

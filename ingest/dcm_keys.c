@@ -1,18 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ingest/dcm_clock.h"
 #include "ingest/dcm_head_in.h"
+#include "ingest/image_words.h"
 
 #define COMPLEX_COMPONENT SM_TAG(0x0008, 0x9208)
 #define ACQUISITION_DATE SM_TAG(0x0008, 0x0022)
 #define ACQUISITION_TIME SM_TAG(0x0008, 0x0032)
 #define ACQUISITION_DATE_TIME SM_TAG(0x0008, 0x002a)
+#define CONTRAST_AGENT SM_TAG(0x0018, 0x0010)
+#define KVP SM_TAG(0x0018, 0x0060)
 #define ECHO_TIME SM_TAG(0x0018, 0x0081)
 #define INVERSION_TIME SM_TAG(0x0018, 0x0082)
+#define ACQUISITION_TYPE SM_TAG(0x0018, 0x0023)
+#define REPETITION_TIME SM_TAG(0x0018, 0x0080)
 #define TRIGGER_TIME SM_TAG(0x0018, 0x1060)
 #define FRAME_DURATION SM_TAG(0x0018, 0x1242)
+#define FILTER_TYPE SM_TAG(0x0018, 0x1160)
+#define KERNEL SM_TAG(0x0018, 0x1210)
+#define FLIP_ANGLE SM_TAG(0x0018, 0x1314)
 #define ACQUISITION SM_TAG(0x0020, 0x0012)
 #define INSTANCE SM_TAG(0x0020, 0x0013)
 #define TEMPORAL SM_TAG(0x0020, 0x0100)
@@ -20,121 +31,74 @@
 #define FRAME_REFERENCE SM_TAG(0x0054, 0x1300)
 #define DECAY_FACTOR SM_TAG(0x0054, 0x1321)
 
-/* Words of ImageType and of Philips' image type (2005,1011) that say what a picture shows. */
-static const struct {
-	const char *word;
-	enum sm_component component;
-	bool philips_only; /* too short a word to mean this anywhere */
-} components[] = {
-	{"M", SM_MAGNITUDE, false},
-	{"MAGNITUDE", SM_MAGNITUDE, false},
-	{"M_FFE", SM_MAGNITUDE, false},
-	{"M_SE", SM_MAGNITUDE, false},
-	{"M_IR", SM_MAGNITUDE, false},
-	{"P", SM_PHASE, false},
-	{"PHASE", SM_PHASE, false},
-	{"PHASE MAP", SM_PHASE, false},
-	{"PHASE_MAP", SM_PHASE, false},
-	{"P_FFE", SM_PHASE, false},
-	{"P_SE", SM_PHASE, false},
-	{"P_IR", SM_PHASE, false},
-	{"R", SM_REAL, false},
-	{"REAL", SM_REAL, false},
-	{"R_FFE", SM_REAL, false},
-	{"R_SE", SM_REAL, false},
-	{"R_IR", SM_REAL, false},
-	{"I", SM_IMAGINARY, false},
-	{"IMAGINARY", SM_IMAGINARY, false},
-	{"I_FFE", SM_IMAGINARY, false},
-	{"I_SE", SM_IMAGINARY, false},
-	{"I_IR", SM_IMAGINARY, false},
-	{"B0", SM_FIELD_MAP, false},
-	{"B0 MAP", SM_FIELD_MAP, false},
-	{"FIELD_MAP", SM_FIELD_MAP, false},
-	{"VELOCITY MAP", SM_VELOCITY, false},
-	{"VELOCITY_MAP", SM_VELOCITY, false},
-	{"ADC", SM_DERIVED_MAP, false},
-	{"EADC", SM_DERIVED_MAP, false},
-	{"EXP", SM_DERIVED_MAP, false},
-	{"FA", SM_DERIVED_MAP, false},
-	{"TRACEW", SM_DERIVED_MAP, false},
-	{"TRACE", SM_DERIVED_MAP, false},
-	{"TENSOR", SM_DERIVED_MAP, false},
-	{"DIFFUSION MAP", SM_DERIVED_MAP, false},
-	{"T1_MAP", SM_DERIVED_MAP, false},
-	{"T1 MAP", SM_DERIVED_MAP, false},
-	{"T2_MAP", SM_DERIVED_MAP, false},
-	{"T2 MAP", SM_DERIVED_MAP, false},
-	{"T2_STAR_MAP", SM_DERIVED_MAP, false},
-	{"T2_STAR MAP", SM_DERIVED_MAP, false},
-	{"R2_MAP", SM_DERIVED_MAP, false},
-	{"R2_STAR_MAP", SM_DERIVED_MAP, false},
-	{"DENSITY MAP", SM_DERIVED_MAP, false},
-	{"B1", SM_DERIVED_MAP, false},
-	{"T1", SM_DERIVED_MAP, true},
-	{"T2", SM_DERIVED_MAP, true},
-	{"R2", SM_DERIVED_MAP, true},
-	{"R2_STAR", SM_DERIVED_MAP, true},
-	{"T2_STAR", SM_DERIVED_MAP, true},
-	{"CBF", SM_DERIVED_MAP, false},
-	{"CBV", SM_DERIVED_MAP, false},
-	{"MTT", SM_DERIVED_MAP, false},
-	{"TTP", SM_DERIVED_MAP, false},
-	{"RCBF", SM_DERIVED_MAP, false},
-	{"RCBV", SM_DERIVED_MAP, false},
-	{"RMTT", SM_DERIVED_MAP, false},
-	{"RTTP", SM_DERIVED_MAP, false},
-};
-
 static bool component_of(const char *word, bool philips, enum sm_component *out)
 {
-	for (size_t i = 0; i < sizeof components / sizeof *components; i++)
-		if ((philips || !components[i].philips_only) &&
-		    strcmp(components[i].word, word) == 0) {
-			*out = components[i].component;
-			return true;
-		}
-	return false;
+	const struct sm_image_word *row = sm_image_word_find(word);
+	if (!row || row->component < 0 || (row->philips_only && !philips))
+		return false;
+	*out = (enum sm_component)row->component;
+	return true;
 }
 
-/* Third values of ImageType that may stand in records; others become a hash. */
-static const char *const kinds[] = {
-	"M",         "P",         "R",        "I",         "ADC",      "EADC",      "FA",
-	"EXP",       "TRACEW",    "TRACE",    "TENSOR",    "DIFFUSION", "PERFUSION", "AXIAL",
-	"LOCALIZER", "SCOUT",     "OTHER",    "MPR",       "M_FFE",    "P_FFE",     "R_FFE",
-	"I_FFE",     "M_SE",      "P_SE",     "R_SE",      "I_SE",     "M_IR",      "P_IR",
-	"R_IR",      "I_IR",      "B0",       "FIELD_MAP", "PHASE MAP", "VELOCITY MAP", "T1",
-	"T2",        "NONE",      "VOLUME",   "MIP",       "FMRI",     "WHOLE BODY", "STATIC",
-	"DYNAMIC",   "CSA MIP",   "CSA MPR",  "PROPELLER", "T1 MAP",   "T2 MAP",    "T1_MAP",
-	"T2_MAP",    "UNSPECIFIED", "CBF",    "CBV",       "MTT",      "TTP",       "RCBF",
-	"RCBV",      "RMTT",      "RTTP",     "MAGNITUDE", "PHASE",    "REAL",      "IMAGINARY",
-	"T2_STAR",   "PROTON_DENSITY", "MIXED", "PERFUSION_MAP", "DERIVED", "PROJECTION IMAGE",
-};
+/* 8 hex digits of the salted hash of a text, "" for an empty one. */
+static void short_hash(const struct sm_head_job *job, const char *text, char out[9])
+{
+	char hex[65];
+	*out = '\0';
+	if (!*text)
+		return;
+	sm_salt_hash(job->salt, text, hex);
+	memcpy(out, hex, 8);
+	out[8] = '\0';
+}
+
+/* The third value, or the fourth when it says which picture of several this is ("DIFFUSION\ADC",
+ * "T1\FIELD_MAP"). */
+static void image_kind(struct sm_head_job *job, const char *type, struct sm_dcm_frame *f)
+{
+	char third[64], fourth[64];
+	enum sm_component c;
+	sm_text_value(type, 2, third, sizeof third);
+	sm_text_value(type, 3, fourth, sizeof fourth);
+	bool more = *fourth && strcmp(fourth, "NONE") != 0 && component_of(fourth, false, &c) &&
+		    (job->head->kind == SM_DCM_ENHANCED || !component_of(third, false, &c));
+	const char *word = more ? fourth : third;
+	const struct sm_image_word *row = sm_image_word_find(word);
+	*f->image_kind = '\0';
+	if (row)
+		snprintf(f->image_kind, sizeof f->image_kind, "%s", row->word);
+	else if (*word)
+		sm_head_word(job->salt, word, NULL, 0, f->image_kind);
+}
 
 void sm_keys_image_type(struct sm_head_job *job, const char *type, struct sm_dcm_frame *f)
 {
-	char third[64], fourth[64];
-	sm_text_value(type, 2, third, sizeof third);
-	sm_text_value(type, 3, fourth, sizeof fourth);
-	/* "DIFFUSION\ADC", "T1\FIELD_MAP": the fourth value says which picture of several it is. */
-	enum sm_component of_fourth;
-	bool more = *fourth && strcmp(fourth, "NONE") != 0 &&
-		    component_of(fourth, false, &of_fourth) &&
-		    (job->head->kind == SM_DCM_ENHANCED || !component_of(third, false, &of_fourth));
-	const char *word = more ? fourth : third;
-	*f->image_kind = '\0';
-	if (*word)
-		sm_head_word(job->salt, word, kinds, sizeof kinds / sizeof *kinds, f->image_kind);
-	/* Values from the third on; a map named anywhere outweighs "M" before it. */
-	bool found = false;
-	for (int i = 2; i < 12; i++) {
+	bool found = false, weak = true;
+	const char *rest = type;
+	image_kind(job, type, f);
+	for (int i = 0; i < 2 && rest; i++) {
+		rest = strchr(rest, '\\');
+		if (rest)
+			rest++;
+	}
+	short_hash(job, rest ? rest : "", f->image_words);
+	*f->shows = '\0';
+	/* Values from the third on; a map named anywhere outweighs "M" before it, and what a
+	 * picture shows how it was made. */
+	for (int i = 2; i < 16; i++) {
 		char value[64];
-		enum sm_component c;
 		sm_text_value(type, i, value, sizeof value);
-		if (!component_of(value, false, &c))
+		const struct sm_image_word *row = sm_image_word_find(value);
+		if (!row)
+			continue;
+		if (*row->shows && weak && (!*f->shows || !row->weak)) {
+			snprintf(f->shows, sizeof f->shows, "%s", row->shows);
+			weak = row->weak;
+		}
+		if (row->component < 0 || row->philips_only)
 			continue;
 		if (!found || f->component == SM_MAGNITUDE)
-			f->component = c;
+			f->component = (enum sm_component)row->component;
 		found = true;
 	}
 }
@@ -166,26 +130,75 @@ void sm_keys_component(struct sm_head_job *job, const struct sm_dataset *set, st
 		f->component = SM_FIELD_MAP;
 }
 
-/* Dates tell on which side of midnight a time is; some anonymisers shift or empty a few of them. */
-static void read_time(struct sm_head_job *job, const struct sm_dataset *set, struct sm_dcm_frame *f)
+/* 0:00 of the day that times count from. Without StudyDate it hides behind the study's salted hash: any
+ * day will do that is the same for all its files. */
+static double zero_of(const struct sm_head_job *job)
 {
-	char date[64], text[64];
-	double at = NAN;
-	if (sm_dataset_text(set, ACQUISITION_TIME, text, sizeof text)) {
-		double day = 0;
-		if (sm_dataset_text(set, ACQUISITION_DATE, date, sizeof date))
-			day = sm_dicom_day(date) * 86400 - job->midnight;
-		at = (fabs(day) < 1e6 ? day : 0) + sm_dicom_clock(text);
-	} else if (sm_dataset_text(set, ACQUISITION_DATE_TIME, text, sizeof text))
-		at = sm_keys_moment(job, text);
-	if (!isnan(at))
-		f->time = at;
+	char digits[4] = "";
+	if (!isnan(job->midnight))
+		return job->midnight;
+	memcpy(digits, job->head->study, 3);
+	return 86400.0 * (double)strtol(digits, NULL, 16);
 }
 
 double sm_keys_moment(const struct sm_head_job *job, const char *text)
 {
-	double at = sm_dicom_moment(text, job->zone);
-	return at - (isnan(job->midnight) ? floor(at / 86400) * 86400 : job->midnight);
+	return sm_dicom_moment(text, job->zone) - zero_of(job);
+}
+
+/* Only a date tells on which side of midnight a time is: an undated one is kept as such. */
+static void read_time(struct sm_head_job *job, const struct sm_dataset *set, struct sm_dcm_frame *f)
+{
+	char text[64];
+	double at = NAN, clock = NAN;
+	if (sm_dataset_text(set, ACQUISITION_TIME, text, sizeof text))
+		clock = sm_dicom_clock(text);
+	if (!isnan(clock) && sm_dataset_text(set, ACQUISITION_DATE, text, sizeof text))
+		at = sm_dicom_day(text) * 86400 + clock - zero_of(job);
+	if (isnan(at) && sm_dataset_text(set, ACQUISITION_DATE_TIME, text, sizeof text))
+		at = sm_keys_moment(job, text);
+	if (isnan(at) && isnan(clock))
+		return;
+	f->dated = !isnan(at);
+	f->time = f->dated ? at : clock;
+}
+
+double sm_keys_repetition(const struct sm_head_job *job, const struct sm_dataset *set, double fallback)
+{
+	char type[16];
+	bool volume = sm_dataset_text(&job->set, ACQUISITION_TYPE, type, sizeof type) &&
+		      strcmp(type, "3D") == 0;
+	return volume || strcmp(job->head->modality, "MR") != 0
+		       ? NAN
+		       : sm_dataset_number_or(set, REPETITION_TIME, fallback);
+}
+
+/* The first number of a kernel's name orders kernels: B30f is softer than B70f. */
+void sm_keys_ct(struct sm_head_job *job, const struct sm_dataset *set, struct sm_dcm_frame *f)
+{
+	char text[256];
+	f->kvp = sm_dataset_number_or(set, KVP, f->kvp);
+	if (!sm_dataset_text(set, KERNEL, text, sizeof text))
+		return;
+	short_hash(job, text, f->kernel);
+	const char *digit = text;
+	while (*digit && !isdigit((unsigned char)*digit))
+		digit++;
+	f->kernel_number = *digit ? strtod(digit, NULL) : NAN;
+}
+
+/* What is set once for a whole scan; numbers of slices, which exposure and times may be, are not. */
+static void read_setting(struct sm_head_job *job, const struct sm_dataset *set,
+			 struct sm_dcm_frame *f)
+{
+	static const uint32_t tags[] = {CONTRAST_AGENT, FILTER_TYPE, FLIP_ANGLE};
+	char all[256] = "", text[64];
+	size_t n = 0;
+	for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
+		if (sm_dataset_text(set, tags[i], text, sizeof text))
+			n += (size_t)snprintf(all + n, sizeof all - n, "%zu=%s;", i, text);
+	if (n)
+		short_hash(job, all, f->setting);
 }
 
 void sm_keys_classic(struct sm_head_job *job, const struct sm_dataset *set, struct sm_dcm_frame *f)
@@ -195,10 +208,13 @@ void sm_keys_classic(struct sm_head_job *job, const struct sm_dataset *set, stru
 	f->temporal = sm_head_whole(set, TEMPORAL, f->temporal);
 	f->echo_time = sm_dataset_number_or(set, ECHO_TIME, f->echo_time);
 	f->inversion_time = sm_dataset_number_or(set, INVERSION_TIME, f->inversion_time);
+	sm_keys_ct(job, set, f);
+	read_setting(job, set, f);
 	f->trigger = sm_dataset_number_or(set, TRIGGER_TIME, f->trigger);
 	f->duration = sm_dataset_number_or(set, FRAME_DURATION, f->duration);
 	f->reference = sm_dataset_number_or(set, FRAME_REFERENCE, f->reference);
 	f->decay_factor = sm_dataset_number_or(set, DECAY_FACTOR, f->decay_factor);
+	f->repetition = sm_keys_repetition(job, set, f->repetition);
 	read_time(job, set, f);
 	sm_diffusion_standard(set, f);
 	sm_diffusion_private(job, set, f);

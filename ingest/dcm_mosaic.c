@@ -7,6 +7,7 @@
 
 /* Pictures are at most 65535 wide, so that this many tiles are one pixel wide; Siemens writes fewer
  * than 400. */
+#define SLICE_STEP SM_TAG(0x0018, 0x0088)
 #define MOST_TILES 4096
 
 static int tiles_of(const struct sm_dataset *set)
@@ -28,19 +29,12 @@ bool sm_mosaic_is(const struct sm_head_job *job, const char *image_type)
 	return sm_text_has(image_type, "MOSAIC") || tiles_of(&job->set) > 1;
 }
 
-static void cross(const double a[3], const double b[3], double out[3])
-{
-	out[0] = a[1] * b[2] - a[2] * b[1];
-	out[1] = a[2] * b[0] - a[0] * b[2];
-	out[2] = a[0] * b[1] - a[1] * b[0];
-}
-
 /* The direction in which tiles follow each other: along or against columns x rows. */
 static bool tile_direction(struct sm_head_job *job, const struct sm_dcm_frame *f, double out[3])
 {
 	struct sm_csa csa;
 	double csa_normal[3];
-	cross(f->across, f->down, out);
+	sm_cross3(f->across, f->down, out);
 	if (!sm_csa_image(&job->set, &csa) ||
 	    sm_csa_numbers(&csa, "SliceNormalVector", csa_normal, 3) != 3) {
 		sm_head_judge(job->head, SM_VERDICT_BAD_FRAMES,
@@ -91,7 +85,7 @@ enum sm_status sm_mosaic_frames(struct sm_head_job *job, const char *image_type,
 	struct sm_dcm_head *h = job->head;
 	int tiles = tiles_of(&job->set);
 	double normal[3] = {0};
-	sm_place_judge(h, f);
+	sm_place_judge(h, (const struct sm_dataset *[]){&job->set, &job->set, &job->set}, f);
 	if (!sm_text_has(image_type, "MOSAIC"))
 		sm_head_judge(h, SM_VERDICT_BAD_FRAMES,
 			      "the Siemens header says %d images in one picture, but ImageType does "
@@ -106,8 +100,12 @@ enum sm_status sm_mosaic_frames(struct sm_head_job *job, const char *image_type,
 		good = false;
 	}
 	if (good && tiles > 1 && !(f->slice_step > 0 && f->slice_step < 1e4)) {
+		char found[SM_FOUND_SIZE];
+		sm_place_found(&job->set, SLICE_STEP, found);
 		sm_head_judge(h, SM_VERDICT_BAD_FRAMES,
-			      "SpacingBetweenSlices of the mosaic is missing or not positive");
+			      "SpacingBetweenSlices of the mosaic %s, allowed is a positive number "
+			      "of mm below 10000",
+			      found);
 		good = false;
 	}
 	if (!good)

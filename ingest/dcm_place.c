@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
 #include "ingest/dcm_head_in.h"
 
+#define SPACING SM_TAG(0x0028, 0x0030)
 #define POSITION SM_TAG(0x0020, 0x0032)
 #define ORIENTATION SM_TAG(0x0020, 0x0037)
 #define THICKNESS SM_TAG(0x0018, 0x0050)
@@ -55,16 +59,52 @@ void sm_place_thickness(const struct sm_dataset *set, struct sm_dcm_frame *f)
 	f->slice_step = sm_dataset_number_or(set, SLICE_STEP, f->slice_step);
 }
 
-void sm_place_judge(struct sm_dcm_head *h, struct sm_dcm_frame *f)
+/* Digits and what stands between them; the names that numbers have when they are none. */
+static bool is_number_text(const char *text)
 {
-	if (!f->has_spacing)
+	for (const char *p = text; *p;) {
+		if (strncasecmp(p, "nan", 3) == 0 || strncasecmp(p, "inf", 3) == 0)
+			p += 3;
+		else if (strchr("0123456789+-.,eE\\ ", *p))
+			p++;
+		else
+			return false;
+	}
+	return text[strcspn(text, "0123456789nNiI")];
+}
+
+void sm_place_found(const struct sm_dataset *set, uint32_t tag, char out[SM_FOUND_SIZE])
+{
+	char text[512];
+	if (!set || !sm_dataset_has(set, tag))
+		snprintf(out, SM_FOUND_SIZE, "is missing");
+	else if (!sm_dataset_text(set, tag, text, sizeof text))
+		snprintf(out, SM_FOUND_SIZE, "is empty");
+	else if (!is_number_text(text))
+		snprintf(out, SM_FOUND_SIZE, "is no number");
+	else
+		snprintf(out, SM_FOUND_SIZE, "is %.60s%s", text, strlen(text) > 60 ? "..." : "");
+}
+
+void sm_place_judge(struct sm_dcm_head *h, const struct sm_dataset *const set[3],
+		    struct sm_dcm_frame *f)
+{
+	char found[SM_FOUND_SIZE];
+	if (!f->has_spacing) {
+		sm_place_found(set[2], SPACING, found);
 		sm_frame_judge(h, f, SM_VERDICT_NO_SPACING,
-			       "PixelSpacing is missing or is not two positive numbers of mm");
-	if (!f->has_orientation)
+			       "PixelSpacing %s, allowed are two positive numbers of mm", found);
+	}
+	if (!f->has_orientation) {
+		sm_place_found(set[1], ORIENTATION, found);
 		sm_frame_judge(h, f, SM_VERDICT_NO_ORIENTATION,
-			       "ImageOrientationPatient is missing or is not two perpendicular "
-			       "unit vectors");
-	if (!f->has_position)
+			       "ImageOrientationPatient %s, allowed are two perpendicular unit "
+			       "vectors",
+			       found);
+	}
+	if (!f->has_position) {
+		sm_place_found(set[0], POSITION, found);
 		sm_frame_judge(h, f, SM_VERDICT_NO_POSITION,
-			       "ImagePositionPatient is missing or is not three numbers of mm");
+			       "ImagePositionPatient %s, allowed are three numbers of mm", found);
+	}
 }

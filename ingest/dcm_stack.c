@@ -51,11 +51,9 @@ static int by_place(const void *a, const void *b)
 	 */
 	if (x->along != y->along)
 		return x->along < y->along ? -1 : 1;
-	if (x->frame->acquisition != y->frame->acquisition)
-		return x->frame->acquisition < y->frame->acquisition ? -1 : 1;
-	if (x->frame->instance != y->frame->instance)
-		return x->frame->instance < y->frame->instance ? -1 : 1;
-	int c = strcmp(x->head->sop, y->head->sop);
+	int c = sm_frame_compare(x->frame, y->frame);
+	if (c == 0)
+		c = strcmp(x->head->sop, y->head->sop);
 	if (c)
 		return c;
 	return x->slice.head != y->slice.head
@@ -132,12 +130,13 @@ static void judge_spacing(struct sm_series *s, const struct sm_slot *slot, doubl
 	double mean = (slot[n].along - slot[0].along) / (double)n;
 	double share = SM_EVEN_SHARE * mean, allowed = share > SM_EVEN_MM ? share : SM_EVEN_MM;
 	size_t lost = missing(gap, n, k->gap_typical);
-	if (along > allowed && lost)
+	/* More lost than here: no grid with holes, but some slices too close to each other. */
+	if (along > allowed && lost && lost <= s->depth)
 		sm_series_judge(
 			s, SM_VERDICT_GAP,
-			"%zu slices are missing: slice distances from %.4g to %.4g mm, allowed "
+			"%zu slice%s missing: slice distances from %.4g to %.4g mm, allowed "
 			"is one distance within %.2g mm (ingest.uneven: regrid interpolates)",
-			lost, k->gap_min, k->gap_max, allowed);
+			lost, lost == 1 ? " is" : "s are", k->gap_min, k->gap_max, allowed);
 	else if (along > allowed)
 		sm_series_judge(
 			s, SM_VERDICT_UNEVEN,
@@ -154,7 +153,8 @@ static void judge_spacing(struct sm_series *s, const struct sm_slot *slot, doubl
 			aside, side);
 }
 
-static void note_tilt(struct sm_series *s, const struct sm_slot *slot)
+static void judge_tilt(struct sm_series *s, const struct sm_slot *slot,
+		       const struct sm_series_rules *rules)
 {
 	struct sm_stack *k = &s->stack;
 	double along = sm_dot3(k->normal, k->step),
@@ -164,23 +164,29 @@ static void note_tilt(struct sm_series *s, const struct sm_slot *slot)
 		side[r] = k->step[r] - along * k->normal[r];
 	double shift = length(side) / along;
 	k->tilt_degrees = atan(shift) * (180 / 3.14159265358979323846);
-	if (shift * total > SM_TILT_MM && k->tilt_degrees > SM_TILT_DEGREES)
-		s->notes |= 1ul << SM_VERDICT_TILT;
-	else
+	if (!(shift * total > SM_TILT_MM && k->tilt_degrees > SM_TILT_DEGREES)) {
 		k->tilt_degrees = 0;
+		return;
+	}
+	s->notes |= 1ul << SM_VERDICT_TILT;
+	if (!rules->keep_tilt)
+		sm_series_judge(
+			s, SM_VERDICT_TILT,
+			"the stack is tilted by %.2f degrees: its slices shift sideways, allowed is "
+			"%.1f degrees (ingest.uneven: regrid straightens it, ingest.tilt: keep keeps "
+			"it with a sheared affine)",
+			k->tilt_degrees, SM_TILT_DEGREES);
 }
 
-static void set_axes(struct sm_stack *k, const struct sm_dcm_frame *h)
+/* Where the chain of nearly the same directions is too long for one direction. */
+static void judge_spread(struct sm_series *s, double spread)
 {
-	memcpy(k->across, h->across, sizeof k->across);
-	memcpy(k->down, h->down, sizeof k->down);
-	memcpy(k->spacing, h->spacing, sizeof k->spacing);
-	k->normal[0] = h->across[1] * h->down[2] - h->across[2] * h->down[1];
-	k->normal[1] = h->across[2] * h->down[0] - h->across[0] * h->down[2];
-	k->normal[2] = h->across[0] * h->down[1] - h->across[1] * h->down[0];
-	double size = length(k->normal);
-	for (int r = 0; r < 3; r++)
-		k->normal[r] /= size;
+	const double degrees = 180 / 3.14159265358979323846;
+	if (spread > SM_SAME_DIRECTION)
+		sm_series_judge(s, SM_VERDICT_MIXED_ORIENTATION,
+				"the slices' orientations drift: one lies %.3g degrees off their mean, "
+				"allowed is %.2g",
+				spread * degrees, SM_SAME_DIRECTION * degrees);
 }
 
 /* One slice has no neighbour: the header's own slice distance or thickness is all there is. */
@@ -201,12 +207,32 @@ static void single_slice(struct sm_series *s, const struct sm_dcm_frame *h)
 		s->stack.step[r] = depth * s->stack.normal[r];
 }
 
+/* The distance that half of the stack's length has at most: distances of slices that should share a
+ * position are many but short. */
+static double usual_distance(const struct sm_slot *slot, size_t n, double *gap)
+{
+	double half = 0;
+	for (size_t i = 0; i + 1 < n; i++)
+		gap[i] = slot[i + 1].along - slot[i].along;
+	qsort(gap, n - 1, sizeof *gap, by_value);
+	double total = slot[n - 1].along - slot[0].along;
+	for (size_t i = 0; i + 1 < n; i++) {
+		half += gap[i];
+		if (half >= total / 2)
+			return gap[i];
+	}
+	return 0;
+}
+
 /* Numbers the positions; returns how many there are. */
-static size_t number_places(struct sm_slot *slot, size_t n)
+static size_t number_places(struct sm_slot *slot, size_t n, double *gap)
 {
 	size_t place = 0;
+	double same = n > 1 ? SM_SAME_SHARE * usual_distance(slot, n, gap) : 0;
+	same = same > SM_EVEN_MM ? SM_EVEN_MM : same;
+	same = same < SM_SAME_MM ? SM_SAME_MM : same;
 	for (size_t i = 1; i < n; i++) {
-		place += slot[i].along - slot[i - 1].along >= SM_SAME_MM;
+		place += slot[i].along - slot[i - 1].along >= same;
 		slot[i].place = place;
 	}
 	return place + 1;
@@ -240,7 +266,10 @@ static void judge_count(struct sm_series *s, const struct sm_dcm_head *h,
 	size_t declared = h->slices_declared > 0 ? (size_t)h->slices_declared : 0;
 	if (declared && declared < allowed)
 		allowed = declared;
-	if (s->depth < allowed)
+	/* One place over time (cine, a bolus) is no stray slice; pictures of it that only their numbers
+	 * order may be copies of each other. */
+	bool in_time = s->fourth == SM_FOURTH_TIME || s->fourth == SM_FOURTH_DIFFUSION;
+	if (s->depth < allowed && !(in_time && s->n >= allowed))
 		sm_series_judge(s, SM_VERDICT_FEW_SLICES,
 				"%zu slice%s, allowed are %zu and more (ingest.min_slices)",
 				s->depth, s->depth == 1 ? "" : "s", allowed);
@@ -254,7 +283,7 @@ static enum sm_status order(struct sm_series *s, struct sm_slot *slot, double *g
 	struct sm_stack *k = &s->stack;
 	enum sm_status st = SM_OK;
 	qsort(slot, s->n, sizeof *slot, by_place);
-	size_t places = number_places(slot, s->n);
+	size_t places = number_places(slot, s->n, gap);
 	s->depth = places;
 	s->times = 1;
 	if (places < s->n) {
@@ -277,7 +306,7 @@ static enum sm_status order(struct sm_series *s, struct sm_slot *slot, double *g
 		k->step[r] = (slot[s->depth - 1].frame->position[r] - k->origin[r]) /
 			     (double)(s->depth - 1);
 	judge_spacing(s, slot, gap);
-	note_tilt(s, slot);
+	judge_tilt(s, slot, rules);
 	return SM_OK;
 }
 
@@ -327,19 +356,19 @@ enum sm_status sm_series_order(struct sm_series *s, const struct sm_dcm_head *he
 	}
 	struct sm_slot *slot = calloc(s->n, sizeof *slot);
 	double *gap = calloc(s->n, sizeof *gap);
-	if (slot && gap) {
-		set_axes(&s->stack, f);
-		for (size_t i = 0; i < s->n; i++) {
-			const struct sm_dcm_frame *g = sm_slice_frame(heads, s->slice[i]);
-			slot[i] = (struct sm_slot){.along = sm_stack_along(&s->stack, g),
-						   .head = &heads[s->slice[i].head],
-						   .frame = g,
-						   .slice = s->slice[i]};
-		}
-		st = order(s, slot, gap, rules, err);
-	} else {
-		st = SM_FAIL(err, SM_BUDGET, "series: out of memory for %zu slices", s->n);
-	}
+	double spread = 0;
+	if (!slot || !gap)
+		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "series: out of memory for %zu slices", s->n));
+	for (size_t i = 0; i < s->n; i++)
+		slot[i] = (struct sm_slot){.head = &heads[s->slice[i].head],
+					   .frame = sm_slice_frame(heads, s->slice[i]),
+					   .slice = s->slice[i]};
+	SM_GOTO(st, sm_stack_axes(&s->stack, slot, s->n, &spread, err));
+	for (size_t i = 0; i < s->n; i++)
+		slot[i].along = sm_stack_along(&s->stack, slot[i].frame);
+	judge_spread(s, spread);
+	st = order(s, slot, gap, rules, err);
+out:
 	free(gap);
 	free(slot);
 	return st;

@@ -6,6 +6,8 @@
 #ifndef SM_INGEST_DCM_STACK_H
 #define SM_INGEST_DCM_STACK_H
 
+#include <string.h>
+
 #include "ingest/dcm_series.h"
 
 /* A slice on its way to its place. */
@@ -15,6 +17,7 @@ struct sm_slot {
 	const struct sm_dcm_frame *frame;
 	struct sm_slice slice;
 	size_t place; /* number of its position, from the lowest */
+	double clock; /* s: time of the frame, over midnight when all tell that it passed; NAN = no use */
 	double value; /* of the element that is being tried as the order in time */
 };
 
@@ -44,6 +47,27 @@ enum sm_status sm_series_order(struct sm_series *series, const struct sm_dcm_hea
  * orders them. SM_BUDGET when out of memory. */
 enum sm_status sm_series_times(struct sm_series *series, struct sm_slot *slot, size_t n,
 			       size_t places, struct sm_err *err);
+
+/* Orders slices by what their frames say (acquisition, instance, place, contrast, times); only frames
+ * that say the same in all of that are ordered by hash and place in the list. */
+int sm_slice_compare(const struct sm_dcm_head *heads, struct sm_slice a, struct sm_slice b);
+/* The same for frames, 0 when they say the same. NULL comes last. */
+int sm_frame_compare(const struct sm_dcm_frame *f, const struct sm_dcm_frame *g);
+
+/* Sets the stack's axes and spacing to the mean of n slots' (to their own, bit for bit, when all are the
+ * same); *spread: how far a slot's unit vectors lie off. SM_BUDGET when out of memory. */
+enum sm_status sm_stack_axes(struct sm_stack *stack, const struct sm_slot *slot, size_t n,
+			     double *spread, struct sm_err *err);
+
+/* True when the slices differ in what is set once for a whole scan (sm_dcm_frame.setting): no two of
+ * one time point may, where nothing surer than their numbers makes it. */
+static inline bool sm_settings_differ(const struct sm_dcm_frame *f, const struct sm_dcm_frame *g)
+{
+	return strcmp(f->setting, g->setting) != 0;
+}
+
+/* Judges the n ordered groups of one series by the planes they lie in: localisers, stray slices. */
+void sm_series_judge_planes(struct sm_series *series, size_t n, const struct sm_dcm_head *heads);
 
 /* Gives the n groups of one series names that tell them apart (series.name). */
 void sm_series_name(struct sm_series *series, size_t n, const struct sm_dcm_head *heads);

@@ -68,11 +68,7 @@ static enum sm_meaning meaning_of(const struct sm_dcm_head *h, const struct sm_d
 	if (strcmp(h->modality, "CT") == 0 && f->scale == SM_SCALE_RESCALE &&
 	    (!*h->units || strcmp(h->units, "HU") == 0))
 		return SM_MEANING_HU;
-	if (strcmp(h->modality, "PT") == 0 && strcmp(h->units, "BQML") == 0)
-		return SM_MEANING_BQML;
-	if (strcmp(h->modality, "PT") == 0 && strcmp(h->units, "GML") == 0)
-		return SM_MEANING_SUV;
-	return SM_MEANING_ARBITRARY;
+	return strcmp(h->modality, "PT") == 0 ? sm_pet_meaning(h->units, "") : SM_MEANING_ARBITRARY;
 }
 
 /* Where a slice begins in its decoded picture: mosaics have tiles. */
@@ -191,6 +187,8 @@ static enum sm_status check_same(const struct work *w, const struct sm_dicom *dc
 		{SM_TAG(0x0028, 0x0100), p->bits_allocated, p->bits_allocated},
 		{SM_TAG(0x0028, 0x0101), p->bits_stored, p->bits_stored},
 		{SM_TAG(0x0028, 0x0102), p->high_bit, p->high_bit},
+		{SM_TAG(0x0028, 0x0002), p->samples, 1},
+		{SM_TAG(0x0028, 0x0008), p->frames, p->frames},
 	};
 	char uid[68], hex[65] = "";
 	/* The UID as the head took it: blank ones count as absent. */
@@ -200,6 +198,8 @@ static enum sm_status check_same(const struct work *w, const struct sm_dicom *dc
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		same = same && sm_dataset_number_or(&set, rows[i].tag, rows[i].fallback) ==
 				       (double)rows[i].value;
+	bool sign = sm_dataset_number_or(&set, SM_TAG(0x0028, 0x0103), 0) == 1;
+	same = same && (p->is_float || p->is_signed == sign);
 	same = same && sm_syntax_find(sm_dicom_syntax(dcm)) == h->syntax;
 	return same ? SM_OK : SM_FAIL(err, SM_INPUT, "the file changed while it was being read");
 }
@@ -220,10 +220,7 @@ static enum sm_status read_texts(struct file *f, struct sm_err *err)
 		frames[i] = frame_of(w, w->order[f->load->first + i])->picture;
 	sm_sidecar_read(one, f->dcm, frames, f->head->kind == SM_DCM_MOSAIC ? 0 : n);
 	if (w->pet)
-		sm_pet_read(&pet, f->dcm);
-	/* A map's unit is that of its own line; the head knows whether that is the one used. */
-	if (w->pet && f->head->kind == SM_DCM_ENHANCED)
-		snprintf(pet.units, sizeof pet.units, "%s", f->head->units);
+		sm_pet_read(&pet, f->dcm, f->head->units);
 	pthread_mutex_lock(&w->lock);
 	sm_sidecar_join(&w->out->sidecar, one);
 	if (w->pet)
@@ -297,6 +294,7 @@ static enum sm_status load_open(struct file *f, struct sm_err *err)
 	struct work *w = f->w;
 	SM_TRY(check_same(w, f->dcm, f->head, err));
 	SM_TRY(sm_frames_check(f->dcm, f->head->syntax, &f->head->format, err));
+	w->out->padded |= sm_frames_padded(f->dcm, &f->head->format);
 	SM_TRY(load_frames(f, err));
 	SM_TRY(read_texts(f, err));
 	/* The first volume of some multi-band sequences has wrong slice times. */
@@ -579,6 +577,9 @@ enum sm_status sm_series_read_hashed(const char *root, const struct sm_scan *sca
 		scale(&w, jobs);
 	if (st == SM_OK && allow_regrid && (uneven || tilted))
 		st = regrid(&w, jobs, err);
+	/* Of SUV, only that by body weight is called so. */
+	if (st == SM_OK && w.pet)
+		out->vol.meaning = sm_pet_meaning(out->pet.units, out->pet.suv_type);
 	sm_free(w.lowest);
 	sm_free(w.highest);
 	sm_series_files_clear(&w.files);

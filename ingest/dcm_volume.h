@@ -6,6 +6,8 @@
 #ifndef SM_INGEST_DCM_VOLUME_H
 #define SM_INGEST_DCM_VOLUME_H
 
+#include <stdatomic.h>
+
 #include "core/vol.h"
 #include "ingest/pet.h"
 #include "ingest/scan.h"
@@ -34,6 +36,7 @@ struct sm_series_volume {
 	struct sm_sidecar sidecar; /* of all files */
 	struct sm_pet pet;         /* PT only */
 	double *slice_times;       /* s of each slice from the first one taken, of a mosaic; NULL = not known */
+	atomic_bool padded;        /* a file has zeros behind its last picture, more than a byte */
 	int polarity;              /* of the phase encoding; see struct sm_sidecar_plane */
 };
 

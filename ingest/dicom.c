@@ -6,7 +6,8 @@
 
 #include "ingest/dicom_bytes.h"
 
-/* SM_DICOM_HEAD passes over longer elements without reading them. */
+/* Longer elements are passed over without reading them; so is what stands behind the pixel data
+ * when it is longer. */
 #define SKIP_BYTES ((uint32_t)1 << 20)
 
 static enum sm_status cut(struct span *s, uint32_t tag, size_t at, struct sm_err *err)
@@ -20,6 +21,9 @@ static enum sm_status cut(struct span *s, uint32_t tag, size_t at, struct sm_err
 
 static enum sm_status add(struct sm_dicom *dcm, const struct entry *e, struct sm_err *err)
 {
+	if (dcm->count == MOST_ELEMENTS)
+		return SM_FAIL(err, SM_INPUT, "has more than %d elements, the most allowed",
+			       MOST_ELEMENTS);
 	if (dcm->count == dcm->entry_room) {
 		struct entry *more = sm_alloc(dcm->mem, 4 * dcm->entry_room, sizeof *more,
 					      "a DICOM header", err);
@@ -55,11 +59,24 @@ static enum sm_status walk_failed(struct span *s, enum walk got, uint32_t tag, s
 			"has sequences in element (%04X,%04X) nested deeper than %d, the most "
 			"allowed",
 			tag >> 16, tag & 0xffff, MOST_DEPTH);
+	if (got == WALK_MANY)
+		return SM_FAIL(
+			err, SM_INPUT,
+			"has an item in sequence (%04X,%04X) with more than %d elements, the "
+			"most allowed",
+			tag >> 16, tag & 0xffff, MOST_ELEMENTS);
 	return SM_FAIL(
 		err, SM_INPUT,
 		"is no whole DICOM file: the items of sequence (%04X,%04X) at byte %zu do not "
 		"fit into it",
 		tag >> 16, tag & 0xffff, at);
+}
+
+static enum sm_status too_much(struct sm_err *err)
+{
+	return SM_FAIL(err, SM_INPUT,
+		       "has more than %zu MiB of elements besides its pixel data, the most allowed",
+		       MOST_HEADER >> 20);
 }
 
 /* Pixel data end a HEAD; their value need not be read, but must fit into the file. */
@@ -71,9 +88,9 @@ static enum sm_status take_pixels(struct sm_dicom *dcm, struct span *s, struct e
 		dcm->encapsulated = true;
 		e->n = 0;
 		if (dcm->known && dcm->known->way == SM_SYNTAX_NATIVE)
-			return SM_FAIL(
-				err, SM_INPUT,
-				"has PixelData without a length, which uncompressed ones must have");
+			return SM_FAIL(err, SM_INPUT,
+				       "has PixelData without a length, which uncompressed ones "
+				       "must have");
 	} else if (head->length > sm_dicom_source_limit(dcm) - *at) {
 		return SM_FAIL(err, SM_INPUT,
 			       "is no whole DICOM file: PixelData of %u bytes, %llu are left",
@@ -81,17 +98,29 @@ static enum sm_status take_pixels(struct sm_dicom *dcm, struct span *s, struct e
 			       (unsigned long long)(sm_dicom_source_limit(dcm) - *at));
 	}
 	dcm->pixels = *e;
+	/* Nobody needs what follows, but the file is hashed as a whole. */
+	if (!dcm->encapsulated && !dcm->inflate &&
+	    sm_dicom_source_limit(dcm) - *at - head->length > MOST_HEADER)
+		return too_much(err);
 	if (!dcm->whole)
 		return SM_OK;
+	dcm->most = SIZE_MAX;
 	if (dcm->encapsulated) {
+		size_t end;
+		/* In one piece instead of fragment by fragment. */
+		if (sm_dicom_source_fragments_end(dcm, *at, &end))
+			span_have(s, *at, end - *at);
 		SM_TRY(sm_dicom_fragments_read(dcm, s, at, err));
 		dcm->pixels.n = *at - dcm->pixels.at;
-		return SM_OK;
+		if (!dcm->inflate && sm_dicom_source_limit(dcm) - *at > MOST_HEADER)
+			return too_much(err);
+	} else {
+		if (!span_have(s, *at, head->length))
+			return cut(s, head->tag, e->at, err);
+		*at += head->length;
+		dcm->pixel_bytes = head->length;
 	}
-	if (!span_have(s, *at, head->length))
-		return cut(s, head->tag, e->at, err);
-	*at += head->length;
-	dcm->pixel_bytes = head->length;
+	dcm->most = *at + MOST_HEADER;
 	return SM_OK;
 }
 
@@ -120,8 +149,11 @@ static enum sm_status take_value(struct sm_dicom *dcm, struct span *s, struct en
 		*at += head->length;
 		return SM_OK;
 	}
-	if (!dcm->whole && dcm->fd >= 0 && !dcm->inflate && head->length > SKIP_BYTES &&
+	if (dcm->fd >= 0 && !dcm->inflate && head->length > SKIP_BYTES &&
 	    head->length <= sm_dicom_source_limit(dcm) - *at) {
+		dcm->skipped += head->length;
+		if (dcm->skipped > MOST_HEADER)
+			return too_much(err);
 		sm_dicom_source_skip(dcm, head->length - (dcm->n - *at));
 		dcm->n = s->n = *at;
 		e->skipped = true;
@@ -177,7 +209,8 @@ static enum sm_status index_elements(struct sm_dicom *dcm, struct span *s, struc
 		at += head.size;
 		if (is_pixels(head.tag) && !dcm->pixels.tag) {
 			SM_TRY(take_pixels(dcm, s, &e, &head, &at, err));
-			if (!dcm->whole)
+			if (!dcm->whole ||
+			    (!dcm->inflate && sm_dicom_source_limit(dcm) - at > SKIP_BYTES))
 				break;
 			continue;
 		}
@@ -216,8 +249,15 @@ static enum sm_status read_meta(struct sm_dicom *dcm, struct span *s, size_t *at
 		span_have(s, *at, 12);
 		size_t from = *at;
 		if (!sm_dicom_head_at(s->bytes + *at, s->n - *at, false, false, &head) ||
-		    head.length > sm_dicom_source_limit(dcm) - *at ||
-		    !span_have(s, *at + head.size, head.length))
+		    head.length > sm_dicom_source_limit(dcm) - *at)
+			return cut(s, get_tag(s->bytes + from, false), from, err);
+		if (head.length > MOST_META || *at > MOST_META + 132)
+			return SM_FAIL(
+				err, SM_INPUT,
+				"has a meta header of more than %zu bytes, the most allowed, at "
+				"element (%04X,%04X)",
+				MOST_META, head.tag >> 16, head.tag & 0xffff);
+		if (!span_have(s, *at + head.size, head.length))
 			return cut(s, get_tag(s->bytes + from, false), from, err);
 		const unsigned char *value = s->bytes + *at + head.size;
 		*at += head.size + head.length;

@@ -42,24 +42,26 @@ struct sm_element {
 
 enum sm_dicom_part {
 	SM_DICOM_HEAD,  /* up to the pixel data: reads only as much of the file as that takes;
-			 * elements of  more than 1 MiB that need not be looked through are there, but
+			 * elements of more than 1 MiB that need not be looked through are there, but
 			 * empty */
-	SM_DICOM_WHOLE, /* with the pixel data */
+	SM_DICOM_WHOLE, /* with the pixel data; what follows them is looked at when it is no more
+			 * than 1 MiB. Large elements are empty in files of more than 64 MiB */
 };
 
 /* Opens a file: with or without preamble, with or without meta header (then implicit or explicit,
  * little or big endian by looking at the first elements), deflated ones inflated. SM_INPUT when it
  * is no whole DICOM file (empty, cut off inside an element, sequences nested deeper than 64, an
- * element longer than what holds it), SM_IO when it cannot be opened or read, SM_BUDGET. Close with
- * sm_dicom_close. Thread-safe. */
+ * element longer than what holds it) or beyond what files have (a meta header of 1 MiB, a header of
+ * 256 MiB, 100000 elements in the data set or one item), SM_IO when it cannot be opened or read,
+ * SM_BUDGET. Close with sm_dicom_close. Thread-safe. */
 enum sm_status sm_dicom_open(const char *path, enum sm_dicom_part part, struct sm_mem *mem,
 			     struct sm_dicom **out, struct sm_err *err);
 /* The same for n bytes in memory, which must outlive the handle (deflated ones are copied). */
 enum sm_status sm_dicom_parse(const unsigned char *bytes, size_t n, enum sm_dicom_part part,
 			      struct sm_mem *mem, struct sm_dicom **out, struct sm_err *err);
 void sm_dicom_close(struct sm_dicom *dcm); /* NULL is fine */
-/* The bytes of the whole file as they stood on the disk when it was opened; NULL when the handle does not
- * hold them (opened for its head only, or inflated). The handle owns them. */
+/* The bytes of the whole file as they stood on the disk when it was opened; NULL when the handle
+ * does not hold them (opened for its head only, or inflated). The handle owns them. */
 const unsigned char *sm_dicom_file_bytes(const struct sm_dicom *dcm, size_t *n);
 
 /* The main data set. Lives as long as the handle. */
@@ -153,9 +155,17 @@ struct sm_syntax {
 	const char *uid, *name;
 	enum sm_syntax_way way;
 	bool implicit, big_endian, deflated;
+	bool lossless, ht; /* compressed without loss; with the block coder of HTJ2K */
 };
 /* The row of a transfer syntax, NULL for a UID that is not in the table. "" counts as implicit
  * little endian. */
 const struct sm_syntax *sm_syntax_find(const char *uid);
+
+/* Refuses (SM_INPUT) compressed pixel data that do not agree with themselves or with the number of
+ * frames: more code streams (RLE: fragments) than frames, an offset table of another length or not
+ * beginning at the first fragment, two tables that differ, lengths that are not those of the
+ * fragments. */
+enum sm_status sm_dicom_frames_match(const struct sm_dicom *dcm, size_t frames,
+				     enum sm_syntax_way way, struct sm_err *err);
 
 #endif

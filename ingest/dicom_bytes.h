@@ -124,6 +124,7 @@ enum walk {
 	WALK_CUT,  /* the bytes end before the sequence does */
 	WALK_BAD,  /* something else than items, or longer than what holds it */
 	WALK_DEEP, /* more than MOST_DEPTH levels */
+	WALK_MANY, /* more than MOST_ELEMENTS in one item */
 };
 
 /* Moves *at from the first byte of a sequence's value behind the sequence (its delimiter included
@@ -161,6 +162,12 @@ struct fragment {
 
 struct sm_inflate; /* see dicom_source.c */
 
+/* Bounds that no real file comes near: the largest enhanced objects have headers of some tens of
+ * MiB, meta headers and single items take some kB. */
+#define MOST_HEADER ((size_t)256 << 20) /* bytes in front of the pixel data, and behind it */
+#define MOST_META ((size_t)1 << 20)     /* bytes of group 2 */
+#define MOST_ELEMENTS 100000            /* of a data set, of an item */
+
 #define FIRST_ENTRIES 256
 #define FIRST_BYTES 16384
 
@@ -181,6 +188,8 @@ struct sm_dicom {
 	unsigned char *owned;    /* bytes, when they are ours and not in `first` */
 	unsigned char *deflated; /* the file, while it is being inflated */
 	size_t room;
+	uint64_t skipped; /* bytes of elements that were passed over */
+	size_t most;      /* no more bytes than these are wanted: a header ends before */
 	/* elements in tag order */
 	struct entry *entries;
 	size_t count, entry_room;
@@ -201,12 +210,15 @@ enum sm_status sm_dicom_source_file(const char *path, enum sm_dicom_part part, s
 				    struct sm_dicom **out, struct sm_err *err);
 enum sm_status sm_dicom_source_memory(const unsigned char *bytes, size_t n, struct sm_mem *mem,
 				      struct sm_dicom **out, struct sm_err *err);
-/* From byte `at` on the bytes are deflated (gzip: with a gzip header): they are replaced by what they
- * inflate to. SM_INPUT when they were inflated before. */
+/* From byte `at` on the bytes are deflated (gzip: with a gzip header): they are replaced by what
+ * they inflate to. SM_INPUT when they were inflated before. */
 enum sm_status sm_dicom_source_inflate(struct sm_dicom *dcm, size_t at, bool gzip,
 				       struct sm_err *err);
 /* Gets bytes until `want` are there; SM_OK with fewer when there are no more. Moves dcm->bytes. */
 enum sm_status sm_dicom_source_fill(struct sm_dicom *dcm, size_t want, struct sm_err *err);
+/* Where the fragments of encapsulated pixel data end that begin at byte `at`: only their heads are
+ * read. false when they end nowhere, or when that is not told by looking at a file. */
+bool sm_dicom_source_fragments_end(const struct sm_dicom *dcm, size_t at, size_t *end);
 /* How many bytes can come altogether; UINT64_MAX for deflated ones. */
 uint64_t sm_dicom_source_limit(const struct sm_dicom *dcm);
 /* Passes over `count` bytes of a file behind what is there, without reading them. */

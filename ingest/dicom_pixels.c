@@ -57,11 +57,11 @@ enum sm_status sm_dicom_fragments_read(struct sm_dicom *dcm, struct span *s, siz
 		if (tag == SEQUENCE_END)
 			break;
 		if (tag != ITEM || n == UNDEFINED)
-			return SM_FAIL(
-				err, SM_INPUT,
-				"has a fragment %zu of PixelData that begins with (%04X,%04X), allowed is "
-				"an item of stated length",
-				i, tag >> 16, tag & 0xffff);
+			return SM_FAIL(err, SM_INPUT,
+				       "has a fragment %zu of PixelData that begins with "
+				       "(%04X,%04X), allowed is "
+				       "an item of stated length",
+				       i, tag >> 16, tag & 0xffff);
 		if (!span_have(s, *at, n))
 			return ends_early(s, i, err);
 		if (i == 0)
@@ -171,6 +171,87 @@ static enum sm_status by_table(const struct sm_dicom *dcm, const struct sm_dicom
 	return SM_OK;
 }
 
+/* Bytes of fragments first..last - 1. */
+static size_t length_of(const struct sm_dicom *dcm, size_t first, size_t last)
+{
+	size_t total = 0;
+	for (size_t i = first; i < last; i++)
+		total += dcm->fragments[i].n;
+	return total;
+}
+
+/* (7FE0,0002) against the fragments that the table (7FE0,0001) gives; a padding byte may be left
+ * out. */
+static enum sm_status lengths_match(const struct sm_dicom *dcm, const struct sm_dicom_pixels *p,
+				    const struct sm_element *extended,
+				    const struct sm_element *lengths, size_t frames,
+				    struct sm_err *err)
+{
+	if (lengths->n != extended->n)
+		return SM_FAIL(err, SM_INPUT,
+			       "ExtendedOffsetTableLengths has %zu entries for %zu frames",
+			       lengths->n / 8, frames);
+	for (size_t i = 0; i < frames; i++) {
+		size_t first, last;
+		SM_TRY(by_table(dcm, p, extended, i, frames, &first, &last, err));
+		size_t have = length_of(dcm, first, last);
+		uint64_t told = get64(lengths->bytes + 8 * i, lengths->big_endian);
+		if (told > have || have - told > 1)
+			return SM_FAIL(
+				err, SM_INPUT,
+				"ExtendedOffsetTableLengths says that frame %zu has %llu bytes, "
+				"its fragments have %zu",
+				i + 1, (unsigned long long)told, have);
+	}
+	return SM_OK;
+}
+
+static enum sm_status tables_match(const struct sm_dicom *dcm, const struct sm_dicom_pixels *p,
+				   size_t frames, struct sm_err *err)
+{
+	struct sm_dataset set = sm_dicom_data(dcm);
+	struct sm_element extended, lengths, none = {0};
+	sm_dataset_find(&set, SM_TAG(0x7fe0, 0x0001), &extended);
+	sm_dataset_find(&set, SM_TAG(0x7fe0, 0x0002), &lengths);
+	size_t count = extended.n ? extended.n / 8 : p->offset_count;
+	if (!count)
+		return SM_OK;
+	if (count != frames)
+		return SM_FAIL(err, SM_INPUT,
+			       "the offset table of PixelData has %zu entries for %zu frames",
+			       count, frames);
+	for (size_t i = 0; extended.n && p->offset_count && i < count; i++)
+		if (p->offset_count != count ||
+		    offset_of(p, &extended, i) != offset_of(p, &none, i))
+			return SM_FAIL(
+				err, SM_INPUT,
+				"the basic and the extended offset table of PixelData differ "
+				"at frame %zu",
+				i + 1);
+	if (offset_of(p, &extended, 0))
+		return SM_FAIL(err, SM_INPUT,
+			       "the offset table of PixelData begins with %llu, allowed is 0",
+			       (unsigned long long)offset_of(p, &extended, 0));
+	return extended.n && lengths.n ? lengths_match(dcm, p, &extended, &lengths, frames, err)
+				       : SM_OK;
+}
+
+enum sm_status sm_dicom_frames_match(const struct sm_dicom *dcm, size_t frames,
+				     enum sm_syntax_way way, struct sm_err *err)
+{
+	struct sm_dicom_pixels p;
+	if (!dcm->whole || !sm_dicom_pixels(dcm, &p) || p.native || !p.fragments)
+		return SM_OK;
+	/* PS3.5 A.4.2: a frame of RLE is one fragment. */
+	size_t streams =
+		way == SM_SYNTAX_RLE ? p.fragments : dcm->fragments[p.fragments - 1].starts;
+	if (streams > frames)
+		return SM_FAIL(err, SM_INPUT,
+			       "PixelData holds %zu compressed pictures, NumberOfFrames tells %zu",
+			       streams, frames);
+	return tables_match(dcm, &p, frames, err);
+}
+
 static enum sm_status range(const struct sm_dicom *dcm, size_t frame, size_t frames, size_t *first,
 			    size_t *last, struct sm_err *err)
 {
@@ -206,14 +287,12 @@ enum sm_status sm_dicom_frame_bytes(const struct sm_dicom *dcm, size_t frame, si
 				    struct sm_mem *mem, const unsigned char **bytes, size_t *n,
 				    unsigned char **owned, struct sm_err *err)
 {
-	size_t first = 0, last = 0, total = 0;
+	size_t first = 0, last = 0;
 	*bytes = NULL;
 	*owned = NULL;
 	*n = 0;
 	SM_TRY(range(dcm, frame, frames, &first, &last, err));
-	for (size_t i = first; i < last; i++)
-		total += dcm->fragments[i].n;
-	*n = total;
+	size_t total = *n = length_of(dcm, first, last);
 	*bytes = dcm->bytes + dcm->fragments[first].at;
 	if (last - first == 1)
 		return SM_OK;

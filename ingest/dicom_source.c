@@ -17,6 +17,11 @@
 
 #define PIECE 65536
 
+/* Files up to this are read whole at once when their pixels are wanted; of longer ones what is
+ * needed, with so many bytes read ahead. */
+#define AT_ONCE ((uint64_t)64 << 20)
+#define AHEAD ((size_t)1 << 20)
+
 struct sm_inflate {
 	z_stream z;
 	const unsigned char *from; /* deflated bytes in memory; NULL: of the file */
@@ -37,6 +42,7 @@ static enum sm_status allocate(struct sm_mem *mem, size_t bytes, struct sm_dicom
 	dcm->fd = -1;
 	dcm->entries = dcm->first_entries;
 	dcm->entry_room = FIRST_ENTRIES;
+	dcm->most = MOST_HEADER;
 	*out = dcm;
 	return SM_OK;
 }
@@ -100,7 +106,7 @@ enum sm_status sm_dicom_source_file(const char *path, enum sm_dicom_part part, s
 	dcm->file_size = size;
 	dcm->bytes = dcm->first;
 	dcm->room = FIRST_BYTES;
-	if (part == SM_DICOM_WHOLE && size > FIRST_BYTES) {
+	if (part == SM_DICOM_WHOLE && size > FIRST_BYTES && size <= AT_ONCE) {
 		dcm->owned = sm_alloc(mem, (size_t)size, 1, "a DICOM file", err);
 		st = dcm->owned ? SM_OK : SM_BUDGET;
 		dcm->bytes = dcm->owned;
@@ -118,7 +124,8 @@ enum sm_status sm_dicom_source_file(const char *path, enum sm_dicom_part part, s
 	return SM_OK;
 }
 
-enum sm_status sm_dicom_source_inflate(struct sm_dicom *dcm, size_t at, bool gzip, struct sm_err *err)
+enum sm_status sm_dicom_source_inflate(struct sm_dicom *dcm, size_t at, bool gzip,
+				       struct sm_err *err)
 {
 	if (dcm->inflate)
 		return SM_FAIL(err, SM_INPUT,
@@ -165,7 +172,7 @@ static enum sm_status grow(struct sm_dicom *dcm, size_t want, struct sm_err *err
 	size_t room = dcm->room;
 	if (want <= room)
 		return SM_OK;
-	room = room > SIZE_MAX / 4 ? want : 4 * room;
+	room = room < AHEAD / 4 ? 4 * room : room + room / 4;
 	room = room < want ? want : room;
 	if (!dcm->inflate && room > dcm->file_size)
 		room = (size_t)dcm->file_size > want ? (size_t)dcm->file_size : want;
@@ -228,6 +235,12 @@ static enum sm_status inflate_until(struct sm_dicom *dcm, size_t want, struct sm
 
 enum sm_status sm_dicom_source_fill(struct sm_dicom *dcm, size_t want, struct sm_err *err)
 {
+	/* What the file cannot hold is not refused here but found missing. */
+	if (want > dcm->most && want <= sm_dicom_source_limit(dcm))
+		return SM_FAIL(err, SM_INPUT,
+			       "has more than %zu MiB of elements besides its pixel data, the most "
+			       "allowed",
+			       MOST_HEADER >> 20);
 	if (dcm->inflate)
 		return inflate_until(dcm, want, err);
 	if (dcm->fd < 0)
@@ -238,11 +251,36 @@ enum sm_status sm_dicom_source_fill(struct sm_dicom *dcm, size_t want, struct sm
 	if (want - dcm->n > left)
 		want = dcm->n + (size_t)left;
 	SM_TRY(grow(dcm, want, err));
-	size_t n = dcm->room - dcm->n;
+	size_t n = dcm->room - dcm->n, most = want - dcm->n + AHEAD;
+	n = n < most ? n : most;
 	n = n < left ? n : (size_t)left;
 	SM_TRY(read_at(dcm, (unsigned char *)(uintptr_t)dcm->bytes + dcm->n, n, err));
 	dcm->n += n;
 	return SM_OK;
+}
+
+bool sm_dicom_source_fragments_end(const struct sm_dicom *dcm, size_t at, size_t *end)
+{
+	unsigned char head[8];
+	uint64_t limit = sm_dicom_source_limit(dcm), place = at;
+	/* From bytes of the data set to bytes of the file: elements may have been passed over. */
+	uint64_t offset = dcm->file_at - dcm->n;
+	if (dcm->fd < 0 || dcm->inflate)
+		return false;
+	for (;;) {
+		if (limit < 8 || place > limit - 8 ||
+		    pread(dcm->fd, head, 8, (off_t)(place + offset)) != 8)
+			return false;
+		uint32_t tag = get_tag(head, dcm->big_endian), n = get32(head + 4, dcm->big_endian);
+		place += 8;
+		if (tag == SEQUENCE_END)
+			break;
+		if (tag != ITEM || n == UNDEFINED || n > limit - place)
+			return false;
+		place += n;
+	}
+	*end = (size_t)place;
+	return true;
 }
 
 uint64_t sm_dicom_source_limit(const struct sm_dicom *dcm)

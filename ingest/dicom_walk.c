@@ -105,6 +105,7 @@ bool sm_span_have_more(struct span *s, size_t at, size_t count)
 struct level {
 	size_t end; /* SIZE_MAX: undefined length */
 	bool item, implicit, big, raw;
+	uint32_t elements; /* so far, of an item */
 };
 
 struct walker {
@@ -121,9 +122,12 @@ static enum walk enter(struct walker *w, uint32_t length, struct level level)
 		return WALK_DEEP;
 	level.end = SIZE_MAX;
 	if (length != UNDEFINED) {
+		uint64_t limit = w->s->more ? sm_dicom_source_limit(w->s->more) : w->s->n;
 		if (length > outer - w->at)
 			return WALK_BAD;
-		if (!span_have(w->s, w->at, length))
+		/* Its bytes are asked for as the walk comes to them: they may be no items at all.
+		 */
+		if (length > limit - w->at)
 			return WALK_CUT;
 		level.end = w->at + length;
 	}
@@ -160,9 +164,13 @@ static enum walk step_item(struct walker *w, struct level *l)
 {
 	struct element_head head;
 	if (l->raw) {
+		if (!span_have(w->s, w->at, l->end - w->at))
+			return WALK_CUT;
 		w->at = l->end;
 		return WALK_OK;
 	}
+	if (++l->elements > MOST_ELEMENTS)
+		return WALK_MANY;
 	if (!span_have(w->s, w->at, 8))
 		return WALK_CUT;
 	span_have(w->s, w->at, 12);

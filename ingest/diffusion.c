@@ -19,7 +19,8 @@ static double determinant(const struct sm_vol *vol)
 	       m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0]);
 }
 
-/* A direction in LPS along one axis of the volume. */
+/* A direction in LPS along one axis of the volume. The third axis is across x down of the pixels, so that
+ * the axes are those of the picture but for a tilt, along which no direction is turned. */
 static double along(const struct sm_vol *vol, int axis, const double lps[3])
 {
 	const double ras[3] = {-lps[0], -lps[1], lps[2]};
@@ -37,17 +38,28 @@ static const struct sm_dcm_frame *frame_at(const struct sm_raw *raw, const struc
 	return sm_slice_frame(raw->scan.head, s->slice[t * s->depth]);
 }
 
-/* Our third axis is across x down of the pixels, so that the axes are those of the volume but for a
- * tilt, along which no direction is turned. */
-static bool vectors_known(const struct sm_raw *raw, const struct sm_series *s)
+/* True when every weighted volume has a direction in the patient's axes; else why not. */
+static bool vectors_known(const struct sm_raw *raw, const struct sm_series *s, struct sm_item *item)
 {
+	bool local = false, absent = false, doubtful = false;
 	for (size_t t = 0; t < s->times; t++) {
 		const struct sm_dcm_frame *f = frame_at(raw, s, t);
-		const double *v = f->b_vector;
-		if (f->b_vector_local || (f->b_value > 50 && sm_dot3(v, v) < 0.5))
-			return false;
+		local = local || f->b_vector_local;
+		doubtful = doubtful || f->b_vector_doubtful;
+		absent = absent || (f->b_value > 50 && sm_dot3(f->b_vector, f->b_vector) < 0.5);
 	}
-	return true;
+	if (local)
+		sm_item_warn(item,
+			     "the directions of diffusion are in the maker's own axes, which are turned "
+			     "to the patient's for PatientPosition HFS with InPlanePhaseEncodingDirection "
+			     "ROW or COL only: there is no image.bvec");
+	else if (absent)
+		sm_item_warn(item, "weighted volumes have no direction of diffusion: there is no "
+				   "image.bvec");
+	else if (doubtful)
+		sm_item_warn(item, "GE's directions of diffusion were turned to the patient's axes by a "
+				   "rule (dcm2niix's) that was validated for axial slices only");
+	return !local && !absent;
 }
 
 enum sm_status sm_convert_diffusion(const struct sm_raw *raw, const struct sm_series *s,
@@ -66,12 +78,8 @@ enum sm_status sm_convert_diffusion(const struct sm_raw *raw, const struct sm_se
 	sm_text_clear(&text);
 	if (st != SM_OK)
 		return st;
-	if (!vectors_known(raw, s)) {
-		sm_item_warn(item,
-			     "the directions of diffusion are not known in the patient's axes: "
-			     "there is no image.bvec");
+	if (!vectors_known(raw, s, item))
 		return SM_OK;
-	}
 	for (int a = 0; a < 3; a++) {
 		for (size_t t = 0; t < s->times; t++) {
 			double v = along(vol, a, frame_at(raw, s, t)->b_vector);

@@ -9,7 +9,7 @@
 
 /* magic, stamp, sizes of the structs, entries, SHA-256 of all before it. Structs stand as they are in
  * memory: the cache never leaves its machine, and another compiler's sizes do not fit. */
-static const char magic[8] = "SMHEADS1";
+static const char magic[8] = "SMHEADS2";
 
 struct preamble {
 	char magic[8], stamp[64];
@@ -32,6 +32,8 @@ void sm_cached_name(struct sm_cached *entry, const char hex[65], const struct st
 	}
 	entry->size = st->st_size;
 	entry->changed_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+	entry->inode_ns = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec;
+	entry->inode = (uint64_t)st->st_ino;
 }
 
 void sm_head_cache_free(struct sm_head_cache *cache)
@@ -115,7 +117,8 @@ bool sm_head_cache_find(const struct sm_head_cache *cache, struct sm_cached *ent
 		} else if (c > 0) {
 			low = mid + 1;
 		} else {
-			if (found.size != entry->size || found.changed_ns != entry->changed_ns)
+			if (found.size != entry->size || found.changed_ns != entry->changed_ns ||
+			    found.inode_ns != entry->inode_ns || found.inode != entry->inode)
 				return false;
 			*entry = found;
 			if (!found.has_head)

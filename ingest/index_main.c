@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/hash.h"
+#include "ingest/case_head.h"
 #include "ingest/catalogue.h"
 #include "ingest/raw.h"
 #include "ingest/salt_file.h"
@@ -31,21 +32,43 @@ static const char *key_of(void *ctx, size_t i)
 	return ((struct sm_raw *)ctx)->item[i].key;
 }
 
+/* Size and spacing as those of a series. */
+static void describe_head(const struct sm_case_head *head, json_t *record)
+{
+	const double slice[2] = {head->mm[2], head->mm[2]};
+	if (head->axes)
+		json_object_set_new(record, "dim", sm_json_ints(head->dim, (size_t)head->axes));
+	if (head->axes < 3)
+		return;
+	json_object_set_new(record, "pixel_mm", sm_json_floats(head->mm, 2));
+	json_object_set_new(record, "slice_mm", sm_json_floats(slice, 2));
+}
+
 static enum sm_status describe_case(const struct sm_raw_case *c, struct sm_item *item,
 				    struct sm_err *err)
 {
+	struct sm_case_head head;
+	struct sm_err why = {0};
 	json_t *files = json_object();
 	json_object_set_new(item->record, "patient", json_string(c->patient));
 	for (size_t i = 0; i < c->n; i++)
 		json_object_set_new(files, c->file[i].role, json_string_nocheck(c->file[i].path));
 	json_object_set_new(item->record, "files", files);
-	json_object_set_new(item->record, "verdict", json_string(c->problem ? "incomplete" : "ok"));
+	if (!files)
+		return SM_FAIL(err, SM_BUDGET, "index: out of memory");
 	if (c->warning)
 		sm_item_warn(item, "%s", c->warning);
-	if (c->problem)
-		json_object_set_new(item->record, "verdict_reason",
-				    json_string_nocheck(c->problem));
-	return files ? SM_OK : SM_FAIL(err, SM_BUDGET, "index: out of memory");
+	enum sm_status st = sm_case_head(c, item->run, &head, &why);
+	if (st == SM_BUDGET || head.unreadable) {
+		*err = why;
+		return st;
+	}
+	describe_head(&head, item->record);
+	json_object_set_new(item->record, "verdict", json_string(head.verdict));
+	json_object_set_new(item->record, "usable", json_boolean(st == SM_OK));
+	if (st != SM_OK)
+		json_object_set_new(item->record, "verdict_reason", json_string_nocheck(why.text));
+	return SM_OK;
 }
 
 static enum sm_status inputs(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
@@ -64,8 +87,29 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 		return SM_FAIL(err, SM_INPUT, "the file %s", raw->scan.broken_why[it->at]);
 	if (it->kind == SM_RAW_CASE)
 		return describe_case(&raw->cases.v[it->at], item, err);
+	enum sm_verdict verdict;
 	sm_raw_describe_series(raw, it->at, item->record);
+	enum sm_raw_use use = sm_raw_judge_series(raw, it->at, &verdict, NULL);
+	/* What is set aside is neither: it is no scan. */
+	if (use != SM_RAW_ASIDE)
+		json_object_set_new(item->record, "usable", json_boolean(use == SM_RAW_USABLE));
 	return SM_OK;
+}
+
+/* The status of a record says that it could be listed; what ingest will do with it is another thing. */
+static void tell_use(struct sm_run *run)
+{
+	size_t i, usable = 0, refused = 0, aside = 0;
+	json_t *record;
+	json_array_foreach(run->ledger.records, i, record)
+	{
+		const json_t *use = json_object_get(record, "usable");
+		usable += json_is_true(use);
+		refused += json_is_false(use) || !sm_record_ok(record);
+		aside += !use && sm_record_ok(record);
+	}
+	sm_info(&run->log, NULL, "%zu items: %zu usable, %zu refused, %zu set aside (see verdict)",
+		usable + refused + aside, usable, refused, aside);
 }
 
 /* Kinds of files of the tree, those that occur. */
@@ -162,8 +206,18 @@ static enum sm_status run_index(struct sm_run *run, struct sm_err *err)
 				: find(run, o, err);
 	SM_TRY(sm_raw_open(run, m->ingest, o->salt_file, run->resume ? run->out : NULL, &raw, err));
 	struct sm_items items = {
-		.count = raw.n, .noun = "items", .ctx = &raw, .key = key_of, .inputs = inputs, .work = work};
+		.count = raw.n,
+		.noun = "items",
+		.ctx = &raw,
+		.key = key_of,
+		.inputs = inputs,
+		.work = work,
+		.writes_nothing = true,
+		.good_word = "listed",
+	};
 	enum sm_status st = sm_run_items(run, &items, err);
+	if (st == SM_OK)
+		tell_use(run);
 	if (st == SM_OK)
 		st = publish(run, &raw, o->format, err);
 	if (st == SM_OK && run->out && !run->dry_run && raw.scan.paths.count) {
@@ -184,11 +238,16 @@ static const struct sm_stage stage = {
 		   "with --out writes\n"
 		   "catalogue.csv, catalogue.json and the ledger that ingest can check against. Again "
 		   "with --resume, files\n"
-		   "whose path, size and time of change are the same are not opened again. Patients, UIDs and DICOM file names appear as "
-		   "salted\n"
-		   "hashes. NIfTI files that no case takes are counted in a warning.\n"
+		   "whose path, size, inode and times of change are the same are not opened again. Patients, "
+		   "UIDs and DICOM\n"
+		   "file names appear as salted hashes. NIfTI files that no case takes are counted in a "
+		   "warning.\n"
+		   "The verdict of an item says what ingest will do with it, as far as headers tell; the "
+		   "status in the\n"
+		   "ledger, the exit code and --strict are about listing: only a file that cannot be read is "
+		   "rejected here.\n"
 		   "Example: scanmill index --in raw --out work/index --salt-file salt",
-	.version = 2,
+	.version = 3,
 	.needs = SM_NEEDS_IN,
 	.options = &option_set,
 	.manifest = &sm_manifest_schema,

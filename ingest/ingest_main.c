@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ingest/case_head.h"
 #include "ingest/convert.h"
 #include "ingest/dcm_files.h"
 
@@ -75,9 +76,26 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 		       c->raw->scan.broken_why[it->at], it->key);
 }
 
+/* What ingest will surely refuse, by names and headers. */
+static enum sm_status foresee(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
+{
+	const struct sm_raw *raw = ((struct sm_convert *)ctx)->raw;
+	const struct sm_raw_item *it = &raw->item[i];
+	struct sm_case_head head;
+	enum sm_verdict verdict;
+	char why[500];
+	if (it->kind == SM_RAW_BROKEN)
+		return work(ctx, i, item, err);
+	if (it->kind == SM_RAW_CASE)
+		return sm_case_head(&raw->cases.v[it->at], item->run, &head, err);
+	if (sm_raw_judge_series(raw, it->at, &verdict, why) == SM_RAW_USABLE)
+		return SM_OK;
+	return SM_FAIL(err, SM_INPUT, "%s: %s", sm_verdict_code(verdict), why);
+}
+
 /* Reports, plans and localisers are no volumes: they leave the list of items and are noted in the
  * header of the ledger. */
-static void set_aside(struct sm_run *run, struct sm_raw *raw)
+static void set_aside(struct sm_run *run, struct sm_raw *raw, size_t *aside)
 {
 	json_t *skipped = json_array();
 	size_t kept = 0;
@@ -98,7 +116,8 @@ static void set_aside(struct sm_run *run, struct sm_raw *raw)
 		sm_info(&run->log, it->key, "set aside: %s", s->why);
 	}
 	raw->n = kept;
-	if (json_array_size(skipped))
+	*aside = json_array_size(skipped);
+	if (*aside)
 		json_object_set(run->ledger.header, "set_aside", skipped);
 	json_decref(skipped);
 }
@@ -164,9 +183,15 @@ static enum sm_status run_ingest(struct sm_run *run, struct sm_err *err)
 		.grid_tolerance = m->grid_tolerance,
 	};
 	enum sm_status st = SM_OK;
+	size_t aside;
 	if (o->index)
 		SM_GOTO(st, check_index(run, o->index, &raw, err));
-	set_aside(run, &raw);
+	set_aside(run, &raw, &aside);
+	if (!raw.n)
+		SM_GOTO(st, SM_FAIL(err, SM_INPUT,
+				    "%s: nothing to convert: all of its %zu series are no scans and were set "
+				    "aside (scanmill index lists them)",
+				    run->in, aside));
 	if (o->single)
 		SM_GOTO(st, check_single(run, &raw, err));
 	struct sm_items items = {.count = raw.n,
@@ -174,7 +199,8 @@ static enum sm_status run_ingest(struct sm_run *run, struct sm_err *err)
 				 .ctx = &c,
 				 .key = key_of,
 				 .inputs = inputs,
-				 .work = work};
+				 .work = work,
+				 .foresee = foresee};
 	SM_GOTO(st, sm_run_items(run, &items, err));
 out:
 	sm_raw_clear(&raw);
@@ -192,6 +218,9 @@ static const struct sm_stage stage = {
 		   "Uneven, gapped\n"
 		   "and ambiguous series are refused with a sentence; ingest.uneven: regrid "
 		   "interpolates.\n"
+		   "Reports, plans and localisers are set aside; when nothing else is there, the exit "
+		   "code is 3.\n"
+		   "--dry-run tells what names and headers say will be refused, and exits with 0.\n"
 		   "Example: scanmill ingest --in raw --out work/ingest --salt-file salt",
 	.version = 2,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,

@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "ingest/j2k_guard.h"
+#include "ingest/j2k_head.h"
+
 struct source {
 	const unsigned char *bytes;
 	size_t n, at;
@@ -74,19 +77,38 @@ static void put(const opj_image_comp_t *c, const struct sm_pixel_format *f, size
 {
 	size_t n = (size_t)f->rows * (size_t)f->columns, step = (size_t)f->samples;
 	const int32_t *from = c->data;
-	/* (w ^ sign) - sign extends the sign bit without branches. */
-	uint32_t sign = f->is_signed && !c->sgnd && c->prec < 32 ? 1u << (c->prec - 1) : 0;
 	if (f->bits_allocated <= 8)
 		for (size_t i = 0; i < n; i++)
-			((uint8_t *)out)[i * step + sample] =
-				(uint8_t)(((uint32_t)from[i] ^ sign) - sign);
+			((uint8_t *)out)[i * step + sample] = (uint8_t)from[i];
 	else if (f->bits_allocated == 16)
 		for (size_t i = 0; i < n; i++)
-			((uint16_t *)out)[i * step + sample] =
-				(uint16_t)(((uint32_t)from[i] ^ sign) - sign);
+			((uint16_t *)out)[i * step + sample] = (uint16_t)from[i];
 	else
 		for (size_t i = 0; i < n; i++)
-			((uint32_t *)out)[i * step + sample] = ((uint32_t)from[i] ^ sign) - sign;
+			((uint32_t *)out)[i * step + sample] = (uint32_t)from[i];
+}
+
+/* What the markers say against the header, before the decoder allocates. */
+static enum sm_status check_head(const struct sm_j2k_head *h, const struct sm_pixel_format *f,
+				 struct sm_err *err)
+{
+	if (h->components != f->samples)
+		return SM_FAIL(err, SM_INPUT,
+			       "JPEG 2000 data have %d components, the header tells %d",
+			       h->components, f->samples);
+	if ((int64_t)h->columns != f->columns || (int64_t)h->rows != f->rows)
+		return SM_FAIL(err, SM_INPUT,
+			       "JPEG 2000 data have %u columns and %u rows, the header tells "
+			       "%d and %d",
+			       h->columns, h->rows, f->columns, f->rows);
+	if (h->precision > f->bits_allocated || h->precision > 31)
+		return SM_FAIL(err, SM_INPUT, "JPEG 2000 data have %d bits, allowed are 1..%d",
+			       h->precision, f->bits_allocated < 31 ? f->bits_allocated : 31);
+	if (h->is_signed && !f->is_signed)
+		return SM_FAIL(err, SM_INPUT,
+			       "JPEG 2000 data are signed and PixelRepresentation is 0: which of "
+			       "both holds is not known");
+	return SM_OK;
 }
 
 static enum sm_status decode(opj_codec_t *codec, opj_stream_t *stream, opj_image_t **image,
@@ -110,8 +132,24 @@ static enum sm_status decode(opj_codec_t *codec, opj_stream_t *stream, opj_image
 	return SM_OK;
 }
 
-enum sm_status sm_j2k_decode(const unsigned char *bytes, size_t n,
-			     const struct sm_pixel_format *format, void *out, struct sm_err *err)
+struct job {
+	opj_codec_t *codec;
+	opj_stream_t *stream;
+	opj_image_t *image;
+	const struct sm_pixel_format *format;
+	void *out;
+	struct sm_err *err;
+	enum sm_status st;
+};
+
+static void work(void *arg)
+{
+	struct job *j = arg;
+	j->st = decode(j->codec, j->stream, &j->image, j->format, j->out, j->err);
+}
+
+static enum sm_status run(const unsigned char *bytes, size_t n,
+			  const struct sm_pixel_format *format, void *out, struct sm_err *err)
 {
 	struct source source = {bytes, n, 0};
 	/* A file with boxes instead of the bare code stream is against the standard and does occur.
@@ -119,7 +157,7 @@ enum sm_status sm_j2k_decode(const unsigned char *bytes, size_t n,
 	bool boxes = n >= 8 && memcmp(bytes + 4, "jP  ", 4) == 0;
 	opj_codec_t *codec = opj_create_decompress(boxes ? OPJ_CODEC_JP2 : OPJ_CODEC_J2K);
 	opj_stream_t *stream = opj_stream_create(1 << 16, OPJ_TRUE);
-	opj_image_t *image = NULL;
+	struct job job = {codec, stream, NULL, format, out, err, SM_OK};
 	enum sm_status st = SM_FAIL(err, SM_BUDGET, "out of memory while decoding JPEG 2000");
 	if (codec && stream) {
 		opj_set_error_handler(codec, silent, NULL);
@@ -130,10 +168,33 @@ enum sm_status sm_j2k_decode(const unsigned char *bytes, size_t n,
 		opj_stream_set_read_function(stream, take);
 		opj_stream_set_skip_function(stream, skip);
 		opj_stream_set_seek_function(stream, seek);
-		st = decode(codec, stream, &image, format, out, err);
+		st = sm_assertions_hold(work, &job)
+			     ? job.st
+			     : SM_FAIL(err, SM_INPUT, "JPEG 2000 data are damaged or end early");
 	}
-	opj_image_destroy(image);
+	opj_image_destroy(job.image);
 	opj_stream_destroy(stream);
 	opj_destroy_codec(codec);
+	return st;
+}
+
+enum sm_status sm_j2k_decode(const unsigned char *bytes, size_t n, const struct sm_pixel_format *f,
+			     struct sm_mem *mem, void *out, struct sm_stream *about,
+			     struct sm_err *err)
+{
+	struct sm_j2k_head head;
+	SM_TRY(sm_j2k_head_read(bytes, n, &head, err));
+	SM_TRY(check_head(&head, f, err));
+	/* The block is never touched: it stands for OpenJPEG's own memory in the budget. */
+	void *stand_in = sm_alloc(mem, head.memory, 1, "a JPEG 2000 picture", err);
+	if (!stand_in)
+		return SM_BUDGET;
+	enum sm_status st = run(bytes, n, f, out, err);
+	sm_free(stand_in);
+	*about = (struct sm_stream){.precision = head.precision,
+				    .is_signed = head.is_signed,
+				    .lossy = head.lossy,
+				    .ht = head.ht,
+				    .used = head.used};
 	return st;
 }

@@ -8,11 +8,12 @@
 #include "ingest/dcm_codec.h"
 
 /* Decodes bytes[0..n) into the words of one frame in out (sm_frame_size bytes), samples
- * interleaved; negative numbers as two's complement. A header that says signed over a code stream
- * of unsigned words means their highest bit is the sign (as pydicom and GDCM take it). SM_INPUT
- * when the code stream is damaged or its size, number of components or precision is not what the
- * header says; sizes are compared before anything is decoded. Thread-safe. */
+ * interleaved; negative numbers as two's complement. about is filled on success. SM_INPUT when the
+ * code stream is damaged, its size, number of components or precision is not what the header says,
+ * or it is signed and the header is not; all that is compared before OpenJPEG sees a byte.
+ * SM_BUDGET: OpenJPEG's own memory is charged to mem for as long as it works. Thread-safe. */
 enum sm_status sm_j2k_decode(const unsigned char *bytes, size_t n,
-			     const struct sm_pixel_format *format, void *out, struct sm_err *err);
+			     const struct sm_pixel_format *format, struct sm_mem *mem, void *out,
+			     struct sm_stream *about, struct sm_err *err);
 
 #endif

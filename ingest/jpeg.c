@@ -9,13 +9,13 @@ static int get16(const unsigned char *p)
 	return p[0] << 8 | p[1];
 }
 
-bool sm_jpeg_restart(struct jpeg_bits *b)
+bool sm_jpeg_restart(struct jpeg_bits *b, long interval)
 {
 	while (b->at + 1 < b->end && b->at[0] == 0xff && b->at[1] == 0xff)
 		b->at++;
-	bool there = !jpeg_overrun(b) && b->end - b->at >= 2 && b->at[0] == 0xff &&
-		     (b->at[1] & 0xf8) == 0xd0;
-	/* All bits that were left were padding. */
+	/* All bits that are left are padding, of less than a byte. */
+	bool there = !jpeg_overrun(b) && b->have - b->beyond < 8 && b->end - b->at >= 2 &&
+		     b->at[0] == 0xff && b->at[1] == 0xd0 + interval % 8;
 	if (there)
 		*b = (struct jpeg_bits){.at = b->at + 2, .end = b->end};
 	return there;
@@ -222,7 +222,8 @@ static enum sm_status read_segment(struct jpeg *j, unsigned marker, const unsign
 }
 
 static enum sm_status decode(struct jpeg *j, const struct sm_pixel_format *f, struct sm_mem *mem,
-			     uint16_t **planes, void *out, struct sm_err *err)
+			     uint16_t **planes, void *out, struct sm_stream *about,
+			     struct sm_err *err)
 {
 	size_t at = 2;
 	unsigned seen = 0;
@@ -250,11 +251,17 @@ static enum sm_status decode(struct jpeg *j, const struct sm_pixel_format *f, st
 	}
 	if (*planes)
 		sm_jpeg_planes(j, f, out);
+	while (j->n - at >= 2 && j->bytes[at] == 0xff && j->bytes[at + 1] == 0xff)
+		at++;
+	bool ended = j->n - at >= 2 && j->bytes[at] == 0xff && j->bytes[at + 1] == 0xd9;
+	*about = (struct sm_stream){
+		.precision = j->precision, .lossy = j->kind != 3, .used = ended ? at + 2 : 0};
 	return SM_OK;
 }
 
 enum sm_status sm_jpeg_decode(const unsigned char *bytes, size_t n, const struct sm_pixel_format *f,
-			      struct sm_mem *mem, void *out, struct sm_err *err)
+			      struct sm_mem *mem, void *out, struct sm_stream *about,
+			      struct sm_err *err)
 {
 	uint16_t *planes = NULL;
 	if (n < 4 || bytes[0] != 0xff || bytes[1] != 0xd8 || f->samples > 4 ||
@@ -265,7 +272,7 @@ enum sm_status sm_jpeg_decode(const unsigned char *bytes, size_t n, const struct
 		return SM_BUDGET;
 	j->bytes = bytes;
 	j->n = n;
-	enum sm_status st = decode(j, f, mem, &planes, out, err);
+	enum sm_status st = decode(j, f, mem, &planes, out, about, err);
 	sm_free(planes);
 	sm_free(j);
 	return st;

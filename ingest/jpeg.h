@@ -12,10 +12,10 @@
 /* Decodes bytes[0..n) into the words of one frame in out (sm_frame_size bytes), samples
  * interleaved, colours as they are coded (YBR stays YBR; halved chromas are repeated). Size, number
  * of components and precision must be what the header says; they are compared before anything is
- * decoded. SM_INPUT for damaged data and for progressive, hierarchical and arithmetic coding,
- * SM_BUDGET. Thread-safe. */
+ * decoded. about is filled on success. SM_INPUT for damaged data and for progressive, hierarchical
+ * and arithmetic coding, SM_BUDGET. Thread-safe. */
 enum sm_status sm_jpeg_decode(const unsigned char *bytes, size_t n,
 			      const struct sm_pixel_format *format, struct sm_mem *mem, void *out,
-			      struct sm_err *err);
+			      struct sm_stream *about, struct sm_err *err);
 
 #endif

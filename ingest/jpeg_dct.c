@@ -49,9 +49,21 @@ static void samples(const double coefficient[64], int precision, uint16_t *out, 
 		}
 }
 
+/* The same for a block without any wave: by the same operations, less the zeros. */
+static void one_sample(double mean, int precision, uint16_t *out, size_t stride)
+{
+	double most = (double)((1 << precision) - 1), middle = (double)(1 << (precision - 1));
+	double sum = middle + 0.5 + mean * C0 * C0;
+	sum = sum < 0 ? 0 : sum > most ? most : sum;
+	for (int y = 0; y < 8; y++, out += stride)
+		for (int x = 0; x < 8; x++)
+			out[x] = (uint16_t)sum;
+}
+
 static bool block(struct jpeg *j, struct component *c, int bx, int by)
 {
 	double coefficient[64] = {0};
+	bool flat = true;
 	const uint16_t *q = j->quant[c->table];
 	int n = jpeg_symbol(&j->bits, &j->dc[c->dc]);
 	if (n < 0 || n > 15)
@@ -72,11 +84,15 @@ static bool block(struct jpeg *j, struct component *c, int bx, int by)
 			continue;
 		if (k > 63)
 			return false;
+		flat = false;
 		coefficient[zigzag[k]] = (double)jpeg_difference(&j->bits, n) * q[k];
 	}
 	size_t stride = 8 * (size_t)c->blocks_across;
-	samples(coefficient, j->precision, c->plane + 8 * ((size_t)by * stride + (size_t)bx),
-		stride);
+	uint16_t *out = c->plane + 8 * ((size_t)by * stride + (size_t)bx);
+	if (flat)
+		one_sample(coefficient[0], j->precision, out, stride);
+	else
+		samples(coefficient, j->precision, out, stride);
 	return true;
 }
 
@@ -122,7 +138,7 @@ bool sm_jpeg_blocks(struct jpeg *j)
 	for (int y = 0; y < down; y++)
 		for (int x = 0; x < across; x++, done++) {
 			if (j->restart && done && done % j->restart == 0) {
-				if (!sm_jpeg_restart(&j->bits))
+				if (!sm_jpeg_restart(&j->bits, done / j->restart - 1))
 					return false;
 				for (int s = 0; s < j->scan_count; s++)
 					j->scan[s]->before = 0;

@@ -117,8 +117,9 @@ static inline int jpeg_difference(struct jpeg_bits *b, int n)
 	return v < 1 << (n - 1) ? v - (1 << n) + 1 : v;
 }
 
-/* Steps over a restart marker; false when there is none. */
-bool sm_jpeg_restart(struct jpeg_bits *b);
+/* Steps over restart marker number `interval` (0..; the markers count modulo 8); false when it is
+ * not there, or when data are left in front of it. */
+bool sm_jpeg_restart(struct jpeg_bits *b, long interval);
 
 /* jpeg_lossless.c: one scan into out. False for damaged data. */
 bool sm_jpeg_lossless(struct jpeg *j, const struct sm_pixel_format *f, void *out);

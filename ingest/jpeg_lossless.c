@@ -81,7 +81,7 @@ bool sm_jpeg_lossless(struct jpeg *j, const struct sm_pixel_format *f, void *out
 			return false;
 	for (int y = 0; y < j->rows; y++) {
 		bool again = rows_between && y && y % rows_between == 0;
-		if (again && !sm_jpeg_restart(&j->bits))
+		if (again && !sm_jpeg_restart(&j->bits, y / rows_between - 1))
 			return false;
 		if (!row(j, &w, y, !y || again))
 			return false;

@@ -44,6 +44,8 @@ struct scan {
 struct frame {
 	int rows, columns, components, precision;
 	int maxval, t1, t2, t3, reset; /* of LSE; 0 = default */
+	unsigned char id[4];           /* of the components, in the order of the frame header */
+	bool lossy;                    /* any scan so far */
 };
 
 static void refill(struct bits *b)
@@ -387,6 +389,15 @@ static enum sm_status read_frame(const unsigned char *p, size_t n,
 	if (f->precision < 2 || f->precision > 16 || f->precision > want->bits_allocated)
 		return SM_FAIL(err, SM_INPUT, "JPEG-LS data have %d bits, allowed are 2..%d",
 			       f->precision, want->bits_allocated < 16 ? want->bits_allocated : 16);
+	bool fine = n == 6 + 3 * (size_t)f->components;
+	for (int c = 0; fine && c < f->components; c++) {
+		f->id[c] = p[6 + 3 * c];
+		fine = p[7 + 3 * c] == 0x11;
+	}
+	if (!fine)
+		return SM_FAIL(err, SM_INPUT,
+			       "JPEG-LS frame header cannot be read, or components have sizes of "
+			       "their own");
 	return SM_OK;
 }
 
@@ -410,18 +421,34 @@ static bool sensible(const struct scan *s, const struct frame *f)
 	       s->reset >= 3 && s->t3 <= larger(s->maxval, s->near + 1);
 }
 
+/* Do the selectors of a scan name the components first.. of the frame, without mapping tables? */
+static enum sm_status check_selectors(const unsigned char *head, int count, const struct frame *f,
+				      int first, struct sm_err *err)
+{
+	for (int c = 0; c < count; c++)
+		if (head[1 + 2 * c] != f->id[first + c] || head[2 + 2 * c])
+			return SM_FAIL(
+				err, SM_INPUT,
+				"JPEG-LS scan has component %d with mapping table %d, allowed "
+				"are %d and 0",
+				head[1 + 2 * c], head[2 + 2 * c], f->id[first + c]);
+	return SM_OK;
+}
+
 /* One scan from its header on; *at is behind its data afterwards. */
 static enum sm_status read_scan(struct scan *s, const unsigned char *p, size_t n, size_t *at,
-				const struct frame *f, const struct sm_pixel_format *want,
-				int first, uint16_t *lines, void *out, struct sm_err *err)
+				struct frame *f, const struct sm_pixel_format *want, int first,
+				uint16_t *lines, void *out, struct sm_err *err)
 {
 	size_t length = (size_t)get16(p + *at);
 	const unsigned char *head = p + *at + 2;
 	int count = length >= 6 && length <= n - *at ? head[0] : 0;
 	if (count < 1 || count > f->components - first || length != 6 + 2 * (size_t)count)
 		return SM_FAIL(err, SM_INPUT, "JPEG-LS scan header cannot be read");
+	SM_TRY(check_selectors(head, count, f, first, err));
 	s->components = count;
 	s->near = head[1 + 2 * count];
+	f->lossy = f->lossy || s->near;
 	s->interleave = head[2 + 2 * count];
 	s->width = f->columns;
 	if (head[3 + 2 * count] || s->interleave > 2 || (s->interleave == 0) != (count == 1))
@@ -445,7 +472,7 @@ static enum sm_status read_scan(struct scan *s, const unsigned char *p, size_t n
 
 static enum sm_status read_stream(struct scan *s, const unsigned char *p, size_t n,
 				  const struct sm_pixel_format *want, uint16_t *lines, void *out,
-				  struct sm_err *err)
+				  struct sm_stream *about, struct sm_err *err)
 {
 	struct frame f = {0};
 	size_t at = 2;
@@ -480,12 +507,17 @@ static enum sm_status read_stream(struct scan *s, const unsigned char *p, size_t
 			at += length;
 		}
 	}
+	while (n - at >= 2 && p[at] == 0xff && p[at + 1] == 0xff)
+		at++;
+	bool ended = n - at >= 2 && p[at] == 0xff && p[at + 1] == 0xd9;
+	*about = (struct sm_stream){
+		.precision = f.precision, .lossy = f.lossy, .used = ended ? at + 2 : 0};
 	return SM_OK;
 }
 
 enum sm_status sm_jpegls_decode(const unsigned char *bytes, size_t n,
 				const struct sm_pixel_format *f, struct sm_mem *mem, void *out,
-				struct sm_err *err)
+				struct sm_stream *about, struct sm_err *err)
 {
 	size_t words = 2 * ((size_t)f->columns + 2) * (size_t)f->samples, table = 2 * 65536;
 	if (n < 4 || bytes[0] != 0xff || bytes[1] != 0xd8 || f->samples > 4 ||
@@ -497,7 +529,7 @@ enum sm_status sm_jpegls_decode(const unsigned char *bytes, size_t n,
 		return SM_BUDGET;
 	uint16_t *lines = (uint16_t *)(s + 1);
 	s->quantised = (signed char *)(lines + words) + 65536;
-	enum sm_status st = read_stream(s, bytes, n, f, lines, out, err);
+	enum sm_status st = read_stream(s, bytes, n, f, lines, out, about, err);
 	sm_free(s);
 	return st;
 }

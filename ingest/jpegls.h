@@ -10,11 +10,12 @@
 
 /* Decodes bytes[0..n) into the words of one frame in out (sm_frame_size bytes), samples
  * interleaved. Size, number of components and precision must be what the header says; they are
- * compared before anything is decoded. SM_INPUT for damaged data and for what the standard allows
- * and nobody writes (restart intervals, mapping tables, colour transforms), SM_BUDGET. Thread-safe.
+ * compared before anything is decoded. about is filled on success. SM_INPUT for damaged data and
+ * for what the standard allows and nobody writes (restart intervals, mapping tables, colour
+ * transforms), SM_BUDGET. Thread-safe.
  */
 enum sm_status sm_jpegls_decode(const unsigned char *bytes, size_t n,
 				const struct sm_pixel_format *format, struct sm_mem *mem, void *out,
-				struct sm_err *err);
+				struct sm_stream *about, struct sm_err *err);
 
 #endif

@@ -61,25 +61,26 @@ struct pictures {
 	size_t n;
 	char **folder, **role; /* of each folder: path ("" = the top), role */
 	size_t folders;
+	json_t *number; /* of each folder, by its path */
 	struct sm_arena *arena;
 };
 
 static bool add_picture(struct pictures *list, const char *path)
 {
 	const char *base = sm_path_base(path);
-	size_t stem = stem_of(base), dir = base > path ? (size_t)(base - path) - 1 : 0, f = 0;
+	size_t stem = stem_of(base), dir = base > path ? (size_t)(base - path) - 1 : 0, f;
 	if (!stem || sm_raw_is_hidden(path))
 		return true;
-	while (f < list->folders &&
-	       (strlen(list->folder[f]) != dir || strncmp(list->folder[f], path, dir) != 0))
-		f++;
-	if (f == list->folders) {
+	const json_t *known = json_object_getn(list->number, path, dir);
+	f = known ? (size_t)json_integer_value(known) : list->folders;
+	if (!known) {
 		char **more = realloc(list->folder, (f + 1) * sizeof *more);
 		if (!more)
 			return false;
 		list->folder = more;
 		more[f] = sm_arena_strf(list->arena, "%.*s", (int)dir, path);
-		if (!more[f])
+		if (!more[f] || json_object_setn_new_nocheck(list->number, path, dir,
+							     json_integer((json_int_t)f)) != 0)
 			return false;
 		list->folders++;
 	}
@@ -91,18 +92,24 @@ static bool add_picture(struct pictures *list, const char *path)
 /* The folder's own name, or its whole path when two share that. */
 static bool name_roles(struct pictures *list)
 {
+	json_t *times = json_object(); /* of each name */
+	bool good = times;
 	list->role = sm_arena_alloc(list->arena, (list->folders + 1) * sizeof *list->role);
-	for (size_t f = 0; list->role && f < list->folders; f++) {
+	for (size_t f = 0; good && f < list->folders; f++) {
 		const char *name = sm_path_base(list->folder[f]);
-		for (size_t k = 0; k < list->folders; k++)
-			if (k != f && strcmp(name, sm_path_base(list->folder[k])) == 0)
-				name = list->folder[f];
+		json_int_t n = json_integer_value(json_object_get(times, name));
+		good = json_object_set_new_nocheck(times, name, json_integer(n + 1)) == 0;
+	}
+	for (size_t f = 0; good && list->role && f < list->folders; f++) {
+		const char *name = sm_path_base(list->folder[f]);
+		if (json_integer_value(json_object_get(times, name)) > 1)
+			name = list->folder[f];
 		list->role[f] =
 			sm_raw_key(list->arena, *name && list->folders > 1 ? name : "image");
-		if (!list->role[f])
-			return false;
+		good = list->role[f];
 	}
-	return list->role;
+	json_decref(times);
+	return good && list->role;
 }
 
 static int by_name(const void *a, const void *b)
@@ -230,10 +237,11 @@ static enum sm_status check_domains(struct sm_raw_cases *out, struct sm_err *err
 static enum sm_status by_folders(const struct sm_layout_job *job, struct sm_raw_cases *out,
 				 struct sm_err *err)
 {
-	struct pictures list = {.arena = &out->arena};
+	struct pictures list = {.arena = &out->arena, .number = json_object()};
 	bool pairs = job->section->pairing == SM_PAIR_BY_NAME, good = true;
 	enum sm_status st = SM_OK;
 	list.v = calloc(job->paths->count + 1, sizeof *list.v);
+	good = list.number;
 	for (size_t i = 0; list.v && good && i < job->paths->count; i++)
 		good = add_picture(&list, job->paths->path[i]);
 	if (!list.v || !good)
@@ -243,6 +251,7 @@ static enum sm_status by_folders(const struct sm_layout_job *job, struct sm_raw_
 	if (st == SM_OK)
 		st = make_cases(&list, pairs, out, err);
 	out->unmatched = job->paths->count - list.n;
+	json_decref(list.number);
 	free(list.folder);
 	free(list.v);
 	return st;

@@ -12,9 +12,11 @@ LIBS += ingest
 ingest_SRC := \
 	ingest/bids_fields.c \
 	ingest/bids_gradients.c \
+	ingest/case_head.c \
 	ingest/cases.c \
 	ingest/catalogue.c \
 	ingest/convert.c \
+	ingest/dcm_class.c \
 	ingest/dcm_clock.c \
 	ingest/dcm_csa.c \
 	ingest/dcm_diffusion.c \
@@ -28,6 +30,8 @@ ingest_SRC := \
 	ingest/dcm_name.c \
 	ingest/dcm_order.c \
 	ingest/dcm_place.c \
+	ingest/dcm_planes.c \
+	ingest/dcm_reference.c \
 	ingest/dcm_regrid.c \
 	ingest/dcm_scale.c \
 	ingest/dcm_stack.c \
@@ -35,6 +39,7 @@ ingest_SRC := \
 	ingest/dcm_words.c \
 	ingest/diffusion.c \
 	ingest/head_cache.c \
+	ingest/image_words.c \
 	ingest/layout.c \
 	ingest/layout_bids.c \
 	ingest/layout_decathlon.c \
@@ -62,9 +67,10 @@ scanmill-ingest_USE := ingest dicom manifest ops core
 scanmill-ingest_LD = $(dicom_LD)
 
 # The search for burned-in text: short loops over whole volumes, worth the vector code of -O3.
-ingest_SRC += ingest/burned_rule.c ingest/burned_text.c ingest/salt_file.c ingest/text_lines.c
+ingest_SRC += ingest/burned_rule.c ingest/burned_text.c ingest/salt_file.c ingest/text_lines.c ingest/text_strokes.c
 ingest_burned_text_CFLAGS := -O3
 ingest_text_lines_CFLAGS := -O3
+ingest_text_strokes_CFLAGS := -O3
 
 # DICOM files: reader and decoders of frames.
 LIBS += dicom
@@ -80,6 +86,8 @@ dicom_SRC := \
 	ingest/dicom_syntax.c \
 	ingest/dicom_walk.c \
 	ingest/j2k.c \
+	ingest/j2k_guard.c \
+	ingest/j2k_head.c \
 	ingest/jpeg.c \
 	ingest/jpeg_dct.c \
 	ingest/jpeg_lossless.c \
@@ -95,6 +103,8 @@ fuzz_dicom_jpeg_USE := dicom
 fuzz_dicom_jpeg_LD := $(dicom_LD)
 fuzz_head_USE := ingest dicom
 fuzz_head_LD := $(dicom_LD)
+fuzz_j2k_USE := dicom
+fuzz_j2k_LD := $(dicom_LD)
 fuzz_rle_USE := dicom
 fuzz_rle_LD := $(dicom_LD)
 fuzz_sidecar_USE := ingest dicom

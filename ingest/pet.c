@@ -39,21 +39,6 @@ static void code(const struct sm_dataset *set, uint32_t tag, char *out, size_t n
 		snprintf(out, n, "%s", sm_dataset_find(set, tag, &e) && e.n >= n ? "?" : "");
 }
 
-/* Is word one of the values of a list "A\B\C"? */
-static bool listed(const char *list, const char *word)
-{
-	size_t n = strlen(word);
-	while (*list) {
-		size_t len = strcspn(list, "\\"), used = len;
-		while (used && list[used - 1] == ' ')
-			used--;
-		if (used == n && memcmp(list, word, n) == 0)
-			return true;
-		list += len + (list[len] == '\\');
-	}
-	return false;
-}
-
 /* First of the dates that is there, as days; 0 when none is: times are then on one nameless day. */
 static double day_of(const struct sm_dataset *set, const uint32_t *tags, size_t n)
 {
@@ -116,22 +101,10 @@ static void read_radio(struct sm_pet *one, const struct sm_dataset *main, const 
 			one->injected_clock.mixed = true;
 }
 
-/* Enhanced objects: the unit stands in a real-world value map, shared or of the first frame. */
+/* Enhanced objects tell their corrections by elements of their own. */
 static void read_enhanced(struct sm_pet *one, const struct sm_dataset *main, const char *zone)
 {
-	static const uint32_t groups[] = {SM_TAG(0x5200, 0x9229), SM_TAG(0x5200, 0x9230)};
-	struct sm_dataset item, map, unit;
 	char text[32];
-	for (int g = 0; g < 2 && !*one->units; g++) {
-		if (!sm_dataset_item(main, groups[g], &item) ||
-		    !sm_dataset_item(&item, SM_TAG(0x0040, 0x9096), &map) ||
-		    !sm_dataset_item(&map, SM_TAG(0x0040, 0x08ea), &unit) ||
-		    !sm_dataset_text(&unit, SM_TAG(0x0008, 0x0100), text, sizeof text))
-			continue;
-		bool bq = strcmp(text, "Bq/ml") == 0 || strcmp(text, "Bq/mL") == 0;
-		bool suv = strcmp(text, "{SUVbw}g/ml") == 0;
-		snprintf(one->units, sizeof one->units, "%s", bq ? "BQML" : suv ? "GML" : "?");
-	}
 	code(main, SM_TAG(0x0018, 0x9758), text, sizeof text);
 	one->decayed |= strcmp(text, "YES") == 0;
 	code(main, SM_TAG(0x0018, 0x9759), text, sizeof text);
@@ -208,19 +181,19 @@ static void read_code(const struct sm_dataset *main, const struct sm_dataset *le
 	code(with(main, legacy, tag), tag, out, n);
 }
 
-void sm_pet_read(struct sm_pet *into, const struct sm_dicom *dcm)
+void sm_pet_read(struct sm_pet *into, const struct sm_dicom *dcm, const char *units)
 {
 	struct sm_dataset main = sm_dicom_data(dcm), legacy = {0};
 	sm_legacy_shared(&main, &legacy);
 	struct sm_pet one = {.files = 1};
 	char text[128], zone[8];
 	code(&main, SM_TAG(0x0008, 0x0201), zone, sizeof zone);
-	read_code(&main, &legacy, SM_TAG(0x0054, 0x1001), one.units, sizeof one.units);
+	snprintf(one.units, sizeof one.units, "%s", units);
 	read_code(&main, &legacy, SM_TAG(0x0054, 0x1102), one.decay, sizeof one.decay);
 	read_code(&main, &legacy, SM_TAG(0x0054, 0x1006), one.suv_type, sizeof one.suv_type);
 	read_code(&main, &legacy, SM_TAG(0x0028, 0x0051), text, sizeof text);
-	one.attenuation = listed(text, "ATTN");
-	one.decayed = listed(text, "DECY");
+	one.attenuation = sm_text_has(text, "ATTN");
+	one.decayed = sm_text_has(text, "DECY");
 	one.weight = number(one_number(with(&main, &legacy, SM_TAG(0x0010, 0x1030)),
 				       SM_TAG(0x0010, 0x1030)));
 	one.philips_suv = number(private_number(&main, 0x7053, "Philips PET Private Group", 0x00));
@@ -286,7 +259,7 @@ void sm_pet_join(struct sm_pet *a, const struct sm_pet *b)
 	a->times_declared = a->times_declared == b->times_declared ? a->times_declared : 0;
 }
 
-static bool told(const struct sm_pet *p, const struct sm_pet_number *n)
+bool sm_pet_told(const struct sm_pet *p, const struct sm_pet_number *n)
 {
 	return p->files && n->files == p->files && !n->mixed;
 }
@@ -295,13 +268,13 @@ static bool told(const struct sm_pet *p, const struct sm_pet_number *n)
 static void find_scan(const struct sm_pet *p, struct sm_pet_suv *out)
 {
 	bool acquired = p->files && p->acquisitions == p->files;
-	if (told(p, &p->reference)) {
+	if (sm_pet_told(p, &p->reference)) {
 		out->scan = p->reference.v;
 		out->scan_from = "DecayCorrectionDateTime";
-	} else if (told(p, &p->series) && acquired && p->series.v <= p->first_acquisition) {
+	} else if (sm_pet_told(p, &p->series) && acquired && p->series.v <= p->first_acquisition) {
 		out->scan = p->series.v;
 		out->scan_from = "SeriesTime";
-	} else if (told(p, &p->ge_scan)) {
+	} else if (sm_pet_told(p, &p->ge_scan)) {
 		out->scan = p->ge_scan.v;
 		out->scan_from = "GE scan time (0009,100D)";
 	} else if (acquired && p->backs == p->files) {
@@ -313,16 +286,16 @@ static void find_scan(const struct sm_pet *p, struct sm_pet_suv *out)
 /* The injection, given the scan. */
 static void find_injection(const struct sm_pet *p, struct sm_pet_suv *out)
 {
-	double half_life = told(p, &p->half_life) ? p->half_life.v : 0;
+	double half_life = sm_pet_told(p, &p->half_life) ? p->half_life.v : 0;
 	double before = out->scan - p->injected.v;
 	if (isnan(out->scan) || !(half_life > 0))
 		return;
-	if (told(p, &p->injected) && before >= -LATE && before <= MOST_HALF_LIVES * half_life) {
+	if (sm_pet_told(p, &p->injected) && before >= -LATE && before <= MOST_HALF_LIVES * half_life) {
 		out->injection = p->injected.v;
 		return;
 	}
 	/* A clock without its day says nothing when the tracer lasts for days. */
-	if (!told(p, &p->injected_clock) || half_life > DAY)
+	if (!sm_pet_told(p, &p->injected_clock) || half_life > DAY)
 		return;
 	double at = floor(out->scan / DAY) * DAY + p->injected_clock.v;
 	if (at > out->scan + LATE)
@@ -335,9 +308,9 @@ static void find_injection(const struct sm_pet *p, struct sm_pet_suv *out)
 /* The first thing that is missing, or NULL. */
 static const char *obstacle(const struct sm_pet *p, const struct sm_pet_suv *out)
 {
-	if (!told(p, &p->weight) || !(p->weight.v > 0))
+	if (!sm_pet_told(p, &p->weight) || !(p->weight.v > 0))
 		return "PatientWeight is absent, 0 or not the same in all files";
-	if (!told(p, &p->dose) || !(p->dose.v > 0))
+	if (!sm_pet_told(p, &p->dose) || !(p->dose.v > 0))
 		return "RadionuclideTotalDose is absent, 0, not the same in all files, or one of "
 		       "several tracers'";
 	if (p->dose.v < 1e4)
@@ -346,7 +319,7 @@ static const char *obstacle(const struct sm_pet *p, const struct sm_pet_suv *out
 		return NULL;
 	if (strcmp(p->decay, "START") != 0)
 		return "DecayCorrection is neither START nor ADMIN";
-	if (!told(p, &p->half_life) || !(p->half_life.v > 0))
+	if (!sm_pet_told(p, &p->half_life) || !(p->half_life.v > 0))
 		return "RadionuclideHalfLife is absent, 0 or not the same in all files";
 	if (!out->scan_from)
 		return "the start of the scan is not known: SeriesTime lies after AcquisitionTime "
@@ -384,6 +357,20 @@ static void becquerel(const struct sm_pet *p, struct sm_pet_suv *out, double to_
 	out->factor = rounded(to_bq * p->weight.v * 1000 / (p->dose.v * decay));
 }
 
+/* SUV is by body weight unless SUVType says otherwise. */
+static bool is_by_weight(const char *suv_type)
+{
+	return !*suv_type || strcmp(suv_type, "BW") == 0;
+}
+
+enum sm_meaning sm_pet_meaning(const char *units, const char *suv_type)
+{
+	if (strcmp(units, "BQML") == 0)
+		return SM_MEANING_BQML;
+	return strcmp(units, "GML") == 0 && is_by_weight(suv_type) ? SM_MEANING_SUV
+								   : SM_MEANING_ARBITRARY;
+}
+
 void sm_pet_suv(const struct sm_pet *p, struct sm_pet_suv *out)
 {
 	*out = (struct sm_pet_suv){.scan = NAN, .injection = NAN, .reference = NAN};
@@ -394,7 +381,7 @@ void sm_pet_suv(const struct sm_pet *p, struct sm_pet_suv *out)
 	else if (strcmp(p->decay, "START") == 0)
 		out->reference = out->scan;
 	const char *units = sm_pet_units(p->units) ? p->units : "";
-	bool body = !*p->suv_type || strcmp(p->suv_type, "BW") == 0;
+	bool body = is_by_weight(p->suv_type);
 	if (!p->attenuation || !p->decayed)
 		snprintf(out->why, sizeof out->why, "CorrectedImage lacks %s",
 			 p->attenuation ? "DECY" : "ATTN");
@@ -406,10 +393,10 @@ void sm_pet_suv(const struct sm_pet *p, struct sm_pet_suv *out)
 			 "SUVType is not BW: the values are SUV of another kind");
 	else if (strcmp(units, "BQML") == 0)
 		becquerel(p, out, 1);
-	else if (strcmp(units, "CNTS") == 0 && told(p, &p->philips_suv) && p->philips_suv.v > 0) {
+	else if (strcmp(units, "CNTS") == 0 && sm_pet_told(p, &p->philips_suv) && p->philips_suv.v > 0) {
 		out->known = true;
 		out->factor = p->philips_suv.v;
-	} else if (strcmp(units, "CNTS") == 0 && told(p, &p->philips_bq) && p->philips_bq.v > 0)
+	} else if (strcmp(units, "CNTS") == 0 && sm_pet_told(p, &p->philips_bq) && p->philips_bq.v > 0)
 		becquerel(p, out, p->philips_bq.v);
 	else if (*units)
 		snprintf(out->why, sizeof out->why, "Units is %s: no SUV follows from it%s", units,

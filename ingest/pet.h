@@ -44,8 +44,15 @@ struct sm_pet {
 	long slices_declared, times_declared;
 };
 
-/* Adds one file. */
-void sm_pet_read(struct sm_pet *into, const struct sm_dicom *dcm);
+/* Adds one file; units: what its head (sm_dcm_head.units) says of it. */
+void sm_pet_read(struct sm_pet *into, const struct sm_dicom *dcm, const char *units);
+
+/* What numbers of this unit are ("BQML", "GML", ...) and, if they are SUV, of this SUVType ("" = by body
+ * weight): Bq/ml, SUV by body weight, or arbitrary. */
+enum sm_meaning sm_pet_meaning(const char *units, const char *suv_type);
+
+/* True when all files have the number alike. */
+bool sm_pet_told(const struct sm_pet *pet, const struct sm_pet_number *number);
 
 /* Joins b into a. The result does not depend on the order of joins. */
 void sm_pet_join(struct sm_pet *a, const struct sm_pet *b);
@@ -62,29 +69,36 @@ struct sm_pet_suv {
 };
 
 /* Follows the vendor-neutral pseudo-code of the QIBA FDG-PET/CT profile (annex G), and says no
- * where that has no answer: GML                  1, when SUVType is BW or absent BQML, START weight
- * * 1000 / (dose * 2^(-(scan - injection) / half-life)) BQML, ADMIN          weight * 1000 / dose
- *   CNTS                 (7053,1000) of Philips, or (7053,1009) to Bq/ml and then as BQML
- * It asks for CorrectedImage with ATTN and DECY. scan is the series' date and time unless that lies
- * after the first acquisition (a post-processed series); then GE's private scan time, then
- * AcquisitionTime - FrameReferenceTime + the time of average count rate within the frame
- * (1/l ln(l T / (1 - e^(-l T))), l = ln 2 / half-life, T = ActualFrameDuration). An injection told
- * without its date, or with one more than 12 half-lives before the scan, lies on the day of the
- * scan, or on the day before when it would follow the scan's start by more than an hour (in dynamic
- * scans the injection follows the start). Refused then: a half-life over a day. */
+ * where that has no answer. The factor by Units and DecayCorrection:
+ *   GML          1, when SUVType is BW or absent
+ *   BQML, START  weight * 1000 / (dose * 2^(-(scan - injection) / half-life))
+ *   BQML, ADMIN  weight * 1000 / dose
+ *   CNTS         (7053,1000) of Philips; or (7053,1009) to Bq/ml, and then as BQML
+ * It asks for CorrectedImage with ATTN and DECY.
+ * scan is the series' date and time unless that lies after the first acquisition (a post-processed
+ * series); then GE's private scan time, then AcquisitionTime - FrameReferenceTime + the time of
+ * average count rate within the frame (1/l ln(l T / (1 - e^(-l T))), l = ln 2 / half-life, T =
+ * ActualFrameDuration).
+ * An injection told without its date, or with one more than 12 half-lives before the scan, lies on
+ * the day of the scan, or on the day before when it would follow the scan's start by more than an
+ * hour (in dynamic scans the injection follows the start). Refused then: a half-life over a day. */
 void sm_pet_suv(const struct sm_pet *pet, struct sm_pet_suv *out);
 
 /* The time of average count rate after the start of a frame of `duration`, all in s:
  * decay-corrected values of the frame hold for it. */
 double sm_pet_average_time(double half_life, double duration);
 
-/* One row a time point. Arrays of `times`. */
+/* One row a time point. Arrays of `times`; NAN = unknown, or not the same for all slices. */
 struct sm_pet_table {
 	size_t times;
-	double *start, *duration,
-		*factor;        /* s from the first frame's start, s, DecayFactor; NAN = unknown */
+	double *start;          /* s from the first frame's start */
+	double *duration;       /* s */
+	double *factor;         /* DecayFactor */
 	const char *start_from; /* "AcquisitionTime", "FrameReferenceTime", or NULL when starts are
-				   unknown */
+				 * unknown */
+	double first;           /* s from the scan's start to the first frame's, when reference times tell it */
+	size_t slices;          /* of beds that differ (one time point); 0 = none */
+	double *slice_duration, *slice_factor; /* `slices` */
 	unsigned warnings;      /* bits of enum sm_pet_warning */
 };
 enum sm_pet_warning {

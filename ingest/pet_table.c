@@ -13,7 +13,7 @@
 /* What the slices of one time point say together. */
 struct point {
 	double acquired, reference, duration, factor; /* s, s, s, 1; NAN = not all slices have it */
-	bool beds;                                    /* durations or factors differ */
+	bool durations, factors;                      /* differ from slice to slice */
 };
 
 static double lowest(double a, double b)
@@ -28,20 +28,19 @@ static struct point point_of(const struct sm_dcm_head *heads, const struct sm_se
 		const struct sm_slice *slice = &s->slice[t * s->depth + k];
 		const struct sm_dcm_frame *f = &heads[slice->head].frame[slice->frame];
 		struct point one = {f->time, f->reference / 1000, f->duration / 1000,
-				    f->decay_factor, false};
+				    f->decay_factor, false, false};
 		if (k == 0) {
 			p = one;
 			continue;
 		}
-		p.beds |= (!isnan(p.duration) && !isnan(one.duration) &&
-			   p.duration != one.duration) ||
-			  (!isnan(p.factor) && !isnan(one.factor) && p.factor != one.factor);
+		p.durations |= !isnan(p.duration) && !isnan(one.duration) && p.duration != one.duration;
+		p.factors |= !isnan(p.factor) && !isnan(one.factor) && p.factor != one.factor;
 		p.acquired = lowest(p.acquired, one.acquired);
 		p.reference = lowest(p.reference, one.reference);
 		p.duration = lowest(p.duration, one.duration);
 		p.factor = lowest(p.factor, one.factor);
 	}
-	if (p.beds)
+	if (p.factors)
 		p.factor = NAN;
 	return p;
 }
@@ -81,6 +80,7 @@ static void find_starts(const struct sm_pet *pet, const struct point *p, struct 
 		if (grow(other, t->times)) {
 			memcpy(t->start, other, t->times * sizeof *other);
 			t->start_from = "FrameReferenceTime";
+			t->first = t->start[0];
 		}
 	}
 	double first = t->start[0];
@@ -99,7 +99,7 @@ static void judge(const struct sm_pet *pet, const struct sm_series *s, const str
 	for (size_t i = 0; i < t->times; i++) {
 		if (p[i].duration <= 0)
 			w |= 1u << SM_PET_DURATION;
-		if (p[i].beds)
+		if (p[i].durations || p[i].factors)
 			w |= 1u << SM_PET_BEDS;
 		if (i && t->start[i] - t->start[i - 1] < t->duration[i - 1] - 1)
 			w |= 1u << SM_PET_OVERLAP;
@@ -133,10 +133,27 @@ const char *sm_pet_warning_text(enum sm_pet_warning w)
 	return text[w];
 }
 
+/* Bed positions: one number for all would be one bed's. */
+static enum sm_status list_beds(const struct sm_dcm_head *heads, const struct sm_series *s,
+				struct sm_pet_table *t, struct sm_err *err)
+{
+	t->slice_duration = calloc(s->depth, sizeof(double));
+	t->slice_factor = calloc(s->depth, sizeof(double));
+	if (!t->slice_duration || !t->slice_factor)
+		return SM_FAIL(err, SM_BUDGET, "frame table: out of memory");
+	t->slices = s->depth;
+	for (size_t k = 0; k < s->depth; k++) {
+		const struct sm_dcm_frame *f = sm_slice_frame(heads, s->slice[k]);
+		t->slice_duration[k] = f->duration / 1000;
+		t->slice_factor[k] = f->decay_factor;
+	}
+	return SM_OK;
+}
+
 enum sm_status sm_pet_table(const struct sm_pet *pet, const struct sm_dcm_head *heads,
 			    const struct sm_series *s, struct sm_pet_table *out, struct sm_err *err)
 {
-	*out = (struct sm_pet_table){.times = s->times};
+	*out = (struct sm_pet_table){.times = s->times, .first = NAN};
 	struct point *p = calloc(s->times, sizeof *p);
 	out->start = calloc(s->times, sizeof(double));
 	out->duration = calloc(s->times, sizeof(double));
@@ -150,12 +167,16 @@ enum sm_status sm_pet_table(const struct sm_pet *pet, const struct sm_dcm_head *
 		p[t] = point_of(heads, s, t);
 	find_starts(pet, p, out);
 	for (size_t t = 0; t < s->times; t++) {
-		out->duration[t] = p[t].duration;
+		out->duration[t] = p[t].durations ? NAN : p[t].duration;
 		out->factor[t] = p[t].factor;
 	}
 	judge(pet, s, p, out);
+	bool beds = s->times == 1 && (out->warnings >> SM_PET_BEDS & 1);
+	enum sm_status st = beds ? list_beds(heads, s, out, err) : SM_OK;
 	free(p);
-	return SM_OK;
+	if (st != SM_OK)
+		sm_pet_table_clear(out);
+	return st;
 }
 
 void sm_pet_table_clear(struct sm_pet_table *t)
@@ -163,6 +184,8 @@ void sm_pet_table_clear(struct sm_pet_table *t)
 	free(t->start);
 	free(t->duration);
 	free(t->factor);
+	free(t->slice_duration);
+	free(t->slice_factor);
 	*t = (struct sm_pet_table){0};
 }
 
@@ -191,9 +214,9 @@ static void put_text(json_t *o, const char *name, const char *text)
 	json_object_set_new(o, name, json_string(text));
 }
 
-static bool told(const struct sm_pet *p, const struct sm_pet_number *n)
+static bool positive(const struct sm_pet *p, const struct sm_pet_number *n)
 {
-	return p->files && n->files == p->files && !n->mixed && n->v > 0;
+	return sm_pet_told(p, n) && n->v > 0;
 }
 
 static void put_texts(json_t *o, const char *name, const char *a, const char *b)
@@ -238,12 +261,19 @@ static void put_filter(json_t *o)
 static void put_times(json_t *o, const struct sm_pet *pet, const struct sm_pet_suv *suv,
 		      const struct sm_pet_table *t)
 {
-	double zero = pet->acquisitions == pet->files ? pet->first_acquisition : suv->scan;
+	/* Reference times count from the start of the scan. */
+	double zero = !isnan(t->first)		      ? suv->scan + t->first
+		      : pet->acquisitions == pet->files ? pet->first_acquisition
+							: suv->scan;
 	if (t->start_from)
 		put_text(o, "FrameTimesFrom", t->start_from);
 	put_array(o, "FrameTimesStart", t->start, t->times);
 	put_array(o, "FrameDuration", t->duration, t->times);
 	put_array(o, "DecayCorrectionFactor", t->factor, t->times);
+	if (t->slices) {
+		put_array(o, "FrameDurationBySlice", t->slice_duration, t->slices);
+		put_array(o, "DecayCorrectionFactorBySlice", t->slice_factor, t->slices);
+	}
 	put_text(o, "TimeZero", "00:00:00");
 	put_text(o, "TimeZeroMeaning",
 		 "start of the first frame of this volume; the time of day is not kept");
@@ -264,15 +294,15 @@ static void put_dose(json_t *o, const struct sm_pet *pet, const struct sm_pet_su
 		put_text(o, "TracerName", pet->tracer);
 	if (*pet->nuclide && *pet->nuclide != '?')
 		put_text(o, "TracerRadionuclide", pet->nuclide);
-	if (told(pet, &pet->molar)) {
+	if (positive(pet, &pet->molar)) {
 		put_real(o, "MolarActivity", pet->molar.v);
 		put_text(o, "MolarActivityUnits", "Bq/umol");
 	}
-	if (told(pet, &pet->volume)) {
+	if (positive(pet, &pet->volume)) {
 		put_real(o, "InjectedVolume", pet->volume.v);
 		put_text(o, "InjectedVolumeUnits", "mL");
 	}
-	if (!told(pet, &pet->dose))
+	if (!positive(pet, &pet->dose))
 		return;
 	/* With the factor beside it anyone could divide out the patient's weight. */
 	if (suv->known && suv->tells_weight && !applied) {
@@ -316,6 +346,7 @@ void sm_pet_sidecar(json_t *o, const struct sm_pet *pet, const struct sm_pet_suv
 		"AttenuationCorrection",
 	};
 	static const char *const corrections[] = {"NONE", "START", "ADMIN"};
+	static const char *const types[] = {"BW", "LBM", "BSA", "LBMJANMA", "LBMJAMES128", "IBW"};
 	const char *units = sm_pet_units(pet->units);
 	if (units)
 		put_text(o, "Units", applied ? "g/mL" : units);
@@ -324,6 +355,9 @@ void sm_pet_sidecar(json_t *o, const struct sm_pet *pet, const struct sm_pet_suv
 	for (size_t i = 0; i < 3; i++)
 		if (strcmp(pet->decay, corrections[i]) == 0)
 			put_text(o, "DecayCorrection", corrections[i]);
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if (strcmp(pet->suv_type, types[i]) == 0)
+			put_text(o, "SUVType", types[i]);
 	if (applied)
 		json_object_set_new(o, "SUVbwApplied", json_true());
 	else if (suv->known)

@@ -96,6 +96,7 @@ static enum sm_status find_all(struct sm_run *run, const struct sm_ingest_sectio
 			sm_layout_rows[layout].name);
 	if (sm_layout_rows[layout].find) {
 		SM_TRY(sm_walk(run->in, &raw->paths, err));
+		sm_scan_tell_left_out(&run->log, &raw->paths);
 		return find_cases(run, section, layout, &raw->paths, raw, err);
 	}
 	SM_TRY(sm_scan_tree(run->in, &raw->salt, &raw->rules, run->jobs, &run->log, &raw->scan, err));
@@ -117,6 +118,13 @@ static enum sm_status nothing_found(const struct sm_run *run,
 {
 	size_t files = raw->scan.paths.count + raw->paths.count;
 	const struct sm_layout_row *row = &sm_layout_rows[sm_layout_settle(run->in, section)];
+	if (raw->scan.count[SM_FILE_NIFTI] && section->layout == SM_LAYOUT_AUTO)
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: %zu of %zu files are NIfTI, but in subfolders: layout auto takes "
+			       "single NIfTI files only at the top and folders named as BraTS does; "
+			       "give patterns in ingest.sources (for example {role: image, pattern: "
+			       "\"*/{case}.nii.gz\"}) or --in the folder that holds the files",
+			       run->in, raw->scan.count[SM_FILE_NIFTI], files);
 	if (section->sources.n) {
 		const struct sm_source *first = section->sources.items;
 		return SM_FAIL(err, SM_INPUT,
@@ -147,13 +155,33 @@ static size_t nifti_left(const struct sm_raw *raw)
 	return all > taken ? all - taken : 0;
 }
 
+/* Two studies of a person whose files carry no PatientID look like two persons, and may part in a
+ * split. */
+static void warn_patients(struct sm_run *run, const struct sm_raw *raw)
+{
+	const struct sm_scan *scan = &raw->scan;
+	size_t without = 0, all = 0;
+	for (size_t i = 0; i < scan->list.n; i++) {
+		bool scanned = !sm_verdict_is_skip(scan->list.series[i].verdict);
+		all += scanned;
+		without += scanned && scan->patient_from[i];
+	}
+	if (without)
+		sm_warn(&run->log, NULL,
+			"%zu of %zu series have no PatientID: the study stands for the patient "
+			"(patient_from in the record), so two studies of one person would be two "
+			"patients",
+			without, all);
+}
+
 enum sm_status sm_raw_open(struct sm_run *run, const struct sm_ingest_section *section,
 			   const char *salt_file, const char *cache, struct sm_raw *out, struct sm_err *err)
 {
-	*out = (struct sm_raw){0};
+	*out = (struct sm_raw){.section = section};
 	out->rules = (struct sm_scan_rules){
 		.head = {.philips_display = section->philips_scale == SM_PHILIPS_DISPLAY},
-		.series = {.min_slices = (size_t)section->min_slices},
+		.series = {.min_slices = (size_t)section->min_slices,
+			   .keep_tilt = section->tilt == SM_TILT_KEEP},
 		.cache_dir = cache,
 	};
 	enum sm_status st = sm_salt_open(salt_file, run->in, run->out, &run->log, &out->salt, err);
@@ -183,6 +211,7 @@ enum sm_status sm_raw_open(struct sm_run *run, const struct sm_ingest_section *s
 	if (out->scan.dicom_count && !out->salt.n)
 		sm_warn(&run->log, NULL,
 			"no --salt-file: who knows a PatientID or a UID can confirm its hash");
+	warn_patients(run, out);
 	json_object_set_new(run->ledger.header, "salted", json_boolean(out->salt.n > 0));
 	return SM_OK;
 }
@@ -247,17 +276,59 @@ static void describe_stack(const struct sm_series *s, const struct sm_dcm_head *
 	describe_notes(s, record);
 }
 
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return (x > y) - (x < y);
+}
+
 /* Files that hold a slice of the series; an enhanced one holds many. */
-static size_t count_files(const struct sm_raw *raw, const struct sm_series *s)
+static size_t count_files(const struct sm_series *s)
 {
 	size_t files = 0;
-	bool *seen = calloc(raw->scan.dicom_count + 1, sizeof *seen);
-	for (size_t k = 0; seen && k < s->n; k++) {
-		files += !seen[s->slice[k].head];
-		seen[s->slice[k].head] = true;
-	}
-	free(seen);
+	uint32_t *head = calloc(s->n + 1, sizeof *head);
+	for (size_t k = 0; head && k < s->n; k++)
+		head[k] = s->slice[k].head;
+	if (head)
+		qsort(head, s->n, sizeof *head, by_number);
+	for (size_t k = 0; head && k < s->n; k++)
+		files += !k || head[k] != head[k - 1];
+	free(head);
 	return files;
+}
+
+const char *sm_raw_burned_in(const struct sm_raw *raw, const struct sm_series *s)
+{
+	static const char *const why[] = {
+		[SM_BURNED_NO] = NULL,
+		[SM_BURNED_DECLARED] = "BurnedInAnnotation is YES",
+		[SM_BURNED_CAPTURE] = "a secondary capture, which often carries text",
+		[SM_BURNED_ULTRASOUND] = "an ultrasound picture, which often carries text",
+	};
+	for (size_t i = 0; i < s->n && (s->notes >> SM_VERDICT_BURNED_IN & 1); i++)
+		if (raw->scan.head[s->slice[i].head].burned_in)
+			return why[raw->scan.head[s->slice[i].head].burned_in];
+	return NULL;
+}
+
+enum sm_raw_use sm_raw_judge_series(const struct sm_raw *raw, size_t series, enum sm_verdict *verdict,
+				    char why[500])
+{
+	const struct sm_series *s = &raw->scan.list.series[series];
+	const char *text = sm_raw_burned_in(raw, s);
+	bool taken = s->verdict == SM_VERDICT_OK ||
+		     (raw->section->uneven == SM_UNEVEN_REGRID && sm_verdict_can_regrid(s->verdict));
+	if (text && raw->section->burned_text == SM_BURNED_TEXT_REFUSE) {
+		*verdict = SM_VERDICT_BURNED_IN;
+		if (why)
+			snprintf(why, 500, "%s (ingest.burned_text: keep takes it when a person has looked)",
+				 text);
+		return SM_RAW_REFUSED;
+	}
+	*verdict = s->verdict;
+	if (why)
+		snprintf(why, 500, "%s", s->why);
+	return taken ? SM_RAW_USABLE : sm_verdict_is_skip(s->verdict) ? SM_RAW_ASIDE : SM_RAW_REFUSED;
 }
 
 void sm_raw_describe_series(const struct sm_raw *raw, size_t series, json_t *record)
@@ -265,18 +336,24 @@ void sm_raw_describe_series(const struct sm_raw *raw, size_t series, json_t *rec
 	const struct sm_series *s = &raw->scan.list.series[series];
 	const struct sm_dcm_head *h = &raw->scan.head[s->slice[0].head];
 	const struct sm_dcm_frame *f = sm_slice_frame(raw->scan.head, s->slice[0]);
+	enum sm_verdict verdict;
+	char why[500];
+	sm_raw_judge_series(raw, series, &verdict, why);
 	json_object_set_new(record, "patient", json_string(raw->scan.series_patient[series]));
+	if (raw->scan.patient_from[series])
+		json_object_set_new(record, "patient_from",
+				    json_string(raw->scan.patient_from[series]));
 	json_object_set_new(record, "modality", json_string(h->modality));
 	json_object_set_new(record, "slices", json_integer((json_int_t)s->depth));
-	json_object_set_new(record, "files", json_integer((json_int_t)count_files(raw, s)));
-	json_object_set_new(record, "verdict", json_string(sm_verdict_code(s->verdict)));
+	json_object_set_new(record, "files", json_integer((json_int_t)count_files(s)));
+	json_object_set_new(record, "verdict", json_string(sm_verdict_code(verdict)));
 	json_object_set_new(record, "transfer_syntax", json_string(h->syntax_uid));
 	json_object_set_new(record, "study", json_string(h->study));
 	/* Series with the same frame lie in the same space. */
 	if (*h->frame_of_reference)
 		json_object_set_new(record, "frame_of_reference", json_string(h->frame_of_reference));
-	if (s->verdict != SM_VERDICT_OK)
-		json_object_set_new(record, "verdict_reason", json_string_nocheck(s->why));
+	if (verdict != SM_VERDICT_OK)
+		json_object_set_new(record, "verdict_reason", json_string_nocheck(why));
 	if (s->copies)
 		json_object_set_new(record, "copies", json_integer((json_int_t)s->copies));
 	if (f && h->tile_rows > 0 && h->tile_columns > 0)
@@ -325,6 +402,7 @@ static void add_frame(struct sm_sha256 *sum, const struct sm_dcm_frame *f)
 				f->intercept,
 				f->scale,
 				f->component,
+				f->kvp,
 				f->echo_time,
 				f->inversion_time,
 				(double)f->stack,
@@ -340,6 +418,9 @@ static void add_frame(struct sm_sha256 *sum, const struct sm_dcm_frame *f)
 				f->spacing[0],
 				f->spacing[1]};
 	add_text(sum, f->image_kind);
+	add_text(sum, f->image_words);
+	add_text(sum, f->kernel);
+	add_text(sum, f->setting);
 	sm_sha256_add(sum, whole, sizeof whole);
 	sm_sha256_add(sum, f->position, sizeof f->position);
 	sm_sha256_add(sum, f->across, sizeof f->across);

@@ -21,6 +21,7 @@ struct sm_raw_item {
 struct sm_raw {
 	struct sm_salt salt;
 	struct sm_scan_rules rules;
+	const struct sm_ingest_section *section; /* what the manifest asks for; not owned */
 	struct sm_scan scan; /* empty for layouts that find cases by themselves (ingest/layout.h) */
 	struct sm_raw_cases cases;
 	struct sm_paths paths;    /* of those layouts */
@@ -36,6 +37,21 @@ struct sm_raw {
 enum sm_status sm_raw_open(struct sm_run *run, const struct sm_ingest_section *section,
 			   const char *salt_file, const char *cache, struct sm_raw *out, struct sm_err *err);
 void sm_raw_clear(struct sm_raw *raw);
+
+/* What ingest does with an item, as far as names and headers tell. */
+enum sm_raw_use {
+	SM_RAW_USABLE,
+	SM_RAW_REFUSED,
+	SM_RAW_ASIDE, /* reports, plans, localisers */
+};
+
+/* What ingest makes of a series by its headers and the manifest. Refused: *verdict is why. The sentence
+ * goes to why (NULL = not wanted), which may end early. */
+enum sm_raw_use sm_raw_judge_series(const struct sm_raw *raw, size_t series, enum sm_verdict *verdict,
+				    char why[500]);
+
+/* Why text is to be expected in the pixels of a series, a static sentence; NULL when nothing says so. */
+const char *sm_raw_burned_in(const struct sm_raw *raw, const struct sm_series *series);
 
 /* Puts what is known of a series into its record: modality, size, spacing, slice distances,
  * verdict. */

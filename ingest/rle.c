@@ -12,9 +12,10 @@ static uint32_t word_at(const unsigned char *b)
 	return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 }
 
-/* Unpacks one segment into every stride-th byte of out; how many of the count bytes it gave. */
+/* Unpacks one segment into every stride-th byte of out; how many of the count bytes it gave. *used
+ * receives how many of the n bytes that took. */
 static size_t unpack(const unsigned char *in, size_t n, unsigned char *out, size_t count,
-		     size_t stride)
+		     size_t stride, size_t *used)
 {
 	size_t at = 0, made = 0;
 	while (at < n && made < count) {
@@ -35,6 +36,7 @@ static size_t unpack(const unsigned char *in, size_t n, unsigned char *out, size
 			break; /* the data end inside a run */
 		at += literal ? take : 1;
 	}
+	*used = at < n ? at : n;
 	return made;
 }
 
@@ -63,12 +65,19 @@ enum sm_status sm_rle_decode(const unsigned char *bytes, size_t n, int width, in
 		/* Sample by sample; most significant byte first: the last in little-endian memory.
 		 */
 		int byte = s / width * width + (width - 1 - s % width);
-		size_t made =
-			unpack(bytes + from, to - from, (unsigned char *)out + byte, count, stride);
+		size_t used, made = unpack(bytes + from, to - from, (unsigned char *)out + byte,
+					   count, stride, &used);
 		if (made != count)
 			return SM_FAIL(err, SM_INPUT,
 				       "RLE segment %d gives %zu bytes, %zu are needed", s, made,
 				       count);
+		/* Padding may follow, the header of another picture not. */
+		size_t next = from + used + (used & 1);
+		if (s + 1 == want && next <= n && n - next > HEAD &&
+		    memcmp(bytes + next, bytes, 8) == 0)
+			return SM_FAIL(err, SM_INPUT,
+				       "a second RLE picture follows in the same frame at byte %zu",
+				       next);
 	}
 	return SM_OK;
 }

@@ -127,6 +127,38 @@ struct work {
 	size_t done;
 };
 
+static enum sm_status broken(struct work *w, size_t i, const char *why, struct sm_err *err)
+{
+	w->scan->kind[i] = SM_FILE_BROKEN;
+	w->why[i] = sm_strf("%s", why);
+	return w->why[i] ? SM_OK : SM_FAIL(err, SM_BUDGET, "index: out of memory");
+}
+
+/* A disk or a server that fails now may not fail next time: nothing is kept. */
+static enum sm_status unreadable(struct work *w, size_t i, const char *why, struct sm_err *err)
+{
+	w->scan->stamp[i].size = -1;
+	return broken(w, i, why, err);
+}
+
+/* A file without SeriesInstanceUID is a series of its own, named by its content: what else lies in
+ * the tree and what the file is called have no part in it. Copies are one series. */
+static enum sm_status name_by_content(struct work *w, size_t i, const char *full, struct sm_err *err)
+{
+	char hex[65];
+	enum sm_status st = sm_sha256_file(full, hex, err);
+	if (st == SM_OK) {
+		sm_salt_hash(w->salt, hex, w->head[i]->series);
+		return SM_OK;
+	}
+	if (st != SM_IO)
+		return st;
+	sm_dcm_head_clear(w->head[i]);
+	free(w->head[i]);
+	w->head[i] = NULL;
+	return unreadable(w, i, "cannot be read", err);
+}
+
 static enum sm_status read_head(struct work *w, size_t i, const char *full, struct sm_err *err)
 {
 	struct sm_dicom *dcm;
@@ -136,17 +168,16 @@ static enum sm_status read_head(struct work *w, size_t i, const char *full, stru
 		*err = why;
 		return st;
 	}
-	if (st != SM_OK) {
-		/* Sentences of SM_IO hold the path, which may name a person. */
-		w->scan->kind[i] = SM_FILE_BROKEN;
-		w->why[i] = sm_strf("%s", st == SM_IO ? "cannot be read" : why.text);
-		return w->why[i] ? SM_OK : SM_FAIL(err, SM_BUDGET, "index: out of memory");
-	}
+	/* Sentences of SM_IO hold the path, which may name a person. */
+	if (st == SM_IO)
+		return unreadable(w, i, "cannot be read", err);
+	if (st != SM_OK)
+		return broken(w, i, why.text, err);
 	w->head[i] = calloc(1, sizeof **w->head);
-	st = w->head[i] ? sm_dcm_head_read(dcm, w->salt, &w->rules->head, NULL, w->head[i], err)
+	st = w->head[i] ? sm_dcm_head_read(dcm, w->salt, &w->rules->head, w->head[i], err)
 			: SM_FAIL(err, SM_BUDGET, "index: out of memory");
 	sm_dicom_close(dcm);
-	return st;
+	return st == SM_OK && !*w->head[i]->series ? name_by_content(w, i, full, err) : st;
 }
 
 /* True when the cache knows the file as it is now. */
@@ -160,7 +191,8 @@ static bool known(struct work *w, size_t i, const char *full)
 		return false;
 	sm_salt_hash(w->salt, w->scan->paths.path[i], hex);
 	sm_cached_name(&entry, hex, &st);
-	w->scan->stamp[i] = (struct sm_stamp){entry.size, entry.changed_ns};
+	w->scan->stamp[i] =
+		(struct sm_stamp){entry.size, entry.changed_ns, entry.inode_ns, entry.inode};
 	if (!sm_head_cache_find(w->cache, &entry))
 		return false;
 	/* Out of memory is no reason to trust less: the file is opened then. */
@@ -180,13 +212,13 @@ static enum sm_status open_and_read(struct work *w, size_t i, const char *full, 
 {
 	unsigned char bytes[PEEK];
 	FILE *f = fopen(full, "rb");
-	if (!f) {
-		w->scan->kind[i] = SM_FILE_BROKEN;
-		w->why[i] = sm_strf("cannot be opened");
-		return w->why[i] ? SM_OK : SM_FAIL(err, SM_BUDGET, "index: out of memory");
-	}
+	if (!f)
+		return unreadable(w, i, "cannot be opened", err);
 	size_t n = fread(bytes, 1, sizeof bytes, f);
+	bool failed = ferror(f);
 	fclose(f);
+	if (failed)
+		return unreadable(w, i, "cannot be read", err);
 	w->scan->kind[i] = sm_file_kind_of(bytes, n, w->scan->paths.path[i]);
 	return w->scan->kind[i] == SM_FILE_DICOM ? read_head(w, i, full, err) : SM_OK;
 }
@@ -266,46 +298,26 @@ static void lower(char *text)
 		*text = (char)tolower((unsigned char)*text);
 }
 
-/* What the key of a series is made from: the hash of its UID. A series without one (its files are no
- * pictures, or miss it) takes the content of its first file in its place, so that such series of
- * several trees have several keys. */
-static enum sm_status name_of(struct work *w, const struct sm_series *series, char hex[65],
-			      struct sm_err *err)
-{
-	size_t first = series->slice[0].head;
-	const char *uid = w->scan->head[first].series;
-	char bytes[65];
-	if (*uid) {
-		snprintf(hex, 65, "%s", uid);
-		return SM_OK;
-	}
-	SM_TRY(content(w, first, bytes, err));
-	sm_salt_hash(w->salt, bytes, hex);
-	return SM_OK;
-}
-
 static enum sm_status name_one(struct work *w, size_t i, struct sm_err *err)
 {
 	struct sm_scan *s = w->scan;
 	const struct sm_series *series = &s->list.series[i];
 	size_t first = series->slice[0].head;
 	const struct sm_dcm_head *h = &s->head[first];
-	char hex[65], kind[17];
+	char kind[17];
 	snprintf(kind, sizeof kind, "%s", h->modality);
 	lower(kind);
-	SM_TRY(name_of(w, series, hex, err));
-	s->series_key[i] = sm_arena_strf(&s->arena, "%s-%.12s%s%s", kind, hex,
+	s->series_key[i] = sm_arena_strf(&s->arena, "%s-%.12s%s%s", kind, h->series,
 					 *series->name ? "-" : "", series->name);
-	/* Without PatientID the study stands for the person, and so on down to the file: never two
-	 * persons under one key. */
-	const char *who[] = {h->patient, h->study, h->series, h->sop};
+	/* Without PatientID the study stands for the person, else the series: never two persons under
+	 * one key. */
+	static const char *const from[] = {NULL, "study", "series"};
+	const char *who[] = {h->patient, h->study, h->series};
 	size_t k = 0;
-	while (k < sizeof who / sizeof *who && !*who[k])
+	while (k < 2 && !*who[k])
 		k++;
-	if (k == sizeof who / sizeof *who)
-		sm_salt_hash(w->salt, sm_scan_path(s, first), hex);
-	s->series_patient[i] =
-		sm_arena_strf(&s->arena, "p%.12s", k < sizeof who / sizeof *who ? who[k] : hex);
+	s->patient_from[i] = from[k];
+	s->series_patient[i] = sm_arena_strf(&s->arena, "p%.12s", who[k]);
 	return s->series_key[i] && s->series_patient[i]
 		       ? SM_OK
 		       : SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu series", s->list.n);
@@ -317,7 +329,8 @@ static enum sm_status name_series(struct work *w, struct sm_err *err)
 	size_t n = s->list.n;
 	s->series_key = sm_arena_alloc(&s->arena, (n + 1) * sizeof *s->series_key);
 	s->series_patient = sm_arena_alloc(&s->arena, (n + 1) * sizeof *s->series_patient);
-	if (!s->series_key || !s->series_patient)
+	s->patient_from = sm_arena_alloc(&s->arena, (n + 1) * sizeof *s->patient_from);
+	if (!s->series_key || !s->series_patient || !s->patient_from)
 		return SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu series", n);
 	for (size_t i = 0; i < n; i++)
 		SM_TRY(name_one(w, i, err));
@@ -372,6 +385,8 @@ enum sm_status sm_scan_keep_heads(const struct sm_scan *scan, const struct sm_sa
 		sm_salt_hash(salt, scan->paths.path[i], hex);
 		sm_cached_name(e, hex, &st);
 		e->changed_ns = scan->stamp[i].changed_ns;
+		e->inode_ns = scan->stamp[i].inode_ns;
+		e->inode = scan->stamp[i].inode;
 		kept += scan->stamp[i].size >= 0;
 	}
 	stamp_of(salt, rules, hex);
@@ -380,12 +395,22 @@ enum sm_status sm_scan_keep_heads(const struct sm_scan *scan, const struct sm_sa
 	return st;
 }
 
+void sm_scan_tell_left_out(struct sm_log *log, const struct sm_paths *paths)
+{
+	char text[200];
+	if (sm_paths_left_out(paths, text, sizeof text))
+		sm_warn(log, NULL, "%s left out of the folder", text);
+	if (paths->closed)
+		sm_warn(log, NULL, "%zu folders or files cannot be looked at", paths->closed);
+}
+
 enum sm_status sm_scan_tree(const char *root, const struct sm_salt *salt,
 			    const struct sm_scan_rules *rules, int jobs, struct sm_log *log,
 			    struct sm_scan *out, struct sm_err *err)
 {
 	*out = (struct sm_scan){0};
 	SM_TRY(sm_walk(root, &out->paths, err));
+	sm_scan_tell_left_out(log, &out->paths);
 	size_t n = out->paths.count;
 	struct work w = {
 		.root = root,

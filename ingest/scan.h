@@ -23,9 +23,11 @@ enum sm_file_kind {
 /* "other", "dicom", "nifti", "picture", "broken" */
 const char *sm_file_kind_name(enum sm_file_kind kind);
 
-/* Size and time of change of a file; size -1 when it could not be looked at. */
+/* What tells that a file changed: see struct sm_cached. size -1 when it could not be looked at or
+ * read: nothing is kept of it then. */
 struct sm_stamp {
-	int64_t size, changed_ns;
+	int64_t size, changed_ns, inode_ns;
+	uint64_t inode;
 };
 
 struct sm_scan {
@@ -44,6 +46,8 @@ struct sm_scan {
 	const char **series_key; /* of each series: "ct-3fa2c1d2e4b5", with its name when it has one
 				  * ("mr-3fa2c1d2e4b5-e2") */
 	const char **series_patient; /* of each series: "p3fa2c1d2e4b5" */
+	const char **patient_from; /* of each series: "study" or "series" when it has no PatientID and its
+				    * patient was made from that UID; else NULL. Static */
 };
 
 /* What the manifest asks for. */
@@ -52,6 +56,9 @@ struct sm_scan_rules {
 	struct sm_series_rules series;
 	const char *cache_dir; /* folder of a cache of headers (see head_cache.h) to read; NULL = none */
 };
+
+/* Warns of what a walk left out, and of what it could not look at: counts only, no names. */
+void sm_scan_tell_left_out(struct sm_log *log, const struct sm_paths *paths);
 
 /* Walks root, reads every header on up to `jobs` threads, groups. The result does not depend on
  * jobs. Fails only when the tree cannot be walked or memory runs out. Clear with sm_scan_clear. */

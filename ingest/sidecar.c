@@ -7,6 +7,7 @@
 
 #include "core/file.h"
 #include "core/hash.h"
+#include "ingest/dcm_class.h"
 #include "ingest/dcm_csa.h"
 #include "ingest/dcm_head.h"
 #include "ingest/words.h"
@@ -84,7 +85,7 @@ static const struct row {
 #define WORD(name, tag, kind, codes) {name, 0, SM_TAG tag, kind, 0, codes}
 #define WORD_IN(name, group, tag, kind, codes) {name, SM_TAG group, SM_TAG tag, kind, 0, codes}
 	/* the machine */
-	WORD("Modality", (0x0008, 0x0060), CODE, "CT|MR|PT|NM|MG|CR|DX|US|SC|OT|XA|RF"),
+	WORD("Modality", (0x0008, 0x0060), CODE, SM_MODALITY_CODES),
 	ROW("Manufacturer", (0x0008, 0x0070), MAKER, 0),
 	ROW("ManufacturersModelName", (0x0008, 0x1090), MAKER, 0),
 	ROW("SoftwareVersions", (0x0018, 0x1020), MAKER, 0),

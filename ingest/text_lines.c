@@ -4,15 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REACH 10     /* strokes are at most this wide, pixels */
+#include "ingest/text_strokes.h"
+
 #define RUNS_SHARE 8 /* at most one run of ink for so many pixels, else the plane is no text */
 #define MARKS 4000   /* more letters than a full page has: a texture */
-#define INKS 6       /* the most frequent stroke values that are tried */
 #define LOWEST 5     /* letters are this high at least, pixels */
 #define HIGHEST 160
-#define SPIKE \
-	1 /* a value is at least so often as those beside it, both sides, twice as wide each */
-#define LEAST_EVEN 24 /* pixels of one value on strokes: four small letters */
+#define LEAST_MARKS 3
 
 /* What counts as ink in one pass. */
 struct ink {
@@ -36,6 +34,7 @@ struct mark {
 	int hot, sharp; /* neighbours that are brighter than ink; ends of runs that fall within two
 			   pixels */
 	int stand;      /* how far its highest pixel stands above the ground */
+	int next;       /* letter on the same line, -1 */
 };
 
 enum sm_status sm_text_work_init(struct sm_text_work *work, size_t pixels, struct sm_mem *mem,
@@ -44,15 +43,12 @@ enum sm_status sm_text_work_init(struct sm_text_work *work, size_t pixels, struc
 	static const char what[] = "search for burned-in text";
 	size_t most = pixels / RUNS_SHARE + 256;
 	memset(work, 0, sizeof *work);
-	work->pixels = pixels;
 	work->runs_most = (int)most;
-	work->side = sm_alloc(mem, pixels, sizeof *work->side, what, err);
-	work->ink = work->side ? sm_alloc(mem, pixels, 1, what, err) : NULL;
-	work->tally =
-		work->ink ? sm_alloc(mem, SM_TEXT_WHITE + 1, sizeof *work->tally, what, err) : NULL;
-	work->runs = work->tally ? sm_alloc(mem, most, sizeof(struct run), what, err) : NULL;
-	work->marks = work->runs ? sm_alloc(mem, most, sizeof(struct mark), what, err) : NULL;
-	if (work->marks)
+	if ((work->side = sm_alloc(mem, pixels, sizeof *work->side, what, err)) &&
+	    (work->ink = sm_calloc(mem, pixels + SM_TEXT_PAD, 1, what, err)) &&
+	    (work->runs = sm_alloc(mem, most, sizeof(struct run), what, err)) &&
+	    (work->marks = sm_alloc(mem, most, sizeof(struct mark), what, err)) &&
+	    sm_text_strokes_init(work, pixels, mem, err) == SM_OK)
 		return SM_OK;
 	sm_text_work_clear(work);
 	return SM_BUDGET;
@@ -62,147 +58,16 @@ void sm_text_work_clear(struct sm_text_work *work)
 {
 	sm_free(work->side);
 	sm_free(work->ink);
-	sm_free(work->tally);
 	sm_free(work->runs);
 	sm_free(work->marks);
+	sm_text_strokes_clear(work);
 	memset(work, 0, sizeof *work);
-}
-
-static inline int16_t lesser(int16_t a, int16_t b)
-{
-	return a < b ? a : b;
-}
-
-static inline int16_t greater(int16_t a, int16_t b)
-{
-	return a > b ? a : b;
-}
-
-/* out = how far each pixel of row y stands above the higher of the lowest grounds left and right of
- * it, or above and below; no ground on one side (the picture's edge) is no stroke. */
-static void stand_out(const struct sm_text_plane *p, int y, int16_t *restrict out)
-{
-	int w = p->width;
-	const int16_t *row = p->v + (size_t)y * w;
-	int up = y < REACH ? y : REACH,
-	    down = p->height - 1 - y < REACH ? p->height - 1 - y : REACH;
-	int16_t low[2][SM_TEXT_SIDE];
-	for (int x = 0; x < w; x++)
-		low[0][x] = low[1][x] = SM_TEXT_WHITE;
-	for (int k = 1; k <= up; k++)
-		for (int x = 0; x < w; x++)
-			low[0][x] = lesser(low[0][x], row[x - (ptrdiff_t)k * w]);
-	for (int k = 1; k <= down; k++)
-		for (int x = 0; x < w; x++)
-			low[1][x] = lesser(low[1][x], row[x + (ptrdiff_t)k * w]);
-	for (int x = 0; x < w; x++)
-		out[x] = (int16_t)(row[x] - greater(low[0][x], low[1][x]));
-	/* The lowest of eight pixels from x on, twice, is the lowest of ten. */
-	_Static_assert(REACH == 10, "two windows of eight make ten");
-	int16_t wide[SM_TEXT_SIDE + 2 * REACH + 8], two[sizeof wide / 2], four[sizeof wide / 2];
-	int n = w + 2 * REACH;
-	for (int x = 0; x < REACH; x++)
-		wide[x] = wide[x + REACH + w] = SM_TEXT_WHITE;
-	memcpy(wide + REACH, row, (size_t)w * sizeof *row);
-	for (int x = 0; x < n - 1; x++)
-		two[x] = lesser(wide[x], wide[x + 1]);
-	for (int x = 0; x < n - 3; x++)
-		four[x] = lesser(two[x], two[x + 2]);
-	for (int x = 0; x < n - 7; x++)
-		two[x] = lesser(four[x], four[x + 4]);
-	for (int x = 0; x < w; x++) {
-		int16_t left = lesser(two[x], two[x + 2]);
-		int16_t right = lesser(two[x + REACH + 1], two[x + REACH + 3]);
-		out[x] = greater(out[x], (int16_t)(row[x] - greater(left, right)));
-	}
-}
-
-static inline bool alike(int a, int b, int even)
-{
-	return a - b <= even && b - a <= even;
-}
-
-/* 1 for stroke pixels that have no brighter and at least two equal neighbours beside, above, below:
- * text has one value, tissue has many. Without branches: vector code. */
-static void mark_strokes(const struct sm_text_plane *p, int y, int contrast, int even,
-			 const int16_t *side, uint8_t *restrict out)
-{
-	ptrdiff_t w = p->width;
-	const int16_t *row = p->v + y * w, *s = side + y * w;
-	int16_t e = (int16_t)even, least = (int16_t)contrast;
-	for (ptrdiff_t x = 1; x < w - 1; x++) {
-		int16_t v = row[x], l = (int16_t)(row[x - 1] - v), r = (int16_t)(row[x + 1] - v);
-		int16_t u = (int16_t)(row[x - w] - v), d = (int16_t)(row[x + w] - v);
-		int16_t most = greater(greater(l, r), greater(u, d)), f = (int16_t)-e;
-		int16_t same = (int16_t)((l >= f) + (r >= f) + (u >= f) + (d >= f));
-		out[x] = (uint8_t)((s[x] >= least) & (most <= e) & (same >= 2));
-	}
-}
-
-/* Counts the values of stroke pixels. */
-static void tally_strokes(const struct sm_text_plane *p, int contrast, int even,
-			  const int16_t *side, uint8_t *row, int *tally)
-{
-	memset(tally, 0, (SM_TEXT_WHITE + 1) * sizeof *tally);
-	memset(row, 0, (size_t)p->width);
-	for (int y = 1; y < p->height - 1; y++) {
-		const int16_t *v = p->v + (size_t)y * p->width;
-		mark_strokes(p, y, contrast, even, side, row);
-		for (int x = 0; x < p->width; x++) {
-			const uint8_t *hit = memchr(row + x, 1, (size_t)(p->width - x));
-			if (!hit)
-				break;
-			x = (int)(hit - row);
-			tally[v[x]]++;
-		}
-	}
-}
-
-/* How many strokes have a value from low to high. */
-static int strokes_in(const int *tally, int low, int high)
-{
-	int sum = 0;
-	for (int v = low < 0 ? 0 : low; v <= high && v <= SM_TEXT_WHITE; v++)
-		sum += tally[v];
-	return sum;
-}
-
-/* The most frequent values, at most INKS, each with the neighbours `even` around it; erases them. A
- * value must stand out among those beside it: tissue's values are spread. */
-static int choose_inks(int *tally, int even, int inks[INKS])
-{
-	int n = 0, width = 2 * even + 1, low = 0, high = SM_TEXT_WHITE;
-	while (low < SM_TEXT_WHITE && !tally[low])
-		low++;
-	while (high > low && !tally[high])
-		high--;
-	for (int tries = 0; tries < 2 * INKS && n < INKS; tries++) {
-		int best = 0, at = -1, sum = 0;
-		for (int v = low - even; v <= high; v++) {
-			sum += v + even <= high ? tally[v + even] : 0;
-			sum -= v - even - 1 >= low ? tally[v - even - 1] : 0;
-			if (v >= low && sum > best) {
-				best = sum;
-				at = v;
-			}
-		}
-		if (best < LEAST_EVEN)
-			break;
-		int below = strokes_in(tally, at - even - 2 * width, at - even - 1);
-		int above = strokes_in(tally, at + even + 1, at + even + 2 * width);
-		if (best * 2 > (below + above) * SPIKE)
-			inks[n++] = at;
-		for (int v = at - even; v <= at + even; v++)
-			if (v >= 0 && v <= SM_TEXT_WHITE)
-				tally[v] = 0;
-	}
-	return n;
 }
 
 /* Ink: brighter than half way from the ground to the strokes' value, so that soft edges belong to
  * it. */
-static void mark_ink(const struct sm_text_plane *p, const struct ink *k, const int16_t *side,
-		     uint8_t *restrict ink)
+SM_TEXT_CLONES static void mark_ink(const struct sm_text_plane *p, const struct ink *k,
+				    const int16_t *side, uint8_t *restrict ink)
 {
 	size_t n = (size_t)p->width * (size_t)p->height;
 	int16_t least = (int16_t)(k->value < 0 ? k->least : (k->contrast + 1) / 2);
@@ -228,23 +93,38 @@ static int root_of(struct run *runs, int i)
 	return i;
 }
 
+/* Where runs of a row begin and end, one after the other, from a byte for each pixel: 64 pixels at
+ * a time as the bits of a word. */
+static int find_ends(const uint8_t *row, int width, int16_t ends[SM_TEXT_SIDE + 2])
+{
+	int n = 0;
+	uint64_t before = 0;
+	for (int x = 0; x < width; x += 64) {
+		uint64_t bits = sm_text_bits(row + x);
+		if (width - x < 64)
+			bits &= ((uint64_t)1 << (width - x)) - 1;
+		for (uint64_t change = bits ^ (bits << 1 | before); change; change &= change - 1)
+			ends[n++] = (int16_t)(x + __builtin_ctzll(change));
+		before = bits >> 63;
+	}
+	if (n % 2)
+		ends[n++] = (int16_t)width;
+	return n;
+}
+
 /* Runs of ink, those that touch (corners too) joined under their first run; 0 when there are too
  * many. */
 static int find_runs(const struct sm_text_plane *p, const uint8_t *ink, struct run *runs, int most)
 {
+	int16_t ends[SM_TEXT_SIDE + 2];
 	int n = 0, above = 0, above_end = 0;
 	for (int y = 0; y < p->height; y++) {
-		const uint8_t *row = ink + (size_t)y * p->width;
 		int first = n, k = above;
-		for (int x = 0; x < p->width; x++) {
-			const uint8_t *hit = memchr(row + x, 1, (size_t)(p->width - x));
-			if (!hit)
-				break;
-			int x0 = x = (int)(hit - row);
-			while (x < p->width && row[x])
-				x++;
-			if (n == most)
-				return 0;
+		int m = find_ends(ink + (size_t)y * p->width, p->width, ends);
+		if (m / 2 > most - n)
+			return 0;
+		for (int i = 0; i < m; i += 2, n++) {
+			int x0 = ends[i], x = ends[i + 1];
 			runs[n] = (struct run){y, x0, x - 1, n};
 			while (k < above_end && runs[k].x1 < x0 - 1)
 				k++;
@@ -252,7 +132,6 @@ static int find_runs(const struct sm_text_plane *p, const uint8_t *ink, struct r
 				int a = root_of(runs, j), b = root_of(runs, n);
 				runs[a > b ? a : b].parent = a > b ? b : a;
 			}
-			n++;
 		}
 		above = first;
 		above_end = n;
@@ -290,7 +169,7 @@ static void look_around(const struct sm_text_plane *p, const struct run *r, cons
 	for (int x = r->x0; x <= r->x1; x++) {
 		m->hot += r->y > 0 && v[x - p->width] > most;
 		m->hot += r->y < p->height - 1 && v[x + p->width] > most;
-		m->even += alike(v[x], k->value, k->even);
+		m->even += sm_text_alike(v[x], k->value, k->even);
 		stand = side[x] > stand ? side[x] : stand;
 		peak = v[x] > peak ? v[x] : peak;
 	}
@@ -302,8 +181,8 @@ static void look_around(const struct sm_text_plane *p, const struct run *r, cons
 	m->stand = stand > m->stand ? stand : m->stand;
 }
 
-/* Could a mark of this box be a letter? What the picture's edge cuts is none. Most ink is tissue of other
- * sizes, and a closer look at it costs more than all the rest. */
+/* Could a mark of this box be a letter? What the picture's edge cuts is none. Most ink is tissue of
+ * other sizes, and a closer look at it costs more than all the rest. */
 static bool has_size(const struct sm_text_plane *p, const struct mark *m)
 {
 	int w = m->x1 - m->x0 + 1, h = m->y1 - m->y0 + 1;
@@ -312,47 +191,48 @@ static bool has_size(const struct sm_text_plane *p, const struct mark *m)
 	       m->x1 < p->width - 1 && m->y1 < p->height - 1;
 }
 
-/* Boxes and areas of marks, each at the place of its first run; those of other sizes get no area. Afterwards
- * each run names its mark. */
-static void find_marks(const struct sm_text_plane *p, struct run *runs, struct mark *marks, int n)
+/* Boxes and areas of marks, in the order of their first runs; those of other sizes get no area.
+ * Afterwards each run names its mark. */
+static int find_marks(const struct sm_text_plane *p, struct run *runs, struct mark *marks, int n)
 {
+	int count = 0;
 	for (int i = 0; i < n; i++) {
-		const struct run *r = &runs[i];
-		struct mark *m = &marks[root_of(runs, i)];
-		runs[i].parent = (int)(m - marks);
-		if (m == &marks[i]) /* a mark's first run is its root */
-			*m = (struct mark){.x0 = r->x0, .y0 = r->y, .x1 = r->x1, .y1 = r->y};
-		else
-			marks[i].area = 0;
+		struct run *r = &runs[i];
+		/* Parents come first: theirs is the mark's number by now. */
+		int at = r->parent == i ? count++ : runs[r->parent].parent;
+		struct mark *m = &marks[at];
+		if (r->parent == i)
+			*m = (struct mark){.x0 = r->x0, .y0 = r->y, .x1 = r->x1};
+		r->parent = at;
 		m->x0 = r->x0 < m->x0 ? r->x0 : m->x0;
 		m->x1 = r->x1 > m->x1 ? r->x1 : m->x1;
-		m->y1 = r->y > m->y1 ? r->y : m->y1;
+		m->y1 = r->y;
 		m->area += r->x1 - r->x0 + 1;
 		m->across++;
 	}
-	for (int i = 0; i < n; i++)
-		if (marks[i].area && !has_size(p, &marks[i]))
+	for (int i = 0; i < count; i++)
+		if (!has_size(p, &marks[i]))
 			marks[i].area = 0;
+	return count;
 }
 
 /* Letters among the runs, compacted; their number. */
-static int find_letters(const struct sm_text_plane *p, const struct ink *k,
+static int find_letters(const struct sm_text_plane *p, const struct ink *k, const int16_t *side,
 			struct sm_text_work *work, int n)
 {
 	struct mark *marks = work->marks;
-	find_marks(p, work->runs, marks, n);
+	int count = find_marks(p, work->runs, marks, n), kept = 0;
 	for (int i = 0; i < n; i++) {
 		const struct run *r = (struct run *)work->runs + i;
 		struct mark *m = &marks[r->parent];
 		const uint8_t *row = work->ink + (size_t)r->y * p->width;
 		if (!m->area)
 			continue;
-		look_around(p, r, k, work->side, m);
+		look_around(p, r, k, side, m);
 		for (int x = r->x0; x <= r->x1; x++)
 			m->down += r->y == 0 || !row[x - p->width];
 	}
-	int kept = 0;
-	for (int i = 0; i < n && kept < MARKS; i++)
+	for (int i = 0; i < count && kept < MARKS; i++)
 		if (marks[i].area && is_letter(&marks[i], k))
 			marks[kept++] = marks[i];
 	return kept;
@@ -452,7 +332,7 @@ static bool ground_is_even(const struct sm_text_plane *p, const uint8_t *ink, in
 				if (near)
 					continue;
 				if (pass)
-					bad += !alike(v, (int)mean, stand / 5);
+					bad += !sm_text_alike(v, (int)mean, stand / 5);
 				n += !pass;
 				sum += pass ? 0 : v;
 			}
@@ -495,15 +375,15 @@ static bool judge(const struct mark *const *chain, int n, const struct ink *k,
 	int base = median(bottom, n), roof = median(top, n), high = median(height, n);
 	int slack = high / 8 > 1 ? high / 8 : 1, hang = 0;
 	for (int i = 0; i < n; i++) {
-		level += alike(chain[i]->y1, base, slack);
-		hang += alike(chain[i]->y0, roof, slack);
+		level += sm_text_alike(chain[i]->y1, base, slack);
+		hang += sm_text_alike(chain[i]->y0, roof, slack);
 	}
 	/* NIfTI rows often run upwards: the line stands on its head. */
 	level = hang > level ? hang : level;
 	out->letters = letters;
 	out->letter_height = high;
-	if (n < 3 || letters < 3 || (n < 4 && letters > 3 && letters < 6) || bars * 2 > n ||
-	    stroke * 12 < high || out->high[1] - out->low[1] + 1 > high * 2 + 2 ||
+	if (n < LEAST_MARKS || letters < 3 || (n < 4 && letters > 3 && letters < 6) ||
+	    bars * 2 > n || stroke * 12 < high || out->high[1] - out->low[1] + 1 > high * 2 + 2 ||
 	    (out->high[0] - out->low[0] + 1) * 10 < high * 18)
 		return false;
 	if (k->value < 0)
@@ -520,36 +400,48 @@ static bool judge(const struct mark *const *chain, int n, const struct ink *k,
 	return false;
 }
 
-static void find_lines(const struct sm_text_plane *plane, const struct ink *k,
+/* Lines of one ink in some rows of the plane. */
+static void find_lines(const struct sm_text_plane *whole, const int rows[2], const struct ink *k,
 		       struct sm_text_work *work, struct sm_text_line *best)
 {
-	const struct mark *chain[LONGEST], *marks = work->marks;
-	mark_ink(plane, k, work->side, work->ink);
-	int n = find_letters(plane, k, work,
-			     find_runs(plane, work->ink, work->runs, work->runs_most));
+	const struct mark *chain[LONGEST];
+	struct mark *marks = work->marks;
+	size_t from = (size_t)rows[0] * (size_t)whole->width;
+	const int16_t *side = work->side + from;
+	const struct sm_text_plane part = {whole->v + from, whole->width, rows[1] - rows[0] + 1};
+	mark_ink(&part, k, side, work->ink);
+	int n = find_runs(&part, work->ink, work->runs, work->runs_most);
+	n = find_letters(&part, k, side, work, n);
 	qsort(work->marks, (size_t)n, sizeof *marks, by_place);
+	for (int i = 0; i < n; i++)
+		marks[i].next = next_letter(marks, n, i);
 	for (int i = 0; i < n; i++) {
 		int m = 0;
 		struct sm_text_line line;
-		for (int j = i; j >= 0 && m < LONGEST; j = next_letter(marks, n, j))
+		for (int j = i; j >= 0 && m < LONGEST; j = marks[j].next)
 			chain[m++] = &marks[j];
-		if (judge(chain, m, k, plane, work->ink, &line) && line.letters > best->letters)
-			*best = line;
+		if (m < LEAST_MARKS || !judge(chain, m, k, &part, work->ink, &line) ||
+		    line.letters <= best->letters)
+			continue;
+		*best = line;
+		best->low[1] += rows[0];
+		best->high[1] += rows[0];
 	}
 }
 
 bool sm_text_line_find(const struct sm_text_plane *plane, int contrast, int even, bool soft,
 		       struct sm_text_work *work, struct sm_text_line *out)
 {
-	int inks[INKS];
+	int inks[SM_TEXT_INKS], rows[2], all[2] = {0, plane->height - 1};
 	*out = (struct sm_text_line){0};
-	for (int y = 0; y < plane->height; y++)
-		stand_out(plane, y, work->side + (size_t)y * plane->width);
-	tally_strokes(plane, contrast, even, work->side, work->ink, work->tally);
-	int n = choose_inks(work->tally, even, inks);
+	sm_text_strokes_find(plane, contrast, even, work);
+	int n = sm_text_inks_choose(work, even, inks);
 	for (int i = 0; i < n; i++)
-		find_lines(plane, &(struct ink){inks[i], 0, contrast, even}, work, out);
+		if (sm_text_strokes_crowd(work, inks[i], even, plane->height, rows))
+			find_lines(plane, rows, &(struct ink){inks[i], 0, contrast, even}, work,
+				   out);
 	for (int i = 1; soft && i <= 2; i++)
-		find_lines(plane, &(struct ink){-1, contrast * 3 / i, contrast, even}, work, out);
+		find_lines(plane, all, &(struct ink){-1, contrast * 3 / i, contrast, even}, work,
+			   out);
 	return out->letters > 0;
 }

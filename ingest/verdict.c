@@ -30,7 +30,7 @@ static const struct {
 	[SM_VERDICT_GAP] = {.code = "gap", .regrid = true},
 	[SM_VERDICT_UNEVEN] = {.code = "uneven", .regrid = true},
 	[SM_VERDICT_CROOKED] = {.code = "crooked", .regrid = true},
-	[SM_VERDICT_TILT] = {.code = "tilt"},
+	[SM_VERDICT_TILT] = {.code = "tilt", .regrid = true},
 	[SM_VERDICT_NO_RESCALE] = {.code = "no_rescale"},
 	[SM_VERDICT_FLAT] = {.code = "flat"},
 	[SM_VERDICT_BURNED_IN] = {.code = "burned_in"},

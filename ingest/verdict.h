@@ -48,7 +48,7 @@ const char *sm_verdict_code(enum sm_verdict verdict);
  * count as rejected scans. */
 bool sm_verdict_is_skip(enum sm_verdict verdict);
 
-/* True when the stack can be made regular by interpolation (uneven, gap, crooked). */
+/* True when the stack can be made regular by interpolation (uneven, gap, crooked, tilt). */
 bool sm_verdict_can_regrid(enum sm_verdict verdict);
 
 #endif

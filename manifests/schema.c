@@ -110,6 +110,9 @@ static const struct sm_field ingest[] = {
 	      "decathlon: images of the test part, which have no labels, are left out or taken"),
 	ONEOF(sm_ingest_section, uneven, "refuse", "refuse|regrid",
 	      "unevenly spaced slices: refuse the series, or interpolate to even spacing"),
+	ONEOF(sm_ingest_section, tilt, "refuse", "refuse|keep",
+	      "slices that shift sideways (a tilted gantry): refuse the series, or keep it with a sheared affine; "
+	      "uneven: regrid straightens it"),
 	GZ(sm_ingest_section, "6"),
 	REAL(sm_ingest_section, grid_tolerance, "0.01", 0, 10,
 	     "mm that the grids of one case's volumes may differ"),

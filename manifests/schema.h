@@ -37,6 +37,7 @@ struct sm_ingest_section {
 	int pairing;             /* layout images: enum sm_pairing */
 	int test_images;         /* layout decathlon: enum sm_test_images */
 	struct sm_list sources;  /* struct sm_source; for `brats` a default list when empty */
+	int tilt;                /* a tilted stack: enum sm_tilt */
 	int uneven;              /* what to do with unevenly spaced slices: enum sm_uneven */
 	int compression;         /* gzip level of .nii.gz, 0 = plain .nii */
 	double grid_tolerance;   /* mm between the grids of one case's volumes, and between its two forms */
@@ -63,6 +64,7 @@ enum sm_test_images { SM_TEST_LEAVE, SM_TEST_TAKE };
 enum sm_nan { SM_NAN_KEEP, SM_NAN_REFUSE, SM_NAN_ZERO };
 enum sm_pet_unit_choice { SM_PET_STORED, SM_PET_SUVBW };
 enum sm_philips_scale { SM_PHILIPS_PRECISE, SM_PHILIPS_DISPLAY };
+enum sm_tilt { SM_TILT_REFUSE, SM_TILT_KEEP };
 enum sm_uneven { SM_UNEVEN_REFUSE, SM_UNEVEN_REGRID };
 enum sm_burned_text { SM_BURNED_TEXT_REFUSE, SM_BURNED_TEXT_KEEP };
 

@@ -1,6 +1,7 @@
 # Fuzz targets: tests/fuzz/fuzz_NAME.c by clang's libFuzzer with AddressSanitizer and UBSan (SAN=fuzzer).
-# `make fuzz` runs each for FUZZ_SECONDS; corpora and findings stand in build/fuzz/. A target that needs
-# more than the core library names it: fuzz_NAME_USE = libraries, fuzz_NAME_LD = flags.
+# `make fuzz` runs each for FUZZ_SECONDS, or FUZZ_RUNS executions; FUZZ_TARGETS="fuzz_nii ..." names some.
+# Corpora and findings stand in build/fuzz/. A target that needs more than the core library names it:
+# fuzz_NAME_USE = libraries, fuzz_NAME_LD = flags.
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
@@ -16,9 +17,9 @@ endif
 
 .PHONY: fuzz fuzz-build fuzz-targets fuzz-run
 fuzz-build: ## build the fuzz targets (tests/fuzz/smoke.t runs them for a minute)
-	$(MAKE) SAN=fuzzer CC=clang CXX=clang++ fuzz-targets
+	$(MAKE) SAN=fuzzer CC=clang fuzz-targets
 fuzz: fuzz-build ## run every fuzz target for FUZZ_SECONDS (60), or FUZZ_RUNS executions each
-	$(MAKE) SAN=fuzzer CC=clang CXX=clang++ fuzz-run
+	$(MAKE) SAN=fuzzer CC=clang fuzz-run
 fuzz-targets: $(addprefix $(BIN)/,$(FUZZ_TARGETS))
 fuzz-run: fuzz-targets
 	set -e; for t in $(FUZZ_TARGETS); do mkdir -p build/fuzz/$$t; \

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
 #
 # TAP helpers for the stage and end-to-end tests, in POSIX sh. Use:
 #

@@ -82,6 +82,7 @@ exits "index of a folder with two series" 0 step index
 exits "ingest keeps them apart" 0 step ingest
 is "as two volumes" "$(find "$W/ingest" -name 'image.nii.gz' | wc -l | tr -d ' ')" 2
 if has_python nibabel; then
+	# shellcheck disable=SC2046 # names without blanks
 	shapes=$("$PYTHON" -c "import nibabel, sys
 print(sorted(nibabel.load(f).shape for f in sys.argv[1:]))" $(find "$W/ingest" -name 'image.nii.gz'))
 	is "of 9 and 5 slices" "$shapes" "[(64, 64, 5), (64, 64, 9)]"
@@ -102,7 +103,7 @@ defect() {
 defect gap 3 'gap|uneven|missing'
 defect duplicate 3 'duplicate|twice|same position'
 defect uneven 3 'uneven|spac|gap'
-defect tilt 0 'tilt'
+defect tilt 3 'tilt'
 
 # A misspelt key stops every stage before it touches anything.
 M=$T/misspelt.yaml

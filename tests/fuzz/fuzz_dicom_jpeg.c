@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.bits_allocated = data[2] & 2 ? 16 : 8,
 	};
 	f.bits_stored = f.bits_allocated;
+	struct sm_stream about;
 	size_t bytes = 0;
 	struct sm_err err = {0};
 	struct sm_mem mem;
@@ -32,8 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned char *out = malloc(bytes);
 	if (!out)
 		return 0;
-	enum sm_status st = data[2] & 4 ? sm_jpegls_decode(data + 3, size - 3, &f, &mem, out, &err)
-					: sm_jpeg_decode(data + 3, size - 3, &f, &mem, out, &err);
+	enum sm_status st = data[2] & 4 ? sm_jpegls_decode(data + 3, size - 3, &f, &mem, out, &about, &err)
+					: sm_jpeg_decode(data + 3, size - 3, &f, &mem, out, &about, &err);
 	if ((st != SM_OK && !*err.text) || atomic_load(&mem.used))
 		abort();
 	free(out);

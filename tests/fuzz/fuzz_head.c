@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	struct sm_dataset set = sm_dicom_data(dcm);
 	sm_siemens_slice_times(&set, times, 64);
-	if (sm_dcm_head_read(dcm, &salt, &rules, &mem, &head, &err) != SM_OK)
+	if (sm_dcm_head_read(dcm, &salt, &rules, &head, &err) != SM_OK)
 		abort();
 	check(&head);
 	sm_dcm_head_clear(&head);

@@ -46,8 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sm_sidecar_read(&side, dcm, NULL, 0);
 	sm_sidecar_read(&some, dcm, frames, 3);
 	sm_sidecar_join(&side, &some);
-	sm_pet_read(&pet, dcm);
-	sm_pet_read(&pet, dcm);
+	sm_pet_read(&pet, dcm, "BQML");
+	sm_pet_read(&pet, dcm, "BQML");
 	sm_pet_suv(&pet, &suv);
 	if (suv.known ? !(suv.factor > 0 && isfinite(suv.factor)) : !*suv.why)
 		abort();

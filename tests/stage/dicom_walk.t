@@ -30,6 +30,7 @@ esac
 		ln -s "$data/$path" "$T/one/$(basename "$path")"
 		[ -d "$data/$path" ] && { rmdir "$T/one" 2>/dev/null || rm -r "$T/one"; ln -s "$data/$path" "$T/one"; }
 		(
+			# shellcheck disable=SC3045 # dash and bash have it
 			ulimit -v "$limit"
 			# Single files as pictures, series by the rules that everybody gets.
 			rules="--manifest $T/walk.yaml"

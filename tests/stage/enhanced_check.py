@@ -184,7 +184,7 @@ def echoes():
                  EchoTime=make.ECHOES[e] / 1000, TimePoints=None)
 
 
-def diffusion(case, axes, name='', ordered_by='DiffusionBValue'):
+def diffusion(case, axes, name='', ordered_by='DimensionIndexValues'):
     same(case, name, volume(5, 4), affine(axes), TimePoints=4, TimePointsOrderedBy=ordered_by)
     at = folder(case, name)
     need(np.allclose(np.loadtxt(at + '/image.bval'), make.B_VALUES), 'bval')
@@ -204,20 +204,78 @@ def world_directions(at, m):
     return m[:3, :3] / np.linalg.norm(m[:3, :3], axis=0) @ v
 
 
-def diffusion_as_dcm2niix(case):
+def diffusion_as_dcm2niix(case, name=''):
     if not NII or not os.path.exists(f'{NII}/{case}/v.bvec'):
         return
-    as_dcm2niix(case)
-    ours, theirs = folder(case, '') + '/image.', f'{NII}/{case}/v.'
+    as_dcm2niix(case, name)
+    ours, theirs = folder(case, name) + '/image.', f'{NII}/{case}/v.'
     b, wanted = np.loadtxt(ours + 'bval'), np.loadtxt(theirs + 'bval')
     need(np.allclose(b, wanted), 'dcm2niix: bval', wanted, 'ours', b)
     v = world_directions(ours + 'bvec', read(ours + 'nii')[1])
     wanted = world_directions(theirs + 'bvec', read(theirs + 'nii')[1])
+    length = np.linalg.norm(wanted, axis=0)
+    wanted = wanted / np.where(length > 0, length, 1)
     need(np.allclose(v, wanted, atol=1e-5), 'dcm2niix: bvec in space', wanted, 'ours', v)
 
 
+def local_diffusion(case, axes, b=1000):
+    """Directions that only a maker's rule turns to space: dcm2niix is the witness."""
+    same(case, '', volume(4, 4), affine(axes), TimePoints=4)
+    got = np.loadtxt(folder(case, '') + '/image.bvec')
+    need(np.allclose(np.linalg.norm(got, axis=0), [0, 1, 1, 1], atol=1e-5), 'bvec', got)
+    need(np.allclose(np.loadtxt(folder(case, '') + '/image.bval'), [0, b, b, b]), 'bval')
+    diffusion_as_dcm2niix(case)
+
+
+def ge_axial_in_space():
+    """Frequency against the rows, phase against the columns, slice along the normal."""
+    v = world_directions(folder('ge_axial_col', '') + '/image.bvec', affine())
+    need(np.allclose(v, make.LOCAL.T, atol=1e-5), v)
+
+
+def ge_feet():
+    at = folder('ge_feet', '')
+    need(not os.path.exists(at + '/image.bvec') and os.path.exists(at + '/image.bval'), 'files')
+    same('ge_feet', '', volume(4, 4), affine(), DiffusionDirections=None)
+
+
+def order(case):
+    which = make.ORDERS[case]
+    trace = None in which
+    n = len(which) - trace
+    same(case, 'mag' if trace else '', volume(4, n), affine(OBLIQUE), TimePoints=n, TimePointsOrderedBy='DiffusionBValue')
+    at = folder(case, 'mag' if trace else '')
+    need(np.allclose(np.loadtxt(at + '/image.bval'), [make.B_VALUES[w] for w in which[:n]]), 'bval')
+    v = world_directions(at + '/image.bvec', affine(OBLIQUE))
+    want = np.array([make.B_VECTORS[w] * [-1, -1, 1] for w in which[:n]]).T
+    need(np.allclose(v, want, atol=1e-5), 'bvec', v, 'wanted', want)
+    if trace:
+        same(case, 'trace', volume(4, n + 1)[..., n], affine(OBLIQUE), TimePoints=None)
+    diffusion_as_dcm2niix(case, 'mag' if trace else '')
+
+
+def flow():
+    need(len(keys('flow')) == 3, keys('flow'))
+    found = []
+    for k in keys('flow'):
+        v = read(os.path.join(OUT, 'flow', k, 'image.nii'))[0]
+        found += [d for d in range(3) if np.array_equal(v, volume(4, 6)[..., 2 * d:2 * d + 2])]
+    need(sorted(found) == [0, 1, 2], 'directions', found)
+
+
+def clock(case, ordered_by, step, **side):
+    same(case, '', volume(4, 4), affine(), TimePoints=4, TimePointsOrderedBy=ordered_by, **side)
+    raw = open(folder(case, '') + '/image.nii', 'rb').read()
+    got = np.frombuffer(raw, '<f4', 8, 76)[4]
+    need(np.isclose(got, step), 'pixdim[4]', got, 'wanted', step)
+
+
+def classic_pet(case, **side):
+    same(case, '', volume(6) * (0.5 + np.arange(6)), affine(), 'f4', **side)
+
+
 def isotropic():
-    diffusion('isotropic', OBLIQUE, 'mag')
+    diffusion('isotropic', OBLIQUE, 'mag', 'DiffusionBValue')
     same('isotropic', 'trace', volume(5, 5)[..., 4], affine(OBLIQUE), TimePoints=None)
     need(len(keys('isotropic')) == 2, keys('isotropic'))
 
@@ -288,7 +346,7 @@ TESTS = [
         c, Meaning='arbitrary', Units=None, UnitsDICOM=None, SUVbwFactor=None,
         SUVbwMissing='Units is absent, unknown or not the same in all files'), ['pet_two_lines']),
     ('enhanced PET, FrameReferenceDateTime only', lambda c: pet(
-        c, TimePointsOrderedBy='FrameReferenceTime', InjectionStart=-3600.0,
+        c, TimePointsOrderedBy='FrameReferenceTime', InjectionStart=-3660 + average_time(300),
         FrameTimesStart=[0.0, 360 - average_time(360) + average_time(300)]), ['pet_clock']),
     ('enhanced PET, not decay corrected', lambda c: pet(
         c, SUVbwFactor=None, ImageDecayCorrected=None, SUVbwMissing='CorrectedImage lacks DECY'), ['pet_not_decayed']),
@@ -303,12 +361,47 @@ TESTS = [
     ('enhanced diffusion, oblique, Philips', diffusion, ['diffusion_philips', OBLIQUE]),
 ] + [(f'{c} as dcm2niix', diffusion_as_dcm2niix, [c]) for c in
      ('diffusion', 'diffusion_oblique', 'diffusion_philips')] + [
-    ('diffusion, an object for each direction', diffusion, ['files_diffusion', OBLIQUE]),
+    ('diffusion, an object for each direction', diffusion, ['files_diffusion', OBLIQUE, '', 'DiffusionBValue']),
     ('diffusion with the mean of its directions', isotropic, []),
     ('an object for each time point', lambda: same('files_time', '', volume(5, 3), affine(OBLIQUE), TimePoints=3,
                                                    TimePointsOrderedBy='InstanceNumber'), []),
     ('one volume in two objects', lambda: same('two_parts', '', volume(12), affine()), []),
     ('two stacks in one object', two_stacks, []),
+    ('two pictures at a place by their dimension index', lambda: same(
+        'dimensions', '', volume(4, 2), affine(), TimePoints=2, TimePointsOrderedBy='DimensionIndexValues'), []),
+    ('dimension indices that differ from place to place', rejected, [
+        'dimensions_mixed', 'repeated_positions: 2 slices at each of 4 positions, and no element tells their order in '
+        'time; allowed is one slice a position']),
+    ('flow along three directions', flow, []),
+] + [(f'GE diffusion, {p}, phase along {w}', local_diffusion, [f'ge_{p}_{w.lower()}', a]) for w in ('ROW', 'COL') for p, a in (
+    ('axial', AXIAL), ('oblique', OBLIQUE), ('coronal', make.CORONAL), ('sagittal', make.SAGITTAL))] + [
+    ('GE diffusion in space', ge_axial_in_space, []),
+    ('GE diffusion, directions shortened', local_diffusion, ['ge_short', AXIAL, 360]),
+    ('GE diffusion, feet first: no directions', ge_feet, []),
+    ('UIH diffusion, oblique', local_diffusion, ['uih', OBLIQUE]),
+    ('diffusion in the order of acquisition', order, ['order_plain']),
+    ('the same with b = 0 twice', order, ['order_repeats']),
+    ('a trace behind directions', order, ['order_trace']),
+    ('dated times around midnight, no StudyDate', clock, ['midnight_dated', 'AcquisitionTime', 30]),
+    ('dates with times around midnight, no StudyDate', clock, ['midnight_moment', 'AcquisitionTime', 30]),
+    ('undated times around midnight', clock, ['midnight_undated', 'AcquisitionTime', 30]),
+    ('an undated clock that contradicts the numbers', lambda: clock(
+        'clock_astray', 'InstanceNumber', 1, TimePointStart=None), []),
+    ('RepetitionTime for clocks that stand still', lambda: clock(
+        'repetition', 'TemporalPositionIdentifier', 2.5, TimePointStart=[0.0, 2.5, 5.0, 7.5],
+        TimeStepFrom='RepetitionTime'), []),
+    ('but not that of a 3-D sequence', lambda: clock(
+        'repetition_3d', 'TemporalPositionIdentifier', 1, TimeStepFrom=None,
+        TimeStepMissing='no clock tells when the time points begin'), []),
+    ('heartbeats that differ from slice to slice', lambda: clock(
+        'heartbeats', 'TriggerTime', 1, TimePointStart=None,
+        TimeStepMissing='TriggerTime has other steps from slice to slice'), []),
+    ('PET in beds of unequal length', lambda: classic_pet(
+        'pet_beds', Meaning='Bq/ml', FrameDuration=None, DecayCorrectionFactor=None,
+        FrameDurationBySlice=[180.0] * 2 + [120.0] * 2 + [240.0] * 2,
+        DecayCorrectionFactorBySlice=[1.25] * 2 + [1.5] * 2 + [1.75] * 2), []),
+    ('SUV by lean body mass', lambda: classic_pet(
+        'pet_lean', Meaning='arbitrary', SUVType='LBM', Units='g/mL', SUVbwFactor=None), []),
     ('trigger delays', times, ['cardiac', 'TriggerTime']),
     ('enhanced CT over time', perfusion, []),
     ('two echoes', classic_echoes, []),
@@ -316,13 +409,13 @@ TESTS = [
 ] + [(f'plain rescale, {m}', maker, [f'maker_{c}']) for c, m in make.MAKERS] + [
     ('a localiser in the study', localiser, []),
     ('two frames of reference in one series', references, []),
-    ('trigger times', times, ['trigger', 'TriggerTime']),
+    ('trigger times', lambda: times('trigger', 'TriggerTime', TimePointStart=[0.0, 0.04, 0.08]), []),
     ('acquisition times', lambda: times('clock', 'AcquisitionTime', TimePointStart=[0.0, 4.0, 8.0]), []),
     ('temporal positions before clocks', times, ['candidates', 'TemporalPositionIdentifier']),
     ('a time point without a slice', rejected, [
         'incomplete', 'incomplete: time point 2 of 3 (by TriggerTime) has 3 of 4 slices; allowed is every slice at '
         'every time point']),
-    ('one slice twice', rejected, ['twice_one', 'duplicate_positions: 1 of 5 slices share their position with '
+    ('one slice twice', rejected, ['twice_one', 'duplicate_positions: 1 of 5 slices shares its position with '
                                    'another one (1 to 2 at a position); allowed is one slice a position']),
     ('all slices twice', rejected, ['twice_all', 'repeated_positions: 2 slices at each of 4 positions, and no element '
                                     'tells their order in time; allowed is one slice a position']),

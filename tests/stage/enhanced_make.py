@@ -385,7 +385,7 @@ def classic_places(root):
         for case in ('twice_one', 'twice_all'):
             for k in range(2 if case == 'twice_all' or z == 2 else 1):
                 slice_of(root, case, z + 1, z, stored(z, k), kind=axial, name=f'{z}_{k}.dcm',
-                         SOPInstanceUID=uid(case, z, k), **ct)
+                         SOPInstanceUID=uid(case, z, k), DiffusionBValue=0.0, **ct)  # one direction: no order
     for k in range(2):
         slice_of(root, 'localiser', 90 + k, 0, stored(0), kind=('ORIGINAL', 'PRIMARY', 'LOCALIZER'), axes=CORONAL,
                  SeriesInstanceUID=uid('localiser', 'scout'), **ct)
@@ -406,6 +406,124 @@ def classic_times(root):
                      AcquisitionTime='10%02d00' % (10 - 3 * t))
             slice_of(root, 'clock', n, z, stored(z, t), AcquisitionNumber=1,
                      AcquisitionTime='1000%02d.%03d' % (when // 10 % 60, when % 10 * 100))
+
+
+def clocks(root):
+    """Four time points of half a minute around midnight; and a clock that contradicts the numbers."""
+    evening, morning = dict(AcquisitionDate='20010203'), dict(AcquisitionDate='20010204')
+    for t, (clock, day) in enumerate((('235900', evening), ('235930', evening), ('000000', morning), ('000030', morning))):
+        for z in range(4):
+            n = 4 * t + z + 1
+            no_day = dict(AcquisitionTime=clock, StudyDate=None, SeriesDate=None, ContentDate=None)
+            slice_of(root, 'midnight_dated', n, z, stored(z, t), **dict(no_day, **day))
+            slice_of(root, 'midnight_moment', n, z, stored(z, t), **dict(
+                no_day, AcquisitionTime=None, AcquisitionDate=None, AcquisitionDateTime=day['AcquisitionDate'] + clock))
+            slice_of(root, 'midnight_undated', n, z, stored(z, t), **dict(no_day, AcquisitionDate=None))
+            slice_of(root, 'clock_astray', n, z, stored(z, t), AcquisitionDate=None,
+                     AcquisitionTime='10%02d00' % (30 - t))
+            # Equal clocks: the step is the repetition time's, unless that is one line's of a 3-D sequence.
+            fmri = dict(AcquisitionTime='100000', TemporalPositionIdentifier=t + 1, RepetitionTime=2500)
+            slice_of(root, 'repetition', n, z, stored(z, t), **fmri)
+            slice_of(root, 'repetition_3d', n, z, stored(z, t), MRAcquisitionType='3D', **fmri)
+            # Each slice has heartbeats of its own.
+            slice_of(root, 'heartbeats', n, z, stored(z, t), TriggerTime=t * (40.0 + 12 * z), AcquisitionNumber=1)
+
+
+def dimensions(root):
+    """Two pictures at each place, told apart by DimensionIndexValues alone; their order in the file differs from
+    place to place. `mixed`: the second dimension counts 1, 2 at some places and 2, 3 at others."""
+    pointers = dict(DimensionIndexSequence=Sequence(
+        [fields(DimensionIndexPointer=p, FunctionalGroupPointer=g) for p, g in
+         ((0x00180010, 0x00189341), (0x00209057, 0x00209111))]))
+    order = [(z, t) for z in range(4) for t in ((1, 0) if z % 2 else (0, 1))]
+    for case, shift in (('dimensions', 0), ('dimensions_mixed', 1)):
+        frames = [frame_groups(z, content={'StackID': '1', 'InStackPositionNumber': z + 1,
+                                           'DimensionIndexValues': [t + 1 + shift * (z // 2), z + 1]})
+                  for z, t in order]
+        multi(root, case, '4.1', 'MR', ['ORIGINAL', 'PRIMARY', 'M', 'NONE'], mr_groups(AXIAL), frames,
+              [stored(z, t) for z, t in order], top=pointers)
+    # Flow along three directions at two delays.
+    flow = [(z, t, d) for z in range(4) for t in (1, 0) for d in range(3)]
+    frames = [frame_groups(z, OBLIQUE,
+                           CardiacSynchronizationSequence=fields(NominalCardiacTriggerDelayTime=50.0 * t),
+                           MRVelocityEncodingSequence=fields(VelocityEncodingDirection=[float(i == d) for i in range(3)],
+                                                             VelocityEncodingMinimumValue=-1.5,
+                                                             VelocityEncodingMaximumValue=1.5))
+              for z, t, d in flow]
+    multi(root, 'flow', '4.1', 'MR', ['ORIGINAL', 'PRIMARY', 'M', 'NONE'], mr_groups(OBLIQUE), frames,
+          [stored(z, 2 * d + t) for z, t, d in flow])
+
+
+# Directions along frequency, phase and slice, or the picture's axes.
+LOCAL = np.array([[0, 0, 0], [1, 0, 0], [0, 0.6, 0.8], [0.6, 0.48, 0.64]])
+LOCAL_B = [0, 1000, 1000, 1000]
+SAGITTAL = np.array([[0, 1, 0], [0, 0, -1]], float)
+DIFFUSION = ('ORIGINAL', 'PRIMARY', 'DIFFUSION', 'NONE')
+
+
+def add_private(d, group, creator, **elements):
+    block = d.private_block(group, creator, create=True)
+    for name, (vr, value) in elements.items():
+        block.add_new(int(name[1:], 16), vr, value)
+
+
+def diffusion_of_makers(root):
+    def slices(case, axes, private, **more):
+        for t in range(4):
+            for z in range(4):
+                d = instance(case, 4 * t + z + 1, '4', 'MR', list(DIFFUSION), PixelSpacing=list(SPACING),
+                             ImagePositionPatient=[float(v) for v in place(z, axes)], SliceThickness=STEP,
+                             ImageOrientationPatient=[float(v) for v in axes.reshape(6)], **more)
+                private(d, t)
+                save(root, case, d, [stored(z, t)])
+
+    def ge(length):
+        def add(d, t):
+            add_private(d, 0x43, 'GEMS_PARM_01', x39=('IS', [LOCAL_B[t] + (10 ** 9 if t else 0), 8, 0, 0]))
+            add_private(d, 0x19, 'GEMS_ACQU_01', **{
+                'x%x' % (0xbb + i): ('DS', '%.9g' % (length * v)) for i, v in enumerate(LOCAL[t])})
+        return add
+
+    def uih(d, t):
+        add_private(d, 0x65, 'Image Private Header', x09=('FD', float(LOCAL_B[t])), x37=('FD', [float(v) for v in LOCAL[t]]))
+
+    lies = dict(Manufacturer='GE MEDICAL SYSTEMS', PatientPosition='HFS')
+    for plane, axes in (('axial', AXIAL), ('oblique', OBLIQUE), ('coronal', CORONAL), ('sagittal', SAGITTAL)):
+        for phase in ('ROW', 'COL'):
+            slices(f'ge_{plane}_{phase.lower()}', axes, ge(1), InPlanePhaseEncodingDirection=phase, **lies)
+    slices('ge_short', AXIAL, ge(0.6), InPlanePhaseEncodingDirection='COL', **lies)
+    slices('ge_feet', AXIAL, ge(1), InPlanePhaseEncodingDirection='COL', Manufacturer='GE MEDICAL SYSTEMS',
+           PatientPosition='FFS')
+    slices('uih', OBLIQUE, uih, Manufacturer='UIH', PatientPosition='HFS')
+
+
+# What dcm2niix takes as a scan's order: that of the acquisition, whatever the b-values are.
+ORDERS = {'order_plain': [0, 3, 1, 2], 'order_repeats': [0, 3, 0, 1, 2], 'order_trace': [0, 1, 2, 3, None]}
+
+
+def diffusion_orders(root):
+    for case, order in ORDERS.items():
+        for t, which in enumerate(order):
+            for z in range(4):
+                b = 700 if which is None else B_VALUES[which]
+                v = [0, 0, 0] if which is None else B_VECTORS[which]
+                slice_of(root, case, 4 * t + z + 1, z, stored(z, t), kind=DIFFUSION, axes=OBLIQUE, PatientPosition='HFS',
+                         Manufacturer='Philips Medical Systems', DiffusionBValue=float(b),
+                         DiffusionGradientOrientation=[float(x) for x in v])
+
+
+def classic_pet(root):
+    """A whole body in beds of unequal length; SUV by lean body mass."""
+    kind = ('ORIGINAL', 'PRIMARY', 'AXIAL')
+    top = dict(sop='128', modality='PT', kind=kind, DecayCorrection='START', CorrectedImage=['ATTN', 'DECY'], PatientWeight=70,
+               RadiopharmaceuticalInformationSequence=Sequence([fields(**RADIO)]), RescaleIntercept=0)
+    for z in range(6):
+        bed = z // 2
+        slice_of(root, 'pet_beds', z + 1, z, stored(z), Units='BQML', RescaleSlope=0.5 + z, SeriesType=['WHOLE BODY', 'IMAGE'],
+                 AcquisitionTime=['100000', '100300', '100500'][bed], FrameReferenceTime=[88000, 238000, 415000][bed],
+                 ActualFrameDuration=[180000, 120000, 240000][bed], DecayFactor=[1.25, 1.5, 1.75][bed], **top)
+        slice_of(root, 'pet_lean', z + 1, z, stored(z), Units='GML', SUVType='LBM', RescaleSlope=0.5 + z,
+                 AcquisitionTime='100000', ActualFrameDuration=180000, **top)
 
 
 def flat(root):
@@ -430,5 +548,6 @@ def zipped(root):
 
 if __name__ == '__main__':
     for build in (enhanced_ct, enhanced_pet, legacy, legacy_echoes, enhanced_mr, enhanced_odd, classic_mr,
-                  classic_places, classic_times, flat, zipped):
+                  classic_places, classic_times, clocks, dimensions, diffusion_of_makers, diffusion_orders, classic_pet,
+                  flat, zipped):
         build(sys.argv[1])

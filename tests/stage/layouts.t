@@ -80,7 +80,7 @@ END
 	like "a scan without a row" "$log" 'does not list 2 subjects who have scans .the first is sub-02'
 	like "a damaged sidecar" "$log" '1 JSON sidecars are damaged .*ses-1_T2w.json'
 	like "a damaged gradient table" "$log" 'sub-02/dwi/sub-02_dwi.nii.gz: no gradient table'
-	is "a case a session" "$(ls "$T/b" | grep -v '^ledger\|^files' | tr '\n' ' ')" "sub-01_ses-1 sub-01_ses-2 sub-02 "
+	is "a case a session" "$(find "$T/b" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort | tr '\n' ' ')" "sub-01_ses-1 sub-01_ses-2 sub-02 "
 	is "roles are names without subject and session" "$(ls "$T/b/sub-01_ses-1" | tr '\n' ' ')" \
 		"T2w.nii.gz case.json run-1_T1w.nii.gz run-2_T1w.nii.gz task-rest_bold.nii.gz "
 	like "sessions share a patient" "$(record sub-01_ses-2 "$T/b")" '"patient":"sub-01"'

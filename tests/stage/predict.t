@@ -144,7 +144,7 @@ for with in "--model $T/train" "--checkpoint $T/train/best.hdf5"; do
 done
 ok "and nothing is written" test ! -e "$T/leak/ledger.jsonl"
 cp -r "$T/train" "$T/train3"
-sed "1s/$own[0-9a-f]*/$(printf '0%.0s' $(seq 64))/" "$T/train/ledger.jsonl" >"$T/train3/ledger.jsonl"
+sed "1s/${own}[0-9a-f]*/$(printf '0%.0s' $(seq 64))/" "$T/train/ledger.jsonl" >"$T/train3/ledger.jsonl"
 exits "nor one that the ledger of train does not name" 3 predict "$T/leak" --model "$T/train3"
 cp -r "$T/train" "$T/train2"
 cp "$T/train/model-0002"*.hdf5 "$T/train2/best.hdf5"

@@ -71,7 +71,7 @@ same_tree "with the same end" "$T/one" "$T/longer"
 edit 's/rate: 0.003/rate: 0.002/' "$T/rate.yaml"
 exits "other settings" 0 training "$T/longer" --manifest "$T/rate.yaml" --resume
 like "start from the beginning, with a warning" "$(cat "$ERR")" 'is replaced: its settings or tiles were others'
-is "and leave no checkpoint of before" "$(ls "$T/longer" | grep -c "hdf5$")" 4
+is "and leave no checkpoint of before" "$(find "$T/longer" -name "*hdf5" | wc -l)" 4
 
 # Files that are not what they were.
 head -c 30000 "$T/one/last.hdf5" >"$T/three/last.hdf5"

@@ -144,7 +144,7 @@ static inline struct sm_dcm_head head_with(const struct build *b, const char *sa
 	struct build whole = *b;
 	pixels(&whole);
 	assert_good(sm_dicom_parse(whole.bytes, whole.n, SM_DICOM_HEAD, NULL, &dcm, &err), err);
-	assert_good(sm_dcm_head_read(dcm, &salt, &rules, NULL, &h, &err), err);
+	assert_good(sm_dcm_head_read(dcm, &salt, &rules, &h, &err), err);
 	sm_dicom_close(dcm);
 	return h;
 }

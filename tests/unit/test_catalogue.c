@@ -14,7 +14,7 @@
 #include "ingest/head_cache.h"
 
 static const char records[] =
-	"[{\"key\":\"ct-1\",\"status\":\"ok\",\"kind\":\"series\",\"modality\":\"CT\","
+	"[{\"key\":\"ct-1\",\"status\":\"ok\",\"usable\":false,\"kind\":\"series\",\"modality\":\"CT\","
 	"\"dim\":[512,512,28],\"pixel_mm\":[0.488281,0.488281],\"slice_mm\":[1.0812,6.9994],"
 	"\"files\":28,\"tilt_degrees\":18.5,\"verdict\":\"uneven\","
 	"\"verdict_reason\":\"distances, \\\"odd\\\"\"},"
@@ -44,8 +44,8 @@ static void test_catalogue_forms(void **state)
 	free(table);
 	char *csv = render(SM_CATALOGUE_CSV);
 	assert_non_null(strstr(csv, "key,patient,kind,modality,size,"));
-	assert_non_null(strstr(csv, ",uneven,\"distances, \"\"odd\"\"\"\n"));
-	assert_non_null(strstr(csv, "file-2,,broken,,,,,,,,,,broken,is empty\n"));
+	assert_non_null(strstr(csv, ",uneven,no,\"distances, \"\"odd\"\"\"\n"));
+	assert_non_null(strstr(csv, "file-2,,broken,,,,,,,,,,broken,no,is empty\n"));
 	free(csv);
 	char *text = render(SM_CATALOGUE_JSON);
 	json_t *json = json_loads(text, 0, NULL);
@@ -60,7 +60,8 @@ static void test_catalogue_forms(void **state)
 static struct sm_cached named(char digit, int64_t size)
 {
 	struct sm_cached e;
-	struct stat st = {.st_size = size, .st_mtim = {.tv_sec = 5, .tv_nsec = 7}};
+	struct stat st = {.st_size = size, .st_mtim = {.tv_sec = 5, .tv_nsec = 7},
+			  .st_ctim = {.tv_sec = 6, .tv_nsec = 8}, .st_ino = 9};
 	char hex[65];
 	memset(&e, 0, sizeof e);
 	memset(hex, digit, 64);
@@ -100,7 +101,16 @@ static void test_cache_finds_what_did_not_change(void **state)
 	got = named('d', 10);
 	assert_false(sm_head_cache_find(cache, &got));
 	got = named('b', 20);
+	assert_true(sm_head_cache_find(cache, &got));
+	got = named('b', 20);
 	got.changed_ns++;
+	assert_false(sm_head_cache_find(cache, &got));
+	/* cp -p and rsync -t set the time of the content back, not that of the inode */
+	got = named('b', 20);
+	got.inode_ns++;
+	assert_false(sm_head_cache_find(cache, &got));
+	got = named('b', 20);
+	got.inode++;
 	assert_false(sm_head_cache_find(cache, &got));
 	sm_head_cache_free(cache);
 

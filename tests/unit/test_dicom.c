@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/file.h"
 #include "core/nii.h"
@@ -88,7 +89,7 @@ static int32_t *pixels(const char *path, struct sm_dcm_head *head, enum sm_statu
 	*st = sm_dicom_open(path, SM_DICOM_WHOLE, NULL, &dcm, err);
 	if (*st != SM_OK)
 		return NULL;
-	*st = sm_dcm_head_read(dcm, &salt, &rules, NULL, head, err);
+	*st = sm_dcm_head_read(dcm, &salt, &rules, head, err);
 	if (*st == SM_OK)
 		out = decode(dcm, head, st, err);
 	sm_dicom_close(dcm);
@@ -481,6 +482,48 @@ static void test_budget_is_checked_before_decoding(void **state)
 	free(dir);
 }
 
+/* What the head said before: the numbers of the file mean something else by now. */
+static void test_file_that_changes_after_the_scan(void **state)
+{
+	(void)state;
+	static const struct {
+		unsigned char element[8], to;
+	} rows[] = {{{0x28, 0, 3, 1, 'U', 'S', 2, 0}, 0}, {{0x28, 0, 2, 0, 'U', 'S', 2, 0}, 3}};
+	struct sm_err err = {0};
+	const struct sm_salt salt = {0};
+	const struct sm_scan_rules one = {.series = {.min_slices = 1}};
+	char dir[] = "/tmp/sm-dicom-XXXXXX", *from = real("dicom_odd/pydicom/MR_small.dcm");
+	unsigned char *bytes;
+	size_t n;
+	assert_non_null(mkdtemp(dir));
+	char *path = sm_path_join(dir, "a.dcm");
+	assert_good(sm_file_read(from, 0, NULL, &bytes, &n, &err), err);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct sm_scan scan;
+		struct sm_series_volume v;
+		assert_good(sm_file_write(path, bytes, n, &err), err);
+		assert_good(sm_scan_tree(dir, &salt, &one, 1, NULL, &scan, &err), err);
+		const struct sm_series *s = &scan.list.series[0];
+		assert_good(sm_series_read(dir, &scan, s, &salt, false, NULL, 1, &v, &err), err);
+		sm_series_volume_clear(&v);
+		unsigned char *at = memmem(bytes, n, rows[i].element, 8), old;
+		assert_non_null(at);
+		old = at[8];
+		assert_int_not_equal(old, rows[i].to);
+		at[8] = rows[i].to;
+		assert_good(sm_file_write(path, bytes, n, &err), err);
+		assert_refused(sm_series_read(dir, &scan, s, &salt, false, NULL, 1, &v, &err),
+			       SM_INPUT, err, "changed while");
+		at[8] = old;
+		sm_scan_clear(&scan);
+	}
+	sm_free(bytes);
+	unlink(path);
+	rmdir(dir);
+	free(path);
+	free(from);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +534,7 @@ int main(void)
 		cmocka_unit_test(test_volumes_equal_their_references),
 		cmocka_unit_test(test_uneven_ct_is_refused_then_regridded),
 		cmocka_unit_test(test_budget_is_checked_before_decoding),
+		cmocka_unit_test(test_file_that_changes_after_the_scan),
 	};
 	return run_tap(tests);
 }

@@ -154,6 +154,67 @@ static void test_walk_is_sorted_and_skips_hidden_and_partial(void **state)
 	free(no), free(partial), free(link), free(a), free(b);
 }
 
+/* Nothing vanishes: what cannot be seen is a path like the others, the rest is counted. */
+static void test_walk_counts_what_it_leaves_out(void **state)
+{
+	(void)state;
+	struct sm_err err = {0};
+	struct sm_paths p;
+	char text[200];
+	const char *folders[] = {"w/.git", "w/.h", "w/SHUT", "w/HALF", "w/open"};
+	char *root = at("w");
+	for (size_t i = 0; i < 5; i++) {
+		char *full = at(folders[i]);
+		assert_good(sm_mkdirs(full, &err), err);
+		free(full);
+	}
+	touch("w/SHUT/no");
+	touch("w/HALF/seen");
+	touch("w/open/file");
+	char *shut = at("w/SHUT"), *half = at("w/HALF"), *gone = at("w/gone"), *to = at("w/to"),
+	     *pipe_ = at("w/pipe");
+	assert_int_equal(symlink("nowhere", gone), 0);
+	assert_int_equal(symlink("open", to), 0);
+	assert_int_equal(mkfifo(pipe_, 0600), 0);
+	assert_int_equal(chmod(dir, 0755), 0);
+	assert_int_equal(chmod(shut, 0), 0);
+	assert_int_equal(chmod(half, 0644), 0);
+	/* Root may read everything. */
+	bool user = geteuid() != 0 || seteuid(65534) == 0;
+	enum sm_status st = sm_walk(root, &p, &err);
+	bool back = getuid() != 0 || seteuid(0) == 0;
+	chmod(shut, 0700);
+	chmod(half, 0700);
+	assert_true(user && back);
+	assert_good(st, err);
+	const char *want[] = {"HALF/seen", "SHUT", "open/file"};
+	assert_int_equal(p.count, 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_string_equal(p.path[i], want[i]);
+	assert_int_equal(p.closed, 2);
+	assert_true(sm_paths_left_out(&p, text, sizeof text));
+	assert_string_equal(text, "2 hidden folders, 1 link to a folder, 1 broken link, "
+				  "1 pipe, socket or device");
+	sm_paths_clear(&p);
+	assert_false(sm_paths_left_out(&p, text, sizeof text));
+	unlink(gone);
+	unlink(to);
+	unlink(pipe_);
+	const char *files[] = {"w/SHUT/no", "w/HALF/seen", "w/open/file"};
+	for (size_t i = 0; i < 3; i++) {
+		char *full = at(files[i]);
+		unlink(full);
+		free(full);
+	}
+	for (size_t i = 0; i < 5; i++) {
+		char *full = at(folders[i]);
+		rmdir(full);
+		free(full);
+	}
+	rmdir(root);
+	free(root), free(shut), free(half), free(gone), free(to), free(pipe_);
+}
+
 static void test_keys_that_are_safe_as_names(void **state)
 {
 	(void)state;
@@ -205,6 +266,7 @@ int main(void)
 		cmocka_unit_test(test_file_appears_only_when_committed),
 		cmocka_unit_test(test_file_too_large_for_the_disk_leaves_nothing),
 		cmocka_unit_test(test_walk_is_sorted_and_skips_hidden_and_partial),
+		cmocka_unit_test(test_walk_counts_what_it_leaves_out),
 		cmocka_unit_test(test_keys_that_are_safe_as_names),
 		cmocka_unit_test(test_hashes_are_the_published_ones),
 		cmocka_unit_test(test_content_of_names),

@@ -331,7 +331,7 @@ static void test_frames_survives_damage(void **state)
 			struct sm_dcm_head h;
 			size_t n = at % 8 ? b->n : at / 8;
 			if (sm_dicom_parse(b->bytes, n, SM_DICOM_HEAD, NULL, &dcm, &err) == SM_OK) {
-				assert_good(sm_dcm_head_read(dcm, &salt, NULL, NULL, &h, &err), err);
+				assert_good(sm_dcm_head_read(dcm, &salt, NULL, &h, &err), err);
 				assert_true(h.verdict == SM_VERDICT_NOT_IMAGE || h.frame_count > 0);
 				assert_true(h.verdict == SM_VERDICT_OK || *h.why);
 				read++;
@@ -399,7 +399,7 @@ static void test_frames_places_of_real_frames(void **state)
 		struct sm_dcm_head h;
 		struct sm_salt salt = {0};
 		assert_good(sm_dicom_open(path, SM_DICOM_HEAD, NULL, &dcm, &err), err);
-		assert_good(sm_dcm_head_read(dcm, &salt, NULL, NULL, &h, &err), err);
+		assert_good(sm_dcm_head_read(dcm, &salt, NULL, &h, &err), err);
 		if (h.verdict != SM_VERDICT_OK || h.frame_count <= g.frame)
 			fail_msg("%s: %s", g.path, h.why);
 		compare(&g, &h.frame[g.frame]);

@@ -50,6 +50,8 @@ static void draw_frame(struct tree *t, struct sm_dcm_frame *f, size_t file, size
 		.thickness = draw(t, 2),
 		.slope = 1,
 		.component = draw(t, 8) ? SM_MAGNITUDE : (enum sm_component)draw(t, 7),
+		.kvp = draw(t, 4) ? 120 : maybe(t),
+		.kernel_number = maybe(t),
 		.echo_time = draw(t, 4) ? 10 : maybe(t),
 		.inversion_time = NAN,
 		.acquisition = draw(t, 2) ? (long)file : (long)draw(t, 4),
@@ -65,6 +67,10 @@ static void draw_frame(struct tree *t, struct sm_dcm_frame *f, size_t file, size
 		f->position[2] += 0.3 * draw(t, 3);
 	if (mode == 3 && !draw(t, 4))
 		memcpy(f->down, (const double[3]){0, 0, 1}, sizeof f->down);
+	snprintf(f->kernel, sizeof f->kernel, "%s", draw(t, 5) ? "" : draw(t, 2) ? "a" : "b");
+	snprintf(f->image_words, sizeof f->image_words, "%s", draw(t, 5) ? "" : "c");
+	snprintf(f->setting, sizeof f->setting, "%s", draw(t, 9) ? "" : "d");
+	snprintf(f->shows, sizeof f->shows, "%s", draw(t, 9) ? "" : "water");
 	if (!draw(t, 9)) /* a word that must not get into a file name */
 		snprintf(f->image_kind, sizeof f->image_kind, "%s", draw(t, 2) ? "ADC" : "../x");
 }
@@ -78,7 +84,8 @@ static void draw_tree(struct tree *t)
 		memset(h, 0, sizeof *h);
 		snprintf(h->series, sizeof h->series, "%u", draw(t, 3) ? 1 : draw(t, 3));
 		snprintf(h->sop, sizeof h->sop, "%u", draw(t, 10) ? (unsigned)i : draw(t, FILES));
-		snprintf(h->modality, sizeof h->modality, "%s", draw(t, 2) ? "MR" : "PT");
+		snprintf(h->modality, sizeof h->modality, "%s",
+			 draw(t, 3) ? draw(t, 2) ? "MR" : "PT" : "CT");
 		h->kind = draw(t, 10) ? SM_DCM_ENHANCED : SM_DCM_FLAT;
 		h->tile_rows = h->tile_columns = draw(t, 9) ? 4 : 5;
 		h->slices_declared = draw(t, 5) ? 0 : (long)draw(t, 5);
@@ -114,6 +121,12 @@ static void check_good(const struct tree *t, const struct sm_series *s)
 		assert_int_equal(t->head[s->slice[k].head].tile_rows,
 				 t->head[s->slice[0].head].tile_rows);
 		assert_true(f->component == first->component);
+		if (strcmp(t->head[s->slice[0].head].modality, "CT") == 0) {
+			assert_true(f->kvp == first->kvp || (isnan(f->kvp) && isnan(first->kvp)));
+			assert_string_equal(f->kernel, first->kernel);
+		}
+		if (strcmp(t->head[s->slice[0].head].modality, "MR") == 0)
+			assert_string_equal(f->image_words, first->image_words);
 		/* One place at every time point, and one time point has no place twice. */
 		for (int r = 0; r < 3; r++)
 			assert_true(fabs(f->position[r] - first->position[r]) < 0.11);

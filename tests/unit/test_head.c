@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ingest/dcm_class.h"
 #include "tests/unit/dcm_build.h"
 
 static void test_head_reads_a_classic_slice(void **state)
@@ -21,7 +22,7 @@ static void test_head_reads_a_classic_slice(void **state)
 	assert_int_equal(h.kind, SM_DCM_CLASSIC);
 	assert_string_equal(h.maker, "ge");
 	assert_int_equal(h.frame_count, 1);
-	assert_true(h.tile_rows == 64 && h.tile_columns == 48 && h.series_number == 7);
+	assert_true(h.tile_rows == 64 && h.tile_columns == 48);
 	const struct sm_dcm_frame *f = h.frame;
 	/* rows lie 0.75 mm apart, columns 0.5 mm */
 	assert_true(f->spacing[0] == 0.5 && f->spacing[1] == 0.75);
@@ -88,12 +89,95 @@ static void test_head_names_what_is_missing(void **state)
 	series(&b);
 	place(&b);
 	picture(&b, "1A", 64, 48);
-	check(&b, SM_VERDICT_BAD_FRAMES, "not one whole number");
+	check(&b, SM_VERDICT_BAD_FRAMES, "NumberOfFrames is no number, allowed is one whole number");
+	b = begin(ct);
+	series(&b);
+	place(&b);
+	picture(&b, "1.5", 64, 48);
+	check(&b, SM_VERDICT_BAD_FRAMES, "NumberOfFrames is 1.5, allowed is one whole number");
 	b = slice((struct who){"ORIGINAL\\PRIMARY\\LOCALIZER", "CT", NULL, NULL});
 	build_text(&b, T(0x28, 0x1053), "DS", "0");
 	check(&b, SM_VERDICT_LOCALISER, "LOCALIZER"); /* the gravest finding stands */
 	b = slice((struct who){"ORIGINAL\\PRIMARY\\SCOUT", "CT", NULL, NULL});
 	check(&b, SM_VERDICT_LOCALISER, "SCOUT");
+}
+
+/* picture() with another PixelSpacing. */
+static void spaced(const char *text, const char *part)
+{
+	struct build b = begin(ct);
+	series(&b);
+	place(&b);
+	build_us(&b, T(0x28, 2), 1);
+	build_text(&b, T(0x28, 4), "CS", "MONOCHROME2");
+	build_us(&b, T(0x28, 0x10), 64);
+	build_us(&b, T(0x28, 0x11), 48);
+	if (text)
+		build_text(&b, T(0x28, 0x30), "DS", text);
+	build_us(&b, T(0x28, 0x100), 16);
+	build_us(&b, T(0x28, 0x101), 12);
+	build_us(&b, T(0x28, 0x102), 11);
+	build_us(&b, T(0x28, 0x103), 0);
+	check(&b, SM_VERDICT_NO_SPACING, part);
+}
+
+/* A value is told only when it cannot be a name. */
+static void test_head_tells_the_value_found(void **state)
+{
+	(void)state;
+	spaced(NULL, "PixelSpacing is missing, allowed are two positive numbers of mm");
+	spaced("", "PixelSpacing is empty, allowed");
+	spaced("0\\0", "PixelSpacing is 0\\0, allowed");
+	spaced("0,5\\0,5", "PixelSpacing is 0,5\\0,5, allowed");
+	spaced("NaN\\NaN", "PixelSpacing is NaN\\NaN, allowed");
+	spaced("DOE^JOHN", "PixelSpacing is no number, allowed");
+	spaced("-1\\1\\1", "PixelSpacing is -1\\1\\1, allowed");
+	struct build b = begin(ct);
+	series(&b);
+	build_text(&b, T(0x20, 0x32), "DS", "1\\2");
+	build_text(&b, T(0x20, 0x37), "DS", "1\\0\\0\\0\\1\\0");
+	picture(&b, NULL, 64, 48);
+	check(&b, SM_VERDICT_NO_POSITION, "ImagePositionPatient is 1\\2, allowed are three numbers");
+	b = begin(ct);
+	series(&b);
+	build_text(&b, T(0x20, 0x32), "DS", "1\\2\\3");
+	build_text(&b, T(0x20, 0x37), "DS", "1\\0\\0\\1\\0\\0");
+	picture(&b, NULL, 64, 48);
+	check(&b, SM_VERDICT_NO_ORIENTATION, "ImageOrientationPatient is 1\\0\\0\\1\\0\\0, allowed");
+}
+
+/* Classes without pictures under the modality of a scanner. */
+static void test_head_sets_classes_without_pictures_aside(void **state)
+{
+	(void)state;
+	static const char *const none[] = {
+		"1.2.840.10008.5.1.4.1.1.66",	  "1.2.840.10008.5.1.4.1.1.66.1",
+		"1.2.840.10008.5.1.4.1.1.66.5",	  "1.2.840.10008.5.1.4.1.1.11.1",
+		"1.2.840.10008.5.1.4.1.1.88.59",  "1.2.840.10008.5.1.4.1.1.9.1.1",
+		"1.2.840.10008.5.1.4.1.1.481.5",  "1.2.840.10008.5.1.4.1.1.104.1",
+		"1.2.840.10008.5.1.4.1.1.4.2",	  "1.3.12.2.1107.5.9.1",
+	};
+	static const char *const some[] = {
+		"1.2.840.10008.5.1.4.1.1.4",	 "1.2.840.10008.5.1.4.1.1.2",
+		"1.2.840.10008.5.1.4.1.1.481.2", "1.2.840.10008.5.1.4.1.1.66.4",
+		"1.2.840.10008.5.1.4.1.1.4.1",	 "1.2.840.10008.5.1.4.1.1.660",
+	};
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+		struct build b = begin((struct who){"ORIGINAL\\PRIMARY", "MR", "SIEMENS", none[i]});
+		series(&b);
+		check(&b, SM_VERDICT_NOT_IMAGE, "modality MR, but the object holds no picture: it is ");
+	}
+	/* Cut off, and not to be passed over. */
+	for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
+		struct build b = begin((struct who){"ORIGINAL\\PRIMARY", "MR", "SIEMENS", some[i]});
+		series(&b);
+		place(&b);
+		check(&b, SM_VERDICT_NO_SIZE, "Rows and Columns are missing");
+	}
+	assert_int_equal(sm_modality_flags("MG"), SM_MODALITY_KNOWN | SM_MODALITY_FLAT);
+	assert_int_equal(sm_modality_flags("SR"), SM_MODALITY_KNOWN | SM_MODALITY_NO_IMAGE);
+	assert_int_equal(sm_modality_flags("CT"), SM_MODALITY_KNOWN);
+	assert_int_equal(sm_modality_flags("DOE"), 0);
 }
 
 static void test_head_misses_pixels(void **state)
@@ -105,7 +189,7 @@ static void test_head_misses_pixels(void **state)
 	struct sm_dcm_head h;
 	struct sm_salt salt = {0};
 	assert_good(sm_dicom_parse(b.bytes, b.n, SM_DICOM_HEAD, NULL, &dcm, &err), err);
-	assert_good(sm_dcm_head_read(dcm, &salt, NULL, NULL, &h, &err), err);
+	assert_good(sm_dcm_head_read(dcm, &salt, NULL, &h, &err), err);
 	assert_int_equal(h.verdict, SM_VERDICT_NO_PIXELS);
 	sm_dcm_head_clear(&h);
 	sm_dicom_close(dcm);
@@ -126,6 +210,14 @@ static void test_head_colour_and_labels_by_name(void **state)
 	build_us(&b, T(0x28, 0x11), 5);
 	build_us(&b, T(0x28, 0x100), 8);
 	check(&b, SM_VERDICT_COLOUR, "RGB");
+	b = begin((struct who){"DERIVED\\SECONDARY", "OT", NULL, NULL});
+	series(&b);
+	build_us(&b, T(0x28, 2), 1);
+	build_text(&b, T(0x28, 4), "CS", "JOHN SMITH");
+	build_us(&b, T(0x28, 0x10), 5);
+	build_us(&b, T(0x28, 0x11), 5);
+	build_us(&b, T(0x28, 0x100), 8);
+	check(&b, SM_VERDICT_COLOUR, "1 samples a pixel, PhotometricInterpretation of no term");
 	b = begin((struct who){"DERIVED\\PRIMARY", "SEG", NULL, NULL});
 	series(&b);
 	build_us(&b, T(0x28, 2), 1);
@@ -325,6 +417,22 @@ static void test_head_diffusion_of_makers(void **state)
 	build_text(&b, T(0x43, 0x10), "LO", "GEMS_PARM_01");
 	build_text(&b, T(0x43, 0x1039), "IS", "1000000800\\8\\0\\0");
 	expect_diffusion(&b, 800, v, true);
+	/* Lying head first, phase along the columns, axial: along frequency and phase against the rows and
+	 * columns; a length of 0.5 stands for a quarter of the b-value. */
+	const double turned[3] = {-0.6, 0, -0.8};
+	b = begin((struct who){"ORIGINAL\\PRIMARY\\OTHER", "MR", NULL, NULL});
+	build_text(&b, T(0x18, 0x1312), "CS", "COL");
+	build_text(&b, T(0x18, 0x5100), "CS", "HFS");
+	build_text(&b, T(0x19, 0x10), "LO", "GEMS_ACQU_01");
+	build_text(&b, T(0x19, 0x10bb), "DS", "0.3");
+	build_text(&b, T(0x19, 0x10bc), "DS", "0");
+	build_text(&b, T(0x19, 0x10bd), "DS", "-0.4");
+	series(&b);
+	place(&b);
+	picture(&b, NULL, 4, 4);
+	build_text(&b, T(0x43, 0x10), "LO", "GEMS_PARM_01");
+	build_text(&b, T(0x43, 0x1039), "IS", "1000000800\\8\\0\\0");
+	expect_diffusion(&b, 200, turned, false);
 	b = slice((struct who){"ORIGINAL\\PRIMARY\\M", "MR", "Philips", NULL});
 	build_text(&b, T(0x2001, 0x10), "LO", "Philips Imaging DD 001");
 	build_fl(&b, T(0x2001, 0x1003), 600);
@@ -348,6 +456,8 @@ int main(void)
 		cmocka_unit_test(test_head_reads_a_classic_slice),
 		cmocka_unit_test(test_head_keeps_no_name),
 		cmocka_unit_test(test_head_names_what_is_missing),
+		cmocka_unit_test(test_head_tells_the_value_found),
+		cmocka_unit_test(test_head_sets_classes_without_pictures_aside),
 		cmocka_unit_test(test_head_misses_pixels),
 		cmocka_unit_test(test_head_colour_and_labels_by_name),
 		cmocka_unit_test(test_head_flat_pictures),

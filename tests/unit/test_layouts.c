@@ -31,7 +31,7 @@ static void write_text(const char *path, const char *text)
 
 static enum sm_status find(enum sm_layout layout, int pairing, const char *const *path, size_t n)
 {
-	struct sm_paths paths = {(char **)(uintptr_t)path, n};
+	struct sm_paths paths = {.path = (char **)(uintptr_t)path, .count = n};
 	struct sm_ingest_section section = {.layout = (int)layout, .pairing = pairing};
 	struct sm_layout_job job = {root, &paths, &section, &mem};
 	sm_raw_cases_clear(&list);
@@ -151,7 +151,8 @@ static void test_bids_inheritance(void **state)
 		{"sub-2/func/sub-2_task-x_bold.nii.gz", "{\"EchoTime\":88}"},
 		{"sub-2/func/sub-2_task-y_bold.nii.gz", NULL},
 	};
-	struct sm_paths paths = {(char **)(uintptr_t)path, sizeof path / sizeof *path};
+	struct sm_paths paths = {.path = (char **)(uintptr_t)path,
+				.count = sizeof path / sizeof *path};
 	struct sm_bids_fields fields;
 	struct sm_arena arena = {0};
 	assert_good(sm_bids_fields_read(&fields, root, &paths, &mem, &err), err);

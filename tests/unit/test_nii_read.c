@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 #include <unistd.h>
 
 #include "core/file.h"
@@ -481,6 +482,36 @@ static void test_nii_read_damaged_gzip_is_told_apart(void **state)
 	assert_int_equal(atomic_load(&mem.used), 0);
 }
 
+/* A header that claims 128 MB over a stream that ends with another length: no memory is taken. */
+static void test_nii_read_gzip_claims_meet_its_end(void **state)
+{
+	(void)state;
+	size_t n, noise = 200000;
+	unsigned char *plain = file_of(SM_I16, 1, NULL, &n);
+	unsigned char *all = malloc(n + noise), *packed = malloc(2 * noise);
+	assert_true(all && packed);
+	memcpy(all, plain, n);
+	sm_free(plain);
+	for (int k = 1; k <= 3; k++)
+		memcpy(all + 40 + 2 * k, &(int16_t){400}, 2);
+	uint32_t x = 1;
+	for (size_t i = 0; i < noise; i++)
+		all[n + i] = (unsigned char)((x = x * 1664525 + 1013904223) >> 24);
+	z_stream z = {.next_in = all, .avail_in = (unsigned)(n + noise),
+		      .next_out = packed, .avail_out = (unsigned)(2 * noise)};
+	assert_int_equal(deflateInit2(&z, 1, Z_DEFLATED, 31, 8, 0), Z_OK);
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	size_t packed_n = 2 * noise - z.avail_out;
+	deflateEnd(&z);
+	struct sm_mem little;
+	struct sm_vol vol;
+	sm_mem_init(&little, 1 << 20);
+	assert_refused(sm_nii_parse(packed, packed_n, "c.nii.gz", &little, &vol, NULL, &err),
+		       SM_INPUT, err, "ends with another length");
+	free(all);
+	free(packed);
+}
+
 static int begin(void **state)
 {
 	(void)state;
@@ -515,6 +546,7 @@ int main(void)
 		cmocka_unit_test(test_nii_read_types_that_are_no_image_are_named),
 		cmocka_unit_test(test_nii_read_zero_for_what_is_not_finite),
 		cmocka_unit_test(test_nii_read_damaged_gzip_is_told_apart),
+		cmocka_unit_test(test_nii_read_gzip_claims_meet_its_end),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name(__FILE__, tests, begin, end);

@@ -96,7 +96,7 @@ static struct sm_pet pet_of(const struct header *h)
 	put(&d, SM_TAG(0x7053, 0x1009), "DS", h->philips_bq);
 	assert_string_equal(d.bad, "");
 	assert_good(sm_dicom_parse(d.bytes, d.size, SM_DICOM_HEAD, &mem, &dcm, &err), err);
-	sm_pet_read(&pet, dcm);
+	sm_pet_read(&pet, dcm, h->units ? h->units : "");
 	sm_dicom_close(dcm);
 	sm_dcm_clear(&d);
 	sm_dcm_clear(&item);
@@ -306,7 +306,7 @@ static void test_enhanced_pet(void **state)
 	sm_dcm_sequence(&d, SM_TAG(0x5200, 0x9229), &shared, 1);
 	assert_string_equal(d.bad, "");
 	assert_good(sm_dicom_parse(d.bytes, d.size, SM_DICOM_HEAD, &mem, &dcm, &err), err);
-	sm_pet_read(&pet, dcm);
+	sm_pet_read(&pet, dcm, "BQML");
 	sm_pet_suv(&pet, &suv);
 	assert_true(suv.known);
 	assert_near(suv.factor, factor_after(3600));
@@ -484,7 +484,7 @@ static void test_real_headers(void **state)
 	struct sm_pet_suv suv;
 	sm_mem_init(&mem, 1 << 24);
 	assert_good(sm_dicom_open(path, SM_DICOM_HEAD, &mem, &dcm, &err), err);
-	sm_pet_read(&pet, dcm);
+	sm_pet_read(&pet, dcm, "BQML");
 	sm_dicom_close(dcm);
 	free(path);
 	sm_pet_suv(&pet, &suv);

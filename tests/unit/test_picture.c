@@ -22,13 +22,59 @@ static struct sm_err err;
 static struct sm_image image;
 static struct sm_picture_info info;
 
+/* The header of bytes in a file, which is gone afterwards. */
+static enum sm_status header_of(const void *bytes, size_t n, struct sm_picture_size *size)
+{
+	char path[] = "/tmp/scanmill-picture.XXXXXX";
+	int fd = mkstemp(path);
+	assert_true(fd >= 0 && write(fd, bytes, n) == (ssize_t)n);
+	close(fd);
+	enum sm_status st = sm_picture_read_header(path, "p.x", size, &err);
+	unlink(path);
+	assert_int_equal(sm_picture_read_header(path, "p.x", &(struct sm_picture_size){0}, NULL), SM_IO);
+	return st;
+}
+
+/* What can be read has a header that tells the same. */
+static void check_header(const void *bytes, size_t n)
+{
+	struct sm_picture_size size;
+	assert_good(header_of(bytes, n, &size), err);
+	assert_int_equal(size.width, image.width);
+	assert_int_equal(size.height, image.height);
+	assert_int_equal(size.channels, info.channels);
+}
+
 static enum sm_status parse(const void *bytes, size_t n)
 {
 	sm_image_clear(&image);
 	enum sm_status st = sm_picture_parse(bytes, n, "p.x", &mem, &image, &info, &err);
 	if (st != SM_OK)
 		assert_null(image.data);
+	else
+		check_header(bytes, n);
 	return st;
+}
+
+static void test_header_refuses_what_tells_no_size(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *bytes;
+		size_t n;
+		const char *part;
+	} rows[] = {
+		{"", 0, "its first bytes are those of no picture"},
+		{"GIF89a", 6, "is a GIF picture"},
+		{"\x89PNG\r\n\x1a\n\0\0", 10, "damaged PNG: its header tells no size"},
+		{"\xff\xd8\xff\xe0\0\x10JFIF", 10, "damaged JPEG: its header tells no size"},
+		{"P5 12 ", 6, "damaged PGM: its header tells no size"},
+		{"P5 0 7 255 ", 11, "0 x 7 pixels, allowed are 1..65535"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct sm_picture_size size;
+		assert_refused(header_of(rows[i].bytes, rows[i].n, &size), SM_INPUT, err, rows[i].part);
+	}
 }
 
 /* What a written test PNG is like. */
@@ -533,6 +579,7 @@ int main(void)
 {
 	sm_mem_init(&mem, 64 << 20);
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_header_refuses_what_tells_no_size),
 		cmocka_unit_test(test_png_of_every_kind_keeps_its_numbers),
 		cmocka_unit_test(test_png_transparent_pixels_are_refused),
 		cmocka_unit_test(test_png_notes_are_dropped_and_counted),

@@ -96,12 +96,14 @@ static void test_brats_ill_named_label(void **state)
 	assert_null(list.v[1].problem);
 	assert_non_null(list.v[1].warning);
 	assert_string_equal(path_of(&list.v[1], "seg"), "B_355/W39_1998.09.19_Segm.nii");
+	assert_int_equal(list.unmatched, 0);
 	sm_raw_cases_clear(&list);
 	/* Two such files: no guess. */
 	paths.count = 11;
 	assert_good(sm_raw_cases_brats(&paths, &list, &err), err);
 	assert_non_null(list.v[1].problem);
 	assert_non_null(strstr(list.v[1].problem, "case B_355: no file for role seg"));
+	assert_int_equal(list.unmatched, 2);
 	sm_raw_cases_clear(&list);
 }
 

@@ -1,128 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/unit/tap.h"
+#include "tests/unit/series_tree.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "ingest/dcm_series.h"
 #include "ingest/dcm_volume.h"
-
-#define MOST 24
-#define FRAMES 12
-
-/* Files with one frame each, or as many as a test gives them. */
-struct tree {
-	struct sm_dcm_head heads[MOST];
-	struct sm_dcm_frame frames[MOST][FRAMES];
-};
-
-static const struct sm_series_rules any_number = {.min_slices = 1};
-static const struct sm_series_rules usual = {.min_slices = 3};
-
-/* An axial CT slice at (x, y, z). */
-static struct sm_dcm_frame frame(int number, double x, double y, double z)
-{
-	return (struct sm_dcm_frame){
-		.has_orientation = true,
-		.has_position = true,
-		.has_spacing = true,
-		.across = {1, 0, 0},
-		.down = {0, 1, 0},
-		.position = {x, y, z},
-		.spacing = {0.5, 0.75},
-		.thickness = 3,
-		.slope = 1,
-		.scale = SM_SCALE_RESCALE,
-		.instance = number,
-		.echo_time = NAN,
-		.inversion_time = NAN,
-		.trigger = NAN,
-		.time = NAN,
-		.reference = NAN,
-		.duration = NAN,
-		.decay_factor = NAN,
-		.b_value = NAN,
-	};
-}
-
-static void slice(struct tree *t, size_t i, const char *series, int number, double x, double y,
-		  double z)
-{
-	struct sm_dcm_head h = {
-		.modality = "CT",
-		.format = {.rows = 8,
-			   .columns = 6,
-			   .samples = 1,
-			   .frames = 1,
-			   .bits_allocated = 16,
-			   .bits_stored = 16,
-			   .high_bit = 15,
-			   .is_signed = true},
-		.tile_rows = 8,
-		.tile_columns = 6,
-		.frame_count = 1,
-		.frame = t->frames[i],
-	};
-	snprintf(h.series, sizeof h.series, "%s", series);
-	snprintf(h.sop, sizeof h.sop, "%s.%03d", series, number);
-	t->frames[i][0] = frame(number, x, y, z);
-	t->heads[i] = h;
-}
-
-static enum sm_status all_differ(void *ctx, size_t a, size_t b, bool *same, struct sm_err *err)
-{
-	(void)ctx, (void)a, (void)b, (void)err;
-	*same = false;
-	return SM_OK;
-}
-
-static enum sm_status all_same(void *ctx, size_t a, size_t b, bool *same, struct sm_err *err)
-{
-	(void)ctx, (void)a, (void)b, (void)err;
-	*same = true;
-	return SM_OK;
-}
-
-static struct sm_series_list group_by(const struct tree *t, size_t n,
-				      const struct sm_series_rules *rules)
-{
-	struct sm_series_list list;
-	struct sm_err err = {0};
-	assert_good(sm_series_group(t->heads, n, rules, all_differ, NULL, &list, &err), err);
-	return list;
-}
-
-static struct sm_series_list group(const struct tree *t, size_t n)
-{
-	return group_by(t, n, &any_number);
-}
-
-static void expect_one(const struct sm_series_list *list, enum sm_verdict verdict, const char *part)
-{
-	assert_int_equal(list->n, 1);
-	if (list->series[0].verdict != verdict)
-		fail_msg("verdict %s: %s", sm_verdict_code(list->series[0].verdict),
-			 list->series[0].why);
-	if (!strstr(list->series[0].why, part))
-		fail_msg("'%s' lacks '%s'", list->series[0].why, part);
-}
-
-/* One stack at the given heights, in the given order. */
-static void stack(struct tree *t, const double *z, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		slice(t, i, "1.2", (int)i, -10, 20, z[i]);
-}
-
-static void expect(const double *z, size_t n, enum sm_verdict verdict, const char *part)
-{
-	struct tree t;
-	stack(&t, z, n);
-	struct sm_series_list list = group(&t, n);
-	expect_one(&list, verdict, part);
-	sm_series_list_clear(&list);
-}
 
 static void test_series_sorts_along_the_normal(void **state)
 {
@@ -177,9 +56,13 @@ static void test_series_spacing_verdicts(void **state)
 	const double uneven[] = {0, 4, 8, 12, 13.1, 20, 27, 34}, twice[] = {0, 3, 3, 6, 9};
 	const double one[] = {5};
 	expect(even, 5, SM_VERDICT_OK, "");
-	expect(gap, 6, SM_VERDICT_GAP, "1 slices are missing: slice distances from 3 to 6 mm");
+	expect(gap, 6, SM_VERDICT_GAP, "1 slice is missing: slice distances from 3 to 6 mm");
 	expect(uneven, 8, SM_VERDICT_UNEVEN, "slice distances from 1.1 to 7 mm");
-	expect(twice, 5, SM_VERDICT_DUPLICATE, "1 of 5 slices share their position");
+	expect(twice, 5, SM_VERDICT_DUPLICATE, "1 of 5 slices shares its");
+	/* A hundredth of the distance is no distance; more is, and no count of thousands. */
+	const double near[] = {0, 3, 3.0015, 6, 9}, nearer[] = {0, 3, 3.05, 6.05, 9.05, 9.1, 12.1, 15.1};
+	expect(near, 5, SM_VERDICT_DUPLICATE, "1 of 5 slices shares its");
+	expect(nearer, 8, SM_VERDICT_UNEVEN, "slice distances from 0.05 to 3 mm");
 	expect(one, 1, SM_VERDICT_OK, "");
 }
 
@@ -219,7 +102,15 @@ static void test_series_tilt_and_crooked(void **state)
 	struct tree t;
 	for (size_t i = 0; i < 5; i++)
 		slice(&t, i, "1.2", (int)i, 0, 1.0 * (double)i, 4.0 * (double)i);
+	const struct sm_series_rules keep = {.min_slices = 1, .keep_tilt = true};
 	struct sm_series_list list = group(&t, 5);
+	expect_one(&list, SM_VERDICT_TILT,
+		   "tilted by 14.04 degrees: its slices shift sideways, allowed is 0.1 degrees");
+	assert_non_null(strstr(list.series[0].why, "ingest.uneven: regrid"));
+	assert_non_null(strstr(list.series[0].why, "ingest.tilt: keep"));
+	assert_true(sm_verdict_can_regrid(list.series[0].verdict));
+	sm_series_list_clear(&list);
+	list = group_by(&t, 5, &keep);
 	expect_one(&list, SM_VERDICT_OK, "");
 	assert_true(list.series[0].notes >> SM_VERDICT_TILT & 1);
 	assert_true(fabs(list.series[0].stack.tilt_degrees - 14.036243467926479) < 1e-9);
@@ -263,59 +154,6 @@ static void test_series_stacks_are_kept_apart(void **state)
 	sm_series_list_clear(&list);
 }
 
-static void make_mr(struct tree *t, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		slice(t, i, "1.2", (int)i, 0, 0, (double)(i / 2) * 4.0);
-		snprintf(t->heads[i].modality, sizeof t->heads[i].modality, "MR");
-		snprintf(t->frames[i]->image_kind, sizeof t->frames[i]->image_kind, "M");
-	}
-}
-
-/* The two volumes of a series by their names, whichever comes first. */
-static void expect_names(const struct sm_series_list *list, const char *a, const char *b)
-{
-	assert_int_equal(list->n, 2);
-	bool turned = strcmp(list->series[0].name, a) != 0;
-	assert_string_equal(list->series[turned].name, a);
-	assert_string_equal(list->series[!turned].name, b);
-	for (size_t i = 0; i < 2; i++)
-		assert_int_equal(list->series[i].verdict, SM_VERDICT_OK);
-}
-
-static void test_series_named_by_contrast(void **state)
-{
-	(void)state;
-	struct tree t;
-	make_mr(&t, 6);
-	for (size_t i = 0; i < 6; i++)
-		t.frames[i]->echo_time = i % 2 ? 20 : 80;
-	struct sm_series_list list = group(&t, 6);
-	expect_names(&list, "e1", "e2");
-	assert_true(t.frames[list.series[0].slice[0].head]->echo_time ==
-		    (strcmp(list.series[0].name, "e1") ? 80 : 20));
-	sm_series_list_clear(&list);
-	make_mr(&t, 6);
-	for (size_t i = 0; i < 6; i += 2)
-		t.frames[i]->component = SM_PHASE;
-	list = group(&t, 6);
-	expect_names(&list, "ph", "mag");
-	sm_series_list_clear(&list);
-	for (size_t i = 0; i < 6; i += 2) {
-		t.frames[i]->component = SM_DERIVED_MAP;
-		snprintf(t.frames[i]->image_kind, sizeof t.frames[i]->image_kind, "ADC");
-	}
-	list = group(&t, 6);
-	expect_names(&list, "adc", "mag");
-	sm_series_list_clear(&list);
-	make_mr(&t, 6);
-	for (size_t i = 0; i < 6; i++)
-		t.frames[i]->inversion_time = i % 2 ? 900 : 2500;
-	list = group(&t, 6);
-	expect_names(&list, "i1", "i2");
-	sm_series_list_clear(&list);
-}
-
 static void test_series_flat_pictures_are_one_each(void **state)
 {
 	(void)state;
@@ -337,129 +175,6 @@ static void test_series_flat_pictures_are_one_each(void **state)
 		assert_true(list.series[i].notes >> SM_VERDICT_FLAT & 1);
 		sm_stack_affine(&list.series[i].stack, m);
 		assert_true(m[0][0] == 0.5 && m[1][1] == 0.75 && m[2][2] == 1 && m[0][3] == 0);
-	}
-	sm_series_list_clear(&list);
-}
-
-/* Four positions at three times in the order of a bad sort. */
-static void make_times(struct tree *t)
-{
-	for (size_t i = 0; i < 12; i++) {
-		slice(t, i, "1.2", (int)(i * 5 % 12), 0, 0, (double)(i % 4) * 3);
-		t->frames[i]->time = 1000 - 10 * (double)(i / 4) + 0.5 * (double)(i % 4);
-	}
-}
-
-static void expect_times(const struct tree *t, size_t n, const char *by, enum sm_fourth fourth,
-			 double second)
-{
-	struct sm_series_list list = group_by(t, n, &usual);
-	expect_one(&list, SM_VERDICT_OK, "");
-	const struct sm_series *s = &list.series[0];
-	assert_string_equal(s->ordered_by, by);
-	assert_int_equal(s->depth, 4);
-	assert_int_equal(s->times, 3);
-	assert_int_equal(s->fourth, fourth);
-	for (size_t k = 0; k < 12; k++) {
-		const struct sm_dcm_frame *f = sm_slice_frame(t->heads, s->slice[k]);
-		assert_true(f->position[2] == 3.0 * (double)(k % 4));
-	}
-	if (isnan(second))
-		assert_null(s->time_s);
-	else
-		assert_true(s->time_s && s->time_s[0] == 0 && fabs(s->time_s[1] - second) < 1e-9);
-	sm_series_list_clear(&list);
-}
-
-static void test_times_by_the_surest_element(void **state)
-{
-	(void)state;
-	struct tree t;
-	make_times(&t);
-	expect_times(&t, 12, "AcquisitionTime", SM_FOURTH_TIME, 10);
-	for (size_t i = 0; i < 12; i++)
-		t.frames[i]->acquisition = 3 - (long)(i / 4);
-	expect_times(&t, 12, "AcquisitionNumber", SM_FOURTH_TIME, 10);
-	for (size_t i = 0; i < 12; i++)
-		t.frames[i]->reference = 250.0 * (double)(i / 4);
-	expect_times(&t, 12, "FrameReferenceTime", SM_FOURTH_TIME, 0.25);
-	for (size_t i = 0; i < 12; i++)
-		t.frames[i]->temporal = 1 + (long)(i / 4);
-	expect_times(&t, 12, "TemporalPositionIdentifier", SM_FOURTH_TIME, 0.25);
-	/* Nothing but numbers: taken, and the axis is called other. */
-	make_times(&t);
-	for (size_t i = 0; i < 12; i++)
-		t.frames[i]->time = NAN;
-	expect_times(&t, 12, "InstanceNumber", SM_FOURTH_OTHER, NAN);
-	for (size_t i = 0; i < 12; i++)
-		t.frames[i]->instance = 7;
-	struct sm_series_list list = group(&t, 12);
-	expect_one(&list, SM_VERDICT_REPEATED, "3 slices at each of 4 positions");
-	sm_series_list_clear(&list);
-}
-
-static void test_times_that_overlap_are_none(void **state)
-{
-	(void)state;
-	struct tree t;
-	make_times(&t);
-	/* The last slice of one time point is younger than the first of the next: the clock does
-	 * not tell them apart, the number does. */
-	for (size_t i = 0; i < 12; i++)
-		t.frames[i]->time = (double)(i / 4) + 2 * (double)(i % 4);
-	expect_times(&t, 12, "InstanceNumber", SM_FOURTH_OTHER, NAN);
-}
-
-static void test_times_diffusion(void **state)
-{
-	(void)state;
-	struct tree t;
-	make_times(&t);
-	for (size_t i = 0; i < 12; i++) {
-		t.frames[i]->time = NAN;
-		t.frames[i]->b_value = i / 4 ? 1000 : 0;
-		t.frames[i]->b_vector[i / 4 == 1 ? 0 : 1] = i / 4 ? 1 : 0;
-	}
-	expect_times(&t, 12, "DiffusionBValue", SM_FOURTH_DIFFUSION, NAN);
-	for (size_t i = 0; i < 12; i++)
-		t.frames[i]->acquisition = 3 - (long)(i / 4);
-	expect_times(&t, 12, "AcquisitionNumber", SM_FOURTH_DIFFUSION, NAN);
-}
-
-static void test_times_incomplete(void **state)
-{
-	(void)state;
-	struct tree t;
-	make_times(&t);
-	for (size_t i = 0; i < 12; i++)
-		t.frames[i]->temporal = 1 + (long)(i / 4);
-	struct sm_series_list list = group(&t, 11);
-	expect_one(&list, SM_VERDICT_INCOMPLETE,
-		   "time point 3 of 3 (by TemporalPositionIdentifier) has 3 of 4 slices");
-	sm_series_list_clear(&list);
-}
-
-/* Three files of four frames each are pooled; a mosaic's tiles are slices too. */
-static void test_frames_of_several_files_are_pooled(void **state)
-{
-	(void)state;
-	struct tree t;
-	for (size_t i = 0; i < 3; i++) {
-		slice(&t, i, "1.2", (int)i, 0, 0, 0);
-		t.heads[i].kind = SM_DCM_ENHANCED;
-		t.heads[i].frame_count = 4;
-		for (size_t k = 0; k < 4; k++) {
-			t.frames[i][k] = frame((int)k + 1, 0, 0, 3.0 * (double)((k * 3) % 4));
-			t.frames[i][k].picture = (uint32_t)k;
-			t.frames[i][k].acquisition = 3 - (long)i;
-		}
-	}
-	expect_times(&t, 3, "AcquisitionNumber", SM_FOURTH_OTHER, NAN);
-	struct sm_series_list list = group(&t, 3);
-	const uint32_t order[] = {0, 3, 2, 1};
-	for (size_t k = 0; k < 12; k++) {
-		assert_int_equal(list.series[0].slice[k].head, 2 - k / 4);
-		assert_int_equal(list.series[0].slice[k].frame, order[k % 4]);
 	}
 	sm_series_list_clear(&list);
 }
@@ -521,6 +236,100 @@ static void test_series_order_of_files_does_not_matter(void **state)
 	}
 	sm_series_list_clear(&a);
 	sm_series_list_clear(&b);
+}
+
+/* Every number of the orientation drifts or jitters: no slice is a reference. */
+static void test_series_do_not_depend_on_the_salt(void **state)
+{
+	(void)state;
+	struct tree t, other;
+	for (int drift = 0; drift < 2; drift++) {
+		for (size_t i = 0; i < 24; i++) {
+			double e = drift ? 1.6e-3 * (double)i / 23 : 1e-5 * ((double)(i * 13 % 7) - 3);
+			slice(&t, i, "1.2", (int)i, 0, 0, 2.0 * (double)i);
+			memcpy(t.frames[i]->across, (const double[3]){1, e, 0}, 3 * sizeof(double));
+			memcpy(t.frames[i]->down, (const double[3]){-e, 1, 0}, 3 * sizeof(double));
+		}
+		struct sm_series_list list = group(&t, 24);
+		expect_one(&list, SM_VERDICT_OK, "");
+		assert_int_equal(list.series[0].depth, 24);
+		sm_series_list_clear(&list);
+		other = t;
+		for (size_t i = 0; i < 24; i++)
+			other.heads[i].frame = other.frames[i];
+		resalt(&other, 24);
+		expect_same_volumes(&t, &other, 24);
+	}
+	/* Volumes of one size change their order with the hashes of their slices. */
+	for (size_t i = 0; i < 24; i++) {
+		slice(&t, i, "1.2", (int)i, 0, 0, (double)(i % 8));
+		t.heads[i].tile_rows = (int)(8 + i / 8);
+	}
+	other = t;
+	for (size_t i = 0; i < 24; i++)
+		other.heads[i].frame = other.frames[i];
+	resalt(&other, 24);
+	expect_same_volumes(&t, &other, 24);
+}
+
+static void test_series_that_turn_are_no_stack(void **state)
+{
+	(void)state;
+	struct tree t;
+	for (size_t i = 0; i < 24; i++) {
+		double e = 9e-4 * (double)i; /* each near the next, the last 1.2 degrees off the first */
+		slice(&t, i, "1.2", (int)i, 0, 0, 2.0 * (double)i);
+		memcpy(t.frames[i]->across, (const double[3]){1, e, 0}, 3 * sizeof(double));
+		memcpy(t.frames[i]->down, (const double[3]){-e, 1, 0}, 3 * sizeof(double));
+	}
+	struct sm_series_list list = group(&t, 24);
+	expect_one(&list, SM_VERDICT_MIXED_ORIENTATION, "orientations drift: one lies 0.59");
+	sm_series_list_clear(&list);
+}
+
+static const double planes[3][6] = {{1, 0, 0, 0, 1, 0}, {1, 0, 0, 0, 0, -1}, {0, 1, 0, 0, 0, -1}};
+
+/* n slices in each of the first `count` planes. */
+static void make_planes(struct tree *t, const char *modality, size_t count, size_t n)
+{
+	for (size_t i = 0; i < count * n; i++) {
+		slice(t, i, "1.2", (int)i, 0, 0, 0);
+		snprintf(t->heads[i].modality, sizeof t->heads[i].modality, "%s", modality);
+		memcpy(t->frames[i]->across, planes[i / n], 3 * sizeof(double));
+		memcpy(t->frames[i]->down, planes[i / n] + 3, 3 * sizeof(double));
+		t->frames[i]->position[2 - i / n] = 10.0 * (double)(i % n);
+	}
+}
+
+static void test_series_scout_by_its_planes(void **state)
+{
+	(void)state;
+	struct tree t;
+	const struct {
+		const char *modality;
+		size_t planes, n;
+		enum sm_verdict verdict;
+	} rows[] = {{"MR", 3, 3, SM_VERDICT_LOCALISER},
+		    {"MR", 3, 1, SM_VERDICT_LOCALISER},
+		    {"CT", 3, 3, SM_VERDICT_OK},
+		    {"MR", 2, 3, SM_VERDICT_OK}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		make_planes(&t, rows[i].modality, rows[i].planes, rows[i].n);
+		struct sm_series_list list = group_by(&t, rows[i].planes * rows[i].n, &usual);
+		assert_int_equal(list.n, rows[i].planes);
+		for (size_t k = 0; k < list.n; k++)
+			assert_int_equal(list.series[k].verdict, rows[i].verdict);
+		sm_series_list_clear(&list);
+	}
+	/* One plane with a volume's slices. */
+	make_planes(&t, "MR", 3, 1);
+	for (size_t i = 3; i < MOST; i++) {
+		slice(&t, i, "1.2", (int)i, 0, 0, 2.0 * (double)(i - 2));
+		snprintf(t.heads[i].modality, sizeof t.heads[i].modality, "MR");
+	}
+	struct sm_series_list list = group(&t, MOST);
+	assert_int_equal(list.series[0].verdict, SM_VERDICT_OK);
+	sm_series_list_clear(&list);
 }
 
 /* A linear function of place, which linear interpolation must give back everywhere inside. */
@@ -585,16 +394,13 @@ int main(void)
 		cmocka_unit_test(test_series_too_few_slices),
 		cmocka_unit_test(test_series_tilt_and_crooked),
 		cmocka_unit_test(test_series_stacks_are_kept_apart),
-		cmocka_unit_test(test_series_named_by_contrast),
 		cmocka_unit_test(test_series_flat_pictures_are_one_each),
-		cmocka_unit_test(test_times_by_the_surest_element),
-		cmocka_unit_test(test_times_that_overlap_are_none),
-		cmocka_unit_test(test_times_diffusion),
-		cmocka_unit_test(test_times_incomplete),
-		cmocka_unit_test(test_frames_of_several_files_are_pooled),
 		cmocka_unit_test(test_series_verdicts_of_files_keep_together),
 		cmocka_unit_test(test_series_copies_and_clashes),
 		cmocka_unit_test(test_series_order_of_files_does_not_matter),
+		cmocka_unit_test(test_series_do_not_depend_on_the_salt),
+		cmocka_unit_test(test_series_that_turn_are_no_stack),
+		cmocka_unit_test(test_series_scout_by_its_planes),
 		cmocka_unit_test(test_regrid_gives_back_a_ramp),
 	};
 	return run_tap(tests);

@@ -15,13 +15,15 @@
 #include "core/stage.h"
 #include "core/sums.h"
 
-struct options { int64_t items, bad, broken, block; char *text; bool early; };
+struct options { int64_t items, bad, broken, block, unread; char *text; bool early, declares; };
 #define AT(member) .offset = offsetof(struct options, member)
 static const struct sm_field fields[] = {
 	{"items", SM_F_INT, AT(items), "5", 0, 1000, .doc = "items made"},
 	{"bad", SM_F_INT, AT(bad), "-1", -1, 1000, .doc = "item that is bad input"},
 	{"broken", SM_F_INT, AT(broken), "-1", -1, 1000, .doc = "item whose writing fails"},
 	{"block", SM_F_INT, AT(block), "0", 0, 1000, .doc = "MiB of budget each item holds a while"},
+	{"unread", SM_F_INT, AT(unread), "-1", -1, 1000, .doc = "item whose input cannot be read"},
+	{"declares", SM_F_BOOL, AT(declares), "false", .doc = "items have inputs, declared late if allowed"},
 	{"early", SM_F_BOOL, AT(early), "false", .doc = "fail before any item"},
 	{"text", SM_F_STRING, AT(text), "hello", .doc = "what is written"},
 };
@@ -46,12 +48,33 @@ static const char *key(void *ctx, size_t i)
 	return names[i];
 }
 
+static enum sm_status declare(const struct options *o, size_t i, struct sm_item *item, struct sm_err *err)
+{
+	char hex[65];
+	if ((int64_t)i == o->unread)
+		return SM_FAIL(err, SM_INPUT, "item %zu: input cannot be read", i);
+	sm_sha256_bytes(item->key, strlen(item->key), hex);
+	return sm_item_input(item, "text", item->key, hex, err);
+}
+
+static enum sm_status inputs(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
+{
+	return sm_item_defer_inputs(item) ? SM_OK : declare(((struct sm_run *)ctx)->options, i, item, err);
+}
+
 static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
 {
 	struct sm_run *run = ctx;
 	const struct options *o = run->options;
 	char hex[65];
 	SM_TRY(count_work(run, err));
+	json_object_set_new(item->record, "begun", json_true());
+	if (item->deferred) {
+		if ((int64_t)i == o->unread)
+			return SM_FAIL(err, SM_INPUT, "item %zu: another sentence", i);
+		if (i % 2 == 0) /* the others fail before they come to it, or forget it */
+			SM_TRY(declare(o, i, item, err));
+	}
 	if (o->block) {
 		void *held = sm_alloc(&run->mem, (size_t)o->block, 1 << 20, "block", err);
 		if (!held)
@@ -80,6 +103,8 @@ static enum sm_status run_stage(struct sm_run *run, struct sm_err *err)
 		return SM_FAIL(err, SM_INPUT, "nothing to do");
 	struct sm_items items = {
 		.count = (size_t)o->items, .noun = "things", .ctx = run, .key = key, .work = work};
+	if (o->declares)
+		items.inputs = inputs;
 	return sm_run_items(run, &items, err);
 }
 
@@ -221,6 +246,37 @@ static void test_stage_resume_redoes_only_what_changed(void **state)
 	assert_int_equal(worked(), 5);
 }
 
+/* Hashed before or while it works: the same ledger, for good items, bad ones, and unreadable ones. */
+static void test_stage_late_inputs_give_the_same_ledger(void **state)
+{
+	(void)state;
+	static const char *const lines[] = {"--declares", "--declares --bad 2", "--declares --bad 3",
+					    "--declares --unread 1", "--declares --unread 2"};
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+		struct sm_ledger late, early;
+		struct sm_err err = {0};
+		char *again = sm_strf("%s --resume", lines[i]);
+		int bad = i > 0;
+		assert_int_equal(stage_main(lines[i]), bad);
+		assert_int_equal(worked(), 5);
+		assert_good(sm_ledger_read(out, "teststage", &late, &err), err);
+		/* Good items have their fingerprint; the rejected one is looked at again, inputs first. */
+		assert_int_equal(stage_main(again), bad);
+		assert_int_equal(worked(), bad && i < 3);
+		assert_good(sm_ledger_read(out, "teststage", &early, &err), err);
+		assert_string_equal(late.sha256, early.sha256);
+		json_t *r = sm_ledger_find(&late, i == 3 ? "i1" : "i2");
+		assert_int_equal(json_array_size(json_object_get(r, "inputs")), i < 3);
+		if (i >= 3) {
+			assert_non_null(strstr(sm_json_text(r, "reason"), "input cannot be read"));
+			assert_null(json_object_get(r, "begun"));
+		}
+		sm_ledger_clear(&late);
+		sm_ledger_clear(&early);
+		free(again);
+	}
+}
+
 static void test_stage_that_failed_goes_on_from_its_journal(void **state)
 {
 	(void)state;
@@ -329,6 +385,7 @@ int main(void)
 		CASE(test_stage_good_run_writes_ledger_and_exits_0),
 		CASE(test_stage_rejected_item_is_recorded_and_exits_1),
 		CASE(test_stage_resume_redoes_only_what_changed),
+		CASE(test_stage_late_inputs_give_the_same_ledger),
 		CASE(test_stage_that_failed_goes_on_from_its_journal),
 		CASE(test_stage_tight_budget_gives_the_same_on_any_threads),
 		CASE(test_stage_removes_outputs_that_no_record_names),
