@@ -72,9 +72,8 @@ struct sm_words {
 };
 
 /* Writes the slice's rows * columns values to vol from index `at` on. A volume of integers gets stored
- * numbers (its type must hold them; of 16 bits times * stored + plus), one of float32 slope * stored
- * + intercept. The range of the
- * stored numbers comes back. */
+ * numbers (its type must hold them; of 16 bits times * stored + plus), one of float32 slope * stored +
+ * intercept. The range of the stored numbers comes back. */
 void sm_words_store(const struct sm_words *words, struct sm_vol *vol, size_t at, double *lowest,
 		    double *highest);
 

@@ -9,7 +9,7 @@
 	1 /* a value is at least so often as those beside it, both sides, twice as wide each */
 #define LEAST_EVEN 24 /* pixels of one value on strokes: four small letters */
 /* Of these at least CROWD stand within 65 x 11 pixels somewhere, and no letter is MARGIN rows or
- * more from where FEW do. Measured by scripts/measure_burned_text.py: 997 of 1000 lines that are
+ * more from where FEW do. Measured by scripts/measure_burned_text.py: 998 of 1000 lines that are
  * found have 12 and more, two of three values of tissue have less. */
 #define CROWD 10
 #define FEW 7

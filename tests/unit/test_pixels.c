@@ -10,8 +10,12 @@ static void words(const void *from, struct sm_pixel_format format, enum sm_dtype
 		  const double *want, int n)
 {
 	struct sm_dcm_head h = {.format = format, .tile_rows = 1, .tile_columns = n};
-	struct sm_words w = {
-		.head = &h, .stride = (size_t)n, .mirror = mirror, .slope = 0.5, .intercept = 1};
+	struct sm_words w = {.head = &h,
+			     .stride = (size_t)n,
+			     .mirror = mirror,
+			     .slope = 0.5,
+			     .intercept = 1,
+			     .times = 1};
 	unsigned char bytes[64];
 	struct sm_vol vol;
 	struct sm_err err = {0};
@@ -83,13 +87,21 @@ static void test_words_of_a_tile(void **state)
 		.tile_rows = 2,
 		.tile_columns = 2,
 	};
-	const struct sm_words w = {.head = &h, .from = picture + 10, .stride = 4};
+	const struct sm_words w = {.head = &h, .from = picture + 10, .stride = 4, .times = 1};
 	uint16_t out[6] = {0};
 	struct sm_vol vol = {.dim = {2, 2, 1, 1}, .dtype = SM_I16, .data = out};
 	double low, high;
 	sm_words_store(&w, &vol, 1, &low, &high);
 	const uint16_t want[6] = {0, 10, 11, 14, 15, 0};
 	assert_memory_equal(out, want, sizeof want);
+	assert_true(low == 10 && high == 15);
+	/* Hounsfield units at once; the range stays that of the stored numbers. */
+	struct sm_words hu = w;
+	hu.times = 2;
+	hu.plus = -1024;
+	sm_words_store(&hu, &vol, 1, &low, &high);
+	const int16_t units[6] = {0, -1004, -1002, -996, -994, 0};
+	assert_memory_equal(out, units, sizeof units);
 	assert_true(low == 10 && high == 15);
 }
 
