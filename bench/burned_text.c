@@ -8,7 +8,7 @@
 
 #include "core/nii.h"
 #include "core/par.h"
-#include "ingest/burned_text.h"
+#include "ingest/burned/burned_text.h"
 
 int main(int argc, char **argv)
 {

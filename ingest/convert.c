@@ -9,8 +9,8 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/nii.h"
-#include "ingest/burned_rule.h"
-#include "ingest/dcm_volume.h"
+#include "ingest/burned/burned_rule.h"
+#include "ingest/series/dcm_volume.h"
 
 json_t *sm_convert_geometry(const struct sm_vol *vol)
 {

@@ -11,7 +11,7 @@
 
 #include <sys/stat.h>
 
-#include "ingest/dcm_head.h"
+#include "ingest/series/dcm_head.h"
 
 #define SM_HEAD_CACHE_NAME ".heads.cache"
 

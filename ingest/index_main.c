@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/hash.h"
-#include "ingest/case_head.h"
+#include "ingest/cases/case_head.h"
 #include "ingest/catalogue.h"
 #include "ingest/raw.h"
 #include "ingest/salt_file.h"

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/case_head.h"
+#include "ingest/cases/case_head.h"
 #include "ingest/convert.h"
-#include "ingest/dcm_files.h"
+#include "ingest/series/dcm_files.h"
 
 struct options {
 	char *salt_file, *index;

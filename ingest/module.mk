@@ -1,8 +1,8 @@
 # Phantom: synthetic cohorts with exact truth, and the small DICOM writer.
 LIBS += phantom
-phantom_SRC := ingest/phantom_shape.c ingest/phantom_brats.c ingest/phantom_ct.c ingest/phantom_pet.c ingest/dicom_write.c
+phantom_SRC := ingest/phantom/phantom_shape.c ingest/phantom/phantom_brats.c ingest/phantom/phantom_ct.c ingest/phantom/phantom_pet.c ingest/phantom/dicom_write.c
 EXES += scanmill-phantom
-scanmill-phantom_SRC := ingest/phantom_main.c
+scanmill-phantom_SRC := ingest/phantom/phantom_main.c
 scanmill-phantom_USE := phantom manifest ops core
 scanmill-phantom_LD :=
 
@@ -10,51 +10,51 @@ scanmill-phantom_LD :=
 # Scans in: heads, series, volumes, sidecars, the catalogue.
 LIBS += ingest
 ingest_SRC := \
-	ingest/bids_fields.c \
-	ingest/bids_gradients.c \
-	ingest/case_head.c \
-	ingest/cases.c \
+	ingest/cases/bids_fields.c \
+	ingest/cases/bids_gradients.c \
+	ingest/cases/case_head.c \
+	ingest/cases/cases.c \
 	ingest/catalogue.c \
 	ingest/convert.c \
-	ingest/dcm_class.c \
-	ingest/dcm_clock.c \
-	ingest/dcm_csa.c \
-	ingest/dcm_diffusion.c \
-	ingest/dcm_enhanced.c \
-	ingest/dcm_files.c \
-	ingest/dcm_group.c \
-	ingest/dcm_head.c \
-	ingest/dcm_identity.c \
-	ingest/dcm_keys.c \
-	ingest/dcm_mosaic.c \
-	ingest/dcm_name.c \
-	ingest/dcm_order.c \
-	ingest/dcm_place.c \
-	ingest/dcm_planes.c \
-	ingest/dcm_reference.c \
-	ingest/dcm_regrid.c \
-	ingest/dcm_scale.c \
-	ingest/dcm_stack.c \
-	ingest/dcm_volume.c \
-	ingest/dcm_words.c \
-	ingest/diffusion.c \
+	ingest/series/dcm_class.c \
+	ingest/series/dcm_clock.c \
+	ingest/series/dcm_csa.c \
+	ingest/series/dcm_diffusion.c \
+	ingest/series/dcm_enhanced.c \
+	ingest/series/dcm_files.c \
+	ingest/series/dcm_group.c \
+	ingest/series/dcm_head.c \
+	ingest/series/dcm_identity.c \
+	ingest/series/dcm_keys.c \
+	ingest/series/dcm_mosaic.c \
+	ingest/series/dcm_name.c \
+	ingest/series/dcm_order.c \
+	ingest/series/dcm_place.c \
+	ingest/series/dcm_planes.c \
+	ingest/series/dcm_reference.c \
+	ingest/series/dcm_regrid.c \
+	ingest/series/dcm_scale.c \
+	ingest/series/dcm_stack.c \
+	ingest/series/dcm_volume.c \
+	ingest/series/dcm_words.c \
+	ingest/series/diffusion.c \
 	ingest/head_cache.c \
-	ingest/image_words.c \
-	ingest/layout.c \
-	ingest/layout_bids.c \
-	ingest/layout_decathlon.c \
-	ingest/layout_images.c \
-	ingest/nifti_case.c \
-	ingest/pet.c \
-	ingest/pet_codes.c \
-	ingest/pet_table.c \
-	ingest/picture_case.c \
+	ingest/series/image_words.c \
+	ingest/cases/layout.c \
+	ingest/cases/layout_bids.c \
+	ingest/cases/layout_decathlon.c \
+	ingest/cases/layout_images.c \
+	ingest/cases/nifti_case.c \
+	ingest/series/pet.c \
+	ingest/series/pet_codes.c \
+	ingest/series/pet_table.c \
+	ingest/cases/picture_case.c \
 	ingest/raw.c \
 	ingest/salt.c \
 	ingest/scan.c \
-	ingest/sidecar.c \
-	ingest/verdict.c \
-	ingest/words.c
+	ingest/series/sidecar.c \
+	ingest/series/verdict.c \
+	ingest/series/words.c
 
 EXES += scanmill-index
 scanmill-index_SRC := ingest/index_main.c
@@ -67,35 +67,35 @@ scanmill-ingest_USE := ingest dicom manifest ops core
 scanmill-ingest_LD = $(dicom_LD)
 
 # The search for burned-in text: short loops over whole volumes, worth the vector code of -O3.
-ingest_SRC += ingest/burned_rule.c ingest/burned_text.c ingest/salt_file.c ingest/text_lines.c ingest/text_strokes.c
-ingest_burned_text_CFLAGS := -O3
-ingest_text_lines_CFLAGS := -O3
-ingest_text_strokes_CFLAGS := -O3
+ingest_SRC += ingest/burned/burned_rule.c ingest/burned/burned_text.c ingest/salt_file.c ingest/burned/text_lines.c ingest/burned/text_strokes.c
+ingest_burned_burned_text_CFLAGS := -O3
+ingest_burned_text_lines_CFLAGS := -O3
+ingest_burned_text_strokes_CFLAGS := -O3
 
 # DICOM files: reader and decoders of frames.
 LIBS += dicom
 dicom_SRC := \
-	ingest/dcm_codec.c \
-	ingest/dcm_colour.c \
-	ingest/dcm_native.c \
-	ingest/dicom.c \
-	ingest/dicom_data.c \
-	ingest/dicom_dict.c \
-	ingest/dicom_pixels.c \
-	ingest/dicom_source.c \
-	ingest/dicom_syntax.c \
-	ingest/dicom_walk.c \
-	ingest/j2k.c \
-	ingest/j2k_guard.c \
-	ingest/j2k_head.c \
-	ingest/jpeg.c \
-	ingest/jpeg_dct.c \
-	ingest/jpeg_lossless.c \
-	ingest/jpegls.c \
-	ingest/rle.c
+	ingest/dicom/dcm_codec.c \
+	ingest/dicom/dcm_colour.c \
+	ingest/dicom/dcm_native.c \
+	ingest/dicom/dicom.c \
+	ingest/dicom/dicom_data.c \
+	ingest/dicom/dicom_dict.c \
+	ingest/dicom/dicom_pixels.c \
+	ingest/dicom/dicom_source.c \
+	ingest/dicom/dicom_syntax.c \
+	ingest/dicom/dicom_walk.c \
+	ingest/dicom/j2k.c \
+	ingest/dicom/j2k_guard.c \
+	ingest/dicom/j2k_head.c \
+	ingest/dicom/jpeg.c \
+	ingest/dicom/jpeg_dct.c \
+	ingest/dicom/jpeg_lossless.c \
+	ingest/dicom/jpegls.c \
+	ingest/dicom/rle.c
 dicom_LD := $(shell pkg-config --libs libopenjp2)
 DICOM_LD := $(dicom_LD)
-ingest_j2k_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libopenjp2))
+ingest_dicom_j2k_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libopenjp2))
 
 fuzz_dicom_USE := dicom
 fuzz_dicom_LD := $(dicom_LD)

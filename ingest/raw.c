@@ -8,7 +8,7 @@
 
 #include "core/hash.h"
 #include "core/nii.h"
-#include "ingest/layout.h"
+#include "ingest/cases/layout.h"
 #include "ingest/salt_file.h"
 
 #define LISTING_PEEK 4096

@@ -7,7 +7,7 @@
 #define SM_INGEST_RAW_H
 
 #include "core/stage.h"
-#include "ingest/cases.h"
+#include "ingest/cases/cases.h"
 #include "ingest/scan.h"
 
 enum sm_raw_kind { SM_RAW_SERIES, SM_RAW_CASE, SM_RAW_BROKEN };
@@ -22,7 +22,7 @@ struct sm_raw {
 	struct sm_salt salt;
 	struct sm_scan_rules rules;
 	const struct sm_ingest_section *section; /* what the manifest asks for; not owned */
-	struct sm_scan scan; /* empty for layouts that find cases by themselves (ingest/layout.h) */
+	struct sm_scan scan; /* empty for layouts that find cases by themselves (ingest/cases/layout.h) */
 	struct sm_raw_cases cases;
 	struct sm_paths paths;    /* of those layouts */
 	struct sm_raw_item *item; /* sorted by key; owned */

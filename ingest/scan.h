@@ -8,7 +8,7 @@
 
 #include "core/file.h"
 #include "core/log.h"
-#include "ingest/dcm_series.h"
+#include "ingest/series/dcm_series.h"
 #include "ingest/salt.h"
 
 enum sm_file_kind {

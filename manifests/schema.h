@@ -19,7 +19,7 @@ struct sm_phantom_section {
 	double noise;             /* Rician sigma as a share of white-matter signal */
 	double bias;              /* amplitude of the bias field, share of 1 */
 	int kind;                 /* enum sm_phantom_kind */
-	int defect;               /* enum sm_phantom_defect (ingest/phantom.h) */
+	int defect;               /* enum sm_phantom_defect (ingest/phantom/phantom.h) */
 };
 enum sm_phantom_kind { SM_PHANTOM_BRATS, SM_PHANTOM_CT_HEAD, SM_PHANTOM_PET_DYNAMIC };
 
@@ -48,7 +48,7 @@ struct sm_ingest_section {
 	int philips_scale;       /* enum sm_philips_scale */
 	int pet_units;           /* enum sm_pet_unit_choice */
 };
-/* Rows of sm_layout_rows (ingest/layout.h). */
+/* Rows of sm_layout_rows (ingest/cases/layout.h). */
 enum sm_layout {
 	SM_LAYOUT_AUTO,
 	SM_LAYOUT_BRATS,

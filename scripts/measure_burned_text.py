@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Recall and false alarms of the search for burned-in text (ingest/burned_text.h).
+"""Recall and false alarms of the search for burned-in text (ingest/burned/burned_text.h).
 
 measure_burned_text.py [--bench PROGRAM] [--keep DIR] [--bases N] NIFTI...
 

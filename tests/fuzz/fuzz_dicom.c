@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/dcm_codec.h"
-#include "ingest/dicom_bytes.h"
+#include "ingest/dicom/dcm_codec.h"
+#include "ingest/dicom/dicom_bytes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

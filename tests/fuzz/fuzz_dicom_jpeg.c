@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "core/mem.h"
-#include "ingest/jpeg.h"
-#include "ingest/jpegls.h"
+#include "ingest/dicom/jpeg.h"
+#include "ingest/dicom/jpegls.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

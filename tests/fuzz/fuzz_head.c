@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/dcm_csa.h"
-#include "ingest/dcm_head.h"
+#include "ingest/series/dcm_csa.h"
+#include "ingest/series/dcm_head.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,7 +9,7 @@
 #include <sanitizer/lsan_interface.h>
 
 #include "core/mem.h"
-#include "ingest/j2k.h"
+#include "ingest/dicom/j2k.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

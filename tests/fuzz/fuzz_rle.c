@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "ingest/rle.h"
+#include "ingest/dicom/rle.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

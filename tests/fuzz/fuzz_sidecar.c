@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/pet.h"
-#include "ingest/sidecar.h"
+#include "ingest/series/pet.h"
+#include "ingest/series/sidecar.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <zlib.h>
 
-#include "ingest/dcm_codec.h"
+#include "ingest/dicom/dcm_codec.h"
 
 static const uint32_t tags[] = {
 	0x00080005, 0x00080008, 0x00080016, 0x00080018, 0x00080060, 0x00080070, 0x0008103e,

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "ingest/dcm_head.h"
+#include "ingest/series/dcm_head.h"
 
 #define T SM_TAG
 

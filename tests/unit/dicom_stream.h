@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/dicom.h"
+#include "ingest/dicom/dicom.h"
 #include "tests/unit/tap.h"
 
 #define LE "1.2.840.10008.1.2.1"

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ingest/dcm_series.h"
+#include "ingest/series/dcm_series.h"
 
 #define MOST 24
 #define FRAMES 12

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/rng.h"
-#include "ingest/burned_text.h"
+#include "ingest/burned/burned_text.h"
 #include "tests/unit/tap.h"
 
 /* Five columns of seven bits, low bit on top. */

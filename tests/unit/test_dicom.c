@@ -9,7 +9,7 @@
 
 #include "core/file.h"
 #include "core/nii.h"
-#include "ingest/dcm_volume.h"
+#include "ingest/series/dcm_volume.h"
 
 static const char *data_dir(void)
 {

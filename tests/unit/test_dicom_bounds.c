@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "ingest/dcm_codec.h"
+#include "ingest/dicom/dcm_codec.h"
 #include "tests/unit/dicom_stream.h"
 
 #define JPEG50 "1.2.840.10008.1.2.4.50"

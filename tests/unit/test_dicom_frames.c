@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/dcm_codec.h"
-#include "ingest/jpeg.h"
-#include "ingest/jpegls.h"
+#include "ingest/dicom/dcm_codec.h"
+#include "ingest/dicom/jpeg.h"
+#include "ingest/dicom/jpegls.h"
 
 #define LE "1.2.840.10008.1.2.1"
 #define BE "1.2.840.10008.1.2.2"

@@ -12,7 +12,7 @@
 
 #include "core/file.h"
 #include "core/hash.h"
-#include "ingest/dcm_codec.h"
+#include "ingest/dicom/dcm_codec.h"
 
 static char *real(const char *name)
 {

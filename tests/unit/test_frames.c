@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "core/file.h"
-#include "ingest/dcm_csa.h"
+#include "ingest/series/dcm_csa.h"
 #include "tests/unit/dcm_build.h"
 
 #define ENHANCED_MR "1.2.840.10008.5.1.4.1.1.4.1"

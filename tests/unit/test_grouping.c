@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ingest/dcm_series.h"
+#include "ingest/series/dcm_series.h"
 
 #define FILES 30
 #define FRAMES 8

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ingest/dcm_class.h"
+#include "ingest/series/dcm_class.h"
 #include "tests/unit/dcm_build.h"
 
 static void test_head_reads_a_classic_slice(void **state)

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "ingest/dcm_codec.h"
+#include "ingest/dicom/dcm_codec.h"
 
 #define COLUMNS 37
 #define ROWS 23

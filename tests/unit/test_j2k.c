@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ingest/j2k.h"
-#include "ingest/j2k_guard.h"
+#include "ingest/dicom/j2k.h"
+#include "ingest/dicom/j2k_guard.h"
 
 /* OpenJPEG loses the job that it was at: some hundred bytes. */
 const char *__lsan_default_suppressions(void);

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "core/file.h"
-#include "ingest/j2k.h"
-#include "ingest/j2k_head.h"
+#include "ingest/dicom/j2k.h"
+#include "ingest/dicom/j2k_head.h"
 
 /* SIZ, COD, QCD, one empty tile part. */
 struct j2k {

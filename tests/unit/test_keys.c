@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ingest/image_words.h"
+#include "ingest/series/image_words.h"
 #include "tests/unit/dcm_build.h"
 
 struct scan {

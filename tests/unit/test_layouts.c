@@ -8,8 +8,8 @@
 
 #include "core/file.h"
 #include "core/rng.h"
-#include "ingest/bids_fields.h"
-#include "ingest/layout.h"
+#include "ingest/cases/bids_fields.h"
+#include "ingest/cases/layout.h"
 
 static struct sm_mem mem;
 static struct sm_err err;

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "core/file.h"
-#include "ingest/dcm_clock.h"
-#include "ingest/dicom_write.h"
-#include "ingest/pet.h"
+#include "ingest/series/dcm_clock.h"
+#include "ingest/phantom/dicom_write.h"
+#include "ingest/series/pet.h"
 
 static void test_clocks_and_days(void **state)
 {

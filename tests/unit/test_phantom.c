@@ -9,9 +9,9 @@
 #include "core/field.h"
 #include "core/file.h"
 #include "core/nii.h"
-#include "ingest/dicom_write.h"
-#include "ingest/phantom.h"
-#include "ingest/phantom_shape.h"
+#include "ingest/phantom/dicom_write.h"
+#include "ingest/phantom/phantom.h"
+#include "ingest/phantom/phantom_shape.h"
 
 static void remove_tree(const char *dir)
 {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "ingest/dcm_volume.h"
+#include "ingest/series/dcm_volume.h"
 
 /* Words at an odd address, as they stand in files, into a volume of one slice of n values. */
 static void words(const void *from, struct sm_pixel_format format, enum sm_dtype type, bool mirror,

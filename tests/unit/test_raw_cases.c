@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "ingest/cases.h"
+#include "ingest/cases/cases.h"
 
 static bool fits(const char *pattern, const char *path, const char *want)
 {
@@ -41,7 +41,7 @@ static void test_pattern_with_a_patient(void **state)
 
 static struct sm_paths paths_of(const char **path, size_t n)
 {
-	return (struct sm_paths){(char **)path, n};
+	return (struct sm_paths){.path = (char **)path, .count = n};
 }
 
 static const char *path_of(const struct sm_raw_case *c, const char *role)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "ingest/rle.h"
+#include "ingest/dicom/rle.h"
 
 /* Header of n segments, the first at 64, each of the given length. */
 static size_t head(unsigned char *b, unsigned n, const unsigned *length)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/series_tree.h"
 
-#include "ingest/dcm_volume.h"
+#include "ingest/series/dcm_volume.h"
 
 static void test_series_sorts_along_the_normal(void **state)
 {

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/dicom_write.h"
-#include "ingest/sidecar.h"
-#include "ingest/words.h"
+#include "ingest/phantom/dicom_write.h"
+#include "ingest/series/sidecar.h"
+#include "ingest/series/words.h"
 
 static bool maker(const char *text)
 {

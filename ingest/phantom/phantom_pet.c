@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A dynamic PET as DICOM: every number of the header and of the picture is known in closed form.
+ * The scan crosses midnight, every slice has its own slope, and no noise is added.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/par.h"
+#include "ingest/phantom/dicom_write.h"
+#include "ingest/phantom/phantom.h"
+#include "ingest/phantom/phantom_shape.h"
+
+#define PET_CLASS "1.2.840.10008.5.1.4.1.1.128"
+
+/* Reference time: start of the frame + ln(x / (1 - e^-x)) / l with l = ln 2 / 6586.2 s, x = l *
+ * duration; decay factor: 2^(reference time / 6586.2 s). As text, since the last bits of exp and
+ * log differ between machines. The scan begins at 23:59:00. */
+static const struct frame {
+	int start, duration; /* s */
+	const char *day, *clock, *reference, *factor;
+	double body, lesion; /* Bq/ml, decay-corrected to the start of the scan */
+} frames[] = {
+	{0, 30, "20000101", "235900.000", "14996.053", "1.00157947", 2000, 2000},
+	{30, 30, "20000101", "235930.000", "44996.053", "1.00474672", 5000, 6000},
+	{60, 60, "20000102", "000000.000", "89984.214", "1.00951513", 6000, 12000},
+	{120, 120, "20000102", "000100.000", "179936.855", "1.01911742", 5500, 16500},
+	{240, 240, "20000102", "000300.000", "359747.420", "1.03858651", 5000, 20000},
+};
+#define FRAMES (sizeof frames / sizeof *frames)
+
+enum region { BODY, LESION, REGIONS };
+
+struct scan {
+	const struct sm_phantom *p;
+	const char *dir, *key;
+	struct sm_ellipsoid body, lesion;
+	size_t *name_of;            /* file number of each file: time points, then slices */
+	int64_t (*counts)[REGIONS]; /* of each slice of the first frame */
+};
+
+/* Multiples of 1/8, so that slope * stored is exact in float32. */
+static double slope_of(size_t t, size_t z)
+{
+	return 0.75 + 0.125 * (double)((3 * z + 5 * t) % 16);
+}
+
+static void draw_slice(const struct scan *s, size_t t, size_t z, uint16_t *pixels, int64_t *counts)
+{
+	const struct sm_phantom *p = s->p;
+	double slope = slope_of(t, z);
+	for (int64_t y = 0; y < p->size[1]; y++)
+		for (int64_t x = 0; x < p->size[0]; x++) {
+			double u[3] = {
+				(2.0 * (double)x + 1) / (double)p->size[0] - 1,
+				(2.0 * (double)y + 1) / (double)p->size[1] - 1,
+				(2.0 * (double)z + 1) / (double)p->size[2] - 1,
+			};
+			double activity = 0;
+			if (sm_ellipsoid_at(&s->lesion, u) < 1) {
+				activity = frames[t].lesion;
+				counts[LESION]++;
+			} else if (sm_ellipsoid_at(&s->body, u) < 1) {
+				activity = frames[t].body;
+				counts[BODY]++;
+			}
+			*pixels++ = (uint16_t)(int64_t)(activity / slope + 0.5);
+		}
+}
+
+static void uid_of(const struct scan *s, const char *what, size_t number, char uid[65])
+{
+	char name[160];
+	snprintf(name, sizeof name, "scanmill phantom pet|%llu|%s|%s|%zu",
+		 (unsigned long long)s->p->seed, s->key, what, number);
+	sm_dcm_uid(name, uid);
+}
+
+static void put_identity(struct sm_dcm *d, const struct scan *s, size_t t, const char *instance)
+{
+	char text[64];
+	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x05), "CS", "ISO_IR 100");
+	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x08), "CS", "ORIGINAL\\PRIMARY");
+	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x16), "UI", PET_CLASS);
+	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x18), "UI", instance);
+	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x20), "DA", frames[0].day);
+	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x21), "DA", frames[0].day);
+	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x22), "DA", frames[t].day);
+	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x30), "TM", "235000.000");
+	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x31), "TM", frames[0].clock);
+	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x32), "TM", frames[t].clock);
+	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x50), "SH", "");
+	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x60), "CS", "PT");
+	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x70), "LO", "scanmill");
+	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x90), "PN", "");
+	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x1090), "LO", "phantom");
+	snprintf(text, sizeof text, "Phantom^%s", s->key);
+	sm_dcm_text(d, SM_DCM_TAG(0x10, 0x10), "PN", text);
+	snprintf(text, sizeof text, "PHANTOM-%s", s->key);
+	sm_dcm_text(d, SM_DCM_TAG(0x10, 0x20), "LO", text);
+	sm_dcm_text(d, SM_DCM_TAG(0x10, 0x30), "DA", "");
+	sm_dcm_text(d, SM_DCM_TAG(0x10, 0x40), "CS", "");
+	sm_dcm_text(d, SM_DCM_TAG(0x10, 0x1030), "DS", "70");
+}
+
+static void put_picture(struct sm_dcm *d, const struct scan *s, size_t t, size_t z)
+{
+	const struct sm_phantom *p = s->p;
+	double rows[6] = {1, 0, 0, 0, 1, 0}, step[2] = {p->spacing[1], p->spacing[0]};
+	double slope = slope_of(t, z), intercept = 0, at[3];
+	char uid[65];
+	for (int a = 0; a < 3; a++)
+		at[a] = ((a == 2 ? (double)z : 0) - 0.5 * (double)(p->size[a] - 1)) * p->spacing[a];
+	uid_of(s, "study", 0, uid);
+	sm_dcm_text(d, SM_DCM_TAG(0x20, 0x0d), "UI", uid);
+	uid_of(s, "series", 0, uid);
+	sm_dcm_text(d, SM_DCM_TAG(0x20, 0x0e), "UI", uid);
+	sm_dcm_text(d, SM_DCM_TAG(0x20, 0x10), "SH", "1");
+	sm_dcm_int(d, SM_DCM_TAG(0x20, 0x11), 1);
+	sm_dcm_int(d, SM_DCM_TAG(0x20, 0x13), (int64_t)t * p->size[2] + (int64_t)z + 1);
+	sm_dcm_numbers(d, SM_DCM_TAG(0x20, 0x32), at, 3);
+	sm_dcm_numbers(d, SM_DCM_TAG(0x20, 0x37), rows, 6);
+	uid_of(s, "frame", 0, uid);
+	sm_dcm_text(d, SM_DCM_TAG(0x20, 0x52), "UI", uid);
+	sm_dcm_text(d, SM_DCM_TAG(0x20, 0x1040), "LO", "");
+	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x02), 1);
+	sm_dcm_text(d, SM_DCM_TAG(0x28, 0x04), "CS", "MONOCHROME2");
+	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x10), (uint16_t)p->size[1]);
+	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x11), (uint16_t)p->size[0]);
+	sm_dcm_numbers(d, SM_DCM_TAG(0x28, 0x30), step, 2);
+	sm_dcm_text(d, SM_DCM_TAG(0x28, 0x51), "CS", "DECY\\ATTN\\SCAT\\DTIM\\RAN\\NORM");
+	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x100), 16);
+	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x101), 16);
+	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x102), 15);
+	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x103), 1);
+	sm_dcm_numbers(d, SM_DCM_TAG(0x28, 0x1052), &intercept, 1);
+	sm_dcm_numbers(d, SM_DCM_TAG(0x28, 0x1053), &slope, 1);
+}
+
+/* Injection ten seconds before the scan, told by its time of day alone. */
+static void put_tracer(struct sm_dcm *d)
+{
+	struct sm_dcm item = {0}, nuclide = {0}, tracer = {0};
+	sm_dcm_text(&nuclide, SM_DCM_TAG(0x08, 0x100), "SH", "C-111A1");
+	sm_dcm_text(&nuclide, SM_DCM_TAG(0x08, 0x102), "SH", "SRT");
+	sm_dcm_text(&nuclide, SM_DCM_TAG(0x08, 0x104), "LO", "^18^Fluorine");
+	sm_dcm_text(&tracer, SM_DCM_TAG(0x08, 0x100), "SH", "C-B1031");
+	sm_dcm_text(&tracer, SM_DCM_TAG(0x08, 0x102), "SH", "SRT");
+	sm_dcm_text(&tracer, SM_DCM_TAG(0x08, 0x104), "LO", "Fluorodeoxyglucose F^18^");
+	sm_dcm_text(&item, SM_DCM_TAG(0x18, 0x1072), "TM", "235850.000");
+	sm_dcm_text(&item, SM_DCM_TAG(0x18, 0x1074), "DS", "350000000");
+	sm_dcm_text(&item, SM_DCM_TAG(0x18, 0x1075), "DS", "6586.2");
+	sm_dcm_text(&item, SM_DCM_TAG(0x18, 0x1076), "DS", "0.97");
+	sm_dcm_sequence(&item, SM_DCM_TAG(0x54, 0x300), &nuclide, 1);
+	sm_dcm_sequence(&item, SM_DCM_TAG(0x54, 0x304), &tracer, 1);
+	sm_dcm_sequence(d, SM_DCM_TAG(0x54, 0x16), &item, 1);
+	sm_dcm_clear(&item);
+	sm_dcm_clear(&nuclide);
+	sm_dcm_clear(&tracer);
+}
+
+static void put_pet(struct sm_dcm *d, const struct scan *s, size_t t, size_t z)
+{
+	put_tracer(d);
+	sm_dcm_u16(d, SM_DCM_TAG(0x54, 0x81), (uint16_t)s->p->size[2]);
+	sm_dcm_u16(d, SM_DCM_TAG(0x54, 0x101), FRAMES);
+	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1000), "CS", "DYNAMIC\\IMAGE");
+	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1001), "CS", "BQML");
+	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1002), "CS", "EMISSION");
+	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1100), "CS", "DLYD");
+	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1101), "LO", "measured");
+	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1102), "CS", "START");
+	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1103), "LO", "OSEM 3i21s");
+	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1300), "DS", frames[t].reference);
+	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1321), "DS", frames[t].factor);
+	sm_dcm_u16(d, SM_DCM_TAG(0x54, 0x1330),
+		   (uint16_t)((int64_t)t * s->p->size[2] + (int64_t)z + 1));
+}
+
+static enum sm_status write_slice(void *ctx, size_t i, struct sm_err *err)
+{
+	struct scan *s = ctx;
+	const struct sm_phantom *p = s->p;
+	size_t depth = (size_t)p->size[2], t = i / depth, z = i % depth;
+	size_t n = (size_t)(p->size[0] * p->size[1]);
+	int64_t spare[REGIONS] = {0};
+	double thickness = p->spacing[2];
+	struct sm_dcm d = {0};
+	enum sm_status st;
+	char instance[65], *path = NULL;
+	uint16_t *pixels = sm_alloc(p->mem, n, sizeof *pixels, s->key, err);
+	if (!pixels)
+		return SM_BUDGET;
+	path = sm_strf("%s/%s/IM%05zu.dcm", s->dir, s->key, s->name_of[i] + 1);
+	if (!path) {
+		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", s->key);
+		goto out;
+	}
+	draw_slice(s, t, z, pixels, t ? spare : s->counts[z]);
+	uid_of(s, "instance", i, instance);
+	put_identity(&d, s, t, instance);
+	sm_dcm_numbers(&d, SM_DCM_TAG(0x18, 0x50), &thickness, 1);
+	sm_dcm_text(&d, SM_DCM_TAG(0x18, 0x1210), "SH", "XYZ Gauss5.00");
+	sm_dcm_int(&d, SM_DCM_TAG(0x18, 0x1242), frames[t].duration * 1000);
+	sm_dcm_text(&d, SM_DCM_TAG(0x18, 0x5100), "CS", "HFS");
+	put_picture(&d, s, t, z);
+	put_pet(&d, s, t, z);
+	sm_dcm_words(&d, SM_DCM_TAG(0x7fe0, 0x10), pixels, n);
+	st = sm_dcm_write(&d, path, PET_CLASS, instance, err);
+out:
+	sm_dcm_clear(&d);
+	sm_free(pixels);
+	free(path);
+	return st;
+}
+
+static json_t *scan_facts(const struct scan *s)
+{
+	static const char *const names[REGIONS] = {"body", "lesion"};
+	const struct sm_phantom *p = s->p;
+	double voxel = p->spacing[0] * p->spacing[1] * p->spacing[2];
+	json_t *facts = json_object(), *voxels = json_object(), *mm3 = json_object();
+	json_t *table = json_array();
+	json_object_set_new(facts, "key", json_string(s->key));
+	for (int r = 0; r < REGIONS; r++) {
+		int64_t total = 0;
+		for (int64_t z = 0; z < p->size[2]; z++)
+			total += s->counts[z][r];
+		json_object_set_new(voxels, names[r], json_integer(total));
+		json_object_set_new(mm3, names[r], json_real((double)total * voxel));
+	}
+	json_object_set_new(facts, "voxels", voxels);
+	json_object_set_new(facts, "mm3", mm3);
+	for (size_t t = 0; t < FRAMES; t++) {
+		json_t *row = json_object();
+		json_object_set_new(row, "start", json_integer(frames[t].start));
+		json_object_set_new(row, "duration", json_integer(frames[t].duration));
+		json_object_set_new(row, "body", json_real(frames[t].body));
+		json_object_set_new(row, "lesion", json_real(frames[t].lesion));
+		json_array_append_new(table, row);
+	}
+	json_object_set_new(facts, "frames", table);
+	return facts;
+}
+
+static enum sm_status make_scan(const struct sm_phantom *p, size_t i, const char *dir, json_t *all,
+				struct sm_err *err)
+{
+	static const double zero[3] = {0, 0, 0}, semi[3] = {0.8, 0.7, 0.9};
+	char key[24], *folder = NULL;
+	struct sm_rng rng;
+	enum sm_status st = SM_BUDGET;
+	size_t files = FRAMES * (size_t)p->size[2];
+	struct scan s = {.p = p, .dir = dir, .key = key};
+	snprintf(key, sizeof key, "PET_%03zu", i + 1);
+	s.counts = sm_calloc(p->mem, (size_t)p->size[2], sizeof *s.counts, "phantom", err);
+	s.name_of = sm_calloc(p->mem, files, sizeof *s.name_of, "phantom", err);
+	if (!s.counts || !s.name_of)
+		goto out;
+	folder = sm_path_join(dir, key);
+	if (!folder) {
+		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", key);
+		goto out;
+	}
+	SM_GOTO(st, sm_mkdirs(folder, err));
+	sm_rng_init(&rng, p->seed, "phantom.pet", key, 0, 0);
+	double centre[3], size[3];
+	for (int a = 0; a < 3; a++) {
+		centre[a] = sm_uniform(&rng, -0.3, 0.3);
+		size[a] = sm_uniform(&rng, 0.2, 0.3);
+	}
+	sm_ellipsoid_set(&s.body, zero, semi, NULL);
+	sm_ellipsoid_set(&s.lesion, centre, size, NULL);
+	sm_rng_permutation(&rng, s.name_of, files);
+	SM_GOTO(st, sm_par_for(files, p->jobs, write_slice, &s, err));
+	json_array_append_new(all, scan_facts(&s));
+	sm_info(p->log, key, "written");
+out:
+	free(folder);
+	sm_free(s.counts);
+	sm_free(s.name_of);
+	return st;
+}
+
+enum sm_status sm_phantom_pet(const struct sm_phantom *p, const char *dir, json_t **facts,
+			      struct sm_err *err)
+{
+	json_t *all = json_array();
+	*facts = NULL;
+	if (p->size[2] > 65535 / (int64_t)FRAMES) {
+		json_decref(all);
+		return SM_FAIL(err, SM_USAGE,
+			       "size: found %lld slices, allowed with kind pet_dynamic are %d",
+			       (long long)p->size[2], (int)(65535 / FRAMES));
+	}
+	for (size_t i = 0; i < (size_t)p->cases; i++) {
+		enum sm_status st = make_scan(p, i, dir, all, err);
+		if (st != SM_OK) {
+			json_decref(all);
+			return st;
+		}
+	}
+	*facts = all;
+	return SM_OK;
+}
