@@ -7,7 +7,8 @@
 -include config.local.mk
 SAN    ?= none
 WERROR ?= 0
-HDF5   ?= static
+# A sanitizer's leak search cannot tell the archive's own free lists from ours: shared there.
+HDF5   ?= $(if $(filter-out none,$(SAN)),shared,static)
 ifeq ($(origin CC),default)
 CC := gcc
 endif

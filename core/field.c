@@ -268,7 +268,7 @@ json_t *sm_fields_dump(const struct sm_fieldset *set, const void *base)
 	json_t *object = json_object();
 	for (size_t i = 0; set && i < set->count; i++) {
 		const struct sm_field *f = &set->fields[i];
-		if (!f->path)
+		if (!f->path && !f->no_setting)
 			json_object_set_new(object, f->key,
 					    dump_field(f, (const char *)base + f->offset));
 	}

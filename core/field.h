@@ -50,6 +50,7 @@ struct sm_field {
 	size_t count;         /* lists: exact length, 0 = any */
 	bool required;        /* strings, lists and mappings that must be there */
 	bool path;            /* a place in the file system: never dumped into an output */
+	bool no_setting;      /* decides what is printed, not what is written: never dumped either */
 	const struct sm_fieldset *of;
 	const char *doc; /* one sentence with units */
 };
@@ -96,7 +97,7 @@ void sm_field_allowed(const struct sm_field *field, char *out, size_t n);
 const char *sm_choice_name(const struct sm_field *field, int index, struct sm_arena *arena);
 
 /* The resolved values as JSON (new reference): what goes into a ledger's header. Fields marked
- * `path` are left out: outputs hold no place of a machine. */
+ * `path` or `no_setting` are left out: outputs hold no place of a machine. */
 json_t *sm_fields_dump(const struct sm_fieldset *set, const void *base);
 
 /* The table itself as JSON (new reference): key, type, default, allowed, doc: what --describe prints. */

@@ -114,7 +114,8 @@ static bool reusable(const struct sm_item *item, const json_t *earlier)
 	return true;
 }
 
-/* Takes a folder off the paths of a sentence that start with it: a ledger holds no place of a machine. */
+/* Takes a folder off the paths of a sentence that start with it: a ledger holds no place of a machine. A folder
+ * starts with '/', './' or '../' (see core/stage.c), as no path relative to it does: those stay whole. */
 static void cut_folder(char *text, const char *folder)
 {
 	size_t n = folder ? strlen(folder) : 0;
@@ -136,7 +137,7 @@ static void cut_folders(char *text, const struct sm_run *run)
 	cut_folder(text, run->in);
 	cut_folder(text, run->out);
 	for (size_t i = 0; set && i < set->count; i++)
-		if (set->fields[i].path)
+		if (set->fields[i].path && set->fields[i].kind == SM_F_STRING)
 			cut_folder(text, *(char *const *)((const char *)run->options +
 							  set->fields[i].offset));
 }
@@ -378,13 +379,15 @@ enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, st
 	free(loop.deferred);
 	pthread_mutex_destroy(&loop.lock);
 	run->rejected += rejected;
+	/* "1 case", "2 cases" */
+	int noun = (int)strlen(items->noun) - (n == 1 && sm_ends_with(items->noun, "s"));
 	if (st == SM_OK && run->dry_run && !items->writes_nothing)
 		sm_info(&run->log, NULL,
-			"%zu %s: %zu would be made, %zu would be refused, %zu would be kept from an earlier run",
-			n, items->noun, n - loop.refused - loop.reused, loop.refused, loop.reused);
+			"%zu %.*s: %zu would be made, %zu would be refused, %zu would be kept from an earlier run",
+			n, noun, items->noun, n - loop.refused - loop.reused, loop.refused, loop.reused);
 	else if (st == SM_OK)
-		sm_info(&run->log, NULL, "%zu %s: %zu %s, %zu rejected, %zu reused from an earlier run", n,
-			items->noun, n - rejected, items->good_word ? items->good_word : "good", rejected,
+		sm_info(&run->log, NULL, "%zu %.*s: %zu %s, %zu rejected, %zu reused from an earlier run", n,
+			noun, items->noun, n - rejected, items->good_word ? items->good_word : "good", rejected,
 			loop.reused);
 	return st;
 }

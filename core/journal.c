@@ -60,14 +60,21 @@ static enum sm_status load(struct sm_journal *j, const char *path, struct sm_err
 	return st;
 }
 
-/* True when the folder has anything that is not a temporary file of ours. */
+/* What may stand there without a ledger: a temporary file, a cache or the list of bytes. They are ours. */
+static bool is_own(const char *name)
+{
+	return strcmp(name, SM_SUMS_NAME) == 0 ||
+	       (name[0] == '.' && (sm_ends_with(name, ".partial") || sm_ends_with(name, ".cache")));
+}
+
+/* True when the folder has anything else. */
 static bool has_files(const char *dir)
 {
 	DIR *d = opendir(dir);
 	bool any = false;
 	for (struct dirent *e; d && !any && (e = readdir(d));)
 		any = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
-		      !(e->d_name[0] == '.' && sm_ends_with(e->d_name, ".partial"));
+		      !is_own(e->d_name);
 	if (d)
 		closedir(d);
 	return any;
@@ -180,6 +187,16 @@ static void note_outputs(json_t *set, const json_t *record)
 	}
 }
 
+/* Removes the folders that held a file and are empty now; path[0..top) stays. path is changed. */
+static void remove_empty(char *path, size_t top)
+{
+	for (char *slash; (slash = strrchr(path, '/')) && (size_t)(slash - path) > top;) {
+		*slash = '\0';
+		if (rmdir(path) != 0)
+			return;
+	}
+}
+
 void sm_journal_sweep(struct sm_journal *j, const struct sm_ledger *ledger)
 {
 	json_t *current = json_object(), *before = json_object(), *record, *unused;
@@ -196,8 +213,8 @@ void sm_journal_sweep(struct sm_journal *j, const struct sm_ledger *ledger)
 		if (!sm_path_is_inside(path) || json_object_get(current, path))
 			continue;
 		char *full = sm_path_join(j->dir, path);
-		if (full)
-			unlink(full);
+		if (full && (unlink(full) == 0 || errno == ENOENT))
+			remove_empty(full, strlen(j->dir));
 		free(full);
 	}
 	json_decref(before);

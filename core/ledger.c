@@ -11,9 +11,56 @@
 
 #define MAX_LEDGER ((size_t)1 << 30)
 
+/* Writes the number text[0..n) with the fewest digits that read back as the same. The length of what stands there. */
+static size_t shorten_real(char *text, size_t n)
+{
+	char whole[40], less[40];
+	/* 17 digits and a point; an exponent stays as it is. */
+	if (n < 18 || n >= sizeof whole - 3 || memchr(text, 'e', n) || !memchr(text, '.', n))
+		return n;
+	memcpy(whole, text, n);
+	whole[n] = '\0';
+	for (int digits = 15; digits < 17; digits++) {
+		snprintf(less, sizeof less - 3, "%.*g", digits, strtod(whole, NULL));
+		if (!strpbrk(less, ".e"))
+			memcpy(less + strlen(less), ".0", 3);
+		size_t m = strlen(less);
+		if (m < n && !strchr(less, 'e') && strtod(less, NULL) == strtod(whole, NULL)) {
+			memcpy(text, less, m);
+			return m;
+		}
+	}
+	return n;
+}
+
+/* 16.260000000000002 -> 16.26: jansson writes as many digits for every number. */
+static void shorten_reals(char *line)
+{
+	char *to = line;
+	bool quoted = false;
+	for (const char *from = line; *from;) {
+		size_t n = quoted ? 0 : strspn(from, "+-.0123456789e");
+		if (n) {
+			memmove(to, from, n);
+			to += shorten_real(to, n);
+			from += n;
+			continue;
+		}
+		if (*from == '"')
+			quoted = !quoted;
+		if (quoted && *from == '\\' && from[1])
+			*to++ = *from++;
+		*to++ = *from++;
+	}
+	*to = '\0';
+}
+
 char *sm_json_line(const json_t *value)
 {
-	return json_dumps(value, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(17) | JSON_ENCODE_ANY);
+	char *line = json_dumps(value, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(17) | JSON_ENCODE_ANY);
+	if (line)
+		shorten_reals(line);
+	return line;
 }
 
 const char *sm_json_text(const json_t *object, const char *name)

@@ -234,6 +234,33 @@ static enum sm_status load_manifest(struct sm_run *run, const char *path, struct
 	return SM_OK;
 }
 
+/* A relative folder gets a './': a sentence with a path in it then tells it from a path that begins with a folder
+ * of the same name inside it. */
+static enum sm_status mark_place(char **path, struct sm_arena *arena, struct sm_err *err)
+{
+	const char *p = *path;
+	if (!p || !*p || *p == '/' || strcmp(p, ".") == 0 || strcmp(p, "..") == 0 ||
+	    strncmp(p, "./", 2) == 0 || strncmp(p, "../", 3) == 0)
+		return SM_OK;
+	size_t n = strlen(p);
+	char *text = sm_arena_alloc(arena, n + 3);
+	if (!text)
+		return SM_FAIL(err, SM_BUDGET, "out of memory");
+	memcpy(text, "./", 2);
+	memcpy(text + 2, p, n + 1);
+	*path = text;
+	return SM_OK;
+}
+
+static enum sm_status mark_places(const struct sm_fieldset *set, void *base, struct sm_arena *arena,
+				  struct sm_err *err)
+{
+	for (size_t i = 0; set && i < set->count; i++)
+		if (set->fields[i].path && set->fields[i].kind == SM_F_STRING)
+			SM_TRY(mark_place((char **)((char *)base + set->fields[i].offset), arena, err));
+	return SM_OK;
+}
+
 static enum sm_status live(struct sm_run *run, const struct common *c, struct sm_manifest *manifest,
 			   int *lock, struct sm_err *err)
 {
@@ -297,6 +324,8 @@ int sm_stage_main(const struct sm_stage *stage, int argc, char **argv)
 		code = fflush(stdout) == 0 ? 0 : sm_exit_code(SM_IO);
 		goto out;
 	}
+	for (size_t i = 0; st == SM_OK && i < SM_COUNT(sets); i++)
+		st = mark_places(sets[i].table, sets[i].base, &run.arena, &err);
 	if (st == SM_OK) {
 		run.options = own;
 		run.given = given;

@@ -165,7 +165,14 @@ static void warn_place(const struct sm_series *s, const struct sm_dcm_head *firs
 		       const struct sm_series_volume *v, struct sm_item *item)
 {
 	const struct sm_stack *k = &s->stack;
-	if (v->regridded)
+	bool even = k->tilt_degrees > 0 && k->gap_max - k->gap_min < SM_SAME_MM;
+	if (v->regridded && even)
+		sm_item_warn(item,
+			     "%zu slices tilted by %.2f degrees, %.4g mm apart, were interpolated "
+			     "to %lld straight slices every %.4g mm",
+			     s->depth, k->tilt_degrees, k->gap_typical,
+			     (long long)v->vol.dim[2], v->grid_mm);
+	else if (v->regridded)
 		sm_item_warn(item,
 			     "%zu slices with distances from %.4g to %.4g mm%s were interpolated "
 			     "to %lld slices every %.4g mm",
@@ -236,7 +243,8 @@ static enum sm_status pet_sidecar(const struct sm_convert *c, const struct sm_se
 	sm_pet_suv(&v->pet, &suv);
 	SM_TRY(sm_pet_table(&v->pet, c->raw->scan.head, s, &table, err));
 	sm_pet_sidecar(o, &v->pet, &suv, &table, c->suv);
-	json_object_del(o, "TimePointStart"); /* FrameTimesStart says it */
+	if (!table.gated)
+		json_object_del(o, "TimePointStart"); /* FrameTimesStart says it */
 	for (unsigned w = 0; w < SM_PET_WARNINGS; w++)
 		if (table.warnings >> w & 1)
 			sm_item_warn(item, "%s", sm_pet_warning_text((enum sm_pet_warning)w));
@@ -300,26 +308,24 @@ static void plane_sidecar(const struct sm_raw *raw, const struct sm_series *s,
 static void diffusion_sidecar(const struct sm_raw *raw, const struct sm_series *s, json_t *o)
 {
 	json_t *values = json_array(), *vectors = json_array();
-	bool local = false;
 	for (size_t t = 0; t < s->times; t++) {
 		const struct sm_dcm_frame *f = sm_slice_frame(raw->scan.head, s->slice[t * s->depth]);
 		json_array_append_new(values, json_real(f->b_value));
 		json_array_append_new(vectors, sm_json_floats(f->b_vector, 3));
-		local = local || f->b_vector_local;
 	}
 	json_object_set_new(o, "DiffusionBValues", values);
-	if (local)
-		json_decref(vectors);
-	else
+	if (sm_convert_has_directions(raw, s))
 		json_object_set_new(o, "DiffusionDirections", vectors);
+	else
+		json_decref(vectors);
 }
 
 static void times_sidecar(const struct sm_raw *raw, const struct sm_series *s, json_t *o)
 {
+	if (sm_convert_has_b_values(raw, s))
+		diffusion_sidecar(raw, s, o);
 	if (s->times < 2)
 		return;
-	if (s->fourth == SM_FOURTH_DIFFUSION)
-		diffusion_sidecar(raw, s, o);
 	json_object_set_new(o, "TimePoints", json_integer((json_int_t)s->times));
 	json_object_set_new(o, "TimePointsOrderedBy", json_string(s->ordered_by));
 	if (s->time_s) {
@@ -414,7 +420,7 @@ enum sm_status sm_convert_series(const struct sm_convert *c, const struct sm_raw
 		json_object_set_new(item->record, "regrid", regrid_of(s, &v));
 	warn(s, &raw->scan.head[s->slice[0].head], &v, item);
 	st = sm_convert_write(c, "image", &v.vol, item, err);
-	if (st == SM_OK && s->fourth == SM_FOURTH_DIFFUSION)
+	if (st == SM_OK && sm_convert_has_b_values(raw, s))
 		st = sm_convert_diffusion(raw, s, &v.vol, item, err);
 	if (st == SM_OK)
 		st = series_sidecar(c, series, &v, item, err);

@@ -20,10 +20,10 @@ struct options {
 static const struct sm_field options[] = {
 	{"salt_file", SM_F_STRING, .offset = offsetof(struct options, salt_file), .path = true,
 	 .doc = "file whose bytes salt the hashes of patients, UIDs and file names"},
-	{"find", SM_F_STRING, .offset = offsetof(struct options, find), .path = true,
+	{"find", SM_F_STRING, .offset = offsetof(struct options, find), .no_setting = true,
 	 .doc = "print the paths of the files whose hash begins with this, and nothing else"},
 	{"format", SM_F_CHOICE, .offset = offsetof(struct options, format), "table",
-	 .choices = SM_CATALOGUE_CHOICES, .path = true, .doc = "what is printed"},
+	 .choices = SM_CATALOGUE_CHOICES, .no_setting = true, .doc = "what is printed"},
 };
 static const struct sm_fieldset option_set = SM_FIELDSET("index", struct options, options, NULL);
 
@@ -108,8 +108,9 @@ static void tell_use(struct sm_run *run)
 		refused += json_is_false(use) || !sm_record_ok(record);
 		aside += !use && sm_record_ok(record);
 	}
-	sm_info(&run->log, NULL, "%zu items: %zu usable, %zu refused, %zu set aside (see verdict)",
-		usable + refused + aside, usable, refused, aside);
+	size_t all = usable + refused + aside;
+	sm_info(&run->log, NULL, "%zu item%s: %zu usable, %zu refused, %zu set aside (see verdict)", all,
+		all == 1 ? "" : "s", usable, refused, aside);
 }
 
 /* Kinds of files of the tree, those that occur. */
@@ -175,8 +176,12 @@ static enum sm_status find(struct sm_run *run, const struct options *o, struct s
 	struct sm_salt salt;
 	struct sm_paths paths;
 	size_t found = 0, n = strncmp(o->find, "file-", 5) == 0 ? 5 : 0;
+	size_t digits = strspn(o->find + n, "0123456789abcdef");
 	if (!o->find[n])
 		return SM_FAIL(err, SM_USAGE, "--find: is empty; allowed are 1 to 12 hex digits");
+	if (o->find[n + digits] || digits > 12)
+		return SM_FAIL(err, SM_USAGE, "--find: found '%s', allowed are 1 to 12 hex digits (0-9, a-f)",
+			       o->find + n);
 	SM_TRY(sm_salt_open(o->salt_file, run->in, NULL, &run->log, &salt, err));
 	enum sm_status st = sm_walk(run->in, &paths, err);
 	for (size_t i = 0; st == SM_OK && i < paths.count; i++) {

@@ -227,9 +227,9 @@ void sm_raw_clear(struct sm_raw *raw)
 }
 
 /* Angles and distances for people: the last bits of a double say nothing. */
-static json_t *rounded(double v, double unit)
+static json_t *rounded(double v, double parts)
 {
-	return json_real(floor(v / unit + 0.5) * unit);
+	return json_real(floor(v * parts + 0.5) / parts);
 }
 
 static void describe_times(const struct sm_series *s, json_t *record)
@@ -270,7 +270,7 @@ static void describe_stack(const struct sm_series *s, const struct sm_dcm_head *
 		json_object_set_new(record, "slice_mm", sm_json_floats(gap, 2));
 	}
 	if (k->tilt_degrees > 0)
-		json_object_set_new(record, "tilt_degrees", rounded(k->tilt_degrees, 0.01));
+		json_object_set_new(record, "tilt_degrees", rounded(k->tilt_degrees, 100));
 	if (s->times > 1)
 		describe_times(s, record);
 	describe_notes(s, record);

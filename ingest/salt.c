@@ -11,7 +11,10 @@ enum sm_status sm_salt_read(const char *path, struct sm_salt *out, struct sm_err
 	*out = (struct sm_salt){0};
 	if (!path)
 		return SM_OK;
-	SM_TRY(sm_file_read(path, 4096, NULL, &out->bytes, &out->n, err));
+	struct sm_err why = {0};
+	enum sm_status st = sm_file_read(path, 4096, NULL, &out->bytes, &out->n, &why);
+	if (st != SM_OK)
+		return SM_FAIL(err, st == SM_INPUT ? SM_USAGE : st, "--salt-file: %s", why.text);
 	if (out->n == 0) {
 		sm_salt_clear(out);
 		return SM_FAIL(err, SM_USAGE,

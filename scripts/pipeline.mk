@@ -15,14 +15,18 @@ $(foreach v,MANIFEST RAW WORK SALT,$(if $(filter-out 0 1,$(words $($(v)))),$(err
 
 COMMON = --manifest $(MANIFEST) --jobs $(JOBS) --resume $(if $(filter 1,$(STRICT)),--strict)
 SALTED = $(if $(SALT),--salt-file $(SALT))
+# A stage that failed keeps the ledger that says why, with a time before that of its inputs: it runs again.
+AGAIN  = || { touch -c -t 198001020000 $@; false; }
 # Exit code 1 means: finished, some items rejected; the ledger says which and why.
-ACCEPT = || test $$? -eq 1
+ACCEPT = || test $$? -eq 1 $(AGAIN)
 L      = $(WORK)/$(1)/ledger.jsonl
 P      = $(BIN)/scanmill-$(1)
 
 STAGES := index ingest preprocess split tile slice train predict evaluate report
 .PHONY: $(STAGES) dataset all-stages verify demo phantom FORCE
 $(STAGES): %: $(WORK)/%/ledger.jsonl
+# Make shall not delete what a stage that failed has written.
+.PRECIOUS: $(STAGES:%=$(WORK)/%/ledger.jsonl)
 
 $(call L,index): FORCE | all
 	$(call P,index) $(COMMON) $(SALTED) --in $(RAW) --out $(@D) $(ACCEPT)
@@ -31,20 +35,20 @@ $(call L,ingest): $(call L,index) $(MANIFEST)
 $(call L,preprocess): $(call L,ingest) $(MANIFEST)
 	$(call P,preprocess) $(COMMON) --in $(<D) --out $(@D) $(ACCEPT)
 $(call L,split): $(call L,preprocess) $(MANIFEST)
-	$(call P,split) $(COMMON) --in $(<D) --out $(@D)
+	$(call P,split) $(COMMON) --in $(<D) --out $(@D) $(AGAIN)
 $(call L,tile): $(call L,preprocess) $(call L,split) $(MANIFEST)
 	$(call P,tile) $(COMMON) --in $(<D) --split $(WORK)/split --out $(@D) $(ACCEPT)
 $(call L,slice): $(call L,ingest) $(MANIFEST)
 	$(call P,slice) $(COMMON) --in $(<D) --out $(@D) $(ACCEPT)
 $(call L,train): $(call L,tile) $(call L,split) $(MANIFEST)
-	$(call P,train) $(COMMON) --in $(<D) --split $(WORK)/split --out $(@D)
+	$(call P,train) $(COMMON) --in $(<D) --split $(WORK)/split --out $(@D) $(AGAIN)
 $(call L,predict): $(call L,preprocess) $(call L,split) $(call L,train) $(MANIFEST)
 	$(call P,predict) $(COMMON) --in $(<D) --split $(WORK)/split --model $(WORK)/train --out $(@D) $(ACCEPT)
 $(call L,evaluate): $(call L,predict) $(call L,ingest) $(MANIFEST)
 	$(call P,evaluate) $(COMMON) --in $(<D) --truth $(WORK)/ingest --out $(@D) $(ACCEPT)
 $(call L,report): $(call L,evaluate) $(call L,train) $(MANIFEST)
 	$(call P,report) $(COMMON) --in $(<D) --train $(WORK)/train --predict $(WORK)/predict \
-		--truth $(WORK)/ingest --split $(WORK)/split --out $(@D)
+		--truth $(WORK)/ingest --split $(WORK)/split --out $(@D) $(AGAIN)
 
 FORCE:
 

@@ -547,8 +547,11 @@ void sm_burned_text_say(const struct sm_text_finding *f, char text[200])
 	snprintf(text, 200,
 		 "text-like marks in the pixels: %d %s about %.0f pixels high in columns %lld to "
 		 "%lld, rows %lld to "
-		 "%lld, slices %lld to %lld",
+		 "%lld, slice%s %lld",
 		 f->letters, f->why, f->height, (long long)f->low[0], (long long)f->high[0],
-		 (long long)f->low[1], (long long)f->high[1], (long long)f->slice[0],
-		 (long long)f->slice[1]);
+		 (long long)f->low[1], (long long)f->high[1],
+		 f->slice[0] == f->slice[1] ? "" : "s", (long long)f->slice[0]);
+	size_t n = strlen(text);
+	if (f->slice[0] != f->slice[1])
+		snprintf(text + n, 200 - n, " to %lld", (long long)f->slice[1]);
 }

@@ -87,13 +87,13 @@ enum sm_status sm_frames_check(const struct sm_dicom *dcm, const struct sm_synta
 	if (!sm_native_bits(f, &frame_bits) || !sm_mul(frame_bits, (size_t)f->frames, &bits) ||
 	    bits > SIZE_MAX - 7 || !sm_frame_size(f, &bytes) ||
 	    !sm_mul(bytes, (size_t)f->frames, &all))
-		return SM_FAIL(err, SM_INPUT, "%d frames of %d rows and %d columns are too large",
-			       f->frames, f->rows, f->columns);
+		return SM_FAIL(err, SM_INPUT, "%d frame%s of %d rows and %d columns are too large",
+			       f->frames, f->frames == 1 ? "" : "s", f->rows, f->columns);
 	if (p.native && p.n < (bits + 7) / 8)
 		return SM_FAIL(
 			err, SM_INPUT,
-			"PixelData holds %zu bytes, %d frames of %d rows and %d columns need %zu",
-			p.n, f->frames, f->rows, f->columns, (bits + 7) / 8);
+			"PixelData holds %zu bytes, %d frame%s of %d rows and %d columns need %zu",
+			p.n, f->frames, f->frames == 1 ? "" : "s", f->rows, f->columns, (bits + 7) / 8);
 	if (p.native)
 		return check_rest(&p, (bits + 7) / 8, bytes, err);
 	if (!p.bytes)
@@ -103,10 +103,10 @@ enum sm_status sm_frames_check(const struct sm_dicom *dcm, const struct sm_synta
 		return SM_FAIL(err, SM_INPUT, "holds no pixel data");
 	if (all > CLAIM_BYTES && all / CLAIM_RATIO > have)
 		return SM_FAIL(err, SM_INPUT,
-			       "%llu bytes of compressed pixels claim %d frames of %d rows and %d "
+			       "%llu bytes of compressed pixels claim %d frame%s of %d rows and %d "
 			       "columns, "
 			       "allowed is a ratio of %d",
-			       (unsigned long long)have, f->frames, f->rows, f->columns,
+			       (unsigned long long)have, f->frames, f->frames == 1 ? "" : "s", f->rows, f->columns,
 			       CLAIM_RATIO);
 	return sm_dicom_frames_match(dcm, (size_t)f->frames, syntax->way, err);
 }
@@ -207,7 +207,7 @@ static enum sm_status check_stream(const struct sm_syntax *syntax, const struct 
 			       "the transfer syntax is %s and the picture is %sHTJ2K", syntax->name,
 			       s->ht ? "" : "no ");
 	if (!s->used)
-		return SM_OK;
+		return SM_FAIL(err, SM_INPUT, "the compressed picture has no end marker");
 	/* Padding may follow, another picture not. */
 	const unsigned char *p = bytes + s->used;
 	size_t left = n - s->used;

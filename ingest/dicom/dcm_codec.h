@@ -22,7 +22,7 @@ struct sm_stream {
 	bool is_signed; /* samples are negative by themselves (JPEG 2000) */
 	bool lossy;     /* its coding loses something */
 	bool ht;        /* the block coder of HTJ2K */
-	size_t used;    /* bytes up to its end marker, that included; 0 = not known */
+	size_t used;    /* bytes up to its end marker, that included; 0 = none */
 };
 
 /* Bytes of one decoded frame: rows * columns * samples words of bits_allocated bits (1 bit: a byte

@@ -117,7 +117,9 @@ static enum sm_status decode(opj_codec_t *codec, opj_stream_t *stream, opj_image
 	opj_dparameters_t how;
 	opj_set_default_decoder_parameters(&how);
 	/* Strict, so that a stream which ends early is an error and no half-filled picture. */
-	if (!opj_setup_decoder(codec, &how) || !opj_decoder_set_strict_mode(codec, OPJ_TRUE) ||
+	/* No threads of its own, which the environment may ask for: the guard holds on this one. */
+	if (!opj_setup_decoder(codec, &how) || !opj_codec_set_threads(codec, 0) ||
+	    !opj_decoder_set_strict_mode(codec, OPJ_TRUE) ||
 	    !opj_read_header(stream, codec, image))
 		return SM_FAIL(err, SM_INPUT, "JPEG 2000 header cannot be read");
 	SM_TRY(check(*image, f, err));
@@ -168,9 +170,13 @@ static enum sm_status run(const unsigned char *bytes, size_t n,
 		opj_stream_set_read_function(stream, take);
 		opj_stream_set_skip_function(stream, skip);
 		opj_stream_set_seek_function(stream, seek);
-		st = sm_assertions_hold(work, &job)
-			     ? job.st
-			     : SM_FAIL(err, SM_INPUT, "JPEG 2000 data are damaged or end early");
+		/* What a failed assertion leaves is in no state to be used or freed: it is lost on
+		 * purpose, codec, stream and image. */
+		if (!sm_assertions_hold(work, &job))
+			return SM_FAIL(err, SM_INPUT,
+				       "JPEG 2000 data are damaged: they break an assertion of "
+				       "OpenJPEG");
+		st = job.st;
 	}
 	opj_image_destroy(job.image);
 	opj_stream_destroy(stream);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The C library's __assert_fail, which the shared libraries of the process call too: below
- * sm_assertions_hold it goes back there, elsewhere it does what it always does.
+ * sm_assertions_hold it goes back there, elsewhere it does what it always does, abort() included:
+ * an assertion that nobody guards is a bug of the program.
  */
 #include "ingest/dicom/j2k_guard.h"
 

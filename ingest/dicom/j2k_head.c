@@ -21,11 +21,11 @@
 
 /* How coding is done; of several such segments the costliest of each kind counts. */
 struct coding {
-	unsigned layers, levels;
-	unsigned block;                /* exponent of the smallest code block's area */
-	unsigned char px[RESOLUTIONS]; /* exponents of the smallest precincts */
+	unsigned layers, levels, least; /* levels: the most, and the fewest */
+	unsigned block;                 /* exponent of the smallest code block's area */
+	unsigned char px[RESOLUTIONS];  /* exponents of the smallest precincts */
 	unsigned char py[RESOLUTIONS];
-	bool there, lossy, ht, coarse; /* coarse: a segment with fewer levels than another */
+	bool there, lossy, ht;
 };
 
 struct markers {
@@ -113,10 +113,12 @@ static bool read_style(struct markers *m, const unsigned char *p, size_t n, bool
 	for (unsigned r = 0; r <= levels; r++) {
 		unsigned char px = precincts ? p[5 + r] & 15 : 15,
 			      py = precincts ? p[5 + r] >> 4 : 15;
-		c->px[r] = c->there && c->px[r] < px ? c->px[r] : px;
-		c->py[r] = c->there && c->py[r] < py ? c->py[r] : py;
+		/* The segments before may have had fewer levels. */
+		bool seen = c->there && r <= c->levels;
+		c->px[r] = seen && c->px[r] < px ? c->px[r] : px;
+		c->py[r] = seen && c->py[r] < py ? c->py[r] : py;
 	}
-	c->coarse = c->coarse || (c->there && levels != c->levels);
+	c->least = c->there && c->least < levels ? c->least : levels;
 	c->levels = c->there && c->levels > levels ? c->levels : levels;
 	c->block = c->there && c->block < block ? c->block : block;
 	c->ht = c->ht || (p[3] & 0x40);
@@ -168,8 +170,12 @@ static bool read_tile_parts(struct markers *m)
 		m->at += 12;
 		if (!read_segments(m, SOD))
 			return false;
-		if (length == 0) /* up to the end of all */
+		if (length == 0) { /* up to the end of all; no packet holds a marker */
+			const unsigned char *end =
+				memmem(m->b + m->at, m->n - m->at, "\xff\xd9", 2);
+			m->out->used = end ? (size_t)(end - m->b) + 2 : 0;
 			return true;
+		}
 		if (length < m->at + 2 - from || length > m->n - from)
 			return false;
 		m->at = from + length;
@@ -185,11 +191,10 @@ static void count_parts(const struct markers *m, uint64_t *precincts, uint64_t *
 	const struct coding *c = &m->coding;
 	uint64_t w = m->tx < m->out->columns ? m->tx : m->out->columns;
 	uint64_t h = m->ty < m->out->rows ? m->ty : m->out->rows;
-	unsigned levels = c->levels;
 	*precincts = *blocks = 0;
-	for (unsigned r = 0; r <= levels; r++) {
-		/* With several numbers of levels, any resolution may be the full one. */
-		unsigned down = c->coarse ? 0 : levels - r;
+	for (unsigned r = 0; r <= c->levels; r++) {
+		/* Where the fewest levels are, a resolution is nearest to the full size. */
+		unsigned down = r < c->least ? c->least - r : 0;
 		uint64_t rw = over(w, (uint64_t)1 << down), rh = over(h, (uint64_t)1 << down);
 		*precincts += (over(rw, (uint64_t)1 << c->px[r]) + (c->px[r] < 15)) *
 			      (over(rh, (uint64_t)1 << c->py[r]) + (c->py[r] < 15));

@@ -221,6 +221,24 @@ static enum sm_status read_segment(struct jpeg *j, unsigned marker, const unsign
 	return SM_OK;
 }
 
+size_t sm_jpeg_end(const unsigned char *bytes, size_t n, size_t at)
+{
+	while (n - at >= 2 && bytes[at] == 0xff) {
+		unsigned marker = bytes[at + 1];
+		if (marker == 0xd9)
+			return at + 2;
+		bool text = (marker >= 0xe0 && marker <= 0xef) || marker == 0xfe;
+		size_t length = text && n - at >= 4 ? (size_t)get16(bytes + at + 2) : 0;
+		if (marker == 0xff)
+			at++;
+		else if (length >= 2 && length <= n - at - 2)
+			at += 2 + length;
+		else
+			break;
+	}
+	return 0;
+}
+
 static enum sm_status decode(struct jpeg *j, const struct sm_pixel_format *f, struct sm_mem *mem,
 			     uint16_t **planes, void *out, struct sm_stream *about,
 			     struct sm_err *err)
@@ -251,11 +269,9 @@ static enum sm_status decode(struct jpeg *j, const struct sm_pixel_format *f, st
 	}
 	if (*planes)
 		sm_jpeg_planes(j, f, out);
-	while (j->n - at >= 2 && j->bytes[at] == 0xff && j->bytes[at + 1] == 0xff)
-		at++;
-	bool ended = j->n - at >= 2 && j->bytes[at] == 0xff && j->bytes[at + 1] == 0xd9;
-	*about = (struct sm_stream){
-		.precision = j->precision, .lossy = j->kind != 3, .used = ended ? at + 2 : 0};
+	*about = (struct sm_stream){.precision = j->precision,
+				    .lossy = j->kind != 3,
+				    .used = sm_jpeg_end(j->bytes, j->n, at)};
 	return SM_OK;
 }
 

@@ -18,4 +18,8 @@ enum sm_status sm_jpeg_decode(const unsigned char *bytes, size_t n,
 			      const struct sm_pixel_format *format, struct sm_mem *mem, void *out,
 			      struct sm_stream *about, struct sm_err *err);
 
+/* Behind the end marker of a JPEG or JPEG-LS stream whose last scan ends at `at` <= n; fill bytes,
+ * comments and application data may stand before it. 0: it is not there. Pure. */
+size_t sm_jpeg_end(const unsigned char *bytes, size_t n, size_t at);
+
 #endif

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "ingest/dicom/jpeg.h"
+
 #define CONTEXTS 365
 #define MOST_RUN_INDEX 31
 
@@ -507,11 +509,8 @@ static enum sm_status read_stream(struct scan *s, const unsigned char *p, size_t
 			at += length;
 		}
 	}
-	while (n - at >= 2 && p[at] == 0xff && p[at + 1] == 0xff)
-		at++;
-	bool ended = n - at >= 2 && p[at] == 0xff && p[at + 1] == 0xd9;
 	*about = (struct sm_stream){
-		.precision = f.precision, .lossy = f.lossy, .used = ended ? at + 2 : 0};
+		.precision = f.precision, .lossy = f.lossy, .used = sm_jpeg_end(p, n, at)};
 	return SM_OK;
 }
 

@@ -313,7 +313,8 @@ static void judge_pixels(struct sm_dcm_head *h)
 	if (f->samples != 1 ||
 	    (*f->photometric && strncmp(f->photometric, "MONOCHROME", 10) != 0))
 		sm_head_judge(h, SM_VERDICT_COLOUR,
-			      "%d samples a pixel, %s; supported is MONOCHROME1 or 2", f->samples,
+			      "%d sample%s a pixel, %s; supported is MONOCHROME1 or 2", f->samples,
+			      f->samples == 1 ? "" : "s",
 			      *f->photometric == '?'
 				      ? "PhotometricInterpretation of no term that DICOM defines"
 			      : *f->photometric ? f->photometric

@@ -38,28 +38,84 @@ static const struct sm_dcm_frame *frame_at(const struct sm_raw *raw, const struc
 	return sm_slice_frame(raw->scan.head, s->slice[t * s->depth]);
 }
 
-/* True when every weighted volume has a direction in the patient's axes; else why not. */
-static bool vectors_known(const struct sm_raw *raw, const struct sm_series *s, struct sm_item *item)
+/* What pictures show that are computed from several b-values; a trace is of one. */
+static bool is_map(const struct sm_dcm_frame *f)
 {
-	bool local = false, absent = false, doubtful = false;
+	return f->component == SM_DERIVED_MAP && strncmp(f->image_kind, "TRACE", 5) != 0;
+}
+
+/* The b-values of one series or volume: every slice known, alike within a volume. */
+static bool b_values_known(const struct sm_raw *raw, const struct sm_series *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct sm_dcm_frame *f = sm_slice_frame(raw->scan.head, s->slice[i]);
+		if (!f || !isfinite(f->b_value) || is_map(f) ||
+		    fabs(f->b_value - frame_at(raw, s, i / s->depth)->b_value) > 1)
+			return false;
+	}
+	return s->n == s->depth * s->times;
+}
+
+bool sm_convert_has_b_values(const struct sm_raw *raw, const struct sm_series *s)
+{
+	const struct sm_series_list *all = &raw->scan.list;
+	const struct sm_dcm_head *heads = raw->scan.head;
+	if (s->fourth == SM_FOURTH_DIFFUSION)
+		return true;
+	if (!b_values_known(raw, s))
+		return false;
+	for (size_t k = 0; k < all->n; k++) {
+		const struct sm_series *other = &all->series[k];
+		if (strcmp(heads[other->slice[0].head].series, heads[s->slice[0].head].series) != 0)
+			continue;
+		for (size_t i = 0; i < other->n; i++) {
+			const struct sm_dcm_frame *f = sm_slice_frame(heads, other->slice[i]);
+			if (f && f->b_value > 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* What keeps directions from being written. */
+struct gaps {
+	bool any, local, absent, doubtful;
+};
+
+static struct gaps find_gaps(const struct sm_raw *raw, const struct sm_series *s)
+{
+	struct gaps g = {0};
 	for (size_t t = 0; t < s->times; t++) {
 		const struct sm_dcm_frame *f = frame_at(raw, s, t);
-		local = local || f->b_vector_local;
-		doubtful = doubtful || f->b_vector_doubtful;
-		absent = absent || (f->b_value > 50 && sm_dot3(f->b_vector, f->b_vector) < 0.5);
+		bool directed = sm_dot3(f->b_vector, f->b_vector) > 0.5;
+		g.any = g.any || directed;
+		g.local = g.local || f->b_vector_local;
+		g.doubtful = g.doubtful || f->b_vector_doubtful;
+		g.absent = g.absent || (f->b_value > 50 && !directed);
 	}
-	if (local)
+	return g;
+}
+
+bool sm_convert_has_directions(const struct sm_raw *raw, const struct sm_series *s)
+{
+	struct gaps g = find_gaps(raw, s);
+	/* Of one volume without a direction there is nothing to tell; b 0 of several has zeros. */
+	return !g.local && !g.absent && (g.any || s->times > 1);
+}
+
+static void warn_directions(struct gaps g, const struct sm_series *s, struct sm_item *item)
+{
+	if (g.local)
 		sm_item_warn(item,
 			     "the directions of diffusion are in the maker's own axes, which are turned "
 			     "to the patient's for PatientPosition HFS with InPlanePhaseEncodingDirection "
 			     "ROW or COL only: there is no image.bvec");
-	else if (absent)
+	else if (g.absent && s->times > 1)
 		sm_item_warn(item, "weighted volumes have no direction of diffusion: there is no "
 				   "image.bvec");
-	else if (doubtful)
+	else if (g.doubtful)
 		sm_item_warn(item, "GE's directions of diffusion were turned to the patient's axes by a "
 				   "rule (dcm2niix's) that was validated for axial slices only");
-	return !local && !absent;
 }
 
 enum sm_status sm_convert_diffusion(const struct sm_raw *raw, const struct sm_series *s,
@@ -78,7 +134,8 @@ enum sm_status sm_convert_diffusion(const struct sm_raw *raw, const struct sm_se
 	sm_text_clear(&text);
 	if (st != SM_OK)
 		return st;
-	if (!vectors_known(raw, s, item))
+	warn_directions(find_gaps(raw, s), s, item);
+	if (!sm_convert_has_directions(raw, s))
 		return SM_OK;
 	for (int a = 0; a < 3; a++) {
 		for (size_t t = 0; t < s->times; t++) {

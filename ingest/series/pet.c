@@ -416,7 +416,7 @@ enum sm_status sm_pet_to_suv(struct sm_vol *vol, const struct sm_pet_suv *suv, s
 	if (!suv->known)
 		return SM_FAIL(
 			err, SM_INPUT,
-			"no SUV can be computed: %s (ingest.pet_units: stored keeps the unit)",
+			"no_suv: no SUV can be computed: %s (ingest.pet_units: stored keeps the unit)",
 			suv->why);
 	SM_TRY(sm_vol_to_f32(vol, mem, jobs, err));
 	float *v = vol->data;

@@ -97,6 +97,7 @@ struct sm_pet_table {
 	const char *start_from; /* "AcquisitionTime", "FrameReferenceTime", or NULL when starts are
 				 * unknown */
 	double first;           /* s from the scan's start to the first frame's, when reference times tell it */
+	bool gated;             /* the time points are gates of SeriesType GATED: no start times */
 	size_t slices;          /* of beds that differ (one time point); 0 = none */
 	double *slice_duration, *slice_factor; /* `slices` */
 	unsigned warnings;      /* bits of enum sm_pet_warning */

@@ -94,14 +94,14 @@ static void judge(const struct sm_pet *pet, const struct sm_series *s, const str
 	bool start = strcmp(pet->decay, "START") == 0 && pet->half_life.files &&
 		     !pet->half_life.mixed && pet->half_life.v > 0;
 	unsigned w = 0;
-	if (t->start_from && !grow(t->start, t->times))
+	if (t->start_from && !t->gated && !grow(t->start, t->times))
 		w |= 1u << SM_PET_TIMES_DISORDERED;
 	for (size_t i = 0; i < t->times; i++) {
 		if (p[i].duration <= 0)
 			w |= 1u << SM_PET_DURATION;
 		if (p[i].durations || p[i].factors)
 			w |= 1u << SM_PET_BEDS;
-		if (i && t->start[i] - t->start[i - 1] < t->duration[i - 1] - 1)
+		if (i && !t->gated && t->start[i] - t->start[i - 1] < t->duration[i - 1] - 1)
 			w |= 1u << SM_PET_OVERLAP;
 		/* Some makers leave FrameReferenceTime 0: nothing to compare with. */
 		if (start && p[i].reference > 0 && p[i].factor > 0 &&
@@ -153,7 +153,9 @@ static enum sm_status list_beds(const struct sm_dcm_head *heads, const struct sm
 enum sm_status sm_pet_table(const struct sm_pet *pet, const struct sm_dcm_head *heads,
 			    const struct sm_series *s, struct sm_pet_table *out, struct sm_err *err)
 {
-	*out = (struct sm_pet_table){.times = s->times, .first = NAN};
+	bool gated = strcmp(heads[s->slice[0].head].series_kind, "GATED") == 0;
+	*out = (struct sm_pet_table){
+		.times = s->times, .first = NAN, .gated = gated && s->times > 1};
 	struct point *p = calloc(s->times, sizeof *p);
 	out->start = calloc(s->times, sizeof(double));
 	out->duration = calloc(s->times, sizeof(double));
@@ -265,9 +267,12 @@ static void put_times(json_t *o, const struct sm_pet *pet, const struct sm_pet_s
 	double zero = !isnan(t->first)		      ? suv->scan + t->first
 		      : pet->acquisitions == pet->files ? pet->first_acquisition
 							: suv->scan;
-	if (t->start_from)
+	if (t->start_from && !t->gated)
 		put_text(o, "FrameTimesFrom", t->start_from);
-	put_array(o, "FrameTimesStart", t->start, t->times);
+	if (t->gated) /* parts of the cycle, all acquired over the same time */
+		json_object_set_new(o, "Gates", json_integer((json_int_t)t->times));
+	else
+		put_array(o, "FrameTimesStart", t->start, t->times);
 	put_array(o, "FrameDuration", t->duration, t->times);
 	put_array(o, "DecayCorrectionFactor", t->factor, t->times);
 	if (t->slices) {
@@ -287,8 +292,7 @@ static void put_times(json_t *o, const struct sm_pet *pet, const struct sm_pet_s
 	put_real(o, "ImageDecayCorrectionTime", micro(suv->reference - zero));
 }
 
-static void put_dose(json_t *o, const struct sm_pet *pet, const struct sm_pet_suv *suv,
-		     bool applied)
+static void put_dose(json_t *o, const struct sm_pet *pet, const struct sm_pet_suv *suv)
 {
 	if (*pet->tracer && *pet->tracer != '?')
 		put_text(o, "TracerName", pet->tracer);
@@ -304,8 +308,9 @@ static void put_dose(json_t *o, const struct sm_pet *pet, const struct sm_pet_su
 	}
 	if (!positive(pet, &pet->dose))
 		return;
-	/* With the factor beside it anyone could divide out the patient's weight. */
-	if (suv->known && suv->tells_weight && !applied) {
+	/* With the factor beside it anyone could divide out the patient's weight; where it is in the
+	 * numbers, the step of these over RescaleSlope is the factor. */
+	if (suv->known && suv->tells_weight) {
 		sm_sidecar_list(o, "LeftOut", "InjectedRadioactivity");
 		return;
 	}
@@ -351,7 +356,9 @@ void sm_pet_sidecar(json_t *o, const struct sm_pet *pet, const struct sm_pet_suv
 	if (units)
 		put_text(o, "Units", applied ? "g/mL" : units);
 	if (units)
-		put_text(o, "UnitsDICOM", pet->units);
+		put_text(o, "UnitsDICOM", applied ? "GML" : pet->units);
+	if (applied && strcmp(pet->units, "GML") != 0)
+		json_object_del(o, "RescaleType"); /* the files' unit, no longer the numbers' */
 	for (size_t i = 0; i < 3; i++)
 		if (strcmp(pet->decay, corrections[i]) == 0)
 			put_text(o, "DecayCorrection", corrections[i]);
@@ -366,7 +373,7 @@ void sm_pet_sidecar(json_t *o, const struct sm_pet *pet, const struct sm_pet_suv
 		put_text(o, "SUVbwMissing", suv->why);
 	if (suv->known && suv->tells_weight && strcmp(pet->decay, "START") == 0)
 		put_text(o, "SUVbwScanStartFrom", suv->scan_from);
-	put_dose(o, pet, suv, applied);
+	put_dose(o, pet, suv);
 	put_times(o, pet, suv, table);
 	put_recon(o);
 	put_filter(o);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Any bytes as one frame of JPEG 2000 or HTJ2K: three bytes of format, then the code stream. Its
- * markers are ours to read; what they let through, OpenJPEG decodes.
+ * markers are ours to read; what they let through, OpenJPEG decodes. Everything is decoded twice:
+ * what breaks an assertion of OpenJPEG loses memory on purpose (j2k_guard.h), all else must not.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -36,11 +37,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned char *out = malloc(bytes);
 	if (!out)
 		return 0;
-	/* An assertion that fails in OpenJPEG leaves its job of some hundred bytes behind. Ours is
-	 * all in mem. */
 	__lsan_disable();
 	enum sm_status st = sm_j2k_decode(data + 3, size - 3, &f, &mem, out, &about, &err);
 	__lsan_enable();
+	if (st == SM_OK || !strstr(err.text, "assertion"))
+		st = sm_j2k_decode(data + 3, size - 3, &f, &mem, out, &about, &err);
 	if ((st != SM_OK && !*err.text) || (st == SM_OK && about.used > size - 3) ||
 	    atomic_load(&mem.used))
 		abort();

@@ -89,7 +89,7 @@ assert side['Meaning'] == 'SUV' and np.allclose(v, w * factor, rtol=1e-6), side[
 EOF
 ok "is the same times the factor" "$PYTHON" "$T/suv.py" "$T/suv" "$T/out/pet_map"
 exits "of another line" 3 sm ingest --in "$T/raw/pet_two_lines" --out "$T/suv2" --salt-file "$T/salt" --manifest "$T/suv.yaml"
-like "is told" "$(cat "$ERR")" 'rejected: no SUV can be computed: Units is absent, unknown'
+like "is told" "$(cat "$ERR")" 'rejected: no_suv: no SUV can be computed: Units is absent, unknown'
 
 # gzip: a file that ends early is an item of its own, rejected aloud.
 cp -r "$T/raw/gz" "$T/short"

@@ -250,7 +250,10 @@ def order(case):
     want = np.array([make.B_VECTORS[w] * [-1, -1, 1] for w in which[:n]]).T
     need(np.allclose(v, want, atol=1e-5), 'bvec', v, 'wanted', want)
     if trace:
-        same(case, 'trace', volume(4, n + 1)[..., n], affine(OBLIQUE), TimePoints=None)
+        same(case, 'trace', volume(4, n + 1)[..., n], affine(OBLIQUE), TimePoints=None, DiffusionBValues=[700.0],
+             DiffusionDirections=None)
+        at = folder(case, 'trace')
+        need(float(open(at + '/image.bval').read()) == 700 and not os.path.exists(at + '/image.bvec'), 'trace b')
     diffusion_as_dcm2niix(case, 'mag' if trace else '')
 
 

@@ -28,6 +28,10 @@ unlike "other keys" "$(cat "$T/salted/ledger.jsonl")" "$(sed -n 's/^\(ct-[0-9a-f
 unlike "the salt is not in the ledger" "$(cat "$T/salted/ledger.jsonl")" 'pepper|salt_file'
 : >"$T/nosalt"
 exits "an empty salt file is refused" 2 sm index --in "$T/raw" --salt-file "$T/nosalt"
+like "by the option's name" "$(cat "$ERR")" '--salt-file: the file is empty'
+head -c 5000 /dev/zero >"$T/bigsalt"
+exits "so is a long one" 2 sm index --in "$T/raw" --salt-file "$T/bigsalt"
+like "by the option's name" "$(cat "$ERR")" '--salt-file: .*5000 bytes long, allowed are at most 4096'
 
 # Two slices swapped in name: the same series, the same ledger.
 cp -r "$T/raw" "$T/renamed"
@@ -100,6 +104,17 @@ like "its record tells why" "$(grep "$key" "$T/broken/ledger.jsonl")" '"reason":
 unlike "its path is in no output" "$(cat "$OUT" "$ERR" "$T/broken/ledger.jsonl")" 'Jane|cut.dcm'
 exits "--find" 0 sm index --in "$T/raw" --find "$key"
 is "prints the path" "$(cat "$OUT")" 'Doe^Jane/cut.dcm'
+exits "the catalogue with it as CSV" 1 sm index --in "$T/raw" --format csv
+is "is what stands in the file" "$(cat "$OUT")" "$(cat "$T/broken/catalogue.csv")"
+exits "and as JSON" 1 sm index --in "$T/raw" --format json
+is "too" "$(cat "$OUT")" "$(cat "$T/broken/catalogue.json")"
+unlike "neither is a setting" "$(head -n 1 "$T/broken/ledger.jsonl")" '"(format|find)"'
+run sm index --help
+like "and --help calls them what they are" "$(tr '\n' ' ' <"$OUT")" '--find TEXT .*--format NAME '
+for word in zz "${key}0" 00000000000G; do
+	exits "--find $word" 2 sm index --in "$T/raw" --find "$word"
+	like "is no hash" "$(cat "$ERR")" '--find: found .*allowed are 1 to 12 hex digits'
+done
 exits "--find of nothing" 3 sm index --in "$T/raw" --find 000000000000
 exits "--find makes no ledger" 2 sm index --in "$T/raw" --out "$T/x" --find "$key"
 
@@ -202,7 +217,7 @@ save("rawdata", raw)
 END
 	exits "text in the pixels by the header" 0 sm index --in "$T/burned"
 	like "is the verdict" "$(cat "$OUT")" '^ct-.* burned_in: BurnedInAnnotation is YES \(ingest.burned_text: keep'
-	like "and no usable series" "$(cat "$ERR")" '1 items: 0 usable, 1 refused'
+	like "and no usable series" "$(cat "$ERR")" '[^0-9]1 item: 0 usable, 1 refused'
 	printf 'schema: 1\nname: x\ningest: {burned_text: keep}\n' >"$T/keep.yaml"
 	exits "unless the manifest keeps it" 0 sm index --in "$T/burned" --manifest "$T/keep.yaml"
 	like "then it is good" "$(cat "$OUT")" '^ct-.* ok$'
@@ -212,7 +227,7 @@ END
 	unlike "which those with one are not" "$(cat "$T/fresh/ledger.jsonl")" 'patient_from'
 	exits "raw data of a scanner" 0 sm index --in "$T/rawdata"
 	like "are no pictures" "$(cat "$OUT")" '^ct-.* not_image: modality CT, but the object holds no picture: it is raw data'
-	like "and set aside" "$(cat "$ERR")" '1 items: 0 usable, 0 refused, 1 set aside'
+	like "and set aside" "$(cat "$ERR")" '[^0-9]1 item: 0 usable, 0 refused, 1 set aside'
 	exits "nothing to convert" 3 sm ingest --in "$T/rawdata" --out "$T/rawdata_out"
 	like "is told with its number" "$(cat "$ERR")" 'nothing to convert: all of its 1 series are no scans and were set aside'
 	ok "and leaves no ledger" test ! -e "$T/rawdata_out/ledger.jsonl"

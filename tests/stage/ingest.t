@@ -24,6 +24,27 @@ exits "a damaged output" 0 sm ingest --in "$T/raw" --out "$T/two" --resume --sal
 like "is made again" "$(cat "$ERR")" '2 good, 0 rejected, 1 reused'
 same_tree "as it was" "$T/one" "$T/two"
 
+exits "other keys in the same folder" 0 sm ingest --in "$T/raw" --out "$T/two"
+exits "and the first ones again" 0 sm ingest --in "$T/raw" --out "$T/two" --salt-file "$T/salt"
+is "leave no folder of the others" "$(cd "$T/two" && find . -type d | sort)" "$(cd "$T/one" && find . -type d | sort)"
+same_tree "and no file" "$T/one" "$T/two"
+
+# The name of the folder is in no output, be it that of a folder inside it.
+mkdir -p "$T/names/A/A" "$T/names/A/B"
+printf 'P5 3 2 255\nabcdef' >"$T/names/A/A/x.pgm"
+printf 'P5 2 3 255\nabcdef' >"$T/names/A/B/x.pgm"
+printf 'P5 3 2 255\nabc' >"$T/names/A/A/y.pgm"
+printf 'P5 3 2 255\nabcdef' >"$T/names/A/B/y.pgm"
+cp -r "$T/names/A" "$T/names/other"
+cd "$T/names" || exit 1
+for folder in other A ./A A/ "$T/names/A" ../names/A; do
+	exits "pairs in $folder" 3 sm ingest --in "$folder" --out "$T/names_out"
+	[ "$folder" = other ] && cp "$T/names_out/ledger.jsonl" "$T/names.jsonl"
+	is "give one ledger" "$(cat "$T/names_out/ledger.jsonl")" "$(cat "$T/names.jsonl")"
+done
+like "with the paths below it" "$(cat "$T/names.jsonl")" '"reason":"B/x.pgm has 2 x 3 pixels, A/x.pgm has 3 x 2'
+cd "$SM_ROOT" || exit 1
+
 exits "an index" 0 sm index --in "$T/raw" --out "$T/index" --salt-file "$T/salt"
 exits "checked against" 0 sm ingest --in "$T/raw" --index "$T/index" --out "$T/i" --salt-file "$T/salt"
 like "is a parent" "$(head -n 1 "$T/i/ledger.jsonl")" '"parents":\{"index":"[0-9a-f]{64}"\}'
@@ -69,7 +90,9 @@ like "with the angle and both ways out" "$(cat "$ERR")" \
 	'rejected: tilt: the stack is tilted by 16.26 degrees.*ingest.uneven: regrid.*ingest.tilt: keep'
 exits "kept in the affine on request" 0 sm ingest --in "$T/tilt" --out "$T/t_out" --manifest "$T/keep.yaml"
 like "with a warning" "$(cat "$ERR")" 'warning: .*tilted by 16.26 degrees: the affine is sheared'
+like "the ledger has two digits" "$(cat "$T/t_out/ledger.jsonl")" '"tilt_degrees":16.26[,}]'
 exits "or taken out on request" 0 sm ingest --in "$T/tilt" --out "$T/t_even" --manifest "$T/regrid.yaml"
+like "which is told as a tilt" "$(cat "$ERR")" 'warning: .*9 slices tilted by 16.26 degrees, 4.8 mm apart, were interpolated to'
 if has_python nibabel numpy; then
 	cat >"$T/tilt.py" <<'END'
 import glob, sys
@@ -171,6 +194,33 @@ END
 	like "the axis is named" "$(cat "$T/diffusion_out/ledger.jsonl")" '"fourth_axis":"diffusion"'
 	like "the sidecar has both" "$(cat "$T"/diffusion_out/mr-*/image.json | tr -d ' \n')" \
 		'"DiffusionBValues":\[0.0,1000.0,1000.0\],"DiffusionDirections":\[\[0.0,0.0,0.0\],\[1.0,0.0,0.0\]'
+	mkdir "$T/weighted" "$T/plain"
+	cp "$T"/diffusion/1_* "$T/weighted"
+	cp "$T"/diffusion/0_* "$T/plain"
+	exits "a series of one b-value" 0 sm ingest --in "$T/weighted" --out "$T/weighted_out"
+	is "keeps it" "$(cat "$T"/weighted_out/mr-*/image.bval)" "1000"
+	is "and its direction" "$(cat "$T"/weighted_out/mr-*/image.bvec)" "-1
+0
+0"
+	like "in the sidecar too" "$(cat "$T"/weighted_out/mr-*/image.json | tr -d ' \n')" \
+		'"DiffusionBValues":\[1000.0\],"DiffusionDirections":\[\[1.0,0.0,0.0\]\]'
+	exits "a plain scan with b 0 in its header" 0 sm ingest --in "$T/plain" --out "$T/plain_out"
+	is "is no diffusion" "$(find "$T/plain_out" -name '*.bv*')$(cat "$T"/plain_out/mr-*/image.json | grep Diffusion)" ""
+	cat >"$T/undirected.py" <<'END'
+import glob, sys, pydicom
+for path in glob.glob(sys.argv[1] + "/*.dcm"):
+    d = pydicom.dcmread(path)
+    if 0x00189089 in d:
+        d[0x00189087].value += 500.0 * (d.AcquisitionNumber - 2)
+        del d[0x00189089]
+        d.save_as(path)
+END
+	cp -r "$T/diffusion" "$T/undirected"
+	ok "weighted without directions" "$PYTHON" "$T/undirected.py" "$T/undirected"
+	exits "is converted" 0 sm ingest --in "$T/undirected" --out "$T/undirected_out"
+	is "with its b-values" "$(cat "$T"/undirected_out/mr-*/image.bval)" "0 1000 1500"
+	is "and no directions of zeros" \
+		"$(find "$T/undirected_out" -name '*.bvec')$(cat "$T"/undirected_out/mr-*/image.json | grep DiffusionDirections)" ""
 	rm "$T/diffusion/2_$(basename "$(find "$T/raw/CT_001" -type f | sort | head -n 1)")"
 	exits "a time point without its slice" 3 sm ingest --in "$T/diffusion" --out "$T/diffusion_out"
 	like "is told" "$(cat "$ERR")" 'incomplete: time point 3 of 3 \(by AcquisitionNumber\) has 7 of 8 slices'

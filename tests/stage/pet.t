@@ -60,12 +60,15 @@ assert side['TracerName'] == 'FDG' and side['TracerRadionuclide'] == 'F18'
 assert side['ReconMethodParameterValues'] == [3, 21] and side['ReconFilterSize'] == 5
 if applied:
     assert side['Units'] == 'g/mL' and side['Meaning'] == 'SUV' and side['SUVbwApplied'] is True
-    assert side['InjectedRadioactivity'] == 350 and 'SUVbwFactor' not in side
+    assert side['UnitsDICOM'] == 'GML' and 'SUVbwFactor' not in side
+    assert side.get('RescaleType') in (None, 'GML'), side['RescaleType']
 else:
     assert side['Units'] == 'Bq/mL' and side['Meaning'] == 'Bq/ml'
     assert abs(side['SUVbwFactor'] / factor - 1) < 1e-11, (side['SUVbwFactor'], factor)
-    # Factor and dose together would give the weight.
-    assert 'InjectedRadioactivity' not in side and 'InjectedRadioactivity' in side['LeftOut']
+# Factor and dose together would give the weight.
+for key in ('LeftOut', 'MissingBIDS'):
+    assert 'InjectedRadioactivity' in side[key], key
+assert 'InjectedRadioactivity' not in side
 assert not any('Weight' in k for k in side)
 END
 ok "voxels, times and factors in closed form" "$PYTHON" "$T/check.py" "$T/raw" "$T/out" stored
@@ -79,6 +82,40 @@ unlike "no date, time of day, weight or name" "$(plain "$T"/out/*/image.json "$T
 printf 'schema: 1\nname: x\ningest: {pet_units: suvbw}\n' >"$T/suv.yaml"
 exits "as SUV" 0 sm ingest --in "$T/raw" --out "$T/suv" --salt-file "$T/salt" --manifest "$T/suv.yaml"
 ok "is the same times the factor" "$PYTHON" "$T/check.py" "$T/raw" "$T/suv" suv
+
+# One slope for all slices stands in the sidecar: the step of the numbers over it is the factor, and times
+# the dose the weight.
+cat >"$T/level.py" <<'END'
+import glob, os, re, struct, sys
+for path in glob.glob(sys.argv[1] + '/**/*.dcm', recursive=True):
+    data = open(path, 'rb').read()
+    at = data.index(b'\x28\x00\x53\x10DS')
+    n = struct.unpack('<H', data[at + 6:at + 8])[0]
+    data = data[:at + 8] + b'2'.ljust(n) + data[at + 8 + n:]
+    unit = b'\x28\x00\x54\x10LO'
+    if unit not in data:
+        data = data[:at + 8 + n] + unit + struct.pack('<H', 4) + b'BQML' + data[at + 8 + n:]
+    open(path, 'wb').write(data)
+END
+cat >"$T/recover.py" <<'END'
+import glob, json, sys
+import nibabel, numpy
+side = json.load(open(glob.glob(sys.argv[1] + '/*/image.json')[0]))
+v = numpy.asarray(nibabel.load(glob.glob(sys.argv[1] + '/*/image.nii*')[0]).dataobj, dtype=float)
+top = v.max()
+factor = top / round(top / side['RescaleSlope'] / (70e3 / 350e6 * 2 ** (10 / 6586.2))) / side['RescaleSlope']
+weight = factor * 350e6 * 2 ** (-10 / 6586.2) / 1000
+assert abs(weight - 70) < 0.01, weight  # with a dose it works
+dose = side.get('InjectedRadioactivity')
+assert dose is None, factor * dose * 1e3 * 2 ** (side['InjectionStart'] / 6586.2)
+assert side['Units'] == 'g/mL' and side['UnitsDICOM'] == 'GML' and 'RescaleType' not in side, side
+END
+cp -r "$T/raw" "$T/level"
+ok "one slope" "$PYTHON" "$T/level.py" "$T/level"
+exits "as SUV of one slope" 0 sm ingest --in "$T/level" --out "$T/level_suv" --salt-file "$T/salt" --manifest "$T/suv.yaml"
+ok "does not give the weight" "$PYTHON" "$T/recover.py" "$T/level_suv"
+exits "as Bq/ml of one slope" 0 sm ingest --in "$T/level" --out "$T/level_out" --salt-file "$T/salt"
+like "has the files' unit" "$(cat "$T"/level_out/*/image.json)" '"RescaleType": "BQML"'
 
 # Without the weight: the unit is kept and the reason told; asked for SUV, the item is refused.
 cat >"$T/strip.py" <<'END'
@@ -98,7 +135,7 @@ exits "is converted" 0 sm ingest --in "$T/light" --out "$T/light_out" --salt-fil
 like "with the reason" "$(cat "$T"/light_out/*/image.json)" '"SUVbwMissing": "PatientWeight is absent, 0 or'
 like "and the dose" "$(cat "$T"/light_out/*/image.json)" '"InjectedRadioactivity": 350'
 exits "but not to SUV" 3 sm ingest --in "$T/light" --out "$T/light_suv" --salt-file "$T/salt" --manifest "$T/suv.yaml"
-like "with the same reason" "$(cat "$ERR")" 'rejected: no SUV can be computed: PatientWeight is absent, 0 or .*pet_units: stored'
+like "with the same reason" "$(cat "$ERR")" 'rejected: no_suv: no SUV can be computed: PatientWeight is absent, 0 or .*pet_units: stored'
 
 # A frame that is not there is told: the header counts five.
 cp -r "$T/raw" "$T/four"
@@ -107,6 +144,35 @@ for file in "$T"/four/PET_001/*.dcm; do
 done
 exits "four of five frames" 0 sm ingest --in "$T/four" --out "$T/four_out" --salt-file "$T/salt"
 like "is told" "$(cat "$ERR")" 'warning: .*NumberOfTimeSlices is not the number of time points found'
+
+# The same frames as the gates of a heart, all acquired over the same time.
+if has_python pydicom; then
+	cat >"$T/gate.py" <<'END'
+import glob, sys, pydicom
+paths = sorted(glob.glob(sys.argv[1] + '/**/*.dcm', recursive=True))
+sets = [(p, pydicom.dcmread(p)) for p in paths]
+first = min((d for _, d in sets), key=lambda d: d.FrameReferenceTime)
+times = sorted({d.FrameReferenceTime for _, d in sets})
+for p, d in sets:
+    d.SeriesType = ['GATED', 'IMAGE']
+    d.TriggerTime = 200 * times.index(d.FrameReferenceTime)
+    d.NumberOfTimeSlices = None
+    for key in ('AcquisitionDate', 'AcquisitionTime', 'FrameReferenceTime', 'ActualFrameDuration', 'DecayFactor'):
+        setattr(d, key, first.get(key))
+    d.save_as(p)
+END
+	cp -r "$T/raw" "$T/gated"
+	ok "five gates" "$PYTHON" "$T/gate.py" "$T/gated"
+	exits "a gated PET" 0 sm ingest --in "$T/gated" --out "$T/gated_out" --salt-file "$T/salt"
+	unlike "without a warning" "$(cat "$ERR")" warning
+	side=$(tr -d ' \n' <"$(find "$T/gated_out" -name image.json)")
+	like "is told as gates" "$side" '"Gates":5,'
+	like "in the order of the trigger" "$side" \
+		'"TimePointStart":\[0.0,0.2,0.4,0.6,0.8\],"TimePoints":5,"TimePointsOrderedBy":"TriggerTime"'
+	unlike "which have no start" "$side" '"FrameTimes(Start|From)":'
+else
+	skip "a gated PET" "no pydicom"
+fi
 
 real=$SM_SHARED_DATA/sts_ct_mr_pet/dicom/STS_008/PET
 if [ -d "$real" ]; then

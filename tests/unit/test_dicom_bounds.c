@@ -405,6 +405,37 @@ static void test_streams_that_are_not_what_the_syntax_says(void **state)
 	assert_good(decode(JPEG57, &two, 16, false, 0, out, &err), err);
 }
 
+/* A stream without its end marker may have lost more; text may stand before the marker. */
+static void test_streams_without_end(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *seed, *syntax;
+		int bits;
+	} rows[] = {{"lossless", JPEG57, 16}, {"baseline", JPEG50, 8},
+		    {"ls", JPEGLS80, 16}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		unsigned char b[1024];
+		uint16_t out[81];
+		struct sm_err err = {0};
+		struct piece p = seed(rows[i].seed, b);
+		size_t n = p.n;
+		while (b[3 + n - 1] != 0xd9)
+			n--;
+		p.n = n;
+		assert_good(decode(rows[i].syntax, &p, rows[i].bits, false, 0, out, &err), err);
+		memcpy(b + 3 + n - 2, "\xff\xfe\0\x04hm\xff\xff\xd9", 9);
+		p.n = n + 7;
+		assert_good(decode(rows[i].syntax, &p, rows[i].bits, false, 0, out, &err), err);
+		p.n = n + 6;
+		assert_refused(decode(rows[i].syntax, &p, rows[i].bits, false, 0, out, &err),
+			       SM_INPUT, err, "no end marker");
+		p.n = n - 2;
+		assert_refused(decode(rows[i].syntax, &p, rows[i].bits, false, 0, out, &err),
+			       SM_INPUT, err, "no end marker");
+	}
+}
+
 static void test_jpegls_selectors(void **state)
 {
 	(void)state;
@@ -453,6 +484,7 @@ int main(void)
 		cmocka_unit_test(test_bits_of_the_stream_against_the_header),
 		cmocka_unit_test(test_signs_of_short_streams),
 		cmocka_unit_test(test_streams_that_are_not_what_the_syntax_says),
+		cmocka_unit_test(test_streams_without_end),
 		cmocka_unit_test(test_jpegls_selectors),
 		cmocka_unit_test(test_claims_of_tiny_streams),
 	};

@@ -217,7 +217,7 @@ static void test_head_colour_and_labels_by_name(void **state)
 	build_us(&b, T(0x28, 0x10), 5);
 	build_us(&b, T(0x28, 0x11), 5);
 	build_us(&b, T(0x28, 0x100), 8);
-	check(&b, SM_VERDICT_COLOUR, "1 samples a pixel, PhotometricInterpretation of no term");
+	check(&b, SM_VERDICT_COLOUR, "1 sample a pixel, PhotometricInterpretation of no term");
 	b = begin((struct who){"DERIVED\\PRIMARY", "SEG", NULL, NULL});
 	series(&b);
 	build_us(&b, T(0x28, 2), 1);

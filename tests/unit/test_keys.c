@@ -44,6 +44,8 @@ static void test_keys_of_image_types(void **state)
 		enum sm_component component;
 	} rows[] = {
 		{"DERIVED\\PRIMARY\\DIXON\\WATER", "water", SM_MAGNITUDE},
+		{"DERIVED\\PRIMARY\\DIXON", "", SM_MAGNITUDE},
+		{"ORIGINAL\\PRIMARY\\AXIAL\\CT_SOM7 SPI DUAL", "", SM_MAGNITUDE},
 		{"DERIVED\\PRIMARY\\DIXON\\FAT", "fat", SM_MAGNITUDE},
 		{"ORIGINAL\\PRIMARY\\M\\ND\\NORM\\IN_PHASE", "inphase", SM_MAGNITUDE},
 		{"ORIGINAL\\PRIMARY\\OPP_PHASE\\ND", "outphase", SM_MAGNITUDE},

@@ -417,6 +417,30 @@ static void test_frame_table_warnings(void **state)
 		assert_non_null(strstr(sm_pet_warning_text((enum sm_pet_warning)w), "PET: "));
 }
 
+/* Gates are acquired over the same time: they have no starts to order or to overlap. */
+static void test_gates(void **state)
+{
+	(void)state;
+	struct dynamic d;
+	struct sm_pet_table t;
+	struct sm_pet_suv suv;
+	dynamic_init(&d);
+	for (int i = 0; i < 6; i++) {
+		d.frame[i] = d.frame[0];
+		snprintf(d.head[i].series_kind, sizeof d.head[i].series_kind, "GATED");
+	}
+	assert_int_equal(table_of(&d, &t), 0);
+	sm_pet_suv(&d.pet, &suv);
+	json_t *o = json_object();
+	sm_pet_sidecar(o, &d.pet, &suv, &t, false);
+	assert_int_equal(json_integer_value(json_object_get(o, "Gates")), 3);
+	assert_int_equal(json_array_size(json_object_get(o, "FrameDuration")), 3);
+	assert_null(json_object_get(o, "FrameTimesStart"));
+	assert_null(json_object_get(o, "FrameTimesFrom"));
+	json_decref(o);
+	sm_pet_table_clear(&t);
+}
+
 static void test_sidecar_of_pet(void **state)
 {
 	(void)state;
@@ -437,8 +461,9 @@ static void test_sidecar_of_pet(void **state)
 	o = json_object();
 	sm_pet_sidecar(o, &d.pet, &suv, &t, true);
 	assert_string_equal(json_string_value(json_object_get(o, "Units")), "g/mL");
-	assert_true(json_real_value(json_object_get(o, "InjectedRadioactivity")) == 370);
+	assert_null(json_object_get(o, "InjectedRadioactivity"));
 	assert_null(json_object_get(o, "SUVbwFactor"));
+	assert_null(json_object_get(o, "Gates"));
 	json_decref(o);
 	sm_pet_table_clear(&t);
 }
@@ -508,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_enhanced_pet),
 		cmocka_unit_test(test_frame_table),
 		cmocka_unit_test(test_frame_table_warnings),
+		cmocka_unit_test(test_gates),
 		cmocka_unit_test(test_sidecar_of_pet),
 		cmocka_unit_test(test_volume_to_suv),
 		cmocka_unit_test(test_real_headers),
