@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ingest/series/dcm_frame.h"
 
@@ -71,4 +73,31 @@ void sm_native_decode(const struct sm_dicom_pixels *p, bool big_endian,
 		copy_bytes(p, frame * (bits / 8), bytes, swapped, out);
 	if (big_endian && width > 1)
 		swap_words(out, bytes, width);
+}
+
+bool sm_native_readable(const struct sm_syntax *syntax, const struct sm_pixel_format *f)
+{
+	return syntax && syntax->way == SM_SYNTAX_NATIVE && !syntax->deflated && f->samples == 1 &&
+	       f->bits_allocated >= (syntax->big_endian ? 16 : 8);
+}
+
+enum sm_status sm_native_read(int fd, uint64_t offset, const struct sm_syntax *syntax,
+			      const struct sm_pixel_format *f, size_t frame, void *out,
+			      struct sm_err *err)
+{
+	size_t n;
+	if (!sm_native_readable(syntax, f) || !sm_frame_size(f, &n))
+		return SM_FAIL(err, SM_INPUT, "the frame cannot be read by itself");
+	uint64_t at = offset + (uint64_t)frame * n;
+	for (size_t done = 0; done < n;) {
+		ssize_t got = pread(fd, (char *)out + done, n - done, (off_t)(at + done));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return SM_FAIL(err, SM_INPUT, "the pixels cannot be read");
+		done += (size_t)got;
+	}
+	if (syntax->big_endian)
+		swap_words(out, n, (size_t)f->bits_allocated / 8);
+	return SM_OK;
 }

@@ -176,7 +176,9 @@ static enum sm_status grow(struct sm_dicom *dcm, size_t want, struct sm_err *err
 	room = room < want ? want : room;
 	if (!dcm->inflate && room > dcm->file_size)
 		room = (size_t)dcm->file_size > want ? (size_t)dcm->file_size : want;
-	unsigned char *bytes = sm_alloc(dcm->mem, room, 1, "a DICOM header", err);
+	/* Only while pixels are read there is no bound. */
+	const char *what = dcm->most == SIZE_MAX ? "the pixel data of a file" : "a DICOM header";
+	unsigned char *bytes = sm_alloc(dcm->mem, room, 1, what, err);
 	if (!bytes)
 		return SM_BUDGET;
 	memcpy(bytes, dcm->bytes, dcm->n);

@@ -119,8 +119,7 @@ static enum sm_status decode(opj_codec_t *codec, opj_stream_t *stream, opj_image
 	/* Strict, so that a stream which ends early is an error and no half-filled picture. */
 	/* No threads of its own, which the environment may ask for: the guard holds on this one. */
 	if (!opj_setup_decoder(codec, &how) || !opj_codec_set_threads(codec, 0) ||
-	    !opj_decoder_set_strict_mode(codec, OPJ_TRUE) ||
-	    !opj_read_header(stream, codec, image))
+	    !opj_decoder_set_strict_mode(codec, OPJ_TRUE) || !opj_read_header(stream, codec, image))
 		return SM_FAIL(err, SM_INPUT, "JPEG 2000 header cannot be read");
 	SM_TRY(check(*image, f, err));
 	if (!opj_decode(codec, stream, *image) || !opj_end_decompress(codec, stream))

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/series/dcm_volume.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
@@ -113,21 +112,6 @@ struct file {
 	uint64_t offset; /* of its first picture */
 };
 
-static enum sm_status read_piece(const struct file *f, size_t picture, void *to, size_t n,
-				 struct sm_err *err)
-{
-	uint64_t at = f->offset + (uint64_t)picture * n;
-	for (size_t done = 0; done < n;) {
-		ssize_t got = pread(f->fd, (char *)to + done, n - done, (off_t)(at + done));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return SM_FAIL(err, SM_INPUT, "the pixels cannot be read");
-		done += (size_t)got;
-	}
-	return SM_OK;
-}
-
 /* One picture of the file to all slices that lie in it: of a mosaic several, else one. */
 static enum sm_status load_picture(const struct file *f, size_t first, size_t end,
 				   struct sm_err *err)
@@ -150,7 +134,8 @@ static enum sm_status load_picture(const struct file *f, size_t first, size_t en
 		words = own;
 		st = f->fd < 0 ? sm_frame_decode(f->dcm, h->syntax, &h->format, picture, w->mem,
 						 own, err)
-			       : read_piece(f, picture, own, bytes, err);
+			       : sm_native_read(f->fd, f->offset, h->syntax, &h->format, picture,
+						own, err);
 	}
 	for (size_t i = first; i < end && st == SM_OK; i++)
 		store(w, w->order[i], words);
@@ -266,15 +251,13 @@ static enum sm_status read_csa(const struct file *f, struct sm_err *err)
 	return SM_OK;
 }
 
-/* Opens the file, whole or for reading picture by picture: many pictures of whole bytes in this
- * machine's order. */
+/* Opens the file, whole or for reading picture by picture: many uncompressed pictures. */
 static enum sm_status open_file(struct file *f, const char *full, struct sm_err *err)
 {
 	const struct sm_dcm_head *h = f->head;
 	size_t bytes;
-	bool large = f->load->n > 1 && h->kind != SM_DCM_MOSAIC && h->syntax &&
-		     h->syntax->way == SM_SYNTAX_NATIVE && !h->syntax->big_endian &&
-		     !h->syntax->deflated && h->format.bits_allocated >= 8 &&
+	bool large = f->load->n > 1 && h->kind != SM_DCM_MOSAIC &&
+		     sm_native_readable(h->syntax, &h->format) &&
 		     sm_frame_size(&h->format, &bytes) &&
 		     (uint64_t)bytes * (uint64_t)h->format.frames > LARGE_BYTES;
 	if (large) {
@@ -548,13 +531,15 @@ enum sm_status sm_series_read(const char *root, const struct sm_scan *scan,
 			      bool allow_regrid, struct sm_mem *mem, int jobs,
 			      struct sm_series_volume *out, struct sm_err *err)
 {
-	return sm_series_read_hashed(root, scan, series, salt, allow_regrid, mem, jobs, NULL, out, err);
+	return sm_series_read_hashed(root, scan, series, salt, allow_regrid, mem, jobs, NULL, out,
+				     err);
 }
 
 enum sm_status sm_series_read_hashed(const char *root, const struct sm_scan *scan,
 				     const struct sm_series *series, const struct sm_salt *salt,
-				     bool allow_regrid, struct sm_mem *mem, int jobs, char sha256[65],
-				     struct sm_series_volume *out, struct sm_err *err)
+				     bool allow_regrid, struct sm_mem *mem, int jobs,
+				     char sha256[65], struct sm_series_volume *out,
+				     struct sm_err *err)
 {
 	memset(out, 0, sizeof *out);
 	out->polarity = -1;

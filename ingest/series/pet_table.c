@@ -309,8 +309,10 @@ static void put_dose(json_t *o, const struct sm_pet *pet, const struct sm_pet_su
 	if (!positive(pet, &pet->dose))
 		return;
 	/* With the factor beside it anyone could divide out the patient's weight; where it is in the
-	 * numbers, the step of these over RescaleSlope is the factor. */
-	if (suv->known && suv->tells_weight) {
+	 * numbers, the step of these over RescaleSlope is the factor. Another series of the same
+	 * injection may have the factor that this one lacks (without and with attenuation). */
+	bool weight = pet->weight.files && (pet->weight.mixed || pet->weight.v > 0);
+	if (suv->known ? suv->tells_weight : weight) {
 		sm_sidecar_list(o, "LeftOut", "InjectedRadioactivity");
 		return;
 	}

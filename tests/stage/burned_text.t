@@ -21,7 +21,7 @@ refused() {
 	like "$1: with a warning" "$(cat "$ERR")" "warning: .*burned_in: $2"
 	like "$1: and a record" "$(cat "$T/$1/ledger.jsonl")" '"burned_text":\["'
 }
-refused one_slice 'text-like marks in the pixels: [0-9]+ bright letters about 1[01] pixels high in columns 6 to .*, slice 3$'
+refused one_slice 'text-like marks in the pixels: [0-9]+ bright letters about 1[01] pixels high in columns 6 to .*, slice 3[; ]'
 refused every_slice 'text-like marks in the pixels: .*, slices 0 to 9'
 refused declared 'BurnedInAnnotation is YES'
 refused capture 'a secondary capture'

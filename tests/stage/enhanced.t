@@ -91,6 +91,34 @@ ok "is the same times the factor" "$PYTHON" "$T/suv.py" "$T/suv" "$T/out/pet_map
 exits "of another line" 3 sm ingest --in "$T/raw/pet_two_lines" --out "$T/suv2" --salt-file "$T/salt" --manifest "$T/suv.yaml"
 like "is told" "$(cat "$ERR")" 'rejected: no_suv: no SUV can be computed: Units is absent, unknown'
 
+# More pixels than 16 MiB are read picture by picture, words of big endian files turned on the way.
+cat >"$T/large.py" <<'EOF'
+import glob, os, sys
+import numpy as np
+import pydicom
+root = sys.argv[1]
+if sys.argv[2] == 'make':
+    d = pydicom.dcmread(sorted(glob.glob(root + '/raw/ct_implicit/*'))[0])
+    n, d.Rows, d.Columns = int(d.NumberOfFrames), 1024, (17 << 9) // int(d.NumberOfFrames)
+    v = np.arange(n * d.Rows * d.Columns, dtype='<u4') * 2654435761 >> 20 & 1023
+    for name, uid, kind in (('little', '1.2.840.10008.1.2.1', '<u2'), ('big', '1.2.840.10008.1.2.2', '>u2')):
+        os.makedirs(f'{root}/large_{name}')
+        d.PixelData, d.file_meta.TransferSyntaxUID = v.astype(kind).tobytes(), uid
+        d['PixelData'].VR, d.is_implicit_VR, d.is_little_endian = 'OW', False, name == 'little'
+        assert len(d.PixelData) > 16 << 20
+        d.save_as(f'{root}/large_{name}/1.dcm', write_like_original=False)
+else:
+    a, b = (open(glob.glob(f'{root}/large_out_{k}/*/image.nii')[0], 'rb').read() for k in ('little', 'big'))
+    assert a == b and len(set(a[352::2])) == 256 and len(a) > 16 << 20
+EOF
+exits "a large object in both orders of bytes" 0 "$PYTHON" "$T/large.py" "$T" make
+printf 'schema: 1\nname: x\ningest: {compression: 0}\n' >"$T/large.yaml"
+for kind in little big; do
+	exits "large, $kind endian" 0 sm ingest --in "$T/large_$kind" --out "$T/large_out_$kind" --salt-file "$T/salt" \
+		--manifest "$T/large.yaml"
+done
+ok "give the same voxels" "$PYTHON" "$T/large.py" "$T" compare
+
 # gzip: a file that ends early is an item of its own, rejected aloud.
 cp -r "$T/raw/gz" "$T/short"
 head -c 200 "$T/raw/gz/1.dcm.gz" >"$T/short/9.dcm.gz"

@@ -221,6 +221,21 @@ END
 	is "with its b-values" "$(cat "$T"/undirected_out/mr-*/image.bval)" "0 1000 1500"
 	is "and no directions of zeros" \
 		"$(find "$T/undirected_out" -name '*.bvec')$(cat "$T"/undirected_out/mr-*/image.json | grep DiffusionDirections)" ""
+	cat >"$T/maps.py" <<'END'
+import glob, os, sys, pydicom
+for path in glob.glob(sys.argv[1] + "/*.dcm"):
+    d = pydicom.dcmread(path)
+    kind = ("M", "TRACEW", "ADC")[d.AcquisitionNumber - 1]
+    d.ImageType = ["DERIVED" if d.AcquisitionNumber > 1 else "ORIGINAL", "PRIMARY", "DIFFUSION", kind]
+    if 0x00189089 in d:
+        del d[0x00189089]
+    d.save_as(path)
+END
+	cp -r "$T/diffusion" "$T/maps"
+	ok "b 0, a trace, a map" "$PYTHON" "$T/maps.py" "$T/maps"
+	exits "are three volumes" 0 sm ingest --in "$T/maps" --out "$T/maps_out"
+	is "the first two with a b-value" "$(cat "$T"/maps_out/mr-*/image.bval | sort | tr '\n' ' ')" "0 1000 "
+	is "none with directions" "$(find "$T/maps_out" -name image.json | wc -l | tr -d ' ')$(find "$T/maps_out" -name '*.bvec')" "3"
 	rm "$T/diffusion/2_$(basename "$(find "$T/raw/CT_001" -type f | sort | head -n 1)")"
 	exits "a time point without its slice" 3 sm ingest --in "$T/diffusion" --out "$T/diffusion_out"
 	like "is told" "$(cat "$ERR")" 'incomplete: time point 3 of 3 \(by AcquisitionNumber\) has 7 of 8 slices'

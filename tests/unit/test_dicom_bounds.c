@@ -412,8 +412,7 @@ static void test_streams_without_end(void **state)
 	static const struct {
 		const char *seed, *syntax;
 		int bits;
-	} rows[] = {{"lossless", JPEG57, 16}, {"baseline", JPEG50, 8},
-		    {"ls", JPEGLS80, 16}};
+	} rows[] = {{"lossless", JPEG57, 16}, {"baseline", JPEG50, 8}, {"ls", JPEGLS80, 16}};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		unsigned char b[1024];
 		uint16_t out[81];

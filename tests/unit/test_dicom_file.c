@@ -155,6 +155,11 @@ static void test_deflated(void **state)
 	dcm = parse(s, SM_DICOM_HEAD);
 	has_body(dcm);
 	sm_dicom_close(dcm);
+	struct sm_mem mem;
+	struct sm_err err = {0};
+	sm_mem_init(&mem, 1 << 17);
+	assert_refused(sm_dicom_parse(s->b, s->n, SM_DICOM_WHOLE, &mem, &dcm, &err), SM_BUDGET, err,
+		       "the pixel data of a file: needs");
 	s->n -= 20;
 	refused(s, "ends early");
 	free(s);

@@ -272,6 +272,53 @@ static enum sm_status decode_seed(const unsigned char *b, size_t n, struct sm_er
 			: sm_jpeg_decode(b + 3, n - 3, &f, NULL, out, &about, err);
 }
 
+/* One frame out of a file that is not in memory, as if it were. */
+static void test_frames_of_a_file(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *syntax;
+		int bits;
+		bool good;
+	} rows[] = {{"1.2.840.10008.1.2.1", 8, true},     {"1.2.840.10008.1.2.1", 16, true},
+		    {"1.2.840.10008.1.2.2", 16, true},    {"1.2.840.10008.1.2.2", 32, true},
+		    {"1.2.840.10008.1.2.2", 8, false},    {"1.2.840.10008.1.2.1", 1, false},
+		    {"1.2.840.10008.1.2.1.99", 8, false}, {"1.2.840.10008.1.2.5", 8, false}};
+	unsigned char b[5 + 3 * 24], out[24];
+	struct sm_err err = {0};
+	FILE *f = tmpfile();
+	assert_non_null(f);
+	for (size_t i = 0; i < sizeof b; i++)
+		b[i] = (unsigned char)(i * 37);
+	assert_int_equal(fwrite(b, 1, sizeof b, f), sizeof b);
+	assert_int_equal(fflush(f), 0);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct sm_syntax *syntax = sm_syntax_find(rows[i].syntax);
+		struct sm_pixel_format p = {.rows = 2,
+					    .columns = 3,
+					    .samples = 1,
+					    .frames = 3,
+					    .bits_allocated = rows[i].bits};
+		size_t width = (size_t)rows[i].bits / 8, n = 6 * width;
+		assert_int_equal(sm_native_readable(syntax, &p), rows[i].good);
+		enum sm_status st = sm_native_read(fileno(f), 5, syntax, &p, 1, out, &err);
+		if (!rows[i].good) {
+			assert_refused(st, SM_INPUT, err, "cannot be read by itself");
+			continue;
+		}
+		assert_good(st, err);
+		for (size_t k = 0; k < n; k++)
+			assert_int_equal(
+				out[k],
+				b[5 + n +
+				  (syntax->big_endian ? k / width * width + width - 1 - k % width
+						      : k)]);
+		assert_refused(sm_native_read(fileno(f), 5 + sizeof b, syntax, &p, 1, out, &err),
+			       SM_INPUT, err, "cannot be read");
+	}
+	fclose(f);
+}
+
 static void test_damaged_streams(void **state)
 {
 	(void)state;
@@ -316,6 +363,7 @@ int main(void)
 		cmocka_unit_test(test_colours),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_restart_intervals),
+		cmocka_unit_test(test_frames_of_a_file),
 		cmocka_unit_test(test_damaged_streams),
 	};
 	return run_tap(tests);

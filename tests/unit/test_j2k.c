@@ -44,7 +44,7 @@ static void test_failed_assertion(void **state)
 static void test_other_number_of_levels(void **state)
 {
 	(void)state;
-	unsigned char b[512];
+	unsigned char b[1024];
 	uint16_t out[17 * 17];
 	const struct sm_pixel_format f = {.rows = 17,
 					  .columns = 17,

@@ -128,6 +128,15 @@ static void test_j2k_markers(void **state)
 		assert_int_equal(h.lossy, i == 1);
 		assert_int_equal(h.ht, i == 2);
 		assert_int_equal(h.used, j.n);
+		/* A tile part of length 0 goes on up to the end marker, when there is one. */
+		j.b[j.n - 7] = 0;
+		assert_good(sm_j2k_head_read(j.b, j.n, &h, &err), err);
+		assert_int_equal(h.used, j.n);
+		j.b[j.n - 1] = 0;
+		assert_good(sm_j2k_head_read(j.b, j.n, &h, &err), err);
+		assert_int_equal(h.used, 0);
+		j.b[j.n - 1] = 0xd9;
+		j.b[j.n - 7] = 14;
 		assert_int_equal(h.tiles, 1);
 		for (size_t cut = 0; cut + 14 < j.n; cut++) {
 			unsigned char *exact = malloc(cut ? cut : 1);

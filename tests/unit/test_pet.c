@@ -465,6 +465,22 @@ static void test_sidecar_of_pet(void **state)
 	assert_null(json_object_get(o, "SUVbwFactor"));
 	assert_null(json_object_get(o, "Gates"));
 	json_decref(o);
+	/* The same injection without attenuation correction: the factor stands beside the other series. */
+	o = json_object();
+	d.pet.attenuation = false;
+	sm_pet_suv(&d.pet, &suv);
+	assert_false(suv.known);
+	sm_pet_sidecar(o, &d.pet, &suv, &t, false);
+	assert_non_null(json_object_get(o, "SUVbwMissing"));
+	assert_null(json_object_get(o, "InjectedRadioactivity"));
+	json_decref(o);
+	/* No weight to be found. */
+	o = json_object();
+	d.pet.weight = (struct sm_pet_number){0};
+	sm_pet_suv(&d.pet, &suv);
+	sm_pet_sidecar(o, &d.pet, &suv, &t, false);
+	assert_true(json_real_value(json_object_get(o, "InjectedRadioactivity")) == 370);
+	json_decref(o);
 	sm_pet_table_clear(&t);
 }
 

@@ -110,7 +110,7 @@ static void test_sidecar_leaves_names_behind(void **state)
 		uint16_t group, element;
 		const char *vr, *text;
 	} planted[] = {
-		{0x08, 0x08, "CS", "ORIGINAL\\DOE\\AXIAL"},
+		{0x08, 0x08, "CS", "ORIGINAL\\DOE\\DIXON\\LABEL\\CONTROL\\VMI\\CT_SOM7 SPI DUAL\\AXIAL"},
 		{0x08, 0x60, "CS", "DOE"},
 		{0x08, 0x70, "LO", "Doe Inc"},
 		{0x08, 0x103e, "LO", "Doe"},
@@ -146,7 +146,8 @@ static void test_sidecar_leaves_names_behind(void **state)
 	assert_good(sm_sidecar_add(o, &side, &err), err);
 	char *text = json_dumps(o, 0);
 	assert_null(strcasestr(text, "doe"));
-	assert_non_null(strstr(text, "[\"ORIGINAL\", \"AXIAL\"]"));
+	assert_non_null(strstr(text, "[\"ORIGINAL\", \"DIXON\", \"LABEL\", \"CONTROL\", \"VMI\", "
+				     "\"CT_SOM7 SPI DUAL\", \"AXIAL\"]"));
 	assert_non_null(strstr(text, "\"ScanningSequence\": [\"SE\"]"));
 	/* All but SeriesDescription, which has no row. */
 	assert_int_equal(json_array_size(json_object_get(o, "LeftOut")),

@@ -378,6 +378,30 @@ static void test_stage_usage_errors_exit_2_and_touch_nothing(void **state)
 	assert_true(there("i4.txt"));
 }
 
+/* Numbers have the fewest digits that read back as the same; what looks like one in a text stays. */
+static void test_stage_ledger_numbers_are_short(void **state)
+{
+	(void)state;
+	static const char *const lines[][2] = {
+		{"[16.260000000000002,0.10000000000000001,-2.2000000000000002]", "[16.26,0.1,-2.2]"},
+		{"[0.30000000000000004,0.33333333333333331]", "[0.30000000000000004,0.3333333333333333]"},
+		{"[1.0,3,1234567890123456789,1e-20,true,null]", "[1.0,3,1234567890123456789,9.9999999999999995e-21,true,null]"},
+		{"{\"a\\\"16.260000000000002\":\"0.10000000000000001\"}",
+		 "{\"a\\\"16.260000000000002\":\"0.10000000000000001\"}"},
+	};
+	for (size_t i = 0; i < SM_COUNT(lines); i++) {
+		json_t *value = json_loads(lines[i][0], 0, NULL);
+		char *line = sm_json_line(value);
+		json_t *again = line ? json_loads(line, 0, NULL) : NULL;
+		assert_non_null(line);
+		assert_string_equal(line, lines[i][1]);
+		assert_true(json_equal(value, again));
+		json_decref(value);
+		json_decref(again);
+		free(line);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,6 +417,7 @@ int main(void)
 		CASE(test_stage_keeps_its_ledger_when_it_fails_before_any_work),
 		CASE(test_stage_lists_the_bytes_of_its_outputs),
 		CASE(test_stage_usage_errors_exit_2_and_touch_nothing),
+		CASE(test_stage_ledger_numbers_are_short),
 	};
 	return run_tap(tests);
 }
