@@ -108,8 +108,10 @@ if sys.argv[2] == 'make':
         assert len(d.PixelData) > 16 << 20
         d.save_as(f'{root}/large_{name}/1.dcm', write_like_original=False)
 else:
-    a, b = (open(glob.glob(f'{root}/large_out_{k}/*/image.nii')[0], 'rb').read() for k in ('little', 'big'))
-    assert a == b and len(set(a[352::2])) == 256 and len(a) > 16 << 20
+    one, two = ([open(p, 'rb').read() for p in sorted(glob.glob(f'{root}/large_out_{k}/*/image.nii'))]
+                for k in ('little', 'big'))
+    assert one == two, "other voxels"
+    assert len(set(one[0][352::2])) > 64 and sum(map(len, one)) > 16 << 20, len(set(one[0][352::2]))
 EOF
 exits "a large object in both orders of bytes" 0 "$PYTHON" "$T/large.py" "$T" make
 printf 'schema: 1\nname: x\ningest: {compression: 0}\n' >"$T/large.yaml"
