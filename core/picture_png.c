@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/picture_format.h"
+#include "core/png_message.h"
 
 #define MAX_SIDE 65535
 #define MAX_RATIO 1032 /* of deflate */
@@ -18,25 +19,10 @@
 struct source {
 	const unsigned char *bytes;
 	size_t n, at;
-	char message[128];
+	struct sm_png_message message;
 	int type, bits, channels; /* channels in the file */
 	int64_t width, height;
 };
-
-static void on_error(png_structp png, png_const_charp message)
-{
-	struct source *s = png_get_error_ptr(png);
-	size_t n = strnlen(message, sizeof s->message - 1);
-	memcpy(s->message, message, n);
-	s->message[n] = 0;
-	png_longjmp(png, 1);
-}
-
-static void on_warning(png_structp png, png_const_charp message)
-{
-	(void)png;
-	(void)message;
-}
 
 static void on_read(png_structp png, png_bytep data, size_t n)
 {
@@ -216,7 +202,7 @@ static enum sm_status decode(png_structp png, png_infop info, struct source *s, 
 	png_bytepp rows = NULL;
 	enum sm_status st = SM_OK;
 	if (!read_head(png, info, s))
-		return SM_FAIL(err, SM_INPUT, "%s: damaged PNG: %s", name, s->message);
+		return SM_FAIL(err, SM_INPUT, "%s: damaged PNG: %s", name, s->message.text);
 	bool palette = s->type == PNG_COLOR_TYPE_PALETTE;
 	bool alpha = (s->type & PNG_COLOR_MASK_ALPHA) != 0;
 	size_t row = (size_t)s->width * (size_t)s->channels * (s->bits == 16 ? 2 : 1);
@@ -240,7 +226,7 @@ static enum sm_status decode(png_structp png, png_infop info, struct source *s, 
 	for (size_t y = 0; y < (size_t)s->height; y++)
 		rows[y] = (png_bytep)target + y * row;
 	if (!read_pixels(png, info, s, rows))
-		SM_GOTO(st, SM_FAIL(err, SM_INPUT, "%s: damaged PNG: %s", name, s->message));
+		SM_GOTO(st, SM_FAIL(err, SM_INPUT, "%s: damaged PNG: %s", name, s->message.text));
 	SM_GOTO(st, to_image(png, info, s, raw, image, name, err));
 	*about = (struct sm_picture_info){.format = "png",
 					  .bits = s->bits,
@@ -261,7 +247,8 @@ enum sm_status sm_picture_png(const unsigned char *bytes, size_t n, const char *
 {
 	struct source s = {.bytes = bytes, .n = n};
 	enum sm_status st;
-	png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &s, on_error, on_warning);
+	png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &s.message,
+						  sm_png_on_error, sm_png_on_warning);
 	png_infop head = png ? png_create_info_struct(png) : NULL;
 	if (head)
 		st = decode(png, head, &s, name, mem, image, info, err);

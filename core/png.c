@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/png_message.h"
 #include "core/file.h"
 #include "core/hash.h"
 
@@ -46,23 +47,8 @@ struct stream {
 	FILE *file; /* NULL: the bytes */
 	unsigned char *bytes;
 	size_t n, room;
-	char message[128];
+	struct sm_png_message message;
 };
-
-static void on_error(png_structp png, png_const_charp message)
-{
-	struct stream *s = png_get_error_ptr(png);
-	size_t n = strnlen(message, sizeof s->message - 1);
-	memcpy(s->message, message, n);
-	s->message[n] = 0;
-	png_longjmp(png, 1);
-}
-
-static void on_warning(png_structp png, png_const_charp message)
-{
-	(void)png;
-	(void)message;
-}
 
 static void on_write(png_structp png, png_bytep data, size_t n)
 {
@@ -121,14 +107,15 @@ static bool encode(png_structp png, png_infop info, const struct sm_image *image
 static enum sm_status encode_to(struct stream *s, const struct sm_image *image, struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
-	png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, s, on_error, on_warning);
+	png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &s->message,
+						  sm_png_on_error, sm_png_on_warning);
 	png_infop info = png ? png_create_info_struct(png) : NULL;
 	if (!info)
 		st = SM_FAIL(err, SM_BUDGET, "no memory to encode a picture");
 	else if (!encode(png, info, image, s))
 		st = SM_FAIL(err, s->file && ferror(s->file) ? SM_IO : SM_INTERNAL,
 			     "picture of %lld x %lld: libpng: %s", (long long)image->width,
-			     (long long)image->height, s->message);
+			     (long long)image->height, s->message.text);
 	png_destroy_write_struct(&png, &info);
 	return st;
 }
