@@ -4,8 +4,11 @@
 # `scanmill ingest` against dcm2niix on the same series, and `scanmill index` on many headers: a classic CT of 240
 # slices made by `scanmill phantom`, and the real series of $SM_SHARED_DATA when it is there. Each round runs every
 # program once on the warm files, one after the other; the table has medians of RUNS rounds. dcm2niix compresses by
-# its own zlib and, when pigz is found, by pigz; its folders are not synced to the disk, ours are.
+# its own zlib and, when pigz is found, by pigz; its folders are not synced to the disk, ours are. It turns 3-D
+# acquisitions to canonical axes before it writes, which makes another order of the voxels and so another size: the
+# sizes are compared with `-x i` (neither cropped nor turned), too, when the axes are then as long as ours.
 # Usage: bench/ingest.sh [JOBS] [RUNS]
+# ONLY=sts takes only the series whose names have it.
 set -eu
 JOBS=${1:-2}
 RUNS=${2:-5}
@@ -61,22 +64,33 @@ ours() {
 		--jobs "$JOBS" --log error
 }
 
+# theirs NAME OPTIONS
 theirs() {
 	rm -rf "$T/$1"
 	mkdir "$T/$1"
-	measure "$1" dcm2niix -z "$2" -o "$T/$1" "$SRC"
+	name=$1
+	shift
+	measure "$name" dcm2niix "$@" -o "$T/$name" "$SRC"
+}
+
+# axes FOLDER: lengths of the volumes' axes, sorted, from the headers (dim, 8 int16 at byte 40).
+axes() {
+	find "$1" -name '*.nii.gz' | while read -r volume; do
+		gzip -dc "$volume" 2>/dev/null | od -An -tu2 -j 40 -N 10
+	done | sort
 }
 
 round() {
 	ours ours_plain
-	theirs theirs_n n
+	theirs theirs_n -z n
 	ours ours_gz
-	theirs theirs_i i
-	[ -z "$PIGZ" ] || theirs theirs_y y
+	theirs theirs_i -z i
+	[ -z "$PIGZ" ] || theirs theirs_y -z y
 }
 
 # row NAME FOLDER: one line of the table.
 row() {
+	case $1 in *"${ONLY:-}"*) ;; *) return ;; esac
 	SRC=$2
 	round
 	rm -f "$T"/*.times
@@ -90,6 +104,7 @@ row() {
 		round
 		i=$((i + 1))
 	done
+	theirs unturned -z i -x i
 	{
 		for n in ours_plain theirs_n ours_gz theirs_i; do median "$n" 1; done
 		if [ -n "$PIGZ" ]; then median theirs_y 1; else echo 0; fi
@@ -101,6 +116,7 @@ row() {
 		echo "$volumes"
 		bytes "$T/ours_plain" .nii
 		bytes "$T/theirs_n" .nii
+		if [ "$(axes "$T/ours_gz")" = "$(axes "$T/unturned")" ]; then bytes "$T/unturned" .nii.gz; else echo 0; fi
 	} | awk -v name="$1" -v base="$BASE" '{ v[NR] = $1 }
 		function ratio(a, b) { return b ? sprintf("%.1f", a / b) : "-" }
 		END {
@@ -111,6 +127,7 @@ row() {
 			if (v[5]) printf "%.3f | **%s** | ", v[5] / 1e6, ratio(v[5], v[3])
 			else printf "- | - | "
 			printf "%.3f | ", v[6] / v[7]
+			printf "%s | ", v[14] ? sprintf("%.3f", v[6] / v[14]) : "other axes"
 			printf "%.3f | ", v[6] / v[8]
 			printf "%.0f, %.0f | %.2f, %.2f |\n", v[9] / 1024, v[10] / 1024, (v[9] - base) * 1024 / v[11],
 				(v[10] - base) * 1024 / v[11]
@@ -134,8 +151,8 @@ echo "Versions: $("$BIN/scanmill-ingest" --version); dcm2niix $(dcm2niix -v | ta
 echo "Load when it began: $(cut -d ' ' -f 1-3 /proc/loadavg). Base of the memory columns, a series of 8 slices of 32x32: $((BASE / 1024)) MiB."
 echo "The phantom took $(((ended - began) / 1000000)) ms to write."
 echo
-echo "| series | MB | .nii, s | dcm2niix -z n, s | times | .nii.gz, s | -z i, s | times | -z y (pigz), s | times | size to -z i | size to gzip -6 of the same voxels | peak MiB (.nii, .nii.gz) | volumes above the base |"
-echo "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+echo "| series | MB | .nii, s | dcm2niix -z n, s | times | .nii.gz, s | -z i, s | times | -z y (pigz), s | times | size to -z i | the same, axes not turned (-x i) | size to gzip -6 of the same voxels | peak MiB (.nii, .nii.gz) | volumes above the base |"
+echo "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 row "CT phantom, 240 x 512x512" "$T/ct"
 for s in mr_t1_philips/dicom mr_siemens_orient/In mr_tumour_dicom sts_ct_mr_pet/dicom ct_head_ge/dicom; do
 	[ -d "$DATA/$s" ] && row "${s%/*}" "$DATA/$s"

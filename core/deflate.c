@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define MAX_BITS 15
-#define LIT_BITS 11
+#define LIT_BITS 12
 #define DIST_BITS 8
 #define LITS 288
 #define DISTS 32
@@ -32,7 +32,7 @@ struct code {
 
 /* Entries of the table of literals and lengths: bits of codes, number of literals before what follows, what
  * follows, and for a match its extra bits and base length. */
-enum kind { LITERALS, MATCH, END, SLOW };
+enum kind { LITERALS = 0, MATCH = 1, END, SLOW };
 #define ENTRY(bits, literals, kind, extra, base) \
 	((uint32_t)(bits) | (uint32_t)(literals) << 4 | (uint32_t)(kind) << 8 | (uint32_t)(extra) << 10 | \
 	 (uint32_t)(base) << 13)
@@ -222,7 +222,29 @@ static bool pass_slow(const struct tables *t, struct bits *b, size_t *size, bool
 	return refill(b) && pass_slow_distance(t, b);
 }
 
-/* The inner loop works on copies whose address nobody takes: they stay in registers. */
+/* One entry of the table and what belongs to it. */
+static bool pass_one(const struct tables *t, struct bits *b, size_t *size, bool *ended)
+{
+	if (!refill(b))
+		return false;
+	uint32_t e = t->lits[b->word & ((1u << LIT_BITS) - 1)];
+	*size += E_LITERALS(e);
+	skip(b, E_BITS(e));
+	*ended = E_KIND(e) == END;
+	if (E_KIND(e) == SLOW)
+		return pass_slow(t, b, size, ended);
+	if (E_KIND(e) != MATCH)
+		return true;
+	*size += E_BASE(e) + take(b, E_EXTRA(e));
+	refill(b);
+	unsigned d = t->dists[b->word & ((1u << DIST_BITS) - 1)];
+	skip(b, d);
+	return d || pass_slow_distance(t, b);
+}
+
+/* The inner loop takes literals and matches the same way, a distance of no bits behind literals: which of them
+ * comes next cannot be foretold, and a wrongly foretold branch costs more than the idle look. It works on copies
+ * whose address nobody takes: they stay in registers. */
 static bool pass_codes(const struct tables *t, struct bits *b, size_t *size)
 {
 	const uint64_t mask = (1u << LIT_BITS) - 1, dist_mask = (1u << DIST_BITS) - 1;
@@ -230,32 +252,24 @@ static bool pass_codes(const struct tables *t, struct bits *b, size_t *size)
 	while (!ended) {
 		struct bits s = *b;
 		size_t made = 0;
-		uint32_t e = 0;
-		unsigned d = 1;
-		while (d && refill(&s)) {
-			e = t->lits[s.word & mask];
-			for (int i = 0; i < 3 && E_KIND(e) == LITERALS; i++) {
-				skip(&s, E_BITS(e));
-				made += E_LITERALS(e);
-				e = t->lits[s.word & mask];
-			}
-			skip(&s, E_BITS(e));
-			made += E_LITERALS(e);
-			if (E_KIND(e) == LITERALS)
-				continue;
-			if (E_KIND(e) != MATCH)
-				break;
-			made += E_BASE(e) + take(&s, E_EXTRA(e));
+		while (s.end - s.next >= 8) {
 			refill(&s);
-			d = t->dists[s.word & dist_mask];
-			skip(&s, d);
+			uint32_t e = t->lits[s.word & mask];
+			unsigned bits = E_BITS(e), extra = E_EXTRA(e), kind = E_KIND(e);
+			uint64_t w = s.word >> bits;
+			unsigned length = (unsigned)w & ((1u << extra) - 1);
+			w >>= extra;
+			unsigned d = t->dists[w & dist_mask];
+			if (kind > MATCH || (kind & (unsigned)!d))
+				break;
+			d &= -kind;
+			made += E_LITERALS(e) + E_BASE(e) + length;
+			s.word = w >> d;
+			s.left -= bits + extra + d;
 		}
 		*b = s;
 		*size += made;
-		ended = E_KIND(e) == END;
-		if (!refill(b))
-			return false;
-		if (!d ? !pass_slow_distance(t, b) : E_KIND(e) == SLOW && !pass_slow(t, b, size, &ended))
+		if (!pass_one(t, b, size, &ended))
 			return false;
 	}
 	return !past_end(b);

@@ -17,7 +17,7 @@ struct sm_deflate_end {
 
 /* Walks the stream at the start of in[0..n). False when it is damaged or ends early. Accepts whatever zlib's
  * inflate accepts; beyond that only a match may reach back before the start, for distances are passed over
- * unread. Needs 20 KiB of stack, no other memory; time is linear in n. Thread-safe. */
+ * unread. Needs 30 KiB of stack, no other memory; time is linear in n. Thread-safe. */
 bool sm_deflate_walk(const unsigned char *in, size_t n, struct sm_deflate_end *out);
 
 /* Room that sm_deflate_open needs behind a stream. */

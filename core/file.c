@@ -177,9 +177,9 @@ static int sync_parent(const char *path)
 	return r < 0 && errno == EINVAL ? 0 : r;
 }
 
-enum sm_status sm_outfile_commit(struct sm_outfile *out, struct sm_err *err)
+/* The bytes on the disk, under the temporary name. */
+static enum sm_status outfile_sync(struct sm_outfile *out, struct sm_err *err)
 {
-	enum sm_status st = SM_OK;
 	int bad = 0;
 	if (out->stream) {
 		bad |= fflush(out->stream) != 0 || ferror(out->stream);
@@ -192,21 +192,112 @@ enum sm_status sm_outfile_commit(struct sm_outfile *out, struct sm_err *err)
 	} else {
 		bad = sync_path(out->temp, O_RDONLY) != 0;
 	}
-	if (bad)
-		st = fail_errno(err, out->path, "writing failed");
-	else if (rename(out->temp, out->path) != 0)
-		st = fail_errno(err, out->path, "cannot be put in place");
-	else if (sync_parent(out->path) != 0)
+	return bad ? fail_errno(err, out->path, "writing failed") : SM_OK;
+}
+
+static enum sm_status outfile_place(struct sm_outfile *out, struct sm_err *err)
+{
+	if (rename(out->temp, out->path) != 0)
+		return fail_errno(err, out->path, "cannot be put in place");
+	free(out->temp);
+	out->temp = NULL;
+	return SM_OK;
+}
+
+enum sm_status sm_outfile_commit(struct sm_outfile *out, struct sm_err *err)
+{
+	enum sm_status st = outfile_sync(out, err);
+	if (st == SM_OK)
+		st = outfile_place(out, err);
+	if (st == SM_OK && sync_parent(out->path) != 0)
 		st = fail_errno(err, out->path, "folder cannot be synced");
-	if (st == SM_OK) {
-		free(out->temp);
-		out->temp = NULL;
-	}
 	sm_outfile_abandon(out);
 	return st;
 }
 
+static enum sm_status outset_grow(struct sm_outset *set, size_t n, struct sm_err *err)
+{
+	size_t room = set->room ? set->room : 4;
+	while (room < set->n + n)
+		room *= 2;
+	struct sm_outfile *more = room > set->room ? realloc(set->file, room * sizeof *more) : set->file;
+	if (!more)
+		return SM_FAIL(err, SM_BUDGET, "files: out of memory");
+	set->file = more;
+	set->room = room;
+	return SM_OK;
+}
+
+enum sm_status sm_outset_add(struct sm_outset *set, struct sm_outfile *out, struct sm_err *err)
+{
+	enum sm_status st = SM_OK;
+	if (!set)
+		return sm_outfile_commit(out, err);
+	errno = 0;
+	if (out->stream && (fflush(out->stream) != 0 || ferror(out->stream)))
+		SM_GOTO(st, fail_errno(err, out->path, "writing failed"));
+	SM_GOTO(st, outset_grow(set, 1, err));
+	set->file[set->n++] = *out;
+	*out = (struct sm_outfile){0};
+out:
+	sm_outfile_abandon(out);
+	return st;
+}
+
+enum sm_status sm_outset_move(struct sm_outset *set, struct sm_outset *from, struct sm_err *err)
+{
+	SM_TRY(outset_grow(set, from->n, err));
+	for (size_t i = 0; i < from->n; i++)
+		set->file[set->n++] = from->file[i];
+	from->n = 0;
+	sm_outset_abandon(from);
+	return SM_OK;
+}
+
+static bool same_folder(const char *a, const char *b)
+{
+	ptrdiff_t n = sm_path_base(a) - a;
+	return n == sm_path_base(b) - b && strncmp(a, b, (size_t)n) == 0;
+}
+
+enum sm_status sm_outset_commit(struct sm_outset *set, struct sm_err *err)
+{
+	enum sm_status st = SM_OK;
+	/* First all are begun: so the first sync takes most of the others along. */
+	for (size_t i = 0; i < set->n; i++)
+		if (set->file[i].stream)
+			sm_stream_push(set->file[i].stream);
+	for (size_t i = 0; i < set->n; i++)
+		SM_GOTO(st, outfile_sync(&set->file[i], err));
+	for (size_t i = 0; i < set->n; i++)
+		SM_GOTO(st, outfile_place(&set->file[i], err));
+	for (size_t i = 0; i < set->n; i++) {
+		bool before = false;
+		for (size_t k = 0; k < i && !before; k++)
+			before = same_folder(set->file[k].path, set->file[i].path);
+		if (!before && sync_parent(set->file[i].path) != 0)
+			SM_GOTO(st, fail_errno(err, set->file[i].path, "folder cannot be synced"));
+	}
+out:
+	sm_outset_abandon(set);
+	return st;
+}
+
+void sm_outset_abandon(struct sm_outset *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		sm_outfile_abandon(&set->file[i]);
+	free(set->file);
+	*set = (struct sm_outset){0};
+}
+
 enum sm_status sm_file_write(const char *path, const void *data, size_t size, struct sm_err *err)
+{
+	return sm_outset_write(NULL, path, data, size, err);
+}
+
+enum sm_status sm_outset_write(struct sm_outset *set, const char *path, const void *data, size_t size,
+			       struct sm_err *err)
 {
 	struct sm_outfile out;
 	SM_TRY(sm_outfile_begin(&out, path, true, err));
@@ -216,7 +307,7 @@ enum sm_status sm_file_write(const char *path, const void *data, size_t size, st
 		sm_outfile_abandon(&out);
 		return st;
 	}
-	return sm_outfile_commit(&out, err);
+	return sm_outset_add(set, &out, err);
 }
 
 enum sm_status sm_mkdirs(const char *path, struct sm_err *err)

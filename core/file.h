@@ -40,6 +40,27 @@ enum sm_status sm_outfile_commit(struct sm_outfile *out, struct sm_err *err);
 /* Removes the temporary file and frees; fine on a zeroed or committed struct. */
 void sm_outfile_abandon(struct sm_outfile *out);
 
+/* Files that are written one after the other and get their names together, at the price of one sync of a folder
+ * for all. They stay open until then. Zeroed = empty. */
+struct sm_outset {
+	struct sm_outfile *file;
+	size_t n, room;
+};
+
+/* Takes a written file over and flushes it. Without a set (NULL) it is committed at once. `out`
+ * is zero afterwards; on failure its temporary file is removed. */
+enum sm_status sm_outset_add(struct sm_outset *set, struct sm_outfile *out, struct sm_err *err);
+/* Like sm_file_write into the set. */
+enum sm_status sm_outset_write(struct sm_outset *set, const char *path, const void *data, size_t size,
+			       struct sm_err *err);
+/* Adds all files of `from`, which is empty afterwards. SM_BUDGET, and then nothing has moved. */
+enum sm_status sm_outset_move(struct sm_outset *set, struct sm_outset *from, struct sm_err *err);
+/* Syncs all files, renames all to their names, in the order in which they were added, syncs each folder once. After a
+ * failure what has no name yet is removed. Leaves the set empty either way. */
+enum sm_status sm_outset_commit(struct sm_outset *set, struct sm_err *err);
+/* Removes the temporary files; the set is empty afterwards. */
+void sm_outset_abandon(struct sm_outset *set);
+
 /* mkdir -p. */
 enum sm_status sm_mkdirs(const char *path, struct sm_err *err);
 

@@ -12,6 +12,7 @@
 #include "core/hash.h"
 #include "core/journal.h"
 #include "core/par.h"
+#include "core/settle.h"
 #include "core/stage.h"
 
 static enum sm_status add_file(struct sm_item *item, const char *list, const char *role,
@@ -47,6 +48,15 @@ enum sm_status sm_item_output(struct sm_item *item, const char *role, const char
 			      const char *sha256, struct sm_err *err)
 {
 	return add_file(item, "outputs", role, path, sha256, err);
+}
+
+enum sm_status sm_item_file_hash(struct sm_item *item, const char *path, const char *sha256, struct sm_err *err)
+{
+	if (!item->file_hashes)
+		item->file_hashes = json_object();
+	if (!item->file_hashes || json_object_set_new(item->file_hashes, path, json_string(sha256)) != 0)
+		return SM_FAIL(err, SM_BUDGET, "out of memory");
+	return SM_OK;
 }
 
 bool sm_item_defer_inputs(struct sm_item *item)
@@ -143,10 +153,11 @@ static void cut_folders(char *text, const struct sm_run *run)
 }
 
 /* What the work function wrote before it failed belongs to no good item. */
-static void remove_outputs(const struct sm_item *item)
+static void remove_outputs(struct sm_item *item)
 {
 	size_t i;
 	json_t *output;
+	sm_outset_abandon(&item->files);
 	json_array_foreach(json_object_get(item->record, "outputs"), i, output)
 	{
 		char *full = sm_path_join(item->run->out, sm_json_text(output, "path"));
@@ -171,12 +182,14 @@ struct loop {
 	struct sm_run *run;
 	const struct sm_items *items;
 	json_t **records;
+	size_t *order;  /* in which the items are begun */
 	bool *deferred; /* did not fit into the budget beside others: tried again alone */
 	bool alone;
 	int outer; /* items at once */
 	size_t reused, done;
 	size_t refused; /* in a dry run: items that would be rejected */
 	struct sm_progress progress;
+	struct sm_settler *settler; /* NULL: items are not journalled */
 	pthread_mutex_t lock;
 };
 
@@ -189,14 +202,14 @@ static void finished(struct loop *loop, bool reused)
 	sm_progress_set(&loop->progress, done, NULL);
 }
 
-/* Threads for an item. The last items get twice their share: when the others end first, both cores
- * of a small machine still have work, and the system sees to the rest. */
-static int inner_jobs(const struct loop *loop, size_t i)
+/* Threads for the item that is begun as number `at`. The last items get twice their share: when the others end
+ * first, both cores of a small machine still have work, and the system sees to the rest. */
+static int inner_jobs(const struct loop *loop, size_t at)
 {
 	int jobs = loop->run->jobs;
 	if (loop->alone)
 		return 1;
-	if (loop->items->count - i <= 4 * (size_t)loop->outer)
+	if (loop->items->count - at <= 4 * (size_t)loop->outer)
 		jobs = loop->outer > 1 ? 2 * jobs : jobs;
 	return jobs / loop->outer;
 }
@@ -302,24 +315,26 @@ static enum sm_status make_item(struct loop *loop, size_t i, struct sm_item *ite
 	return settle_inputs(loop, i, item, st, err);
 }
 
-static enum sm_status one_item(void *ctx, size_t i, struct sm_err *err)
+/* The files and the record of an item that is done, to the disk. */
+static enum sm_status settle_item(struct loop *loop, struct sm_item *item, struct sm_err *err)
 {
-	struct loop *loop = ctx;
 	struct sm_run *run = loop->run;
+	if (item->file_hashes) {
+		pthread_mutex_lock(&loop->lock);
+		if (!run->file_hashes)
+			run->file_hashes = json_object();
+		json_object_update(run->file_hashes, item->file_hashes);
+		pthread_mutex_unlock(&loop->lock);
+	}
+	return loop->settler ? sm_settler_add(loop->settler, &item->files, item->record, err)
+			     : sm_outset_commit(&item->files, err);
+}
+
+/* Works, rejects, settles. */
+static enum sm_status finish_item(struct loop *loop, size_t i, struct sm_item *item, struct sm_err *err)
+{
 	bool done = false;
-	json_decref(loop->records[i]);
-	loop->records[i] = NULL;
-	struct sm_item item = {
-		.run = run,
-		.key = loop->items->key(loop->items->ctx, i),
-		.jobs = inner_jobs(loop, i),
-	};
-	if (!item.key || !sm_key_is_safe(item.key))
-		return SM_FAIL(err, SM_INTERNAL, "item %zu has no usable key", i);
-	loop->records[i] = item.record = new_record(item.key);
-	if (!item.record)
-		return SM_FAIL(err, SM_BUDGET, "out of memory");
-	enum sm_status st = make_item(loop, i, &item, &done, err);
+	enum sm_status st = make_item(loop, i, item, &done, err);
 	if (done)
 		return st;
 	if (st == SM_BUDGET && !loop->alone) {
@@ -330,16 +345,71 @@ static enum sm_status one_item(void *ctx, size_t i, struct sm_err *err)
 	}
 	if (st == SM_INPUT || st == SM_BUDGET) {
 		err->code = st;
-		reject(&item, err);
-		if (run->strict) /* the sentence stands in the log already */
-			return SM_FAIL(err, st, "%s: rejected, and --strict stops at the first", item.key);
+		reject(item, err);
+		if (loop->run->strict) /* the sentence stands in the log already */
+			return SM_FAIL(err, st, "%s: rejected, and --strict stops at the first", item->key);
 		st = SM_OK;
 	}
-	/* What writes nothing is cheaper to do again than to sync to the disk. */
-	if (st == SM_OK && run->journal && !loop->items->writes_nothing)
-		st = sm_journal_add(run->journal, item.record, err);
+	if (st == SM_OK)
+		st = settle_item(loop, item, err);
 	finished(loop, false);
 	return st;
+}
+
+static enum sm_status one_item(void *ctx, size_t at, struct sm_err *err)
+{
+	struct loop *loop = ctx;
+	size_t i = loop->order[at];
+	struct sm_run *run = loop->run;
+	json_decref(loop->records[i]);
+	loop->records[i] = NULL;
+	struct sm_item item = {
+		.run = run,
+		.key = loop->items->key(loop->items->ctx, i),
+		.jobs = inner_jobs(loop, at),
+	};
+	if (!item.key || !sm_key_is_safe(item.key))
+		return SM_FAIL(err, SM_INTERNAL, "item %zu has no usable key", i);
+	loop->records[i] = item.record = new_record(item.key);
+	if (!item.record)
+		return SM_FAIL(err, SM_BUDGET, "out of memory");
+	enum sm_status st = finish_item(loop, i, &item, err);
+	sm_outset_abandon(&item.files);
+	json_decref(item.file_hashes);
+	return st;
+}
+
+struct weighed {
+	double weight;
+	size_t i;
+};
+
+static int by_weight(const void *a, const void *b)
+{
+	const struct weighed *x = a, *y = b;
+	if (x->weight != y->weight)
+		return x->weight < y->weight ? 1 : -1;
+	return (x->i > y->i) - (x->i < y->i);
+}
+
+/* NULL when out of memory. */
+static size_t *order_of(const struct sm_items *items)
+{
+	size_t n = items->count ? items->count : 1;
+	size_t *order = calloc(n, sizeof *order);
+	struct weighed *w = calloc(n, sizeof *w);
+	for (size_t i = 0; w && i < items->count; i++)
+		w[i] = (struct weighed){items->weight ? items->weight(items->ctx, i) : 0, i};
+	if (w)
+		qsort(w, items->count, sizeof *w, by_weight);
+	for (size_t i = 0; w && order && i < items->count; i++)
+		order[i] = w[i].i;
+	if (!w) {
+		free(order);
+		order = NULL;
+	}
+	free(w);
+	return order;
 }
 
 enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, struct sm_err *err)
@@ -350,23 +420,32 @@ enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, st
 		.items = items,
 		.records = calloc(n ? n : 1, sizeof(json_t *)),
 		.deferred = calloc(n ? n : 1, sizeof(bool)),
+		.order = order_of(items),
 		.alone = run->jobs <= 1,
 		.outer = n < (size_t)run->jobs ? (int)n : run->jobs,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 	};
-	if (!loop.records || !loop.deferred) {
+	if (!loop.records || !loop.deferred || !loop.order) {
+		free(loop.order);
 		free(loop.records);
 		free(loop.deferred);
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", run->stage->name);
 	}
 	enum sm_status st = sm_run_begin(run, err);
+	/* What writes nothing is cheaper to do again than to sync to the disk. */
+	if (st == SM_OK && run->journal && !run->dry_run && !items->writes_nothing)
+		st = sm_settler_begin(run->journal, &loop.settler, err);
 	sm_progress_begin(&loop.progress, &run->log, items->noun, n);
 	if (st == SM_OK)
 		st = sm_par_for(n, run->jobs, one_item, &loop, err);
 	loop.alone = true;
 	for (size_t i = 0; st == SM_OK && i < n; i++)
-		if (loop.deferred[i])
+		if (loop.deferred[loop.order[i]])
 			st = one_item(&loop, i, err);
+	if (st == SM_OK)
+		st = sm_settler_end(loop.settler, err);
+	else
+		sm_settler_end(loop.settler, NULL);
 	sm_progress_end(&loop.progress);
 	size_t rejected = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -375,6 +454,7 @@ enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, st
 		rejected += !sm_record_ok(loop.records[i]);
 		json_array_append_new(run->ledger.records, loop.records[i]);
 	}
+	free(loop.order);
 	free(loop.records);
 	free(loop.deferred);
 	pthread_mutex_destroy(&loop.lock);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/file.h"
@@ -26,6 +27,7 @@ struct sm_journal {
 	FILE *stream;
 	json_t *earlier; /* key -> record */
 	bool found;      /* a ledger or a journal stood there */
+	struct timespec synced;
 	pthread_mutex_t lock;
 };
 
@@ -137,6 +139,7 @@ static bool write_new(struct sm_journal *j)
 		if (*key)
 			good = good && append(j, record);
 	json_decref(first);
+	clock_gettime(CLOCK_MONOTONIC, &j->synced);
 	return good && fflush(j->stream) == 0 && fsync(fileno(j->stream)) == 0 &&
 	       rename(j->new_path, j->path) == 0;
 }
@@ -164,12 +167,22 @@ const json_t *sm_journal_find(const struct sm_journal *journal, const char *key)
 	return json_object_get(journal->earlier, key);
 }
 
+/* At most once a second: each sync costs milliseconds, a record lost in a power cut only work done again. */
+static bool sync_seldom(struct sm_journal *j)
+{
+	struct timespec now;
+	if (clock_gettime(CLOCK_MONOTONIC, &now) == 0 && now.tv_sec - j->synced.tv_sec <= 1 && j->synced.tv_sec)
+		return true;
+	j->synced = now;
+	return fdatasync(fileno(j->stream)) == 0;
+}
+
 enum sm_status sm_journal_add(struct sm_journal *j, const json_t *record, struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
 	pthread_mutex_lock(&j->lock);
 	errno = 0;
-	if (!append(j, record) || fflush(j->stream) != 0 || fdatasync(fileno(j->stream)) != 0)
+	if (!append(j, record) || fflush(j->stream) != 0 || !sync_seldom(j))
 		st = SM_FAIL(err, SM_IO, "%s: cannot be written: %s", j->path, strerror(errno));
 	pthread_mutex_unlock(&j->lock);
 	return st;

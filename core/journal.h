@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What an earlier run of a stage finished, so that --resume can go on: the records of its ledger,
- * or of the journal that a killed run left (.journal.partial, one record a line, appended and
- * synced as items finish). Used by core/stage.c and core/item.c.
+ * or of the journal that a killed run left (.journal.partial, one record a line, appended as
+ * items finish). Used by core/stage.c and core/item.c.
  */
 #ifndef SM_CORE_JOURNAL_H
 #define SM_CORE_JOURNAL_H
@@ -29,7 +29,9 @@ enum sm_status sm_journal_begin(struct sm_journal *journal, struct sm_err *err);
 /* The earlier record of key, borrowed; NULL when there is none. */
 const json_t *sm_journal_find(const struct sm_journal *journal, const char *key);
 
-/* Appends a finished record and syncs it. Thread-safe. */
+/* Appends a finished record, whose files are on the disk already. The record itself gets there within about a second of
+ * further records: a killed run loses none, a power cut at worst the last ones, whose work is done again.
+ * Thread-safe. */
 enum sm_status sm_journal_add(struct sm_journal *journal, const json_t *record, struct sm_err *err);
 
 /* Before the new ledger is written: removes outputs of the earlier run that `ledger` names no more. */

@@ -305,6 +305,12 @@ enum sm_status sm_ledger_hash(const struct sm_ledger *ledger, char sha256[65], s
 
 enum sm_status sm_ledger_write(struct sm_ledger *ledger, const char *dir, struct sm_err *err)
 {
+	return sm_ledger_write_in(NULL, ledger, dir, err);
+}
+
+enum sm_status sm_ledger_write_in(struct sm_outset *set, struct sm_ledger *ledger, const char *dir,
+				  struct sm_err *err)
+{
 	struct sm_outfile out = {0};
 	struct sm_sha256 *hash = NULL;
 	char *path = sm_path_join(dir, SM_LEDGER_NAME);
@@ -318,7 +324,7 @@ enum sm_status sm_ledger_write(struct sm_ledger *ledger, const char *dir, struct
 		st = SM_FAIL(err, SM_IO, "%s: writing failed", path);
 		goto out;
 	}
-	st = sm_outfile_commit(&out, err);
+	st = sm_outset_add(set, &out, err);
 out:
 	if (hash)
 		sm_sha256_end(hash, ledger->sha256);

@@ -42,6 +42,10 @@ enum sm_status sm_ledger_hash(const struct sm_ledger *ledger, char sha256[65], s
 
 /* Sorts the records and writes DIR/ledger.jsonl atomically. */
 enum sm_status sm_ledger_write(struct sm_ledger *ledger, const char *dir, struct sm_err *err);
+/* The same into a set (core/file.h; NULL = at once). */
+struct sm_outset;
+enum sm_status sm_ledger_write_in(struct sm_outset *set, struct sm_ledger *ledger, const char *dir,
+				  struct sm_err *err);
 
 void sm_ledger_clear(struct sm_ledger *ledger);
 

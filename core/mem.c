@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/mem.h"
 
+#include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +16,8 @@
 struct head {
 	struct sm_mem *mem;
 	size_t bytes;
-	char pad[ALIGN - sizeof(struct sm_mem *) - sizeof(size_t)];
+	void *whole; /* what malloc gave */
+	char pad[ALIGN - sizeof(struct sm_mem *) - sizeof(size_t) - sizeof(void *)];
 };
 _Static_assert(sizeof(struct head) == ALIGN, "block header must be one alignment unit");
 
@@ -80,12 +83,12 @@ static void use_large_pages(void *block, size_t bytes)
 void *sm_alloc(struct sm_mem *mem, size_t count, size_t size, const char *what, struct sm_err *err)
 {
 	size_t bytes;
-	if (!sm_mul(count, size, &bytes) || bytes > SIZE_MAX - 2 * ALIGN) {
+	if (!sm_mul(count, size, &bytes) || bytes > SIZE_MAX - 3 * ALIGN) {
 		SM_FAIL(err, SM_BUDGET, "%s: %zu x %zu bytes overflow the address space", what,
 			count, size);
 		return NULL;
 	}
-	bytes = (bytes + 2 * ALIGN - 1) / ALIGN * ALIGN;
+	bytes = (bytes + 3 * ALIGN - 1) / ALIGN * ALIGN; /* the head, and what alignment may cost */
 	if (mem && !charge(mem, bytes)) {
 		SM_FAIL(err, SM_BUDGET,
 			"%s: needs %.1f MiB but only %.1f of the budget of %.1f MiB are free "
@@ -95,15 +98,19 @@ void *sm_alloc(struct sm_mem *mem, size_t count, size_t size, const char *what, 
 			(double)mem->limit / 1048576);
 		return NULL;
 	}
-	struct head *head = aligned_alloc(ALIGN, bytes);
-	if (!head) {
+	/* Not by aligned_alloc: glibc's asks for more than it keeps and frees the rest, so that a freed block is
+	 * never large enough for the next of the same size. */
+	unsigned char *whole = malloc(bytes);
+	if (!whole) {
 		if (mem)
 			atomic_fetch_sub(&mem->used, bytes);
 		SM_FAIL(err, SM_BUDGET, "%s: the system refused %.1f MiB of memory", what,
 			(double)bytes / 1048576);
 		return NULL;
 	}
-	use_large_pages(head, bytes);
+	struct head *head = (struct head *)(whole + (ALIGN - (uintptr_t)whole % ALIGN) % ALIGN);
+	use_large_pages(whole, bytes);
+	head->whole = whole;
 	head->mem = mem;
 	head->bytes = bytes;
 	return head + 1;
@@ -124,7 +131,27 @@ void sm_free(void *block)
 	struct head *head = (struct head *)block - 1;
 	if (head->mem)
 		atomic_fetch_sub(&head->mem->used, head->bytes);
-	free(head);
+	free(head->whole);
+}
+
+void sm_let_go(const void *from, size_t bytes)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uintptr_t first = ((uintptr_t)from + page - 1) / page * page, end = ((uintptr_t)from + bytes) / page * page;
+	int saved = errno;
+	if (end > first)
+		madvise((void *)first, end - first, MADV_DONTNEED);
+	errno = saved;
+}
+
+void sm_mem_trim(void)
+{
+	malloc_trim(0);
+}
+
+void sm_mem_one_pool(void)
+{
+	mallopt(M_ARENA_MAX, 1);
 }
 
 char *sm_strf(const char *fmt, ...)

@@ -32,6 +32,7 @@ core_SRC := \
 	core/hash.c \
 	core/item.c \
 	core/journal.c \
+	core/settle.c \
 	core/ledger.c \
 	core/log.c \
 	core/manifest.c \

@@ -124,4 +124,10 @@ const char *sm_nii_unit_name(int code);
 enum sm_status sm_nii_write(const char *path, const struct sm_vol *vol, int level, int jobs,
 			    char sha256[65], struct sm_err *err);
 
+/* The same into a set (core/file.h; NULL = at once), and the hash of the file's bytes as they stand (65 bytes, or NULL;
+ * empty on failure). */
+struct sm_outset;
+enum sm_status sm_nii_write_in(struct sm_outset *set, const char *path, const struct sm_vol *vol, int level,
+			       int jobs, char sha256[65], char file_sha256[65], struct sm_err *err);
+
 #endif

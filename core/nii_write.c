@@ -130,37 +130,60 @@ static enum sm_status plain_task(void *ctx, size_t i, struct sm_err *err)
 	for (size_t at = 0, n; good && at < p->n; at += n) {
 		n = p->n - at < PUSH_BYTES ? p->n - at : PUSH_BYTES;
 		good = fwrite((const char *)p->data + at, 1, n, p->out) == n;
-		sm_stream_push(p->out);
+		if (at + n < p->n)
+			sm_stream_push(p->out);
 	}
 	return good ? SM_OK : SM_FAIL(err, SM_IO, "%s: cannot write: %s", p->name, strerror(errno));
+}
+
+/* Ends a hash (or none) and gives it to whoever asks; after a failure an empty one. */
+static void give_hash(struct sm_sha256 *hash, enum sm_status st, char *a, char *b)
+{
+	char hex[65] = "";
+	if (hash)
+		sm_sha256_end(hash, hex);
+	if (st != SM_OK)
+		hex[0] = 0;
+	if (a)
+		memcpy(a, hex, sizeof hex);
+	if (b)
+		memcpy(b, hex, sizeof hex);
 }
 
 enum sm_status sm_nii_write(const char *path, const struct sm_vol *vol, int level, int jobs,
 			    char sha256[65], struct sm_err *err)
 {
+	return sm_nii_write_in(NULL, path, vol, level, jobs, sha256, NULL, err);
+}
+
+enum sm_status sm_nii_write_in(struct sm_outset *set, const char *path, const struct sm_vol *vol, int level,
+			       int jobs, char sha256[65], char file_sha256[65], struct sm_err *err)
+{
 	const char *name = sm_path_base(path);
 	unsigned char head[SM_NII_PEEK];
 	struct sm_outfile out = {0};
-	struct sm_sha256 *hash = NULL;
+	struct sm_sha256 *hash = NULL, *file_hash = NULL;
+	bool gz = sm_ends_with(path, ".gz");
 	enum sm_status st;
 	SM_TRY(check(vol, name, level, err));
 	size_t head_n = make_head(vol, head);
 	size_t n = sm_vol_count(vol) * sm_dtype_size(vol->dtype);
 	SM_TRY(sm_outfile_begin(&out, path, true, err));
-	if (sha256 && !(hash = sm_sha256_begin()))
+	if ((sha256 || (file_sha256 && !gz)) && !(hash = sm_sha256_begin()))
 		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "%s: no memory for a hash", name));
-	if (sm_ends_with(path, ".gz")) {
-		SM_GOTO(st, sm_gz_write(out.stream, head, head_n, vol->data, n, level, jobs, hash, name, err));
+	if (file_sha256 && gz && !(file_hash = sm_sha256_begin()))
+		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "%s: no memory for a hash", name));
+	if (gz) {
+		SM_GOTO(st, sm_gz_write(out.stream, head, head_n, vol->data, n, level, jobs, hash, file_hash,
+					name, err));
 	} else {
 		struct plain p = {out.stream, head, head_n, n, vol->data, hash, name};
 		SM_GOTO(st, sm_par_for(hash ? 2 : 1, jobs, plain_task, &p, err));
 	}
-	st = sm_outfile_commit(&out, err);
+	st = sm_outset_add(set, &out, err);
 out:
 	sm_outfile_abandon(&out);
-	if (hash)
-		sm_sha256_end(hash, sha256);
-	if (sha256 && st != SM_OK)
-		sha256[0] = 0;
+	give_hash(hash, st, sha256, gz ? NULL : file_sha256);
+	give_hash(file_hash, st, gz ? file_sha256 : NULL, NULL);
 	return st;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/par.h"
 
-#include <omp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -73,6 +72,20 @@ static int clamp_jobs(int jobs, size_t n)
 	return (size_t)jobs > n ? (int)(n ? n : 1) : jobs;
 }
 
+/* The caller's thread and jobs - 1 others. Threads of their own and not OpenMP's, which keep a core busy waiting
+ * for the next loop. */
+static void run_threads(int jobs, void *(*worker)(void *), void *arg)
+{
+	pthread_t thread[MOST_THREADS];
+	int made = 0;
+	while (made < jobs - 1 && made < MOST_THREADS &&
+	       pthread_create(&thread[made], NULL, worker, arg) == 0)
+		made++;
+	worker(arg);
+	while (made > 0)
+		pthread_join(thread[--made], NULL);
+}
+
 struct loop {
 	size_t n;
 	atomic_size_t next;
@@ -104,15 +117,7 @@ enum sm_status sm_par_for(size_t n, int jobs, sm_par_body body, void *ctx, struc
 		return outcome_close(&o, err);
 	}
 	struct loop loop = {.n = n, .body = body, .ctx = ctx, .outcome = &o};
-	/* Threads of their own and not OpenMP's, which keep a core busy waiting for the next loop. */
-	pthread_t thread[MOST_THREADS];
-	int made = 0;
-	while (made < jobs - 1 && made < MOST_THREADS &&
-	       pthread_create(&thread[made], NULL, loop_worker, &loop) == 0)
-		made++;
-	loop_worker(&loop);
-	while (made > 0)
-		pthread_join(thread[--made], NULL);
+	run_threads(jobs, loop_worker, &loop);
 	return outcome_close(&o, err);
 }
 
@@ -123,17 +128,20 @@ struct ordered {
 	unsigned char *done; /* ring of `window` flags */
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
+	sm_par_body work, commit;
+	void *ctx;
+	struct outcome *outcome;
 };
 
 /* Commits every item that is due. Called with q->lock held; one thread commits at a time. */
-static void commit_due(struct ordered *q, sm_par_body commit, void *ctx, struct outcome *o)
+static void commit_due(struct ordered *q)
 {
 	while (!q->committing && q->next_commit < q->n && q->done[q->next_commit % q->window]) {
 		size_t i = q->next_commit;
 		q->committing = true;
 		pthread_mutex_unlock(&q->lock);
-		if (outcome_open(o, i))
-			run_one(commit, ctx, i, o);
+		if (outcome_open(q->outcome, i))
+			run_one(q->commit, q->ctx, i, q->outcome);
 		pthread_mutex_lock(&q->lock);
 		q->done[i % q->window] = 0;
 		q->committing = false;
@@ -142,9 +150,9 @@ static void commit_due(struct ordered *q, sm_par_body commit, void *ctx, struct 
 	}
 }
 
-static void ordered_worker(struct ordered *q, sm_par_body work, sm_par_body commit, void *ctx,
-			   struct outcome *o)
+static void *ordered_worker(void *arg)
 {
+	struct ordered *q = arg;
 	pthread_mutex_lock(&q->lock);
 	for (;;) {
 		while (q->next_work < q->n && q->next_work >= q->next_commit + q->window)
@@ -153,13 +161,14 @@ static void ordered_worker(struct ordered *q, sm_par_body work, sm_par_body comm
 			break;
 		size_t i = q->next_work++;
 		pthread_mutex_unlock(&q->lock);
-		if (outcome_open(o, i))
-			run_one(work, ctx, i, o);
+		if (outcome_open(q->outcome, i))
+			run_one(q->work, q->ctx, i, q->outcome);
 		pthread_mutex_lock(&q->lock);
 		q->done[i % q->window] = 1;
-		commit_due(q, commit, ctx, o);
+		commit_due(q);
 	}
 	pthread_mutex_unlock(&q->lock);
+	return NULL;
 }
 
 enum sm_status sm_par_ordered(size_t n, int jobs, sm_par_body work, sm_par_body commit, void *ctx,
@@ -173,15 +182,18 @@ enum sm_status sm_par_ordered(size_t n, int jobs, sm_par_body work, sm_par_body 
 				break;
 		return outcome_close(&o, err);
 	}
-	struct ordered q = {.n = n, .window = 2 * (size_t)jobs};
+	struct ordered q = {.n = n,
+			    .window = 2 * (size_t)jobs,
+			    .work = work,
+			    .commit = commit,
+			    .ctx = ctx,
+			    .outcome = &o};
 	q.done = calloc(q.window, 1);
 	if (!q.done)
 		return SM_FAIL(err, SM_BUDGET, "parallel loop: out of memory");
 	pthread_mutex_init(&q.lock, NULL);
 	pthread_cond_init(&q.moved, NULL);
-	omp_set_max_active_levels(3);
-#pragma omp parallel num_threads(jobs)
-	ordered_worker(&q, work, commit, ctx, &o);
+	run_threads(jobs, ordered_worker, &q);
 	pthread_cond_destroy(&q.moved);
 	pthread_mutex_destroy(&q.lock);
 	free(q.done);

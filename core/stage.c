@@ -178,10 +178,16 @@ static enum sm_status finish_out(struct sm_run *run, struct sm_err *err)
 		return SM_OK;
 	SM_TRY(sm_run_begin(run, err));
 	sm_journal_sweep(run->journal, &run->ledger);
-	SM_TRY(sm_ledger_sort(&run->ledger, err));
-	SM_TRY(sm_sums_write(&run->ledger, run->out, run->jobs, err));
-	SM_TRY(sm_ledger_write(&run->ledger, run->out, err));
-	return sm_journal_finish(run->journal, err);
+	struct sm_outset set = {0};
+	enum sm_status st;
+	SM_GOTO(st, sm_ledger_sort(&run->ledger, err));
+	SM_GOTO(st, sm_sums_write(&run->ledger, run->out, run->file_hashes, run->jobs, &set, err));
+	SM_GOTO(st, sm_ledger_write_in(&set, &run->ledger, run->out, err));
+	SM_GOTO(st, sm_outset_commit(&set, err));
+	st = sm_journal_finish(run->journal, err);
+out:
+	sm_outset_abandon(&set);
+	return st;
 }
 
 static enum sm_status check_needs(const struct sm_stage *stage, const struct common *c,
@@ -342,6 +348,7 @@ int sm_stage_main(const struct sm_stage *stage, int argc, char **argv)
 out:
 	sm_journal_close(run.journal);
 	sm_ledger_clear(&run.ledger);
+	json_decref(run.file_hashes);
 	sm_manifest_clear(&manifest);
 	sm_arena_clear(&run.arena);
 	if (lock >= 0)

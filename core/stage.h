@@ -14,6 +14,7 @@
 
 #include "core/err.h"
 #include "core/field.h"
+#include "core/file.h"
 #include "core/ledger.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -59,6 +60,7 @@ struct sm_run {
 	size_t rejected;        /* rejected items: exit code 1, or 3 when none was good */
 	const char *const *given; /* keys of the options on the command line, NULL-ended */
 	struct sm_journal *journal; /* items that an earlier run finished; stage.c's own */
+	json_t *file_hashes; /* path -> hash of the bytes of files written by this run; item.c's own, may be NULL */
 };
 
 /* True when the option stood on the command line (key as in the table: "seed", "empty_et"). */
@@ -83,6 +85,10 @@ struct sm_item {
 	json_t *record; /* what will stand in the ledger: the work function may add its own fields */
 	int jobs;       /* threads this item may use inside */
 	bool may_defer, deferred; /* see sm_item_defer_inputs */
+	/* Files added here get their names and are synced when the work function is done, while the next item is at
+	 * work; those of a rejected item never get one. */
+	struct sm_outset files;
+	json_t *file_hashes; /* see sm_item_file_hash */
 };
 
 /* A list of items. work runs on run->jobs threads; its failures of kind SM_INPUT and SM_BUDGET reject the item
@@ -99,6 +105,9 @@ struct sm_items {
 	/* With --dry-run: SM_INPUT and the sentence when it is known, without working, that work would
 	 * reject the item, else SM_OK. May be NULL. */
 	enum sm_status (*foresee)(void *ctx, size_t i, struct sm_item *item, struct sm_err *err);
+	/* About how long the item takes, in any unit: the longest begin, so that no core waits for the last one at the end.
+	 * May be NULL: in index order. */
+	double (*weight)(void *ctx, size_t i);
 	bool writes_nothing;   /* work has no outputs: it is done with --dry-run, too, and not journalled */
 	const char *good_word; /* how the log calls items that were not rejected; NULL = "good" */
 };
@@ -119,6 +128,8 @@ enum sm_status sm_item_input(struct sm_item *item, const char *role, const char 
 			     const char *sha256, struct sm_err *err);
 enum sm_status sm_item_output(struct sm_item *item, const char *role, const char *path,
 			      const char *sha256, struct sm_err *err);
+/* The hash of an output's bytes, known from writing: spares files.sha256 to read it. path as for sm_item_output. */
+enum sm_status sm_item_file_hash(struct sm_item *item, const char *path, const char *sha256, struct sm_err *err);
 /* A warning: a log line and an entry of the record's "warnings". */
 void sm_item_warn(struct sm_item *item, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

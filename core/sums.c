@@ -17,6 +17,7 @@ struct sum {
 
 struct sums {
 	const char *dir;
+	const json_t *written; /* path -> hash of the bytes, of some */
 	struct sum *v;
 	size_t n;
 };
@@ -52,13 +53,15 @@ static int by_path(const void *a, const void *b)
 static enum sm_status hash_one(void *ctx, size_t i, struct sm_err *err)
 {
 	struct sums *s = ctx;
-	const char *known = s->v[i].identity;
+	const char *path = s->v[i].path, *known = sm_json_text(s->written, path);
 	char *full = sm_path_join(s->dir, s->v[i].path);
 	if (!full)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", s->v[i].path);
-	/* Where the ledger has the hash of the bytes already, they need not be read again, but must be there. */
+	/* Where the hash of the bytes is known already, they need not be read again, but must be there. */
 	enum sm_status st = SM_OK;
-	if (known && strlen(known) == 64 && sm_content_is_bytes(s->v[i].path) && sm_file_exists(full))
+	if (!known && sm_content_is_bytes(path))
+		known = s->v[i].identity;
+	if (known && strlen(known) == 64 && sm_file_exists(full))
 		memcpy(s->v[i].hex, known, sizeof s->v[i].hex);
 	else
 		st = sm_sha256_file(full, s->v[i].hex, err);
@@ -66,12 +69,12 @@ static enum sm_status hash_one(void *ctx, size_t i, struct sm_err *err)
 	return st;
 }
 
-enum sm_status sm_sums_write(const struct sm_ledger *ledger, const char *dir, int jobs,
-			     struct sm_err *err)
+enum sm_status sm_sums_write(const struct sm_ledger *ledger, const char *dir, const json_t *known, int jobs,
+			     struct sm_outset *set, struct sm_err *err)
 {
 	enum sm_status st;
 	struct sm_outfile out = {0};
-	struct sums s = {.dir = dir, .n = collect(ledger, NULL)};
+	struct sums s = {.dir = dir, .written = known, .n = collect(ledger, NULL)};
 	char *path = sm_path_join(dir, SM_SUMS_NAME);
 	s.v = calloc(s.n ? s.n : 1, sizeof *s.v);
 	if (!s.v || !path) {
@@ -88,7 +91,7 @@ enum sm_status sm_sums_write(const struct sm_ledger *ledger, const char *dir, in
 	bool good = fprintf(out.stream, "%s  " SM_LEDGER_NAME "\n", hex) > 0;
 	for (size_t i = 0; i < s.n && good; i++)
 		good = fprintf(out.stream, "%s  %s\n", s.v[i].hex, s.v[i].path) > 0;
-	st = good ? sm_outfile_commit(&out, err) : SM_FAIL(err, SM_IO, "%s: writing failed", path);
+	st = good ? sm_outset_add(set, &out, err) : SM_FAIL(err, SM_IO, "%s: writing failed", path);
 out:
 	sm_outfile_abandon(&out);
 	free(s.v);

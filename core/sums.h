@@ -11,10 +11,12 @@
 
 #define SM_SUMS_NAME "files.sha256"
 
-/* Hashes every output that ledger names below dir (on up to jobs threads) and writes DIR/files.sha256 atomically: the
- * ledger to be (its records must be sorted), then the outputs by path. */
-enum sm_status sm_sums_write(const struct sm_ledger *ledger, const char *dir, int jobs,
-			     struct sm_err *err);
+/* Writes DIR/files.sha256 into the set (core/file.h; NULL = at once): the ledger to be (its records must be
+ * sorted), then the outputs that it names by path. `known` (may be NULL) is an object path -> hash of files written
+ * just now; others are hashed, on up to jobs threads. */
+struct sm_outset;
+enum sm_status sm_sums_write(const struct sm_ledger *ledger, const char *dir, const json_t *known, int jobs,
+			     struct sm_outset *set, struct sm_err *err);
 
 /* Reads DIR/files.sha256 as an object path -> hash (new reference). SM_INPUT when it is missing or a
  * line is not "HASH  PATH". */

@@ -187,27 +187,36 @@ struct convert {
 	size_t n;
 };
 
+/* n values from src on as slope * value + inter. */
+static void to_f32(enum sm_dtype dtype, const void *src, double slope, double inter, size_t n, float *dst)
+{
+	if (slope == 1 && inter == 0)
+		BY_TYPE(dtype, src,
+			for (size_t i = 0; i < n; i++) dst[i] = (float)s[i]);
+	else
+		BY_TYPE(dtype, src,
+			for (size_t i = 0; i < n; i++) dst[i] =
+				(float)(slope * (double)s[i] + inter));
+}
+
 static enum sm_status convert_block(void *ctx, size_t block, struct sm_err *err)
 {
 	(void)err;
 	const struct convert *c = ctx;
 	size_t lo = block * BLOCK, n = c->n - lo < BLOCK ? c->n - lo : BLOCK;
 	const char *src = (const char *)c->src + lo * sm_dtype_size(c->dtype);
-	float *dst = c->dst + lo;
-	double slope = c->slope, inter = c->inter;
-	if (slope == 1 && inter == 0)
-		BY_TYPE(c->dtype, (const void *)src,
-			for (size_t i = 0; i < n; i++) dst[i] = (float)s[i]);
-	else
-		BY_TYPE(c->dtype, (const void *)src,
-			for (size_t i = 0; i < n; i++) dst[i] =
-				(float)(slope * (double)s[i] + inter));
+	to_f32(c->dtype, src, c->slope, c->inter, n, c->dst + lo);
 	return SM_OK;
 }
 
-/* Finite values that would become infinite in float32 are refused. Integers without a factor all
- * fit, so only float64 and scaled values are looked at. */
-static enum sm_status check_fits_f32(const struct sm_vol *vol, struct sm_err *err)
+void sm_vol_run_f32(const struct sm_vol *vol, size_t at, size_t n, float *out)
+{
+	const char *src = (const char *)vol->data + at * sm_dtype_size(vol->dtype);
+	to_f32(vol->dtype, src, vol->slope, vol->inter, n, out);
+}
+
+/* Integers without a factor all fit, so only float64 and scaled values are looked at. */
+enum sm_status sm_vol_fits_f32(const struct sm_vol *vol, struct sm_err *err)
 {
 	double lo, hi;
 	size_t bad;
@@ -235,7 +244,7 @@ enum sm_status sm_vol_to_f32(struct sm_vol *vol, struct sm_mem *mem, int jobs, s
 			    .slope = vol->slope,
 			    .inter = vol->inter,
 			    .n = sm_vol_count(vol)};
-	SM_TRY(check_fits_f32(vol, err));
+	SM_TRY(sm_vol_fits_f32(vol, err));
 	if (vol->dtype != SM_F32)
 		c.dst = sm_alloc(mem, c.n, sizeof(float), "volume as float32", err);
 	if (!c.dst)

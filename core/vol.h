@@ -74,6 +74,12 @@ void sm_vol_axes(const struct sm_vol *vol, char out[4]);
  * finite value is beyond float32. Whole numbers beyond 2^24 are rounded. */
 enum sm_status sm_vol_to_f32(struct sm_vol *vol, struct sm_mem *mem, int jobs, struct sm_err *err);
 
+/* SM_INPUT when a finite real value is beyond float32. */
+enum sm_status sm_vol_fits_f32(const struct sm_vol *vol, struct sm_err *err);
+
+/* What sm_vol_to_f32 makes of n values from index `at` on; the volume stays as it is. */
+void sm_vol_run_f32(const struct sm_vol *vol, size_t at, size_t n, float *out);
+
 /* Converts label data in place to uint8 and sets the meaning to SM_MEANING_LABEL. Fails (SM_INPUT)
  * naming `what` and the first value that is not a whole number in 0..255. */
 enum sm_status sm_vol_to_labels(struct sm_vol *vol, struct sm_mem *mem, const char *what,

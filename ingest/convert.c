@@ -46,16 +46,18 @@ static enum sm_status place(const struct sm_item *item, const char *file, char *
 enum sm_status sm_convert_write(const struct sm_convert *c, const char *role,
 				const struct sm_vol *vol, struct sm_item *item, struct sm_err *err)
 {
-	char *relative, *full, sha[65];
+	char *relative, *full, sha[65], file_sha[65];
 	char *name = sm_strf("%s%s", role, c->compression ? ".nii.gz" : ".nii");
 	if (!name)
 		return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
 	enum sm_status st = place(item, name, &relative, &full, err);
 	free(name);
 	SM_TRY(st);
-	st = sm_nii_write(full, vol, c->compression, item->jobs, sha, err);
+	st = sm_nii_write_in(&item->files, full, vol, c->compression, item->jobs, sha, file_sha, err);
 	if (st == SM_OK)
 		st = sm_item_output(item, role, relative, sha, err);
+	if (st == SM_OK)
+		st = sm_item_file_hash(item, relative, file_sha, err);
 	free(relative);
 	free(full);
 	return st;
@@ -67,7 +69,7 @@ enum sm_status sm_convert_text(const char *name, const char *role, const char *t
 	char *relative, *full, sha[65];
 	SM_TRY(place(item, name, &relative, &full, err));
 	sm_sha256_bytes(text, strlen(text), sha);
-	enum sm_status st = sm_file_write(full, text, strlen(text), err);
+	enum sm_status st = sm_outset_write(&item->files, full, text, strlen(text), err);
 	if (st == SM_OK)
 		st = sm_item_output(item, role, relative, sha, err);
 	free(relative);
@@ -80,7 +82,7 @@ enum sm_status sm_convert_sidecar(const char *name, const json_t *sidecar, struc
 {
 	char *relative, *full, sha[65];
 	SM_TRY(place(item, name, &relative, &full, err));
-	enum sm_status st = sm_sidecar_write(full, sidecar, sha, err);
+	enum sm_status st = sm_sidecar_write(&item->files, full, sidecar, sha, err);
 	if (st == SM_OK)
 		st = sm_item_output(item, "sidecar", relative, sha, err);
 	free(relative);
@@ -348,7 +350,7 @@ static enum sm_status series_sidecar(const struct sm_convert *c, size_t series,
 	json_t *o = json_object();
 	if (!o)
 		return SM_FAIL(err, SM_BUDGET, "sidecar: out of memory");
-	enum sm_status st = sm_sidecar_add(o, &v->sidecar, err);
+	enum sm_status st = sm_sidecar_add(o, &v->sidecar, &v->by_time, err);
 	if (!sm_series_is_flat(s, raw->scan.head))
 		plane_sidecar(raw, s, v, o);
 	json_object_set_new(o, "ConversionSoftware", json_string("scanmill"));

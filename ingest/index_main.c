@@ -228,6 +228,9 @@ static enum sm_status run_index(struct sm_run *run, struct sm_err *err)
 	if (st == SM_OK && run->out && !run->dry_run && raw.scan.paths.count) {
 		sm_info(&run->log, NULL, "%zu files, %zu of them opened", raw.scan.paths.count,
 			raw.scan.opened);
+		if (raw.suv_files)
+			sm_info(&run->log, NULL, "%zu headers of PET files read again for ingest.pet_units: suvbw",
+				raw.suv_files);
 		st = sm_scan_keep_heads(&raw.scan, &raw.salt, &raw.rules, run->out, err);
 	}
 	sm_raw_clear(&raw);
@@ -243,10 +246,9 @@ static const struct sm_stage stage = {
 		   "with --out writes\n"
 		   "catalogue.csv, catalogue.json and the ledger that ingest can check against. Again "
 		   "with --resume, files\n"
-		   "whose path, size, inode and times of change are the same are not opened again. Patients, "
-		   "UIDs and DICOM\n"
-		   "file names appear as salted hashes. NIfTI files that no case takes are counted in a "
-		   "warning.\n"
+		   "whose path, size, inode and times of change are the same are not opened again\n"
+		   "(but for PET when ingest.pet_units asks for SUV). Patients, UIDs and DICOM file names appear as\n"
+		   "salted hashes. NIfTI files that no case takes are counted in a warning.\n"
 		   "The verdict of an item says what ingest will do with it, as far as headers tell; the "
 		   "status in the\n"
 		   "ledger, the exit code and --strict are about listing: only a file that cannot be read is "

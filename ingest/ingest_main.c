@@ -93,6 +93,19 @@ static enum sm_status foresee(void *ctx, size_t i, struct sm_item *item, struct 
 	return SM_FAIL(err, SM_INPUT, "%s: %s", sm_verdict_code(verdict), why);
 }
 
+/* Bytes of pixels; of JPEG 2000 many times as much. Files whose size is not known yet count as nothing. */
+static double weight(void *ctx, size_t i)
+{
+	const struct sm_raw *raw = ((struct sm_convert *)ctx)->raw;
+	const struct sm_raw_item *it = &raw->item[i];
+	if (it->kind != SM_RAW_SERIES)
+		return 0;
+	const struct sm_series *s = &raw->scan.list.series[it->at];
+	const struct sm_dcm_head *h = &raw->scan.head[s->slice[0].head];
+	double slow = !h->syntax || h->syntax->way == SM_SYNTAX_NATIVE ? 1 : h->syntax->way == SM_SYNTAX_J2K ? 8 : 2;
+	return slow * (double)s->n * h->tile_rows * h->tile_columns * h->format.bits_allocated / 8;
+}
+
 /* Reports, plans and localisers are no volumes: they leave the list of items and are noted in the
  * header of the ledger. */
 static void set_aside(struct sm_run *run, struct sm_raw *raw, size_t *aside)
@@ -200,6 +213,7 @@ static enum sm_status run_ingest(struct sm_run *run, struct sm_err *err)
 				 .key = key_of,
 				 .inputs = inputs,
 				 .work = work,
+				 .weight = weight,
 				 .foresee = foresee};
 	SM_GOTO(st, sm_run_items(run, &items, err));
 out:
@@ -214,15 +228,15 @@ static const struct sm_stage stage = {
 	.summary = "raw scans to clean NIfTI volumes with sidecars",
 	.details = "Each DICOM series becomes KEY/image.nii.gz and KEY/image.json, each case of a "
 		   "NIfTI tree\n"
-		   "KEY/ROLE.nii.gz and KEY/case.json. The key of a series is a salted hash. "
-		   "Uneven, gapped\n"
-		   "and ambiguous series are refused with a sentence; ingest.uneven: regrid "
+		   "KEY/ROLE.nii.gz (of pictures KEY/ROLE.png) and KEY/case.json. The key of a series is a "
+		   "salted hash.\n"
+		   "Uneven, gapped and ambiguous series are refused with a sentence; ingest.uneven: regrid "
 		   "interpolates.\n"
 		   "Reports, plans and localisers are set aside; when nothing else is there, the exit "
 		   "code is 3.\n"
 		   "--dry-run tells what names and headers say will be refused, and exits with 0.\n"
 		   "Example: scanmill ingest --in raw --out work/ingest --salt-file salt",
-	.version = 2,
+	.version = 3,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
 	.options = &option_set,
 	.manifest = &sm_manifest_schema,
@@ -232,5 +246,6 @@ static const struct sm_stage stage = {
 
 int main(int argc, char **argv)
 {
+	sm_mem_one_pool();
 	return sm_stage_main(&stage, argc, argv);
 }

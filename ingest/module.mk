@@ -1,6 +1,6 @@
 # Phantom: synthetic cohorts with exact truth, and the small DICOM writer.
 LIBS += phantom
-phantom_SRC := ingest/phantom/phantom_shape.c ingest/phantom/phantom_brats.c ingest/phantom/phantom_ct.c ingest/phantom/phantom_pet.c ingest/phantom/dicom_write.c
+phantom_SRC := ingest/phantom/phantom_shape.c ingest/phantom/phantom_brats.c ingest/phantom/phantom_ct.c ingest/phantom/phantom_dicom.c ingest/phantom/phantom_pet.c ingest/phantom/dicom_write.c
 EXES += scanmill-phantom
 scanmill-phantom_SRC := ingest/phantom/phantom_main.c
 scanmill-phantom_USE := phantom manifest ops core
@@ -35,6 +35,7 @@ ingest_SRC := \
 	ingest/series/dcm_regrid.c \
 	ingest/series/dcm_scale.c \
 	ingest/series/dcm_stack.c \
+	ingest/series/dcm_load.c \
 	ingest/series/dcm_volume.c \
 	ingest/series/dcm_words.c \
 	ingest/series/diffusion.c \
@@ -50,9 +51,11 @@ ingest_SRC := \
 	ingest/series/pet_table.c \
 	ingest/cases/picture_case.c \
 	ingest/raw.c \
+	ingest/raw_pet.c \
 	ingest/salt.c \
 	ingest/scan.c \
 	ingest/series/sidecar.c \
+	ingest/series/sidecar_json.c \
 	ingest/series/verdict.c \
 	ingest/series/words.c
 
@@ -67,9 +70,10 @@ scanmill-ingest_USE := ingest dicom manifest ops core
 scanmill-ingest_LD = $(dicom_LD)
 
 # The search for burned-in text: short loops over whole volumes, worth the vector code of -O3.
-ingest_SRC += ingest/burned/burned_rule.c ingest/burned/burned_text.c ingest/salt_file.c ingest/burned/text_lines.c ingest/burned/text_strokes.c
+ingest_SRC += ingest/burned/burned_rule.c ingest/burned/burned_text.c ingest/salt_file.c ingest/burned/text_levels.c ingest/burned/text_lines.c ingest/burned/text_screen.c ingest/burned/text_strokes.c
 ingest_burned_burned_text_CFLAGS := -O3
 ingest_burned_text_lines_CFLAGS := -O3
+ingest_burned_text_screen_CFLAGS := -O3
 ingest_burned_text_strokes_CFLAGS := -O3
 
 # DICOM files: reader and decoders of frames.

@@ -189,6 +189,8 @@ enum sm_status sm_raw_open(struct sm_run *run, const struct sm_ingest_section *s
 		st = find_all(run, section, out, err);
 	if (st == SM_OK)
 		st = list_items(out, err);
+	if (st == SM_OK)
+		st = sm_raw_foresee_suv(out, run->in, run->jobs, err);
 	if (st == SM_OK && out->n == 0)
 		st = nothing_found(run, section, out, err);
 	if (st != SM_OK) {
@@ -223,6 +225,7 @@ void sm_raw_clear(struct sm_raw *raw)
 	sm_raw_cases_clear(&raw->cases);
 	sm_paths_clear(&raw->paths);
 	free(raw->item);
+	free(raw->no_suv);
 	*raw = (struct sm_raw){0};
 }
 
@@ -325,9 +328,12 @@ enum sm_raw_use sm_raw_judge_series(const struct sm_raw *raw, size_t series, enu
 				 text);
 		return SM_RAW_REFUSED;
 	}
-	*verdict = s->verdict;
+	const char *no_suv = taken && raw->no_suv ? raw->no_suv[series] : NULL;
+	*verdict = no_suv ? SM_VERDICT_NO_SUV : s->verdict;
 	if (why)
-		snprintf(why, 500, "%s", s->why);
+		snprintf(why, 500, "%s", no_suv ? no_suv : s->why);
+	if (no_suv)
+		return SM_RAW_REFUSED;
 	return taken ? SM_RAW_USABLE : sm_verdict_is_skip(s->verdict) ? SM_RAW_ASIDE : SM_RAW_REFUSED;
 }
 

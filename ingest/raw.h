@@ -25,6 +25,9 @@ struct sm_raw {
 	struct sm_scan scan; /* empty for layouts that find cases by themselves (ingest/cases/layout.h) */
 	struct sm_raw_cases cases;
 	struct sm_paths paths;    /* of those layouts */
+	const char **no_suv; /* of each series: why ingest.pet_units: suvbw will refuse it, or NULL; NULL when SUV
+			      * is not asked for. Owned; texts in scan.arena */
+	size_t suv_files;    /* how many headers were read again for that */
 	struct sm_raw_item *item; /* sorted by key; owned */
 	size_t n;
 	size_t nifti_left; /* NIfTI files that no item takes, beside those of the same layouts */
@@ -62,5 +65,10 @@ void sm_raw_describe_series(const struct sm_raw *raw, size_t series, json_t *rec
  * files' names, with `heads` also their sizes and first bytes. Paths of DICOM files have no part in it. */
 enum sm_status sm_raw_listing(const struct sm_raw *raw, const struct sm_raw_item *it, bool heads,
 			      struct sm_item *item, struct sm_err *err);
+
+/* Fills raw->no_suv when ingest.pet_units asks for SUV: opens the headers of all usable PET series below
+ * root once more, because weights, doses and times of injection are kept nowhere. Files that cannot be
+ * read any longer are left to ingest. SM_BUDGET. */
+enum sm_status sm_raw_foresee_suv(struct sm_raw *raw, const char *root, int jobs, struct sm_err *err);
 
 #endif

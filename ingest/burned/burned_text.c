@@ -8,15 +8,21 @@
 #include <string.h>
 
 #include "core/par.h"
+#include "ingest/burned/text_levels.h"
 #include "ingest/burned/text_lines.h"
+#include "ingest/burned/text_screen.h"
 #include "ingest/burned/text_strokes.h"
 
-#define BLOCK 8         /* slices that are looked at as one: their brightest picture */
-#define BLOCKS_MANY 16  /* more blocks than these: twice as many slices in each */
+#define BLOCK 8        /* slices that one thread reads at a time */
+#define BLOCKS_MANY 16 /* more blocks than these: twice as many slices in each */
+#define SLICES_EACH 32 /* slices for each of several buffers, which take as much as six slices */
+#define SCREEN_EVEN 64 /* of the contrast, within that stems of letters are even in one slice */
+#define SCREEN_MARGIN \
+	24              /* rows around those that may hold letters: the rest of them, and ground \
+			 */
 #define STRIP 2048      /* pixels that are projected at a time: they stay in the nearest cache */
-#define SAMPLES 16384   /* stored numbers that the range is taken from */
 #define STEP 768        /* large pictures: planes of SM_TEXT_SIDE that begin every STEP pixels */
-#define UPRIGHT_LEAST 6 /* letters: upright lines are rarer than things that look like them */
+#define UPRIGHT_LEAST 6 /* separate marks: upright lines are rarer than what looks like them */
 #define LEAST_SIDE 24
 #define LEAST_CONSTANT 4 /* slices, for "alike in every slice" to mean something */
 
@@ -24,24 +30,20 @@ static const char bright[] = "bright letters", dark[] = "dark letters",
 		  upright[] = "letters of an upright line",
 		  alike[] = "letters alike in every slice";
 
-/* Stored number -> brightness: (v - low) * scale, cut at 0 and SM_TEXT_WHITE. */
-struct levels {
-	double low, scale;
-	int contrast, even;
-};
-
-/* Memory of one block at work: two pictures, the cut of a large one, the search's own. */
+/* Memory of one block at work: its picture, the cut of a large one, the search's own. */
 struct buffers {
 	struct buffers *next;
-	int16_t *picture[2], *cut;
+	int16_t *picture, *cut;
+	uint8_t *bands; /* of each slice, what it may hold */
 	struct sm_text_work work;
 };
 
 struct search {
 	const struct sm_vol *vol;
 	struct sm_mem *mem;
-	struct levels levels;
+	struct sm_text_levels levels;
 	int64_t slices, blocks, block; /* slices in all, blocks, slices of one */
+	int64_t bands;                 /* of SM_TEXT_BAND rows */
 	size_t pixels;
 	int16_t *brightest, *darkest;  /* of all slices */
 	struct sm_text_finding *found; /* one a block */
@@ -51,138 +53,7 @@ struct search {
 	pthread_cond_t given;
 };
 
-static double number_at(const struct sm_vol *vol, size_t i)
-{
-	switch (vol->dtype) {
-	case SM_U8:
-		return ((const uint8_t *)vol->data)[i];
-	case SM_I8:
-		return ((const int8_t *)vol->data)[i];
-	case SM_I16:
-		return ((const int16_t *)vol->data)[i];
-	case SM_U16:
-		return ((const uint16_t *)vol->data)[i];
-	case SM_I32:
-		return ((const int32_t *)vol->data)[i];
-	case SM_U32:
-		return ((const uint32_t *)vol->data)[i];
-	case SM_I64:
-		return (double)((const int64_t *)vol->data)[i];
-	case SM_U64:
-		return (double)((const uint64_t *)vol->data)[i];
-	case SM_F32:
-		return ((const float *)vol->data)[i];
-	case SM_F64:
-		return ((const double *)vol->data)[i];
-	}
-	return 0;
-}
-
-/* What v[at] would be in order; moves the numbers. Sorting them all costs more than all the rest of
- * a small picture. */
-static double number_in_order(double *v, size_t n, size_t at)
-{
-	size_t from = 0, end = n;
-	while (end - from > 1) {
-		double pivot =
-			v[from + (end - from - 1) / 2]; /* never the last: the parts shrink */
-		size_t i = from, j = end - 1;
-		for (;;) {
-			while (v[i] < pivot)
-				i++;
-			while (pivot < v[j])
-				j--;
-			if (i >= j)
-				break;
-			double swap = v[i];
-			v[i++] = v[j];
-			v[j--] = swap;
-		}
-		/* from..j is not above the pivot, j + 1..end - 1 not below it. */
-		if (at <= j)
-			end = j + 1;
-		else
-			from = j + 1;
-	}
-	return v[at];
-}
-
-/* The same for whole numbers from low to low + most: counted. */
-static double counted_in_order(const uint16_t *counts, double low, int most, size_t at)
-{
-	size_t below = 0;
-	int k = 0;
-	while (k < most && below + counts[k] <= at)
-		below += counts[k++];
-	return low + k;
-}
-
-/* How far the sample's inner 99 per cent reach; moves the numbers. */
-static enum sm_status inner_range(double *v, size_t n, double low, double range, bool whole,
-				  struct sm_mem *mem, double *out, struct sm_err *err)
-{
-	size_t first = n / 200, last = n - 1 - n / 200;
-	if (whole && range <= UINT16_MAX) {
-		uint16_t *counts = sm_calloc(mem, (size_t)range + 1, sizeof *counts,
-					     "search for burned-in text", err);
-		if (!counts)
-			return SM_BUDGET;
-		for (size_t i = 0; i < n; i++)
-			counts[(size_t)(v[i] - low)]++;
-		*out = counted_in_order(counts, low, (int)range, last) -
-		       counted_in_order(counts, low, (int)range, first);
-		sm_free(counts);
-		return SM_OK;
-	}
-	*out = number_in_order(v, n, last);
-	*out -= number_in_order(v, n, first);
-	return SM_OK;
-}
-
-/* The range of a sample: numbers beyond it become black and white, which leaves text what it is. */
-static enum sm_status find_levels(const struct sm_vol *vol, struct sm_mem *mem,
-				  struct levels *levels, struct sm_err *err)
-{
-	size_t count = sm_vol_count(vol), step = count / SAMPLES + 1, n = 0;
-	step += step > 1 && step % 2 == 0; /* not always the same columns */
-	double *v = sm_alloc(mem, SAMPLES + 1, sizeof *v, "search for burned-in text", err);
-	if (!v)
-		return SM_BUDGET;
-	enum sm_status st = SM_OK;
-	for (size_t i = 0; i < count && n <= SAMPLES; i += step) {
-		v[n] = number_at(vol, i);
-		n += isfinite(v[n]) != 0;
-	}
-	*levels = (struct levels){0};
-	if (n > 1) {
-		double low = v[0], high = v[0];
-		for (size_t i = 1; i < n; i++) {
-			low = v[i] < low ? v[i] : low;
-			high = v[i] > high ? v[i] : high;
-		}
-		double range = high - low, inner;
-		bool whole = vol->dtype != SM_F32 && vol->dtype != SM_F64;
-		SM_GOTO(st, inner_range(v, n, low, range, whole, mem, &inner, err));
-		levels->low = low;
-		if (inner <= 0)
-			inner = range;
-		if (range > 0 && isfinite(range)) {
-			levels->scale = !whole || range > 2 * SM_TEXT_WHITE + 1
-						? SM_TEXT_WHITE / range
-					: range > SM_TEXT_WHITE ? 0.5
-								: 1;
-			levels->contrast = (int)(inner * levels->scale / 8);
-			levels->even = levels->contrast / 16;
-			if (levels->contrast < 2)
-				levels->contrast = 2;
-		}
-	}
-out:
-	sm_free(v);
-	return st;
-}
-
-static inline int16_t level(double v, const struct levels *levels)
+static inline int16_t level(double v, const struct sm_text_levels *levels)
 {
 	double b = (v - levels->low) * levels->scale;
 	return (int16_t)(b >= SM_TEXT_WHITE ? SM_TEXT_WHITE : b > 0 ? b : 0);
@@ -200,13 +71,12 @@ static inline int16_t small_level(int v, int low, int shift)
 #define MORE(a, b) ((b) > (a) || (a) != (a) ? (b) : (a))
 #define LESS(a, b) ((b) < (a) || (a) != (a) ? (b) : (a))
 
-/* Brightest and darkest number of each pixel over slices first..last, as brightness. Projected in
- * the stored type and three slices at a time, which the compiler turns into vector code; NaN loses
- * against every number. */
+/* Brightest and darkest number of `m` pixels from `at` on over slices first..last, as brightness.
+ * Projected in the stored type and three slices at a time, which the compiler turns into vector
+ * code; NaN loses against every number. */
 #define PROJECT(type, LEVEL) \
-	for (size_t at = 0; at < n; at += STRIP) { \
+	{ \
 		const type *data = (const type *)vol->data + (size_t)first * n + at; \
-		size_t m = n - at < STRIP ? n - at : STRIP; \
 		type hi[STRIP], lo[STRIP]; \
 		memcpy(hi, data, m * sizeof *hi); \
 		memcpy(lo, data, m * sizeof *lo); \
@@ -221,15 +91,17 @@ static inline int16_t small_level(int v, int low, int shift)
 			} \
 		} \
 		for (size_t i = 0; i < m; i++) { \
-			brightest[at + i] = LEVEL(hi[i]); \
-			darkest[at + i] = LEVEL(lo[i]); \
+			brightest[i] = LEVEL(hi[i]); \
+			darkest[i] = LEVEL(lo[i]); \
 		} \
 	}
 
 SM_TEXT_CLONES
-static void project(const struct sm_vol *vol, const struct levels *levels, size_t n, int64_t first,
-		    int64_t last, int16_t *restrict brightest, int16_t *restrict darkest)
+static void project(const struct sm_vol *vol, const struct sm_text_levels *levels, size_t at,
+		    size_t m, int64_t first, int64_t last, int16_t *restrict brightest,
+		    int16_t *restrict darkest)
 {
+	size_t n = (size_t)vol->dim[0] * (size_t)vol->dim[1];
 	int low = (int)levels->low, shift = levels->scale < 1;
 	switch (vol->dtype) {
 	case SM_U8:
@@ -266,8 +138,9 @@ static void project(const struct sm_vol *vol, const struct levels *levels, size_
 }
 
 /* One picture, cut into planes when it is large; the line with most letters. */
-static bool look(const int16_t *picture, int64_t width, int64_t height, const struct levels *levels,
-		 bool soft, struct buffers *buffers, struct sm_text_line *best)
+static bool look(const int16_t *picture, int64_t width, int64_t height,
+		 const struct sm_text_levels *levels, bool soft, struct buffers *buffers,
+		 struct sm_text_line *best)
 {
 	int16_t *cut = buffers->cut;
 	*best = (struct sm_text_line){0};
@@ -301,7 +174,7 @@ static size_t ink_in_slice(const struct search *s, const struct sm_text_finding 
 	for (int64_t y = f->low[1]; y <= f->high[1]; y++)
 		for (int64_t x = f->low[0]; x <= f->high[0]; x++) {
 			size_t i = (size_t)slice * s->pixels + (size_t)(y * s->vol->dim[0] + x);
-			int v = level(number_at(s->vol, i), &s->levels);
+			int v = level(sm_text_number(s->vol->data, s->vol->dtype, i), &s->levels);
 			v = (black ? SM_TEXT_WHITE - v : v) - ink;
 			n += v <= s->levels.even && -v <= s->levels.even;
 		}
@@ -332,29 +205,45 @@ static void narrow(const struct search *s, const struct sm_text_line *line, bool
 	}
 }
 
-static void note(const struct search *s, const struct sm_text_line *line, int64_t first,
-		 int64_t last, const char *why, struct sm_text_finding *out)
+static bool same_place(const struct sm_text_finding *a, const struct sm_text_finding *b)
 {
-	if (out->found && line->letters <= out->letters)
-		return;
-	*out = (struct sm_text_finding){.found = true,
+	return a->low[0] <= b->high[0] && a->high[0] >= b->low[0] && a->low[1] <= b->high[1] &&
+	       a->high[1] >= b->low[1];
+}
+
+static struct sm_text_finding finding(const struct sm_text_line *line, int64_t first, int64_t last,
+				      const char *why)
+{
+	return (struct sm_text_finding){.found = true,
 					.slice = {first, last},
 					.low = {line->low[0], line->low[1]},
 					.high = {line->high[0], line->high[1]},
 					.letters = line->letters,
 					.height = line->letter_height,
 					.why = why};
-	if (why != alike)
-		narrow(s, line, why == dark, out);
+}
+
+/* The line with most letters stays, and in how many slices it stands. Slices come in order. */
+static void note(const struct sm_text_finding *new, struct sm_text_finding *out)
+{
+	bool again = out->found && same_place(new, out);
+	int64_t first = out->slice[0];
+	if (again)
+		out->slice[1] = new->slice[1];
+	if (out->found && new->letters <= out->letters)
+		return;
+	*out = *new;
+	if (again)
+		out->slice[0] = first;
 }
 
 static void buffers_free(struct buffers *b)
 {
 	if (!b)
 		return;
-	sm_free(b->picture[0]);
-	sm_free(b->picture[1]);
+	sm_free(b->picture);
 	sm_free(b->cut);
+	sm_free(b->bands);
 	sm_text_work_clear(&b->work);
 	sm_free(b);
 }
@@ -368,9 +257,9 @@ static struct buffers *buffers_make(const struct search *s, struct sm_err *err)
 	struct buffers *b = sm_calloc(s->mem, 1, sizeof *b, what, err);
 	if (!b)
 		return NULL;
-	if ((b->picture[0] = sm_alloc(s->mem, s->pixels, 2, what, err)) &&
-	    (b->picture[1] = sm_alloc(s->mem, s->pixels, 2, what, err)) &&
+	if ((b->picture = sm_alloc(s->mem, s->pixels, 2, what, err)) &&
 	    (part == s->pixels || (b->cut = sm_alloc(s->mem, part, 2, what, err))) &&
+	    (b->bands = sm_alloc(s->mem, (size_t)s->block, (size_t)s->bands, what, err)) &&
 	    sm_text_work_init(&b->work, part, s->mem, err) == SM_OK)
 		return b;
 	buffers_free(b);
@@ -378,11 +267,13 @@ static struct buffers *buffers_make(const struct search *s, struct sm_err *err)
 }
 
 /* Those that are free, or new ones, or when there is no memory for more those of another thread,
- * which are waited for: whether the search fails does not depend on the number of threads. */
+ * which are waited for: whether the search fails does not depend on the number of threads. Of a
+ * small volume with large slices one is all there may be. */
 static struct buffers *buffers_take(struct search *s, struct sm_err *err)
 {
 	pthread_mutex_lock(&s->lock);
-	struct buffers *b = s->free ? NULL : buffers_make(s, err);
+	bool more = !s->free && (!s->made || s->slices > SLICES_EACH * s->made);
+	struct buffers *b = more ? buffers_make(s, err) : NULL;
 	if (b) {
 		s->made++;
 	} else if (s->made) {
@@ -413,22 +304,82 @@ SM_TEXT_CLONES static void spread(const int16_t *restrict hi, const int16_t *res
 	}
 }
 
+/* Letters in rows first..last of one slice. */
+static void look_at_rows(struct search *s, int64_t slice, int64_t first, int64_t last,
+			 const char *name, struct buffers *b, struct sm_text_finding *out)
+{
+	int64_t w = s->vol->dim[0];
+	struct sm_text_line line;
+	size_t from = (size_t)(first * w), end = (size_t)((last + 1) * w);
+	int16_t *v = b->picture, other[STRIP];
+	for (size_t at = from; at < end; at += STRIP)
+		project(s->vol, &s->levels, at, end - at < STRIP ? end - at : STRIP, slice, slice,
+			v + (at - from), other);
+	for (size_t i = 0; i < end - from && name == dark; i++)
+		v[i] = (int16_t)(SM_TEXT_WHITE - v[i]);
+	if (!look(v, w, last - first + 1, &s->levels, false, b, &line))
+		return;
+	line.low[1] += (int)first;
+	line.high[1] += (int)first;
+	const struct sm_text_finding f = finding(&line, slice, slice, name);
+	note(&f, out);
+}
+
+/* Letters in the rows of one slice that the first look did not rule out. */
+static void look_at_slice(struct search *s, int64_t slice, const uint8_t *bands, struct buffers *b,
+			  struct sm_text_finding *out)
+{
+	int64_t h = s->vol->dim[1];
+	for (int bit = SM_TEXT_BRIGHT; bit <= SM_TEXT_DARK; bit *= 2)
+		for (int64_t i = 0; i < s->bands; i++) {
+			if (!(bands[i] & bit))
+				continue;
+			int64_t first = i * SM_TEXT_BAND - SCREEN_MARGIN;
+			while (i + 1 < s->bands && bands[i + 1] & bit)
+				i++;
+			int64_t last = (i + 1) * SM_TEXT_BAND - 1 + SCREEN_MARGIN;
+			look_at_rows(s, slice, first > 0 ? first : 0, last < h ? last : h - 1,
+				     bit == SM_TEXT_DARK ? dark : bright, b, out);
+		}
+}
+
+/* Brightest and darkest picture of a block's rows, into those of all slices. */
+static void spread_rows(struct search *s, size_t from, size_t end, int64_t first, int64_t last)
+{
+	int16_t brightest[STRIP], darkest[STRIP];
+	for (size_t at = from; at < end; at += STRIP) {
+		size_t m = end - at < STRIP ? end - at : STRIP;
+		project(s->vol, &s->levels, at, m, first, last, brightest, darkest);
+		pthread_mutex_lock(&s->lock);
+		spread(brightest, darkest, m, s->brightest + at, s->darkest + at);
+		pthread_mutex_unlock(&s->lock);
+	}
+}
+
+/* Band by band, so that the stored numbers come from the main memory once. */
 static enum sm_status look_at_block(void *ctx, size_t i, struct sm_err *err)
 {
 	struct search *s = ctx;
-	const int64_t *dim = s->vol->dim;
+	const struct sm_vol *vol = s->vol;
+	const int64_t w = vol->dim[0], h = vol->dim[1];
+	const size_t size = s->pixels * sm_dtype_size(vol->dtype);
 	int64_t first = (int64_t)i * s->block;
 	int64_t last = first + s->block < s->slices ? first + s->block - 1 : s->slices - 1;
-	struct sm_text_line line;
+	bool whole = vol->dtype != SM_F32 && vol->dtype != SM_F64;
+	double contrast = s->levels.contrast / s->levels.scale, even = contrast / SCREEN_EVEN;
 	struct buffers *b = buffers_take(s, err);
 	if (!b)
 		return SM_BUDGET;
-	project(s->vol, &s->levels, s->pixels, first, last, b->picture[0], b->picture[1]);
-	pthread_mutex_lock(&s->lock);
-	spread(b->picture[0], b->picture[1], s->pixels, s->brightest, s->darkest);
-	pthread_mutex_unlock(&s->lock);
-	if (look(b->picture[0], dim[0], dim[1], &s->levels, false, b, &line))
-		note(s, &line, first, last, bright, &s->found[i]);
+	for (int64_t k = 0; k < s->bands; k++) {
+		int64_t y = k * SM_TEXT_BAND, end = y + SM_TEXT_BAND < h ? y + SM_TEXT_BAND : h;
+		spread_rows(s, (size_t)(y * w), (size_t)(end * w), first, last);
+		for (int64_t z = first; z <= last; z++)
+			b->bands[(z - first) * s->bands + k] = sm_text_screen(
+				(const char *)vol->data + (size_t)z * size, vol->dtype, w, h, y,
+				contrast, whole ? floor(even) : even);
+	}
+	for (int64_t z = first; z <= last; z++)
+		look_at_slice(s, z, b->bands + (z - first) * s->bands, b, &s->found[i]);
 	buffers_give(s, b);
 	return SM_OK;
 }
@@ -460,7 +411,7 @@ static enum sm_status look_at_whole(void *ctx, size_t way, struct sm_err *err)
 	struct buffers *b = buffers_take(s, err);
 	if (!b)
 		return SM_BUDGET;
-	int16_t *v = b->picture[0];
+	int16_t *v = b->picture;
 	for (size_t k = 0; k < s->pixels && name == alike; k++)
 		v[k] = (int16_t)(SM_TEXT_WHITE - (s->brightest[k] - s->darkest[k]));
 	for (size_t k = 0; k < s->pixels && name == dark; k++)
@@ -471,12 +422,15 @@ static enum sm_status look_at_whole(void *ctx, size_t way, struct sm_err *err)
 	bool found = look(name == bright ? s->brightest : v, name == upright ? h : w,
 			  name == upright ? w : h, &s->levels, name != alike, b, &line);
 	if (name == upright) {
-		found = found && line.letters >= UPRIGHT_LEAST;
+		found = found && line.marks >= UPRIGHT_LEAST;
 		swap(line.low);
 		swap(line.high);
 	}
-	if (found)
-		note(s, &line, 0, s->slices - 1, name, &all->found[way]);
+	if (found) {
+		all->found[way] = finding(&line, 0, s->slices - 1, name);
+		if (name != alike)
+			narrow(s, &line, name == dark, &all->found[way]);
+	}
 	buffers_give(s, b);
 	return SM_OK;
 }
@@ -498,6 +452,7 @@ enum sm_status sm_burned_text_find(const struct sm_vol *vol, struct sm_mem *mem,
 	struct search s = {.vol = vol,
 			   .mem = mem,
 			   .slices = vol->dim[2] * vol->dim[3],
+			   .bands = (vol->dim[1] + SM_TEXT_BAND - 1) / SM_TEXT_BAND,
 			   .pixels = (size_t)vol->dim[0] * (size_t)vol->dim[1],
 			   .lock = PTHREAD_MUTEX_INITIALIZER,
 			   .given = PTHREAD_COND_INITIALIZER};
@@ -507,7 +462,7 @@ enum sm_status sm_burned_text_find(const struct sm_vol *vol, struct sm_mem *mem,
 	s.blocks = (s.slices + s.block - 1) / s.block;
 	if (vol->dim[0] < LEAST_SIDE || vol->dim[1] < LEAST_SIDE)
 		return SM_OK;
-	SM_TRY(find_levels(vol, mem, &s.levels, err));
+	SM_TRY(sm_text_levels_find(vol, mem, &s.levels, err));
 	if (s.levels.scale <= 0)
 		return SM_OK;
 	if (!(s.brightest = sm_calloc(mem, s.pixels, 2, "search for burned-in text", err)) ||
@@ -522,8 +477,7 @@ enum sm_status sm_burned_text_find(const struct sm_vol *vol, struct sm_mem *mem,
 		const struct sm_text_finding *f = &s.found[i];
 		if (!out->found)
 			*out = *f;
-		else if (f->found && f->low[0] <= out->high[0] && f->high[0] >= out->low[0] &&
-			 f->low[1] <= out->high[1] && f->high[1] >= out->low[1])
+		else if (f->found && same_place(f, out))
 			out->slice[1] = f->slice[1];
 	}
 	if (!out->found)
@@ -537,6 +491,7 @@ out:
 	sm_free(s.brightest);
 	sm_free(s.darkest);
 	sm_free(s.found);
+	sm_mem_trim();
 	pthread_cond_destroy(&s.given);
 	pthread_mutex_destroy(&s.lock);
 	return st;
@@ -549,8 +504,8 @@ void sm_burned_text_say(const struct sm_text_finding *f, char text[200])
 		 "%lld, rows %lld to "
 		 "%lld, slice%s %lld",
 		 f->letters, f->why, f->height, (long long)f->low[0], (long long)f->high[0],
-		 (long long)f->low[1], (long long)f->high[1],
-		 f->slice[0] == f->slice[1] ? "" : "s", (long long)f->slice[0]);
+		 (long long)f->low[1], (long long)f->high[1], f->slice[0] == f->slice[1] ? "" : "s",
+		 (long long)f->slice[0]);
 	size_t n = strlen(text);
 	if (f->slice[0] != f->slice[1])
 		snprintf(text + n, 200 - n, " to %lld", (long long)f->slice[1]);

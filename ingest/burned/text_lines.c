@@ -22,11 +22,20 @@ struct ink {
 
 /* Neighbouring ink pixels of one row, and the mark they belong to. */
 struct run {
-	int y, x0, x1;
-	int parent; /* union-find over runs */
+	int16_t y, x0, x1;
+	int16_t open; /* pixels without ink above them: columns' runs begin there */
+	int parent;   /* union-find over runs */
 };
 
-/* Connected ink: a letter, or letters that touch. */
+/* Connected ink, before it is known whether it has a letter's size: most has not, so this is small.
+ */
+struct box {
+	int16_t x0, y0, x1, y1;
+	int across, down;
+	int area; /* afterwards the number of its mark; -1: none */
+};
+
+/* Connected ink of a letter's size: a letter, or letters that touch. */
 struct mark {
 	int x0, y0, x1, y1;
 	int area, even;   /* pixels; those of the ink's very value */
@@ -47,7 +56,9 @@ enum sm_status sm_text_work_init(struct sm_text_work *work, size_t pixels, struc
 	if ((work->side = sm_alloc(mem, pixels, sizeof *work->side, what, err)) &&
 	    (work->ink = sm_calloc(mem, pixels + SM_TEXT_PAD, 1, what, err)) &&
 	    (work->runs = sm_alloc(mem, most, sizeof(struct run), what, err)) &&
-	    (work->marks = sm_alloc(mem, most, sizeof(struct mark), what, err)) &&
+	    (work->boxes = sm_alloc(mem, most, sizeof(struct box), what, err)) &&
+	    /* A letter has a run in each of its rows. */
+	    (work->marks = sm_alloc(mem, most / LOWEST + 1, sizeof(struct mark), what, err)) &&
 	    sm_text_strokes_init(work, pixels, mem, err) == SM_OK)
 		return SM_OK;
 	sm_text_work_clear(work);
@@ -59,6 +70,7 @@ void sm_text_work_clear(struct sm_text_work *work)
 	sm_free(work->side);
 	sm_free(work->ink);
 	sm_free(work->runs);
+	sm_free(work->boxes);
 	sm_free(work->marks);
 	sm_text_strokes_clear(work);
 	memset(work, 0, sizeof *work);
@@ -125,11 +137,16 @@ static int find_runs(const struct sm_text_plane *p, const uint8_t *ink, struct r
 			return 0;
 		for (int i = 0; i < m; i += 2, n++) {
 			int x0 = ends[i], x = ends[i + 1];
-			runs[n] = (struct run){y, x0, x - 1, n};
+			runs[n] = (struct run){(int16_t)y, (int16_t)x0, (int16_t)(x - 1),
+					       (int16_t)(x - x0), n};
 			while (k < above_end && runs[k].x1 < x0 - 1)
 				k++;
 			for (int j = k; j < above_end && runs[j].x0 <= x; j++) {
 				int a = root_of(runs, j), b = root_of(runs, n);
+				int from = runs[j].x0 > x0 ? runs[j].x0 : x0;
+				int end = runs[j].x1 < x ? runs[j].x1 + 1 : x;
+				if (end > from)
+					runs[n].open = (int16_t)(runs[n].open - (end - from));
 				runs[a > b ? a : b].parent = a > b ? b : a;
 			}
 		}
@@ -140,20 +157,10 @@ static int find_runs(const struct sm_text_plane *p, const uint8_t *ink, struct r
 }
 
 /* A stroke's width: the smaller of the mean lengths of runs in rows and in columns. */
-static double stroke_of(const struct mark *m)
+static double stroke_of(int area, int across, int down)
 {
-	double across = (double)m->area / m->across, down = (double)m->area / m->down;
-	return across < down ? across : down;
-}
-
-static bool is_letter(const struct mark *m, const struct ink *k)
-{
-	int w = m->x1 - m->x0 + 1, h = m->y1 - m->y0 + 1;
-	if (h < LOWEST || h > HIGHEST || w > 8 * h || (k->value >= 0 && m->even * 20 < m->area))
-		return false;
-	if (stroke_of(m) > h * 0.45)
-		return false;
-	return 2 * w < h || m->area * 100 < 85 * w * h;
+	double by_rows = (double)area / across, by_columns = (double)area / down;
+	return by_rows < by_columns ? by_rows : by_columns;
 }
 
 /* What stands beside a run: ink is the brightest of its neighbourhood, and its edges are drawn, not
@@ -183,37 +190,54 @@ static void look_around(const struct sm_text_plane *p, const struct run *r, cons
 
 /* Could a mark of this box be a letter? What the picture's edge cuts is none. Most ink is tissue of
  * other sizes, and a closer look at it costs more than all the rest. */
-static bool has_size(const struct sm_text_plane *p, const struct mark *m)
+static bool has_size(const struct sm_text_plane *p, const struct box *b)
 {
-	int w = m->x1 - m->x0 + 1, h = m->y1 - m->y0 + 1;
+	int w = b->x1 - b->x0 + 1, h = b->y1 - b->y0 + 1;
 	return h >= LOWEST && h <= HIGHEST && w <= 8 * h &&
-	       (2 * w < h || m->area * 100 < 85 * w * h) && m->x0 > 0 && m->y0 > 0 &&
-	       m->x1 < p->width - 1 && m->y1 < p->height - 1;
+	       (2 * w < h || b->area * 100 < 85 * w * h) && b->x0 > 0 && b->y0 > 0 &&
+	       b->x1 < p->width - 1 && b->y1 < p->height - 1 &&
+	       stroke_of(b->area, b->across, b->down) <= h * 0.45;
 }
 
-/* Boxes and areas of marks, in the order of their first runs; those of other sizes get no area.
- * Afterwards each run names its mark. */
-static int find_marks(const struct sm_text_plane *p, struct run *runs, struct mark *marks, int n)
+/* Boxes of connected ink in the order of their first runs, and marks for those of a letter's size;
+ * the number of marks. Afterwards each run names its box, each box its mark. */
+static int find_marks(const struct sm_text_plane *p, struct sm_text_work *work, int n)
 {
-	int count = 0;
+	struct run *runs = work->runs;
+	struct box *boxes = work->boxes;
+	struct mark *marks = work->marks;
+	int count = 0, sized = 0;
 	for (int i = 0; i < n; i++) {
 		struct run *r = &runs[i];
-		/* Parents come first: theirs is the mark's number by now. */
+		/* Parents come first: theirs is the box's number by now. */
 		int at = r->parent == i ? count++ : runs[r->parent].parent;
-		struct mark *m = &marks[at];
+		struct box *b = &boxes[at];
 		if (r->parent == i)
-			*m = (struct mark){.x0 = r->x0, .y0 = r->y, .x1 = r->x1};
+			*b = (struct box){.x0 = r->x0, .y0 = r->y, .x1 = r->x1};
 		r->parent = at;
-		m->x0 = r->x0 < m->x0 ? r->x0 : m->x0;
-		m->x1 = r->x1 > m->x1 ? r->x1 : m->x1;
-		m->y1 = r->y;
-		m->area += r->x1 - r->x0 + 1;
-		m->across++;
+		b->x0 = r->x0 < b->x0 ? r->x0 : b->x0;
+		b->x1 = r->x1 > b->x1 ? r->x1 : b->x1;
+		b->y1 = r->y;
+		b->area += r->x1 - r->x0 + 1;
+		b->across++;
+		b->down += r->open;
 	}
-	for (int i = 0; i < count; i++)
-		if (!has_size(p, &marks[i]))
-			marks[i].area = 0;
-	return count;
+	for (int i = 0; i < count; i++) {
+		struct box *b = &boxes[i];
+		if (has_size(p, b)) {
+			marks[sized] = (struct mark){.x0 = b->x0,
+						     .y0 = b->y0,
+						     .x1 = b->x1,
+						     .y1 = b->y1,
+						     .area = b->area,
+						     .across = b->across,
+						     .down = b->down};
+			b->area = sized++;
+		} else {
+			b->area = -1;
+		}
+	}
+	return sized;
 }
 
 /* Letters among the runs, compacted; their number. */
@@ -221,19 +245,16 @@ static int find_letters(const struct sm_text_plane *p, const struct ink *k, cons
 			struct sm_text_work *work, int n)
 {
 	struct mark *marks = work->marks;
-	int count = find_marks(p, work->runs, marks, n), kept = 0;
+	const struct box *boxes = work->boxes;
+	int count = find_marks(p, work, n), kept = 0;
 	for (int i = 0; i < n; i++) {
 		const struct run *r = (struct run *)work->runs + i;
-		struct mark *m = &marks[r->parent];
-		const uint8_t *row = work->ink + (size_t)r->y * p->width;
-		if (!m->area)
-			continue;
-		look_around(p, r, k, side, m);
-		for (int x = r->x0; x <= r->x1; x++)
-			m->down += r->y == 0 || !row[x - p->width];
+		int at = boxes[r->parent].area;
+		if (at >= 0)
+			look_around(p, r, k, side, &marks[at]);
 	}
 	for (int i = 0; i < count && kept < MARKS; i++)
-		if (marks[i].area && is_letter(&marks[i], k))
+		if (k->value < 0 || marks[i].even * 20 >= marks[i].area)
 			marks[kept++] = marks[i];
 	return kept;
 }
@@ -291,6 +312,7 @@ static int median(int *v, int n)
 }
 
 #define LONGEST 128
+#define CLOSE 6 /* tenths of the height: most letters of a word are not farther apart */
 
 /* What a line must show, one of these, in per cent; more when it is short. Measured by
  * scripts/measure_burned_text.py: tissue has brighter neighbours, edges that fall slowly, and few
@@ -348,6 +370,7 @@ static bool judge(const struct mark *const *chain, int n, const struct ink *k,
 		  const struct sm_text_plane *plane, const uint8_t *ink, struct sm_text_line *out)
 {
 	int top[LONGEST], bottom[LONGEST], height[LONGEST], letters = 0, level = 0, bars = 0;
+	int apart = 0;
 	int least = SM_TEXT_WHITE, stand = 0;
 	double stroke = 0;
 	long area = 0, even = 0, hot = 0, sharp = 0, ends = 0;
@@ -363,7 +386,7 @@ static bool judge(const struct mark *const *chain, int n, const struct ink *k,
 		hot += m->hot;
 		sharp += m->sharp;
 		ends += 2L * m->across;
-		stroke += stroke_of(m) / n;
+		stroke += stroke_of(m->area, m->across, m->down) / n;
 		least = m->stand < least ? m->stand : least;
 		stand = m->stand > stand ? m->stand : stand;
 		bars += m->area * 100 >= 80 * height[i] * (m->x1 - m->x0 + 1);
@@ -377,13 +400,16 @@ static bool judge(const struct mark *const *chain, int n, const struct ink *k,
 	for (int i = 0; i < n; i++) {
 		level += sm_text_alike(chain[i]->y1, base, slack);
 		hang += sm_text_alike(chain[i]->y0, roof, slack);
+		apart += i > 0 && (chain[i]->x0 - chain[i - 1]->x1 - 1) * 10 > high * CLOSE;
 	}
 	/* NIfTI rows often run upwards: the line stands on its head. */
 	level = hang > level ? hang : level;
 	out->letters = letters;
+	out->marks = n;
 	out->letter_height = high;
 	if (n < LEAST_MARKS || letters < 3 || (n < 4 && letters > 3 && letters < 6) ||
-	    bars * 2 > n || stroke * 12 < high || out->high[1] - out->low[1] + 1 > high * 2 + 2 ||
+	    bars * 2 > n || apart * 2 > n - 1 || stroke * 12 < high ||
+	    out->high[1] - out->low[1] + 1 > high * 2 + 2 ||
 	    (out->high[0] - out->low[0] + 1) * 10 < high * 18)
 		return false;
 	if (k->value < 0)

@@ -24,29 +24,29 @@ struct sm_text_plane {
 
 struct sm_text_line {
 	int letters;
+	int marks;           /* connected strokes: letters that touch are one */
 	int low[2], high[2]; /* box: x, y of its first and last pixel */
 	int letter_height;   /* median */
 	int ink;             /* brightness of the strokes; -1 for soft letters */
 };
 
-/* One pixel of a stroke, and how many stand near it. */
+/* One pixel of a stroke. */
 struct sm_text_stroke {
 	int16_t x, y, v;
-	uint16_t near;
 };
 
 /* Memory for one plane's search; one a thread. Zero-initialise; free with sm_text_work_clear. */
 struct sm_text_work {
 	int16_t *side; /* how far a pixel stands above the ground on both sides of it */
 	uint8_t *ink;
-	void *runs, *marks; /* of text_lines.c */
-	int runs_most;      /* more runs of ink than text makes: a texture */
+	void *runs, *boxes, *marks; /* of text_lines.c */
+	int runs_most;              /* more runs of ink than text makes: a texture */
 	/* Of text_strokes.c: */
 	int16_t *rows;
 	int *tally;                     /* strokes of each brightness */
 	int low, high;                  /* lowest and highest that was counted */
 	int16_t *values;                /* those with strokes */
-	struct sm_text_stroke *strokes; /* their pixels, row by row; behind most: of one ink */
+	struct sm_text_stroke *strokes; /* their pixels, row by row */
 	int strokes_n, strokes_most;    /* more than most: the rest was not kept */
 };
 enum sm_status sm_text_work_init(struct sm_text_work *work, size_t pixels, struct sm_mem *mem,

@@ -8,13 +8,13 @@
 #define SPIKE \
 	1 /* a value is at least so often as those beside it, both sides, twice as wide each */
 #define LEAST_EVEN 24 /* pixels of one value on strokes: four small letters */
-/* Of these at least CROWD stand within 65 x 11 pixels somewhere, and no letter is MARGIN rows or
- * more from where FEW do. Measured by scripts/measure_burned_text.py: 998 of 1000 lines that are
- * found have 12 and more, two of three values of tissue have less. */
+/* Of these at least CROWD stand together in 3 x 3 cells somewhere, and are at least one of SHARE
+ * strokes there: tissue's strokes have many values. No letter is MARGIN rows or more from them.
+ * Measured by scripts/measure_burned_text.py. */
 #define CROWD 10
-#define FEW 7
-#define CROWD_X 32
-#define CROWD_Y 5
+#define SHARE 2
+#define CELL_X 32
+#define CELL_Y 8
 #define MARGIN 32
 
 /* Rows of running minima: of two, four and eight rows from one on. A ring each. */
@@ -31,8 +31,8 @@ enum sm_status sm_text_strokes_init(struct sm_text_work *work, size_t pixels, st
 	if ((work->rows = sm_alloc(mem, rows, SM_TEXT_SIDE * sizeof *work->rows, what, err)) &&
 	    (work->tally = sm_calloc(mem, SM_TEXT_WHITE + 1, sizeof *work->tally, what, err)) &&
 	    (work->values = sm_alloc(mem, SM_TEXT_WHITE + 1, sizeof *work->values, what, err)) &&
-	    (work->strokes = sm_alloc(mem, 2 * (size_t)work->strokes_most + 1,
-				      sizeof *work->strokes, what, err)))
+	    (work->strokes =
+		     sm_alloc(mem, (size_t)work->strokes_most, sizeof *work->strokes, what, err)))
 		return SM_OK;
 	return SM_BUDGET;
 }
@@ -116,7 +116,7 @@ static void count_strokes(const struct sm_text_plane *p, int y, const uint8_t *m
 			work->high = v[x] > work->high ? v[x] : work->high;
 			if (work->strokes_n < work->strokes_most)
 				work->strokes[work->strokes_n] =
-					(struct sm_text_stroke){(int16_t)x, (int16_t)y, v[x], 0};
+					(struct sm_text_stroke){(int16_t)x, (int16_t)y, v[x]};
 			work->strokes_n++;
 		}
 }
@@ -219,42 +219,40 @@ int sm_text_inks_choose(struct sm_text_work *work, int even, int inks[SM_TEXT_IN
 	return n;
 }
 
-/* The row where strokes first stand together as `crowd`, from the first of n strokes on or from the
- * last; -1. */
-static int crowd_row(struct sm_text_stroke *strokes, int n, int crowd, bool last)
-{
-	int step = last ? -1 : 1;
-	struct sm_text_stroke *from = last ? strokes + n - 1 : strokes, *near = from;
-	for (struct sm_text_stroke *s = from; n > 0; n--, s += step) {
-		s->near = 1;
-		while (!sm_text_alike(s->y, near->y, CROWD_Y))
-			near += step;
-		for (struct sm_text_stroke *t = near; t != s; t += step)
-			if (sm_text_alike(t->x, s->x, CROWD_X) &&
-			    (++t->near >= crowd || ++s->near >= crowd))
-				return near->y;
-	}
-	return -1;
-}
-
 bool sm_text_strokes_crowd(const struct sm_text_work *work, int ink, int even, int height,
 			   int rows[2])
 {
-	struct sm_text_stroke *of_ink = work->strokes + work->strokes_most;
-	int n = 0;
+	/* Cells of the plane, and one around it. */
+	uint16_t all[SM_TEXT_SIDE / CELL_Y + 2][SM_TEXT_SIDE / CELL_X + 2] = {{0}};
+	uint16_t of_ink[SM_TEXT_SIDE / CELL_Y + 2][SM_TEXT_SIDE / CELL_X + 2] = {{0}};
+	int first = height, last = -1;
 	rows[0] = 0;
 	rows[1] = height - 1;
 	if (work->strokes_n > work->strokes_most)
 		return true;
 	for (int i = 0; i < work->strokes_n; i++) {
-		of_ink[n] = work->strokes[i];
-		n += sm_text_alike(work->strokes[i].v, ink, even);
+		const struct sm_text_stroke *s = &work->strokes[i];
+		int y = s->y / CELL_Y + 1, x = s->x / CELL_X + 1;
+		all[y][x]++;
+		of_ink[y][x] += sm_text_alike(s->v, ink, even);
 	}
-	if (crowd_row(of_ink, n, CROWD, false) < 0)
+	for (int y = 1; y <= (height - 1) / CELL_Y + 1; y++)
+		for (int x = 1; x <= SM_TEXT_SIDE / CELL_X; x++) {
+			int n = 0, most = 0;
+			for (int k = 0; k < 9 && of_ink[y][x]; k++) {
+				n += of_ink[y - 1 + k / 3][x - 1 + k % 3];
+				most += all[y - 1 + k / 3][x - 1 + k % 3];
+			}
+			if (n < CROWD || n * SHARE < most)
+				continue;
+			first = y < first ? y : first;
+			last = y;
+		}
+	if (last < 0)
 		return false;
-	int top = crowd_row(of_ink, n, FEW, false) - MARGIN;
-	int bottom = crowd_row(of_ink, n, FEW, true) + MARGIN;
-	rows[0] = top > 0 ? top : 0;
-	rows[1] = bottom < rows[1] ? bottom : rows[1];
+	first = (first - 2) * CELL_Y - MARGIN;
+	last = (last + 1) * CELL_Y - 1 + MARGIN;
+	rows[0] = first > 0 ? first : 0;
+	rows[1] = last < rows[1] ? last : rows[1];
 	return true;
 }

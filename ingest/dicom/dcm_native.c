@@ -75,10 +75,15 @@ void sm_native_decode(const struct sm_dicom_pixels *p, bool big_endian,
 		swap_words(out, bytes, width);
 }
 
+bool sm_native_alone(const struct sm_syntax *syntax, const struct sm_pixel_format *f)
+{
+	return syntax && syntax->way == SM_SYNTAX_NATIVE && f->samples == 1 &&
+	       f->bits_allocated >= (syntax->big_endian ? 16 : 8);
+}
+
 bool sm_native_readable(const struct sm_syntax *syntax, const struct sm_pixel_format *f)
 {
-	return syntax && syntax->way == SM_SYNTAX_NATIVE && !syntax->deflated && f->samples == 1 &&
-	       f->bits_allocated >= (syntax->big_endian ? 16 : 8);
+	return sm_native_alone(syntax, f) && !syntax->deflated;
 }
 
 enum sm_status sm_native_read(int fd, uint64_t offset, const struct sm_syntax *syntax,
@@ -98,6 +103,18 @@ enum sm_status sm_native_read(int fd, uint64_t offset, const struct sm_syntax *s
 		done += (size_t)got;
 	}
 	if (syntax->big_endian)
+		swap_words(out, n, (size_t)f->bits_allocated / 8);
+	return SM_OK;
+}
+
+enum sm_status sm_native_next(struct sm_dicom *dcm, const struct sm_syntax *syntax,
+			      const struct sm_pixel_format *f, void *out, struct sm_err *err)
+{
+	size_t n;
+	if (!sm_native_alone(syntax, f) || !sm_frame_size(f, &n))
+		return SM_FAIL(err, SM_INPUT, "the frame cannot be read by itself");
+	SM_TRY(sm_dicom_pixels_next(dcm, out, n, err));
+	if (out && syntax->big_endian)
 		swap_words(out, n, (size_t)f->bits_allocated / 8);
 	return SM_OK;
 }

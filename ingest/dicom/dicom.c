@@ -179,9 +179,8 @@ static bool only_zeros(const struct span *s, size_t at)
 	return true;
 }
 
-static enum sm_status index_elements(struct sm_dicom *dcm, struct span *s, struct sm_err *err)
+static enum sm_status index_elements(struct sm_dicom *dcm, struct span *s, size_t at, struct sm_err *err)
 {
-	size_t at = dcm->start;
 	while (span_have(s, at, 8) || at < s->n) {
 		struct element_head head;
 		span_have(s, at, 12);
@@ -224,6 +223,13 @@ static enum sm_status index_elements(struct sm_dicom *dcm, struct span *s, struc
 	if (dcm->unsorted)
 		qsort(dcm->entries, dcm->count, sizeof *dcm->entries, by_tag);
 	return SM_OK;
+}
+
+enum sm_status sm_dicom_index_rest(struct sm_dicom *dcm, size_t at, struct sm_err *err)
+{
+	struct span s = {dcm->bytes, dcm->n, dcm, err, SM_OK};
+	dcm->most = at + MOST_HEADER;
+	return index_elements(dcm, &s, at, err);
 }
 
 static void copy_uid(const unsigned char *from, size_t n, char out[65])
@@ -330,7 +336,7 @@ static enum sm_status index_file(struct sm_dicom *dcm, struct sm_err *err)
 	size_t meta = at;
 	SM_TRY(read_meta(dcm, &s, &at, err));
 	SM_TRY(settle(dcm, &s, at, meta == 0 && at == 0, err));
-	return index_elements(dcm, &s, err);
+	return index_elements(dcm, &s, dcm->start, err);
 }
 
 static enum sm_status finish(struct sm_dicom *dcm, enum sm_dicom_part part, struct sm_dicom **out,
@@ -338,11 +344,15 @@ static enum sm_status finish(struct sm_dicom *dcm, enum sm_dicom_part part, stru
 {
 	dcm->whole = part == SM_DICOM_WHOLE;
 	enum sm_status st = index_file(dcm, err);
+	bool pieces = part == SM_DICOM_PIECES && dcm->inflate && dcm->pixels.tag && !dcm->encapsulated;
+	if (st == SM_OK && pieces)
+		st = sm_dicom_source_claim(dcm, (uint64_t)dcm->pixels.at + dcm->pixels.n, err);
 	if (st != SM_OK) {
 		sm_dicom_source_free(dcm);
 		return st;
 	}
-	sm_dicom_source_done(dcm);
+	if (!pieces)
+		sm_dicom_source_done(dcm);
 	*out = dcm;
 	return SM_OK;
 }

@@ -201,6 +201,7 @@ struct sm_dicom {
 	size_t fragment_count;
 	uint64_t pixel_bytes;
 	size_t offset_count;
+	uint64_t taken; /* bytes of them that were taken piece by piece */
 	struct entry first_entries[FIRST_ENTRIES];
 	unsigned char first[]; /* FIRST_BYTES, of a handle on a file */
 };
@@ -216,6 +217,12 @@ enum sm_status sm_dicom_source_inflate(struct sm_dicom *dcm, size_t at, bool gzi
 				       struct sm_err *err);
 /* Gets bytes until `want` are there; SM_OK with fewer when there are no more. Moves dcm->bytes. */
 enum sm_status sm_dicom_source_fill(struct sm_dicom *dcm, size_t want, struct sm_err *err);
+/* Inflates the next n bytes behind those that are there into `to` instead of the handle's memory; *got < n
+ * when there are no more. SM_INPUT. */
+enum sm_status sm_dicom_source_pass(struct sm_dicom *dcm, unsigned char *to, size_t n, size_t *got,
+				    struct sm_err *err);
+/* SM_INPUT when so few deflated bytes cannot be the `want` that an element claims. */
+enum sm_status sm_dicom_source_claim(const struct sm_dicom *dcm, uint64_t want, struct sm_err *err);
 /* Where the fragments of encapsulated pixel data end that begin at byte `at`: only their heads are
  * read. false when they end nowhere, or when that is not told by looking at a file. */
 bool sm_dicom_source_fragments_end(const struct sm_dicom *dcm, size_t at, size_t *end);
@@ -226,6 +233,9 @@ void sm_dicom_source_skip(struct sm_dicom *dcm, uint64_t count);
 /* No more bytes are needed. */
 void sm_dicom_source_done(struct sm_dicom *dcm);
 void sm_dicom_source_free(struct sm_dicom *dcm);
+
+/* dicom.c: reads on behind pixel data that were taken piece by piece, from byte `at` of the handle's bytes. */
+enum sm_status sm_dicom_index_rest(struct sm_dicom *dcm, size_t at, struct sm_err *err);
 
 /* dicom_pixels.c: finds the fragments of encapsulated pixel data behind *at. */
 enum sm_status sm_dicom_fragments_read(struct sm_dicom *dcm, struct span *s, size_t *at,

@@ -4,6 +4,8 @@
  */
 #include "ingest/dicom/dicom_bytes.h"
 
+#define PASSED 16384 /* bytes that are passed over at a time */
+
 /* Does a code stream of JPEG, JPEG-LS or JPEG 2000 (bare or in boxes) begin here? Inside of one,
  * FF is never followed by these bytes. */
 static bool begins_stream(const unsigned char *p, size_t n)
@@ -111,6 +113,68 @@ bool sm_dicom_pixels_offset(const struct sm_dicom *dcm, uint64_t *offset)
 		if (dcm->entries[i].skipped && dcm->entries[i].at < dcm->pixels.at)
 			*offset += dcm->entries[i].n;
 	return true;
+}
+
+bool sm_dicom_pixels_in_pieces(const struct sm_dicom *dcm)
+{
+	return dcm->inflate && dcm->pixels.tag && !dcm->encapsulated && !dcm->whole;
+}
+
+/* Up to n bytes of the pixels to `to`: first those that were read ahead with the header. */
+static enum sm_status take_piece(struct sm_dicom *dcm, unsigned char *to, size_t n, struct sm_err *err)
+{
+	uint64_t ahead = dcm->n - dcm->pixels.at;
+	size_t here = dcm->taken < ahead ? (size_t)(ahead - dcm->taken) : 0, got = 0;
+	here = here < n ? here : n;
+	if (here)
+		memcpy(to, dcm->bytes + dcm->pixels.at + dcm->taken, here);
+	SM_TRY(sm_dicom_source_pass(dcm, to + here, n - here, &got, err));
+	dcm->taken += n;
+	if (here + got < n)
+		return SM_FAIL(err, SM_INPUT,
+			       "is no whole DICOM file: it ends inside element (%04X,%04X) at byte %zu",
+			       dcm->pixels.tag >> 16, dcm->pixels.tag & 0xffff, dcm->pixels.at);
+	return SM_OK;
+}
+
+/* Passes over n bytes and tells whether all are 0. */
+static enum sm_status pass_over(struct sm_dicom *dcm, uint64_t n, bool *zeros, struct sm_err *err)
+{
+	unsigned char piece[PASSED];
+	*zeros = true;
+	while (n) {
+		size_t some = n < sizeof piece ? (size_t)n : sizeof piece;
+		SM_TRY(take_piece(dcm, piece, some, err));
+		for (size_t i = 0; i < some && *zeros; i++)
+			*zeros = !piece[i];
+		n -= some;
+	}
+	return SM_OK;
+}
+
+enum sm_status sm_dicom_pixels_next(struct sm_dicom *dcm, void *out, size_t n, struct sm_err *err)
+{
+	bool zeros;
+	if (!sm_dicom_pixels_in_pieces(dcm) || dcm->taken > dcm->pixels.n || n > dcm->pixels.n - dcm->taken)
+		return SM_FAIL(err, SM_INPUT, "PixelData holds %zu bytes, more were asked for", dcm->pixels.n);
+	return out ? take_piece(dcm, out, n, err) : pass_over(dcm, n, &zeros, err);
+}
+
+enum sm_status sm_dicom_pixels_finish(struct sm_dicom *dcm, bool *zeros, struct sm_err *err)
+{
+	*zeros = true;
+	if (!sm_dicom_pixels_in_pieces(dcm))
+		return SM_OK;
+	SM_TRY(pass_over(dcm, dcm->pixels.n - dcm->taken, zeros, err));
+	/* What follows the pixels moves to where they would begin. */
+	size_t at = dcm->pixels.at, ahead = dcm->n - at;
+	size_t rest = ahead > dcm->pixels.n ? ahead - dcm->pixels.n : 0;
+	if (rest)
+		memmove(dcm->owned + at, dcm->owned + at + dcm->pixels.n, rest);
+	dcm->n = at + rest;
+	enum sm_status st = sm_dicom_index_rest(dcm, at, err);
+	sm_dicom_source_done(dcm);
+	return st;
 }
 
 /* The fragment whose item begins `offset` bytes behind the offset table. */
@@ -305,4 +369,14 @@ enum sm_status sm_dicom_frame_bytes(const struct sm_dicom *dcm, size_t frame, si
 		all += dcm->fragments[i].n;
 	}
 	return SM_OK;
+}
+
+void sm_dicom_frame_let_go(const struct sm_dicom *dcm, size_t frame, size_t frames)
+{
+	struct sm_err why = {0};
+	size_t first, last;
+	if (!dcm->owned || range(dcm, frame, frames, &first, &last, &why) != SM_OK)
+		return;
+	for (size_t i = first; i < last; i++)
+		sm_let_go(dcm->bytes + dcm->fragments[i].at, dcm->fragments[i].n);
 }

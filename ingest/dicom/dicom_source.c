@@ -208,29 +208,56 @@ static enum sm_status feed(struct sm_dicom *dcm, struct sm_inflate *f, struct sm
 	return SM_OK;
 }
 
-static enum sm_status inflate_until(struct sm_dicom *dcm, size_t want, struct sm_err *err)
+enum sm_status sm_dicom_source_claim(const struct sm_dicom *dcm, uint64_t want, struct sm_err *err)
 {
-	struct sm_inflate *f = dcm->inflate;
 	if (want > BOMB_BYTES && want / BOMB_RATIO > dcm->file_size)
 		return SM_FAIL(err, SM_INPUT,
-			       "has %llu deflated bytes that claim %zu, allowed is a ratio of %d",
-			       (unsigned long long)dcm->file_size, want, BOMB_RATIO);
-	while (dcm->n < want && !f->ended) {
+			       "has %llu deflated bytes that claim %llu, allowed is a ratio of %d",
+			       (unsigned long long)dcm->file_size, (unsigned long long)want, BOMB_RATIO);
+	return SM_OK;
+}
+
+/* As much as one piece of deflated bytes and the room allow. */
+static enum sm_status inflate_some(struct sm_dicom *dcm, unsigned char *to, size_t room, size_t *made,
+				   struct sm_err *err)
+{
+	struct sm_inflate *f = dcm->inflate;
+	*made = 0;
+	if (!f->z.avail_in)
+		SM_TRY(feed(dcm, f, err));
+	f->z.next_out = to;
+	f->z.avail_out = room < 1u << 30 ? (unsigned)room : 1u << 30;
+	unsigned before = f->z.avail_out;
+	int got = inflate(&f->z, Z_NO_FLUSH);
+	*made = before - f->z.avail_out;
+	if (got == Z_STREAM_END)
+		f->ended = true;
+	else if (got != Z_OK && got != Z_BUF_ERROR)
+		return SM_FAIL(err, SM_INPUT, "is deflated or gzip-compressed and damaged");
+	return SM_OK;
+}
+
+static enum sm_status inflate_until(struct sm_dicom *dcm, size_t want, struct sm_err *err)
+{
+	SM_TRY(sm_dicom_source_claim(dcm, want, err));
+	while (dcm->n < want && !dcm->inflate->ended) {
 		/* An element may claim what never comes: memory grows with what does. */
-		size_t step = 2 * dcm->n < want ? 2 * dcm->n : want;
+		size_t step = 2 * dcm->n < want ? 2 * dcm->n : want, made;
 		SM_TRY(grow(dcm, step < FIRST_BYTES ? FIRST_BYTES : step, err));
-		if (!f->z.avail_in)
-			SM_TRY(feed(dcm, f, err));
-		size_t room = dcm->room - dcm->n;
-		f->z.next_out = dcm->owned + dcm->n;
-		f->z.avail_out = room < 1u << 30 ? (unsigned)room : 1u << 30;
-		unsigned before = f->z.avail_out;
-		int got = inflate(&f->z, Z_NO_FLUSH);
-		dcm->n += before - f->z.avail_out;
-		if (got == Z_STREAM_END)
-			f->ended = true;
-		else if (got != Z_OK && got != Z_BUF_ERROR)
-			return SM_FAIL(err, SM_INPUT, "is deflated or gzip-compressed and damaged");
+		SM_TRY(inflate_some(dcm, dcm->owned + dcm->n, dcm->room - dcm->n, &made, err));
+		dcm->n += made;
+	}
+	return SM_OK;
+}
+
+enum sm_status sm_dicom_source_pass(struct sm_dicom *dcm, unsigned char *to, size_t n, size_t *got,
+				    struct sm_err *err)
+{
+	*got = 0;
+	while (*got < n && !dcm->inflate->ended) {
+		size_t made;
+		SM_TRY(inflate_some(dcm, to + *got, n - *got, &made, err));
+		*got += made;
 	}
 	return SM_OK;
 }

@@ -12,8 +12,7 @@
 #include "core/file.h"
 #include "core/ledger.h"
 #include "core/par.h"
-#include "ingest/phantom/dicom_write.h"
-#include "ingest/phantom/phantom.h"
+#include "ingest/phantom/phantom_dicom.h"
 #include "ingest/phantom/phantom_shape.h"
 
 #define CT_CLASS "1.2.840.10008.5.1.4.1.1.2"
@@ -147,60 +146,28 @@ static void uid_of(const struct head *h, const char *what, size_t series, size_t
 	sm_dcm_uid(name, uid);
 }
 
-static void put_identity(struct sm_dcm *d, const struct head *h, const char *instance)
-{
-	char patient[64], id[64];
-	snprintf(patient, sizeof patient, "Phantom^%s", h->key);
-	snprintf(id, sizeof id, "PHANTOM-%s", h->key);
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x05), "CS", "ISO_IR 100");
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x08), "CS", "ORIGINAL\\PRIMARY\\AXIAL");
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x16), "UI", CT_CLASS);
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x18), "UI", instance);
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x20), "DA", "");
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x30), "TM", "");
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x50), "SH", "");
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x60), "CS", "CT");
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x70), "LO", "scanmill");
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x90), "PN", "");
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x1090), "LO", "phantom");
-	sm_dcm_text(d, SM_DCM_TAG(0x10, 0x10), "PN", patient);
-	sm_dcm_text(d, SM_DCM_TAG(0x10, 0x20), "LO", id);
-	sm_dcm_text(d, SM_DCM_TAG(0x10, 0x30), "DA", "");
-	sm_dcm_text(d, SM_DCM_TAG(0x10, 0x40), "CS", "");
-}
-
 static void put_frame(struct sm_dcm *d, const struct head *h, size_t k, size_t series,
 		      size_t number)
 {
 	const struct sm_phantom *p = h->p;
 	bool tilt = p->defect == SM_DEFECT_TILT;
 	double thickness = p->spacing[2], angle = tilt ? TILT_DEGREES : 0, kvp = 120;
-	double rows[6] = {1, 0, 0, 0, tilt ? TILT_COS : 1, tilt ? TILT_SIN : 0};
-	double step[2] = {p->spacing[1], p->spacing[0]}; /* between rows, between columns */
 	double centre = 40, width = 80, slope = 1, intercept = -1024;
-	char uid[65];
+	struct sm_phantom_place place = {
+		.series_number = (int64_t)series + 1,
+		.number = (int64_t)number + 1,
+		.at = {h->at[k][0], h->at[k][1], h->at[k][2]},
+		.rows = {1, 0, 0, 0, tilt ? TILT_COS : 1, tilt ? TILT_SIN : 0},
+	};
+	uid_of(h, "study", 0, 0, place.study);
+	uid_of(h, "series", series, 0, place.series);
+	uid_of(h, "frame", 0, 0, place.frame);
 	sm_dcm_numbers(d, SM_DCM_TAG(0x18, 0x50), &thickness, 1);
 	sm_dcm_numbers(d, SM_DCM_TAG(0x18, 0x60), &kvp, 1);
 	sm_dcm_numbers(d, SM_DCM_TAG(0x18, 0x1120), &angle, 1);
 	sm_dcm_text(d, SM_DCM_TAG(0x18, 0x1210), "SH", series ? "BONE" : "STANDARD");
 	sm_dcm_text(d, SM_DCM_TAG(0x18, 0x5100), "CS", "HFS");
-	uid_of(h, "study", 0, 0, uid);
-	sm_dcm_text(d, SM_DCM_TAG(0x20, 0x0d), "UI", uid);
-	uid_of(h, "series", series, 0, uid);
-	sm_dcm_text(d, SM_DCM_TAG(0x20, 0x0e), "UI", uid);
-	sm_dcm_text(d, SM_DCM_TAG(0x20, 0x10), "SH", "1");
-	sm_dcm_int(d, SM_DCM_TAG(0x20, 0x11), (int64_t)series + 1);
-	sm_dcm_int(d, SM_DCM_TAG(0x20, 0x13), (int64_t)number + 1);
-	sm_dcm_numbers(d, SM_DCM_TAG(0x20, 0x32), h->at[k], 3);
-	sm_dcm_numbers(d, SM_DCM_TAG(0x20, 0x37), rows, 6);
-	uid_of(h, "frame", 0, 0, uid);
-	sm_dcm_text(d, SM_DCM_TAG(0x20, 0x52), "UI", uid);
-	sm_dcm_text(d, SM_DCM_TAG(0x20, 0x1040), "LO", "");
-	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x02), 1);
-	sm_dcm_text(d, SM_DCM_TAG(0x28, 0x04), "CS", "MONOCHROME2");
-	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x10), (uint16_t)p->size[1]);
-	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x11), (uint16_t)p->size[0]);
-	sm_dcm_numbers(d, SM_DCM_TAG(0x28, 0x30), step, 2);
+	sm_phantom_put_place(d, p, &place);
 	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x100), 16);
 	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x101), 12);
 	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x102), 11);
@@ -239,7 +206,15 @@ static enum sm_status write_slice(void *ctx, size_t i, struct sm_err *err)
 	}
 	draw_slice(h, k, series, pixels, i < h->slices ? h->counts[k] : spare);
 	uid_of(h, "instance", series, i, instance);
-	put_identity(&d, h, instance);
+	sm_phantom_put_identity(&d, &(struct sm_phantom_identity){
+					    .key = h->key,
+					    .class_uid = CT_CLASS,
+					    .instance = instance,
+					    .modality = "CT",
+					    .image_type = "ORIGINAL\\PRIMARY\\AXIAL",
+					    .study_day = "",
+					    .study_clock = "",
+				    });
 	put_frame(&d, h, k, series, i < h->slices || series ? k : i);
 	sm_dcm_words(&d, SM_DCM_TAG(0x7fe0, 0x10), pixels, n);
 	st = sm_dcm_write(&d, path, CT_CLASS, instance, err);
@@ -250,31 +225,20 @@ out:
 	return st;
 }
 
-static json_t *region_facts(const int64_t *total, double voxel_mm3, bool volume)
-{
-	static const char *const names[REGIONS] = {"skull", "brain", "ventricles"};
-	json_t *object = json_object();
-	for (int r = 0; r < REGIONS; r++)
-		json_object_set_new(object, names[r],
-				    volume ? json_real((double)total[r] * voxel_mm3)
-					   : json_integer(total[r]));
-	return object;
-}
-
 static json_t *head_facts(const struct head *h)
 {
+	static const char *const names[REGIONS] = {"skull", "brain", "ventricles"};
 	const struct sm_phantom *p = h->p;
 	int64_t total[REGIONS] = {0};
+	/* With uneven or tilted slices a voxel has no such volume. */
+	bool whole = p->defect != SM_DEFECT_UNEVEN && p->defect != SM_DEFECT_TILT;
 	double voxel = p->spacing[0] * p->spacing[1] * p->spacing[2];
 	for (size_t k = 0; k < h->slices; k++)
 		for (int r = 0; r < REGIONS; r++)
 			total[r] += h->counts[k][r];
 	json_t *facts = json_object();
 	json_object_set_new(facts, "key", json_string(h->key));
-	json_object_set_new(facts, "voxels", region_facts(total, 1, false));
-	/* With uneven or tilted slices a voxel has no such volume. */
-	if (p->defect != SM_DEFECT_UNEVEN && p->defect != SM_DEFECT_TILT)
-		json_object_set_new(facts, "mm3", region_facts(total, voxel, true));
+	sm_phantom_put_regions(facts, names, total, REGIONS, whole ? voxel : 0);
 	return facts;
 }
 
@@ -287,7 +251,7 @@ struct heads {
 static enum sm_status make_head(struct heads *all, size_t i, struct sm_err *err)
 {
 	const struct sm_phantom *p = all->p;
-	char key[24], *folder = NULL;
+	char key[24];
 	struct sm_rng rng;
 	enum sm_status st = SM_BUDGET;
 	struct head *h = sm_calloc(p->mem, 1, sizeof *h, "phantom", err);
@@ -306,12 +270,7 @@ static enum sm_status make_head(struct heads *all, size_t i, struct sm_err *err)
 	h->name_of = sm_calloc(p->mem, h->slices + h->extra, sizeof *h->name_of, "phantom", err);
 	if (!h->at || !h->counts || !h->name_of)
 		goto out;
-	folder = sm_path_join(all->dir, key);
-	if (!folder) {
-		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", key);
-		goto out;
-	}
-	SM_GOTO(st, sm_mkdirs(folder, err));
+	SM_GOTO(st, sm_phantom_folder(all->dir, key, err));
 	draw_head(h);
 	place_slices(h);
 	sm_rng_init(&rng, p->seed, "phantom.order", key, 0, 0);
@@ -320,7 +279,6 @@ static enum sm_status make_head(struct heads *all, size_t i, struct sm_err *err)
 	json_array_append_new(all->facts, head_facts(h));
 	sm_info(p->log, key, "written");
 out:
-	free(folder);
 	sm_free(h->at);
 	sm_free(h->counts);
 	sm_free(h->name_of);

@@ -9,8 +9,7 @@
 
 #include "core/file.h"
 #include "core/par.h"
-#include "ingest/phantom/dicom_write.h"
-#include "ingest/phantom/phantom.h"
+#include "ingest/phantom/phantom_dicom.h"
 #include "ingest/phantom/phantom_shape.h"
 
 #define PET_CLASS "1.2.840.10008.5.1.4.1.1.128"
@@ -80,56 +79,37 @@ static void uid_of(const struct scan *s, const char *what, size_t number, char u
 
 static void put_identity(struct sm_dcm *d, const struct scan *s, size_t t, const char *instance)
 {
-	char text[64];
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x05), "CS", "ISO_IR 100");
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x08), "CS", "ORIGINAL\\PRIMARY");
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x16), "UI", PET_CLASS);
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x18), "UI", instance);
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x20), "DA", frames[0].day);
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x21), "DA", frames[0].day);
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x22), "DA", frames[t].day);
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x30), "TM", "235000.000");
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x31), "TM", frames[0].clock);
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x32), "TM", frames[t].clock);
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x50), "SH", "");
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x60), "CS", "PT");
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x70), "LO", "scanmill");
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x90), "PN", "");
-	sm_dcm_text(d, SM_DCM_TAG(0x08, 0x1090), "LO", "phantom");
-	snprintf(text, sizeof text, "Phantom^%s", s->key);
-	sm_dcm_text(d, SM_DCM_TAG(0x10, 0x10), "PN", text);
-	snprintf(text, sizeof text, "PHANTOM-%s", s->key);
-	sm_dcm_text(d, SM_DCM_TAG(0x10, 0x20), "LO", text);
-	sm_dcm_text(d, SM_DCM_TAG(0x10, 0x30), "DA", "");
-	sm_dcm_text(d, SM_DCM_TAG(0x10, 0x40), "CS", "");
+	sm_phantom_put_identity(d, &(struct sm_phantom_identity){
+					   .key = s->key,
+					   .class_uid = PET_CLASS,
+					   .instance = instance,
+					   .modality = "PT",
+					   .image_type = "ORIGINAL\\PRIMARY",
+					   .study_day = frames[0].day,
+					   .series_day = frames[0].day,
+					   .acquisition_day = frames[t].day,
+					   .study_clock = "235000.000",
+					   .series_clock = frames[0].clock,
+					   .acquisition_clock = frames[t].clock,
+				   });
 	sm_dcm_text(d, SM_DCM_TAG(0x10, 0x1030), "DS", "70");
 }
 
 static void put_picture(struct sm_dcm *d, const struct scan *s, size_t t, size_t z)
 {
 	const struct sm_phantom *p = s->p;
-	double rows[6] = {1, 0, 0, 0, 1, 0}, step[2] = {p->spacing[1], p->spacing[0]};
-	double slope = slope_of(t, z), intercept = 0, at[3];
-	char uid[65];
+	double slope = slope_of(t, z), intercept = 0;
+	struct sm_phantom_place place = {
+		.series_number = 1,
+		.number = (int64_t)t * p->size[2] + (int64_t)z + 1,
+		.rows = {1, 0, 0, 0, 1, 0},
+	};
 	for (int a = 0; a < 3; a++)
-		at[a] = ((a == 2 ? (double)z : 0) - 0.5 * (double)(p->size[a] - 1)) * p->spacing[a];
-	uid_of(s, "study", 0, uid);
-	sm_dcm_text(d, SM_DCM_TAG(0x20, 0x0d), "UI", uid);
-	uid_of(s, "series", 0, uid);
-	sm_dcm_text(d, SM_DCM_TAG(0x20, 0x0e), "UI", uid);
-	sm_dcm_text(d, SM_DCM_TAG(0x20, 0x10), "SH", "1");
-	sm_dcm_int(d, SM_DCM_TAG(0x20, 0x11), 1);
-	sm_dcm_int(d, SM_DCM_TAG(0x20, 0x13), (int64_t)t * p->size[2] + (int64_t)z + 1);
-	sm_dcm_numbers(d, SM_DCM_TAG(0x20, 0x32), at, 3);
-	sm_dcm_numbers(d, SM_DCM_TAG(0x20, 0x37), rows, 6);
-	uid_of(s, "frame", 0, uid);
-	sm_dcm_text(d, SM_DCM_TAG(0x20, 0x52), "UI", uid);
-	sm_dcm_text(d, SM_DCM_TAG(0x20, 0x1040), "LO", "");
-	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x02), 1);
-	sm_dcm_text(d, SM_DCM_TAG(0x28, 0x04), "CS", "MONOCHROME2");
-	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x10), (uint16_t)p->size[1]);
-	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x11), (uint16_t)p->size[0]);
-	sm_dcm_numbers(d, SM_DCM_TAG(0x28, 0x30), step, 2);
+		place.at[a] = ((a == 2 ? (double)z : 0) - 0.5 * (double)(p->size[a] - 1)) * p->spacing[a];
+	uid_of(s, "study", 0, place.study);
+	uid_of(s, "series", 0, place.series);
+	uid_of(s, "frame", 0, place.frame);
+	sm_phantom_put_place(d, p, &place);
 	sm_dcm_text(d, SM_DCM_TAG(0x28, 0x51), "CS", "DECY\\ATTN\\SCAT\\DTIM\\RAN\\NORM");
 	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x100), 16);
 	sm_dcm_u16(d, SM_DCM_TAG(0x28, 0x101), 16);
@@ -221,18 +201,13 @@ static json_t *scan_facts(const struct scan *s)
 	static const char *const names[REGIONS] = {"body", "lesion"};
 	const struct sm_phantom *p = s->p;
 	double voxel = p->spacing[0] * p->spacing[1] * p->spacing[2];
-	json_t *facts = json_object(), *voxels = json_object(), *mm3 = json_object();
-	json_t *table = json_array();
+	json_t *facts = json_object(), *table = json_array();
+	int64_t total[REGIONS] = {0};
 	json_object_set_new(facts, "key", json_string(s->key));
-	for (int r = 0; r < REGIONS; r++) {
-		int64_t total = 0;
-		for (int64_t z = 0; z < p->size[2]; z++)
-			total += s->counts[z][r];
-		json_object_set_new(voxels, names[r], json_integer(total));
-		json_object_set_new(mm3, names[r], json_real((double)total * voxel));
-	}
-	json_object_set_new(facts, "voxels", voxels);
-	json_object_set_new(facts, "mm3", mm3);
+	for (int64_t z = 0; z < p->size[2]; z++)
+		for (int r = 0; r < REGIONS; r++)
+			total[r] += s->counts[z][r];
+	sm_phantom_put_regions(facts, names, total, REGIONS, voxel);
 	for (size_t t = 0; t < FRAMES; t++) {
 		json_t *row = json_object();
 		json_object_set_new(row, "start", json_integer(frames[t].start));
@@ -249,7 +224,7 @@ static enum sm_status make_scan(const struct sm_phantom *p, size_t i, const char
 				struct sm_err *err)
 {
 	static const double zero[3] = {0, 0, 0}, semi[3] = {0.8, 0.7, 0.9};
-	char key[24], *folder = NULL;
+	char key[24];
 	struct sm_rng rng;
 	enum sm_status st = SM_BUDGET;
 	size_t files = FRAMES * (size_t)p->size[2];
@@ -259,12 +234,7 @@ static enum sm_status make_scan(const struct sm_phantom *p, size_t i, const char
 	s.name_of = sm_calloc(p->mem, files, sizeof *s.name_of, "phantom", err);
 	if (!s.counts || !s.name_of)
 		goto out;
-	folder = sm_path_join(dir, key);
-	if (!folder) {
-		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", key);
-		goto out;
-	}
-	SM_GOTO(st, sm_mkdirs(folder, err));
+	SM_GOTO(st, sm_phantom_folder(dir, key, err));
 	sm_rng_init(&rng, p->seed, "phantom.pet", key, 0, 0);
 	double centre[3], size[3];
 	for (int a = 0; a < 3; a++) {
@@ -278,7 +248,6 @@ static enum sm_status make_scan(const struct sm_phantom *p, size_t i, const char
 	json_array_append_new(all, scan_facts(&s));
 	sm_info(p->log, key, "written");
 out:
-	free(folder);
 	sm_free(s.counts);
 	sm_free(s.name_of);
 	return st;

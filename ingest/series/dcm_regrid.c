@@ -15,8 +15,11 @@
 /* An even grid may have this many times the voxels of the slices. */
 #define GROWTH 16
 
+/* New slices for each thread that are made before the old ones behind them are let go. */
+#define SLAB 4
+
 struct regrid {
-	const float *from;
+	const struct sm_vol *from;
 	float *to;
 	size_t nx, ny, nz; /* old grid */
 	size_t mx, my, mz; /* new grid */
@@ -26,30 +29,19 @@ struct regrid {
 	double gap;
 	float fill;
 	size_t *filled; /* by new slice */
+	size_t slab;    /* the first new slice of those at work */
 };
 
-/* Value of an old slice at a fractional pixel; false outside. */
-static bool sample(const struct regrid *r, size_t k, double x, double y, double *out)
-{
-	const float *slice = r->from + k * r->nx * r->ny; /* k counts through the time points */
-	double fx = floor(x), fy = floor(y), wx = x - fx, wy = y - fy;
-	if (x < 0 || y < 0 || x > (double)(r->nx - 1) || y > (double)(r->ny - 1))
-		return false;
-	size_t x0 = (size_t)fx, y0 = (size_t)fy;
-	size_t x1 = x0 + (wx > 0), y1 = y0 + (wy > 0);
-	double top = (1 - wx) * slice[y0 * r->nx + x0] + wx * slice[y0 * r->nx + x1];
-	double low = (1 - wx) * slice[y1 * r->nx + x0] + wx * slice[y1 * r->nx + x1];
-	*out = wy > 0 ? (1 - wy) * top + wy * low : top;
-	return true;
-}
+/* The old slices on both sides of a new one, counted through the time points; weight w on the upper. */
+struct between {
+	size_t below, above;
+	double w;
+};
 
-/* One new slice: between the old slices `below` and `below + 1`, weight w on the upper one. */
-static enum sm_status new_slice(void *ctx, size_t z, struct sm_err *err)
+static struct between between_of(const struct regrid *r, size_t z)
 {
-	struct regrid *r = ctx;
 	size_t base = z / r->mz * r->nz, below = 0; /* first old slice of the time point */
 	double s = (double)(z % r->mz) * r->gap, w = 0;
-	(void)err;
 	while (below + 1 < r->nz && r->along[below + 1] <= s)
 		below++;
 	size_t above = below + 1 < r->nz ? below + 1 : below;
@@ -57,23 +49,89 @@ static enum sm_status new_slice(void *ctx, size_t z, struct sm_err *err)
 		w = (s - r->along[below]) / (r->along[above] - r->along[below]);
 	/* Where an old slice lies on the new one but for rounding, it is taken as it is. */
 	w = w < 1e-9 ? 0 : w > 1 - 1e-9 ? 1 : w;
-	for (size_t j = 0; j < r->my; j++)
-		for (size_t i = 0; i < r->mx; i++) {
-			double x = (double)((int64_t)i + r->low[0]),
-			       y = (double)((int64_t)j + r->low[1]);
-			double a = r->fill, b = r->fill;
-			bool in = true;
-			if (w < 1)
-				in = sample(r, base + below, x - r->shift[2 * below],
-					    y - r->shift[2 * below + 1], &a);
-			if (w > 0)
-				in = sample(r, base + above, x - r->shift[2 * above],
-					    y - r->shift[2 * above + 1], &b) &&
-				     in;
-			double v = w > 0 && w < 1 ? (1 - w) * a + w * b : w > 0 ? b : a;
-			r->to[(z * r->my + j) * r->mx + i] = (float)v;
-			r->filled[z] += !in;
+	return (struct between){base + below, base + above, w};
+}
+
+/* Row y of old slice k as real values: where they stand, or in `room`. */
+static const float *row_of(const struct regrid *r, size_t k, size_t y, float *room)
+{
+	size_t at = (k * r->ny + y) * r->nx;
+	if (r->from->dtype == SM_F32)
+		return (const float *)r->from->data + at;
+	sm_vol_run_f32(r->from, at, r->nx, room);
+	return room;
+}
+
+/* New row j of an old slice alone; room is for two rows. in[i] is cleared where the slice does not
+ * reach. */
+static void new_row(const struct regrid *r, size_t k, size_t j, float *room, double *out, bool *in)
+{
+	const double *shift = &r->shift[k % r->nz * 2];
+	double y = (double)((int64_t)j + r->low[1]) - shift[1], fy = floor(y), wy = y - fy;
+	bool outside = y < 0 || y > (double)(r->ny - 1);
+	const float *a = NULL, *b = NULL;
+	if (!outside) {
+		a = row_of(r, k, (size_t)fy, room);
+		b = wy > 0 ? row_of(r, k, (size_t)fy + 1, room + r->nx) : a;
+	}
+	for (size_t i = 0; i < r->mx; i++) {
+		double x = (double)((int64_t)i + r->low[0]) - shift[0], fx = floor(x), wx = x - fx;
+		if (outside || x < 0 || x > (double)(r->nx - 1)) {
+			out[i] = r->fill;
+			in[i] = false;
+			continue;
 		}
+		size_t x0 = (size_t)fx, x1 = x0 + (wx > 0);
+		double top = (1 - wx) * a[x0] + wx * a[x1];
+		double low = (1 - wx) * b[x0] + wx * b[x1];
+		out[i] = wy > 0 ? (1 - wy) * top + wy * low : top;
+	}
+}
+
+static enum sm_status new_slice(void *ctx, size_t i, struct sm_err *err)
+{
+	struct regrid *r = ctx;
+	size_t z = r->slab + i;
+	struct between k = between_of(r, z);
+	double *a = malloc(r->mx * sizeof *a), *b = malloc(r->mx * sizeof *b);
+	float *room = malloc(2 * r->nx * sizeof *room);
+	bool *in = malloc(r->mx);
+	enum sm_status st = SM_OK;
+	if (!a || !b || !room || !in)
+		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "series: out of memory"));
+	for (size_t j = 0; j < r->my; j++) {
+		float *to = r->to + (z * r->my + j) * r->mx;
+		memset(in, 1, r->mx);
+		if (k.w < 1)
+			new_row(r, k.below, j, room, a, in);
+		if (k.w > 0)
+			new_row(r, k.above, j, room, b, in);
+		for (size_t x = 0; x < r->mx; x++) {
+			double v = k.w > 0 && k.w < 1 ? (1 - k.w) * a[x] + k.w * b[x] : k.w > 0 ? b[x] : a[x];
+			to[x] = (float)v;
+			r->filled[z] += !in[x];
+		}
+	}
+out:
+	free(a);
+	free(b);
+	free(room);
+	free(in);
+	return st;
+}
+
+/* All new slices in order. Old ones that no later one needs are let go: so the memory of both grids is
+ * hardly more than that of the larger. */
+static enum sm_status new_slices(struct regrid *r, size_t n, int jobs, struct sm_err *err)
+{
+	size_t slice = r->nx * r->ny * sm_dtype_size(r->from->dtype), gone = 0;
+	size_t most = SLAB * (size_t)(jobs < 1 ? 1 : jobs);
+	for (r->slab = 0; r->slab < n; r->slab += most) {
+		size_t needed = between_of(r, r->slab).below;
+		sm_let_go((const char *)r->from->data + gone * slice, (needed - gone) * slice);
+		gone = needed;
+		SM_TRY(sm_par_for(n - r->slab < most ? n - r->slab : most, jobs, new_slice, r, err));
+	}
 	return SM_OK;
 }
 
@@ -130,7 +188,7 @@ enum sm_status sm_stack_regrid(struct sm_series_volume *v, const struct sm_stack
 	size_t nz = (size_t)v->vol.dim[2], bad;
 	double min, max;
 	struct regrid r = {
-		.from = v->vol.data,
+		.from = &v->vol,
 		.nx = (size_t)v->vol.dim[0],
 		.ny = (size_t)v->vol.dim[1],
 		.nz = nz,
@@ -140,6 +198,10 @@ enum sm_status sm_stack_regrid(struct sm_series_volume *v, const struct sm_stack
 	enum sm_status st = SM_OK;
 	if (!r.along || !r.shift)
 		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "series: out of memory"));
+	/* Whole numbers become real ones row by row: as float32 they would take twice the memory. */
+	if (v->vol.dtype == SM_F32)
+		SM_GOTO(st, sm_vol_to_f32(&v->vol, mem, jobs, err));
+	SM_GOTO(st, sm_vol_fits_f32(&v->vol, err));
 	lay_out(&r, stack, frames);
 	sm_vol_range(&v->vol, &min, &max, &bad);
 	r.fill = (float)min;
@@ -157,7 +219,7 @@ enum sm_status sm_stack_regrid(struct sm_series_volume *v, const struct sm_stack
 	r.filled = calloc(r.mz * times, sizeof *r.filled);
 	if (!r.filled)
 		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "series: out of memory"));
-	SM_GOTO(st, sm_par_for(r.mz * times, jobs, new_slice, &r, err));
+	SM_GOTO(st, new_slices(&r, r.mz * times, jobs, err));
 	made.meaning = v->vol.meaning;
 	made.frame_seconds = v->vol.frame_seconds;
 	set_affine(&made, &r, stack);
@@ -166,7 +228,7 @@ enum sm_status sm_stack_regrid(struct sm_series_volume *v, const struct sm_stack
 	made = (struct sm_vol){0};
 	v->regridded = true;
 	v->grid_mm = r.gap;
-	v->fill = min;
+	v->fill = (double)r.fill;
 	for (size_t z = 0; z < r.mz * times; z++)
 		v->filled += r.filled[z];
 out:

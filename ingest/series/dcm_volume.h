@@ -34,6 +34,7 @@ struct sm_series_volume {
 	double fill;               /* value outside the old slices */
 	size_t filled;             /* voxels that got it */
 	struct sm_sidecar sidecar; /* of all files */
+	struct sm_sidecar_times by_time; /* of a 4-D volume */
 	struct sm_pet pet;         /* PT only */
 	double *slice_times;       /* s of each slice from the first one taken, of a mosaic; NULL = not known */
 	atomic_bool padded;        /* a file has zeros behind its last picture, more than a byte */
@@ -66,6 +67,7 @@ struct sm_words {
 	const struct sm_dcm_head *head;
 	const void *from; /* first word of the slice; any alignment */
 	size_t stride;    /* words from row to row */
+	size_t rows;      /* 0: all of the slice */
 	bool mirror;      /* MONOCHROME1: numbers are mirrored inside their declared range */
 	double slope, intercept; /* for a volume of float32 */
 	int times, plus;         /* for one of 16 bits: times * stored + plus, which must fit */
@@ -80,10 +82,11 @@ void sm_words_store(const struct sm_words *words, struct sm_vol *vol, size_t at,
 /* The range that a picture's bits allow its stored numbers. */
 void sm_words_declared(const struct sm_pixel_format *format, int64_t *lowest, int64_t *highest);
 
-/* Puts an uneven or tilted stack of real values on an orthogonal grid along the normal with the
+/* Puts an uneven or tilted stack on an orthogonal grid along the normal with the
  * typical slice distance: bilinear in the plane where slices are shifted, linear between slices.
- * frames are those of the first time point's slices in order. vol must be float32 (see
- * sm_vol_to_f32) and is replaced. */
+ * frames are those of the first time point's slices in order. vol is replaced by one of float32 real
+ * values; on failure its content is lost. SM_INPUT when they do not fit float32 or the grid would be too
+ * large. */
 enum sm_status sm_stack_regrid(struct sm_series_volume *v, const struct sm_stack *stack,
 			       const struct sm_dcm_frame *const *frames, struct sm_mem *mem,
 			       int jobs, struct sm_err *err);

@@ -410,14 +410,20 @@ void sm_pet_suv(const struct sm_pet *p, struct sm_pet_suv *out)
 	}
 }
 
+void sm_pet_no_suv(const struct sm_pet_suv *suv, char why[SM_PET_NO_SUV_SIZE])
+{
+	snprintf(why, SM_PET_NO_SUV_SIZE,
+		 "no SUV can be computed: %s (ingest.pet_units: stored keeps the unit)", suv->why);
+}
+
 enum sm_status sm_pet_to_suv(struct sm_vol *vol, const struct sm_pet_suv *suv, struct sm_mem *mem,
 			     int jobs, struct sm_err *err)
 {
-	if (!suv->known)
-		return SM_FAIL(
-			err, SM_INPUT,
-			"no_suv: no SUV can be computed: %s (ingest.pet_units: stored keeps the unit)",
-			suv->why);
+	char why[SM_PET_NO_SUV_SIZE];
+	if (!suv->known) {
+		sm_pet_no_suv(suv, why);
+		return SM_FAIL(err, SM_INPUT, "%s: %s", sm_verdict_code(SM_VERDICT_NO_SUV), why);
+	}
 	SM_TRY(sm_vol_to_f32(vol, mem, jobs, err));
 	float *v = vol->data;
 	size_t n = sm_vol_count(vol);

@@ -84,6 +84,10 @@ struct sm_pet_suv {
  * hour (in dynamic scans the injection follows the start). Refused then: a half-life over a day. */
 void sm_pet_suv(const struct sm_pet *pet, struct sm_pet_suv *out);
 
+/* The sentence of SM_VERDICT_NO_SUV, for a factor that is not known. */
+#define SM_PET_NO_SUV_SIZE 400
+void sm_pet_no_suv(const struct sm_pet_suv *suv, char why[SM_PET_NO_SUV_SIZE]);
+
 /* The time of average count rate after the start of a frame of `duration`, all in s:
  * decay-corrected values of the frame hold for it. */
 double sm_pet_average_time(double half_life, double duration);

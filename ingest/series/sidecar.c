@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/file.h"
-#include "core/hash.h"
 #include "ingest/series/dcm_class.h"
 #include "ingest/series/dcm_csa.h"
 #include "ingest/series/dcm_head.h"
@@ -67,7 +65,6 @@ enum kind {
  * have several rows, one after the other: the first that is there counts, and the first row's kind
  * and codes hold for all. */
 #define RADIO SM_TAG(0x0054, 0x0016)
-#define POLARITY "PhaseEncodingDirectionPositive" /* not written: becomes a sign */
 #define PRIVATE 1                                 /* codes is the creator of the block */
 #define CSA 2 /* codes is the name in the Siemens CSA image header */
 /* Siemens XA: a private sequence inside the shared or a frame's groups. tag is the element's last
@@ -156,6 +153,10 @@ static const struct row {
 		"PHASE|FREQUENCY|SLICE_SELECT|COMBINATION"),
 	WORD_IN("SpoilingType", (0x0018, 0x9115), (0x0018, 0x9016), CODE,
 		"RF|GRADIENT|RF_AND_GRADIENT|NONE"),
+	ROW("TemporalPositionIdentifier", (0x0020, 0x0100), POSITIVE, 1),
+	IN("TemporalPositionIdentifier", (0x0020, 0x9111), (0x0020, 0x9128), POSITIVE, 1),
+	ROW("TriggerTime", (0x0018, 0x1060), NUMBER, 1e3),
+	IN("TriggerTime", (0x0018, 0x9118), (0x0020, 0x9153), NUMBER, 1e3),
 	/* CT */
 	ROW("KVP", (0x0018, 0x0060), POSITIVE, 1),
 	IN("KVP", (0x0018, 0x9325), (0x0018, 0x0060), POSITIVE, 1),
@@ -188,7 +189,7 @@ static const struct row {
 	{"DwellTime", PRIVATE, SM_TAG(0x0019, 0x18), POSITIVE, 1e9, "SIEMENS MR HEADER"},
 	{"DwellTime", CSA, 0, POSITIVE, 1e9, "RealDwellTime"},
 	{"DwellTime", XA_FRAME, 0x42, POSITIVE, 1e9, NULL},
-	{POLARITY, XA_FRAME, 0x1c, COUNT, 1, NULL},
+	{SM_SIDECAR_POLARITY, XA_FRAME, 0x1c, COUNT, 1, NULL},
 };
 #define ROWS (sizeof rows / sizeof *rows)
 
@@ -200,6 +201,11 @@ static size_t field_of(size_t i)
 	while (i && strcmp(rows[i].name, rows[i - 1].name) == 0)
 		i--;
 	return i;
+}
+
+static bool is_number(size_t i)
+{
+	return rows[i].kind <= COUNT || rows[i].kind == PHASE;
 }
 
 static bool same(enum kind kind, const char *a, const char *b)
@@ -273,7 +279,7 @@ static bool text_in_csa(const struct sm_csa *csa, size_t i, char *text)
 }
 
 /* One item of functional groups, with the groups that were looked up. */
-#define GROUPS 16
+#define GROUPS 20
 struct groups {
 	struct sm_dataset set;
 	struct {
@@ -345,6 +351,24 @@ static bool text_in_frame(struct groups *g, const struct sm_dataset *legacy, siz
 	       text_in_groups(g, i, text, too_long);
 }
 
+/* What one frame says of field f, whose rows end before `end`. */
+static bool field_in_frame(struct groups *g, const struct sm_dataset *legacy, size_t f, size_t end,
+			   char *text, bool *too_long)
+{
+	bool has = false;
+	for (size_t i = f; i < end && !has; i++)
+		has = text_in_frame(g, legacy, i, text, too_long);
+	return has;
+}
+
+static size_t end_of(size_t f)
+{
+	size_t end = f;
+	while (end < ROWS && field_of(end) == f)
+		end++;
+	return end;
+}
+
 /* The fields that each of the wanted frames must say alike. */
 static void read_frames(struct sm_sidecar *one, const struct sm_dataset *main, const bool *found,
 			const uint32_t *frames, size_t n)
@@ -362,12 +386,12 @@ static void read_frames(struct sm_sidecar *one, const struct sm_dataset *main, c
 		sm_dataset_item(&item.set, UNASSIGNED_FRAME, &legacy);
 		for (size_t f = 0, end; f < ROWS; f = end) {
 			char text[SM_SIDECAR_TEXT] = "";
-			bool too_long = false, has = found[f] || one->varying[f];
-			for (end = f; end < ROWS && field_of(end) == f; end++)
-				if (!has)
-					has = text_in_frame(&item, &legacy, end, text, &too_long);
-			if (!found[f] && !one->varying[f])
-				take(one, f, text, too_long, first);
+			bool too_long = false;
+			end = end_of(f);
+			if (found[f] || one->varying[f])
+				continue;
+			field_in_frame(&item, &legacy, f, end, text, &too_long);
+			take(one, f, text, too_long, first);
 		}
 		first = false;
 	}
@@ -403,14 +427,74 @@ void sm_sidecar_join(struct sm_sidecar *a, const struct sm_sidecar *b)
 	}
 }
 
-void sm_sidecar_list(json_t *object, const char *key, const char *text)
+enum sm_status sm_sidecar_times_init(struct sm_sidecar_times *t, size_t times, struct sm_mem *mem,
+				     struct sm_err *err)
 {
-	json_t *list = json_object_get(object, key);
-	if (!list) {
-		list = json_array();
-		json_object_set_new(object, key, list);
+	*t = (struct sm_sidecar_times){0};
+	if (times < 2)
+		return SM_OK;
+	if (times > SIZE_MAX / ROWS)
+		return SM_FAIL(err, SM_BUDGET, "sidecar: %zu time points are too many", times);
+	t->value = sm_alloc(mem, times * ROWS, sizeof *t->value, "sidecar", err);
+	if (!t->value)
+		return SM_BUDGET;
+	t->times = times;
+	for (size_t i = 0; i < times * ROWS; i++)
+		t->value[i] = NAN;
+	return SM_OK;
+}
+
+void sm_sidecar_times_clear(struct sm_sidecar_times *t)
+{
+	sm_free(t->value);
+	*t = (struct sm_sidecar_times){0};
+}
+
+/* Takes one text for field f of one time point. INFINITY: absent somewhere, or not all say the same. */
+static void take_time(struct sm_sidecar_times *t, size_t f, size_t time, const char *text)
+{
+	char *end;
+	double v = strtod(text, &end), *slot = &t->value[f * t->times + time];
+	if (!*text || *end || !isfinite(v))
+		v = INFINITY;
+	*slot = isnan(*slot) || *slot == v ? v : INFINITY;
+}
+
+void sm_sidecar_times_read(struct sm_sidecar_times *t, const struct sm_sidecar *one,
+			   const struct sm_dicom *dcm, const uint32_t *frames, const uint32_t *time,
+			   size_t n)
+{
+	bool varying = false;
+	for (size_t f = 0; f < ROWS; f++) {
+		if (field_of(f) != f || !is_number(f))
+			continue;
+		varying = varying || one->varying[f];
+		for (size_t i = 0; i < n && !one->varying[f]; i++)
+			if (!i || time[i] != time[i - 1])
+				take_time(t, f, time[i], one->value[f]);
 	}
-	json_array_append_new(list, json_string(text));
+	if (!varying)
+		return;
+	struct sm_dataset main = sm_dicom_data(dcm);
+	struct groups item = {0};
+	struct sm_dicom_items it = sm_dataset_items(&main, FRAME_GROUPS);
+	size_t next = 0;
+	for (uint32_t k = 0; next < n && sm_dicom_items_next(&it, &item.set); k++) {
+		if (frames[next] != k)
+			continue;
+		item.n = 0;
+		struct sm_dataset legacy = {0};
+		sm_dataset_item(&item.set, UNASSIGNED_FRAME, &legacy);
+		for (size_t f = 0; f < ROWS; f = end_of(f)) {
+			char text[SM_SIDECAR_TEXT] = "";
+			bool too_long = false;
+			if (!is_number(f) || !one->varying[f])
+				continue;
+			field_in_frame(&item, &legacy, f, end_of(f), text, &too_long);
+			take_time(t, f, time[next], text);
+		}
+		next++;
+	}
 }
 
 static json_t *codes_of(const struct row *row, const char *text, bool *left_out)
@@ -430,6 +514,28 @@ static json_t *codes_of(const struct row *row, const char *text, bool *left_out)
 		return list;
 	json_decref(list);
 	return NULL;
+}
+
+/* Whole numbers as such, where the field holds no measure. */
+static json_t *number_json(const struct row *row, double v)
+{
+	v /= row->divide;
+	return row->kind != NUMBER && row->divide == 1 && v == floor(v) && fabs(v) < 1e15
+		       ? json_integer((json_int_t)v)
+		       : json_real(v);
+}
+
+/* Field i by time point; NULL when one of them has no number of its own. */
+static json_t *by_time(const struct sm_sidecar_times *t, size_t i)
+{
+	const double *v = t ? t->value + i * t->times : NULL;
+	bool told = t && t->times > 1 && is_number(i);
+	for (size_t k = 0; told && k < t->times; k++)
+		told = isfinite(v[k]);
+	json_t *list = told ? json_array() : NULL;
+	for (size_t k = 0; list && k < t->times; k++)
+		json_array_append_new(list, number_json(&rows[i], v[k]));
+	return list;
 }
 
 /* A value as JSON; NULL when it may not be written. */
@@ -457,20 +563,22 @@ static json_t *value_of(const struct row *row, const char *text, bool *left_out)
 		*left_out = true;
 		return NULL;
 	}
-	v /= row->divide;
-	return row->kind != NUMBER && row->divide == 1 && v == floor(v) && fabs(v) < 1e15
-		       ? json_integer((json_int_t)v)
-		       : json_real(v);
+	return number_json(row, v);
 }
 
-enum sm_status sm_sidecar_add(json_t *object, const struct sm_sidecar *s, struct sm_err *err)
+enum sm_status sm_sidecar_add(json_t *object, const struct sm_sidecar *s,
+			      const struct sm_sidecar_times *t, struct sm_err *err)
 {
 	for (size_t i = 0; i < ROWS; i++) {
 		bool left_out = s->too_long[i];
 		if (field_of(i) != i)
 			continue;
 		if (s->varying[i]) {
-			sm_sidecar_list(object, "VaryingFields", rows[i].name);
+			json_t *list = by_time(t, i);
+			if (list)
+				json_object_set_new(object, rows[i].name, list);
+			else
+				sm_sidecar_list(object, "VaryingFields", rows[i].name);
 			continue;
 		}
 		json_t *v = *s->value[i] ? value_of(&rows[i], s->value[i], &left_out) : NULL;
@@ -480,80 +588,4 @@ enum sm_status sm_sidecar_add(json_t *object, const struct sm_sidecar *s, struct
 			sm_sidecar_list(object, "LeftOut", rows[i].name);
 	}
 	return object ? SM_OK : SM_FAIL(err, SM_BUDGET, "sidecar: out of memory");
-}
-
-/* Does the list object[key] hold the word? */
-static bool says(const json_t *object, const char *key, const char *word)
-{
-	const json_t *list = json_object_get(object, key), *one;
-	size_t i;
-	json_array_foreach(list, i, one) if (strcmp(json_string_value(one), word) == 0) return true;
-	return false;
-}
-
-/* What codes say in other words. */
-static void derived(json_t *object)
-{
-	bool corrected = says(object, "ImageType", "DIS2D") || says(object, "ImageType", "DIS3D");
-	if (corrected || says(object, "ImageType", "ND"))
-		json_object_set_new(object, "NonlinearGradientCorrection", json_boolean(corrected));
-	if (says(object, "SequenceVariant", "SP"))
-		json_object_set_new(object, "SpoilingState", json_true());
-	if (says(object, "SequenceVariant", "MTC"))
-		json_object_set_new(object, "MTState", json_true());
-}
-
-static void phase_encoding(json_t *object, const struct sm_sidecar_plane *plane)
-{
-	const char *in =
-		json_string_value(json_object_get(object, "InPlanePhaseEncodingDirectionDICOM"));
-	if (!in)
-		return;
-	/* ROW: along a row, from column to column. */
-	bool row = strcmp(in, "ROW") == 0;
-	int steps = row ? plane->columns : plane->rows;
-	int polarity = plane->polarity;
-	json_t *xa = json_object_get(object, POLARITY);
-	if (polarity < 0 && json_is_integer(xa) && json_integer_value(xa) >= 0)
-		polarity = json_integer_value(xa) > 0;
-	double width = json_number_value(json_object_get(object, "BandwidthPerPixelPhaseEncode"));
-	char axis[3] = {row ? 'i' : 'j', polarity ? 0 : '-', 0};
-	if (!row) /* enhanced objects say COLUMN */
-		json_object_set_new(object, "InPlanePhaseEncodingDirectionDICOM",
-				    json_string("COL"));
-	json_object_set_new(object, "ReconMatrixPE", json_integer(steps));
-	json_object_set_new(object, polarity < 0 ? "PhaseEncodingAxis" : "PhaseEncodingDirection",
-			    json_string(axis));
-	if (width > 0 && steps > 1) {
-		double spacing = 1 / (width * steps);
-		json_object_set_new(object, "EffectiveEchoSpacing", json_real(spacing));
-		json_object_set_new(object, "TotalReadoutTime", json_real(spacing * (steps - 1)));
-	}
-}
-
-void sm_sidecar_plane(json_t *object, const struct sm_sidecar_plane *plane)
-{
-	json_t *list = json_array();
-	for (int i = 0; i < 6; i++)
-		json_array_append_new(
-			list, json_real((i < 3 ? plane->across[i] : plane->down[i - 3]) + 0.0));
-	json_object_set_new(object, "ImageOrientationPatientDICOM", list);
-	derived(object);
-	phase_encoding(object, plane);
-	json_object_del(object, POLARITY);
-}
-
-enum sm_status sm_sidecar_write(const char *path, const json_t *object, char sha256[65],
-				struct sm_err *err)
-{
-	/* 15 digits show 0.00293 as it was written in the DICOM file. */
-	char *text = json_dumps(object, JSON_SORT_KEYS | JSON_INDENT(2) | JSON_REAL_PRECISION(15));
-	if (!text)
-		return SM_FAIL(err, SM_BUDGET, "sidecar: out of memory");
-	size_t n = strlen(text);
-	text[n] = '\n'; /* in the place of the zero byte */
-	sm_sha256_bytes(text, n + 1, sha256);
-	enum sm_status st = sm_file_write(path, text, n + 1, err);
-	free(text);
-	return st;
 }

@@ -34,6 +34,7 @@ static const struct {
 	[SM_VERDICT_NO_RESCALE] = {.code = "no_rescale"},
 	[SM_VERDICT_FLAT] = {.code = "flat"},
 	[SM_VERDICT_BURNED_IN] = {.code = "burned_in"},
+	[SM_VERDICT_NO_SUV] = {.code = "no_suv"},
 };
 
 const char *sm_verdict_code(enum sm_verdict verdict)

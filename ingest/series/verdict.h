@@ -38,6 +38,7 @@ enum sm_verdict {
 	SM_VERDICT_NO_RESCALE,
 	SM_VERDICT_FLAT,        /* note: a picture without place in the patient */
 	SM_VERDICT_BURNED_IN,   /* text in the pixels */
+	SM_VERDICT_NO_SUV,      /* ingest.pet_units asks for SUV, and the header does not suffice */
 	SM_VERDICT_COUNT
 };
 

@@ -106,6 +106,47 @@ static void frames(const struct sm_dicom *dcm, struct sm_mem *mem)
 	sm_free(out);
 }
 
+/* Pixels of a deflated file in pieces are those of the whole file; what is fine whole is fine so. */
+static void pieces(struct sm_dicom *dcm, const struct sm_dicom *whole_file, struct sm_mem *mem)
+{
+	struct sm_dicom_pixels p;
+	struct sm_err err = {0};
+	bool zeros;
+	unsigned char *out = sm_alloc(mem, 4096, 1, "a piece", &err);
+	bool same = whole_file && sm_dicom_pixels(whole_file, &p) && p.native;
+	if (!out || !sm_dicom_pixels_in_pieces(dcm)) {
+		sm_free(out);
+		return;
+	}
+	enum sm_status st = SM_OK;
+	size_t left = dcm->pixels.n, at = 0;
+	for (size_t n = 1; left && st == SM_OK; at += n, left -= n, n = 4096) {
+		n = n < left ? n : left;
+		st = sm_dicom_pixels_next(dcm, out, n, &err);
+		if (st == SM_OK && same && memcmp(out, p.bytes + at, n) != 0)
+			abort();
+	}
+	if (st == SM_OK)
+		st = sm_dicom_pixels_finish(dcm, &zeros, &err);
+	if (st != SM_OK && (!*err.text || (same && st != SM_BUDGET)))
+		abort();
+	sm_free(out);
+}
+
+static void parse_pieces(const uint8_t *data, size_t size, struct sm_mem *mem)
+{
+	struct sm_dicom *dcm, *whole_file;
+	struct sm_err err = {0};
+	if (sm_dicom_parse(data, size, SM_DICOM_PIECES, mem, &dcm, &err) != SM_OK)
+		return;
+	if (sm_dicom_pixels_in_pieces(dcm)) {
+		sm_dicom_parse(data, size, SM_DICOM_WHOLE, NULL, &whole_file, &err);
+		pieces(dcm, whole_file, mem);
+		sm_dicom_close(whole_file);
+	}
+	sm_dicom_close(dcm);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sm_mem mem;
@@ -123,6 +164,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			frames(dcm, &mem);
 		sm_dicom_close(dcm);
 	}
+	parse_pieces(data, size, &mem);
 	if (atomic_load(&mem.used))
 		abort();
 	return 0;

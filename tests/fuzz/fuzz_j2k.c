@@ -11,38 +11,27 @@
 
 #include "core/mem.h"
 #include "ingest/dicom/j2k.h"
+#include "tests/fuzz/fuzz_frame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	if (size < 6)
+	struct sm_pixel_format f;
+	unsigned char *out = frame_of(data, size, &f);
+	if (!out)
 		return 0;
-	struct sm_pixel_format f = {
-		.rows = data[0] % 64 + 1,
-		.columns = data[1] % 64 + 1,
-		.samples = data[2] & 1 ? 3 : 1,
-		.frames = 1,
-		.bits_allocated = data[2] & 2 ? 16 : 8,
-		.is_signed = data[2] & 4,
-	};
-	f.bits_stored = f.bits_allocated;
-	size_t bytes = 0;
+	f.is_signed = data[2] & 4;
 	struct sm_stream about;
 	struct sm_err err = {0};
 	struct sm_mem mem;
 	sm_mem_init(&mem, 64 << 20);
-	if (!sm_frame_size(&f, &bytes))
-		return 0;
-	unsigned char *out = malloc(bytes);
-	if (!out)
-		return 0;
 	__lsan_disable();
-	enum sm_status st = sm_j2k_decode(data + 3, size - 3, &f, &mem, out, &about, &err);
+	enum sm_status st = sm_j2k_decode(data + FRAME_FORMAT, size - FRAME_FORMAT, &f, &mem, out, &about, &err);
 	__lsan_enable();
 	if (st == SM_OK || !strstr(err.text, "assertion"))
-		st = sm_j2k_decode(data + 3, size - 3, &f, &mem, out, &about, &err);
-	if ((st != SM_OK && !*err.text) || (st == SM_OK && about.used > size - 3) ||
+		st = sm_j2k_decode(data + FRAME_FORMAT, size - FRAME_FORMAT, &f, &mem, out, &about, &err);
+	if ((st != SM_OK && !*err.text) || (st == SM_OK && about.used > size - FRAME_FORMAT) ||
 	    atomic_load(&mem.used))
 		abort();
 	free(out);

@@ -30,7 +30,8 @@ static void check(const json_t *v)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const uint32_t frames[] = {0, 2, 3};
+	static const uint32_t frames[] = {0, 2, 3}, time[] = {0, 1, 1};
+	struct sm_sidecar_times by_time;
 	struct sm_mem mem;
 	struct sm_dicom *dcm;
 	struct sm_err err = {0};
@@ -45,6 +46,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	sm_sidecar_read(&side, dcm, NULL, 0);
 	sm_sidecar_read(&some, dcm, frames, 3);
+	if (sm_sidecar_times_init(&by_time, 2, &mem, &err) != SM_OK)
+		abort();
+	sm_sidecar_times_read(&by_time, &some, dcm, frames, time, 3);
 	sm_sidecar_join(&side, &some);
 	sm_pet_read(&pet, dcm, "BQML");
 	sm_pet_read(&pet, dcm, "BQML");
@@ -52,12 +56,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (suv.known ? !(suv.factor > 0 && isfinite(suv.factor)) : !*suv.why)
 		abort();
 	json_t *o = json_object();
-	if (sm_sidecar_add(o, &side, &err) != SM_OK)
+	if (sm_sidecar_add(o, &side, &by_time, &err) != SM_OK)
 		abort();
 	sm_sidecar_plane(o, &plane);
 	sm_pet_sidecar(o, &pet, &suv, &table, size & 1);
 	check(o);
 	json_decref(o);
+	sm_sidecar_times_clear(&by_time);
 	sm_dicom_close(dcm);
 	return 0;
 }

@@ -56,6 +56,12 @@ cp "$ERR" "$T/logs/pet.err"
 ok "with a frame table" grep -q FrameTimesStart "$(find "$T/pet_out" -name image.json | head -n 1)"
 clean "nothing planted comes out of it" "$T/pet_out"
 
+printf 'schema: 1\nname: x\ningest: {pet_units: suvbw}\n' >"$T/suv.yaml"
+run sm index --in "$T/planted_pet" --out "$T/pet_index" --manifest "$T/suv.yaml" --log debug --salt-file "$T/salt"
+is "and listed, with what has no SUV" "$CODE" 1
+cat "$OUT" "$ERR" >"$T/logs/pet_index"
+clean "nothing planted comes out of that" "$T/pet_index" "$T/logs/pet_index"
+
 # NIfTI: file names are keys and stay; nothing else does.
 run sm ingest --in "$T/brats_planted" --out "$T/cases" --log debug --salt-file "$T/salt"
 is "the planted NIfTI cases are read" "$CODE" 0

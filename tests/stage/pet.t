@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/../lib.sh"
-needs phantom ingest
+needs phantom ingest index
 has_python nibabel numpy || skip_all "python with nibabel and numpy"
 
 printf 'pepper, at least sixteen bytes' >"$T/salt"
@@ -136,6 +136,21 @@ like "with the reason" "$(cat "$T"/light_out/*/image.json)" '"SUVbwMissing": "Pa
 like "and the dose" "$(cat "$T"/light_out/*/image.json)" '"InjectedRadioactivity": 350'
 exits "but not to SUV" 3 sm ingest --in "$T/light" --out "$T/light_suv" --salt-file "$T/salt" --manifest "$T/suv.yaml"
 like "with the same reason" "$(cat "$ERR")" 'rejected: no_suv: no SUV can be computed: PatientWeight is absent, 0 or .*pet_units: stored'
+# Foreseen from the headers, with the sentence that ingest ends with; also when no header is opened for the listing.
+sentence=$(sed -n 's/.*rejected: no_suv: //p' "$ERR")
+exits "a dry run" 0 sm ingest --in "$T/light" --out "$T/light_dry" --dry-run --salt-file "$T/salt" --manifest "$T/suv.yaml"
+is "tells the same" "$(sed -n 's/.*would be refused: no_suv: //p' "$ERR")" "$sentence"
+for again in "" --resume; do
+	# shellcheck disable=SC2086 # none or one option
+	exits "the index $again" 0 sm index --in "$T/light" --out "$T/index" --format csv --salt-file "$T/salt" \
+		--manifest "$T/suv.yaml" $again
+	like "and says so, too" "$(cat "$OUT")" ",no_suv,no,$(printf %s "$sentence" | sed 's/[().]/\\&/g; s/^/"/; s/$/"/')"
+done
+like "though no file was opened for it" "$(cat "$ERR")" '46 files, 0 of them opened'
+exits "the index of a PET with a weight" 0 sm index --in "$T/raw" --format csv --manifest "$T/suv.yaml"
+like "is usable" "$(cat "$OUT")" ',ok,yes,$'
+exits "the index without SUV" 0 sm index --in "$T/light" --format csv
+like "is usable, too" "$(cat "$OUT")" ',ok,yes,$'
 
 # A frame that is not there is told: the header counts five.
 cp -r "$T/raw" "$T/four"

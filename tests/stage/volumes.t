@@ -27,6 +27,17 @@ volumes last_digit -=8x8x6:1
 volumes jitter -=8x8x6x3:0
 volumes cine -=8x8x1x12:0
 volumes slabs -=8x8x6:0
+volumes flips -=8x8x6x3:0
+is "flips: what parts its volumes, by volume" \
+	"$("$PYTHON" "$SM_ROOT/tests/stage/volumes_make.py" fields "$T/out/flips" FlipAngle RepetitionTime EchoTime \
+		VaryingFields TimePointsOrderedBy)" \
+	"FlipAngle=[20, 5, 12.5] RepetitionTime=[0.015, 0.016, 0.017] EchoTime=0.01 VaryingFields=['SAR'] \
+TimePointsOrderedBy=AcquisitionNumber"
+is "jitter: its temporal positions" \
+	"$("$PYTHON" "$SM_ROOT/tests/stage/volumes_make.py" fields "$T/out/jitter" TemporalPositionIdentifier)" \
+	"TemporalPositionIdentifier=[1, 2, 3]"
+is "cine: its trigger times" "$("$PYTHON" "$SM_ROOT/tests/stage/volumes_make.py" fields "$T/out/cine" TriggerTime)" \
+	"TriggerTime=[0.0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.24, 0.28, 0.32, 0.36, 0.4, 0.44]"
 
 exits "numbers alone, taken differently" 3 sm ingest --in "$T/in/mixed" --out "$T/out/mixed" --salt-file "$T/salt1"
 like "are refused" "$(cat "$ERR")" 'repeated_positions: 2 slices at each of 6 positions'

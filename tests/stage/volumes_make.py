@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Series for volumes.t: `volumes_make.py OUT` writes them, `list DIR` and `grid DIR` print what ingest made of one."""
+"""Series for volumes.t: `volumes_make.py OUT` writes them, `list DIR`, `grid DIR`
+and `fields DIR NAME...` print what ingest made of one."""
 import glob
 import hashlib
+import json
 import os
 import sys
 
@@ -112,6 +114,10 @@ def make(out):
     for z in range(6):
         for flip in ((5, 30) if z % 2 else (30, 5)):
             s.slice(2 * z, flip, FlipAngle=flip)
+    s = Series(out, "flips", "MR")
+    for t, flip in enumerate((20, 5, 12.5)):
+        for z in range(6):
+            s.slice(2 * z, 0, AcquisitionNumber=t + 1, FlipAngle=flip, RepetitionTime=15 + t, SAR=0.1 * (z + 1))
     s = Series(out, "scout", "MR")
     for axes, across in (((1, 0, 0, 0, 1, 0), 2), ((1, 0, 0, 0, 0, -1), 1), ((0, 1, 0, 0, 0, -1), 0)):
         for k in range(3):
@@ -129,7 +135,10 @@ def volumes(folder):
         yield os.path.basename(os.path.dirname(path)).split("-", 2)[2:], nibabel.load(path)
 
 
-if sys.argv[1] == "list":
+if sys.argv[1] == "fields":
+    side = json.load(open(glob.glob(sys.argv[2] + "/*/image.json")[0]))
+    print(" ".join(f"{key}={side.get(key)}" for key in sys.argv[3:]))
+elif sys.argv[1] == "list":
     print(" ".join(f"{tail[0] if tail else '-'}={'x'.join(map(str, v.shape))}:{int(v.dataobj[(0,) * v.ndim])}"
                    + ("" if len(numpy.unique(v.dataobj)) == 1 else " mixed") for tail, v in volumes(sys.argv[2])))
 elif sys.argv[1] == "grid":

@@ -176,6 +176,45 @@ static void test_text_over_tissue(void **state)
 	sm_vol_clear(&vol);
 }
 
+/* One slice whose text all the others outshine, as bright letters and as dark ones. */
+static void test_text_that_others_cover(void **state)
+{
+	(void)state;
+	for (int dark = 0; dark < 2; dark++) {
+		struct sm_vol vol = volume(256, 200, 14, SM_I16);
+		struct sm_rng rng;
+		paint(&vol, 10);
+		sm_rng_init(&rng, 9, "test.burned", "cover", 0, 0);
+		for (int64_t z = 0; z < 14; z++)
+			for (int64_t y = 140; y < 190; y++)
+				for (int64_t x = 20; x < 230; x++)
+					put(&vol, (size_t)((z * 200 + y) * 256 + x),
+					    ((z == 5) ^ dark ? 100 : 1300) +
+						    sm_rng_f64(&rng) * 200);
+		draw(&vol, "MINERAL", 60, 155, 5, 2, dark ? 500 : 1000);
+		struct sm_text_finding f = find(&vol);
+		assert_true(f.found);
+		assert_int_equal(f.slice[0], 5);
+		assert_int_equal(f.slice[1], 5);
+		assert_string_equal(f.why, dark ? "dark letters" : "bright letters");
+		sm_vol_clear(&vol);
+	}
+}
+
+/* Marks as far apart as they are high are no word. */
+static void test_marks_far_apart(void **state)
+{
+	(void)state;
+	struct sm_vol vol = volume(256, 256, 3, SM_I16);
+	paint(&vol, 10);
+	for (int64_t k = 0; k < 8; k++)
+		draw(&vol, k % 2 ? "O" : "S", 8 + k * 26, 8, 1, 2, 1900);
+	assert_false(find(&vol).found);
+	draw(&vol, "SONATA", 60, 8, 1, 2, 1900);
+	assert_true(find(&vol).found);
+	sm_vol_clear(&vol);
+}
+
 /* Rows that run upwards, as dcm2niix writes them, and pictures on their side. */
 static void test_turned_text(void **state)
 {
@@ -300,6 +339,8 @@ int main(void)
 		cmocka_unit_test(test_text_in_many_slices),
 		cmocka_unit_test(test_text_of_every_type),
 		cmocka_unit_test(test_text_over_tissue),
+		cmocka_unit_test(test_text_that_others_cover),
+		cmocka_unit_test(test_marks_far_apart),
 		cmocka_unit_test(test_large_picture),
 		cmocka_unit_test(test_turned_text),
 		cmocka_unit_test(test_no_text),

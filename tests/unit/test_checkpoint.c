@@ -3,6 +3,7 @@
  * and another network, a cut or damaged file, a wrong field and a full disk are each told in a
  * sentence. */
 #include "tests/unit/tap.h"
+#include "tests/unit/folder.h"
 
 #include <math.h>
 #include <signal.h>
@@ -20,17 +21,7 @@
 
 #define SPLIT "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-static char dir[] = "/tmp/sm_checkpoint_XXXXXX";
 static struct sm_err err;
-
-static char *at(const char *name)
-{
-	static char paths[4][128];
-	static int turn;
-	char *path = paths[turn++ % 4];
-	snprintf(path, sizeof paths[0], "%s/%s", dir, name);
-	return path;
-}
 
 /* A network with batch norm and dropout: everything that a checkpoint has to hold. */
 static struct sm_net *make(int width, bool extra, uint64_t seed)
@@ -333,14 +324,9 @@ int main(void)
 		cmocka_unit_test(test_a_full_disk_leaves_nothing),
 		cmocka_unit_test(test_columns_are_named),
 	};
-	if (!mkdtemp(dir))
+	if (folder_make())
 		return 1;
 	int failed = run_tap(tests);
-	struct sm_paths left = {0};
-	if (sm_walk(dir, &left, NULL) == SM_OK)
-		for (size_t i = 0; i < left.count; i++)
-			unlink(at(left.path[i]));
-	sm_paths_clear(&left);
-	rmdir(dir);
+	folder_remove();
 	return failed;
 }

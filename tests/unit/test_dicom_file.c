@@ -165,6 +165,64 @@ static void test_deflated(void **state)
 	free(s);
 }
 
+/* Pixels of a deflated file in pieces: the same bytes, in little memory, and what follows is looked at. */
+static void test_deflated_in_pieces(void **state)
+{
+	(void)state;
+	static const size_t pieces[] = {1, 999, 0, 20000, 16384, 13000, 616};
+	struct stream *s = start(DEFLATED);
+	size_t from = s->n;
+	body(s);
+	head(s, 0x7fe00010, "OW", 60000);
+	for (int i = 0; i < 25500; i++)
+		num(s, (uint64_t)(i * i), 2);
+	for (int i = 0; i < 4500; i++)
+		num(s, 0, 2);
+	text(s, 0x7fe10010, "LO", "behind  ");
+	deflate_rest(s, from);
+	struct sm_mem mem;
+	struct sm_err err = {0};
+	unsigned char *got = calloc(1, 60000);
+	assert_non_null(got);
+	for (int zeros_from = 0; zeros_from < 2; zeros_from++) {
+		struct sm_dicom *dcm;
+		bool zeros;
+		size_t at = 0, most = zeros_from ? 7 : 4;
+		sm_mem_init(&mem, 110000);
+		assert_good(sm_dicom_parse(s->b, s->n, SM_DICOM_PIECES, &mem, &dcm, &err), err);
+		assert_true(sm_dicom_pixels_in_pieces(dcm));
+		for (size_t i = 0; i < most; at += pieces[i++])
+			assert_good(sm_dicom_pixels_next(dcm, i == 3 ? NULL : got + at, pieces[i], &err), err);
+		for (size_t i = 0; i < at; i++)
+			if (i < 1000 || i >= 21000)
+				assert_int_equal(got[i], i / 2 >= 25500 ? 0 : (uint8_t)(i / 2 * (i / 2) >> i % 2 * 8));
+		assert_refused(sm_dicom_pixels_next(dcm, got, 60001 - at, &err), SM_INPUT, err,
+			       "PixelData holds 60000 bytes");
+		assert_good(sm_dicom_pixels_finish(dcm, &zeros, &err), err);
+		assert_int_equal(zeros, zeros_from);
+		assert_false(sm_dicom_pixels_in_pieces(dcm));
+		has_body(dcm);
+		struct sm_dataset set = sm_dicom_data(dcm);
+		char value[16];
+		assert_true(sm_dataset_text(&set, 0x7fe10010, value, sizeof value));
+		assert_string_equal(value, "behind");
+		sm_dicom_close(dcm);
+	}
+	for (size_t cut = 20; cut < 20000; cut += 15000) {
+		struct sm_dicom *dcm;
+		enum sm_status st = SM_OK;
+		assert_good(sm_dicom_parse(s->b, s->n - cut, SM_DICOM_PIECES, NULL, &dcm, &err), err);
+		bool zeros;
+		st = sm_dicom_pixels_next(dcm, got, 60000, &err);
+		if (st == SM_OK)
+			st = sm_dicom_pixels_finish(dcm, &zeros, &err);
+		assert_refused(st, SM_INPUT, err, "ends early");
+		sm_dicom_close(dcm);
+	}
+	free(got);
+	free(s);
+}
+
 static void test_deflated_bomb(void **state)
 {
 	(void)state;
@@ -179,6 +237,9 @@ static void test_deflated_bomb(void **state)
 	struct sm_dicom *dcm = parse(s, SM_DICOM_HEAD);
 	has_body(dcm);
 	sm_dicom_close(dcm);
+	struct sm_err err = {0};
+	assert_refused(sm_dicom_parse(s->b, s->n, SM_DICOM_PIECES, NULL, &dcm, &err), SM_INPUT, err,
+		       "allowed is a ratio");
 	free(s);
 }
 
@@ -443,6 +504,7 @@ int main(void)
 		cmocka_unit_test(test_meta_length_is_missing_or_wrong),
 		cmocka_unit_test(test_not_dicom),
 		cmocka_unit_test(test_deflated),
+		cmocka_unit_test(test_deflated_in_pieces),
 		cmocka_unit_test(test_deflated_bomb),
 		cmocka_unit_test(test_sequences),
 		cmocka_unit_test(test_unknown_vr_holds_implicit_items),

@@ -91,6 +91,41 @@ static void test_file_appears_only_when_committed(void **state)
 	free(path);
 }
 
+static void test_files_of_a_set_get_their_names_together(void **state)
+{
+	(void)state;
+	struct sm_err err = {0};
+	struct sm_outset set = {0}, other = {0};
+	char *a = at("set_a"), *b = at("set_b"), *c = at("set_c"), *temp = at(".set_c.partial");
+	assert_good(sm_outset_write(&set, a, "a", 1, &err), err);
+	assert_good(sm_outset_write(&other, b, "b", 1, &err), err);
+	assert_good(sm_outset_move(&set, &other, &err), err);
+	assert_int_equal(other.n, 0);
+	assert_false(sm_file_exists(a) || sm_file_exists(b));
+	assert_good(sm_outset_commit(&set, &err), err);
+	assert_true(sm_file_exists(a) && sm_file_exists(b));
+	assert_int_equal(set.n, 0);
+	unlink(a);
+	unlink(b);
+	/* b is a folder: what comes after it gets no name and leaves nothing. */
+	assert_int_equal(mkdir(b, 0700), 0);
+	assert_good(sm_outset_write(&set, a, "a", 1, &err), err);
+	assert_good(sm_outset_write(&set, b, "b", 1, &err), err);
+	assert_good(sm_outset_write(&set, c, "c", 1, &err), err);
+	assert_true(sm_file_exists(temp));
+	assert_refused(sm_outset_commit(&set, &err), SM_IO, err, "cannot be put in place");
+	assert_false(sm_file_exists(c) || sm_file_exists(temp));
+	assert_good(sm_outset_write(&set, c, "c", 1, &err), err);
+	sm_outset_abandon(&set);
+	assert_false(sm_file_exists(c) || sm_file_exists(temp));
+	rmdir(b);
+	unlink(a);
+	free(a);
+	free(b);
+	free(c);
+	free(temp);
+}
+
 /* A full disk, without one: the kernel's limit on file sizes. */
 static void test_file_too_large_for_the_disk_leaves_nothing(void **state)
 {
@@ -242,6 +277,11 @@ static void test_hashes_are_the_published_ones(void **state)
 	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	unlink(path);
 	free(path);
+	/* RFC 4231, case 6: a key longer than a block. */
+	unsigned char key[131];
+	memset(key, 0xaa, sizeof key);
+	sm_hmac_sha256(key, sizeof key, "Test Using Larger Than Block-Size Key - Hash Key First", 54, hex);
+	assert_string_equal(hex, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
 /* This program has no code for tile files: it must not need HDF5 and must say so. */
@@ -264,6 +304,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_file_write_then_read_gives_the_bytes),
 		cmocka_unit_test(test_file_appears_only_when_committed),
+		cmocka_unit_test(test_files_of_a_set_get_their_names_together),
 		cmocka_unit_test(test_file_too_large_for_the_disk_leaves_nothing),
 		cmocka_unit_test(test_walk_is_sorted_and_skips_hidden_and_partial),
 		cmocka_unit_test(test_walk_counts_what_it_leaves_out),

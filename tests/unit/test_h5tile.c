@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/tap.h"
+#include "tests/unit/folder.h"
 
 #include <signal.h>
 #include <spawn.h>
@@ -24,20 +25,10 @@
 static const struct sm_tile_shape shape = {K, C, 4, 6, 5};
 static struct sm_mem mem;
 static struct sm_err err;
-static char dir[] = "/tmp/sm_h5_XXXXXX";
 static float xs[K][C * VOXELS];
 static uint8_t ys[K][VOXELS];
 
 extern char **environ;
-
-static char *at(const char *name)
-{
-	static char paths[4][128];
-	static int turn;
-	char *path = paths[turn++ % 4];
-	snprintf(path, sizeof paths[0], "%s/%s", dir, name);
-	return path;
-}
 
 static void fill(void)
 {
@@ -283,19 +274,13 @@ static int begin(void **state)
 	(void)state;
 	sm_mem_init(&mem, 256 << 20);
 	fill();
-	return mkdtemp(dir) ? 0 : -1;
+	return folder_make();
 }
 
 static int end(void **state)
 {
 	(void)state;
-	struct sm_paths files;
-	if (sm_walk(dir, &files, &err) != SM_OK)
-		return -1;
-	for (size_t i = 0; i < files.count; i++)
-		unlink(at(files.path[i]));
-	sm_paths_clear(&files);
-	return rmdir(dir);
+	return folder_remove();
 }
 
 int main(void)

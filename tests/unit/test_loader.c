@@ -3,6 +3,7 @@
  * number of threads and the layout of the files, and every bad tile told when its batch is asked
  * for. */
 #include "tests/unit/tap.h"
+#include "tests/unit/folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,20 +19,10 @@ enum { CASES = 4, TILES = 5, CHANNELS = 2, VOXELS = 3 * 4 * 5, CLASSES = 3 };
 
 static const struct sm_tile_shape shape = {TILES, CHANNELS, 3, 4, 5}; /* Z 3, Y 4, X 5 */
 static const char *const folds[CASES] = {"train", "valid", "train", "test"};
-static char dir[] = "/tmp/sm_loader_XXXXXX";
 static struct sm_err err;
 static float xs[CASES][TILES][CHANNELS * VOXELS];
 static uint8_t ys[CASES][TILES][VOXELS];
 static struct sm_ledger split, shards, files;
-
-static char *at(const char *name)
-{
-	static char paths[4][128];
-	static int turn;
-	char *path = paths[turn++ % 4];
-	snprintf(path, sizeof paths[0], "%s/%s", dir, name);
-	return path;
-}
 
 static json_t *output(const char *role, const char *name, const char *sha)
 {
@@ -421,16 +412,11 @@ int main(void)
 		cmocka_unit_test(test_a_label_above_the_classes_is_told),
 		cmocka_unit_test(test_a_damaged_tile_is_told_at_its_batch),
 	};
-	if (!mkdtemp(dir))
+	if (folder_make())
 		return 1;
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	int failed = cmocka_run_group_tests_name(__FILE__, tests, setup, NULL);
-	struct sm_paths left = {0};
-	if (sm_walk(dir, &left, NULL) == SM_OK)
-		for (size_t i = 0; i < left.count; i++)
-			unlink(at(left.path[i]));
-	sm_paths_clear(&left);
-	rmdir(dir);
+	folder_remove();
 	json_decref(split.records);
 	json_decref(shards.records);
 	json_decref(files.records);

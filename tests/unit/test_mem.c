@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/tap.h"
 
+#include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/mem.h"
 
@@ -49,6 +52,50 @@ static void test_mem_calloc_is_zero_and_free_takes_null(void **state)
 	sm_free(NULL);
 }
 
+/* Two blocks in use, as two threads have them: each that is freed serves the next of its size. */
+static void test_mem_freed_blocks_are_used_again(void **state)
+{
+	(void)state;
+	struct sm_err err = {0};
+	const size_t n = 100000; /* below what glibc maps by itself */
+	void *two[2] = {sm_alloc(NULL, n, 1, "a file", &err), sm_alloc(NULL, n, 1, "a file", &err)};
+	size_t before = mallinfo2().arena;
+	for (int i = 0; i < 100; i++) {
+		sm_free(two[i % 2]);
+		two[i % 2] = sm_alloc(NULL, n, 1, "a file", &err);
+		assert_non_null(two[i % 2]);
+		assert_int_equal((uintptr_t)two[i % 2] % 64, 0);
+	}
+	assert_true(mallinfo2().arena <= before + n / 2);
+	sm_free(two[0]);
+	sm_free(two[1]);
+	sm_mem_trim();
+}
+
+/* What was let go is lost, its neighbours are not, and the block can be written again. */
+static void test_mem_let_go(void **state)
+{
+	(void)state;
+	struct sm_err err = {0};
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), n = 16 * page;
+	unsigned char *p = sm_alloc(NULL, n, 1, "a picture", &err);
+	assert_non_null(p);
+	memset(p, 7, n);
+	errno = 0;
+	sm_let_go(p + 3 * page + 1, 5 * page);
+	sm_let_go(p + 10 * page, 10); /* no whole page */
+	assert_int_equal(errno, 0);
+	size_t kept = 0;
+	for (size_t i = 0; i < n; i++) {
+		kept += p[i] == 7;
+		assert_true(p[i] == 7 || (i > 3 * page && i < 8 * page + 1));
+	}
+	assert_in_range(kept, n - 5 * page, n - 4 * page);
+	memset(p, 8, n);
+	assert_true(p[0] == 8 && p[n - 1] == 8 && p[5 * page] == 8);
+	sm_free(p);
+}
+
 static void test_arena_keeps_everything_until_cleared(void **state)
 {
 	(void)state;
@@ -74,6 +121,8 @@ int main(void)
 		cmocka_unit_test(test_mem_budget_refuses_before_allocating),
 		cmocka_unit_test(test_mem_overflowing_product_is_refused),
 		cmocka_unit_test(test_mem_calloc_is_zero_and_free_takes_null),
+		cmocka_unit_test(test_mem_freed_blocks_are_used_again),
+		cmocka_unit_test(test_mem_let_go),
 		cmocka_unit_test(test_arena_keeps_everything_until_cleared),
 	};
 	return run_tap(tests);

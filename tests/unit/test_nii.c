@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/tap.h"
+#include "tests/unit/folder.h"
 
 #include <math.h>
 #include <signal.h>
@@ -15,13 +16,6 @@
 
 static struct sm_mem mem;
 static struct sm_err err;
-static char dir[] = "/tmp/sm_nii_XXXXXX", path[128];
-
-static const char *at(const char *name)
-{
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	return path;
-}
 
 /* An oblique volume with values that differ everywhere. */
 static void make(struct sm_vol *vol, int64_t t, enum sm_dtype type)
@@ -101,7 +95,7 @@ static unsigned char *bytes_of(const char *name, const struct sm_vol *vol, int j
 {
 	unsigned char *bytes;
 	assert_good(sm_nii_write(at(name), vol, 0, jobs, NULL, &err), err);
-	assert_good(sm_file_read(path, 0, &mem, &bytes, n, &err), err);
+	assert_good(sm_file_read(latest, 0, &mem, &bytes, n, &err), err);
 	return bytes;
 }
 
@@ -259,7 +253,7 @@ static void test_nii_sheared_grid_has_no_qform(void **state)
 	make(&vol, 1, SM_U8);
 	vol.affine[1][2] = 0.7; /* gantry tilt */
 	assert_good(sm_nii_write(at("shear.nii"), &vol, 0, 1, NULL, &err), err);
-	assert_good(sm_nii_read(path, &mem, &back, &info, &err), err);
+	assert_good(sm_nii_read(latest, &mem, &back, &info, &err), err);
 	assert_int_equal(info.qform_code, 0);
 	assert_true(affine_gap(&vol, &back) < 1e-5);
 	sm_vol_clear(&back);
@@ -275,7 +269,7 @@ static void test_nii_long_axis_becomes_version_2(void **state)
 	memset(vol.data, 5, 80000);
 	vol.affine[0][3] = 0.1; /* double survives in version 2 */
 	assert_good(sm_nii_write(at("long.nii.gz"), &vol, 1, 1, NULL, &err), err);
-	assert_good(sm_nii_read(path, &mem, &back, &info, &err), err);
+	assert_good(sm_nii_read(latest, &mem, &back, &info, &err), err);
 	assert_int_equal(info.version, 2);
 	assert_int_equal(back.dim[0], 40000);
 	assert_true(affine_gap(&vol, &back) == 0);
@@ -293,7 +287,7 @@ static void test_nii_what_is_not_finite_stays_and_is_counted(void **state)
 	((float *)vol.data)[3] = NAN;
 	((float *)vol.data)[9] = -INFINITY;
 	assert_good(sm_nii_write(at("nan.nii.gz"), &vol, 0, 1, NULL, &err), err);
-	assert_good(sm_nii_read(path, &mem, &back, &info, &err), err);
+	assert_good(sm_nii_read(latest, &mem, &back, &info, &err), err);
 	assert_int_equal(info.not_finite, 2);
 	assert_memory_equal(vol.data, back.data, sm_vol_count(&vol) * 4);
 	sm_vol_clear(&back);
@@ -329,7 +323,7 @@ static void test_nii_budget_is_a_sentence(void **state)
 	memset(vol.data, 0, 4000000);
 	assert_good(sm_nii_write(at("big.nii.gz"), &vol, 0, 1, NULL, &err), err);
 	sm_mem_init(&small, 1 << 20);
-	assert_refused(sm_nii_read(path, &small, &back, NULL, &err), SM_BUDGET, err, "big.nii.gz");
+	assert_refused(sm_nii_read(latest, &small, &back, NULL, &err), SM_BUDGET, err, "big.nii.gz");
 	assert_int_equal(atomic_load(&small.used), 0);
 	sm_vol_clear(&vol);
 }
@@ -350,7 +344,7 @@ static void test_nii_failed_write_leaves_nothing(void **state)
 	enum sm_status st = sm_nii_write(at("full.nii"), &vol, 0, 1, NULL, &err);
 	setrlimit(RLIMIT_FSIZE, &old);
 	assert_int_equal(st, SM_IO);
-	assert_false(sm_file_exists(path));
+	assert_false(sm_file_exists(latest));
 	assert_int_equal(access(at(".full.nii.partial"), F_OK), -1);
 	assert_int_equal(sm_nii_write(at("no/such/folder.nii"), &vol, 0, 1, NULL, &err), SM_IO);
 	sm_vol_clear(&vol);
@@ -360,19 +354,13 @@ static int begin(void **state)
 {
 	(void)state;
 	sm_mem_init(&mem, 256 << 20);
-	return mkdtemp(dir) ? 0 : -1;
+	return folder_make();
 }
 
 static int end(void **state)
 {
 	(void)state;
-	struct sm_paths files;
-	if (sm_walk(dir, &files, &err) != SM_OK)
-		return -1;
-	for (size_t i = 0; i < files.count; i++)
-		unlink(at(files.path[i]));
-	sm_paths_clear(&files);
-	return rmdir(dir);
+	return folder_remove();
 }
 
 int main(void)

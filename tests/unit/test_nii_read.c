@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/tap.h"
+#include "tests/unit/folder.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,13 +14,6 @@
 
 static struct sm_mem mem;
 static struct sm_err err;
-static char dir[] = "/tmp/scanmill-nii-read.XXXXXX", path[128];
-
-static const char *at(const char *name)
-{
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	return path;
-}
 
 static void put_float(unsigned char *p, float v)
 {
@@ -49,7 +43,7 @@ static unsigned char *file_of(enum sm_dtype type, int64_t t, const void *data, s
 		vol.affine[a][3] = 10 * a - 7;
 	}
 	assert_good(sm_nii_write(at("one.nii"), &vol, 0, 1, NULL, &err), err);
-	assert_good(sm_file_read(path, 0, &mem, &bytes, n, &err), err);
+	assert_good(sm_file_read(latest, 0, &mem, &bytes, n, &err), err);
 	sm_vol_clear(&vol);
 	return bytes;
 }
@@ -136,7 +130,7 @@ static void test_nii_read_pair_is_found_by_either_name(void **state)
 	memcpy(bytes + 344, "ni1", 3);
 	put_float(bytes + 108, 8);
 	assert_good(sm_file_write(at("p.hdr"), bytes, 352, &err), err);
-	assert_refused(sm_nii_read(path, &mem, &vol, NULL, &err), SM_INPUT, err,
+	assert_refused(sm_nii_read(latest, &mem, &vol, NULL, &err), SM_INPUT, err,
 		       "p.hdr: the other half of the pair");
 	assert_good(sm_file_write(at("p.img"), bytes + 344, n - 344, &err), err);
 	for (int i = 0; i < 2; i++) {
@@ -233,7 +227,7 @@ static void test_nii_read_form_code_survives_writing(void **state)
 		put_short(bytes + 252, rows[i][1]);
 		assert_good(sm_nii_parse(bytes, n, "c.nii", &mem, &vol, &info, &err), err);
 		assert_good(sm_nii_write(at("code.nii"), &vol, 0, 1, NULL, &err), err);
-		assert_good(sm_nii_read(path, &mem, &back, &info, &err), err);
+		assert_good(sm_nii_read(latest, &mem, &back, &info, &err), err);
 		assert_int_equal(info.sform_code, rows[i][2]);
 		assert_int_equal(info.qform_code, rows[i][2]);
 		sm_vol_clear(&back);
@@ -461,7 +455,7 @@ static void test_nii_read_damaged_gzip_is_told_apart(void **state)
 	sm_free(plain);
 	assert_good(sm_nii_read(at("one.nii"), &mem, &vol, NULL, &err), err);
 	assert_good(sm_nii_write(at("one.nii.gz"), &vol, 0, 1, NULL, &err), err);
-	assert_good(sm_file_read(path, 0, &mem, &bytes, &n, &err), err);
+	assert_good(sm_file_read(latest, 0, &mem, &bytes, &n, &err), err);
 	sm_vol_clear(&vol);
 	static const struct {
 		int back; /* bytes from the end */
@@ -516,19 +510,13 @@ static int begin(void **state)
 {
 	(void)state;
 	sm_mem_init(&mem, 64 << 20);
-	return mkdtemp(dir) ? 0 : -1;
+	return folder_make();
 }
 
 static int end(void **state)
 {
 	(void)state;
-	struct sm_paths files;
-	if (sm_walk(dir, &files, &err) != SM_OK)
-		return -1;
-	for (size_t i = 0; i < files.count; i++)
-		unlink(at(files.path[i]));
-	sm_paths_clear(&files);
-	return rmdir(dir);
+	return folder_remove();
 }
 
 int main(void)

@@ -385,6 +385,58 @@ static void test_regrid_gives_back_a_ramp(void **state)
 	sm_series_list_clear(&list);
 }
 
+/* Whole numbers with a factor give the bytes of their real values, in memory for the new grid and for
+ * the whole numbers only; several time points; slices that were let go are not missed. */
+static void test_regrid_of_whole_numbers(void **state)
+{
+	(void)state;
+	struct tree t;
+	const struct sm_dcm_frame *sorted[MOST];
+	struct sm_err err = {0};
+	const size_t nz = MOST, times = 2;
+	for (size_t i = 0; i < nz; i++) {
+		double z = 2.0 * (double)i + (i % 3 ? 0 : 0.7);
+		slice(&t, i, "1.2", (int)i, -1, 2 + 0.1 * z, z);
+		sorted[i] = t.frames[i];
+	}
+	struct sm_series_list list = group(&t, nz);
+	const int64_t dim[4] = {61, 67, (int64_t)nz, (int64_t)times};
+	struct sm_series_volume one[3]; /* real, whole on three threads, whole on one */
+	size_t n = 0;
+	for (int way = 0; way < 3; way++) {
+		struct sm_series_volume *v = &one[way];
+		struct sm_mem mem;
+		sm_mem_init(&mem, 0);
+		memset(v, 0, sizeof *v);
+		assert_good(sm_vol_init(&v->vol, dim, SM_I16, &mem, "test", &err), err);
+		n = sm_vol_count(&v->vol);
+		for (size_t i = 0; i < n; i++)
+			((int16_t *)v->vol.data)[i] = (int16_t)(i * 2654435761u >> 13);
+		v->vol.slope = -0.37;
+		v->vol.inter = 11;
+		if (way == 0)
+			assert_good(sm_vol_to_f32(&v->vol, &mem, 1, &err), err);
+		assert_good(sm_stack_regrid(v, &list.series[0].stack, sorted, &mem, way == 1 ? 3 : 1, &err),
+			    err);
+		size_t made = sm_vol_count(&v->vol) * sizeof(float);
+		assert_true(v->regridded && v->filled > 0);
+		if (way)
+			assert_in_range(atomic_load(&mem.peak), 0, made + n * sizeof(int16_t) + 4096);
+		v->vol.meaning = SM_MEANING_ARBITRARY;
+		assert_int_equal(made, sm_vol_count(&one[0].vol) * sizeof(float));
+		assert_memory_equal(v->vol.data, one[0].vol.data, made);
+		assert_true(v->fill == one[0].fill && v->filled == one[0].filled);
+		/* The budget does not outlive this turn. */
+		struct sm_vol copy;
+		assert_good(sm_vol_copy(&copy, &v->vol, NULL, &err), err);
+		sm_vol_clear(&v->vol);
+		v->vol = copy;
+	}
+	for (int way = 0; way < 3; way++)
+		sm_series_volume_clear(&one[way]);
+	sm_series_list_clear(&list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,6 +454,7 @@ int main(void)
 		cmocka_unit_test(test_series_that_turn_are_no_stack),
 		cmocka_unit_test(test_series_scout_by_its_planes),
 		cmocka_unit_test(test_regrid_gives_back_a_ramp),
+		cmocka_unit_test(test_regrid_of_whole_numbers),
 	};
 	return run_tap(tests);
 }

@@ -143,7 +143,7 @@ static void test_sidecar_leaves_names_behind(void **state)
 	assert_good(sm_dicom_parse(d.bytes, d.size, SM_DICOM_HEAD, &mem, &dcm, &err), err);
 	sm_sidecar_read(&side, dcm, NULL, 0);
 	json_t *o = json_object();
-	assert_good(sm_sidecar_add(o, &side, &err), err);
+	assert_good(sm_sidecar_add(o, &side, NULL, &err), err);
 	char *text = json_dumps(o, 0);
 	assert_null(strcasestr(text, "doe"));
 	assert_non_null(strstr(text, "[\"ORIGINAL\", \"DIXON\", \"LABEL\", \"CONTROL\", \"VMI\", "
@@ -195,8 +195,8 @@ static void test_sidecar_joins_in_any_order(void **state)
 		sm_sidecar_join(&ba, &one[2 - i]);
 	}
 	json_t *x = json_object(), *y = json_object();
-	assert_good(sm_sidecar_add(x, &ab, &err), err);
-	assert_good(sm_sidecar_add(y, &ba, &err), err);
+	assert_good(sm_sidecar_add(x, &ab, NULL, &err), err);
+	assert_good(sm_sidecar_add(y, &ba, NULL, &err), err);
 	assert_true(json_equal(x, y));
 	assert_true(json_real_value(json_object_get(x, "RepetitionTime")) == 2);
 	assert_string_equal(
@@ -229,8 +229,8 @@ static void test_fields_of_chosen_frames(void **state)
 	sm_sidecar_read(&all, dcm, NULL, 0);
 	sm_sidecar_read(&some, dcm, last, 2);
 	json_t *x = json_object(), *y = json_object();
-	assert_good(sm_sidecar_add(x, &all, &err), err);
-	assert_good(sm_sidecar_add(y, &some, &err), err);
+	assert_good(sm_sidecar_add(x, &all, NULL, &err), err);
+	assert_good(sm_sidecar_add(y, &some, NULL, &err), err);
 	assert_null(json_object_get(x, "EchoTime"));
 	assert_int_equal(json_array_size(json_object_get(x, "VaryingFields")), 1);
 	assert_true(json_real_value(json_object_get(y, "EchoTime")) == 0.02);
@@ -242,6 +242,113 @@ static void test_fields_of_chosen_frames(void **state)
 	for (int i = 0; i < 3; i++)
 		sm_dcm_clear(&frame[i]);
 	sm_dcm_clear(&d);
+}
+
+static void same_list(const json_t *o, const char *name, const double *want, size_t n)
+{
+	const json_t *list = json_object_get(o, name);
+	if (json_array_size(list) != n)
+		fail_msg("%s has %zu numbers, wanted %zu", name, json_array_size(list), n);
+	for (size_t i = 0; i < n; i++)
+		if (json_number_value(json_array_get(list, i)) != want[i])
+			fail_msg("%s[%zu] is %g", name, i, json_number_value(json_array_get(list, i)));
+}
+
+static bool varies(const json_t *o, const char *name)
+{
+	size_t i;
+	json_t *one;
+	json_array_foreach(json_object_get(o, "VaryingFields"), i, one) {
+		if (strcmp(json_string_value(one), name) == 0)
+			return !json_object_get(o, name);
+	}
+	return false;
+}
+
+/* Two slices each of three time points in one enhanced object, slices of a place side by side. */
+static void test_numbers_by_time_point_of_an_object(void **state)
+{
+	(void)state;
+	static const double flip[3] = {5, 10, 20.5}, trigger[3] = {0, 250, 500}, thickness = 2;
+	static const uint32_t number[6] = {0, 1, 2, 3, 4, 5}, time[6] = {0, 1, 2, 0, 1, 2};
+	struct sm_dcm d = {0}, frame[6] = {{0}};
+	struct sm_mem mem;
+	struct sm_err err;
+	struct sm_dicom *dcm;
+	struct sm_sidecar side = {0};
+	struct sm_sidecar_times by_time;
+	sm_mem_init(&mem, 1 << 20);
+	sm_dcm_text(&d, SM_TAG(0x08, 0x16), "UI", "1.2.840.10008.5.1.4.1.1.4.1");
+	for (int i = 0; i < 6; i++) {
+		put_group(&frame[i], SM_TAG(0x18, 0x9112), SM_TAG(0x18, 0x1314), flip[i % 3]);
+		put_group(&frame[i], SM_TAG(0x18, 0x9114), SM_TAG(0x18, 0x9082), 10 + i);
+		put_group(&frame[i], SM_TAG(0x18, 0x9118), SM_TAG(0x20, 0x9153), trigger[i % 3]);
+		if (i) /* one frame has none */
+			put_group(&frame[i], SM_TAG(0x18, 0x9119), SM_TAG(0x18, 0x83), i % 3 + 1);
+		put_group(&frame[i], SM_TAG(0x28, 0x9110), SM_TAG(0x18, 0x50), thickness);
+	}
+	sm_dcm_sequence(&d, SM_TAG(0x5200, 0x9230), frame, 6);
+	assert_string_equal(d.bad, "");
+	assert_good(sm_dicom_parse(d.bytes, d.size, SM_DICOM_HEAD, &mem, &dcm, &err), err);
+	assert_good(sm_sidecar_times_init(&by_time, 3, &mem, &err), err);
+	sm_sidecar_read(&side, dcm, number, 6);
+	sm_sidecar_times_read(&by_time, &side, dcm, number, time, 6);
+	json_t *o = json_object();
+	assert_good(sm_sidecar_add(o, &side, &by_time, &err), err);
+	same_list(o, "FlipAngle", flip, 3);
+	same_list(o, "TriggerTime", (const double[]){0, 0.25, 0.5}, 3);
+	assert_true(json_is_integer(json_array_get(json_object_get(o, "FlipAngle"), 0)));
+	assert_true(json_number_value(json_object_get(o, "SliceThickness")) == 2);
+	assert_true(varies(o, "EchoTime") && varies(o, "NumberOfAverages"));
+	assert_int_equal(json_array_size(json_object_get(o, "VaryingFields")), 2);
+	json_decref(o);
+	sm_sidecar_times_clear(&by_time);
+	sm_dicom_close(dcm);
+	for (int i = 0; i < 6; i++)
+		sm_dcm_clear(&frame[i]);
+	sm_dcm_clear(&d);
+}
+
+/* Classic files, one a slice, in either order: the same numbers however they are spelled. */
+static void test_numbers_by_time_point_of_files(void **state)
+{
+	(void)state;
+	static const char *const flip[4] = {"5", "30", "5.0", "30.00"};
+	static const double echo[4] = {10, 20, 10, 21};
+	struct sm_mem mem;
+	struct sm_err err;
+	json_t *both[2];
+	sm_mem_init(&mem, 1 << 20);
+	for (int turned = 0; turned < 2; turned++) {
+		struct sm_sidecar side = {0};
+		struct sm_sidecar_times by_time;
+		assert_good(sm_sidecar_times_init(&by_time, 2, &mem, &err), err);
+		for (int n = 0; n < 4; n++) {
+			int i = turned ? 3 - n : n;
+			struct sm_sidecar one = {0};
+			struct sm_dcm d = {0};
+			struct sm_dicom *dcm;
+			sm_dcm_text(&d, SM_TAG(0x08, 0x16), "UI", "1.2.840.10008.5.1.4.1.1.4");
+			sm_dcm_numbers(&d, SM_TAG(0x18, 0x81), &echo[i], 1);
+			sm_dcm_text(&d, SM_TAG(0x18, 0x1314), "DS", flip[i]);
+			assert_string_equal(d.bad, "");
+			assert_good(sm_dicom_parse(d.bytes, d.size, SM_DICOM_HEAD, &mem, &dcm, &err), err);
+			sm_sidecar_read(&one, dcm, &(uint32_t){0}, 1);
+			sm_sidecar_times_read(&by_time, &one, dcm, &(uint32_t){0},
+					      &(uint32_t){(uint32_t)i % 2}, 1);
+			sm_sidecar_join(&side, &one);
+			sm_dicom_close(dcm);
+			sm_dcm_clear(&d);
+		}
+		both[turned] = json_object();
+		assert_good(sm_sidecar_add(both[turned], &side, &by_time, &err), err);
+		sm_sidecar_times_clear(&by_time);
+	}
+	assert_true(json_equal(both[0], both[1]));
+	same_list(both[0], "FlipAngle", (const double[]){5, 30}, 2);
+	assert_true(varies(both[0], "EchoTime"));
+	json_decref(both[0]);
+	json_decref(both[1]);
 }
 
 static void test_phase_encoding(void **state)
@@ -279,6 +386,8 @@ int main(void)
 		cmocka_unit_test(test_sidecar_leaves_names_behind),
 		cmocka_unit_test(test_sidecar_joins_in_any_order),
 		cmocka_unit_test(test_fields_of_chosen_frames),
+		cmocka_unit_test(test_numbers_by_time_point_of_an_object),
+		cmocka_unit_test(test_numbers_by_time_point_of_files),
 		cmocka_unit_test(test_phase_encoding),
 	};
 	return run_tap(tests);

@@ -15,7 +15,7 @@
 #include "core/stage.h"
 #include "core/sums.h"
 
-struct options { int64_t items, bad, broken, block, unread; char *text; bool early, declares; };
+struct options { int64_t items, bad, broken, block, unread, heavy; char *text; bool early, declares, late; };
 #define AT(member) .offset = offsetof(struct options, member)
 static const struct sm_field fields[] = {
 	{"items", SM_F_INT, AT(items), "5", 0, 1000, .doc = "items made"},
@@ -23,6 +23,8 @@ static const struct sm_field fields[] = {
 	{"broken", SM_F_INT, AT(broken), "-1", -1, 1000, .doc = "item whose writing fails"},
 	{"block", SM_F_INT, AT(block), "0", 0, 1000, .doc = "MiB of budget each item holds a while"},
 	{"unread", SM_F_INT, AT(unread), "-1", -1, 1000, .doc = "item whose input cannot be read"},
+	{"heavy", SM_F_INT, AT(heavy), "-1", -1, 1000, .doc = "item that takes longest"},
+	{"late", SM_F_BOOL, AT(late), "false", .doc = "files get their names when the item is done"},
 	{"declares", SM_F_BOOL, AT(declares), "false", .doc = "items have inputs, declared late if allowed"},
 	{"early", SM_F_BOOL, AT(early), "false", .doc = "fail before any item"},
 	{"text", SM_F_STRING, AT(text), "hello", .doc = "what is written"},
@@ -62,6 +64,24 @@ static enum sm_status inputs(void *ctx, size_t i, struct sm_item *item, struct s
 	return sm_item_defer_inputs(item) ? SM_OK : declare(((struct sm_run *)ctx)->options, i, item, err);
 }
 
+static double weight(void *ctx, size_t i)
+{
+	return ((const struct options *)((struct sm_run *)ctx)->options)->heavy == (int64_t)i;
+}
+
+/* The hash of the bytes is no hash of anything: the list must take it as it is. */
+static enum sm_status write_late(const struct options *o, struct sm_item *item, const char *path,
+				 const char *name, struct sm_err *err)
+{
+	char hex[65] = {0};
+	memset(hex, 'f', 64);
+	unlink(path); /* an earlier run's */
+	SM_TRY(sm_outset_write(&item->files, path, o->text, strlen(o->text), err));
+	if (sm_file_exists(path))
+		return SM_FAIL(err, SM_INTERNAL, "%s: has its name already", name);
+	return sm_item_file_hash(item, name, hex, err);
+}
+
 static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
 {
 	struct sm_run *run = ctx;
@@ -85,7 +105,8 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 	if ((int64_t)i == o->broken)
 		return SM_FAIL(err, SM_IO, "item %zu: disk trouble", i);
 	char *name = sm_strf("%s.txt", item->key), *path = sm_path_join(run->out, name);
-	enum sm_status st = sm_file_write(path, o->text, strlen(o->text), err);
+	enum sm_status st = o->late ? write_late(o, item, path, name, err)
+				    : sm_file_write(path, o->text, strlen(o->text), err);
 	sm_sha256_bytes(o->text, strlen(o->text), hex);
 	if (st == SM_OK)
 		st = sm_item_output(item, "text", name, hex, err);
@@ -105,6 +126,8 @@ static enum sm_status run_stage(struct sm_run *run, struct sm_err *err)
 		.count = (size_t)o->items, .noun = "things", .ctx = run, .key = key, .work = work};
 	if (o->declares)
 		items.inputs = inputs;
+	if (o->heavy >= 0)
+		items.weight = weight;
 	return sm_run_items(run, &items, err);
 }
 
@@ -289,6 +312,41 @@ static void test_stage_that_failed_goes_on_from_its_journal(void **state)
 	assert_int_equal(worked(), 1);
 }
 
+static void test_stage_gives_files_their_names_when_the_item_is_done(void **state)
+{
+	(void)state;
+	struct sm_err err = {0};
+	json_t *sums;
+	for (int jobs = 1; jobs < 4; jobs++) {
+		char *line = sm_strf("--late --bad 2 --items 9 --jobs %d", jobs);
+		assert_int_equal(stage_main(line), 1);
+		free(line);
+		assert_true(there("i0.txt") && there("i8.txt"));
+		assert_false(there("i2.txt") || there(".i2.txt.partial"));
+		assert_good(sm_sums_read(out, &sums, &err), err);
+		assert_int_equal(json_object_size(sums), 9); /* the ledger and eight */
+		assert_int_equal(strspn(sm_json_text(sums, "i0.txt"), "f"), 64);
+		json_decref(sums);
+	}
+	worked();
+	assert_int_equal(stage_main("--late --jobs 1 --broken 3"), 4);
+	assert_true(there("i2.txt") && there(".journal.partial"));
+	assert_false(there(".i3.txt.partial"));
+	worked();
+	/* What the journal names is there: three are kept, the fourth fails again. */
+	assert_int_equal(stage_main("--late --jobs 1 --broken 3 --resume"), 4);
+	assert_int_equal(worked(), 1);
+}
+
+static void test_stage_begins_with_the_longest_item(void **state)
+{
+	(void)state;
+	assert_int_equal(stage_main("--jobs 1 --broken 3"), 4);
+	assert_int_equal(worked(), 4);
+	assert_int_equal(stage_main("--jobs 1 --broken 3 --heavy 3"), 4);
+	assert_int_equal(worked(), 1);
+}
+
 static void test_stage_tight_budget_gives_the_same_on_any_threads(void **state)
 {
 	(void)state;
@@ -411,6 +469,8 @@ int main(void)
 		CASE(test_stage_resume_redoes_only_what_changed),
 		CASE(test_stage_late_inputs_give_the_same_ledger),
 		CASE(test_stage_that_failed_goes_on_from_its_journal),
+		CASE(test_stage_gives_files_their_names_when_the_item_is_done),
+		CASE(test_stage_begins_with_the_longest_item),
 		CASE(test_stage_tight_budget_gives_the_same_on_any_threads),
 		CASE(test_stage_removes_outputs_that_no_record_names),
 		CASE(test_stage_refuses_a_folder_that_is_not_its_own),
