@@ -5,8 +5,9 @@
 # has at rest (`scanmill-ingest --help`), and that in volumes, the bytes of the largest uncompressed volume it
 # writes. Written plain and as .nii.gz; the median of RUNS runs each, with JOBS threads. Uneven and tilted series are
 # put on an even grid, text in the pixels is searched for. Series: a CT of `scanmill phantom`; with Debian's pydicom
-# (PYTHON) CTs of 512x512 and 100 and 20 slices (tilted, uneven, one object uncompressed, deflated, RLE); and each
-# series of $SM_SHARED_DATA when it is there.
+# (PYTHON) CTs of 512x512 and 100 and 20 slices (tilted, uneven, one object uncompressed, deflated, RLE), a PET of one
+# slope turned to SUV, .nii.gz files of noise (as large as their voxels) and of a float32 volume; and each series of
+# $SM_SHARED_DATA when it is there.
 # Usage: bench/ingest_memory.sh [JOBS] [RUNS]
 set -eu
 JOBS=${1:-2}
@@ -21,6 +22,8 @@ printf 'salt of the benchmark, of no other use' >"$T/salt"
 for level in 0 6; do
 	printf 'schema: 1\nname: bench\ningest: {compression: %s, uneven: regrid, burned_text: keep, min_slices: 1}\n' \
 		"$level" >"$T/$level.yaml"
+	sed 's/ingest: {/&pet_units: suvbw, /' "$T/$level.yaml" >"$T/suv$level.yaml"
+	sed 's/ingest: {/&sources: [{role: image, pattern: "{case}.nii.gz"}], /' "$T/$level.yaml" >"$T/nii$level.yaml"
 done
 
 # peak COMMAND...: KiB; the programs' words go to $T/said.
@@ -41,7 +44,7 @@ rest() {
 	done | median
 }
 
-# ingest LEVEL FOLDER: KiB
+# ingest MANIFEST FOLDER: KiB
 ingest() {
 	i=0
 	while [ "$i" -lt "$RUNS" ]; do
@@ -52,12 +55,12 @@ ingest() {
 	done | median
 }
 
-# row NAME FOLDER: one line of the table; what gives no volume is left out.
+# row NAME FOLDER [suv|nii]: one line of the table; what gives no volume is left out.
 row() {
-	plain=$(ingest 0 "$2")
+	plain=$(ingest "${3:-}0" "$2")
 	volume=$(find "$T/out" -name '*.nii' -printf '%s\n' | sort -rn | head -n 1)
 	[ -n "$volume" ] || return 0
-	gz=$(ingest 6 "$2")
+	gz=$(ingest "${3:-}6" "$2")
 	echo "$1|$volume|$plain|$gz" | awk -F '|' -v base="$BASE" '{
 		printf "| %s | %.2f | %.1f | **%.2f** | %.1f | **%.2f** |\n", $1, $2 / 1e6, ($3 - base) / 1024,
 			($3 - base) * 1024 / $2, ($4 - base) / 1024, ($4 - base) * 1024 / $2 }'
@@ -151,6 +154,63 @@ EOF
 	fi
 }
 
+# A PET of 80 slices in int16 with one slope below $1/pet; NIfTI files in folders of their own below $1/nii.
+make_others() {
+	"$PYTHON" - "$1" <<'EOF'
+import gzip, os, struct, sys
+import numpy as np
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import generate_uid
+root = sys.argv[1]
+random = np.random.default_rng(2)
+
+os.makedirs(f'{root}/pet')
+for k in range(80):
+    d, m = Dataset(), FileMetaDataset()
+    d.file_meta, m.TransferSyntaxUID = m, '1.2.840.10008.1.2.1'
+    d.SOPClassUID = m.MediaStorageSOPClassUID = '1.2.840.10008.5.1.4.1.1.128'
+    d.SOPInstanceUID = m.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=['pet', str(k)])
+    d.SeriesInstanceUID, d.StudyInstanceUID = (generate_uid(entropy_srcs=['pet', x]) for x in 'ab')
+    d.FrameOfReferenceUID = d.StudyInstanceUID
+    d.Modality, d.PatientID, d.InstanceNumber, d.ImageType = 'PT', 'bench', k + 1, ['ORIGINAL', 'PRIMARY']
+    d.Rows = d.Columns = 512
+    d.SamplesPerPixel, d.PhotometricInterpretation, d.PixelRepresentation = 1, 'MONOCHROME2', 1
+    d.BitsAllocated, d.BitsStored, d.HighBit = 16, 16, 15
+    d.PixelSpacing, d.SliceThickness, d.RescaleSlope, d.RescaleIntercept = [1, 1], 2, 0.5, 0
+    d.ImageOrientationPatient, d.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [0, 0, 2 * k]
+    d.Units, d.DecayCorrection, d.CorrectedImage, d.PatientWeight = 'BQML', 'START', ['DECY', 'ATTN'], 70
+    d.SeriesDate = d.AcquisitionDate = '20200102'
+    d.SeriesTime, d.AcquisitionTime, d.ActualFrameDuration = '110000', '110000', 600000
+    item = Dataset()
+    item.RadionuclideTotalDose, item.RadionuclideHalfLife, item.RadiopharmaceuticalStartTime = 3.5e8, 6586.2, '100000'
+    d.RadiopharmaceuticalInformationSequence = [item]
+    d.PixelData = random.integers(0, 30000, (512, 512)).astype('<i2').tobytes()
+    d['PixelData'].VR, d.is_implicit_VR, d.is_little_endian = 'OW', False, True
+    d.save_as(f'{root}/pet/{k:05d}.dcm', write_like_original=False)
+
+def nifti(name, v):
+    head = bytearray(352)
+    struct.pack_into('<i', head, 0, 348)
+    struct.pack_into('<8h', head, 40, 3, *v.shape[::-1], 1, 1, 1, 1)
+    struct.pack_into('<2h', head, 70, {'u1': 2, 'i2': 4, 'f4': 16}[v.dtype.str[1:]], 8 * v.itemsize)
+    struct.pack_into('<8f', head, 76, 1, 1, 1, 1, 1, 0, 0, 0)
+    struct.pack_into('<f', head, 108, 352)
+    head[123] = 2
+    struct.pack_into('<h', head, 254, 1)
+    struct.pack_into('<12f', head, 280, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0)
+    head[344:348] = b'n+1\0'
+    os.makedirs(f'{root}/nii/{name}')
+    with gzip.open(f'{root}/nii/{name}/case.nii.gz', 'wb', 1) as f:
+        f.write(bytes(head) + v.tobytes())
+
+nifti('noise_int16', random.integers(-32768, 32768, (264, 272, 272)).astype('<i2'))
+nifti('noise_uint8', random.integers(0, 256, (264, 272, 272)).astype('u1'))
+v = np.zeros((150, 256, 256), '<f4')
+v[20:120, 40:200, 40:200] = random.normal(100, 10, (100, 160, 160))
+nifti('brain_float32', v)
+EOF
+}
+
 BASE=$(rest)
 echo "$("$BIN/scanmill-ingest" --version); $JOBS threads, medians of $RUNS runs. At rest: $(awk -v k="$BASE" 'BEGIN {
 	printf "%.1f", k / 1024 }') MiB."
@@ -169,6 +229,12 @@ if "$PYTHON" -c 'import numpy, pydicom' 2>/dev/null; then
 		done
 		rm -rf "$T/cts"
 	done
+	make_others "$T/others"
+	row "made: PET of one slope, SUV, 80 x 512x512" "$T/others/pet" suv
+	for folder in "$T"/others/nii/*; do
+		row "made: .nii.gz, $(basename "$folder" | tr _ ' ')" "$folder" nii
+	done
+	rm -rf "$T/others"
 	for s in ct_head_ge/dicom mr_t1_philips/dicom mr_tumour_dicom sts_ct_mr_pet/dicom mr_siemens_orient/In mr_ct_vendors \
 		mr_enhanced/In mr_siemens_mosaic/In pet_acrin_flt; do
 		[ -d "$DATA/$s" ] || continue

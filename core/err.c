@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@ static void clean(char *text)
 enum sm_status sm_fail_at(struct sm_err *err, enum sm_status code, const char *origin, int line,
 			  const char *fmt, ...)
 {
+	bool scarce = code == SM_IO && (errno == EMFILE || errno == ENFILE);
 	if (!err)
 		return code;
 	/* The arguments may point into err->text itself when a caller adds context. */
@@ -26,9 +28,20 @@ enum sm_status sm_fail_at(struct sm_err *err, enum sm_status code, const char *o
 	clean(text);
 	memcpy(err->text, text, sizeof text);
 	err->code = code;
+	err->scarce = scarce;
 	err->origin = origin;
 	err->line = line;
 	return code;
+}
+
+enum sm_status sm_fail_unreadable(struct sm_err *err, const char *name)
+{
+	bool scarce = err && err->scarce;
+	const char *colon = name ? ": " : "", *why = scarce ? "too many files are open" : "cannot be read";
+	SM_FAIL(err, scarce ? SM_IO : SM_INPUT, "%s%s%s", name ? name : "", colon, why);
+	if (err)
+		err->scarce = scarce;
+	return scarce ? SM_IO : SM_INPUT;
 }
 
 enum sm_status sm_err_prefix(struct sm_err *err, const char *fmt, ...)

@@ -151,6 +151,15 @@ void sm_stream_push(FILE *stream)
 	errno = saved;
 }
 
+static void push_path(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	close(fd);
+}
+
 static int sync_path(const char *path, int flags)
 {
 	int fd = open(path, flags | O_CLOEXEC);
@@ -182,7 +191,7 @@ static enum sm_status outfile_sync(struct sm_outfile *out, struct sm_err *err)
 {
 	int bad = 0;
 	if (out->stream) {
-		bad |= fflush(out->stream) != 0 || ferror(out->stream);
+		bad = fflush(out->stream) != 0 || ferror(out->stream);
 		bad = bad || fsync(fileno(out->stream)) != 0;
 		int saved = errno;
 		bad |= fclose(out->stream) != 0;
@@ -215,6 +224,23 @@ enum sm_status sm_outfile_commit(struct sm_outfile *out, struct sm_err *err)
 	return st;
 }
 
+/* Without a sync. */
+static enum sm_status outfile_close(struct sm_outfile *out, struct sm_err *err)
+{
+	FILE *stream = out->stream;
+	if (!stream)
+		return SM_OK;
+	errno = 0;
+	bool bad = fflush(stream) != 0 || ferror(stream);
+	int saved = errno;
+	out->stream = NULL;
+	if (fclose(stream) != 0)
+		bad = true;
+	else
+		errno = saved;
+	return bad ? fail_errno(err, out->path, "writing failed") : SM_OK;
+}
+
 static enum sm_status outset_grow(struct sm_outset *set, size_t n, struct sm_err *err)
 {
 	size_t room = set->room ? set->room : 4;
@@ -233,9 +259,7 @@ enum sm_status sm_outset_add(struct sm_outset *set, struct sm_outfile *out, stru
 	enum sm_status st = SM_OK;
 	if (!set)
 		return sm_outfile_commit(out, err);
-	errno = 0;
-	if (out->stream && (fflush(out->stream) != 0 || ferror(out->stream)))
-		SM_GOTO(st, fail_errno(err, out->path, "writing failed"));
+	SM_GOTO(st, outfile_close(out, err));
 	SM_GOTO(st, outset_grow(set, 1, err));
 	set->file[set->n++] = *out;
 	*out = (struct sm_outfile){0};
@@ -265,8 +289,7 @@ enum sm_status sm_outset_commit(struct sm_outset *set, struct sm_err *err)
 	enum sm_status st = SM_OK;
 	/* First all are begun: so the first sync takes most of the others along. */
 	for (size_t i = 0; i < set->n; i++)
-		if (set->file[i].stream)
-			sm_stream_push(set->file[i].stream);
+		push_path(set->file[i].temp);
 	for (size_t i = 0; i < set->n; i++)
 		SM_GOTO(st, outfile_sync(&set->file[i], err));
 	for (size_t i = 0; i < set->n; i++)

@@ -41,13 +41,13 @@ enum sm_status sm_outfile_commit(struct sm_outfile *out, struct sm_err *err);
 void sm_outfile_abandon(struct sm_outfile *out);
 
 /* Files that are written one after the other and get their names together, at the price of one sync of a folder
- * for all. They stay open until then. Zeroed = empty. */
+ * for all. None stays open meanwhile: descriptors are few. Zeroed = empty. */
 struct sm_outset {
 	struct sm_outfile *file;
 	size_t n, room;
 };
 
-/* Takes a written file over and flushes it. Without a set (NULL) it is committed at once. `out`
+/* Takes a written file over and closes it. Without a set (NULL) it is committed at once. `out`
  * is zero afterwards; on failure its temporary file is removed. */
 enum sm_status sm_outset_add(struct sm_outset *set, struct sm_outfile *out, struct sm_err *err);
 /* Like sm_file_write into the set. */

@@ -2,6 +2,7 @@
 #include "core/h5base.h"
 
 #include <libdeflate.h>
+#include <errno.h>
 #include <string.h>
 
 void sm_h5_quiet(void)
@@ -39,12 +40,20 @@ hid_t sm_h5_create(const char *path, int *error)
 hid_t sm_h5_open(const char *path)
 {
 	hid_t file = -1, fapl = H5Pcreate(H5P_FILE_ACCESS);
+	errno = 0;
 	/* locks are of no use to write-once files and fail on some network file systems */
 	if (fapl >= 0 && H5Pset_file_locking(fapl, false, true) >= 0)
 		file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
+	int saved = errno;
 	if (fapl >= 0)
 		H5Pclose(fapl);
+	errno = saved;
 	return file;
+}
+
+enum sm_status sm_h5_open_failed(void)
+{
+	return errno == EMFILE || errno == ENFILE ? SM_IO : SM_INPUT;
 }
 
 hid_t sm_h5_chunked(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims,

@@ -204,7 +204,7 @@ enum sm_status sm_tilefile_read(const char *path, struct sm_tile_shape *shape, f
 	sm_h5_quiet();
 	hid_t file = sm_h5_open(path);
 	if (file < 0)
-		return SM_FAIL(err, SM_INPUT,
+		return SM_FAIL(err, sm_h5_open_failed(),
 			       "%s: cannot be opened, is no HDF5 file, or is cut off", name);
 	SM_GOTO(st, open_set(file, "x", name, &xs, xd, err));
 	SM_GOTO(st, open_set(file, "y", name, &ys, yd, err));

@@ -292,7 +292,7 @@ enum sm_status sm_h5_identity(const char *path, const char *name, const struct s
 	sm_h5_quiet();
 	hid_t file = sm_h5_open(path);
 	if (file < 0)
-		return SM_FAIL(err, SM_INPUT,
+		return SM_FAIL(err, sm_h5_open_failed(),
 			       "%s: cannot be opened, is no HDF5 file, or is cut off", name);
 	w.hash = sm_sha256_begin();
 	if (!w.hash) {

@@ -444,7 +444,7 @@ enum sm_status sm_shard_open(const char *path, struct sm_shard **out, struct sm_
 	s->length = sb.st_size;
 	s->file = sm_h5_open(path);
 	if (s->file < 0) {
-		st = SM_FAIL(err, SM_INPUT, "%s: is no HDF5 file or is cut off (%lld bytes)",
+		st = SM_FAIL(err, sm_h5_open_failed(), "%s: is no HDF5 file or is cut off (%lld bytes)",
 			     s->name, (long long)s->length);
 		goto out;
 	}

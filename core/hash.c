@@ -21,31 +21,47 @@ static void to_hex(const unsigned char *digest, char hex[65])
 	hex[64] = 0;
 }
 
-struct sm_sha256 {
-	SHA256_CTX ctx;
-};
+_Static_assert(sizeof(SHA256_CTX) <= sizeof(struct sm_sha256), "the context fits");
+
+static SHA256_CTX *context(struct sm_sha256 *h)
+{
+	return (SHA256_CTX *)(void *)h->state;
+}
+
+void sm_sha256_init(struct sm_sha256 *h)
+{
+	SHA256_Init(context(h));
+}
+
+void sm_sha256_final(struct sm_sha256 *h, char hex[65])
+{
+	unsigned char digest[SHA256_DIGEST_LENGTH] = {0};
+	SHA256_Final(digest, context(h));
+	to_hex(digest, hex);
+}
 
 struct sm_sha256 *sm_sha256_begin(void)
 {
 	struct sm_sha256 *h = malloc(sizeof *h);
 	if (h)
-		SHA256_Init(&h->ctx);
+		sm_sha256_init(h);
 	return h;
 }
 
 void sm_sha256_add(struct sm_sha256 *h, const void *bytes, size_t n)
 {
 	if (h && n)
-		SHA256_Update(&h->ctx, bytes, n);
+		SHA256_Update(context(h), bytes, n);
 }
 
 void sm_sha256_end(struct sm_sha256 *h, char hex[65])
 {
-	unsigned char digest[SHA256_DIGEST_LENGTH] = {0};
+	unsigned char none[SHA256_DIGEST_LENGTH] = {0};
 	if (h)
-		SHA256_Final(digest, &h->ctx);
+		sm_sha256_final(h, hex);
+	else
+		to_hex(none, hex);
 	free(h);
-	to_hex(digest, hex);
 }
 
 void sm_sha256_bytes(const void *bytes, size_t n, char hex[65])
@@ -63,14 +79,15 @@ enum sm_status sm_sha256_file(const char *path, char hex[65], struct sm_err *err
 	FILE *f = fopen(path, "rb");
 	if (!f)
 		return SM_FAIL(err, SM_IO, "%s: cannot be opened: %s", path, strerror(errno));
-	struct sm_sha256 *h = sm_sha256_begin();
+	struct sm_sha256 h;
+	sm_sha256_init(&h);
 	unsigned char block[1 << 16];
 	size_t n;
 	while ((n = fread(block, 1, sizeof block, f)) > 0)
-		sm_sha256_add(h, block, n);
+		sm_sha256_add(&h, block, n);
 	int failed = ferror(f);
 	fclose(f);
-	sm_sha256_end(h, hex);
+	sm_sha256_final(&h, hex);
 	if (failed)
 		return SM_FAIL(err, SM_IO, "%s: reading failed", path);
 	return SM_OK;

@@ -7,12 +7,20 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/err.h"
 
-struct sm_sha256; /* a running hash */
+/* A running hash; the words are libcrypto's. */
+struct sm_sha256 {
+	uint64_t state[16];
+};
 
-/* NULL only when out of memory. sm_sha256_end frees it. */
+/* One that the caller holds: needs no memory and cannot fail. */
+void sm_sha256_init(struct sm_sha256 *h);
+void sm_sha256_final(struct sm_sha256 *h, char hex[65]);
+
+/* NULL when out of memory, which the caller has to tell. sm_sha256_end frees it; of NULL it makes 64 zeros. */
 struct sm_sha256 *sm_sha256_begin(void);
 void sm_sha256_add(struct sm_sha256 *h, const void *bytes, size_t n);
 void sm_sha256_end(struct sm_sha256 *h, char hex[65]);

@@ -18,6 +18,9 @@
 #define NAME ".journal.partial"
 #define NEW_NAME ".journal-new.partial"
 
+/* A line {"intended": [paths]} has names that files may have without a record. */
+#define INTENDED "intended"
+
 /* Key under which the header of the earlier ledger is kept, for its outputs. No item has it. */
 #define HEADER ""
 
@@ -26,10 +29,21 @@ struct sm_journal {
 	const char *stage;
 	FILE *stream;
 	json_t *earlier; /* key -> record */
+	json_t *intended; /* path -> true: of earlier runs, perhaps without a record */
 	bool found;      /* a ledger or a journal stood there */
 	struct timespec synced;
 	pthread_mutex_t lock;
 };
+
+/* Of an array of paths. */
+static void note_paths(json_t *set, const json_t *paths)
+{
+	size_t k;
+	json_t *path;
+	json_array_foreach(paths, k, path)
+		if (json_is_string(path))
+			json_object_set_new(set, json_string_value(path), json_true());
+}
 
 /* Adds the records among the lines of a file; lines that are no record (a cut end) are passed over: the
  * journal is our own scratch, and a lost line only means work done again. The stage that wrote the
@@ -40,8 +54,10 @@ static enum sm_status load(struct sm_journal *j, const char *path, struct sm_err
 	FILE *f = fopen(path, "rb");
 	char *line = NULL;
 	size_t room = 0;
-	if (!f)
+	if (!f && errno == ENOENT)
 		return SM_OK;
+	if (!f)
+		return SM_FAIL(err, SM_IO, "%s: cannot be opened: %s", path, strerror(errno));
 	while (st == SM_OK && getline(&line, &room, f) > 0) {
 		json_t *value = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
 		const char *stage = sm_json_text(value, "stage"), *key = sm_record_key(value);
@@ -54,6 +70,7 @@ static enum sm_status load(struct sm_journal *j, const char *path, struct sm_err
 			json_object_set(j->earlier, HEADER, value);
 		else if (key && sm_json_text(value, "status"))
 			json_object_set(j->earlier, key, value);
+		note_paths(j->intended, json_object_get(value, INTENDED));
 		j->found = true;
 		json_decref(value);
 	}
@@ -69,17 +86,22 @@ static bool is_own(const char *name)
 	       (name[0] == '.' && (sm_ends_with(name, ".partial") || sm_ends_with(name, ".cache")));
 }
 
-/* True when the folder has anything else. */
-static bool has_files(const char *dir)
+/* SM_USAGE when the folder has anything else. */
+static enum sm_status check_empty(const char *dir, const char *stage, struct sm_err *err)
 {
 	DIR *d = opendir(dir);
 	bool any = false;
-	for (struct dirent *e; d && !any && (e = readdir(d));)
+	if (!d)
+		return SM_FAIL(err, SM_IO, "%s: folder cannot be read: %s", dir, strerror(errno));
+	for (struct dirent *e; !any && (e = readdir(d));)
 		any = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
 		      !is_own(e->d_name);
-	if (d)
-		closedir(d);
-	return any;
+	closedir(d);
+	return any ? SM_FAIL(err, SM_USAGE,
+			     "--out: %s holds files but no " SM_LEDGER_NAME
+			     ", allowed is a new folder or one of stage '%s'",
+			     dir, stage)
+		   : SM_OK;
 }
 
 static bool append(struct sm_journal *j, const json_t *record)
@@ -104,24 +126,41 @@ enum sm_status sm_journal_open(const char *dir, const char *stage, struct sm_jou
 	j->new_path = sm_path_join(dir, NEW_NAME);
 	j->ledger = sm_path_join(dir, SM_LEDGER_NAME);
 	j->earlier = json_object();
+	j->intended = json_object();
 	enum sm_status st = SM_OK;
-	if (!j->dir || !j->path || !j->new_path || !j->ledger || !j->earlier)
+	if (!j->dir || !j->path || !j->new_path || !j->ledger || !j->earlier || !j->intended)
 		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
 	if (st == SM_OK)
 		st = load(j, j->ledger, err);
 	if (st == SM_OK)
 		st = load(j, j->path, err);
-	if (st == SM_OK && !j->found && has_files(dir))
-		st = SM_FAIL(err, SM_USAGE,
-			     "--out: %s holds files but no " SM_LEDGER_NAME
-			     ", allowed is a new folder or one of stage '%s'",
-			     dir, stage);
+	if (st == SM_OK && !j->found)
+		st = check_empty(dir, stage, err);
 	if (st != SM_OK) {
 		sm_journal_close(j);
 		return st;
 	}
 	*out = j;
 	return SM_OK;
+}
+
+/* The keys of `paths`. */
+static bool append_intended(struct sm_journal *j, json_t *paths)
+{
+	const char *path;
+	json_t *unused, *line = json_object(), *list = json_array();
+	if (!json_object_size(paths)) {
+		json_decref(list);
+		json_decref(line);
+		return true;
+	}
+	bool good = line && list;
+	json_object_foreach(paths, path, unused)
+		good = good && json_array_append_new(list, json_string(path)) == 0;
+	good = good && json_object_set(line, INTENDED, list) == 0 && append(j, line);
+	json_decref(list);
+	json_decref(line);
+	return good;
 }
 
 static bool write_new(struct sm_journal *j)
@@ -138,6 +177,7 @@ static bool write_new(struct sm_journal *j)
 	json_object_foreach(j->earlier, key, record)
 		if (*key)
 			good = good && append(j, record);
+	good = good && append_intended(j, j->intended);
 	json_decref(first);
 	clock_gettime(CLOCK_MONOTONIC, &j->synced);
 	return good && fflush(j->stream) == 0 && fsync(fileno(j->stream)) == 0 &&
@@ -200,6 +240,26 @@ static void note_outputs(json_t *set, const json_t *record)
 	}
 }
 
+enum sm_status sm_journal_intend(struct sm_journal *j, const json_t *const *records, size_t n,
+				 struct sm_err *err)
+{
+	enum sm_status st = SM_OK;
+	json_t *paths = json_object();
+	for (size_t i = 0; i < n; i++)
+		note_outputs(paths, records[i]);
+	if (!json_object_size(paths))
+		goto out;
+	pthread_mutex_lock(&j->lock);
+	errno = 0;
+	if (!append_intended(j, paths) || fflush(j->stream) != 0 || fdatasync(fileno(j->stream)) != 0)
+		st = SM_FAIL(err, SM_IO, "%s: cannot be written: %s", j->path, strerror(errno));
+	clock_gettime(CLOCK_MONOTONIC, &j->synced);
+	pthread_mutex_unlock(&j->lock);
+out:
+	json_decref(paths);
+	return st;
+}
+
 /* Removes the folders that held a file and are empty now; path[0..top) stays. path is changed. */
 static void remove_empty(char *path, size_t top)
 {
@@ -220,6 +280,7 @@ void sm_journal_sweep(struct sm_journal *j, const struct sm_ledger *ledger)
 		note_outputs(current, record);
 	json_object_foreach(j->earlier, key, record)
 		note_outputs(before, record);
+	json_object_update(before, j->intended);
 	json_object_foreach(before, path, unused)
 	{
 		/* A path from an old ledger is trusted only inside the folder. */
@@ -248,6 +309,7 @@ void sm_journal_close(struct sm_journal *j)
 	if (j->stream)
 		fclose(j->stream);
 	json_decref(j->earlier);
+	json_decref(j->intended);
 	pthread_mutex_destroy(&j->lock);
 	free(j->dir);
 	free(j->path);

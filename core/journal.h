@@ -29,12 +29,18 @@ enum sm_status sm_journal_begin(struct sm_journal *journal, struct sm_err *err);
 /* The earlier record of key, borrowed; NULL when there is none. */
 const json_t *sm_journal_find(const struct sm_journal *journal, const char *key);
 
+/* Appends the outputs of records whose files get their names next, and has that on the disk: whatever happens between
+ * a name and its record, the next run knows the file and sweeps it away when nobody wants it. Thread-safe. */
+enum sm_status sm_journal_intend(struct sm_journal *journal, const json_t *const *records, size_t n,
+				 struct sm_err *err);
+
 /* Appends a finished record, whose files are on the disk already. The record itself gets there within about a second of
  * further records: a killed run loses none, a power cut at worst the last ones, whose work is done again.
  * Thread-safe. */
 enum sm_status sm_journal_add(struct sm_journal *journal, const json_t *record, struct sm_err *err);
 
-/* Before the new ledger is written: removes outputs of the earlier run that `ledger` names no more. */
+/* Before the new ledger is written: removes outputs of the earlier run, recorded or only intended, that `ledger` names
+ * no more. */
 void sm_journal_sweep(struct sm_journal *journal, const struct sm_ledger *ledger);
 
 /* After it was written: removes the journal. */

@@ -74,6 +74,12 @@ enum sm_status sm_nii_inflate(const unsigned char *in, size_t n, size_t room, co
 			      const char *name, struct sm_mem *mem, struct sm_nii_buffer *out,
 			      struct sm_err *err);
 
+/* The same, slower, while the pages of `in`, sm_alloc memory that is lost by it, are given back to the system:
+ * for streams that are not much smaller than what they hold. */
+enum sm_status sm_nii_inflate_once(unsigned char *in, size_t n, size_t room, const char *bound,
+				   const char *name, struct sm_mem *mem, struct sm_nii_buffer *out,
+				   struct sm_err *err);
+
 /* Brings the count values of the payload into the machine's order and into vol->dtype, in place,
  * and counts what info counts. */
 enum sm_status sm_nii_values(void *data, size_t count, size_t width, const char *name,

@@ -16,6 +16,9 @@
 #define TRUST_BYTES ((size_t)64 << 20)
 #define TRUST_RATIO 200
 #define HEAD_MAX (16 << 20) /* a .hdr file: header and extensions */
+/* From so many compressed bytes on, and this share of what they hold, these are not kept beside the volume. */
+#define LARGE_GZIP ((size_t)4 << 20)
+#define LARGE_SHARE 3
 
 /* The name and the content must tell the same: a guess here would hide a damaged file. */
 static enum sm_status check_name(const char *name, bool gzip, struct sm_err *err)
@@ -40,7 +43,12 @@ static enum sm_status take(struct part *part, size_t room, const char *bound, st
 			   struct sm_nii_buffer *out, struct sm_err *err)
 {
 	if (sm_nii_is_gzip(part->bytes, part->n)) {
-		SM_TRY(sm_nii_inflate(part->bytes, part->n, room, bound, part->name, mem, out,
+		bool once = part->owned && part->n >= LARGE_GZIP && part->n >= room / LARGE_SHARE;
+		if (once)
+			SM_TRY(sm_nii_inflate_once(part->owned, part->n, room, bound, part->name, mem, out,
+						   err));
+		else
+			SM_TRY(sm_nii_inflate(part->bytes, part->n, room, bound, part->name, mem, out,
 				      err));
 		sm_free(part->owned);
 		part->owned = NULL;

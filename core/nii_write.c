@@ -159,7 +159,7 @@ enum sm_status sm_nii_write(const char *path, const struct sm_vol *vol, int leve
 enum sm_status sm_nii_write_in(struct sm_outset *set, const char *path, const struct sm_vol *vol, int level,
 			       int jobs, char sha256[65], char file_sha256[65], struct sm_err *err)
 {
-	const char *name = sm_path_base(path);
+	const char *name = path; /* with its folder: a base name tells no item from another */
 	unsigned char head[SM_NII_PEEK];
 	struct sm_outfile out = {0};
 	struct sm_sha256 *hash = NULL, *file_hash = NULL;

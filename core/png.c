@@ -152,13 +152,11 @@ enum sm_status sm_png_write(const char *path, const struct sm_image *image, stru
 void sm_image_sha256(const struct sm_image *image, char hex[65])
 {
 	char head[64];
-	struct sm_sha256 *h = sm_sha256_begin();
-	hex[0] = 0;
-	if (!h)
-		return;
+	struct sm_sha256 h;
+	sm_sha256_init(&h);
 	snprintf(head, sizeof head, "%lld %lld %d %d\n", (long long)image->width,
 		 (long long)image->height, image->channels, image->bits);
-	sm_sha256_add(h, head, strlen(head));
-	sm_sha256_add(h, image->data, row_bytes(image) * (size_t)image->height);
-	sm_sha256_end(h, hex);
+	sm_sha256_add(&h, head, strlen(head));
+	sm_sha256_add(&h, image->data, row_bytes(image) * (size_t)image->height);
+	sm_sha256_final(&h, hex);
 }

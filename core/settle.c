@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* Items on their way at once: their files are open. */
+/* Items on their way at once. */
 #define MOST 32
 
 struct batch {
@@ -32,6 +32,7 @@ static enum sm_status settle(struct sm_settler *s, struct batch *b, struct sm_er
 	struct sm_outset all = {0};
 	for (size_t i = 0; i < b->n; i++)
 		SM_GOTO(st, sm_outset_move(&all, &b->files[i], err));
+	SM_GOTO(st, sm_journal_intend(s->journal, b->record, b->n, err));
 	SM_GOTO(st, sm_outset_commit(&all, err));
 	for (size_t i = 0; i < b->n; i++)
 		SM_GOTO(st, sm_journal_add(s->journal, b->record[i], err));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finished items on their way to the disk: a thread of its own syncs their files, gives them their names and then
- * notes the items in the journal, while the items after them are at work.
+ * Finished items on their way to the disk: a thread of its own notes in the journal which names come, syncs their
+ * files, gives them these names and then notes the items in the journal, while the items after them are at work.
  */
 #ifndef SM_CORE_SETTLE_H
 #define SM_CORE_SETTLE_H

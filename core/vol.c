@@ -7,7 +7,7 @@
 
 #include "core/par.h"
 
-#define BLOCK 65536 /* values one task converts */
+#define BLOCK ((size_t)1 << 18) /* values one task converts */
 
 static const struct {
 	size_t size;
@@ -203,9 +203,12 @@ static enum sm_status convert_block(void *ctx, size_t block, struct sm_err *err)
 {
 	(void)err;
 	const struct convert *c = ctx;
-	size_t lo = block * BLOCK, n = c->n - lo < BLOCK ? c->n - lo : BLOCK;
-	const char *src = (const char *)c->src + lo * sm_dtype_size(c->dtype);
+	size_t lo = block * BLOCK, n = c->n - lo < BLOCK ? c->n - lo : BLOCK, size = sm_dtype_size(c->dtype);
+	const char *src = (const char *)c->src + lo * size;
 	to_f32(c->dtype, src, c->slope, c->inter, n, c->dst + lo);
+	/* The two volumes are never there whole at once. */
+	if (c->src != c->dst && c->n > 4 * BLOCK)
+		sm_let_go(src, n * size);
 	return SM_OK;
 }
 

@@ -105,8 +105,9 @@ static enum sm_status visit_dir(const struct walk *w, const char *relative, int 
 	DIR *d = opendir(dir);
 	if (!d) {
 		/* Names below root may be those of persons. */
+		bool scarce = errno == EMFILE || errno == ENFILE;
 		enum sm_status st =
-			*relative && w->left_out
+			*relative && w->left_out && !scarce
 				? visit_closed(w, dir, relative, err)
 				: SM_FAIL(err, SM_IO, "%s: %sfolder cannot be read: %s", w->root,
 					  *relative ? "a " : "", strerror(errno));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/raw.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -470,6 +471,8 @@ static enum sm_status add_file(struct sm_sha256 *sum, const char *root, const ch
 		return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
 	FILE *f = fopen(full, "rb");
 	free(full);
+	if (!f && (errno == EMFILE || errno == ENFILE))
+		return SM_FAIL(err, SM_IO, "a file cannot be opened: %s", strerror(errno));
 	if (!f) {
 		add_text(sum, "unreadable");
 		return SM_OK;
@@ -495,10 +498,16 @@ static enum sm_status add_pair(struct sm_sha256 *sum, const char *root, const ch
 		return st == SM_BUDGET ? SM_FAIL(err, SM_BUDGET, "ingest: out of memory") : SM_OK;
 	}
 	for (int i = 0; i < 2; i++) {
-		add_text(sum, sm_sha256_file(half[i], hex, NULL) == SM_OK ? hex : "unreadable");
+		struct sm_err why = {0};
+		enum sm_status got = sm_sha256_file(half[i], hex, &why);
+		if (why.scarce) {
+			*err = why;
+			st = sm_fail_unreadable(err, path);
+		}
+		add_text(sum, got == SM_OK ? hex : "unreadable");
 		free(half[i]);
 	}
-	return SM_OK;
+	return st;
 }
 
 static enum sm_status add_case(struct sm_sha256 *sum, const struct sm_raw_case *c, const char *root,

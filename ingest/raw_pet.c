@@ -34,9 +34,9 @@ static enum sm_status read_file(void *ctx, size_t i, struct sm_err *err)
 		return SM_FAIL(err, SM_BUDGET, "index: out of memory");
 	enum sm_status st = sm_dicom_open(full, SM_DICOM_HEAD, NULL, &dcm, &why);
 	free(full);
-	if (st == SM_INTERNAL || st == SM_BUDGET) {
+	if (st == SM_INTERNAL || st == SM_BUDGET || why.scarce) {
 		*err = why;
-		return st;
+		return st == SM_IO ? sm_fail_unreadable(err, NULL) : st;
 	}
 	if (st != SM_OK)
 		return SM_OK;

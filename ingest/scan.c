@@ -2,6 +2,7 @@
 #include "ingest/scan.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,6 +154,8 @@ static enum sm_status name_by_content(struct work *w, size_t i, const char *full
 	}
 	if (st != SM_IO)
 		return st;
+	if (err->scarce)
+		return sm_fail_unreadable(err, NULL);
 	sm_dcm_head_clear(w->head[i]);
 	free(w->head[i]);
 	w->head[i] = NULL;
@@ -167,6 +170,10 @@ static enum sm_status read_head(struct work *w, size_t i, const char *full, stru
 	if (st == SM_INTERNAL || st == SM_BUDGET) {
 		*err = why;
 		return st;
+	}
+	if (st == SM_IO && why.scarce) {
+		*err = why;
+		return sm_fail_unreadable(err, NULL);
 	}
 	/* Sentences of SM_IO hold the path, which may name a person. */
 	if (st == SM_IO)
@@ -212,6 +219,8 @@ static enum sm_status open_and_read(struct work *w, size_t i, const char *full, 
 {
 	unsigned char bytes[PEEK];
 	FILE *f = fopen(full, "rb");
+	if (!f && (errno == EMFILE || errno == ENFILE))
+		return SM_FAIL(err, SM_IO, "a file cannot be opened: %s", strerror(errno));
 	if (!f)
 		return unreadable(w, i, "cannot be opened", err);
 	size_t n = fread(bytes, 1, sizeof bytes, f);

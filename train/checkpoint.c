@@ -282,7 +282,7 @@ static enum sm_status open_file(const char *path, hid_t *file, struct sm_err *er
 	}
 	*file = sm_h5_open(path);
 	if (*file < 0)
-		return SM_FAIL(err, SM_INPUT,
+		return SM_FAIL(err, sm_h5_open_failed(),
 			       "%s: cannot be opened, is no HDF5 file, or is cut off", path);
 	return SM_OK;
 }

@@ -28,7 +28,8 @@
 
 static const char bright[] = "bright letters", dark[] = "dark letters",
 		  upright[] = "letters of an upright line",
-		  alike[] = "letters alike in every slice";
+		  alike[] = "letters alike in every slice",
+		  hole[] = "letters of NaN or infinities, or among them,";
 
 /* Memory of one block at work: its picture, the cut of a large one, the search's own. */
 struct buffers {
@@ -68,13 +69,15 @@ static inline int16_t small_level(int v, int low, int shift)
 #define LARGE(v) level((double)(v), levels)
 #define SMALL(v) small_level(v, low, shift)
 
-#define MORE(a, b) ((b) > (a) || (a) != (a) ? (b) : (a))
-#define LESS(a, b) ((b) < (a) || (a) != (a) ? (b) : (a))
+#define MORE(a, b) ((b) > (a) ? (b) : (a))
+#define LESS(a, b) ((b) < (a) ? (b) : (a))
+#define MORE_REAL(a, b) ((b) > (a) || (a) != (a) ? (b) : (a))
+#define LESS_REAL(a, b) ((b) < (a) || (a) != (a) ? (b) : (a))
 
 /* Brightest and darkest number of `m` pixels from `at` on over slices first..last, as brightness.
  * Projected in the stored type and three slices at a time, which the compiler turns into vector
- * code; NaN loses against every number. */
-#define PROJECT(type, LEVEL) \
+ * code; with `holes` NaN loses against every number. */
+#define PROJECT(type, LEVEL, MORE, LESS) \
 	{ \
 		const type *data = (const type *)vol->data + (size_t)first * n + at; \
 		type hi[STRIP], lo[STRIP]; \
@@ -98,41 +101,47 @@ static inline int16_t small_level(int v, int low, int shift)
 
 SM_TEXT_CLONES
 static void project(const struct sm_vol *vol, const struct sm_text_levels *levels, size_t at,
-		    size_t m, int64_t first, int64_t last, int16_t *restrict brightest,
+		    size_t m, int64_t first, int64_t last, bool holes, int16_t *restrict brightest,
 		    int16_t *restrict darkest)
 {
 	size_t n = (size_t)vol->dim[0] * (size_t)vol->dim[1];
 	int low = (int)levels->low, shift = levels->scale < 1;
 	switch (vol->dtype) {
 	case SM_U8:
-		PROJECT(uint8_t, SMALL);
+		PROJECT(uint8_t, SMALL, MORE, LESS);
 		break;
 	case SM_I8:
-		PROJECT(int8_t, SMALL);
+		PROJECT(int8_t, SMALL, MORE, LESS);
 		break;
 	case SM_I16:
-		PROJECT(int16_t, SMALL);
+		PROJECT(int16_t, SMALL, MORE, LESS);
 		break;
 	case SM_U16:
-		PROJECT(uint16_t, SMALL);
+		PROJECT(uint16_t, SMALL, MORE, LESS);
 		break;
 	case SM_I32:
-		PROJECT(int32_t, LARGE);
+		PROJECT(int32_t, LARGE, MORE, LESS);
 		break;
 	case SM_U32:
-		PROJECT(uint32_t, LARGE);
+		PROJECT(uint32_t, LARGE, MORE, LESS);
 		break;
 	case SM_I64:
-		PROJECT(int64_t, LARGE);
+		PROJECT(int64_t, LARGE, MORE, LESS);
 		break;
 	case SM_U64:
-		PROJECT(uint64_t, LARGE);
+		PROJECT(uint64_t, LARGE, MORE, LESS);
 		break;
 	case SM_F32:
-		PROJECT(float, LARGE);
+		if (holes)
+			PROJECT(float, LARGE, MORE_REAL, LESS_REAL)
+		else
+			PROJECT(float, LARGE, MORE, LESS)
 		break;
 	case SM_F64:
-		PROJECT(double, LARGE);
+		if (holes)
+			PROJECT(double, LARGE, MORE_REAL, LESS_REAL)
+		else
+			PROJECT(double, LARGE, MORE, LESS)
 		break;
 	}
 }
@@ -314,7 +323,7 @@ static void look_at_rows(struct search *s, int64_t slice, int64_t first, int64_t
 	int16_t *v = b->picture, other[STRIP];
 	for (size_t at = from; at < end; at += STRIP)
 		project(s->vol, &s->levels, at, end - at < STRIP ? end - at : STRIP, slice, slice,
-			v + (at - from), other);
+			false, v + (at - from), other);
 	for (size_t i = 0; i < end - from && name == dark; i++)
 		v[i] = (int16_t)(SM_TEXT_WHITE - v[i]);
 	if (!look(v, w, last - first + 1, &s->levels, false, b, &line))
@@ -325,61 +334,122 @@ static void look_at_rows(struct search *s, int64_t slice, int64_t first, int64_t
 	note(&f, out);
 }
 
-/* Letters in the rows of one slice that the first look did not rule out. */
+/* First and last row around the next bands from *i on that the first look did not rule out. */
+static bool next_rows(const struct search *s, const uint8_t *bands, int bit, int64_t *i,
+		      int64_t rows[2])
+{
+	int64_t h = s->vol->dim[1];
+	while (*i < s->bands && !(bands[*i] & bit))
+		++*i;
+	rows[0] = *i * SM_TEXT_BAND - SCREEN_MARGIN;
+	if (*i == s->bands)
+		return false;
+	while (*i < s->bands && bands[*i] & bit)
+		++*i;
+	rows[1] = *i * SM_TEXT_BAND - 1 + SCREEN_MARGIN;
+	rows[0] = rows[0] > 0 ? rows[0] : 0;
+	rows[1] = rows[1] < h ? rows[1] : h - 1;
+	return true;
+}
+
 static void look_at_slice(struct search *s, int64_t slice, const uint8_t *bands, struct buffers *b,
 			  struct sm_text_finding *out)
 {
-	int64_t h = s->vol->dim[1];
+	int64_t rows[2];
 	for (int bit = SM_TEXT_BRIGHT; bit <= SM_TEXT_DARK; bit *= 2)
-		for (int64_t i = 0; i < s->bands; i++) {
-			if (!(bands[i] & bit))
-				continue;
-			int64_t first = i * SM_TEXT_BAND - SCREEN_MARGIN;
-			while (i + 1 < s->bands && bands[i + 1] & bit)
-				i++;
-			int64_t last = (i + 1) * SM_TEXT_BAND - 1 + SCREEN_MARGIN;
-			look_at_rows(s, slice, first > 0 ? first : 0, last < h ? last : h - 1,
+		for (int64_t i = 0; next_rows(s, bands, bit, &i, rows);)
+			look_at_rows(s, slice, rows[0], rows[1],
 				     bit == SM_TEXT_DARK ? dark : bright, b, out);
-		}
 }
 
 /* Brightest and darkest picture of a block's rows, into those of all slices. */
-static void spread_rows(struct search *s, size_t from, size_t end, int64_t first, int64_t last)
+static void spread_rows(struct search *s, size_t from, size_t end, int64_t first, int64_t last,
+			bool holes)
 {
 	int16_t brightest[STRIP], darkest[STRIP];
 	for (size_t at = from; at < end; at += STRIP) {
 		size_t m = end - at < STRIP ? end - at : STRIP;
-		project(s->vol, &s->levels, at, m, first, last, brightest, darkest);
+		project(s->vol, &s->levels, at, m, first, last, holes, brightest, darkest);
 		pthread_mutex_lock(&s->lock);
 		spread(brightest, darkest, m, s->brightest + at, s->darkest + at);
 		pthread_mutex_unlock(&s->lock);
 	}
 }
 
+/* Letters of what is no finite number in one slice, or of numbers among it. */
+static void look_at_holes(struct search *s, int64_t slice, uint8_t *bands, struct buffers *b,
+			  struct sm_text_finding *out)
+{
+	int64_t w = s->vol->dim[0], h = s->vol->dim[1], rows[2];
+	const struct sm_text_levels levels = {.contrast = SM_TEXT_WHITE / 8,
+					      .even = SM_TEXT_WHITE / 128};
+	struct sm_text_line line;
+	sm_text_holes(s->vol, (size_t)slice * s->pixels, s->pixels, b->picture);
+	for (int64_t k = 0; k < s->bands; k++)
+		bands[k] = w < SM_TEXT_NARROW
+				   ? SM_TEXT_BRIGHT | SM_TEXT_DARK
+				   : sm_text_screen(b->picture, SM_I16, w, h, k * SM_TEXT_BAND,
+						    levels.contrast, levels.even);
+	for (int bit = SM_TEXT_BRIGHT; bit <= SM_TEXT_DARK; bit *= 2) {
+		for (size_t i = 0; i < s->pixels && bit == SM_TEXT_DARK; i++)
+			b->picture[i] = (int16_t)(SM_TEXT_WHITE - b->picture[i]);
+		for (int64_t i = 0; next_rows(s, bands, bit, &i, rows);) {
+			if (!look(b->picture + rows[0] * w, w, rows[1] - rows[0] + 1, &levels,
+				  false, b, &line))
+				continue;
+			line.low[1] += (int)rows[0];
+			line.high[1] += (int)rows[0];
+			const struct sm_text_finding f = finding(&line, slice, slice, hole);
+			note(&f, out);
+		}
+	}
+}
+
+/* Rows y..end - 1 of the slices of a block: into the pictures of all slices, and which of them may
+ * hold letters (bands), or numbers that are not finite (holes). */
+static void screen_rows(struct search *s, int64_t first, int64_t last, int64_t k, struct buffers *b,
+			bool holes[])
+{
+	const struct sm_vol *vol = s->vol;
+	const int64_t w = vol->dim[0], h = vol->dim[1], y = k * SM_TEXT_BAND;
+	const size_t from = (size_t)(y * w);
+	const size_t end = y + SM_TEXT_BAND < h ? from + (size_t)(SM_TEXT_BAND * w) : s->pixels;
+	const size_t size = s->pixels * sm_dtype_size(vol->dtype);
+	const bool whole = vol->dtype != SM_F32 && vol->dtype != SM_F64;
+	const double contrast = s->levels.contrast / s->levels.scale;
+	const double even = contrast / SCREEN_EVEN;
+	bool any = false;
+	for (int64_t z = first; z <= last && !whole; z++)
+		if (sm_text_has_holes(vol, (size_t)z * s->pixels + from, end - from))
+			any = holes[z - first] = true;
+	if (!(s->levels.scale > 0))
+		return;
+	spread_rows(s, from, end, first, last, any);
+	for (int64_t z = first; z <= last; z++)
+		b->bands[(z - first) * s->bands + k] =
+			sm_text_screen((const char *)vol->data + (size_t)z * size, vol->dtype, w, h,
+				       y, contrast, whole ? floor(even) : even);
+}
+
 /* Band by band, so that the stored numbers come from the main memory once. */
 static enum sm_status look_at_block(void *ctx, size_t i, struct sm_err *err)
 {
 	struct search *s = ctx;
-	const struct sm_vol *vol = s->vol;
-	const int64_t w = vol->dim[0], h = vol->dim[1];
-	const size_t size = s->pixels * sm_dtype_size(vol->dtype);
+	bool holes[2 * BLOCK] = {false};
 	int64_t first = (int64_t)i * s->block;
 	int64_t last = first + s->block < s->slices ? first + s->block - 1 : s->slices - 1;
-	bool whole = vol->dtype != SM_F32 && vol->dtype != SM_F64;
-	double contrast = s->levels.contrast / s->levels.scale, even = contrast / SCREEN_EVEN;
 	struct buffers *b = buffers_take(s, err);
 	if (!b)
 		return SM_BUDGET;
-	for (int64_t k = 0; k < s->bands; k++) {
-		int64_t y = k * SM_TEXT_BAND, end = y + SM_TEXT_BAND < h ? y + SM_TEXT_BAND : h;
-		spread_rows(s, (size_t)(y * w), (size_t)(end * w), first, last);
-		for (int64_t z = first; z <= last; z++)
-			b->bands[(z - first) * s->bands + k] = sm_text_screen(
-				(const char *)vol->data + (size_t)z * size, vol->dtype, w, h, y,
-				contrast, whole ? floor(even) : even);
+	for (int64_t k = 0; k < s->bands; k++)
+		screen_rows(s, first, last, k, b, holes);
+	for (int64_t z = first; z <= last; z++) {
+		uint8_t *bands = b->bands + (z - first) * s->bands;
+		if (s->levels.scale > 0)
+			look_at_slice(s, z, bands, b, &s->found[i]);
+		if (holes[z - first])
+			look_at_holes(s, z, bands, b, &s->found[i]);
 	}
-	for (int64_t z = first; z <= last; z++)
-		look_at_slice(s, z, b->bands + (z - first) * s->bands, b, &s->found[i]);
 	buffers_give(s, b);
 	return SM_OK;
 }
@@ -463,7 +533,7 @@ enum sm_status sm_burned_text_find(const struct sm_vol *vol, struct sm_mem *mem,
 	if (vol->dim[0] < LEAST_SIDE || vol->dim[1] < LEAST_SIDE)
 		return SM_OK;
 	SM_TRY(sm_text_levels_find(vol, mem, &s.levels, err));
-	if (s.levels.scale <= 0)
+	if (s.levels.scale <= 0 && vol->dtype != SM_F32 && vol->dtype != SM_F64)
 		return SM_OK;
 	if (!(s.brightest = sm_calloc(mem, s.pixels, 2, "search for burned-in text", err)) ||
 	    !(s.darkest = sm_alloc(mem, s.pixels, 2, "search for burned-in text", err)) ||
@@ -480,7 +550,7 @@ enum sm_status sm_burned_text_find(const struct sm_vol *vol, struct sm_mem *mem,
 		else if (f->found && same_place(f, out))
 			out->slice[1] = f->slice[1];
 	}
-	if (!out->found)
+	if (!out->found && s.levels.scale > 0)
 		st = look_at_all(&s, jobs, out, err);
 out:
 	while (s.free) {

@@ -25,8 +25,8 @@ struct sm_text_finding {
 };
 
 /* Looks at the planes of the first two axes of vol as they were stored: after decoding, before
- * regridding. Stored numbers of any type; NaN counts as the smallest number. The finding depends on
- * the numbers alone, not on jobs. SM_BUDGET. */
+ * regridding. Stored numbers of any type; what is not finite is looked at on its own. The finding
+ * depends on the numbers alone, not on jobs. SM_BUDGET. */
 enum sm_status sm_burned_text_find(const struct sm_vol *vol, struct sm_mem *mem, int jobs,
 				   struct sm_text_finding *out, struct sm_err *err);
 

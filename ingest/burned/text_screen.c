@@ -55,9 +55,14 @@ struct tile {
 				stems[0][x] = (count)(stems[0][x] + one); \
 				stems[1][x] = (count)(stems[1][x] + two); \
 			} \
-		for (int k = 0; k < 2; k++) \
-			for (int x = 0; x < TILE; x++) \
+		for (int k = 0; k < 2; k++) { \
+			uint16_t sum = 0; \
+			for (int x = 0; x < TILE; x++) { \
 				t->stems[k][x] = (uint8_t)stems[k][x]; \
+				sum = (uint16_t)(sum + (uint8_t)stems[k][x]); \
+			} \
+			t->sum[k] = sum; \
+		} \
 	}
 
 SCREEN(screen_u8, uint8_t, uint8_t, uint8_t, APART, SAME)
@@ -132,17 +137,14 @@ static bool have_one_value(const void *slice, enum sm_dtype dtype, int64_t width
 }
 
 /* The first `skip` columns belong to the tile before. */
-static void count_stems(struct tile *t, int64_t x, int skip)
+static void leave_out(struct tile *t, int64_t x, int skip)
 {
 	t->x = x;
-	memset(t->stems[0], 0, (size_t)skip);
-	memset(t->stems[1], 0, (size_t)skip);
-	for (int k = 0; k < 2; k++) {
-		int sum = 0;
-		for (int i = 0; i < TILE; i++)
-			sum += t->stems[k][i];
-		t->sum[k] = sum;
-	}
+	for (int k = 0; k < 2; k++)
+		for (int i = 0; i < skip; i++) {
+			t->sum[k] -= t->stems[k][i];
+			t->stems[k][i] = 0;
+		}
 }
 
 uint8_t sm_text_screen(const void *slice, enum sm_dtype dtype, int64_t width, int64_t height,
@@ -152,20 +154,21 @@ uint8_t sm_text_screen(const void *slice, enum sm_dtype dtype, int64_t width, in
 	int64_t first = y > 0 ? y : 1;
 	int64_t end = y + SM_TEXT_BAND < height - 1 ? y + SM_TEXT_BAND : height - 1;
 	int rows = first < end ? (int)((end - first + STEP - 1) / STEP) : 0;
-	if (width < TILE + 2 * FAR)
+	_Static_assert(SM_TEXT_NARROW == TILE + 2 * FAR, "a tile and the ground beside it");
+	if (width < SM_TEXT_NARROW)
 		return 0;
-	struct tile t[2] = {0};
+	struct tile t[2] = {0}, *now = t; /* one after the other */
 	uint8_t verdict = 0;
 	for (int64_t x = FAR; rows && x < width - FAR; x += TILE) {
 		int64_t last = width - FAR - TILE, from = x < last ? x : last;
 		screen(slice, dtype, (size_t)(first * width + from), (ptrdiff_t)width, rows,
-		       contrast, even, &t[1]);
-		count_stems(&t[1], from, (int)(x - from));
+		       contrast, even, now);
+		leave_out(now, from, (int)(x - from));
 		for (int k = 0; k < 2; k++)
 			if (!(verdict & bits[k]) && t[0].sum[k] + t[1].sum[k] >= LEAST_STEMS &&
 			    have_one_value(slice, dtype, width, first, rows, t, k, contrast, even))
 				verdict |= bits[k];
-		t[0] = t[1];
+		now = now == t ? t + 1 : t;
 	}
 	return verdict;
 }

@@ -11,7 +11,8 @@
 
 #include "core/vol.h"
 
-#define SM_TEXT_BAND 16 /* rows that get one verdict */
+#define SM_TEXT_BAND 16   /* rows that get one verdict */
+#define SM_TEXT_NARROW 82 /* pictures that are not so wide get no look: nothing may be in them */
 /* Bits of a verdict. */
 #define SM_TEXT_BRIGHT 1
 #define SM_TEXT_DARK 2

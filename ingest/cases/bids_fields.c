@@ -120,6 +120,8 @@ static enum sm_status read_one(struct sm_bids_fields *out, struct sm_bids_sideca
 	}
 	enum sm_status st = sm_file_read(full, MAX_BYTES, mem, &bytes, &n, err);
 	free(full);
+	if (st == SM_IO && err->scarce)
+		return sm_fail_unreadable(err, s->path);
 	if (st == SM_BUDGET)
 		return st;
 	json_t *all = st == SM_OK ? json_loadb((const char *)bytes, n, 0, NULL) : NULL;

@@ -78,6 +78,8 @@ static enum sm_status read_beside(const char *root, const struct sm_paths *paths
 			*table = read_table((const char *)bytes, lines);
 		if (st == SM_OK)
 			sm_free(bytes);
+		else if (st == SM_IO && err->scarce)
+			st = sm_fail_unreadable(err, name);
 		else if (st != SM_BUDGET)
 			st = SM_OK; /* no table, as when it is not there */
 	}

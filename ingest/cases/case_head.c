@@ -92,7 +92,7 @@ enum sm_status sm_case_head(const struct sm_raw_case *found, const struct sm_run
 		st = header_of(found, i, run, &vol, &why);
 		head->unreadable = st == SM_IO;
 		if (st == SM_IO)
-			st = SM_FAIL(&why, SM_INPUT, "%s: cannot be read", found->file[i].path);
+			st = sm_fail_unreadable(&why, found->file[i].path);
 		head->verdict = st == SM_OK ? "ok" : "broken";
 		if (st == SM_OK && i == 0) {
 			first = vol;
@@ -104,7 +104,7 @@ enum sm_status sm_case_head(const struct sm_raw_case *found, const struct sm_run
 		}
 	}
 	/* Ingest looks at the list of files first. */
-	if (found->problem && st != SM_BUDGET) {
+	if (found->problem && st != SM_BUDGET && st != SM_IO) {
 		head->verdict = "incomplete";
 		head->unreadable = false;
 		return SM_FAIL(err, SM_INPUT, "%s", found->problem);

@@ -30,7 +30,7 @@ static enum sm_status read_file(const struct sm_raw_file *f, struct sm_item *ite
 	enum sm_status st = sm_nii_read_as(full, f->path, &rules, &item->run->mem, vol, info, err);
 	free(full);
 	if (st == SM_IO)
-		return SM_FAIL(err, SM_INPUT, "%s: cannot be read", f->path);
+		return sm_fail_unreadable(err, f->path);
 	return st;
 }
 

@@ -22,7 +22,7 @@ static enum sm_status read_picture(const struct sm_raw_file *f, struct sm_item *
 	enum sm_status st = sm_file_read(full, 0, &item->run->mem, &bytes, &n, err);
 	free(full);
 	if (st == SM_IO)
-		return SM_FAIL(err, SM_INPUT, "%s: cannot be read", f->path);
+		return sm_fail_unreadable(err, f->path);
 	SM_TRY(st);
 	st = sm_picture_parse(bytes, n, f->path, &item->run->mem, image, info, err);
 	sm_free(bytes);

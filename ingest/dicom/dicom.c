@@ -171,12 +171,12 @@ static bool is_pixels(uint32_t tag)
 }
 
 /* Some writers end a file with zeros. */
-static bool only_zeros(const struct span *s, size_t at)
+static bool only_zeros(struct span *s, size_t at)
 {
-	for (; at < s->n; at++)
+	for (; span_have(s, at, 1); at++)
 		if (s->bytes[at])
 			return false;
-	return true;
+	return s->st == SM_OK;
 }
 
 static enum sm_status index_elements(struct sm_dicom *dcm, struct span *s, size_t at, struct sm_err *err)
@@ -195,6 +195,8 @@ static enum sm_status index_elements(struct sm_dicom *dcm, struct span *s, size_
 		}
 		if (head.tag == 0 && dcm->pixels.tag && only_zeros(s, at))
 			break;
+		if (s->st != SM_OK)
+			return s->st;
 		struct entry e = {head.tag, head.vr, head.implicit, false, at + head.size, 0};
 		if (head.tag >> 16 == 0xfffe && dcm->count && head.length == 0) {
 			/* A delimiter too many, left over from a sequence of known length. */

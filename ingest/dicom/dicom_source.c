@@ -16,6 +16,9 @@
 #define BOMB_RATIO 1000
 
 #define PIECE 65536
+#define GZIP_FIRST 0x1f
+/* CRC and length that end a gzip file: some writers leave them behind a deflated data set, with a byte of padding. */
+#define GZIP_TRAILER 8
 
 /* Files up to this are read whole at once when their pixels are wanted; of longer ones what is
  * needed, with so many bytes read ahead. */
@@ -27,7 +30,7 @@ struct sm_inflate {
 	const unsigned char *from; /* deflated bytes in memory; NULL: of the file */
 	uint64_t left;             /* bytes not yet given to z */
 	uint64_t total_in;
-	bool ended;
+	bool gzip, ended;
 	unsigned char *in; /* PIECE bytes, when read from the file */
 };
 
@@ -135,6 +138,7 @@ enum sm_status sm_dicom_source_inflate(struct sm_dicom *dcm, size_t at, bool gzi
 	if (!f)
 		return SM_BUDGET;
 	f->in = (unsigned char *)(f + 1);
+	f->gzip = gzip;
 	if (inflateInit2(&f->z, gzip ? 31 : -15) != Z_OK) {
 		sm_free(f);
 		return SM_FAIL(err, SM_BUDGET, "out of memory for inflating");
@@ -217,6 +221,29 @@ enum sm_status sm_dicom_source_claim(const struct sm_dicom *dcm, uint64_t want, 
 	return SM_OK;
 }
 
+/* Behind the end of a stream: the next gzip member, zeros (padding), or what nobody may lose in silence. */
+static enum sm_status end_stream(struct sm_dicom *dcm, struct sm_inflate *f, struct sm_err *err)
+{
+	uint64_t rest = f->z.avail_in + f->left;
+	bool trailer = !f->gzip && rest <= GZIP_TRAILER + 1;
+	for (;;) {
+		if (trailer || (!f->z.avail_in && !f->left)) {
+			f->ended = true;
+			return SM_OK;
+		}
+		if (!f->z.avail_in)
+			SM_TRY(feed(dcm, f, err));
+		if (*f->z.next_in)
+			break;
+		f->z.next_in++;
+		f->z.avail_in--;
+	}
+	if (f->gzip && *f->z.next_in == GZIP_FIRST && f->z.avail_in + f->left == rest)
+		return inflateReset(&f->z) == Z_OK ? SM_OK : SM_FAIL(err, SM_INTERNAL, "zlib cannot begin again");
+	return SM_FAIL(err, SM_INPUT, "is %s, and %llu bytes that are no part of the stream follow it",
+		       f->gzip ? "gzip-compressed" : "deflated", (unsigned long long)rest);
+}
+
 /* As much as one piece of deflated bytes and the room allow. */
 static enum sm_status inflate_some(struct sm_dicom *dcm, unsigned char *to, size_t room, size_t *made,
 				   struct sm_err *err)
@@ -231,8 +258,8 @@ static enum sm_status inflate_some(struct sm_dicom *dcm, unsigned char *to, size
 	int got = inflate(&f->z, Z_NO_FLUSH);
 	*made = before - f->z.avail_out;
 	if (got == Z_STREAM_END)
-		f->ended = true;
-	else if (got != Z_OK && got != Z_BUF_ERROR)
+		return end_stream(dcm, f, err);
+	if (got != Z_OK && got != Z_BUF_ERROR)
 		return SM_FAIL(err, SM_INPUT, "is deflated or gzip-compressed and damaged");
 	return SM_OK;
 }

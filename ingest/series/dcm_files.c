@@ -16,7 +16,7 @@ enum sm_status sm_raw_file_sha256(const char *root, const char *path, const char
 		return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
 	enum sm_status st = sm_sha256_file(full, hex, err);
 	free(full);
-	return st == SM_IO ? SM_FAIL(err, SM_INPUT, "%s: cannot be read", name) : st;
+	return st == SM_IO ? sm_fail_unreadable(err, name) : st;
 }
 
 /* Slices of one file stand together but in enhanced objects with several time points. */

@@ -444,6 +444,8 @@ static enum sm_status finish_series(struct grouping *g, struct sm_err *err)
 		SM_TRY(sm_series_order(&s[i], g->heads, g->rules, err));
 	}
 	sm_series_judge_planes(s, n, g->heads);
+	for (size_t i = 0; i < n; i++)
+		sm_series_judge_meaning(&s[i], g->heads);
 	sm_series_name(s, n, g->heads);
 	g->first = g->out->n;
 	return SM_OK;

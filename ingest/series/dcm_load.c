@@ -336,7 +336,7 @@ enum sm_status sm_load_file(void *ctx, size_t i, struct sm_err *err)
 	enum sm_status st = open_file(&f, full, err);
 	free(full);
 	if (st == SM_IO) /* its sentence has the path, which may name a person */
-		st = SM_FAIL(err, SM_INPUT, "cannot be read");
+		st = sm_fail_unreadable(err, NULL);
 	if (st == SM_OK)
 		hash_file(&f, head);
 	if (st == SM_OK)

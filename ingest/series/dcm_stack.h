@@ -69,6 +69,9 @@ static inline bool sm_settings_differ(const struct sm_dcm_frame *f, const struct
 /* Judges the n ordered groups of one series by the planes they lie in: localisers, stray slices. */
 void sm_series_judge_planes(struct sm_series *series, size_t n, const struct sm_dcm_head *heads);
 
+/* Judges an ordered group whose slices differ in what their numbers mean (dcm_volume.c). */
+void sm_series_judge_meaning(struct sm_series *series, const struct sm_dcm_head *heads);
+
 /* Gives the n groups of one series names that tell them apart (series.name). */
 void sm_series_name(struct sm_series *series, size_t n, const struct sm_dcm_head *heads);
 

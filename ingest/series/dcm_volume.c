@@ -7,6 +7,7 @@
 
 #include "core/par.h"
 #include "ingest/series/dcm_load.h"
+#include "ingest/series/dcm_stack.h"
 
 static const char *const scaling_names[] = {
 	[SM_SCALING_NONE] = "none",
@@ -27,6 +28,25 @@ static enum sm_meaning meaning_of(const struct sm_dcm_head *h, const struct sm_d
 	    (!*h->units || strcmp(h->units, "HU") == 0))
 		return SM_MEANING_HU;
 	return strcmp(h->modality, "PT") == 0 ? sm_pet_meaning(h->units, "") : SM_MEANING_ARBITRARY;
+}
+
+void sm_series_judge_meaning(struct sm_series *s, const struct sm_dcm_head *heads)
+{
+	const struct sm_dcm_frame *first = sm_slice_frame(heads, s->slice[0]);
+	enum sm_verdict was = s->verdict;
+	if (!first || (was != SM_VERDICT_OK && !sm_verdict_can_regrid(was)))
+		return;
+	enum sm_meaning meaning = meaning_of(&heads[s->slice[0].head], first);
+	for (size_t k = 1; k < s->n; k++) {
+		const struct sm_dcm_frame *f = sm_slice_frame(heads, s->slice[k]);
+		if (!f || (meaning_of(&heads[s->slice[k].head], f) == meaning && f->scale == first->scale))
+			continue;
+		s->verdict = SM_VERDICT_OK; /* it is worse than what an even grid mends */
+		sm_series_judge(s, SM_VERDICT_BAD_RESCALE,
+				"slices differ in what their numbers mean (rescale, RescaleType or Units); "
+				"allowed is one meaning");
+		return;
+	}
 }
 
 static bool whole(double v)
@@ -159,7 +179,8 @@ static double even_seconds(const struct sm_series *s)
 	return step;
 }
 
-static enum sm_status one_meaning(struct sm_load_work *w, struct sm_err *err)
+/* What all slices' numbers mean (sm_series_judge_meaning), and their common factors. */
+static void find_meaning(struct sm_load_work *w)
 {
 	struct sm_series_volume *o = w->out;
 	enum sm_meaning meaning = meaning_of(sm_load_head(w, 0), sm_load_frame(w, 0));
@@ -173,13 +194,8 @@ static enum sm_status one_meaning(struct sm_load_work *w, struct sm_err *err)
 		o->inverted = o->inverted || (h->inverted && meaning == SM_MEANING_ARBITRARY);
 		o->inverted_kept =
 			o->inverted_kept || (h->inverted && meaning != SM_MEANING_ARBITRARY);
-		if (meaning_of(h, f) != meaning || f->scale != o->source)
-			return SM_FAIL(err, SM_INPUT,
-				       "slices differ in what their numbers mean "
-				       "(rescale, RescaleType or Units); allowed is one meaning");
 	}
 	o->vol.meaning = meaning;
-	return SM_OK;
 }
 
 static enum sm_status prepare(struct sm_load_work *w, int jobs, struct sm_err *err)
@@ -189,7 +205,7 @@ static enum sm_status prepare(struct sm_load_work *w, int jobs, struct sm_err *e
 	const struct sm_dcm_head *first = sm_load_head(w, 0);
 	enum sm_dtype type = SM_F32;
 	w->pet = strcmp(first->modality, "PT") == 0;
-	SM_TRY(one_meaning(w, err));
+	find_meaning(w);
 	enum sm_meaning meaning = o->vol.meaning;
 	if (!w->per_slice)
 		SM_TRY(sm_words_type(w->scan->head, s, &type, err));

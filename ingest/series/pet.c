@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/series/pet.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,12 @@
 #define DAY 86400.0
 #define MOST_HALF_LIVES 12
 #define LATE 3600 /* s that an injection may follow the scan's start */
+
+/* What a person may weigh, kg, and be given, Bq. Out of these: another unit (g, MBq, kBq), or a slip. */
+#define LEAST_WEIGHT 1
+#define MOST_WEIGHT 500
+#define LEAST_DOSE 1e6
+#define MOST_DOSE 1e11
 
 #define RADIO SM_TAG(0x0054, 0x0016)
 
@@ -114,26 +121,35 @@ static void read_enhanced(struct sm_pet *one, const struct sm_dataset *main, con
 		snprintf(one->decay, sizeof one->decay, "START");
 }
 
-/* The earliest start of an enhanced object's frames; NAN when not all tell theirs. */
-static double first_frame(const struct sm_dataset *main, const char *zone)
+/* The earliest start of an enhanced object's frames, in *end the latest end; NAN when not all tell. */
+static double first_frame(const struct sm_dataset *main, const char *zone, double *end)
 {
 	static const uint32_t days[] = {SM_TAG(0x0008, 0x0022)};
 	struct sm_dataset frame, item;
 	struct sm_dicom_items it = sm_dataset_items(main, SM_TAG(0x5200, 0x9230));
 	double first = NAN;
+	*end = NAN;
 	for (size_t n = 0; sm_dicom_items_next(&it, &frame); n++) {
-		double at = NAN;
-		if (sm_dataset_item(&frame, SM_TAG(0x0020, 0x9111), &item))
+		double at = NAN, lasts = NAN;
+		if (sm_dataset_item(&frame, SM_TAG(0x0020, 0x9111), &item)) {
 			at = moment_of(&item, SM_TAG(0x0018, 0x9074), zone);
+			lasts = one_number(&item, SM_TAG(0x0018, 0x9220)) / 1000;
+		}
 		/* legacy converted: classic elements */
 		if (isnan(at) && sm_dataset_item(&frame, SM_TAG(0x0020, 0x9171), &item)) {
 			double day = day_of(&item, days, 1);
 			day = day > 0 ? day : day_of(main, (uint32_t[]){days[0], SM_TAG(0x0008, 0x0020)}, 2);
 			at = day * DAY + clock_of(&item, SM_TAG(0x0008, 0x0032));
+			lasts = one_number(&item, SM_TAG(0x0018, 0x1242)) / 1000;
 		}
-		if (isnan(at))
+		if (isnan(at)) {
+			*end = NAN;
 			return NAN;
+		}
 		first = n == 0 || at < first ? at : first;
+		/* One that is not known stays unknown. */
+		if (n == 0 || !(at + lasts <= *end))
+			*end = n && isnan(*end) ? NAN : at + lasts;
 	}
 	return first;
 }
@@ -150,17 +166,25 @@ static void read_times(struct sm_pet *one, const struct sm_dataset *main, const 
 	double duration = one_number(main, SM_TAG(0x0018, 0x1242)) / 1000;
 	one->series =
 		number(day_of(main, series_days, 3) * DAY + clock_of(main, SM_TAG(0x0008, 0x0031)));
-	double frame = first_frame(main, zone);
+	double end, frame = first_frame(main, zone, &end);
 	if (!isnan(frame))
 		acquired = frame;
 	if (isnan(acquired))
 		acquired = moment_of(main, SM_TAG(0x0008, 0x002a), zone);
+	if (isnan(frame)) {
+		end = acquired + duration;
+		/* Some write the series' start into every frame. */
+		if (reference > 0 && one->series.files && one->series.v + reference + duration > end)
+			end = one->series.v + reference + duration;
+	}
 	one->ge_scan = number(
 		moment_of(main, sm_dataset_private(main, 0x0009, "GEMS_PETD_01", 0x0d), zone));
 	if (isnan(acquired))
 		return;
 	one->acquisitions = 1;
 	one->first_acquisition = acquired;
+	one->ends = !isnan(end);
+	one->last_end = isnan(end) ? 0 : end;
 	if (reference > 0 && duration > 0 && one->half_life.files && one->half_life.v > 0) {
 		one->backs = 1;
 		one->first_back =
@@ -252,8 +276,11 @@ void sm_pet_join(struct sm_pet *a, const struct sm_pet *b)
 		a->first_acquisition = b->first_acquisition;
 	if (b->backs && (!a->backs || b->first_back < a->first_back))
 		a->first_back = b->first_back;
+	if (b->ends && (!a->ends || b->last_end > a->last_end))
+		a->last_end = b->last_end;
 	a->acquisitions += b->acquisitions;
 	a->backs += b->backs;
+	a->ends += b->ends;
 	/* Counts that differ are no count. */
 	a->slices_declared = a->slices_declared == b->slices_declared ? a->slices_declared : 0;
 	a->times_declared = a->times_declared == b->times_declared ? a->times_declared : 0;
@@ -313,8 +340,13 @@ static const char *obstacle(const struct sm_pet *p, const struct sm_pet_suv *out
 	if (!sm_pet_told(p, &p->dose) || !(p->dose.v > 0))
 		return "RadionuclideTotalDose is absent, 0, not the same in all files, or one of "
 		       "several tracers'";
-	if (p->dose.v < 1e4)
-		return "RadionuclideTotalDose is below 10000: it cannot be in Bq";
+	if (p->weight.v < LEAST_WEIGHT || p->weight.v > MOST_WEIGHT)
+		return "PatientWeight is not within 1 to 500: it cannot be a person's in kg";
+	if (p->dose.v < LEAST_DOSE || p->dose.v > MOST_DOSE)
+		return "RadionuclideTotalDose is not within 1e6 to 1e11: it cannot be in Bq";
+	/* Frames that end before the scan began have the wrong day. */
+	if (p->ends == p->files && out->injection >= p->last_end && p->last_end > out->scan)
+		return "the injection lies after the end of the last frame";
 	if (strcmp(p->decay, "ADMIN") == 0)
 		return NULL;
 	if (strcmp(p->decay, "START") != 0)
@@ -404,9 +436,9 @@ void sm_pet_suv(const struct sm_pet *p, struct sm_pet_suv *out)
 	else
 		snprintf(out->why, sizeof out->why,
 			 "Units is absent, unknown or not the same in all files");
-	if (out->known && !(isfinite(out->factor) && out->factor > 0)) {
+	if (out->known && !(out->factor >= (double)FLT_MIN && out->factor <= (double)FLT_MAX)) {
 		out->known = false;
-		snprintf(out->why, sizeof out->why, "the factor would not be a positive number");
+		snprintf(out->why, sizeof out->why, "the factor would not be a positive number of float32");
 	}
 }
 
@@ -425,10 +457,21 @@ enum sm_status sm_pet_to_suv(struct sm_vol *vol, const struct sm_pet_suv *suv, s
 		return SM_FAIL(err, SM_INPUT, "%s: %s", sm_verdict_code(SM_VERDICT_NO_SUV), why);
 	}
 	SM_TRY(sm_vol_to_f32(vol, mem, jobs, err));
-	float *v = vol->data;
-	size_t n = sm_vol_count(vol);
-	for (size_t i = 0; i < n; i++)
-		v[i] = (float)(v[i] * suv->factor);
+	float *v = vol->data, before = 0, after = 0;
+	size_t n = sm_vol_count(vol), lost = 0;
+	for (size_t i = 0; i < n; i++) {
+		float was = v[i], is = (float)(was * suv->factor);
+		v[i] = is;
+		lost += was - was == 0 && is - is != 0;
+		before = fabsf(was) > before ? fabsf(was) : before;
+		after = fabsf(is) > after ? fabsf(is) : after;
+	}
 	vol->meaning = SM_MEANING_SUV;
+	/* Numbers that become infinite, or all of them nothing. */
+	if (lost || (before > 0 && after < FLT_MIN))
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: the factor to SUV leads %zu of %zu voxels out of float32's range "
+			       "(ingest.pet_units: stored keeps the unit)",
+			       sm_verdict_code(SM_VERDICT_NO_SUV), lost ? lost : n, n);
 	return SM_OK;
 }

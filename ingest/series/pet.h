@@ -39,7 +39,9 @@ struct sm_pet {
 	struct sm_pet_number philips_suv, philips_bq; /* (7053,1000), (7053,1009) */
 	double first_acquisition; /* s from 1970, the earliest of all files; 0 = none has it */
 	double first_back; /* earliest scan start computed back from the frames' reference times */
+	double last_end; /* s from 1970: when the last frame ended, or later */
 	size_t acquisitions; /* files that have an acquisition time */
+	size_t ends;         /* files that have that and a duration */
 	size_t backs;        /* files that first_back could be computed from */
 	long slices_declared, times_declared;
 };
@@ -74,14 +76,16 @@ struct sm_pet_suv {
  *   BQML, START  weight * 1000 / (dose * 2^(-(scan - injection) / half-life))
  *   BQML, ADMIN  weight * 1000 / dose
  *   CNTS         (7053,1000) of Philips; or (7053,1009) to Bq/ml, and then as BQML
- * It asks for CorrectedImage with ATTN and DECY.
+ * It asks for CorrectedImage with ATTN and DECY. Where the weight counts, it must be 1 to 500 kg, the dose
+ * 1e6 to 1e11 Bq (others stand in another unit, or are a slip), and the last frame must end after the injection.
  * scan is the series' date and time unless that lies after the first acquisition (a post-processed
  * series); then GE's private scan time, then AcquisitionTime - FrameReferenceTime + the time of
  * average count rate within the frame (1/l ln(l T / (1 - e^(-l T))), l = ln 2 / half-life, T =
  * ActualFrameDuration).
  * An injection told without its date, or with one more than 12 half-lives before the scan, lies on
  * the day of the scan, or on the day before when it would follow the scan's start by more than an
- * hour (in dynamic scans the injection follows the start). Refused then: a half-life over a day. */
+ * hour (in dynamic scans the injection follows the start; by more than a minute it is warned of). Refused
+ * then: a half-life over a day. */
 void sm_pet_suv(const struct sm_pet *pet, struct sm_pet_suv *out);
 
 /* The sentence of SM_VERDICT_NO_SUV, for a factor that is not known. */
@@ -114,6 +118,7 @@ enum sm_pet_warning {
 	SM_PET_SLICES_DIFFER, /* NumberOfSlices is not the number of slices */
 	SM_PET_BEDS,   /* slices of one time point have different durations or decay factors */
 	SM_PET_FACTOR, /* DecayFactor is not 2^(FrameReferenceTime / half-life), START only */
+	SM_PET_LATE,   /* the injection follows the start of the scan by more than a minute */
 	SM_PET_WARNINGS
 };
 /* The sentence of a warning; static. */
@@ -131,7 +136,7 @@ void sm_pet_sidecar(json_t *object, const struct sm_pet *pet, const struct sm_pe
 		    const struct sm_pet_table *table, bool applied);
 
 /* Multiplies the volume by the factor: float32, meaning SUV. SM_INPUT with the sentence when the
- * factor is not known. */
+ * factor is not known, or when float32 cannot hold the products. */
 enum sm_status sm_pet_to_suv(struct sm_vol *vol, const struct sm_pet_suv *suv, struct sm_mem *mem,
 			     int jobs, struct sm_err *err);
 

@@ -112,6 +112,10 @@ static void judge(const struct sm_pet *pet, const struct sm_series *s, const str
 		w |= 1u << SM_PET_TIMES_DIFFER;
 	if (pet->slices_declared && (size_t)pet->slices_declared != s->depth)
 		w |= 1u << SM_PET_SLICES_DIFFER;
+	struct sm_pet_suv suv;
+	sm_pet_suv(pet, &suv);
+	if (suv.injection - suv.scan > 60)
+		w |= 1u << SM_PET_LATE;
 	t->warnings = w;
 }
 
@@ -128,6 +132,8 @@ const char *sm_pet_warning_text(enum sm_pet_warning w)
 		[SM_PET_BEDS] = "PET: bed positions differ in duration or decay factor",
 		[SM_PET_FACTOR] =
 			"PET: DecayFactor is not 2^(FrameReferenceTime / half-life) within 1 %",
+		[SM_PET_LATE] =
+			"PET: the injection follows the start of the scan by more than a minute",
 	};
 	_Static_assert(sizeof text / sizeof *text == SM_PET_WARNINGS, "one sentence a warning");
 	return text[w];

@@ -259,22 +259,28 @@ static bool text_of(const struct sm_dataset *set, size_t i, char *text, bool *to
 		if (n != 4 || !(v[2] > 0 || v[3] > 0))
 			return false;
 		v[0] = v[3] > 0 ? v[3] : v[2];
-	} else if (n < 1 || (rows[i].kind == POSITIVE && !(v[0] > 0))) {
+	} else if (n < 1 || (n == 1 && rows[i].kind == POSITIVE && !(v[0] > 0))) {
 		return false;
 	}
-	/* As it stands in the file: "0.0029300" shall not become 0.00293000000001. */
-	if (rows[i].kind == PHASE || !sm_dataset_text(set, tag, text, SM_SIDECAR_TEXT) ||
-	    strpbrk(text, "\\"))
-		snprintf(text, SM_SIDECAR_TEXT, "%.17g", v[0]);
+	/* As it stands in the file: "0.0029300" shall not become 0.00293000000001; several are no number. */
+	if (rows[i].kind == PHASE || !sm_dataset_text(set, tag, text, SM_SIDECAR_TEXT))
+		snprintf(text, SM_SIDECAR_TEXT, n > 1 && rows[i].kind != PHASE ? "%.17g\\" : "%.17g", v[0]);
 	return true;
+}
+
+/* Are there several values where one is allowed? None of them is the field's. */
+static bool has_several(size_t i, const char *text)
+{
+	return (rows[i].kind <= CODE || rows[i].kind == PHASE) && strchr(text, '\\');
 }
 
 static bool text_in_csa(const struct sm_csa *csa, size_t i, char *text)
 {
-	double v;
-	if (sm_csa_numbers(csa, rows[i].codes, &v, 1) != 1 || !(v > 0))
+	double v[2];
+	int n = sm_csa_numbers(csa, rows[i].codes, v, 2);
+	if (n < 1 || (n == 1 && !(v[0] > 0)))
 		return false;
-	snprintf(text, SM_SIDECAR_TEXT, "%.17g", v);
+	snprintf(text, SM_SIDECAR_TEXT, n > 1 ? "%.17g\\" : "%.17g", v[0]);
 	return true;
 }
 
@@ -573,7 +579,7 @@ enum sm_status sm_sidecar_add(json_t *object, const struct sm_sidecar *s,
 		bool left_out = s->too_long[i];
 		if (field_of(i) != i)
 			continue;
-		if (s->varying[i]) {
+		if (s->varying[i] || has_several(i, s->value[i])) {
 			json_t *list = by_time(t, i);
 			if (list)
 				json_object_set_new(object, rows[i].name, list);

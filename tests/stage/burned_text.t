@@ -23,6 +23,7 @@ refused() {
 }
 refused one_slice 'text-like marks in the pixels: [0-9]+ bright letters about 1[01] pixels high in columns 6 to .*, slice 3[; ]'
 refused every_slice 'text-like marks in the pixels: .*, slices 0 to 9'
+refused padded 'text-like marks in the pixels: [0-9]+ bright letters about 1[01] pixels high in columns 4.*, slice 3[; ]'
 refused declared 'BurnedInAnnotation is YES'
 refused capture 'a secondary capture'
 

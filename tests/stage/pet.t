@@ -152,6 +152,87 @@ like "is usable" "$(cat "$OUT")" ',ok,yes,$'
 exits "the index without SUV" 0 sm index --in "$T/light" --format csv
 like "is usable, too" "$(cat "$OUT")" ',ok,yes,$'
 
+# No person's weight: infinite voxels and none would be written.
+cat >"$T/heavy.py" <<'END'
+import os, sys
+for folder, _, names in os.walk(sys.argv[1]):
+    for name in names:
+        if name.endswith('.dcm'):
+            path = os.path.join(folder, name)
+            data = open(path, 'rb').read()
+            old = b'\x10\x00\x30\x10DS\x02\x0070'
+            assert data.count(old) == 1
+            open(path, 'wb').write(data.replace(old, old[:6] + b'\x06\x0070e003'))
+END
+cp -r "$T/raw" "$T/heavy"
+ok "weight in grams" "$PYTHON" "$T/heavy.py" "$T/heavy"
+exits "is no weight" 3 sm ingest --in "$T/heavy" --out "$T/heavy_suv" --salt-file "$T/salt" --manifest "$T/suv.yaml"
+like "and told" "$(cat "$ERR")" "no_suv: no SUV can be computed: PatientWeight is not within 1 to 500: it cannot be a person's in kg"
+
+# Slices in different units: index, dry run and ingest tell the same, under suvbw too.
+cat >"$T/units.py" <<'END'
+import glob, sys
+paths = sorted(glob.glob(sys.argv[1] + '/**/*.dcm', recursive=True))
+for path in paths[:7]:
+    data = open(path, 'rb').read()
+    old = b'\x54\x00\x01\x10CS\x04\x00BQML'
+    assert data.count(old) == 1
+    open(path, 'wb').write(data.replace(old, old[:8] + b'CNTS'))
+END
+cp -r "$T/raw" "$T/units"
+ok "two units" "$PYTHON" "$T/units.py" "$T/units"
+printf 'schema: 1\nname: x\n' >"$T/stored.yaml"
+for kind in stored suv; do
+	exits "two units, $kind" 3 sm ingest --in "$T/units" --out "$T/units_$kind" --salt-file "$T/salt" --manifest "$T/$kind.yaml"
+	like "are refused with a code" "$(cat "$ERR")" \
+		'rejected: bad_rescale: slices differ in what their numbers mean \(rescale, RescaleType or Units\)'
+	sentence=$(sed -n 's/.*rejected: bad_rescale: //p' "$ERR")
+	exits "a dry run, $kind" 0 sm ingest --in "$T/units" --out "$T/units_dry" --dry-run --salt-file "$T/salt" \
+		--manifest "$T/$kind.yaml"
+	is "tells the same" "$(sed -n 's/.*would be refused: bad_rescale: //p' "$ERR")" "$sentence"
+	exits "the index, $kind" 0 sm index --in "$T/units" --format csv --manifest "$T/$kind.yaml"
+	like "tells it, too" "$(cat "$OUT")" ",bad_rescale,no,\"$(printf %s "$sentence" | sed 's/[().]/\\&/g')\""
+done
+
+# Peak memory: of a PET with one slope, and of a .nii.gz file of noise, which is as large as its voxels.
+case $SM_BIN in
+*/release*)
+	cat >"$T/large.py" <<'END'
+import gzip, os, resource, struct, subprocess, sys
+if sys.argv[1] == 'peak':  # before numpy: what this process has counts for its children
+    subprocess.run(sys.argv[3:], check=True, stdout=subprocess.DEVNULL)
+    kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    print('peak', kib, 'KiB')
+    sys.exit(kib > int(sys.argv[2]))
+import numpy as np
+v = np.random.default_rng(3).integers(-30000, 30000, (96, 512, 512)).astype('<i2')
+head = bytearray(352)
+struct.pack_into('<i', head, 0, 348)
+struct.pack_into('<8h', head, 40, 3, 512, 512, 96, 1, 1, 1, 1)
+struct.pack_into('<2h', head, 70, 4, 16)
+struct.pack_into('<8f', head, 76, 1, 1, 1, 1, 1, 0, 0, 0)
+struct.pack_into('<f', head, 108, 352)
+head[123] = 2
+struct.pack_into('<h', head, 254, 1)
+struct.pack_into('<12f', head, 280, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0)
+head[344:348] = b'n+1\0'
+os.mkdir(sys.argv[2])
+with gzip.open(sys.argv[2] + '/noise.nii.gz', 'wb', 1) as f:
+    f.write(bytes(head) + v.tobytes())
+END
+	ok "a volume of noise" "$PYTHON" "$T/large.py" make "$T/noise"
+	ok "takes 48 MiB and little more" "$PYTHON" "$T/large.py" peak 67000 "$SM_BIN/scanmill-ingest" --in "$T/noise" \
+		--out "$T/noise_out" --jobs 2 --log error
+	sed 's/ingest: {/&compression: 1, /' "$T/suv.yaml" >"$T/fast.yaml"
+	ok "a wide PET" "$SM_BIN/scanmill-phantom" --out "$T/wide" --kind pet_dynamic --cases 1 --size 512,512,9 \
+		--spacing 1,1,5 --jobs 2
+	ok "of one slope" "$PYTHON" "$T/level.py" "$T/wide"
+	ok "in SUV takes 45 MiB and little more" "$PYTHON" "$T/large.py" peak 60000 "$SM_BIN/scanmill-ingest" \
+		--in "$T/wide" --out "$T/wide_out" --jobs 2 --log error --manifest "$T/fast.yaml"
+	;;
+*) skip "peak memory" "a sanitizer has its own" ;;
+esac
+
 # A frame that is not there is told: the header counts five.
 cp -r "$T/raw" "$T/four"
 for file in "$T"/four/PET_001/*.dcm; do

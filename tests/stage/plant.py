@@ -356,6 +356,23 @@ def burn(source, out):
         d[0x00080016] = d[0x00020002] = ("UI", b"1.2.840.10008.5.1.4.1.1.7")
     series("capture", capture)
 
+    def padded(d, k):
+        """HU as they are, and padding outside the scanner's circle."""
+        columns = struct.unpack("<H", d[0x00280011][1])[0]
+        intercept = int(float(d[0x00281052][1]))
+        pixels = [v + intercept for v in struct.unpack(f"<{len(d[0x7FE00010][1]) // 2}H", d[0x7FE00010][1])]
+        for i in range(len(pixels)):
+            if (2 * (i % columns) - columns) ** 2 + (2 * (i // columns) - columns) ** 2 > columns ** 2:
+                pixels[i] = -32768
+        d[0x7FE00010] = (d[0x7FE00010][0], struct.pack(f"<{len(pixels)}h", *pixels))
+        d[0x00280100] = d[0x00280101] = ("US", struct.pack("<H", 16))
+        d[0x00280102], d[0x00280103] = ("US", struct.pack("<H", 15)), ("US", struct.pack("<H", 1))
+        d[0x00280120] = ("SS", struct.pack("<h", -32768))
+        d[0x00281052] = ("DS", b"0 ")
+        if k == 3:
+            text(d, "QUILL", 44, 10, 2, 1500)
+    series("padded", padded)
+
 
 def inflated(data):
     """What stands in gzip data and in the chunks of a PNG or HDF5 file, beside the bytes themselves."""

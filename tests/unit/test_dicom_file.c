@@ -160,8 +160,76 @@ static void test_deflated(void **state)
 	sm_mem_init(&mem, 1 << 17);
 	assert_refused(sm_dicom_parse(s->b, s->n, SM_DICOM_WHOLE, &mem, &dcm, &err), SM_BUDGET, err,
 		       "the pixel data of a file: needs");
-	s->n -= 20;
+	/* The end of a gzip file may stand behind it, no more. */
+	raw(s, "crc+size", 9);
+	sm_dicom_close(parse(s, SM_DICOM_WHOLE));
+	raw(s, "x", 1);
+	refused(s, "is deflated, and 10 bytes that are no part of the stream follow it");
+	s->n -= 30;
 	refused(s, "ends early");
+	free(s);
+}
+
+/* Appends from[0..n) as a gzip member. */
+static void add_member(struct stream *s, const unsigned char *from, size_t n)
+{
+	z_stream z = {.next_in = (unsigned char *)(uintptr_t)from,
+		      .avail_in = (unsigned)n,
+		      .next_out = s->b + s->n,
+		      .avail_out = (unsigned)(sizeof s->b - s->n)};
+	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 31, 9, Z_DEFAULT_STRATEGY), Z_OK);
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	s->n += z.total_out;
+	deflateEnd(&z);
+}
+
+/* All members are one file; what is no member is named, and nothing is lost in silence. */
+static void test_gzip_members(void **state)
+{
+	(void)state;
+	struct stream *s = start(LE), *gz = malloc(sizeof *gz);
+	struct sm_dicom *dcm;
+	struct sm_dicom_pixels p;
+	struct sm_element e;
+	assert_non_null(gz);
+	body(s);
+	head(s, 0x7fe00010, "OW", 40000);
+	for (int i = 0; i < 20000; i++)
+		num(s, (uint64_t)(i * i), 2);
+	size_t pixels_end = s->n;
+	text(s, 0x7fe10010, "LO", "the rest");
+	const size_t cuts[] = {1, 100, 300, pixels_end - 20000, pixels_end, s->n};
+	for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+		gz->n = 0;
+		add_member(gz, s->b, cuts[i]);
+		if (cuts[i] < s->n)
+			add_member(gz, s->b + cuts[i], s->n - cuts[i]);
+		dcm = parse(gz, SM_DICOM_WHOLE);
+		has_body(dcm);
+		assert_true(sm_dicom_pixels(dcm, &p) && p.n == 40000);
+		assert_int_equal(p.bytes[2 * 19999 + 1], 19999 * 19999 >> 8 & 255);
+		struct sm_dataset set = sm_dicom_data(dcm);
+		assert_true(sm_dataset_find(&set, 0x7fe10010, &e));
+		sm_dicom_close(dcm);
+		dcm = parse(gz, SM_DICOM_HEAD);
+		has_body(dcm);
+		sm_dicom_close(dcm);
+	}
+	/* Zeros are padding. */
+	raw(gz, "\0\0\0\0\0\0", 6);
+	sm_dicom_close(parse(gz, SM_DICOM_WHOLE));
+	raw(gz, "a name", 6);
+	refused(gz, "is gzip-compressed, and 12 bytes that are no part of the stream follow it");
+	/* A second whole file behind the first; its preamble looks like padding. */
+	gz->n = 0;
+	add_member(gz, s->b, pixels_end);
+	add_member(gz, s->b, pixels_end);
+	refused(gz, "is no whole DICOM file: element (0000,0000)");
+	gz->n = 0;
+	add_member(gz, s->b, s->n);
+	raw(gz, "\x1f", 1);
+	refused(gz, "ends early");
+	free(gz);
 	free(s);
 }
 
@@ -504,6 +572,7 @@ int main(void)
 		cmocka_unit_test(test_meta_length_is_missing_or_wrong),
 		cmocka_unit_test(test_not_dicom),
 		cmocka_unit_test(test_deflated),
+		cmocka_unit_test(test_gzip_members),
 		cmocka_unit_test(test_deflated_in_pieces),
 		cmocka_unit_test(test_deflated_bomb),
 		cmocka_unit_test(test_sequences),

@@ -12,8 +12,18 @@
 
 #include "core/file.h"
 #include "core/hash.h"
+#include "core/png.h"
 
 static char *dir;
+
+/* The linker sends our library's calls of malloc here, not libc's own. */
+static bool no_memory;
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_malloc(size_t n)
+{
+	return no_memory ? NULL : __real_malloc(n);
+}
 
 static char *at(const char *name)
 {
@@ -124,6 +134,59 @@ static void test_files_of_a_set_get_their_names_together(void **state)
 	free(b);
 	free(c);
 	free(temp);
+}
+
+/* Files that wait for their names hold no descriptors; where these run out is told as such. */
+static void test_few_descriptors(void **state)
+{
+	(void)state;
+	struct sm_err err = {0};
+	struct sm_outset set = {0};
+	struct rlimit old, small;
+	char *first = at("set_0"), *last = NULL;
+	int taken[64], n = 0;
+	getrlimit(RLIMIT_NOFILE, &old);
+	small = old;
+	small.rlim_cur = 24;
+	setrlimit(RLIMIT_NOFILE, &small);
+	for (int i = 0; i < 60; i++) {
+		free(last);
+		char *name = sm_strf("set_%d", i);
+		last = at(name);
+		free(name);
+		assert_good(sm_outset_write(&set, last, "a", 1, &err), err);
+	}
+	assert_good(sm_outset_commit(&set, &err), err);
+	assert_true(sm_file_exists(first) && sm_file_exists(last));
+	while (n < 64 && (taken[n] = dup(0)) >= 0)
+		n++;
+	char hex[65];
+	struct sm_paths paths;
+	enum sm_status st = sm_sha256_file(first, hex, &err);
+	bool scarce = err.scarce;
+	enum sm_status told = sm_fail_unreadable(&err, "scan");
+	struct sm_err walk = {0};
+	enum sm_status walked = sm_walk(dir, &paths, &walk);
+	while (n)
+		close(taken[--n]);
+	setrlimit(RLIMIT_NOFILE, &old);
+	assert_int_equal(st, SM_IO);
+	assert_true(scarce);
+	assert_int_equal(told, SM_IO);
+	assert_string_equal(err.text, "scan: too many files are open");
+	assert_int_equal(walked, SM_IO);
+	for (int i = 0; i < 60; i++) {
+		char *name = sm_strf("set_%d", i), *path = at(name);
+		unlink(path);
+		free(path);
+		free(name);
+	}
+	/* Any other trouble is the file's. */
+	assert_int_equal(sm_sha256_file(first, hex, &err), SM_IO);
+	assert_int_equal(sm_fail_unreadable(&err, NULL), SM_INPUT);
+	assert_string_equal(err.text, "cannot be read");
+	free(first);
+	free(last);
 }
 
 /* A full disk, without one: the kernel's limit on file sizes. */
@@ -284,6 +347,29 @@ static void test_hashes_are_the_published_ones(void **state)
 	assert_string_equal(hex, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
+static void test_hash_of_a_file_needs_no_memory(void **state)
+{
+	(void)state;
+	struct sm_err err = {0};
+	struct sm_image image = {.width = 3, .height = 1, .channels = 1, .bits = 8, .data = (unsigned char *)dir};
+	char hex[65], with[65], *path = at("abc");
+	assert_good(sm_file_write(path, "abc", 3, &err), err);
+	sm_image_sha256(&image, with);
+	no_memory = true;
+	struct sm_sha256 *none = sm_sha256_begin();
+	enum sm_status st = sm_sha256_file(path, hex, &err);
+	no_memory = false;
+	assert_null(none);
+	assert_good(st, err);
+	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	no_memory = true;
+	sm_image_sha256(&image, hex);
+	no_memory = false;
+	assert_string_equal(hex, with);
+	unlink(path);
+	free(path);
+}
+
 /* This program has no code for tile files: it must not need HDF5 and must say so. */
 static void test_content_of_names(void **state)
 {
@@ -310,6 +396,8 @@ int main(void)
 		cmocka_unit_test(test_walk_counts_what_it_leaves_out),
 		cmocka_unit_test(test_keys_that_are_safe_as_names),
 		cmocka_unit_test(test_hashes_are_the_published_ones),
+		cmocka_unit_test(test_hash_of_a_file_needs_no_memory),
+		cmocka_unit_test(test_few_descriptors),
 		cmocka_unit_test(test_content_of_names),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

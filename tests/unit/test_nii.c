@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "core/file.h"
 #include "core/hash.h"
@@ -328,6 +329,78 @@ static void test_nii_budget_is_a_sentence(void **state)
 	sm_vol_clear(&vol);
 }
 
+/* Appends a gzip member of n bytes; the new end. */
+static size_t append_member(unsigned char *to, size_t at, size_t room, const unsigned char *from, size_t n)
+{
+	z_stream z = {.next_in = (unsigned char *)(uintptr_t)from, .avail_in = (unsigned)n,
+		      .next_out = to + at, .avail_out = (unsigned)(room - at)};
+	assert_int_equal(deflateInit2(&z, 1, Z_DEFLATED, 31, 8, 0), Z_OK);
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	deflateEnd(&z);
+	return room - z.avail_out;
+}
+
+/* Streams about as large as what they hold are given back page by page while they are read. */
+static void test_nii_large_gzip_is_given_back_while_it_is_read(void **state)
+{
+	(void)state;
+	size_t n, noise = 9 << 20, first = 5 << 20, all_n, room = noise + (1 << 20);
+	unsigned char *all, *packed = malloc(room);
+	char name[] = "large.nii.gz";
+	struct sm_vol vol;
+	struct sm_nii_info info;
+	uint32_t x = 1;
+	assert_non_null(packed);
+	assert_good(sm_vol_init(&vol, (int64_t[4]){2048, 2304, 1, 1}, SM_I16, &mem, "large", &err), err);
+	for (size_t i = 0; i < noise; i++)
+		((unsigned char *)vol.data)[i] = (unsigned char)((x = x * 1664525 + 1013904223) >> 24);
+	for (int a = 0; a < 4; a++)
+		vol.affine[a][a] = 1;
+	assert_good(sm_nii_write(at("large.nii"), &vol, 0, 1, NULL, &err), err);
+	sm_vol_clear(&vol);
+	assert_good(sm_file_read(latest, 0, &mem, &all, &all_n, &err), err);
+	assert_int_equal(all_n, 352 + noise);
+	/* In two members. */
+	size_t border = append_member(packed, 0, room, all, first);
+	n = append_member(packed, border, room, all + first, all_n - first);
+	const struct {
+		size_t n, flip, spare; /* bytes of the file, changed byte (0: none), zeros behind */
+		const char *part;      /* of the sentence; NULL: good */
+	} rows[] = {
+		{n, 0, 0, NULL},
+		{n, 0, 100, NULL},
+		{n - 5, 0, 0, "the gzip stream ends early"},
+		{n - 3000000, 0, 0, "the gzip stream ends early"},
+		{n, border - 6, 0, "the CRC of its 5242880 bytes"},
+		{n, n - 6, 0, "the CRC of its 4194656 bytes"},
+		{n, n - 2, 0, "not as many as it names"},
+		{n, border, 0, NULL}, /* no member any more: padding, too little before it */
+	};
+	memset(packed + n, 0, 100);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		packed[rows[i].flip] ^= rows[i].flip != 0;
+		assert_good(sm_file_write(at(name), packed, rows[i].n + rows[i].spare, &err), err);
+		packed[rows[i].flip] ^= rows[i].flip != 0;
+		const char *part = rows[i].flip == border ? "holds 5242880 bytes" : rows[i].part;
+		if (part) {
+			assert_refused(sm_nii_read(at(name), &mem, &vol, NULL, &err), SM_INPUT, err, part);
+			continue;
+		}
+		assert_good(sm_nii_read(at(name), &mem, &vol, &info, &err), err);
+		assert_memory_equal(vol.data, all + 352, noise);
+		assert_int_equal(info.gz_padding, rows[i].spare > 0);
+		sm_vol_clear(&vol);
+	}
+	/* More than is declared. */
+	memcpy(all + 44, &(int16_t){2200}, 2);
+	n = append_member(packed, 0, room, all, all_n);
+	assert_good(sm_file_write(at(name), packed, n, &err), err);
+	assert_refused(sm_nii_read(at(name), &mem, &vol, NULL, &err), SM_INPUT, err, "inflates to more than");
+	sm_free(all);
+	free(packed);
+	assert_int_equal(atomic_load(&mem.used), 0);
+}
+
 static void test_nii_failed_write_leaves_nothing(void **state)
 {
 	(void)state;
@@ -376,6 +449,7 @@ int main(void)
 	    cmocka_unit_test(test_nii_what_is_not_finite_stays_and_is_counted),
 	    cmocka_unit_test(test_nii_padding_is_recorded_and_bounded),
 	    cmocka_unit_test(test_nii_budget_is_a_sentence),
+	    cmocka_unit_test(test_nii_large_gzip_is_given_back_while_it_is_read),
 	    cmocka_unit_test(test_nii_failed_write_leaves_nothing),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -6,33 +6,8 @@
 #include <string.h>
 
 #include "core/file.h"
-#include "ingest/series/dcm_clock.h"
 #include "ingest/phantom/dicom_write.h"
 #include "ingest/series/pet.h"
-
-static void test_clocks_and_days(void **state)
-{
-	(void)state;
-	assert_true(sm_dicom_day("19700101") == 0);
-	assert_true(sm_dicom_day("20000301") - sm_dicom_day("20000228") == 2);
-	assert_true(sm_dicom_day("19000301") - sm_dicom_day("19000228") == 1);
-	assert_true(sm_dicom_day("2001.09.02") == sm_dicom_day("20010902"));
-	assert_true(isnan(sm_dicom_day("20010229")) && isnan(sm_dicom_day("2001090")) &&
-		    isnan(sm_dicom_day("00000000")) && isnan(sm_dicom_day("20011301")));
-	assert_true(sm_dicom_clock("235959.500000") == 86399.5);
-	assert_true(sm_dicom_clock("1315") == 13 * 3600 + 15 * 60 &&
-		    sm_dicom_clock("07") == 7 * 3600);
-	assert_true(sm_dicom_clock("01:02:03") == 3723);
-	assert_true(isnan(sm_dicom_clock("24")) && isnan(sm_dicom_clock("")) &&
-		    isnan(sm_dicom_clock("1")) && isnan(sm_dicom_clock("12:")) &&
-		    isnan(sm_dicom_clock("126000")) && isnan(sm_dicom_clock("120000.x")));
-	double noon = sm_dicom_day("20000102") * 86400 + 43200;
-	assert_true(sm_dicom_moment("20000102120000.0", "") == noon);
-	assert_true(sm_dicom_moment("20000102120000.0+0100", "+0100") == noon);
-	assert_true(sm_dicom_moment("20000102110000.0+0000", "+0100") == noon);
-	assert_true(isnan(sm_dicom_moment("20000102110000.0+0000", "")) &&
-		    isnan(sm_dicom_moment("20000102", "")));
-}
 
 /* A PET header as text; NULL leaves an element out. */
 struct header {
@@ -230,9 +205,22 @@ static void test_suv_refused(void **state)
 	assert_why(&h, "PatientWeight");
 	h.weight = "0";
 	assert_why(&h, "PatientWeight");
+	static const char *const odd_weights[] = {"70000", "0.07", "1e300", "1e45", "500.1", "0.99"};
+	for (size_t i = 0; i < sizeof odd_weights / sizeof *odd_weights; i++) {
+		h.weight = odd_weights[i];
+		assert_why(&h, "PatientWeight is not within 1 to 500");
+		h.decay = i % 2 ? "START" : "ADMIN";
+	}
+	h.weight = "500";
+	assert_true(suv_of(&h).known);
+	h.weight = "1";
+	assert_true(suv_of(&h).known);
 	h = usual;
-	h.dose = "370";
-	assert_why(&h, "cannot be in Bq");
+	static const char *const odd_doses[] = {"370", "370000", "1e30", "1.1e11", "9.9e5"};
+	for (size_t i = 0; i < sizeof odd_doses / sizeof *odd_doses; i++) {
+		h.dose = odd_doses[i];
+		assert_why(&h, "RadionuclideTotalDose is not within 1e6 to 1e11: it cannot be in Bq");
+	}
 	h.dose = NULL;
 	assert_why(&h, "RadionuclideTotalDose is absent");
 	h = usual;
@@ -251,6 +239,52 @@ static void test_suv_refused(void **state)
 	assert_why(&h, "lacks ATTN");
 	h.corrected = "ATTN\\DECYX";
 	assert_why(&h, "lacks DECY");
+}
+
+/* A tracer that is given when the pictures are taken already. */
+static void test_injection_after_the_scan(void **state)
+{
+	(void)state;
+	struct header h = usual;
+	h.injected_moment = "20200229111500"; /* the frame of one minute began an hour earlier */
+	assert_why(&h, "the injection lies after the end of the last frame");
+	h.decay = "ADMIN";
+	assert_why(&h, "the injection lies after the end of the last frame");
+	h.decay = "START";
+	h.injected_moment = NULL;
+	h.injected = "101600"; /* at its end */
+	assert_why(&h, "the injection lies after the end of the last frame");
+	h.injected = "101559";
+	assert_true(suv_of(&h).known);
+	/* A later frame that ends behind it; by acquisition time, or by reference time. */
+	h.injected = "102000";
+	struct sm_pet a = pet_of(&h), b;
+	struct sm_pet_suv suv;
+	h.clock = "101930";
+	b = pet_of(&h);
+	sm_pet_join(&a, &b);
+	sm_pet_suv(&a, &suv);
+	assert_true(suv.known && suv.injection - suv.scan == 300);
+	h.clock = usual.clock;
+	a = pet_of(&h);
+	h.reference = "300000";
+	b = pet_of(&h);
+	sm_pet_join(&b, &a);
+	sm_pet_suv(&b, &suv);
+	assert_true(suv.known);
+	/* A frame behind midnight whose date is missing ends before its scan begins: nothing is known of its end. */
+	h = usual;
+	h.series = "235000";
+	h.ge = "20200229235000";
+	h.day = NULL;
+	h.clock = "001000";
+	h.injected = "225000";
+	assert_near(suv_of(&h).factor, factor_after(3600));
+	/* Without a duration nothing is known of the end. */
+	h = usual;
+	h.injected = "102000";
+	h.duration = NULL;
+	assert_true(suv_of(&h).known);
 }
 
 static void test_files_must_agree(void **state)
@@ -413,6 +447,14 @@ static void test_frame_table_warnings(void **state)
 	d.frame[5].decay_factor *= 1.05;
 	assert_int_equal(table_of(&d, &t), 1 << SM_PET_FACTOR);
 	sm_pet_table_clear(&t);
+	dynamic_init(&d);
+	d.pet.injected_clock.v = d.pet.series.v - floor(d.pet.series.v / 86400) * 86400 + 60;
+	d.pet.last_end = d.pet.series.v + 210;
+	assert_int_equal(table_of(&d, &t), 0);
+	sm_pet_table_clear(&t);
+	d.pet.injected_clock.v += 1;
+	assert_int_equal(table_of(&d, &t), 1 << SM_PET_LATE);
+	sm_pet_table_clear(&t);
 	for (unsigned w = 0; w < SM_PET_WARNINGS; w++)
 		assert_non_null(strstr(sm_pet_warning_text((enum sm_pet_warning)w), "PET: "));
 }
@@ -484,29 +526,6 @@ static void test_sidecar_of_pet(void **state)
 	sm_pet_table_clear(&t);
 }
 
-static void test_volume_to_suv(void **state)
-{
-	(void)state;
-	struct sm_mem mem;
-	struct sm_err err;
-	struct sm_vol vol;
-	struct sm_pet_suv suv = {.known = true, .factor = 0.25};
-	int64_t dim[4] = {3, 1, 1, 1};
-	sm_mem_init(&mem, 1 << 20);
-	assert_good(sm_vol_init(&vol, dim, SM_I16, &mem, "test", &err), err);
-	memcpy(vol.data, (int16_t[]){-4, 0, 32767}, 6);
-	vol.slope = 2;
-	vol.inter = 8;
-	assert_good(sm_pet_to_suv(&vol, &suv, &mem, 1, &err), err);
-	float want[3] = {0, 2, 16385.5f};
-	assert_memory_equal(vol.data, want, sizeof want);
-	assert_int_equal(vol.meaning, SM_MEANING_SUV);
-	suv = (struct sm_pet_suv){.why = "PatientWeight is absent"};
-	assert_refused(sm_pet_to_suv(&vol, &suv, &mem, 1, &err), SM_INPUT, err,
-		       "PatientWeight is absent");
-	sm_vol_clear(&vol);
-}
-
 /* Headers of real scanners. 18F-FLT: the factor by hand from the header's own numbers. */
 static void test_real_headers(void **state)
 {
@@ -539,19 +558,18 @@ static void test_real_headers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_clocks_and_days),
 		cmocka_unit_test(test_suv_of_becquerel),
 		cmocka_unit_test(test_suv_over_midnight),
 		cmocka_unit_test(test_suv_of_post_processed_series),
 		cmocka_unit_test(test_suv_of_other_units),
 		cmocka_unit_test(test_suv_refused),
+		cmocka_unit_test(test_injection_after_the_scan),
 		cmocka_unit_test(test_files_must_agree),
 		cmocka_unit_test(test_enhanced_pet),
 		cmocka_unit_test(test_frame_table),
 		cmocka_unit_test(test_frame_table_warnings),
 		cmocka_unit_test(test_gates),
 		cmocka_unit_test(test_sidecar_of_pet),
-		cmocka_unit_test(test_volume_to_suv),
 		cmocka_unit_test(test_real_headers),
 	};
 	return run_tap(tests);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/tap.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "ingest/series/dcm_volume.h"
+#include "ingest/series/pet.h"
 
 /* Words at an odd address, as they stand in files, into a volume of one slice of n values. */
 static void words(const void *from, struct sm_pixel_format format, enum sm_dtype type, bool mirror,
@@ -105,11 +107,49 @@ static void test_words_of_a_tile(void **state)
 	assert_true(low == 10 && high == 15);
 }
 
+static void test_volume_to_suv(void **state)
+{
+	(void)state;
+	struct sm_mem mem;
+	struct sm_err err;
+	struct sm_vol vol;
+	struct sm_pet_suv suv = {.known = true, .factor = 0.25};
+	int64_t dim[4] = {3, 1, 1, 1};
+	sm_mem_init(&mem, 1 << 20);
+	assert_good(sm_vol_init(&vol, dim, SM_I16, &mem, "test", &err), err);
+	memcpy(vol.data, (int16_t[]){-4, 0, 32767}, 6);
+	vol.slope = 2;
+	vol.inter = 8;
+	assert_good(sm_pet_to_suv(&vol, &suv, &mem, 1, &err), err);
+	float want[3] = {0, 2, 16385.5f};
+	assert_memory_equal(vol.data, want, sizeof want);
+	assert_int_equal(vol.meaning, SM_MEANING_SUV);
+	/* Products that float32 cannot hold. */
+	suv.factor = 1e37;
+	assert_refused(sm_pet_to_suv(&vol, &suv, &mem, 1, &err), SM_INPUT, err,
+		       "no_suv: the factor to SUV leads 1 of 3 voxels out of float32's range");
+	memcpy(vol.data, (float[]){0, 1e-3f, -1e-2f}, 12);
+	suv.factor = 1e-37;
+	assert_refused(sm_pet_to_suv(&vol, &suv, &mem, 1, &err), SM_INPUT, err,
+		       "3 of 3 voxels out of float32's range");
+	memcpy(vol.data, (float[]){0, 0, 0}, 12);
+	assert_good(sm_pet_to_suv(&vol, &suv, &mem, 1, &err), err);
+	/* What was infinite before is the file's. */
+	memcpy(vol.data, (float[]){INFINITY, NAN, 1}, 12);
+	suv.factor = 2;
+	assert_good(sm_pet_to_suv(&vol, &suv, &mem, 1, &err), err);
+	suv = (struct sm_pet_suv){.why = "PatientWeight is absent"};
+	assert_refused(sm_pet_to_suv(&vol, &suv, &mem, 1, &err), SM_INPUT, err,
+		       "PatientWeight is absent");
+	sm_vol_clear(&vol);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words_signs_and_shifts),
 		cmocka_unit_test(test_words_of_a_tile),
+		cmocka_unit_test(test_volume_to_suv),
 	};
 	return run_tap(tests);
 }

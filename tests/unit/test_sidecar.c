@@ -244,6 +244,55 @@ static void test_fields_of_chosen_frames(void **state)
 	sm_dcm_clear(&d);
 }
 
+/* One value is allowed: none of several is the field's, whatever the way they are written. */
+static void test_several_values_are_none(void **state)
+{
+	(void)state;
+	static const double two[2] = {500, 400};
+	struct sm_dcm d = {0}, shared = {0}, inner = {0};
+	struct sm_mem mem;
+	struct sm_err err;
+	struct sm_dicom *dcm;
+	struct sm_sidecar side = {0};
+	struct sm_sidecar_times by_time;
+	sm_mem_init(&mem, 1 << 20);
+	sm_dcm_text(&d, SM_TAG(0x08, 0x16), "UI", "1.2.840.10008.5.1.4.1.1.4.1");
+	sm_dcm_text(&d, SM_TAG(0x18, 0x22), "CS", "FS\\SAT1");
+	sm_dcm_text(&d, SM_TAG(0x18, 0x23), "CS", "2D\\3D");
+	sm_dcm_text(&d, SM_TAG(0x18, 0x50), "DS", "2.5");
+	sm_dcm_text(&d, SM_TAG(0x18, 0x81), "DS", "0\\5");
+	sm_dcm_text(&d, SM_TAG(0x18, 0x83), "DS", "1\\1");
+	sm_dcm_text(&d, SM_TAG(0x18, 0x1314), "DS", "3\\4");
+	sm_dcm_numbers(&inner, SM_TAG(0x18, 0x9098), two, 2);
+	sm_dcm_sequence(&shared, SM_TAG(0x18, 0x9006), &inner, 1);
+	sm_dcm_sequence(&d, SM_TAG(0x5200, 0x9229), &shared, 1);
+	assert_string_equal(d.bad, "");
+	assert_good(sm_dicom_parse(d.bytes, d.size, SM_DICOM_HEAD, &mem, &dcm, &err), err);
+	sm_sidecar_read(&side, dcm, NULL, 0);
+	assert_good(sm_sidecar_times_init(&by_time, 2, &mem, &err), err);
+	for (uint32_t time = 0; time < 2; time++)
+		sm_sidecar_times_read(&by_time, &side, dcm, (uint32_t[]){0}, &time, 1);
+	for (int lists = 0; lists < 2; lists++) {
+		json_t *o = json_object();
+		assert_good(sm_sidecar_add(o, &side, lists ? &by_time : NULL, &err), err);
+		char *text = json_dumps(json_object_get(o, "VaryingFields"), 0);
+		assert_string_equal(text, "[\"ImagingFrequency\", \"MRAcquisitionType\", \"EchoTime\", "
+					  "\"FlipAngle\", \"NumberOfAverages\"]");
+		assert_null(json_object_get(o, "FlipAngle"));
+		assert_null(json_object_get(o, "ImagingFrequency"));
+		assert_null(json_object_get(o, "LeftOut"));
+		assert_true(json_number_value(json_object_get(o, "SliceThickness")) == 2.5);
+		assert_int_equal(json_array_size(json_object_get(o, "ScanOptions")), 2);
+		free(text);
+		json_decref(o);
+	}
+	sm_sidecar_times_clear(&by_time);
+	sm_dicom_close(dcm);
+	struct sm_dcm *all[] = {&d, &shared, &inner};
+	for (size_t i = 0; i < 3; i++)
+		sm_dcm_clear(all[i]);
+}
+
 static void same_list(const json_t *o, const char *name, const double *want, size_t n)
 {
 	const json_t *list = json_object_get(o, name);
@@ -386,6 +435,7 @@ int main(void)
 		cmocka_unit_test(test_sidecar_leaves_names_behind),
 		cmocka_unit_test(test_sidecar_joins_in_any_order),
 		cmocka_unit_test(test_fields_of_chosen_frames),
+		cmocka_unit_test(test_several_values_are_none),
 		cmocka_unit_test(test_numbers_by_time_point_of_an_object),
 		cmocka_unit_test(test_numbers_by_time_point_of_files),
 		cmocka_unit_test(test_phase_encoding),

@@ -12,6 +12,7 @@
 
 #include "core/file.h"
 #include "core/hash.h"
+#include "core/journal.h"
 #include "core/stage.h"
 #include "core/sums.h"
 
@@ -367,6 +368,35 @@ static void test_stage_removes_outputs_that_no_record_names(void **state)
 	assert_false(there("i4.txt"));
 }
 
+/* A run that was killed between the names of files and their records: the next knows them. */
+static void test_stage_removes_named_files_without_a_record(void **state)
+{
+	(void)state;
+	struct sm_err err = {0};
+	struct sm_journal *j;
+	json_t *record = json_pack("{s:s, s:s, s:[{s:s}]}", "key", "i7", "status", "ok", "outputs", "path", "i7.txt");
+	const json_t *const records[] = {record};
+	char *path = sm_path_join(out, "i7.txt"), *other = sm_path_join(out, "i8.txt");
+	assert_int_equal(stage_main("--items 2"), 0);
+	assert_good(sm_journal_open(out, "teststage", &j, &err), err);
+	assert_good(sm_journal_begin(j, &err), err);
+	assert_good(sm_journal_intend(j, records, 1, &err), err);
+	sm_journal_close(j);
+	assert_good(sm_file_write(path, "whole", 5, &err), err);
+	assert_good(sm_file_write(other, "mine", 4, &err), err);
+	/* Another run that fails, too: it is not forgotten. */
+	assert_int_equal(stage_main("--items 2 --broken 0 --jobs 1"), 4);
+	assert_true(there("i7.txt"));
+	assert_int_equal(stage_main("--items 2 --resume"), 0);
+	assert_false(there("i7.txt"));
+	assert_true(there("i0.txt") && there("i8.txt"));
+	assert_false(there(".journal.partial"));
+	unlink(other);
+	json_decref(record);
+	free(path);
+	free(other);
+}
+
 static void test_stage_refuses_a_folder_that_is_not_its_own(void **state)
 {
 	(void)state;
@@ -473,6 +503,7 @@ int main(void)
 		CASE(test_stage_begins_with_the_longest_item),
 		CASE(test_stage_tight_budget_gives_the_same_on_any_threads),
 		CASE(test_stage_removes_outputs_that_no_record_names),
+		CASE(test_stage_removes_named_files_without_a_record),
 		CASE(test_stage_refuses_a_folder_that_is_not_its_own),
 		CASE(test_stage_keeps_its_ledger_when_it_fails_before_any_work),
 		CASE(test_stage_lists_the_bytes_of_its_outputs),

@@ -4,6 +4,10 @@
  */
 #include "tests/unit/series_tree.h"
 
+#include <math.h>
+
+#include "ingest/series/dcm_clock.h"
+
 /* Four positions at three times in the order of a bad sort. */
 static void make_times(struct tree *t)
 {
@@ -188,9 +192,34 @@ static void test_times_do_not_mix_settings(void **state)
 	sm_series_list_clear(&list);
 }
 
+static void test_clocks_and_days(void **state)
+{
+	(void)state;
+	assert_true(sm_dicom_day("19700101") == 0);
+	assert_true(sm_dicom_day("20000301") - sm_dicom_day("20000228") == 2);
+	assert_true(sm_dicom_day("19000301") - sm_dicom_day("19000228") == 1);
+	assert_true(sm_dicom_day("2001.09.02") == sm_dicom_day("20010902"));
+	assert_true(isnan(sm_dicom_day("20010229")) && isnan(sm_dicom_day("2001090")) &&
+		    isnan(sm_dicom_day("00000000")) && isnan(sm_dicom_day("20011301")));
+	assert_true(sm_dicom_clock("235959.500000") == 86399.5);
+	assert_true(sm_dicom_clock("1315") == 13 * 3600 + 15 * 60 &&
+		    sm_dicom_clock("07") == 7 * 3600);
+	assert_true(sm_dicom_clock("01:02:03") == 3723);
+	assert_true(isnan(sm_dicom_clock("24")) && isnan(sm_dicom_clock("")) &&
+		    isnan(sm_dicom_clock("1")) && isnan(sm_dicom_clock("12:")) &&
+		    isnan(sm_dicom_clock("126000")) && isnan(sm_dicom_clock("120000.x")));
+	double noon = sm_dicom_day("20000102") * 86400 + 43200;
+	assert_true(sm_dicom_moment("20000102120000.0", "") == noon);
+	assert_true(sm_dicom_moment("20000102120000.0+0100", "+0100") == noon);
+	assert_true(sm_dicom_moment("20000102110000.0+0000", "+0100") == noon);
+	assert_true(isnan(sm_dicom_moment("20000102110000.0+0000", "")) &&
+		    isnan(sm_dicom_moment("20000102", "")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_clocks_and_days),
 		cmocka_unit_test(test_times_by_the_surest_element),
 		cmocka_unit_test(test_times_that_overlap_are_none),
 		cmocka_unit_test(test_times_diffusion),
