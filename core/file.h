@@ -96,7 +96,7 @@ bool sm_paths_left_out(const struct sm_paths *paths, char *out, size_t n);
 void sm_paths_clear(struct sm_paths *paths);
 
 /* Removes every `.NAME.partial` file below root, which a killed run left there, but for `keep` (a path as
- * "root/NAME", or NULL). */
+ * "root/NAME", or NULL), and the folders that are empty then. */
 enum sm_status sm_remove_partials(const char *root, const char *keep, struct sm_err *err);
 
 /* True when `inner` is the folder `outer` or lies below it, links followed; inner need not exist yet: the part

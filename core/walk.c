@@ -199,6 +199,22 @@ void sm_paths_clear(struct sm_paths *paths)
 	*paths = (struct sm_paths){0};
 }
 
+/* Removes the file's folders below the root that are empty now: who began the file made them for it. */
+static enum sm_status remove_empty(const char *full, const char *relative, struct sm_err *err)
+{
+	size_t top = strlen(full) - strlen(relative);
+	char *path = sm_strf("%s", full);
+	if (!path)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", full);
+	for (char *slash; (slash = strrchr(path + top, '/'));) {
+		*slash = '\0';
+		if (rmdir(path) != 0)
+			break;
+	}
+	free(path);
+	return SM_OK;
+}
+
 static enum sm_status remove_one(void *ctx, const char *full, const char *relative,
 				 struct sm_err *err)
 {
@@ -208,7 +224,7 @@ static enum sm_status remove_one(void *ctx, const char *full, const char *relati
 		return SM_OK;
 	if (unlink(full) != 0)
 		return SM_FAIL(err, SM_IO, "%s: cannot be removed: %s", full, strerror(errno));
-	return SM_OK;
+	return remove_empty(full, relative, err);
 }
 
 enum sm_status sm_remove_partials(const char *root, const char *keep, struct sm_err *err)

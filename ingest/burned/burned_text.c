@@ -60,14 +60,14 @@ static inline int16_t level(double v, const struct sm_text_levels *levels)
 	return (int16_t)(b >= SM_TEXT_WHITE ? SM_TEXT_WHITE : b > 0 ? b : 0);
 }
 
-/* The same for numbers of up to 16 bits: a shift in the place of the factor. */
-static inline int16_t small_level(int v, int low, int shift)
+/* The same for numbers of up to 16 bits: shifts in the place of the factor. */
+static inline int16_t small_level(int v, int low, int up, int down)
 {
-	int b = (v - low) >> shift;
+	int b = (int)((unsigned)(v - low) << up) >> down;
 	return (int16_t)(b >= SM_TEXT_WHITE ? SM_TEXT_WHITE : b > 0 ? b : 0);
 }
 #define LARGE(v) level((double)(v), levels)
-#define SMALL(v) small_level(v, low, shift)
+#define SMALL(v) small_level(v, low, up, down)
 
 #define MORE(a, b) ((b) > (a) ? (b) : (a))
 #define LESS(a, b) ((b) < (a) ? (b) : (a))
@@ -105,7 +105,9 @@ static void project(const struct sm_vol *vol, const struct sm_text_levels *level
 		    int16_t *restrict darkest)
 {
 	size_t n = (size_t)vol->dim[0] * (size_t)vol->dim[1];
-	int low = (int)levels->low, shift = levels->scale < 1;
+	int low = (int)levels->low, down = levels->scale < 1, up = 0;
+	while (2 << up <= levels->scale && up < 14)
+		up++;
 	switch (vol->dtype) {
 	case SM_U8:
 		PROJECT(uint8_t, SMALL, MORE, LESS);

@@ -12,6 +12,8 @@
 #define PART 4096     /* stored numbers that are asked at once whether one differs */
 #define FAR 3   /* what is so many times the range of the rest away from it does not belong to it */
 #define TAIL 16 /* inner ranges above and below the inner range that keep their order */
+#define COARSE 16 /* whole numbers of an inner range below it are stretched: one step of them may be a letter's */
+#define STRETCH 16 /* at least so much */
 
 double sm_text_number(const void *v, enum sm_dtype dtype, size_t i)
 {
@@ -257,12 +259,14 @@ static void choose(const struct sample *s, struct sm_text_levels *levels)
 	double to = number_in_order(s, first, n - 1 - n / 200);
 	double low = s->v[0], high = s->v[s->n - 1];
 	double all = s->v[last] - s->v[first], inner = to > from ? to - from : all;
-	if (!s->whole || high - low > SM_TEXT_WHITE) {
+	bool coarse = s->whole && inner < COARSE;
+	double most = coarse ? SM_TEXT_WHITE / STRETCH : SM_TEXT_WHITE;
+	if (!s->whole || high - low > most) {
 		/* What is left out stays darker or brighter than the rest. */
 		low = first > 0 ? fmax(low, s->v[first] - all) : low;
 		high = last + 1 < s->n ? fmin(high, s->v[last] + all) : high;
 	}
-	if (!s->whole || high - low > 2 * SM_TEXT_WHITE + 1) {
+	if (!s->whole || high - low > (coarse ? most : 2 * SM_TEXT_WHITE + 1)) {
 		low = fmax(low, from - TAIL * inner);
 		high = fmin(high, to + TAIL * inner);
 	}
@@ -273,6 +277,8 @@ static void choose(const struct sample *s, struct sm_text_levels *levels)
 	levels->scale = !s->whole || range > 2 * SM_TEXT_WHITE + 1 ? SM_TEXT_WHITE / range
 			: range > SM_TEXT_WHITE                    ? 0.5
 								   : 1;
+	while (coarse && 2 * levels->scale * range <= SM_TEXT_WHITE)
+		levels->scale *= 2;
 	levels->contrast = (int)(inner * levels->scale / 8);
 	levels->even = levels->contrast / 16;
 	if (levels->contrast < 2)

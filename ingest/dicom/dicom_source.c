@@ -289,10 +289,25 @@ enum sm_status sm_dicom_source_pass(struct sm_dicom *dcm, unsigned char *to, siz
 	return SM_OK;
 }
 
+/* Does an inflated file end before the elements behind its pixels are too many? How long it is, only the end
+ * tells, and words that are no elements claim any length. */
+static enum sm_status look_for_end(struct sm_dicom *dcm, bool *ended, struct sm_err *err)
+{
+	uint64_t most = dcm->file_size > BOMB_BYTES / BOMB_RATIO ? dcm->file_size * BOMB_RATIO : BOMB_BYTES;
+	SM_TRY(inflate_until(dcm, most < dcm->most ? (size_t)most : dcm->most, err));
+	*ended = dcm->inflate->ended;
+	return SM_OK;
+}
+
 enum sm_status sm_dicom_source_fill(struct sm_dicom *dcm, size_t want, struct sm_err *err)
 {
+	bool ended = false, much = want > dcm->most && want <= sm_dicom_source_limit(dcm);
+	if (much && dcm->inflate && dcm->pixels.tag)
+		SM_TRY(look_for_end(dcm, &ended, err));
 	/* What the file cannot hold is not refused here but found missing. */
-	if (want > dcm->most && want <= sm_dicom_source_limit(dcm))
+	if (ended)
+		return SM_OK;
+	if (much)
 		return SM_FAIL(err, SM_INPUT,
 			       "has more than %zu MiB of elements besides its pixel data, the most "
 			       "allowed",

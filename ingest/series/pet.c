@@ -314,22 +314,30 @@ static void find_scan(const struct sm_pet *p, struct sm_pet_suv *out)
 static void find_injection(const struct sm_pet *p, struct sm_pet_suv *out)
 {
 	double half_life = sm_pet_told(p, &p->half_life) ? p->half_life.v : 0;
-	double before = out->scan - p->injected.v;
-	if (isnan(out->scan) || !(half_life > 0))
+	double before = out->scan - p->injected.v, day = floor(out->scan / DAY) * DAY;
+	bool told = sm_pet_told(p, &p->injected);
+	if (isnan(out->scan))
 		return;
-	if (sm_pet_told(p, &p->injected) && before >= -LATE && before <= MOST_HALF_LIVES * half_life) {
+	/* Behind the scan it is a slip that its time of day does not mend. */
+	if (told && before < -LATE && before >= -DAY)
+		out->injection = p->injected.v;
+	if (!isnan(out->injection) || !(half_life > 0))
+		return;
+	if (told && before >= -LATE && before <= MOST_HALF_LIVES * half_life) {
 		out->injection = p->injected.v;
 		return;
 	}
 	/* A clock without its day says nothing when the tracer lasts for days. */
 	if (!sm_pet_told(p, &p->injected_clock) || half_life > DAY)
 		return;
-	double at = floor(out->scan / DAY) * DAY + p->injected_clock.v;
+	double at = day + p->injected_clock.v;
 	if (at > out->scan + LATE)
 		at -= DAY;
 	else if (at + DAY <= out->scan + LATE)
 		at += DAY;
 	out->injection = at;
+	/* A time on the scan's own day is what most mean who write no date. */
+	out->guessed = told || at < day || at >= day + DAY;
 }
 
 /* The first thing that is missing, or NULL. */
@@ -347,6 +355,8 @@ static const char *obstacle(const struct sm_pet *p, const struct sm_pet_suv *out
 	/* Frames that end before the scan began have the wrong day. */
 	if (p->ends == p->files && out->injection >= p->last_end && p->last_end > out->scan)
 		return "the injection lies after the end of the last frame";
+	if (out->injection - out->scan > LATE)
+		return "the injection lies more than an hour after the start of the scan";
 	if (strcmp(p->decay, "ADMIN") == 0)
 		return NULL;
 	if (strcmp(p->decay, "START") != 0)
@@ -362,7 +372,11 @@ static const char *obstacle(const struct sm_pet *p, const struct sm_pet_suv *out
 		return "the time of injection is not known: RadiopharmaceuticalStartDateTime and "
 		       "RadiopharmaceuticalStartTime are absent or do not fit the scan";
 	if ((out->scan - out->injection) / p->half_life.v > MOST_HALF_LIVES)
-		return "the injection lies more than 12 half-lives before the scan";
+		return out->guessed
+			       ? "the date of the injection is absent or does not fit the scan, and by its time of "
+				 "day it lies more than an hour after the scan's start or more than 12 half-lives "
+				 "before it"
+			       : "the injection lies more than 12 half-lives before the scan";
 	return NULL;
 }
 

@@ -68,6 +68,7 @@ struct sm_pet_suv {
 	/* Times that were used, s from 1970; NAN when not known. */
 	double scan, injection, reference; /* reference: what the values are decay-corrected to */
 	const char *scan_from;             /* name of the element, static; NULL */
+	bool guessed;                      /* the day of the injection */
 };
 
 /* Follows the vendor-neutral pseudo-code of the QIBA FDG-PET/CT profile (annex G), and says no
@@ -82,10 +83,12 @@ struct sm_pet_suv {
  * series); then GE's private scan time, then AcquisitionTime - FrameReferenceTime + the time of
  * average count rate within the frame (1/l ln(l T / (1 - e^(-l T))), l = ln 2 / half-life, T =
  * ActualFrameDuration).
- * An injection told without its date, or with one more than 12 half-lives before the scan, lies on
+ * An injection told with a date at most a day after the scan is taken as told: by more than a minute it is
+ * warned of (in dynamic scans the injection follows the start), by more than an hour refused.
+ * One told without its date, or with one farther after the scan or more than 12 half-lives before it, lies on
  * the day of the scan, or on the day before when it would follow the scan's start by more than an
- * hour (in dynamic scans the injection follows the start; by more than a minute it is warned of). Refused
- * then: a half-life over a day. */
+ * hour, or on the day after when it would then follow by less; a day that is not the scan's, or in the place of
+ * another, is `guessed` and warned of. Refused then: a half-life over a day. */
 void sm_pet_suv(const struct sm_pet *pet, struct sm_pet_suv *out);
 
 /* The sentence of SM_VERDICT_NO_SUV, for a factor that is not known. */
@@ -119,6 +122,7 @@ enum sm_pet_warning {
 	SM_PET_BEDS,   /* slices of one time point have different durations or decay factors */
 	SM_PET_FACTOR, /* DecayFactor is not 2^(FrameReferenceTime / half-life), START only */
 	SM_PET_LATE,   /* the injection follows the start of the scan by more than a minute */
+	SM_PET_DAY,    /* the day of the injection is guessed */
 	SM_PET_WARNINGS
 };
 /* The sentence of a warning; static. */

@@ -116,6 +116,8 @@ static void judge(const struct sm_pet *pet, const struct sm_series *s, const str
 	sm_pet_suv(pet, &suv);
 	if (suv.injection - suv.scan > 60)
 		w |= 1u << SM_PET_LATE;
+	if (suv.guessed)
+		w |= 1u << SM_PET_DAY;
 	t->warnings = w;
 }
 
@@ -134,6 +136,8 @@ const char *sm_pet_warning_text(enum sm_pet_warning w)
 			"PET: DecayFactor is not 2^(FrameReferenceTime / half-life) within 1 %",
 		[SM_PET_LATE] =
 			"PET: the injection follows the start of the scan by more than a minute",
+		[SM_PET_DAY] =
+			"PET: the injection's day is guessed from its time, for its date is absent or does not fit",
 	};
 	_Static_assert(sizeof text / sizeof *text == SM_PET_WARNINGS, "one sentence a warning");
 	return text[w];

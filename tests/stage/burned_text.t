@@ -27,6 +27,56 @@ refused padded 'text-like marks in the pixels: [0-9]+ bright letters about 1[01]
 refused declared 'BurnedInAnnotation is YES'
 refused capture 'a secondary capture'
 
+# Black and white: letters of one grey step, in one bit, in eight, in a mask. What is a label is not searched.
+cat >"$T/steps.py" <<'END'
+import os, struct, sys, zlib
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+from plant import GLYPHS
+out, w, h = sys.argv[2], 128, 96
+v = [bytearray(w) for _ in range(h)]
+for n, letter in enumerate("QUILLOYLER"):
+    for r in range(10):
+        for c in range(6):
+            v[40 + r][20 + 8 * n + c] = int(GLYPHS[letter][r // 2]) >> (2 - c // 2) & 1
+
+def save(name, data):
+    os.makedirs(os.path.dirname(f"{out}/{name}"), exist_ok=True)
+    open(f"{out}/{name}", "wb").write(data)
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+rows = b"".join(b"\0" + bytes(sum(r[x + b] << (7 - b) for b in range(8)) for x in range(0, w, 8)) for r in v)
+save("pictures/one_bit.png", b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 1, 0, 0, 0, 0)) +
+     chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+save("pictures/steps.pgm", b"P5\n128 96\n1\n" + b"".join(v))
+save("pictures/white.pgm", b"P5\n128 96\n255\n" + b"".join(bytes(254 + x for x in r) for r in v))
+head = bytearray(352)
+struct.pack_into("<i", head, 0, 348)
+struct.pack_into("<8h", head, 40, 3, w, h, 9, 1, 1, 1, 1)
+struct.pack_into("<2h", head, 70, 4, 16)
+struct.pack_into("<8f", head, 76, 1, 1, 1, 1, 1, 0, 0, 0)
+struct.pack_into("<f", head, 108, 352)
+head[123] = 2
+struct.pack_into("<h", head, 254, 1)
+struct.pack_into("<12f", head, 280, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0)
+head[344:348] = b"n+1\0"
+flat = b"".join(struct.pack("<h", x) for r in v for x in r)
+save("masks/a.nii", bytes(head) + bytes(4 * len(flat)) + flat + bytes(4 * len(flat)))
+END
+ok "black and white" "$PYTHON" "$T/steps.py" "$SM_ROOT/tests/stage" "$T/steps"
+printf 'schema: 1\nname: x\ningest: {layout: images}\n' >"$T/pictures.yaml"
+exits "pictures: refused" 3 sm ingest --in "$T/steps/pictures" --out "$T/steps_out" --manifest "$T/pictures.yaml"
+is "all three" "$(grep -c 'rejected: burned_in: .* text-like marks in the pixels: [0-9]* bright letters about 1[01] pixels' "$ERR")" 3
+for label in false true; do
+	printf 'schema: 1\nname: x\ningest: {layout: files, sources: [{role: mask, pattern: "{case}.nii", label: %s}]}\n' \
+		$label >"$T/mask_$label.yaml"
+done
+exits "a mask as an image: refused" 3 sm ingest --in "$T/steps/masks" --out "$T/mask_image" --manifest "$T/mask_false.yaml"
+like "for its letters" "$(cat "$ERR")" 'rejected: burned_in: a.nii: text-like marks in the pixels: .*, slice 4 '
+exits "as a label it is not searched" 0 sm ingest --in "$T/steps/masks" --out "$T/mask_label" --manifest "$T/mask_true.yaml"
+unlike "nor told of" "$(cat "$ERR" "$T/mask_label/ledger.jsonl")" 'burned_in|text-like'
+
 # Real scans: none is stopped for text.
 if [ -d "$SM_SHARED_DATA" ]; then
 	for set in ct_head_ge mr_t1_philips mr_siemens_orient mr_siemens_mosaic mr_enhanced mr_ct_vendors sts_ct_mr_pet mr_tumour_dicom \

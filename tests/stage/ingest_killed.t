@@ -36,7 +36,12 @@ for ms in 005 010 015 020 025 030 035 040 050 060 070 080; do
 done
 ok "some runs were killed" test $kills -ge 4
 is "never a cut file, never one missing that the journal names" $bad 0
+# As if it had been killed in the middle of an item that is not there any more.
+mkdir -p "$T/killed/ct-gone" "$T/killed/other"
+: >"$T/killed/ct-gone/.image.nii.gz.partial"
 exits "the last run" 0 sm ingest --in "$T/raw" --out "$T/killed" --salt-file "$T/salt" --resume
 same_tree "ends with the same bytes" "$T/one" "$T/killed"
 is "and leaves no partial file" "$(find "$T/killed" -name '*.partial' | wc -l | tr -d ' ')" 0
+ok "nor the empty folder of an item that is gone" test ! -e "$T/killed/ct-gone"
+ok "but a folder that is not its own" test -d "$T/killed/other"
 done_testing

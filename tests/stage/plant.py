@@ -445,4 +445,5 @@ def main():
         sys.exit(find(sys.argv[2], sys.argv[3:]))
 
 
-main()
+if __name__ == "__main__":
+    main()

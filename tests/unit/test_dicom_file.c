@@ -225,6 +225,11 @@ static void test_gzip_members(void **state)
 	add_member(gz, s->b, pixels_end);
 	add_member(gz, s->b, pixels_end);
 	refused(gz, "is no whole DICOM file: element (0000,0000)");
+	/* Words, read as an element of more than may stand there: they end early, and are not too many. */
+	gz->n = 0;
+	add_member(gz, s->b, pixels_end);
+	add_member(gz, (const unsigned char *)"hello world, again", 18);
+	refused(gz, "is no whole DICOM file: it ends inside element (6568,6C6C)");
 	gz->n = 0;
 	add_member(gz, s->b, s->n);
 	raw(gz, "\x1f", 1);

@@ -234,10 +234,14 @@ static void test_walk_is_sorted_and_skips_hidden_and_partial(void **state)
 	touch("b/.hidden/no");
 	touch("a.d/z");
 	touch("a");
-	char *partial = at("b/.2.partial");
+	char *partial = at("b/.2.partial"), *deep = at("b/x/y"), *empty = at("b/empty");
 	int fd = open(partial, O_CREAT | O_WRONLY, 0600);
 	assert_true(fd >= 0);
 	close(fd);
+	assert_good(sm_mkdirs(deep, &err), err);
+	assert_good(sm_mkdirs(empty, &err), err);
+	touch("b/x/y/.3.partial");
+	touch("b/x/y/.4.partial");
 	assert_good(sm_walk(dir, &p, &err), err);
 	const char *want[] = {"a", "a.d/z", "b/10", "b/2"};
 	assert_int_equal(p.count, 4);
@@ -246,6 +250,12 @@ static void test_walk_is_sorted_and_skips_hidden_and_partial(void **state)
 	sm_paths_clear(&p);
 	assert_good(sm_remove_partials(dir, NULL, &err), err);
 	assert_false(sm_file_exists(partial));
+	/* Folders that held nothing but such files go with them; others are not ours. */
+	char *made = at("b/x");
+	assert_false(sm_is_dir(made));
+	assert_true(sm_is_dir(empty) && sm_is_dir(b));
+	rmdir(empty);
+	free(made), free(deep), free(empty);
 	char *no = at("b/.hidden/no");
 	unlink(no);
 	unlink(link);

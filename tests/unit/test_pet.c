@@ -251,6 +251,25 @@ static void test_injection_after_the_scan(void **state)
 	h.decay = "ADMIN";
 	assert_why(&h, "the injection lies after the end of the last frame");
 	h.decay = "START";
+	/* Its time of day does not go to the day before, nor does one without a frame's end. */
+	h.injected = "141500";
+	static const char *const late[] = {"20200229121500", "20200229141500", "20200301091500"};
+	for (size_t i = 0; i < 3; i++) {
+		h.injected_moment = late[i], h.duration = usual.duration;
+		assert_why(&h, "the injection lies after the end of the last frame");
+		h.duration = NULL;
+		assert_why(&h, "the injection lies more than an hour after the start of the scan");
+	}
+	h.duration = usual.duration, h.injected_moment = NULL;
+	/* Without a date 20 hours before are as likely, and told; 22 are more than 12 half-lives. */
+	assert_true(suv_of(&h).known && suv_of(&h).guessed);
+	assert_near(suv_of(&h).factor, factor_after(20 * 3600));
+	h.injected = "121500";
+	assert_why(&h, "by its time of day it lies more than an hour after the scan's start or more than 12");
+	h.injected = "091500";
+	assert_false(suv_of(&h).guessed);
+	h.injected_moment = "20190101091500";
+	assert_true(suv_of(&h).guessed);
 	h.injected_moment = NULL;
 	h.injected = "101600"; /* at its end */
 	assert_why(&h, "the injection lies after the end of the last frame");
@@ -454,6 +473,9 @@ static void test_frame_table_warnings(void **state)
 	sm_pet_table_clear(&t);
 	d.pet.injected_clock.v += 1;
 	assert_int_equal(table_of(&d, &t), 1 << SM_PET_LATE);
+	sm_pet_table_clear(&t);
+	d.pet.injected_clock.v += 4 * 3600;
+	assert_int_equal(table_of(&d, &t), 1 << SM_PET_DAY);
 	sm_pet_table_clear(&t);
 	for (unsigned w = 0; w < SM_PET_WARNINGS; w++)
 		assert_non_null(strstr(sm_pet_warning_text((enum sm_pet_warning)w), "PET: "));
