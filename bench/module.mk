@@ -8,3 +8,23 @@ EXES += bench_burned_text
 bench_burned_text_SRC := bench/burned_text.c
 bench_burned_text_USE := ingest core
 bench_burned_text_LD :=
+
+EXES += bench_read_tiles
+bench_read_tiles_SRC := bench/read_tiles.c
+bench_read_tiles_USE := core
+bench_read_tiles_LD :=
+
+EXES += bench_resample
+bench_resample_SRC := bench/resample.c
+bench_resample_USE := ops core
+bench_resample_LD :=
+
+EXES += bench_nlm
+bench_nlm_SRC := bench/nlm.c
+bench_nlm_USE := ops core
+bench_nlm_LD :=
+
+EXES += bench_inflate
+bench_inflate_SRC := bench/inflate.c
+bench_inflate_USE := core
+bench_inflate_LD :=

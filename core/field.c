@@ -208,6 +208,55 @@ const char *sm_choice_name(const struct sm_field *f, int index, struct sm_arena 
 	return sm_arena_strf(arena, "%.*s", (int)n, start);
 }
 
+/* One condition of `only`, n bytes long. */
+static bool holds(const struct sm_fieldset *set, const char *text, size_t n, const void *base)
+{
+	const bool no = n > 3 && strncmp(text, "no ", 3) == 0;
+	const char *key = no ? text + 3 : text, *end = text + n;
+	const size_t length = no ? (size_t)(end - key) : strcspn(key, " ");
+	const struct sm_field *f = NULL;
+	for (size_t i = 0; i < set->count; i++)
+		if (strlen(set->fields[i].key) == length && memcmp(set->fields[i].key, key, length) == 0)
+			f = &set->fields[i];
+	if (!f)
+		return false;
+	const char *at = (const char *)base + f->offset, *name;
+	if (no && f->kind == SM_F_INT)
+		return !*(const int64_t *)at;
+	if (no)
+		return f->kind == SM_F_STRING || f->kind == SM_F_MAPPING
+			       ? !*(void *const *)at
+			       : !((const struct sm_list *)at)->n;
+	size_t own;
+	if (f->kind == SM_F_BOOL) {
+		name = *(const bool *)at ? "true" : "false";
+		own = strlen(name);
+	} else {
+		own = choice_span(f->choices, *(const int *)at, &name);
+	}
+	for (const char *p = key + length + 1; p < end;) {
+		size_t len = 0;
+		while (p + len < end && p[len] != '|')
+			len++;
+		if (len == own && memcmp(p, name, len) == 0)
+			return true;
+		p += len + 1;
+	}
+	return false;
+}
+
+bool sm_field_counts(const struct sm_fieldset *set, const struct sm_field *f, const void *base)
+{
+	for (const char *p = f->only; p && *p;) {
+		size_t n = strcspn(p, ",");
+		if (!holds(set, p, n, base))
+			return false;
+		p += n;
+		p += strspn(p, ", ");
+	}
+	return true;
+}
+
 static json_t *dump_list(const struct sm_field *f, const struct sm_list *list)
 {
 	json_t *array = json_array();
@@ -233,6 +282,8 @@ static json_t *dump_steps(const struct sm_field *f, const struct sm_steps *steps
 		const struct sm_field *op = &f->of->fields[steps->v[i].which];
 		json_t *one = json_object();
 		json_object_set_new(one, op->key, sm_fields_dump(op->of, steps->v[i].params));
+		if (steps->v[i].when)
+			json_object_set_new(one, "when", json_string(steps->v[i].when));
 		json_array_append_new(array, one);
 	}
 	return array;
@@ -297,6 +348,8 @@ json_t *sm_fields_describe(const struct sm_fieldset *set)
 			json_object_set_new(o, "allowed", json_string(allowed));
 			json_object_set_new(o, "default", f->fallback ? json_string(f->fallback) : json_null());
 		}
+		if (f->only)
+			json_object_set_new(o, "only", json_string(f->only));
 		if (f->doc)
 			json_object_set_new(o, "doc", json_string(f->doc));
 		json_array_append_new(array, o);

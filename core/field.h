@@ -26,14 +26,18 @@ enum sm_field_kind {    /* C type at the field's offset */
 	SM_F_STRINGS,   /* struct sm_strings */
 	SM_F_MAPPING,   /* struct * of the fieldset `of`; NULL when absent */
 	SM_F_LIST,      /* struct sm_list of structs of the fieldset `of` */
-	SM_F_STEPS,     /* struct sm_steps: a list of one-key mappings, keys are the fields of `of` */
+	SM_F_STEPS,     /* struct sm_steps: a list of mappings with one key of `of` and, where wanted, `when` */
 };
 
 struct sm_ints { int64_t *v; size_t n; };
 struct sm_floats { double *v; size_t n; };
 struct sm_strings { char **v; size_t n; };
 struct sm_list { void *items; size_t n; };
-struct sm_step { size_t which; void *params; }; /* which: index of the field in `of` */
+struct sm_step {
+	size_t which; /* index of the field in `of` */
+	void *params;
+	char *when; /* the entry's key `when`: what the step is for; NULL = everything */
+};
 struct sm_steps { struct sm_step *v; size_t n; };
 
 struct sm_fieldset;
@@ -53,6 +57,10 @@ struct sm_field {
 	bool no_setting;      /* decides what is printed, not what is written: never dumped either */
 	const struct sm_fieldset *of;
 	const char *doc; /* one sentence with units */
+	/* What must hold of other fields of the set for this one to count, parted by commas: "method gaussian|bilateral"
+	 * (a choice or bool), "no range" (a string, list or mapping that is absent, a whole number that is 0). A manifest that gives the field
+	 * although it does not count is refused: no value is swallowed. NULL = it always counts. */
+	const char *only;
 };
 
 struct sm_fieldset {
@@ -89,6 +97,9 @@ enum sm_status sm_field_set(const struct sm_field *field, const char *where, con
 enum sm_status sm_field_set_list(const struct sm_field *field, const char *where,
 				 const char *const *texts, size_t n, void *base,
 				 struct sm_arena *arena, struct sm_err *err);
+
+/* Whether the field's `only` holds of the values at base. */
+bool sm_field_counts(const struct sm_fieldset *set, const struct sm_field *field, const void *base);
 
 /* Text of the allowed values ("a whole number from 1 to 9"), for error sentences and --help. */
 void sm_field_allowed(const struct sm_field *field, char *out, size_t n);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -97,6 +98,36 @@ bool sm_is_dir(const char *path)
 {
 	struct stat s;
 	return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
+}
+
+bool sm_file_is_own(const char *dir, const char *path)
+{
+	struct stat s = {0};
+	char *full = sm_path_is_inside(path) ? sm_path_join(dir, path) : NULL;
+	bool good = full;
+	for (char *p = full ? full + strlen(full) - strlen(path) : NULL; good && p; p = strchr(p, '/')) {
+		p += *p == '/';
+		char *slash = strchr(p, '/');
+		if (slash)
+			*slash = '\0';
+		good = lstat(full, &s) == 0 && (slash ? S_ISDIR(s.st_mode) : S_ISREG(s.st_mode));
+		if (slash)
+			*slash = '/';
+	}
+	free(full);
+	return good;
+}
+
+bool sm_key_is_reserved(const char *key)
+{
+	static const char *const ends[] = {
+		".json", ".jsonl", ".sha256", ".csv", ".html", ".svg", ".png", ".h5", ".hdf5", ".partial"};
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		size_t n = strlen(key), m = strlen(ends[i]);
+		if (n >= m && strcasecmp(key + n - m, ends[i]) == 0)
+			return true;
+	}
+	return false;
 }
 
 bool sm_key_is_safe(const char *key)

@@ -67,6 +67,9 @@ enum sm_status sm_mkdirs(const char *path, struct sm_err *err);
 bool sm_file_exists(const char *path);
 bool sm_is_dir(const char *path);
 
+/* True when dir/path is a regular file that lies below dir indeed: no step of path leads over a link. */
+bool sm_file_is_own(const char *dir, const char *path);
+
 /* "dir/name" in fresh malloc memory (aborts never; NULL when out of memory). */
 char *sm_path_join(const char *dir, const char *name);
 
@@ -99,6 +102,9 @@ void sm_paths_clear(struct sm_paths *paths);
  * "root/NAME", or NULL), and the folders that are empty then. */
 enum sm_status sm_remove_partials(const char *root, const char *keep, struct sm_err *err);
 
+/* Removes every folder below root that holds nothing or only such folders; hidden ones and links stay. */
+void sm_remove_empty_folders(const char *root);
+
 /* True when `inner` is the folder `outer` or lies below it, links followed; inner need not exist yet: the part
  * of it that exists decides. */
 bool sm_path_is_below(const char *inner, const char *outer);
@@ -108,5 +114,10 @@ bool sm_path_is_inside(const char *path);
 
 /* True when key is safe as a file name: 1..100 of [A-Za-z0-9_-.], not starting with '.' or '-'. */
 bool sm_key_is_safe(const char *key);
+
+/* True when key ends as a file that a stage writes beside the items' folders (ledger.jsonl, files.sha256, config.json,
+ * KEY.h5): an item of that name would stand in its way, or in another item's. */
+bool sm_key_is_reserved(const char *key);
+#define SM_KEYS_RESERVED ".json, .jsonl, .sha256, .csv, .html, .svg, .png, .h5, .hdf5, .partial"
 
 #endif

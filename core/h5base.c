@@ -75,23 +75,28 @@ hid_t sm_h5_chunked(hid_t file, const char *name, hid_t type, int rank, const hs
 	return set;
 }
 
-bool sm_h5_plain(hid_t file, const char *name, hid_t type, hid_t memory_type, int rank,
-		 const hsize_t *dims, const void *data)
+hid_t sm_h5_plain_open(hid_t file, const char *name, hid_t type, hid_t memory_type, int rank,
+		       const hsize_t *dims, const void *data)
 {
 	hid_t set = -1, dcpl = H5Pcreate(H5P_DATASET_CREATE),
 	      space = H5Screate_simple(rank, dims, NULL);
 	if (dcpl >= 0 && space >= 0 && H5Pset_obj_track_times(dcpl, false) >= 0 &&
 	    H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER) >= 0)
 		set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, dcpl, H5P_DEFAULT);
-	bool good =
-	    set >= 0 && H5Dwrite(set, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
-	if (set >= 0)
-		good = H5Dclose(set) >= 0 && good;
+	if (set >= 0 && H5Dwrite(set, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
+		sm_h5_close_dataset(&set);
 	if (space >= 0)
 		H5Sclose(space);
 	if (dcpl >= 0)
 		H5Pclose(dcpl);
-	return good;
+	return set;
+}
+
+bool sm_h5_plain(hid_t file, const char *name, hid_t type, hid_t memory_type, int rank,
+		 const hsize_t *dims, const void *data)
+{
+	hid_t set = sm_h5_plain_open(file, name, type, memory_type, rank, dims, data);
+	return set >= 0 && H5Dclose(set) >= 0;
 }
 
 bool sm_h5_put_text(hid_t object, const char *name, const char *text)

@@ -15,6 +15,7 @@
 #include "core/mem.h"
 
 #define SM_TILES_SCHEMA "scanmill-tiles 1"
+#define SM_SAMPLES_SCHEMA "scanmill-samples 1" /* shards of slices and pairs */
 #define SM_TILE_SCHEMA "scanmill-tile 1"
 
 /* No byte of an inflated stream needs fewer compressed bytes than this allows. */
@@ -44,6 +45,10 @@ hid_t sm_h5_chunked(hid_t file, const char *name, hid_t type, int rank, const hs
 /* A small dataset stored in one piece, unfiltered. False on failure. */
 bool sm_h5_plain(hid_t file, const char *name, hid_t type, hid_t memory_type, int rank,
 		 const hsize_t *dims, const void *data);
+
+/* The same, and the dataset stays open. Negative on failure. */
+hid_t sm_h5_plain_open(hid_t file, const char *name, hid_t type, hid_t memory_type, int rank,
+		       const hsize_t *dims, const void *data);
 
 /* A text attribute of fixed length. False on failure. */
 bool sm_h5_put_text(hid_t object, const char *name, const char *text);

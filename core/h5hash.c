@@ -324,54 +324,69 @@ out:
 	return st;
 }
 
-/* Digest of x or y of an open shard: tiles are read past the HDF5 library, three times as fast. */
-static enum sm_status shard_digest(struct sm_shard *s, int64_t tiles, float *x, size_t x_bytes,
-				   uint8_t *y, size_t y_bytes, char xh[65], char yh[65],
-				   struct sm_err *err)
+/* Digests of the large datasets of an open shard: samples are read past the HDF5 library, three times
+ * as fast. sets[i] is NULL where the shard has none. */
+static enum sm_status shard_digest(struct sm_shard *s, int64_t tiles, void *const sets[3],
+				   const size_t bytes[3], char hex[3][65], struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
-	char hex[65];
-	struct sm_sha256 *fx = sm_sha256_begin(), *fy = sm_sha256_begin();
-	if (!fx || !fy)
-		st = SM_FAIL(err, SM_BUDGET, "no memory for a hash");
-	for (int64_t k = 0; st == SM_OK && k < tiles; k++) {
-		st = sm_shard_read(s, k, x, y, NULL, err);
-		if (st != SM_OK)
-			break;
-		sm_sha256_bytes(x, x_bytes, hex);
-		sm_sha256_add(fx, hex, 64);
-		sm_sha256_bytes(y, y_bytes, hex);
-		sm_sha256_add(fy, hex, 64);
+	struct sm_shard_room room = {.x = sets[0], .y = sets[1], .b = sets[2]};
+	struct sm_sha256 *fold[3];
+	char one[65];
+	for (int i = 0; i < 3; i++) {
+		fold[i] = sm_sha256_begin();
+		if (!fold[i])
+			st = SM_FAIL(err, SM_BUDGET, "no memory for a hash");
 	}
-	if (fx)
-		sm_sha256_end(fx, xh);
-	if (fy)
-		sm_sha256_end(fy, yh);
+	for (int64_t k = 0; st == SM_OK && k < tiles; k++) {
+		st = sm_shard_read_sample(s, k, &room, err);
+		for (int i = 0; st == SM_OK && i < 3; i++) {
+			if (!sets[i])
+				continue;
+			sm_sha256_bytes(sets[i], bytes[i], one);
+			sm_sha256_add(fold[i], one, 64);
+		}
+	}
+	for (int i = 0; i < 3; i++)
+		if (fold[i])
+			sm_sha256_end(fold[i], hex[i]);
 	return st;
 }
 
 enum sm_status sm_h5_content_sha256(const char *path, struct sm_mem *mem, char sha256[65],
 				    struct sm_err *err)
 {
+	static const char *const paths[3] = {"/x", "/y", "/b"};
 	const char *name = sm_path_base(path);
 	struct sm_shard *s = NULL;
 	struct sm_tile_shape p;
-	char xh[65], yh[65];
-	const struct sm_h5_known known[] = {{"/x", xh}, {"/y", yh}};
+	char hex[3][65];
+	struct sm_h5_known known[3];
+	void *sets[3] = {0};
+	size_t n = 0;
+	enum sm_status st = SM_OK;
 	sha256[0] = 0;
 	if (sm_shard_open(path, &s, &p, NULL, NULL) != SM_OK)
 		return sm_h5_identity(path, name, NULL, 0, mem, sha256, err);
-	size_t y_bytes = (size_t)(p.depth * p.height * p.width);
-	size_t x_bytes = y_bytes * (size_t)p.channels * 4;
-	float *x = sm_alloc(mem, x_bytes, 1, name, err);
-	uint8_t *y = x ? sm_alloc(mem, y_bytes, 1, name, err) : NULL;
-	enum sm_status st = y ? SM_OK : SM_BUDGET;
-	if (st == SM_OK)
-		st = shard_digest(s, p.tiles, x, x_bytes, y, y_bytes, xh, yh, err);
-	sm_free(x);
-	sm_free(y);
+	size_t voxels = (size_t)(p.depth * p.height * p.width);
+	const size_t bytes[3] = {voxels * (size_t)p.channels * 4,
+				 p.parts & SM_SHARD_UNLABELLED ? 0 : voxels,
+				 voxels * (size_t)p.b_channels * 4};
+	for (int i = 0; i < 3; i++) {
+		if (!bytes[i])
+			continue;
+		sets[i] = sm_alloc(mem, bytes[i], 1, name, err);
+		if (!sets[i]) {
+			st = SM_BUDGET;
+			goto out;
+		}
+		known[n++] = (struct sm_h5_known){paths[i], hex[i]};
+	}
+	SM_GOTO(st, shard_digest(s, p.tiles, sets, bytes, hex, err));
+	st = sm_h5_identity(path, name, known, n, mem, sha256, err);
+out:
+	for (int i = 0; i < 3; i++)
+		sm_free(sets[i]);
 	sm_shard_close(s);
-	if (st == SM_OK)
-		st = sm_h5_identity(path, name, known, 2, mem, sha256, err);
 	return st;
 }

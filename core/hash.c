@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libcrypto's EVP would do the same, but its first digest costs 1.8 MiB of resident memory and some
- * milliseconds (providers, openssl.cnf), in every program of the house: SHA256_* has neither. */
-#define OPENSSL_API_COMPAT 10101
-#include "core/hash.h"
+#include "core/hash_state.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,22 +17,15 @@ static void to_hex(const unsigned char *digest, char hex[65])
 	hex[64] = 0;
 }
 
-_Static_assert(sizeof(SHA256_CTX) <= sizeof(struct sm_sha256), "the context fits");
-
-static SHA256_CTX *context(struct sm_sha256 *h)
-{
-	return (SHA256_CTX *)(void *)h->state;
-}
-
 void sm_sha256_init(struct sm_sha256 *h)
 {
-	SHA256_Init(context(h));
+	SHA256_Init(sm_sha256_context(h));
 }
 
 void sm_sha256_final(struct sm_sha256 *h, char hex[65])
 {
 	unsigned char digest[SHA256_DIGEST_LENGTH] = {0};
-	SHA256_Final(digest, context(h));
+	SHA256_Final(digest, sm_sha256_context(h));
 	to_hex(digest, hex);
 }
 
@@ -51,7 +40,7 @@ struct sm_sha256 *sm_sha256_begin(void)
 void sm_sha256_add(struct sm_sha256 *h, const void *bytes, size_t n)
 {
 	if (h && n)
-		SHA256_Update(context(h), bytes, n);
+		SHA256_Update(sm_sha256_context(h), bytes, n);
 }
 
 void sm_sha256_end(struct sm_sha256 *h, char hex[65])

@@ -12,6 +12,7 @@
 #include "core/hash.h"
 #include "core/journal.h"
 #include "core/par.h"
+#include "core/reuse.h"
 #include "core/settle.h"
 #include "core/stage.h"
 
@@ -42,6 +43,20 @@ enum sm_status sm_item_input(struct sm_item *item, const char *role, const char 
 			     const char *sha256, struct sm_err *err)
 {
 	return add_file(item, "inputs", role, path, sha256, err);
+}
+
+enum sm_status sm_item_input_from(struct sm_item *item, const char *dir, const char *role, const char *path,
+				  const char *sha256, struct sm_err *err)
+{
+	SM_TRY(sm_item_input(item, role, path, sha256, err));
+	if (!item->may_keep)
+		return SM_OK;
+	if (!item->from)
+		item->from = json_array();
+	json_t *file = json_pack("{s:s, s:s, s:s}", "dir", dir, "path", path, "sha256", sha256);
+	if (!file || json_array_append_new(item->from, file) != 0)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", path);
+	return SM_OK;
 }
 
 enum sm_status sm_item_output(struct sm_item *item, const char *role, const char *path,
@@ -95,33 +110,6 @@ static void set_fingerprint(struct sm_item *item)
 	free(line);
 	json_decref(all);
 	json_object_set_new(item->record, "fingerprint", json_string(hex));
-}
-
-/* True when an earlier run's record fits and its outputs are still what they were. */
-static bool reusable(const struct sm_item *item, const json_t *earlier)
-{
-	const char *now = sm_json_text(item->record, "fingerprint");
-	const char *then = sm_json_text(earlier, "fingerprint");
-	/* A rejected item is looked at again: it costs little, and its reason may lie outside its inputs (the memory
-	 * budget). */
-	if (!now || !then || strcmp(now, then) != 0 || !sm_record_ok(earlier))
-		return false;
-	size_t i;
-	json_t *output;
-	json_array_foreach(json_object_get(earlier, "outputs"), i, output)
-	{
-		const char *path = sm_json_text(output, "path"), *sha = sm_json_text(output, "sha256");
-		char hex[65];
-		if (!path || !sha)
-			return false;
-		char *full = sm_path_join(item->run->out, path);
-		bool same = full && sm_content_sha256(full, &item->run->mem, hex, NULL) == SM_OK &&
-			    strcmp(hex, sha) == 0;
-		free(full);
-		if (!same)
-			return false;
-	}
-	return true;
 }
 
 /* Takes a folder off the paths of a sentence that start with it: a ledger holds no place of a machine. A folder
@@ -183,6 +171,7 @@ struct loop {
 	const struct sm_items *items;
 	json_t **records;
 	size_t *order;  /* in which the items are begun */
+	size_t n;       /* of them: all, or those of --only */
 	bool *deferred; /* did not fit into the budget beside others: tried again alone */
 	bool alone;
 	int outer; /* items at once */
@@ -209,7 +198,7 @@ static int inner_jobs(const struct loop *loop, size_t at)
 	int jobs = loop->run->jobs;
 	if (loop->alone)
 		return 1;
-	if (loop->items->count - at <= 4 * (size_t)loop->outer)
+	if (loop->n - at <= 4 * (size_t)loop->outer)
 		jobs = loop->outer > 1 ? 2 * jobs : jobs;
 	return jobs / loop->outer;
 }
@@ -233,7 +222,7 @@ static enum sm_status settle_inputs(struct loop *loop, size_t i, struct sm_item 
 		set_fingerprint(item);
 		return st;
 	}
-	first.may_defer = first.deferred = false;
+	first.may_defer = first.may_keep = first.deferred = false;
 	first.record = new_record(item->key);
 	enum sm_status got = first.record ? loop->items->inputs(loop->items->ctx, i, &first, &why)
 					  : SM_FAIL(&why, SM_BUDGET, "out of memory");
@@ -251,13 +240,13 @@ static enum sm_status settle_inputs(struct loop *loop, size_t i, struct sm_item 
 }
 
 /* True when an earlier run's record takes the item's place. */
-static bool reuse(struct loop *loop, size_t i, const struct sm_item *item, const json_t *earlier)
+static bool reuse(struct loop *loop, size_t i, struct sm_item *item, const json_t *earlier)
 {
-	json_t *copy = earlier && reusable(item, earlier) ? json_deep_copy(earlier) : NULL;
+	json_t *copy = earlier && sm_reuse_fits(item, earlier) ? json_deep_copy(earlier) : NULL;
 	if (!copy)
 		return false;
 	json_decref(item->record);
-	loop->records[i] = copy;
+	loop->records[i] = item->record = copy;
 	return true;
 }
 
@@ -285,6 +274,18 @@ static enum sm_status foresee(struct loop *loop, size_t i, struct sm_item *item,
 	return SM_OK;
 }
 
+static void keep_hashes(struct loop *loop, const struct sm_item *item)
+{
+	struct sm_run *run = loop->run;
+	if (!item->file_hashes)
+		return;
+	pthread_mutex_lock(&loop->lock);
+	if (!run->file_hashes)
+		run->file_hashes = json_object();
+	json_object_update(run->file_hashes, item->file_hashes);
+	pthread_mutex_unlock(&loop->lock);
+}
+
 /* Declares, reuses or works. *done: nothing is left to do. */
 static enum sm_status make_item(struct loop *loop, size_t i, struct sm_item *item, bool *done,
 				struct sm_err *err)
@@ -294,12 +295,19 @@ static enum sm_status make_item(struct loop *loop, size_t i, struct sm_item *ite
 	const json_t *earlier =
 		run->resume && run->journal ? sm_journal_find(run->journal, item->key) : NULL;
 	item->may_defer = !earlier && !run->dry_run;
+	item->may_keep = earlier;
+	if (!items->writes_nothing && !run->dry_run && sm_key_is_reserved(item->key))
+		return SM_FAIL(err, SM_INPUT,
+			       "the name %s ends as those of the stages' own files do (" SM_KEYS_RESERVED
+			       "): allowed are other names",
+			       item->key);
 	if (items->inputs)
 		SM_TRY(items->inputs(items->ctx, i, item, err));
 	if (!item->deferred)
 		set_fingerprint(item);
 	*done = reuse(loop, i, item, earlier);
 	if (*done) {
+		keep_hashes(loop, item);
 		finished(loop, true);
 		return SM_OK;
 	}
@@ -318,14 +326,9 @@ static enum sm_status make_item(struct loop *loop, size_t i, struct sm_item *ite
 /* The files and the record of an item that is done, to the disk. */
 static enum sm_status settle_item(struct loop *loop, struct sm_item *item, struct sm_err *err)
 {
-	struct sm_run *run = loop->run;
-	if (item->file_hashes) {
-		pthread_mutex_lock(&loop->lock);
-		if (!run->file_hashes)
-			run->file_hashes = json_object();
-		json_object_update(run->file_hashes, item->file_hashes);
-		pthread_mutex_unlock(&loop->lock);
-	}
+	if (loop->run->journal)
+		SM_TRY(sm_reuse_note(item, err));
+	keep_hashes(loop, item);
 	return loop->settler ? sm_settler_add(loop->settler, &item->files, item->record, err)
 			     : sm_outset_commit(&item->files, err);
 }
@@ -376,6 +379,7 @@ static enum sm_status one_item(void *ctx, size_t at, struct sm_err *err)
 	enum sm_status st = finish_item(loop, i, &item, err);
 	sm_outset_abandon(&item.files);
 	json_decref(item.file_hashes);
+	json_decref(item.from);
 	return st;
 }
 
@@ -392,24 +396,50 @@ static int by_weight(const void *a, const void *b)
 	return (x->i > y->i) - (x->i < y->i);
 }
 
-/* NULL when out of memory. */
-static size_t *order_of(const struct sm_items *items)
+static int by_text(const void *a, const void *b)
 {
-	size_t n = items->count ? items->count : 1;
-	size_t *order = calloc(n, sizeof *order);
-	struct weighed *w = calloc(n, sizeof *w);
-	for (size_t i = 0; w && i < items->count; i++)
-		w[i] = (struct weighed){items->weight ? items->weight(items->ctx, i) : 0, i};
-	if (w)
-		qsort(w, items->count, sizeof *w, by_weight);
-	for (size_t i = 0; w && order && i < items->count; i++)
-		order[i] = w[i].i;
-	if (!w) {
-		free(order);
-		order = NULL;
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Where the item stands among those of --only; only_count when it is none of them. */
+static size_t place_in_only(const struct sm_run *run, const char *key)
+{
+	const char *const *at =
+		key ? bsearch(&key, run->only, run->only_count, sizeof *run->only, by_text) : NULL;
+	return at ? (size_t)(at - run->only) : run->only_count;
+}
+
+/* The items to work on, heaviest first. */
+static enum sm_status choose_items(const struct sm_run *run, const struct sm_items *items, struct loop *loop,
+				   struct sm_err *err)
+{
+	size_t room = items->count ? items->count : 1;
+	struct weighed *w = calloc(room, sizeof *w);
+	bool *found = calloc(run->only_count + 1, sizeof *found);
+	enum sm_status st = SM_OK;
+	loop->order = calloc(room, sizeof *loop->order);
+	if (!w || !found || !loop->order) {
+		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", run->stage->name);
+		goto out;
 	}
+	for (size_t i = 0; i < items->count; i++) {
+		size_t at = run->only_count ? place_in_only(run, items->key(items->ctx, i)) : 0;
+		if (run->only_count && at == run->only_count)
+			continue;
+		found[at] = true;
+		w[loop->n++] = (struct weighed){items->weight ? items->weight(items->ctx, i) : 0, i};
+	}
+	qsort(w, loop->n, sizeof *w, by_weight);
+	for (size_t i = 0; i < loop->n; i++)
+		loop->order[i] = w[i].i;
+	for (size_t i = 0; st == SM_OK && i < run->only_count; i++)
+		if (!found[i])
+			st = SM_FAIL(err, SM_USAGE, "--only: found '%.100s', none of the %zu %s has that key",
+				     run->only[i], items->count, items->noun);
+out:
+	free(found);
 	free(w);
-	return order;
+	return st;
 }
 
 enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, struct sm_err *err)
@@ -420,18 +450,21 @@ enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, st
 		.items = items,
 		.records = calloc(n ? n : 1, sizeof(json_t *)),
 		.deferred = calloc(n ? n : 1, sizeof(bool)),
-		.order = order_of(items),
 		.alone = run->jobs <= 1,
-		.outer = n < (size_t)run->jobs ? (int)n : run->jobs,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 	};
-	if (!loop.records || !loop.deferred || !loop.order) {
+	enum sm_status st = choose_items(run, items, &loop, err);
+	if (st == SM_OK && (!loop.records || !loop.deferred))
+		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", run->stage->name);
+	if (st != SM_OK) {
 		free(loop.order);
 		free(loop.records);
 		free(loop.deferred);
-		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", run->stage->name);
+		return st;
 	}
-	enum sm_status st = sm_run_begin(run, err);
+	n = loop.n;
+	loop.outer = n < (size_t)run->jobs ? (int)n : run->jobs;
+	st = sm_run_begin(run, err);
 	/* What writes nothing is cheaper to do again than to sync to the disk. */
 	if (st == SM_OK && run->journal && !run->dry_run && !items->writes_nothing)
 		st = sm_settler_begin(run->journal, &loop.settler, err);
@@ -448,7 +481,7 @@ enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, st
 		sm_settler_end(loop.settler, NULL);
 	sm_progress_end(&loop.progress);
 	size_t rejected = 0;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < items->count; i++) {
 		if (!loop.records[i])
 			continue;
 		rejected += !sm_record_ok(loop.records[i]);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/hash.h"
 #include "core/ledger.h"
 #include "core/sums.h"
 
@@ -24,11 +25,15 @@
 /* Key under which the header of the earlier ledger is kept, for its outputs. No item has it. */
 #define HEADER ""
 
+/* A line {"bytes": {path: hash}} has those of outputs. */
+#define BYTES "bytes"
+
 struct sm_journal {
 	char *dir, *path, *new_path, *ledger;
 	const char *stage;
 	FILE *stream;
 	json_t *earlier; /* key -> record */
+	json_t *bytes;   /* path -> hash of the bytes: of earlier runs, and of records not added yet */
 	json_t *intended; /* path -> true: of earlier runs, perhaps without a record */
 	bool found;      /* a ledger or a journal stood there */
 	struct timespec synced;
@@ -43,6 +48,25 @@ static void note_paths(json_t *set, const json_t *paths)
 	json_array_foreach(paths, k, path)
 		if (json_is_string(path))
 			json_object_set_new(set, json_string_value(path), json_true());
+}
+
+static void note_outputs(json_t *set, const json_t *record)
+{
+	size_t k;
+	json_t *output;
+	json_array_foreach(json_object_get(record, "outputs"), k, output)
+	{
+		const char *path = sm_json_text(output, "path");
+		if (path)
+			json_object_set_new(set, path, json_true());
+	}
+}
+
+/* A later record counts; the files of the one before it (other settings, say) must stay known to the sweep. */
+static void replace(struct sm_journal *j, const char *key, json_t *record)
+{
+	note_outputs(j->intended, json_object_get(j->earlier, key));
+	json_object_set(j->earlier, key, record);
 }
 
 /* Adds the records among the lines of a file; lines that are no record (a cut end) are passed over: the
@@ -67,9 +91,10 @@ static enum sm_status load(struct sm_journal *j, const char *path, struct sm_err
 				     "stage '%s'",
 				     j->dir, stage, j->stage);
 		else if (stage)
-			json_object_set(j->earlier, HEADER, value);
+			replace(j, HEADER, value);
 		else if (key && sm_json_text(value, "status"))
-			json_object_set(j->earlier, key, value);
+			replace(j, key, value);
+		json_object_update(j->bytes, json_object_get(value, BYTES));
 		note_paths(j->intended, json_object_get(value, INTENDED));
 		j->found = true;
 		json_decref(value);
@@ -77,6 +102,21 @@ static enum sm_status load(struct sm_journal *j, const char *path, struct sm_err
 	free(line);
 	fclose(f);
 	return st;
+}
+
+/* Takes the list of bytes over when it belongs to the ledger. */
+static void load_sums(struct sm_journal *j)
+{
+	char hex[65];
+	json_t *sums = NULL;
+	if (sm_sums_read(j->dir, &sums, NULL) != SM_OK)
+		return;
+	const char *listed = sm_json_text(sums, SM_LEDGER_NAME);
+	if (listed && sm_sha256_file(j->ledger, hex, NULL) == SM_OK && strcmp(hex, listed) == 0) {
+		json_object_del(sums, SM_LEDGER_NAME);
+		json_object_update(j->bytes, sums);
+	}
+	json_decref(sums);
 }
 
 /* What may stand there without a ledger: a temporary file, a cache or the list of bytes. They are ours. */
@@ -127,11 +167,14 @@ enum sm_status sm_journal_open(const char *dir, const char *stage, struct sm_jou
 	j->ledger = sm_path_join(dir, SM_LEDGER_NAME);
 	j->earlier = json_object();
 	j->intended = json_object();
+	j->bytes = json_object();
 	enum sm_status st = SM_OK;
-	if (!j->dir || !j->path || !j->new_path || !j->ledger || !j->earlier || !j->intended)
+	if (!j->dir || !j->path || !j->new_path || !j->ledger || !j->earlier || !j->intended || !j->bytes)
 		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
 	if (st == SM_OK)
 		st = load(j, j->ledger, err);
+	if (st == SM_OK)
+		load_sums(j);
 	if (st == SM_OK)
 		st = load(j, j->path, err);
 	if (st == SM_OK && !j->found)
@@ -163,20 +206,32 @@ static bool append_intended(struct sm_journal *j, json_t *paths)
 	return good;
 }
 
-static bool write_new(struct sm_journal *j)
+static bool append_bytes(struct sm_journal *j, json_t *bytes)
+{
+	json_t *line = json_object_size(bytes) ? json_object() : NULL;
+	if (!line)
+		return !json_object_size(bytes);
+	bool good = json_object_set(line, BYTES, bytes) == 0 && append(j, line);
+	json_decref(line);
+	return good;
+}
+
+static bool write_new(struct sm_journal *j, const json_t *only)
 {
 	const char *key;
 	json_t *record, *first = json_object();
 	errno = 0;
 	j->stream = fopen(j->new_path, "wb");
 	bool good = j->stream && first &&
-		    json_object_set_new(first, "stage", json_string(j->stage)) == 0;
+		    json_object_set_new(first, "stage", json_string(j->stage)) == 0 &&
+		    (!only || json_object_set(first, "only", (json_t *)only) == 0);
 	/* The earlier header goes first: its outputs may have to be swept. */
 	json_t *header = json_object_get(j->earlier, HEADER);
 	good = good && append(j, header ? header : first);
 	json_object_foreach(j->earlier, key, record)
 		if (*key)
 			good = good && append(j, record);
+	good = good && append_bytes(j, j->bytes);
 	good = good && append_intended(j, j->intended);
 	json_decref(first);
 	clock_gettime(CLOCK_MONOTONIC, &j->synced);
@@ -184,11 +239,11 @@ static bool write_new(struct sm_journal *j)
 	       rename(j->new_path, j->path) == 0;
 }
 
-enum sm_status sm_journal_begin(struct sm_journal *j, struct sm_err *err)
+enum sm_status sm_journal_begin(struct sm_journal *j, const json_t *only, struct sm_err *err)
 {
 	if (j->stream)
 		return SM_OK;
-	if (!write_new(j))
+	if (!write_new(j, only))
 		return SM_FAIL(err, SM_IO, "%s: cannot be written: %s", j->dir, strerror(errno));
 	if (unlink(j->ledger) != 0 && errno != ENOENT)
 		return SM_FAIL(err, SM_IO, "%s: cannot be removed: %s", j->ledger, strerror(errno));
@@ -200,6 +255,12 @@ enum sm_status sm_journal_begin(struct sm_journal *j, struct sm_err *err)
 		return SM_FAIL(err, SM_IO, "%s: " SM_SUMS_NAME " cannot be removed: %s", j->dir,
 			       strerror(errno));
 	return sm_remove_partials(j->dir, j->path, err);
+}
+
+bool sm_journal_found(const struct sm_journal *j, bool *partial)
+{
+	*partial = json_object_get(json_object_get(j->earlier, HEADER), "only");
+	return j->found;
 }
 
 const json_t *sm_journal_find(const struct sm_journal *journal, const char *key)
@@ -217,27 +278,51 @@ static bool sync_seldom(struct sm_journal *j)
 	return fdatasync(fileno(j->stream)) == 0;
 }
 
+bool sm_journal_bytes(struct sm_journal *j, const char *path, char hex[65])
+{
+	pthread_mutex_lock(&j->lock);
+	const char *known = sm_json_text(j->bytes, path);
+	bool found = known && strlen(known) == 64;
+	if (found)
+		memcpy(hex, known, 65);
+	pthread_mutex_unlock(&j->lock);
+	return found;
+}
+
+enum sm_status sm_journal_note_bytes(struct sm_journal *j, const char *path, const char *hex, struct sm_err *err)
+{
+	pthread_mutex_lock(&j->lock);
+	bool good = json_object_set_new(j->bytes, path, json_string(hex)) == 0;
+	pthread_mutex_unlock(&j->lock);
+	return good ? SM_OK : SM_FAIL(err, SM_BUDGET, "%s: out of memory", path);
+}
+
+/* The bytes of a record's outputs, which need not be remembered any longer. */
+static bool add_bytes(struct sm_journal *j, const json_t *record)
+{
+	size_t i;
+	json_t *output, *bytes = json_object();
+	json_array_foreach(json_object_get(record, "outputs"), i, output)
+	{
+		const char *path = sm_json_text(output, "path");
+		json_t *hex = path ? json_object_get(j->bytes, path) : NULL;
+		if (hex && json_object_set(bytes, path, hex) == 0)
+			json_object_del(j->bytes, path);
+	}
+	bool good = bytes && append_bytes(j, bytes);
+	json_decref(bytes);
+	return good;
+}
+
 enum sm_status sm_journal_add(struct sm_journal *j, const json_t *record, struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
 	pthread_mutex_lock(&j->lock);
 	errno = 0;
-	if (!append(j, record) || fflush(j->stream) != 0 || !sync_seldom(j))
+	if (!add_bytes(j, record) || !append(j, record) || fflush(j->stream) != 0 || !sync_seldom(j))
 		st = SM_FAIL(err, SM_IO, "%s: cannot be written: %s", j->path, strerror(errno));
 	pthread_mutex_unlock(&j->lock);
 	return st;
-}
-
-static void note_outputs(json_t *set, const json_t *record)
-{
-	size_t k;
-	json_t *output;
-	json_array_foreach(json_object_get(record, "outputs"), k, output)
-	{
-		const char *path = sm_json_text(output, "path");
-		if (path)
-			json_object_set_new(set, path, json_true());
-	}
 }
 
 enum sm_status sm_journal_intend(struct sm_journal *j, const json_t *const *records, size_t n,
@@ -309,6 +394,7 @@ void sm_journal_close(struct sm_journal *j)
 	if (j->stream)
 		fclose(j->stream);
 	json_decref(j->earlier);
+	json_decref(j->bytes);
 	json_decref(j->intended);
 	pthread_mutex_destroy(&j->lock);
 	free(j->dir);

@@ -22,9 +22,12 @@ enum sm_status sm_journal_open(const char *dir, const char *stage, struct sm_jou
 			       struct sm_err *err);
 
 /* Called before the first output is written; again is fine. Starts a new journal with the same records
- * (atomically), removes every other `.partial` file that a killed run left, and the old ledger:
+ * (atomically; `only` is the new ledger's list of keys, NULL = all items), removes every other `.partial` file that a killed run left, and the old ledger:
  * from now on the stage counts as unfinished. */
-enum sm_status sm_journal_begin(struct sm_journal *journal, struct sm_err *err);
+enum sm_status sm_journal_begin(struct sm_journal *journal, const json_t *only, struct sm_err *err);
+
+/* True when an earlier run has left something there. *partial: it worked on some items only (--only). */
+bool sm_journal_found(const struct sm_journal *journal, bool *partial);
 
 /* The earlier record of key, borrowed; NULL when there is none. */
 const json_t *sm_journal_find(const struct sm_journal *journal, const char *key);
@@ -33,6 +36,13 @@ const json_t *sm_journal_find(const struct sm_journal *journal, const char *key)
  * a name and its record, the next run knows the file and sweeps it away when nobody wants it. Thread-safe. */
 enum sm_status sm_journal_intend(struct sm_journal *journal, const json_t *const *records, size_t n,
 				 struct sm_err *err);
+
+/* The hash of the bytes of an earlier run's output, where files.sha256 or the journal has it: with it alone damage of
+ * a file is told from what was written. Thread-safe. */
+bool sm_journal_bytes(struct sm_journal *journal, const char *path, char hex[65]);
+/* Before sm_journal_add of the record that names the file. Thread-safe. */
+enum sm_status sm_journal_note_bytes(struct sm_journal *journal, const char *path, const char *hex,
+				     struct sm_err *err);
 
 /* Appends a finished record, whose files are on the disk already. The record itself gets there within about a second of
  * further records: a killed run loses none, a power cut at worst the last ones, whose work is done again.

@@ -183,13 +183,51 @@ static enum sm_status check_record(const json_t *record, const char *before, con
 	return SM_OK;
 }
 
-static enum sm_status parse_lines(char *text, const char *path, const char *stage,
+/* What to read of a ledger. */
+struct wanted {
+	const char *stage;       /* NULL = of any */
+	bool head;               /* line 1 alone */
+	const char *const *keep; /* facts of a record; NULL = all */
+	const struct sm_ledger *like; /* whose records are shared; NULL = none */
+};
+
+/* Deletes all facts but those of the NULL-ended list. */
+static void keep_facts(json_t *record, const char *const *keep)
+{
+	const char *key;
+	json_t *value;
+	void *next;
+	json_object_foreach_safe(record, next, key, value)
+	{
+		const char *const *k = keep;
+		while (*k && strcmp(*k, key) != 0)
+			k++;
+		if (!*k)
+			json_object_del(record, key);
+	}
+}
+
+/* What is kept of the last record; returns it. */
+static json_t *shrink_last(json_t *records, const struct wanted *want)
+{
+	size_t last = json_array_size(records) - 1;
+	json_t *record = json_array_get(records, last);
+	if (want->keep)
+		keep_facts(record, want->keep);
+	json_t *twin = want->like ? sm_ledger_find(want->like, sm_record_key(record)) : NULL;
+	if (!twin || !json_equal(twin, record))
+		return record;
+	json_array_set(records, last, twin);
+	return twin;
+}
+
+static enum sm_status parse_lines(char *text, const char *path, const struct wanted *want,
 				  struct sm_ledger *out, struct sm_err *err)
 {
 	const char *before = NULL;
 	size_t line = 1;
-	out->records = json_array();
-	for (char *p = text; *p; line++) {
+	out->records = want->head ? NULL : json_array();
+	for (char *p = text; *p && (line == 1 || !want->head); line++) {
 		json_error_t why;
 		size_t n = strcspn(p, "\n");
 		if (p[n] != '\n')
@@ -202,11 +240,11 @@ static enum sm_status parse_lines(char *text, const char *path, const char *stag
 		}
 		if (line == 1) {
 			out->header = value;
-			SM_TRY(check_header(value, path, stage, err));
+			SM_TRY(check_header(value, path, want->stage, err));
 		} else {
 			json_array_append_new(out->records, value);
 			SM_TRY(check_record(value, before, path, line, err));
-			before = sm_record_key(value);
+			before = sm_record_key(shrink_last(out->records, want));
 		}
 		p += n + 1;
 	}
@@ -215,9 +253,10 @@ static enum sm_status parse_lines(char *text, const char *path, const char *stag
 	return SM_OK;
 }
 
-enum sm_status sm_ledger_read(const char *dir, const char *stage, struct sm_ledger *out,
-			      struct sm_err *err)
+static enum sm_status read_ledger(const char *dir, const struct wanted *want, struct sm_ledger *out,
+				  struct sm_err *err)
 {
+	const char *stage = want->stage;
 	unsigned char *bytes = NULL;
 	size_t size = 0;
 	*out = (struct sm_ledger){0};
@@ -232,13 +271,30 @@ enum sm_status sm_ledger_read(const char *dir, const char *stage, struct sm_ledg
 	}
 	SM_GOTO(st, sm_file_read(path, MAX_LEDGER, NULL, &bytes, &size, err));
 	sm_sha256_bytes(bytes, size, out->sha256);
-	st = parse_lines((char *)bytes, path, stage, out, err);
+	st = parse_lines((char *)bytes, path, want, out, err);
 out:
 	if (st != SM_OK)
 		sm_ledger_clear(out);
 	sm_free(bytes);
 	free(path);
 	return st;
+}
+
+enum sm_status sm_ledger_read(const char *dir, const char *stage, struct sm_ledger *out,
+			      struct sm_err *err)
+{
+	return read_ledger(dir, &(struct wanted){.stage = stage}, out, err);
+}
+
+enum sm_status sm_ledger_read_head(const char *dir, struct sm_ledger *out, struct sm_err *err)
+{
+	return read_ledger(dir, &(struct wanted){.head = true}, out, err);
+}
+
+enum sm_status sm_ledger_read_facts(const char *dir, const char *const *keep, const struct sm_ledger *like,
+				    struct sm_ledger *out, struct sm_err *err)
+{
+	return read_ledger(dir, &(struct wanted){.keep = keep, .like = like}, out, err);
 }
 
 static int by_key(const void *a, const void *b)

@@ -33,6 +33,12 @@ struct sm_ledger {
  * that the earlier stage did not finish. */
 enum sm_status sm_ledger_read(const char *dir, const char *stage, struct sm_ledger *out,
 			      struct sm_err *err);
+/* The same, but header and hash alone: records stay NULL, and what stands in their lines is not looked at. */
+enum sm_status sm_ledger_read_head(const char *dir, struct sm_ledger *out, struct sm_err *err);
+/* The same, whole, in less memory: of each record only the facts in `keep` (NULL-ended; "key" must be one; NULL =
+ * all), and records that equal those of `like` (NULL = none) shared with it. */
+enum sm_status sm_ledger_read_facts(const char *dir, const char *const *keep, const struct sm_ledger *like,
+				    struct sm_ledger *out, struct sm_err *err);
 
 /* Sorts the records by key; a key that stands twice is SM_INTERNAL. */
 enum sm_status sm_ledger_sort(struct sm_ledger *ledger, struct sm_err *err);

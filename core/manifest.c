@@ -22,7 +22,8 @@ struct slot {
 
 /* ---- schema ------------------------------------------------------------------------------- */
 
-static cyaml_schema_field_t *mapping_schema(const struct sm_fieldset *set, struct sm_arena *arena);
+static cyaml_schema_field_t *mapping_schema(const struct sm_fieldset *set, bool when,
+					    struct sm_arena *arena);
 
 static const cyaml_schema_value_t text_entry = {
 	.type = CYAML_STRING,
@@ -31,7 +32,8 @@ static const cyaml_schema_value_t text_entry = {
 	.string = {.min = 0, .max = CYAML_UNLIMITED},
 };
 
-static const cyaml_schema_value_t *mapping_entry(const struct sm_fieldset *set,
+/* An entry of a list; one of steps may carry `when` behind the fields of the set. */
+static const cyaml_schema_value_t *mapping_entry(const struct sm_fieldset *set, bool when,
 						 struct sm_arena *arena)
 {
 	cyaml_schema_value_t *v = sm_arena_alloc(arena, sizeof *v);
@@ -39,8 +41,8 @@ static const cyaml_schema_value_t *mapping_entry(const struct sm_fieldset *set,
 		return NULL;
 	v->type = CYAML_MAPPING;
 	v->flags = CYAML_FLAG_DEFAULT;
-	v->data_size = (uint32_t)((set->count ? set->count : 1) * sizeof(struct slot));
-	v->mapping.fields = mapping_schema(set, arena);
+	v->data_size = (uint32_t)(((set->count ? set->count : 1) + when) * sizeof(struct slot));
+	v->mapping.fields = mapping_schema(set, when, arena);
 	return v->mapping.fields ? v : NULL;
 }
 
@@ -51,12 +53,12 @@ static bool field_schema(const struct sm_field *f, cyaml_schema_value_t *v, stru
 	case SM_F_MAPPING:
 		v->type = CYAML_MAPPING;
 		v->data_size = (uint32_t)((f->of->count ? f->of->count : 1) * sizeof(struct slot));
-		v->mapping.fields = mapping_schema(f->of, arena);
+		v->mapping.fields = mapping_schema(f->of, false, arena);
 		return v->mapping.fields;
 	case SM_F_LIST:
 	case SM_F_STEPS:
 		v->type = CYAML_SEQUENCE;
-		v->sequence.entry = mapping_entry(f->of, arena);
+		v->sequence.entry = mapping_entry(f->of, f->kind == SM_F_STEPS, arena);
 		v->sequence.max = CYAML_UNLIMITED;
 		v->data_size = v->sequence.entry ? v->sequence.entry->data_size : 0;
 		return v->sequence.entry;
@@ -65,6 +67,8 @@ static bool field_schema(const struct sm_field *f, cyaml_schema_value_t *v, stru
 	case SM_F_STRINGS:
 		v->type = CYAML_SEQUENCE;
 		v->sequence.entry = &text_entry;
+		/* libcyaml does not tell an empty list from none, for which the default would stand. */
+		v->sequence.min = f->fallback && *f->fallback;
 		v->sequence.max = CYAML_UNLIMITED;
 		v->data_size = sizeof(char *);
 		return true;
@@ -76,15 +80,18 @@ static bool field_schema(const struct sm_field *f, cyaml_schema_value_t *v, stru
 	}
 }
 
-static cyaml_schema_field_t *mapping_schema(const struct sm_fieldset *set, struct sm_arena *arena)
+static cyaml_schema_field_t *mapping_schema(const struct sm_fieldset *set, bool when,
+					    struct sm_arena *arena)
 {
-	cyaml_schema_field_t *fields = sm_arena_alloc(arena, (set->count + 1) * sizeof *fields);
-	for (size_t i = 0; fields && i < set->count; i++) {
-		fields[i].key = set->fields[i].key;
+	static const struct sm_field word = {.key = "when", .kind = SM_F_STRING};
+	cyaml_schema_field_t *fields = sm_arena_alloc(arena, (set->count + 2) * sizeof *fields);
+	for (size_t i = 0; fields && i < set->count + when; i++) {
+		const struct sm_field *f = i < set->count ? &set->fields[i] : &word;
+		fields[i].key = f->key;
 		fields[i].data_offset = (uint32_t)(i * sizeof(struct slot));
 		fields[i].count_offset = (uint32_t)(i * sizeof(struct slot) + offsetof(struct slot, count));
 		fields[i].count_size = sizeof(uint64_t);
-		if (!field_schema(&set->fields[i], &fields[i].value, arena))
+		if (!field_schema(f, &fields[i].value, arena))
 			return NULL;
 	}
 	return fields;
@@ -160,9 +167,10 @@ static size_t distance(const char *a, const char *b)
 }
 
 /* The table of the mapping that the backtrace stands in, and its path ("train", "preprocess.steps.stack"). The innermost
- * key is the unknown one itself when libcyaml names it: it is in no table. */
+ * key is the unknown one itself when libcyaml names it: it is in no table. *when tells whether the key `when` may
+ * stand there too. */
 static const struct sm_fieldset *enclosing(const struct sm_fieldset *root, const struct complaint *c,
-					   char *path, size_t room)
+					   char *path, size_t room, bool *when)
 {
 	const struct sm_fieldset *set = root;
 	size_t n = 0;
@@ -175,32 +183,39 @@ static const struct sm_fieldset *enclosing(const struct sm_fieldset *root, const
 		if (!found || !found->of)
 			break;
 		set = found->of;
+		*when = found->kind == SM_F_STEPS;
 		int w = snprintf(path + n, room - n, "%s%s", n ? "." : "", found->key);
 		n = w < 0 || (size_t)w >= room - n ? room - 1 : n + (size_t)w;
 	}
 	return set;
 }
 
-static const char *nearest_key(const struct sm_fieldset *set, const char *key)
+/* Key i of a mapping; behind the fields of the set may stand `when`. */
+static const char *key_at(const struct sm_fieldset *set, size_t i)
+{
+	return i < set->count ? set->fields[i].key : "when";
+}
+
+static const char *nearest_key(const struct sm_fieldset *set, bool when, const char *key)
 {
 	const char *best = NULL;
 	size_t least = strlen(key) / 2 + 1;
-	for (size_t i = 0; i < set->count; i++) {
-		size_t d = distance(key, set->fields[i].key);
+	for (size_t i = 0; i < set->count + when; i++) {
+		size_t d = distance(key, key_at(set, i));
 		if (d < least) {
 			least = d;
-			best = set->fields[i].key;
+			best = key_at(set, i);
 		}
 	}
 	return best;
 }
 
-static void all_keys(const struct sm_fieldset *set, char *out, size_t room)
+static void all_keys(const struct sm_fieldset *set, bool when, char *out, size_t room)
 {
 	size_t n = 0;
 	*out = 0;
-	for (size_t i = 0; i < set->count && n < room; i++) {
-		int w = snprintf(out + n, room - n, "%s%s", i ? ", " : "", set->fields[i].key);
+	for (size_t i = 0; i < set->count + when && n < room; i++) {
+		int w = snprintf(out + n, room - n, "%s%s", i ? ", " : "", key_at(set, i));
 		n += w < 0 ? 0 : (size_t)w;
 	}
 }
@@ -235,20 +250,21 @@ static enum sm_status complain(const char *name, const char *yaml, const struct 
 	const char *key = strstr(c->first, "Unexpected key: ");
 	const char *twice = strstr(c->first, "already seen: ");
 	const char *event = strstr(c->first, "got event: ");
-	char path[256], keys[400];
+	char path[256], keys[500];
 	struct complaint in = *c;
 	/* For a key that stands twice the backtrace begins with that key itself. */
 	if (twice && in.depth && strcmp(in.in[0], twice + strlen("already seen: ")) == 0)
 		memmove(in.in[0], in.in[1], --in.depth * sizeof in.in[0]);
-	const struct sm_fieldset *set = enclosing(root, &in, path, sizeof path);
+	bool when = false;
+	const struct sm_fieldset *set = enclosing(root, &in, path, sizeof path, &when);
 	const char *where = *path ? path : "the manifest";
 	int line = c->line ? c->line : 1;
 	if (key) {
 		key += strlen("Unexpected key: ");
-		const char *best = nearest_key(set, key);
+		const char *best = nearest_key(set, when, key);
 		/* The backtrace names the line where the enclosing mapping stands. */
 		int own = line_of_key(yaml, key, line);
-		all_keys(set, keys, sizeof keys);
+		all_keys(set, when, keys, sizeof keys);
 		return SM_FAIL(err, SM_USAGE, "%s:%d: unknown key '%s'%s%s%s in %s, allowed are: %s", name,
 			       own ? own : line, key, best ? " (did you mean '" : "", best ? best : "",
 			       best ? "'?)" : "", where, keys);
@@ -256,6 +272,10 @@ static enum sm_status complain(const char *name, const char *yaml, const struct 
 	if (twice)
 		return SM_FAIL(err, SM_USAGE, "%s:%d: key '%s' stands twice in %s", name, line,
 			       twice + strlen("already seen: "), where);
+	if (strstr(c->first, "Insufficient entries") && c->depth)
+		return SM_FAIL(err, SM_USAGE,
+			       "%s:%d: %s: %s: found an empty list, needed is at least one value", name,
+			       line, where, c->in[0]);
 	if (event)
 		return SM_FAIL(err, SM_USAGE, "%s:%d: %s: found %s, needed is %s", name, line, where,
 			       strstr(event, "SCALAR")	 ? "a single value or nothing"
@@ -324,6 +344,13 @@ static enum sm_status bind_list(struct binder *b, const struct sm_field *f, cons
 	return SM_OK;
 }
 
+static bool has_letter(const char *text)
+{
+	while (*text && !(((unsigned char)*text | 32) >= 'a' && ((unsigned char)*text | 32) <= 'z'))
+		text++;
+	return *text;
+}
+
 static enum sm_status bind_steps(struct binder *b, const struct sm_field *f,
 				 const struct slot *slot, const char *path, void *base,
 				 struct sm_err *err)
@@ -335,7 +362,7 @@ static enum sm_status bind_steps(struct binder *b, const struct sm_field *f,
 	if (!steps->v)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", b->name);
 	for (size_t i = 0; i < slot->count; i++) {
-		const struct slot *ops = (const struct slot *)slot->value + i * n;
+		const struct slot *ops = (const struct slot *)slot->value + i * (n + 1);
 		size_t given = 0, which = 0;
 		for (size_t k = 0; k < n; k++)
 			if (ops[k].value) {
@@ -348,10 +375,16 @@ static enum sm_status bind_steps(struct binder *b, const struct sm_field *f,
 				       "exactly one (start each with '- ')",
 				       b->name, path, i, given);
 		const struct sm_field *op = &f->of->fields[which];
+		/* A number is a step's number or a slip, never a role. */
+		if (ops[n].value && (!sm_key_is_safe(ops[n].value) || !has_letter(ops[n].value)))
+			return SM_FAIL(err, SM_USAGE,
+				       "%s: %s[%zu].when: found '%s', allowed is a role or modality (ct, mr, pet)",
+				       b->name, path, i, (const char *)ops[n].value);
 		steps->v[i].which = which;
+		steps->v[i].when = ops[n].value ? sm_arena_strdup(b->arena, ops[n].value) : NULL;
 		steps->v[i].params = sm_arena_alloc(b->arena, op->of->size ? op->of->size : 1);
 		const char *at = sm_arena_strf(b->arena, "%s[%zu].%s", path, i, op->key);
-		if (!steps->v[i].params || !at)
+		if (!steps->v[i].params || !at || (ops[n].value && !steps->v[i].when))
 			return SM_FAIL(err, SM_BUDGET, "%s: out of memory", b->name);
 		SM_TRY(bind_mapping(b, op->of, ops[which].value, at, steps->v[i].params, err));
 	}
@@ -402,6 +435,14 @@ static enum sm_status bind_mapping(struct binder *b, const struct sm_fieldset *s
 		else if (f->required || (scalar && !f->fallback))
 			return SM_FAIL(err, SM_USAGE, "%s: %s: is missing", b->name, at);
 	}
+	for (size_t i = 0; i < set->count; i++) {
+		const struct sm_field *f = &set->fields[i];
+		if (!slots[i].value || sm_field_counts(set, f, base))
+			continue;
+		SM_FAIL(err, SM_USAGE, "%s%s%s: is given, but counts only with %s", path, *path ? "." : "",
+			f->key, f->only);
+		return locate(b, f, err);
+	}
 	if (set->check && set->check(base, err) != SM_OK)
 		return sm_err_prefix(err, "%s: %s%s", b->name, path, *path ? "" : "manifest");
 	return SM_OK;
@@ -425,7 +466,7 @@ enum sm_status sm_manifest_load(const char *path, const struct sm_fieldset *root
 		.type = CYAML_MAPPING,
 		.flags = CYAML_FLAG_POINTER,
 		.data_size = (uint32_t)(root->count * sizeof(struct slot)),
-		.mapping = {.fields = mapping_schema(root, &schema_arena)},
+		.mapping = {.fields = mapping_schema(root, false, &schema_arena)},
 	};
 	cyaml_config_t config = {
 		.log_fn = listen,

@@ -6,11 +6,13 @@ core_SRC := \
 	core/par.c \
 	core/content.c \
 	core/deflate.c \
+	core/deflate_words.c \
 	core/gz_write.c \
 	core/h5base.c \
 	core/h5file.c \
 	core/h5hash.c \
 	core/h5shard.c \
+	core/h5shard_read.c \
 	core/h5sink.c \
 	core/shuffle.c \
 	core/nii_gz.c \
@@ -30,8 +32,10 @@ core_SRC := \
 	core/field.c \
 	core/file.c \
 	core/hash.c \
+	core/hash_pair.c \
 	core/item.c \
 	core/journal.c \
+	core/reuse.c \
 	core/settle.c \
 	core/ledger.c \
 	core/log.c \

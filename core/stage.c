@@ -16,10 +16,12 @@
 #include "core/manifest.h"
 #include "core/opt.h"
 #include "core/par.h"
+#include "core/reuse.h"
 #include "core/sums.h"
 
 struct common {
 	char *manifest, *in, *out;
+	struct sm_strings only;
 	int64_t jobs, seed, memory;
 	bool resume, strict, dry_run, describe, help, version;
 	int log;
@@ -35,6 +37,7 @@ static const struct sm_field common_fields[] = {
 	{"memory", SM_F_INT, AT(memory), "0", 0, 1e9, .doc = "memory budget in MiB; 0 = 3/4 of the machine's"},
 	{"resume", SM_F_BOOL, AT(resume), "false", .doc = "keep what an earlier run finished"},
 	{"strict", SM_F_BOOL, AT(strict), "false", .doc = "stop at the first rejected item"},
+	{"only", SM_F_STRINGS, AT(only), .doc = "work on these items alone (keys), into a folder of their own"},
 	{"dry_run", SM_F_BOOL, AT(dry_run), "false", .doc = "only say what would be done"},
 	{"log", SM_F_CHOICE, AT(log), "info", .choices = "error|warning|info|debug", .doc = "log level"},
 	{"describe", SM_F_BOOL, AT(describe), "false", .doc = "print all options and manifest keys as JSON"},
@@ -83,10 +86,13 @@ static void print_description(const struct sm_stage *stage)
 	json_object_set_new(all, "common", sm_fields_describe(&common_set));
 	json_t *sections = json_object();
 	for (const char *const *s = stage->sections; s && *s; s++)
-		for (size_t i = 0; i < stage->manifest->count; i++)
-			if (strcmp(stage->manifest->fields[i].key, *s) == 0)
-				json_object_set_new(sections, *s,
-						    sm_fields_describe(stage->manifest->fields[i].of));
+		for (size_t i = 0; i < stage->manifest->count; i++) {
+			const struct sm_field *f = &stage->manifest->fields[i];
+			/* A key at the root that is no section describes itself. */
+			const struct sm_fieldset alone = {.name = f->key, .fields = f, .count = 1};
+			if (strcmp(f->key, *s) == 0)
+				json_object_set_new(sections, *s, sm_fields_describe(f->of ? f->of : &alone));
+		}
 	json_object_set_new(all, "manifest", sections);
 	char *text = json_dumps(all, JSON_INDENT(2));
 	if (text)
@@ -102,6 +108,9 @@ static json_t *settings_of(const struct sm_run *run)
 	json_t *settings = json_object(), *sections = json_object();
 	json_object_set_new(settings, "options", sm_fields_dump(stage->options, run->options));
 	json_object_set_new(settings, "seed", json_integer((json_int_t)run->seed));
+	/* A given seed stands above the manifest's, also when it is the default. */
+	if (sm_run_given(run, "seed"))
+		json_object_set_new(settings, "seed_given", json_true());
 	json_t *whole = sm_fields_dump(stage->manifest, run->manifest);
 	for (const char *const *s = stage->sections; s && *s; s++)
 		json_object_set(sections, *s, json_object_get(whole, *s));
@@ -130,6 +139,11 @@ static enum sm_status begin_ledger(struct sm_run *run, struct sm_err *err)
 	json_object_set_new(header, "settings", settings);
 	json_object_set_new(header, "settings_sha256", json_string(hex));
 	json_object_set_new(header, "parents", json_object());
+	for (size_t i = 0; i < run->only_count; i++) {
+		if (!i)
+			json_object_set_new(header, "only", json_array());
+		json_array_append_new(json_object_get(header, "only"), json_string(run->only[i]));
+	}
 	return SM_OK;
 }
 
@@ -137,8 +151,15 @@ enum sm_status sm_run_parent(struct sm_run *run, const char *dir, const char *st
 			     struct sm_ledger *out, struct sm_err *err)
 {
 	SM_TRY(sm_ledger_read(dir, stage, out, err));
+	if (json_object_get(out->header, "only") && !run->only_count) {
+		sm_ledger_clear(out);
+		return SM_FAIL(err, SM_INPUT, "%s: holds some items only (it was made with --only), needed are all", dir);
+	}
 	json_object_set_new(json_object_get(run->ledger.header, "parents"),
 			    stage ? stage : sm_json_text(out->header, "stage"), json_string(out->sha256));
+	bool partial;
+	if (run->resume && run->journal && sm_journal_found(run->journal, &partial))
+		sm_reuse_parent(run, out, dir);
 	return SM_OK;
 }
 
@@ -163,12 +184,19 @@ static enum sm_status prepare_out(struct sm_run *run, int *lock, struct sm_err *
 		return SM_FAIL(err, SM_IO, "%s: folder cannot be written: %s", run->out, strerror(errno));
 	if (run->stage->needs & SM_NO_LEDGER)
 		return SM_OK; /* a tool's --out may be anybody's folder: nothing is swept there */
-	return sm_journal_open(run->out, run->stage->name, &run->journal, err);
+	SM_TRY(sm_journal_open(run->out, run->stage->name, &run->journal, err));
+	/* Each would sweep away what the other has made. */
+	bool partial;
+	if (!sm_journal_found(run->journal, &partial) || partial == (run->only_count > 0))
+		return SM_OK;
+	return SM_FAIL(err, SM_USAGE, "--out: %s holds %s, with%s --only allowed is a folder of its own", run->out,
+		       partial ? "some items only (--only)" : "a whole run", partial ? "out" : "");
 }
 
 enum sm_status sm_run_begin(struct sm_run *run, struct sm_err *err)
 {
-	return run->journal && !run->dry_run ? sm_journal_begin(run->journal, err) : SM_OK;
+	const json_t *only = json_object_get(run->ledger.header, "only");
+	return run->journal && !run->dry_run ? sm_journal_begin(run->journal, only, err) : SM_OK;
 }
 
 /* The ledger last: its presence says that all the rest is there. */
@@ -178,6 +206,7 @@ static enum sm_status finish_out(struct sm_run *run, struct sm_err *err)
 		return SM_OK;
 	SM_TRY(sm_run_begin(run, err));
 	sm_journal_sweep(run->journal, &run->ledger);
+	sm_remove_empty_folders(run->out); /* of rejected items, of a killed run */
 	struct sm_outset set = {0};
 	enum sm_status st;
 	SM_GOTO(st, sm_ledger_sort(&run->ledger, err));
@@ -198,6 +227,8 @@ static enum sm_status check_needs(const struct sm_stage *stage, const struct com
 		const char *option;
 	} needs[] = {{SM_NEEDS_IN, "--in"}, {SM_NEEDS_OUT, "--out"}, {SM_NEEDS_MANIFEST, "--manifest"}};
 	const char *have[] = {c->in, c->out, c->manifest};
+	if (c->only.n && !(stage->needs & SM_BY_ITEM))
+		return SM_FAIL(err, SM_USAGE, "--only: stage %s works on all items at once", stage->name);
 	for (size_t i = 0; i < SM_COUNT(needs); i++)
 		if (have[i] && !*have[i])
 			return SM_FAIL(err, SM_USAGE, "%s: is empty, needed is a path", needs[i].option);
@@ -237,6 +268,7 @@ static enum sm_status load_manifest(struct sm_run *run, const char *path, struct
 	}
 	run->manifest = m->root;
 	run->manifest_given = path;
+	run->manifest_path = path;
 	return SM_OK;
 }
 
@@ -267,6 +299,11 @@ static enum sm_status mark_places(const struct sm_fieldset *set, void *base, str
 	return SM_OK;
 }
 
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 static enum sm_status live(struct sm_run *run, const struct common *c, struct sm_manifest *manifest,
 			   int *lock, struct sm_err *err)
 {
@@ -276,6 +313,10 @@ static enum sm_status live(struct sm_run *run, const struct common *c, struct sm
 	run->seed = (uint64_t)c->seed;
 	run->resume = c->resume;
 	run->strict = c->strict;
+	if (c->only.n)
+		qsort(c->only.v, c->only.n, sizeof *c->only.v, by_text);
+	run->only = (const char *const *)c->only.v;
+	run->only_count = c->only.n;
 	run->dry_run = c->dry_run;
 	run->log.level = (enum sm_log_level)c->log;
 	sm_mem_init(&run->mem, (size_t)c->memory << 20);
@@ -349,6 +390,7 @@ out:
 	sm_journal_close(run.journal);
 	sm_ledger_clear(&run.ledger);
 	json_decref(run.file_hashes);
+	json_decref(run.parent_bytes);
 	sm_manifest_clear(&manifest);
 	sm_arena_clear(&run.arena);
 	if (lock >= 0)

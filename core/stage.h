@@ -26,6 +26,7 @@ enum { /* sm_stage.needs */
 	SM_NEEDS_OUT = 2,      /* --out must be given; it is made, locked, and gets the ledger */
 	SM_NEEDS_MANIFEST = 4, /* --manifest must be given */
 	SM_NO_LEDGER = 8,      /* a tool: --out, if any, gets no ledger */
+	SM_BY_ITEM = 16,       /* no output depends on several items but such as the header names: --only is allowed */
 };
 
 struct sm_stage {
@@ -51,6 +52,9 @@ struct sm_run {
 	const void *options;    /* the struct of stage->options */
 	const void *manifest;   /* the root struct; defaults only when no --manifest was given */
 	bool manifest_given;
+	const char *manifest_path; /* as given; NULL when not */
+	const char *const *only;   /* sorted keys of --only; NULL = all items */
+	size_t only_count;
 	const char *const *args;
 	size_t arg_count;
 	struct sm_log log;
@@ -60,7 +64,8 @@ struct sm_run {
 	size_t rejected;        /* rejected items: exit code 1, or 3 when none was good */
 	const char *const *given; /* keys of the options on the command line, NULL-ended */
 	struct sm_journal *journal; /* items that an earlier run finished; stage.c's own */
-	json_t *file_hashes; /* path -> hash of the bytes of files written by this run; item.c's own, may be NULL */
+	json_t *file_hashes; /* path -> hash of the bytes of files written or kept by this run; item.c's own, may be NULL */
+	json_t *parent_bytes; /* folder -> its list of bytes; core/reuse.c's own, may be NULL */
 };
 
 /* True when the option stood on the command line (key as in the table: "seed", "empty_et"). */
@@ -74,7 +79,8 @@ int sm_stage_main(const struct sm_stage *stage, int argc, char **argv);
 enum sm_status sm_run_begin(struct sm_run *run, struct sm_err *err);
 
 /* Reads another stage's ledger (DIR/ledger.jsonl) and notes its hash in the header under
- * "parents"[name]. The caller clears it. `stage` is the stage that must have written it. */
+ * "parents"[name]. The caller clears it. `stage` is the stage that must have written it. SM_INPUT when it holds some
+ * items only (--only) and this run works on all. */
 enum sm_status sm_run_parent(struct sm_run *run, const char *dir, const char *stage,
 			     struct sm_ledger *out, struct sm_err *err);
 
@@ -85,10 +91,12 @@ struct sm_item {
 	json_t *record; /* what will stand in the ledger: the work function may add its own fields */
 	int jobs;       /* threads this item may use inside */
 	bool may_defer, deferred; /* see sm_item_defer_inputs */
+	bool may_keep;            /* an earlier run has a record of it */
 	/* Files added here get their names and are synced when the work function is done, while the next item is at
 	 * work; those of a rejected item never get one. */
 	struct sm_outset files;
 	json_t *file_hashes; /* see sm_item_file_hash */
+	json_t *from;        /* see sm_item_input_from */
 };
 
 /* A list of items. work runs on run->jobs threads; its failures of kind SM_INPUT and SM_BUDGET reject the item
@@ -114,8 +122,9 @@ struct sm_items {
 
 /* Runs all items and adds one record each to run->ledger. With --resume an item is reused when its
  * inputs, the options, the manifest sections and the stage version are those of an earlier run (finished or
- * killed) and its outputs still have their hashes. With --dry-run only prints what would be done and, as far as foresee
- * knows it, what would be rejected; no record is rejected then. */
+ * killed), its outputs still have the bytes that were written, and the files of sm_item_input_from their content. With --dry-run only prints what would be done and, as far as foresee
+ * knows it, what would be rejected; no record is rejected then. With --only the other items are passed over; SM_USAGE
+ * when one of its keys is no item. */
 enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, struct sm_err *err);
 
 /* For inputs functions. True: nothing has to be decided by this item's inputs before its work, so the work
@@ -128,6 +137,10 @@ enum sm_status sm_item_input(struct sm_item *item, const char *role, const char 
 			     const char *sha256, struct sm_err *err);
 enum sm_status sm_item_output(struct sm_item *item, const char *role, const char *path,
 			      const char *sha256, struct sm_err *err);
+/* An input that is dir/path, an output of another stage, with the hash that this one's ledger says: the item is kept
+ * from an earlier run only if the file is still that. Else work shall find out, as without --resume. */
+enum sm_status sm_item_input_from(struct sm_item *item, const char *dir, const char *role, const char *path,
+				  const char *sha256, struct sm_err *err);
 /* The hash of an output's bytes, known from writing: spares files.sha256 to read it. path as for sm_item_output. */
 enum sm_status sm_item_file_hash(struct sm_item *item, const char *path, const char *sha256, struct sm_err *err);
 /* A warning: a log line and an entry of the record's "warnings". */

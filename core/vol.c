@@ -331,6 +331,14 @@ double sm_affine_gap_mm(double a[4][4], double b[4][4], const int64_t dim[3])
 	return worst;
 }
 
+double sm_vol_gap_mm(const struct sm_vol *a, const struct sm_vol *b)
+{
+	double p[4][4], q[4][4];
+	memcpy(p, a->affine, sizeof p);
+	memcpy(q, b->affine, sizeof q);
+	return sm_affine_gap_mm(p, q, a->dim);
+}
+
 enum sm_status sm_vol_same_grid(const struct sm_vol *a, const char *name_a, const struct sm_vol *b,
 				const char *name_b, double tol_mm, struct sm_err *err)
 {
@@ -342,10 +350,7 @@ enum sm_status sm_vol_same_grid(const struct sm_vol *a, const char *name_a, cons
 				"same grid",
 				name_b, "xyz"[i], (long long)b -> dim[i], name_a,
 				(long long)a -> dim[i]);
-	double p[4][4], q[4][4];
-	memcpy(p, a->affine, sizeof p);
-	memcpy(q, b->affine, sizeof q);
-	double gap = sm_affine_gap_mm(p, q, a->dim);
+	double gap = sm_vol_gap_mm(a, b);
 	if (!(gap <= tol_mm))
 		return SM_FAIL(
 			err, SM_INPUT,

@@ -85,6 +85,10 @@ void sm_vol_run_f32(const struct sm_vol *vol, size_t at, size_t n, float *out);
 enum sm_status sm_vol_to_labels(struct sm_vol *vol, struct sm_mem *mem, const char *what,
 				struct sm_err *err);
 
+/* mm that two grids may differ and still be one, unless a manifest says otherwise. */
+#define SM_GRID_MM 0.01
+#define SM_GRID_MM_TEXT "0.01"
+
 /* True when the first three dims agree and no corner voxel's centre differs by more than tol_mm
  * between the two affines; otherwise SM_INPUT with a sentence that names both, the axis or the
  * distance found, and the distance allowed. */
@@ -97,6 +101,9 @@ size_t sm_vol_zero_not_finite(struct sm_vol *vol);
 /* Largest distance in mm between the places that two affines give the eight corner voxels of a grid
  * of dim[0..2]; NaN when an affine is not finite. */
 double sm_affine_gap_mm(double a[4][4], double b[4][4], const int64_t dim[3]);
+
+/* The same of two volumes of one size. */
+double sm_vol_gap_mm(const struct sm_vol *a, const struct sm_vol *b);
 
 /* Deep copy. */
 enum sm_status sm_vol_copy(struct sm_vol *dst, const struct sm_vol *src, struct sm_mem *mem,

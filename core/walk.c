@@ -200,7 +200,7 @@ void sm_paths_clear(struct sm_paths *paths)
 }
 
 /* Removes the file's folders below the root that are empty now: who began the file made them for it. */
-static enum sm_status remove_empty(const char *full, const char *relative, struct sm_err *err)
+static enum sm_status remove_emptied(const char *full, const char *relative, struct sm_err *err)
 {
 	size_t top = strlen(full) - strlen(relative);
 	char *path = sm_strf("%s", full);
@@ -224,7 +224,7 @@ static enum sm_status remove_one(void *ctx, const char *full, const char *relati
 		return SM_OK;
 	if (unlink(full) != 0)
 		return SM_FAIL(err, SM_IO, "%s: cannot be removed: %s", full, strerror(errno));
-	return remove_empty(full, relative, err);
+	return remove_emptied(full, relative, err);
 }
 
 enum sm_status sm_remove_partials(const char *root, const char *keep, struct sm_err *err)
@@ -234,6 +234,27 @@ enum sm_status sm_remove_partials(const char *root, const char *keep, struct sm_
 			 .visit = remove_one,
 			 .ctx = (void *)(uintptr_t)keep};
 	return visit_dir(&w, "", 0, err);
+}
+
+static void remove_empty(const char *dir, int depth, bool itself)
+{
+	DIR *d = depth <= MAX_DEPTH ? opendir(dir) : NULL;
+	for (struct dirent *e; d && (e = readdir(d));) {
+		struct stat s;
+		char *full = e->d_name[0] != '.' ? sm_path_join(dir, e->d_name) : NULL;
+		if (full && lstat(full, &s) == 0 && S_ISDIR(s.st_mode))
+			remove_empty(full, depth + 1, true);
+		free(full);
+	}
+	if (d)
+		closedir(d);
+	if (itself)
+		rmdir(dir);
+}
+
+void sm_remove_empty_folders(const char *root)
+{
+	remove_empty(root, 0, false);
 }
 
 bool sm_path_is_inside(const char *path)

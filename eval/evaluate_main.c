@@ -45,12 +45,12 @@ static const char *pair_key(void *ctx, size_t i)
 	return ((struct work *)ctx)->pairs[i].key;
 }
 
-static enum sm_status declare(struct sm_item *item, const json_t *record, const char *role,
+static enum sm_status declare(struct sm_item *item, const char *dir, const json_t *record, const char *role,
 			      const char *from, struct sm_err *err)
 {
 	const json_t *output = sm_record_output(record, from);
 	const char *path = sm_json_text(output, "path"), *sha = sm_json_text(output, "sha256");
-	return path && sha ? sm_item_input(item, role, path, sha, err) : SM_OK;
+	return path && sha ? sm_item_input_from(item, dir, role, path, sha, err) : SM_OK;
 }
 
 static enum sm_status declare_file(struct sm_item *item, const char *role, const char *path,
@@ -71,12 +71,12 @@ static enum sm_status pair_inputs(void *ctx, size_t i, struct sm_item *item, str
 		SM_TRY(declare_file(item, "prediction", w->o->pred, err));
 		return declare_file(item, "truth", w->o->truth, err);
 	}
-	SM_TRY(declare(item, p->prediction, "prediction", "prediction", err));
+	SM_TRY(declare(item, w->run->in, p->prediction, "prediction", "prediction", err));
 	/* Without one there is nothing to declare: the work function says what is wrong. */
 	const char *role;
 	if (sm_label_role(w->ingest.header, p->truth, &role, NULL) != SM_OK)
 		return SM_OK;
-	return declare(item, p->truth, "truth", role, err);
+	return declare(item, w->o->truth, p->truth, "truth", role, err);
 }
 
 /* Why a case of the truth's ledger has no prediction. */

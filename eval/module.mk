@@ -2,6 +2,15 @@
 LIBS += eval
 eval_SRC := \
 	eval/cases.c \
+	eval/explore_charts.c \
+	eval/explore_cohort.c \
+	eval/explore_hist.c \
+	eval/explore_page.c \
+	eval/explore_parts.c \
+	eval/explore_samples.c \
+	eval/explore_sheet.c \
+	eval/explore_stats.c \
+	eval/explore_tables.c \
 	eval/trainlog.c \
 	eval/metrics.c \
 	eval/montage.c \
@@ -16,3 +25,6 @@ scanmill-evaluate_SRC := eval/evaluate_main.c
 scanmill-evaluate_USE := eval manifest ops core
 scanmill-report_SRC := eval/report_main.c
 scanmill-report_USE := eval manifest ops core
+EXES += scanmill-explore
+scanmill-explore_SRC := eval/explore_main.c
+scanmill-explore_USE := eval prep manifest ops core

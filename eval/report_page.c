@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "eval/report.h"
+#include "eval/page.h"
 
 #include <math.h>
 
 /* Okabe-Ito colours stand in the drawings; these are the page's own. */
 /* clang-format off */
-static const char css[] =
+const char sm_page_css[] =
 	":root{color-scheme:light dark;--page:#fff;--ink:#1b1f24;--quiet:#5b6470;"
 	"--rule:#d9dee4;--card:#f5f7f9;--link:#0a5c8f}\n"
 	"@media (prefers-color-scheme:dark){:root{--page:#14171a;--ink:#e6e9ec;"
@@ -86,7 +87,7 @@ static void head(const struct sm_report *report, struct sm_text *out)
 			 "initial-scale=1\"/>\n<title>");
 	sm_text_html(out, title_of(report));
 	sm_text_str(out, "</title>\n<style>\n");
-	sm_text_str(out, css);
+	sm_text_str(out, sm_page_css);
 	sm_text_str(out, "</style>\n</head>\n<body>\n<header>\n<h1>");
 	sm_text_html(out, title_of(report));
 	sm_text_f(out, "</h1>\n<p class=\"quiet\">%zu %scase%s scored on whole volumes",

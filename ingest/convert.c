@@ -347,6 +347,7 @@ static enum sm_status series_sidecar(const struct sm_convert *c, size_t series,
 	const struct sm_raw *raw = c->raw;
 	const struct sm_series *s = &raw->scan.list.series[series];
 	const struct sm_dcm_head *h = &raw->scan.head[s->slice[0].head];
+	char role[17], name[24];
 	json_t *o = json_object();
 	if (!o)
 		return SM_FAIL(err, SM_BUDGET, "sidecar: out of memory");
@@ -370,8 +371,10 @@ static enum sm_status series_sidecar(const struct sm_convert *c, size_t series,
 		json_object_set_new(o, "Regrid", regrid_of(s, v));
 	if (st == SM_OK && v->pet.files)
 		st = pet_sidecar(c, s, v, o, item, err);
+	sm_raw_role(raw, series, role);
+	snprintf(name, sizeof name, "%s.json", role);
 	if (st == SM_OK)
-		st = sm_convert_sidecar("image.json", o, item, err);
+		st = sm_convert_sidecar(name, o, item, err);
 	json_decref(o);
 	return st;
 }
@@ -399,7 +402,7 @@ enum sm_status sm_convert_series(const struct sm_convert *c, const struct sm_raw
 {
 	const struct sm_raw *raw = c->raw;
 	size_t series = it->at;
-	char sha256[65];
+	char sha256[65], role[17];
 	const struct sm_series *s = &raw->scan.list.series[series];
 	struct sm_series_volume v;
 	sm_raw_describe_series(raw, series, item->record);
@@ -421,9 +424,10 @@ enum sm_status sm_convert_series(const struct sm_convert *c, const struct sm_raw
 	if (v.regridded)
 		json_object_set_new(item->record, "regrid", regrid_of(s, &v));
 	warn(s, &raw->scan.head[s->slice[0].head], &v, item);
-	st = sm_convert_write(c, "image", &v.vol, item, err);
+	sm_raw_role(raw, series, role);
+	st = sm_convert_write(c, role, &v.vol, item, err);
 	if (st == SM_OK && sm_convert_has_b_values(raw, s))
-		st = sm_convert_diffusion(raw, s, &v.vol, item, err);
+		st = sm_convert_diffusion(raw, s, role, &v.vol, item, err);
 	if (st == SM_OK)
 		st = series_sidecar(c, series, &v, item, err);
 out:

@@ -21,7 +21,7 @@ struct sm_convert {
 enum sm_status sm_convert_inputs(const struct sm_raw *raw, const struct sm_raw_item *it,
 				 const char sha256[65], struct sm_item *item, struct sm_err *err);
 
-/* Writes KEY/image.nii.gz and KEY/image.json of a series, and fills the item's record; declares its inputs
+/* Writes KEY/ROLE.nii.gz and KEY/ROLE.json of a series (sm_raw_role: image, or ct, mr, pet), and fills the item's record; declares its inputs
  * when that was deferred (sm_item_defer_inputs). */
 enum sm_status sm_convert_series(const struct sm_convert *c, const struct sm_raw_item *it,
 				 struct sm_item *item, struct sm_err *err);
@@ -51,11 +51,11 @@ bool sm_convert_has_b_values(const struct sm_raw *raw, const struct sm_series *s
  * in the patient's axes. */
 bool sm_convert_has_directions(const struct sm_raw *raw, const struct sm_series *s);
 
-/* Writes KEY/image.bval and KEY/image.bvec of a diffusion series: b-values in s/mm2, and directions
+/* Writes KEY/ROLE.bval and KEY/ROLE.bvec of a diffusion series: b-values in s/mm2, and directions
  * along the volume's own axes as FSL and dcm2niix write them (the first component changes sign when
  * the affine's determinant is positive). Directions of several volumes that are not known, or not in the
- * patient's axes, are told in a warning, and there is no image.bvec then. */
-enum sm_status sm_convert_diffusion(const struct sm_raw *raw, const struct sm_series *s,
+ * patient's axes, are told in a warning, and there is no .bvec then. */
+enum sm_status sm_convert_diffusion(const struct sm_raw *raw, const struct sm_series *s, const char *role,
 				    const struct sm_vol *vol, struct sm_item *item,
 				    struct sm_err *err);
 

@@ -49,15 +49,13 @@ static enum sm_status describe_case(const struct sm_raw_case *c, struct sm_item 
 {
 	struct sm_case_head head;
 	struct sm_err why = {0};
+	SM_TRY(sm_raw_describe_case(c, item, err));
 	json_t *files = json_object();
-	json_object_set_new(item->record, "patient", json_string(c->patient));
 	for (size_t i = 0; i < c->n; i++)
 		json_object_set_new(files, c->file[i].role, json_string_nocheck(c->file[i].path));
 	json_object_set_new(item->record, "files", files);
 	if (!files)
 		return SM_FAIL(err, SM_BUDGET, "index: out of memory");
-	if (c->warning)
-		sm_item_warn(item, "%s", c->warning);
 	enum sm_status st = sm_case_head(c, item->run, &head, &why);
 	if (st == SM_BUDGET || head.unreadable) {
 		*err = why;

@@ -226,7 +226,7 @@ static const char *const sections[] = {"ingest", NULL};
 static const struct sm_stage stage = {
 	.name = "ingest",
 	.summary = "raw scans to clean NIfTI volumes with sidecars",
-	.details = "Each DICOM series becomes KEY/image.nii.gz and KEY/image.json, each case of a "
+	.details = "Each DICOM series becomes KEY/image.nii.gz and KEY/image.json (layout mixed: ct, mr, pet), each case of a "
 		   "NIfTI tree\n"
 		   "KEY/ROLE.nii.gz (of pictures KEY/ROLE.png) and KEY/case.json. The key of a series is a "
 		   "salted hash.\n"
@@ -237,7 +237,7 @@ static const struct sm_stage stage = {
 		   "--dry-run tells what names and headers say will be refused, and exits with 0.\n"
 		   "Example: scanmill ingest --in raw --out work/ingest --salt-file salt",
 	.version = 3,
-	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
+	.needs = SM_NEEDS_IN | SM_NEEDS_OUT | SM_BY_ITEM,
 	.options = &option_set,
 	.manifest = &sm_manifest_schema,
 	.sections = sections,

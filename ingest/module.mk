@@ -1,6 +1,6 @@
 # Phantom: synthetic cohorts with exact truth, and the small DICOM writer.
 LIBS += phantom
-phantom_SRC := ingest/phantom/phantom_shape.c ingest/phantom/phantom_brats.c ingest/phantom/phantom_ct.c ingest/phantom/phantom_dicom.c ingest/phantom/phantom_pet.c ingest/phantom/dicom_write.c
+phantom_SRC := ingest/phantom/phantom_shape.c ingest/phantom/phantom_brats.c ingest/phantom/phantom_ct.c ingest/phantom/phantom_dicom.c ingest/phantom/phantom_frames.c ingest/phantom/phantom_head.c ingest/phantom/phantom_mammo.c ingest/phantom/phantom_nifti.c ingest/phantom/phantom_pet.c ingest/phantom/dicom_write.c
 EXES += scanmill-phantom
 scanmill-phantom_SRC := ingest/phantom/phantom_main.c
 scanmill-phantom_USE := phantom manifest ops core
@@ -46,11 +46,13 @@ ingest_SRC := \
 	ingest/cases/layout_decathlon.c \
 	ingest/cases/layout_images.c \
 	ingest/cases/nifti_case.c \
+	ingest/cases/pattern.c \
 	ingest/series/pet.c \
 	ingest/series/pet_codes.c \
 	ingest/series/pet_table.c \
 	ingest/cases/picture_case.c \
 	ingest/raw.c \
+	ingest/raw_mixed.c \
 	ingest/raw_pet.c \
 	ingest/salt.c \
 	ingest/scan.c \

@@ -9,6 +9,7 @@
 
 #include "core/hash.h"
 #include "core/nii.h"
+#include "ingest/cases/bids_fields.h"
 #include "ingest/cases/layout.h"
 #include "ingest/salt_file.h"
 
@@ -39,7 +40,7 @@ static enum sm_status list_items(struct sm_raw *raw, struct sm_err *err)
 		raw->item[raw->n++] = (struct sm_raw_item){SM_RAW_BROKEN, i, key};
 	}
 	qsort(raw->item, raw->n, sizeof *raw->item, by_key);
-	return SM_OK;
+	return sm_raw_check_keys(raw, err);
 }
 
 /* Single NIfTI files and pairs in the top folder, each a case of its own. ECAT files are taken to
@@ -103,6 +104,10 @@ static enum sm_status find_all(struct sm_run *run, const struct sm_ingest_sectio
 	SM_TRY(sm_scan_tree(run->in, &raw->salt, &raw->rules, run->jobs, &run->log, &raw->scan, err));
 	if (layout == SM_LAYOUT_DICOM)
 		return SM_OK;
+	if (layout == SM_LAYOUT_MIXED) {
+		SM_TRY(sm_raw_find_mixed(raw, err));
+		return sm_fields_beside(run->in, &raw->scan.paths, &run->mem, &raw->cases, err);
+	}
 	SM_TRY(sm_raw_cases_brats(&raw->scan.paths, &raw->cases, err));
 	if (raw->cases.n || raw->scan.list.n)
 		return SM_OK;
@@ -126,7 +131,7 @@ static enum sm_status nothing_found(const struct sm_run *run,
 			       "give patterns in ingest.sources (for example {role: image, pattern: "
 			       "\"*/{case}.nii.gz\"}) or --in the folder that holds the files",
 			       run->in, raw->scan.count[SM_FILE_NIFTI], files);
-	if (section->sources.n) {
+	if (section->sources.n && section->layout != SM_LAYOUT_MIXED) {
 		const struct sm_source *first = section->sources.items;
 		return SM_FAIL(err, SM_INPUT,
 			       "%s: none of %zu files fits a pattern of ingest.sources (the first "
@@ -204,7 +209,7 @@ enum sm_status sm_raw_open(struct sm_run *run, const struct sm_ingest_section *s
 		/* Their names may be a person's: a count is all that leaves. */
 		sm_warn(&run->log, NULL,
 			"%zu NIfTI files belong to no series and no case and are left out "
-			"(ingest.layout: files takes NIfTI files by patterns)",
+			"(ingest.layout: files, or mixed, takes NIfTI files by patterns)",
 			out->nifti_left);
 		json_object_set_new(run->ledger.header, "nifti_left_out",
 				    json_integer((json_int_t)out->nifti_left));
@@ -351,6 +356,11 @@ void sm_raw_describe_series(const struct sm_raw *raw, size_t series, json_t *rec
 		json_object_set_new(record, "patient_from",
 				    json_string(raw->scan.patient_from[series]));
 	json_object_set_new(record, "modality", json_string(h->modality));
+	if (raw->section->layout == SM_LAYOUT_MIXED) {
+		char role[17];
+		sm_raw_role(raw, series, role);
+		json_object_set_new(record, "role", json_string(role));
+	}
 	json_object_set_new(record, "slices", json_integer((json_int_t)s->depth));
 	json_object_set_new(record, "files", json_integer((json_int_t)count_files(s)));
 	json_object_set_new(record, "verdict", json_string(sm_verdict_code(verdict)));

@@ -34,7 +34,8 @@ struct sm_raw {
 };
 
 /* Walks run->in by the manifest's ingest section: layout auto takes what there is (series, BraTS
- * cases, or else every single NIfTI file as a case with role image, or else pictures); a
+ * cases, or else every single NIfTI file as a case with role image, or else pictures); mixed takes series
+ * and cases by patterns; a
  * dataset.json or dataset_description.json at the top makes it layout decathlon or bids. salt_file may be NULL.
  * SM_INPUT when nothing is found. Clear with sm_raw_clear. */
 enum sm_status sm_raw_open(struct sm_run *run, const struct sm_ingest_section *section,
@@ -55,6 +56,20 @@ enum sm_raw_use sm_raw_judge_series(const struct sm_raw *raw, size_t series, enu
 
 /* Why text is to be expected in the pixels of a series, a static sentence; NULL when nothing says so. */
 const char *sm_raw_burned_in(const struct sm_raw *raw, const struct sm_series *series);
+
+/* The role of a series' volume and the name of its files: "image"; with layout mixed "ct", "mr" or "pet",
+ * else its modality in small letters. */
+void sm_raw_role(const struct sm_raw *raw, size_t series, char role[17]);
+
+/* Finds the cases of layout mixed among the files of raw->scan that are no DICOM. */
+enum sm_status sm_raw_find_mixed(struct sm_raw *raw, struct sm_err *err);
+
+/* SM_INPUT when two of the sorted items have one key. */
+enum sm_status sm_raw_check_keys(const struct sm_raw *raw, struct sm_err *err);
+
+/* Puts a case's patient and the files that were not taken into its record, and tells its warning. */
+enum sm_status sm_raw_describe_case(const struct sm_raw_case *c, struct sm_item *item,
+				    struct sm_err *err);
 
 /* Puts what is known of a series into its record: modality, size, spacing, slice distances,
  * verdict. */

@@ -13,19 +13,32 @@
 /* phantom: a synthetic cohort with exact truth. */
 struct sm_phantom_section {
 	int64_t cases;
-	struct sm_ints size;      /* x, y, z voxels */
-	struct sm_floats spacing; /* mm */
+	struct sm_ints size;      /* x, y, z voxels; n 0 = by kind */
+	struct sm_floats spacing; /* mm; n 0 = by kind */
+	struct sm_ints ct_size;   /* kinds mr_ct and pet_ct: of the CTs; n 0 = from size */
+	int64_t frames;           /* of a PET; 0 = by kind */
 	double empty_et;          /* share of cases without enhancing tumour */
 	double noise;             /* Rician sigma as a share of white-matter signal */
 	double bias;              /* amplitude of the bias field, share of 1 */
 	int kind;                 /* enum sm_phantom_kind */
 	int defect;               /* enum sm_phantom_defect (ingest/phantom/phantom.h) */
 };
-enum sm_phantom_kind { SM_PHANTOM_BRATS, SM_PHANTOM_CT_HEAD, SM_PHANTOM_PET_DYNAMIC };
+enum sm_phantom_kind {
+	SM_PHANTOM_BRATS,
+	SM_PHANTOM_CT_HEAD,
+	SM_PHANTOM_PET_DYNAMIC,
+	SM_PHANTOM_MR_CT,
+	SM_PHANTOM_MR_CT_PAIR,
+	SM_PHANTOM_PET_CT,
+	SM_PHANTOM_CT_STACK,
+	SM_PHANTOM_MAMMO,
+	SM_PHANTOM_KINDS
+};
 
-/* ingest: what the raw tree holds. For layout brats, files and images: each case has one file per
+/* ingest: what the raw tree holds. For layout brats, files, mixed and images: each case has one file per
  * modality; in a pattern `{case}` stands for the case key, `{patient}` (optional, beside it) for the patient
- * whom follow-up scans share, `*` for any text without '/'. */
+ * whom follow-up scans share, `*` for any text without '/', `|` between alternatives, of which the first
+ * that has a file in a case counts. */
 struct sm_source {
 	char *role;    /* "flair", "t1ce", "t1", "t2", "seg" */
 	char *pattern; /* path below RAW, e.g. "{case}/{case}_flair.nii*" */
@@ -57,6 +70,7 @@ enum sm_layout {
 	SM_LAYOUT_DECATHLON,
 	SM_LAYOUT_BIDS,
 	SM_LAYOUT_IMAGES,
+	SM_LAYOUT_MIXED,
 	SM_LAYOUT_COUNT
 };
 enum sm_pairing { SM_PAIR_BY_NAME, SM_PAIR_NONE };
@@ -72,19 +86,34 @@ enum sm_burned_text { SM_BURNED_TEXT_REFUSE, SM_BURNED_TEXT_KEEP };
 struct sm_preprocess_section {
 	struct sm_steps steps; /* which = index in the operation table, params = its struct */
 	int64_t upto;          /* run only the first n steps (0 = all), to inspect a prefix */
+	double grid_tolerance; /* mm that volumes, label and mask may differ and still lie on one grid */
 	int compression;
 };
 
 /* split: by patient. */
+struct sm_split_lists {
+	struct sm_strings train, valid, test; /* patient keys */
+};
 struct sm_split_section {
-	double train, valid, test; /* shares; any positive numbers, used relative to their sum */
+	double train, valid, test;    /* shares; any positive numbers, used relative to their sum */
+	int64_t folds, fold;          /* k folds in place of shares: k (0 = shares), and the one that tests */
+	struct sm_split_lists *lists; /* in place of shares; NULL = none */
+	struct sm_strings leave_out;  /* keys of cases or patients */
+	char *stratify;               /* column of --table; NULL = none */
+	int near_duplicates;          /* enum sm_near_duplicates */
+	double near_distance, near_distance_flat; /* share of a perceptual hash's bits: volumes, pictures */
 	int64_t seed;
 };
+enum sm_near_duplicates { SM_NEAR_OFF, SM_NEAR_REFUSE, SM_NEAR_WARN, SM_NEAR_JOIN };
 
 /* tile: sub-volumes for training. */
 struct sm_tile_section {
 	struct sm_ints size;       /* x, y, z */
-	int64_t per_case;
+	int rule;                  /* enum sm_tile_choice */
+	int64_t per_case;          /* of random and balanced */
+	double overlap;            /* of grid: share of a tile that neighbours share */
+	bool skip_background;      /* of grid: max_background counts */
+	struct sm_floats class_shares; /* of balanced: share of tiles centred on label 0, 1, ... */
 	double max_background;     /* a tile is kept when its share of label 0 is below this */
 	int64_t tries;             /* random positions tried per tile wanted, in all per case */
 	double tumour_share;       /* share of tiles centred on a random labelled voxel, 0 = original's rule alone */
@@ -94,18 +123,48 @@ struct sm_tile_section {
 	int small;                 /* volume smaller than the tile: enum sm_small */
 	int64_t seed;
 };
+enum sm_tile_choice { SM_TILES_RANDOM, SM_TILES_GRID, SM_TILES_BALANCED };
 enum sm_tile_layout { SM_TILES_SHARD, SM_TILES_FILES };
 enum sm_small { SM_SMALL_REJECT, SM_SMALL_PAD };
 
-/* slice: planes as pictures. */
+/* slice: planes as pictures and as HDF5. */
 struct sm_slice_section {
 	int plane;              /* enum sm_plane */
+	int view;               /* enum sm_view_kind */
 	int64_t first, last;    /* slice indices; last -1 = to the end */
-	int bits;               /* 8 or 16 as enum sm_slice_bits */
-	struct sm_floats window; /* low, high real values mapped to black and white; empty = the volume's range */
+	int format;             /* enum sm_slice_format */
+	int bits;               /* of PNG: enum sm_slice_bits */
+	struct sm_floats window; /* of PNG: low, high real values mapped to black and white; empty = the volume's range */
+	int standardise;        /* of HDF5: enum sm_slice_scaling */
+	int compression;        /* of HDF5 */
 };
-enum sm_plane { SM_PLANE_AXIAL, SM_PLANE_CORONAL, SM_PLANE_SAGITTAL };
+enum sm_plane { SM_PLANE_AXIAL, SM_PLANE_CORONAL, SM_PLANE_SAGITTAL, SM_PLANES };
+#define SM_PLANE_ALL SM_PLANES /* stands behind the last plane */
+enum sm_view_kind { SM_VIEW_RADIOLOGICAL, SM_VIEW_STORED };
+enum sm_slice_format { SM_FORMAT_PNG, SM_FORMAT_HDF5, SM_FORMAT_BOTH };
 enum sm_slice_bits { SM_SLICE_8, SM_SLICE_16 };
+enum sm_slice_scaling { SM_SLICE_AS_IS, SM_SLICE_ZSCORE, SM_SLICE_UNIT };
+
+/* pair: samples for networks that turn one image into another. */
+struct sm_pair_section {
+	int mode;           /* enum sm_pair_mode */
+	char *a, *b;        /* roles, channels or modalities; NULL = none */
+	int direction;      /* enum sm_pair_direction: aligned, which of them is the input */
+	int plane;          /* enum sm_plane */
+	int view;           /* enum sm_view_kind */
+	int64_t first, last;
+	double grid_tolerance; /* mm */
+	int format, bits, compression;      /* as of slice */
+	struct sm_floats window, window_b;  /* of PNG; window_b empty = window */
+	int split;          /* enum sm_pair_split */
+	int64_t block, gap; /* slices, of split blocks */
+	int64_t held_out;   /* samples, of split first */
+	double held_out_share; /* of a domain, at most */
+	int64_t seed;
+};
+enum sm_pair_mode { SM_PAIR_ALIGNED, SM_PAIR_TRIPLETS, SM_PAIR_UNPAIRED };
+enum sm_pair_direction { SM_A_TO_B, SM_B_TO_A };
+enum sm_pair_split { SM_BY_PATIENT, SM_BY_BLOCKS, SM_BY_SLICES, SM_BY_FIRST };
 
 /* train. */
 struct sm_train_section {
@@ -151,19 +210,33 @@ struct sm_report_section {
 	int64_t montage_slices; /* slices a case */
 };
 
+/* explore: the page of a data set. */
+struct sm_explore_section {
+	int64_t cases;  /* on the sheets, evenly chosen; numbers are of all */
+	int64_t slices; /* a case */
+	int64_t bins;   /* of a histogram, at most */
+	int64_t pixels; /* longest side of a picture */
+	double outlier; /* robust standard deviations */
+};
+
+enum sm_last_stage { SM_LAST_TILE, SM_LAST_SLICE, SM_LAST_PAIR };
+
 struct sm_manifest_root {
 	int64_t schema; /* 1 */
 	char *name;
+	int dataset;    /* enum sm_last_stage: the stage that ends `make dataset`, which reads this line itself */
 	struct sm_phantom_section *phantom; /* sections are never NULL: absent = all defaults */
 	struct sm_ingest_section *ingest;
 	struct sm_preprocess_section *preprocess;
 	struct sm_split_section *split;
 	struct sm_tile_section *tile;
 	struct sm_slice_section *slice;
+	struct sm_pair_section *pair;
 	struct sm_train_section *train;
 	struct sm_predict_section *predict;
 	struct sm_evaluate_section *evaluate;
 	struct sm_report_section *report;
+	struct sm_explore_section *explore;
 };
 
 extern const struct sm_fieldset sm_manifest_schema;

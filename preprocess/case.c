@@ -8,7 +8,7 @@
 enum sm_status sm_case_init(struct sm_case *c, const char *key, struct sm_mem *mem, int jobs,
 			    struct sm_err *err)
 {
-	*c = (struct sm_case){.mem = mem, .jobs = jobs < 1 ? 1 : jobs};
+	*c = (struct sm_case){.mem = mem, .jobs = jobs < 1 ? 1 : jobs, .grid_tolerance = SM_GRID_MM};
 	snprintf(c->key, sizeof c->key, "%s", key);
 	c->vols = calloc(SM_CASE_VOLS, sizeof *c->vols);
 	c->channels = calloc(SM_CASE_VOLS, sizeof *c->channels);
@@ -18,16 +18,27 @@ enum sm_status sm_case_init(struct sm_case *c, const char *key, struct sm_mem *m
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", key);
 	}
 	for (int i = 0; i < 4; i++)
-		c->source_affine[i][i] = 1;
+		c->source_affine[i][i] = c->way[i][i] = 1;
 	return SM_OK;
+}
+
+void sm_role_vol_clear(struct sm_role_vol *vol)
+{
+	sm_vol_clear(&vol->vol);
+	sm_vol_clear(&vol->mask);
+	free(vol->keep);
+	json_decref(vol->sidecar);
+	*vol = (struct sm_role_vol){0};
 }
 
 void sm_case_clear(struct sm_case *c)
 {
 	for (size_t i = 0; c->vols && i < c->count; i++)
-		sm_vol_clear(&c->vols[i].vol);
+		sm_role_vol_clear(&c->vols[i]);
 	sm_vol_clear(&c->label);
 	sm_vol_clear(&c->mask);
+	sm_vol_clear(&c->regions);
+	free(c->region_names);
 	free(c->vols);
 	free(c->channels);
 	free(c->label_map);
@@ -39,6 +50,7 @@ void sm_case_set_source(struct sm_case *c, const struct sm_role_vol *vol)
 {
 	memcpy(c->source_dim, vol->source_dim, sizeof c->source_dim);
 	memcpy(c->source_affine, vol->source_affine, sizeof c->source_affine);
+	memcpy(c->way, vol->way, sizeof c->way);
 }
 
 enum sm_status sm_case_take(struct sm_case *c, const char *role, struct sm_vol *vol,
@@ -60,10 +72,12 @@ enum sm_status sm_case_take(struct sm_case *c, const char *role, struct sm_vol *
 		return st;
 	}
 	memmove(&c->vols[at + 1], &c->vols[at], (c->count - at) * sizeof *c->vols);
+	c->vols[at] = (struct sm_role_vol){.vol = *vol};
 	snprintf(c->vols[at].role, SM_ROLE_MAX, "%s", role);
-	c->vols[at].vol = *vol;
 	memcpy(c->vols[at].source_dim, vol->dim, sizeof c->source_dim);
 	memcpy(c->vols[at].source_affine, vol->affine, sizeof c->source_affine);
+	for (int i = 0; i < 4; i++)
+		c->vols[at].way[i][i] = 1;
 	*vol = (struct sm_vol){0};
 	c->count++;
 	sm_case_set_source(c, &c->vols[0]);
@@ -126,84 +140,8 @@ enum sm_status sm_case_one_size(const struct sm_case *c, struct sm_err *err)
 	for (size_t i = 1; i < c->count; i++)
 		SM_TRY(check_size(c, &c->vols[i].vol, c->vols[i].role, err));
 	SM_TRY(check_size(c, &c->label, "label", err));
+	SM_TRY(check_size(c, &c->regions, "regions", err));
 	return check_size(c, &c->mask, "mask", err);
-}
-
-/* Copies the rows that both grids share; the rest keeps what dst holds. */
-static void copy_overlap(struct sm_vol *dst, const struct sm_vol *src, const int64_t shift[3])
-{
-	size_t size = sm_dtype_size(src->dtype);
-	int64_t lo[3], hi[3]; /* of src indices that fall inside dst */
-	for (int a = 0; a < 3; a++) {
-		lo[a] = shift[a] < 0 ? -shift[a] : 0;
-		hi[a] = dst->dim[a] - shift[a] < src->dim[a] ? dst->dim[a] - shift[a] : src->dim[a];
-		if (hi[a] <= lo[a])
-			return;
-	}
-	for (int64_t t = 0; t < src->dim[3]; t++)
-		for (int64_t z = lo[2]; z < hi[2]; z++)
-			for (int64_t y = lo[1]; y < hi[1]; y++) {
-				int64_t from =
-					((t * src->dim[2] + z) * src->dim[1] + y) * src->dim[0] +
-					lo[0];
-				int64_t to = ((t * dst->dim[2] + z + shift[2]) * dst->dim[1] + y +
-					      shift[1]) *
-						     dst->dim[0] +
-					     lo[0] + shift[0];
-				memcpy((char *)dst->data + (size_t)to * size,
-				       (const char *)src->data + (size_t)from * size,
-				       (size_t)(hi[0] - lo[0]) * size);
-			}
-}
-
-static enum sm_status regrid_vol(struct sm_case *c, struct sm_vol *v, const int64_t dim[3],
-				 const int64_t shift[3], double fill, struct sm_err *err)
-{
-	struct sm_vol out;
-	const int64_t full[4] = {dim[0], dim[1], dim[2], v->dim[3]};
-	if (!v->data)
-		return SM_OK;
-	SM_TRY(sm_vol_init(&out, full, v->dtype, c->mem, c->key, err));
-	size_t n = sm_vol_count(&out);
-	if (v->dtype == SM_F32)
-		for (size_t i = 0; i < n; i++)
-			((float *)out.data)[i] = (float)fill;
-	else
-		memset(out.data, 0, n * sm_dtype_size(v->dtype));
-	copy_overlap(&out, v, shift);
-	memcpy(out.affine, v->affine, sizeof out.affine);
-	for (int r = 0; r < 3; r++)
-		for (int a = 0; a < 3; a++)
-			out.affine[r][3] -= v->affine[r][a] * (double)shift[a];
-	out.slope = v->slope;
-	out.inter = v->inter;
-	out.meaning = v->meaning;
-	out.frame_seconds = v->frame_seconds;
-	out.form_code = v->form_code;
-	sm_vol_clear(v);
-	*v = out;
-	return SM_OK;
-}
-
-enum sm_status sm_case_regrid(struct sm_case *c, const int64_t dim[3], const int64_t shift[3],
-			      double fill, struct sm_err *err)
-{
-	SM_TRY(sm_case_one_size(c, err));
-	const int64_t *old = c->vols[0].vol.dim;
-	if (memcmp(old, dim, 3 * sizeof *dim) == 0 && !shift[0] && !shift[1] && !shift[2])
-		return SM_OK;
-	for (size_t i = 0; i < c->count; i++) {
-		struct sm_vol *v = &c->vols[i].vol;
-		/* Stored 0 means 0 only without intercept: other integers become real first. */
-		if (fill != 0 || v->inter != 0)
-			SM_TRY(sm_vol_to_f32(v, c->mem, c->jobs, err));
-		SM_TRY(regrid_vol(c, v, dim, shift, fill, err));
-	}
-	SM_TRY(regrid_vol(c, &c->label, dim, shift, 0, err));
-	SM_TRY(regrid_vol(c, &c->mask, dim, shift, 0, err));
-	for (int a = 0; a < 3; a++)
-		c->offset[a] += shift[a];
-	return SM_OK;
 }
 
 void sm_case_fact(struct sm_case *c, const char *op, json_t *fact)

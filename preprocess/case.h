@@ -20,30 +20,49 @@
 struct sm_role_vol {
 	char role[SM_ROLE_MAX];
 	struct sm_vol vol;
-	/* The grid it was taken with; operations that cut or pad leave it alone. */
+	json_t *sidecar; /* owned; see preprocess/sidecar.h; NULL = none */
+	uint8_t *keep; /* its z slices that are of use: a byte each, vol.dim[2] of them; NULL = all */
+	/* Made for this volume alone, by steps with `when` that saw no other (preprocess/view.h). */
+	struct sm_vol mask; /* uint8 on its grid; data NULL = none */
+	/* The grid it was taken with; operations that move voxels leave it alone. */
 	int64_t source_dim[3];
 	double source_affine[4][4];
+	double way[4][4]; /* voxel index in that grid -> voxel index today; exact for whole shifts, flips, swaps */
 };
+
+struct sm_view; /* preprocess/view.h */
 
 struct sm_case {
 	char key[104];
 	struct sm_mem *mem; /* borrowed; may be NULL */
 	int jobs;           /* threads an operation may use; never changes a result */
+	double grid_tolerance; /* mm that two volumes' voxels may differ and still lie on one grid */
 
 	struct sm_role_vol *vols; /* intensity volumes sorted by role; one, "image", once stacked */
 	size_t count;
-	bool stacked;                  /* the fourth axis of vols[0] is the channel */
+	bool stacked;                  /* the fourth axis of vols[0] is the channel; but see apart */
+	bool may_stay_apart;           /* the caller and the steps to come can do with: */
+	bool apart;                    /* stacked, but each channel still is a volume of its own, in their order */
+	bool pictures;                 /* came from pictures: one slice, row 0 at the top, the fourth axis is colour */
+	char modality[17];             /* DICOM modality of the series ("CT"); "" = not known */
 	char (*channels)[SM_ROLE_MAX]; /* names of the channels once stacked */
 	struct sm_vol label, mask;     /* uint8; data NULL = none */
+	struct sm_vol regions;         /* uint8 0 and 1, the fourth axis is the region; data NULL = none */
+	char (*region_names)[SM_ROLE_MAX];
+	/* What a step with `when` must not see or change, while it runs; NULL = it sees everything. */
+	const struct sm_view *aside;
 
 	/* The way back. */
 	int64_t source_dim[3];
 	double source_affine[4][4];
-	int64_t offset[3];   /* index of source voxel (0,0,0) in today's grid; may be negative */
+	double way[4][4];    /* source voxel index -> voxel index today, as in struct sm_role_vol */
 	int (*label_map)[2]; /* pairs: original label, label today */
 	size_t label_map_count;
 	json_t *facts; /* array: what operations found, for the record */
 };
+
+/* Frees what a volume of a case owns, and zeroes it. */
+void sm_role_vol_clear(struct sm_role_vol *vol);
 
 /* An empty case. SM_BUDGET when out of memory. */
 enum sm_status sm_case_init(struct sm_case *c, const char *key, struct sm_mem *mem, int jobs,
@@ -76,12 +95,13 @@ enum sm_status sm_case_blocks(struct sm_case *c, struct sm_block **blocks, size_
 			      struct sm_err *err);
 
 /* Moves every volume, label and mask to a grid of dim voxels in which today's voxel (0,0,0) has
- * index shift: cuts and pads. Intensities outside get fill, label and mask 0; affines and offset
- * follow. All volumes of the case must have the same three sizes. */
+ * index shift: cuts and pads. Intensities outside get fill, label and mask 0; affines and ways
+ * follow. It stands in grid.c. All volumes of the case must have the same three sizes. */
 enum sm_status sm_case_regrid(struct sm_case *c, const int64_t dim[3], const int64_t shift[3],
 			      double fill, struct sm_err *err);
 
-/* Fails (SM_INPUT) unless all volumes, label and mask have the same three sizes. */
+/* Fails (SM_INPUT) unless all volumes, label, regions and mask have the same three sizes; it says nothing of
+ * their places in mm (sm_case_one_grid in grid.h does). */
 enum sm_status sm_case_one_size(const struct sm_case *c, struct sm_err *err);
 
 /* Adds a fact (reference is taken) under the operation's name. */

@@ -7,23 +7,25 @@
 #include "core/file.h"
 #include "core/nii.h"
 #include "core/par.h"
+#include "core/picture.h"
 #include "manifests/roles.h"
+#include "preprocess/sidecar.h"
 
-static enum sm_status open_cases(struct sm_run *run, struct sm_cases *cases, struct sm_err *err)
+static enum sm_status open_cases(struct sm_run *run, const char *dir, struct sm_cases *cases, struct sm_err *err)
 {
 	size_t i, dropped = 0;
 	json_t *record;
-	*cases = (struct sm_cases){.run = run, .dir = run->in};
-	SM_TRY(sm_run_parent(run, run->in, NULL, &cases->parent, err));
+	*cases = (struct sm_cases){.run = run, .dir = dir};
+	SM_TRY(sm_run_parent(run, dir, NULL, &cases->parent, err));
 	const char *stage = sm_json_text(cases->parent.header, "stage");
 	cases->preprocessed = strcmp(stage, "preprocess") == 0;
 	if (!cases->preprocessed && strcmp(stage, "ingest") != 0)
 		return SM_FAIL(err, SM_INPUT,
 			       "%s: ledger is of stage '%s', allowed are ingest and preprocess",
-			       run->in, stage);
+			       dir, stage);
 	cases->records = calloc(json_array_size(cases->parent.records) + 1, sizeof(json_t *));
 	if (!cases->records)
-		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", run->in);
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
 	json_array_foreach(cases->parent.records, i, record)
 	{
 		if (sm_record_ok(record))
@@ -36,14 +38,45 @@ static enum sm_status open_cases(struct sm_run *run, struct sm_cases *cases, str
 			"%zu cases that %s rejected are left out (its ledger tells why)", dropped,
 			stage);
 	if (!cases->count)
-		return SM_FAIL(err, SM_INPUT, "%s: the ledger of %s holds no good case", run->in,
+		return SM_FAIL(err, SM_INPUT, "%s: the ledger of %s holds no good case", dir,
 			       stage);
 	return SM_OK;
 }
 
+/* Who has been rejected up to here stands in each header: a later stage sees no record of him. */
+static enum sm_status note_rejected(struct sm_run *run, const struct sm_cases *cases, struct sm_err *err)
+{
+	size_t i;
+	json_t *record, *before = json_object_get(cases->parent.header, "rejected_before");
+	json_t *list = before ? json_deep_copy(before) : json_array();
+	json_array_foreach(cases->parent.records, i, record)
+	{
+		const char *key = sm_record_key(record), *patient = sm_json_text(record, "patient");
+		if (!sm_record_ok(record))
+			json_array_append_new(list, json_pack("{s:s, s:s}", "key", key, "patient",
+							      patient ? patient : key));
+	}
+	if (!list || (json_array_size(list) && json_object_set(run->ledger.header, "rejected_before", list) != 0)) {
+		json_decref(list);
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", cases->dir);
+	}
+	json_decref(list);
+	return SM_OK;
+}
+
+enum sm_status sm_cases_open_at(struct sm_run *run, const char *dir, struct sm_cases *cases,
+				struct sm_err *err)
+{
+	enum sm_status st = open_cases(run, dir, cases, err);
+	if (st != SM_OK)
+		sm_cases_close(cases);
+	return st;
+}
+
 enum sm_status sm_cases_open(struct sm_run *run, struct sm_cases *cases, struct sm_err *err)
 {
-	enum sm_status st = open_cases(run, cases, err);
+	SM_TRY(sm_cases_open_at(run, run->in, cases, err));
+	enum sm_status st = note_rejected(run, cases, err);
 	if (st != SM_OK)
 		sm_cases_close(cases);
 	return st;
@@ -63,7 +96,8 @@ const char *sm_cases_key(void *ctx, size_t i)
 
 bool sm_role_is_volume(const char *role)
 {
-	return strcmp(role, "sidecar") != 0;
+	return strcmp(role, "sidecar") != 0 && strcmp(role, "bval") != 0 && strcmp(role, "bvec") != 0 &&
+	       strcmp(role, "volume_mask") != 0;
 }
 
 /* One file of a record, its names borrowed from the ledger. */
@@ -105,9 +139,9 @@ enum sm_status sm_cases_inputs(void *ctx, size_t i, struct sm_item *item, struct
 	size_t n = 0;
 	enum sm_status st = list_files(cases->records[i], &f, &n, err);
 	for (size_t k = 0; st == SM_OK && k < n; k++)
-		st = sm_item_input(item, f[k].role, f[k].path, f[k].sha256, err);
+		st = sm_item_input_from(item, cases->dir, f[k].role, f[k].path, f[k].sha256, err);
 	free(f);
-	return st;
+	return st == SM_OK ? sm_sidecars_inputs(cases->dir, cases->records[i], item, err) : st;
 }
 
 void sm_cases_patient(const struct sm_cases *cases, size_t i, json_t *record)
@@ -124,6 +158,44 @@ struct reading {
 	struct file *files;
 };
 
+/* A picture as a volume of one slice: x to the right, y downwards, the colours on the fourth axis.
+ * Its axial slice is then the picture itself. */
+static enum sm_status picture_vol(const struct sm_image *image, struct sm_mem *mem,
+				  struct sm_vol *vol, struct sm_err *err)
+{
+	const int64_t dim[4] = {image->width, image->height, 1, image->channels};
+	SM_TRY(sm_vol_init(vol, dim, image->bits == 16 ? SM_U16 : SM_U8, mem, "picture", err));
+	vol->affine[0][0] = vol->affine[1][1] = -1;
+	size_t pixels = sm_vol_frame_count(vol), colours = (size_t)image->channels;
+	for (size_t c = 0; c < colours; c++)
+		for (size_t i = 0; i < pixels; i++) {
+			if (image->bits == 16)
+				((uint16_t *)vol->data)[c * pixels + i] =
+					((const uint16_t *)image->data)[i * colours + c];
+			else
+				((uint8_t *)vol->data)[c * pixels + i] =
+					((const uint8_t *)image->data)[i * colours + c];
+		}
+	return SM_OK;
+}
+
+static bool is_picture(const char *path)
+{
+	size_t n = strlen(path);
+	return n > 4 && strcmp(path + n - 4, ".png") == 0;
+}
+
+static enum sm_status read_picture(const char *path, struct sm_mem *mem, struct sm_vol *vol,
+				   char sha256[65], struct sm_err *err)
+{
+	struct sm_image image;
+	SM_TRY(sm_picture_read(path, mem, &image, NULL, err));
+	sm_image_sha256(&image, sha256);
+	enum sm_status st = picture_vol(&image, mem, vol, err);
+	sm_image_clear(&image);
+	return st;
+}
+
 static enum sm_status read_one(void *ctx, size_t i, struct sm_err *err)
 {
 	const struct reading *r = ctx;
@@ -139,6 +211,8 @@ static enum sm_status read_one(void *ctx, size_t i, struct sm_err *err)
 		st = SM_FAIL(err, SM_INPUT,
 			     "%s: is missing, but the ledger of %s names it: run %s again", f->path,
 			     stage, stage);
+	else if (is_picture(f->path))
+		st = read_picture(path, &run->mem, &f->vol, info.sha256, err);
 	else
 		st = sm_nii_read(path, &run->mem, &f->vol, &info, err);
 	free(path);
@@ -158,14 +232,16 @@ static enum sm_status read_one(void *ctx, size_t i, struct sm_err *err)
 static enum sm_status place(const struct sm_cases *cases, struct sm_case *c, struct file *f,
 			    struct sm_err *err)
 {
-	struct sm_vol *to = sm_role_is_label(cases->parent.header, f->role)   ? &c->label
-			    : cases->preprocessed && !strcmp(f->role, "mask") ? &c->mask
-									      : NULL;
+	bool own = cases->preprocessed;
+	struct sm_vol *to = sm_role_is_label(cases->parent.header, f->role) ? &c->label
+			    : own && !strcmp(f->role, "mask")		    ? &c->mask
+			    : own && !strcmp(f->role, "regions")	    ? &c->regions
+									    : NULL;
 	if (!to)
 		return sm_case_take(c, f->role, &f->vol, err);
 	if (to->data)
 		return SM_FAIL(err, SM_INPUT, "%s: has two label volumes, allowed is 1", c->key);
-	if (f->vol.dim[3] != 1)
+	if (f->vol.dim[3] != 1 && to != &c->regions)
 		return SM_FAIL(err, SM_INPUT, "%s: %s has %lld frames, allowed is 1", c->key,
 			       f->role, (long long)f->vol.dim[3]);
 	SM_TRY(sm_vol_to_labels(&f->vol, c->mem, f->path, err));
@@ -174,60 +250,19 @@ static enum sm_status place(const struct sm_cases *cases, struct sm_case *c, str
 	return SM_OK;
 }
 
-static enum sm_status restore_channels(struct sm_case *c, const json_t *record, struct sm_err *err)
-{
-	json_t *names = json_object_get(record, "channels");
-	size_t n = json_array_size(names);
-	if (!n)
-		return SM_OK; /* was not stacked */
-	if (c->count != 1 || (int64_t)n != c->vols[0].vol.dim[3])
-		return SM_FAIL(err, SM_INPUT, "%s: record lists %zu channels, image holds %lld",
-			       c->key, n, c->count ? (long long)c->vols[0].vol.dim[3] : 0LL);
-	for (size_t i = 0; i < n; i++) {
-		const char *name = json_string_value(json_array_get(names, i));
-		if (!name || strlen(name) >= SM_ROLE_MAX)
-			return SM_FAIL(err, SM_INPUT, "%s: channel %zu has no usable name", c->key,
-				       i);
-		memcpy(c->channels[i], name, strlen(name) + 1);
-	}
-	c->stacked = true;
-	return SM_OK;
-}
-
-/* Restores what sm_case_save put into the record. */
-static enum sm_status restore(struct sm_case *c, const json_t *record, struct sm_err *err)
-{
-	const json_t *grid = json_object_get(record, "source_grid");
-	json_t *map = json_object_get(record, "label_map");
-	size_t i, n = json_array_size(map);
-	json_t *pair;
-	double affine[16];
-	if (!sm_json_get_ints(grid, "dim", c->source_dim, 3) ||
-	    !sm_json_get_floats(grid, "affine", affine, 16) ||
-	    !sm_json_get_ints(record, "offset", c->offset, 3))
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: record lacks source_grid or offset: run preprocess again",
-			       c->key);
-	memcpy(c->source_affine, affine, sizeof affine);
-	c->label_map = calloc(n + 1, sizeof *c->label_map);
-	if (!c->label_map)
-		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", c->key);
-	json_array_foreach(map, i, pair)
-	{
-		c->label_map[i][0] = (int)json_integer_value(json_array_get(pair, 0));
-		c->label_map[i][1] = (int)json_integer_value(json_array_get(pair, 1));
-	}
-	c->label_map_count = n;
-	return restore_channels(c, record, err);
-}
-
 enum sm_status sm_cases_load(const struct sm_cases *cases, size_t i, int jobs, struct sm_case *c,
 			     struct sm_err *err)
 {
 	const json_t *record = cases->records[i];
 	struct file *files = NULL;
 	size_t n = 0;
+	const struct sm_manifest_root *m = cases->run->manifest;
+	const char *modality = sm_json_text(record, "modality");
 	SM_TRY(sm_case_init(c, sm_record_key(record), &cases->run->mem, jobs, err));
+	c->grid_tolerance = m->preprocess->grid_tolerance;
+	c->pictures = json_is_true(json_object_get(record, "pictures"));
+	if (modality && strlen(modality) < sizeof c->modality)
+		memcpy(c->modality, modality, strlen(modality) + 1);
 	enum sm_status st = list_files(record, &files, &n, err);
 	struct reading r = {.cases = cases, .key = c->key, .files = files};
 	if (st == SM_OK)
@@ -237,70 +272,15 @@ enum sm_status sm_cases_load(const struct sm_cases *cases, size_t i, int jobs, s
 	if (st == SM_OK && !c->count)
 		st = SM_FAIL(err, SM_INPUT, "%s: has no intensity volume", c->key);
 	if (st == SM_OK && cases->preprocessed)
-		st = restore(c, record, err);
+		st = sm_case_restore(c, record, err);
+	else if (st == SM_OK)
+		st = sm_sidecars_load(cases->dir, record, c, err);
+	if (st == SM_OK && !cases->preprocessed)
+		sm_case_meanings(c);
 	for (size_t k = 0; k < n; k++)
 		sm_vol_clear(&files[k].vol);
 	free(files);
 	if (st != SM_OK)
 		sm_case_clear(c);
-	return st;
-}
-
-static enum sm_status save_one(const struct sm_case *c, const char *out, const char *role,
-			       const struct sm_vol *vol, int level, struct sm_item *item,
-			       struct sm_err *err)
-{
-	char hex[65];
-	char *name = sm_strf("%s/%s.nii%s", c->key, role, level ? ".gz" : "");
-	char *path = name ? sm_path_join(out, name) : NULL;
-	enum sm_status st = path ? sm_nii_write(path, vol, level, c->jobs, hex, err)
-				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", c->key);
-	if (st == SM_OK)
-		st = sm_item_output(item, role, name, hex, err);
-	free(path);
-	free(name);
-	return st;
-}
-
-static void describe(const struct sm_case *c, json_t *record)
-{
-	json_t *channels = json_array(), *map = json_array(), *grid = json_object();
-	for (int64_t i = 0; c->stacked && i < c->vols[0].vol.dim[3]; i++)
-		json_array_append_new(channels, json_string(c->channels[i]));
-	for (size_t i = 0; i < c->label_map_count; i++)
-		json_array_append_new(map,
-				      json_pack("[ii]", c->label_map[i][0], c->label_map[i][1]));
-	json_object_set_new(grid, "dim", sm_json_ints(c->source_dim, 3));
-	json_object_set_new(grid, "affine", sm_json_floats(&c->source_affine[0][0], 16));
-	json_object_set_new(record, "channels", channels);
-	json_object_set_new(record, "label_map", map);
-	json_object_set_new(record, "source_grid", grid);
-	json_object_set_new(record, "offset", sm_json_ints(c->offset, 3));
-	json_object_set_new(record, "dim", sm_json_ints(c->vols[0].vol.dim, 4));
-	json_object_set(record, "facts", c->facts);
-}
-
-enum sm_status sm_case_save(struct sm_case *c, const char *out, int level, struct sm_item *item,
-			    struct sm_err *err)
-{
-	char *dir = sm_path_join(out, c->key);
-	enum sm_status st =
-		dir ? sm_mkdirs(dir, err) : SM_FAIL(err, SM_BUDGET, "%s: out of memory", c->key);
-	free(dir);
-	for (size_t i = 0; st == SM_OK && i < c->count; i++) {
-		struct sm_vol *v = &c->vols[i].vol;
-		/* NIfTI holds the scaling as float32: writing real values keeps what tile would
-		 * see. */
-		if (v->slope != 1 || v->inter != 0 || v->dtype == SM_F64)
-			st = sm_vol_to_f32(v, c->mem, c->jobs, err);
-		if (st == SM_OK)
-			st = save_one(c, out, c->vols[i].role, v, level, item, err);
-	}
-	if (st == SM_OK && c->label.data)
-		st = save_one(c, out, "label", &c->label, level, item, err);
-	if (st == SM_OK && c->mask.data)
-		st = save_one(c, out, "mask", &c->mask, level, item, err);
-	if (st == SM_OK)
-		describe(c, item->record);
 	return st;
 }

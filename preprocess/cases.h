@@ -21,8 +21,12 @@ struct sm_cases {
 };
 
 /* Reads run->in's ledger, which ingest or preprocess must have written. Rejected records are left
- * out with a warning: their reasons stand in that ledger. SM_INPUT when none is good. */
+ * out with a warning: their reasons stand in that ledger, and the header of this run's ledger lists key and patient
+ * under "rejected_before", with those whom that ledger's header lists. SM_INPUT when none is good. */
 enum sm_status sm_cases_open(struct sm_run *run, struct sm_cases *cases, struct sm_err *err);
+/* The same of another folder than --in. */
+enum sm_status sm_cases_open_at(struct sm_run *run, const char *dir, struct sm_cases *cases,
+				struct sm_err *err);
 void sm_cases_close(struct sm_cases *cases);
 
 /* Functions for struct sm_items; ctx is a struct sm_cases or a struct that starts with one. The
@@ -30,20 +34,29 @@ void sm_cases_close(struct sm_cases *cases);
 const char *sm_cases_key(void *ctx, size_t i);
 enum sm_status sm_cases_inputs(void *ctx, size_t i, struct sm_item *item, struct sm_err *err);
 
-/* True for roles that hold a volume (not "sidecar"). */
+/* True for roles that hold a volume (not "sidecar", "bval", "bvec"). */
 bool sm_role_is_volume(const char *role);
 
 /* Reads the volumes of case i, up to `jobs` at a time, into *c (sm_case_init is done here; the
  * caller clears). Each file must have the content of its record, else SM_INPUT naming the file and
- * the stage to run again; a value that is not finite is SM_INPUT naming role and count. Of a
- * preprocessed case the image, channels, label, mask and the way back are restored. */
+ * the stage to run again; a value that is not finite is SM_INPUT naming role and count. A
+ * picture becomes a volume (width, height, 1, colours) with the affine diag(-1, -1, 1). Of a
+ * preprocessed case sm_case_restore brings the rest back. */
 enum sm_status sm_cases_load(const struct sm_cases *cases, size_t i, int jobs, struct sm_case *c,
 			     struct sm_err *err);
 
 /* Writes the case's volumes below out as <key>/<role>.nii.gz (.nii at level 0) and adds to the
- * item's record: the outputs, "channels", "source_grid", "offset", "label_map", "facts". */
+ * item's record: the outputs, "channels", "source_grid", "way", "label_map", "facts", and where there
+ * are such "grids", "pictures", "modality", "region_names" and "slices" (preprocess/README.md). */
 enum sm_status sm_case_save(struct sm_case *c, const char *out, int level, struct sm_item *item,
 			    struct sm_err *err);
+
+/* What operations warn of ("warning" in a fact) as warnings of the item. */
+void sm_case_warnings(const struct sm_case *c, struct sm_item *item);
+
+/* Restores from the record what sm_case_save put there; the volumes are read already. SM_INPUT when
+ * the record does not fit them. */
+enum sm_status sm_case_restore(struct sm_case *c, const json_t *record, struct sm_err *err);
 
 /* Copies the patient key of case i into the record. */
 void sm_cases_patient(const struct sm_cases *cases, size_t i, json_t *record);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "preprocess/case.h"
+#include "preprocess/grid.h"
 #include "preprocess/op_table.h"
 
 struct crop_foreground {
@@ -34,29 +34,39 @@ static void grow(struct box *b, int64_t x, int64_t y, int64_t z)
 	}
 }
 
+/* By the mask, or by real values: the volumes keep their numbers as they are stored. */
+static void find_box(const struct sm_case *c, float *row, struct box *box)
+{
+	const uint8_t *mask = c->mask.data;
+	for (size_t i = 0; i < (mask ? 1 : c->count); i++) {
+		const struct sm_vol *v = mask ? &c->mask : &c->vols[i].vol;
+		const int64_t nx = v->dim[0], ny = v->dim[1], nz = v->dim[2];
+		for (int64_t line = 0; line < ny * nz * v->dim[3]; line++) {
+			sm_vol_run_f32(v, (size_t)(line * nx), (size_t)nx, row);
+			for (int64_t x = 0; x < nx; x++)
+				if (row[x] != 0)
+					grow(box, x, line % ny, line / ny % nz);
+		}
+	}
+}
+
 enum sm_status sm_op_crop_foreground(struct sm_case *c, const void *params, struct sm_err *err)
 {
 	const struct crop_foreground *p = params;
-	struct sm_block *blocks = NULL;
-	size_t n = 0;
-	SM_TRY(sm_case_one_size(c, err));
+	SM_TRY(sm_case_one_grid(c, err));
+	SM_TRY(sm_case_on_grid(c, &c->label, "the label", err));
+	SM_TRY(sm_case_on_grid(c, &c->mask, "the mask", err));
+	SM_TRY(sm_case_on_grid(c, &c->regions, "the regions", err));
 	const int64_t *d = c->vols[0].vol.dim;
 	struct box box = {{d[0], d[1], d[2]}, {-1, -1, -1}};
-	const uint8_t *mask = c->mask.data;
-	if (!mask)
-		SM_TRY(sm_case_blocks(c, &blocks, &n, err));
-	for (size_t b = 0; b < (mask ? 1 : n); b++)
-		for (int64_t z = 0; z < (mask ? d[2] : blocks[b].nz); z++)
-			for (int64_t y = 0; y < d[1]; y++)
-				for (int64_t x = 0; x < d[0]; x++) {
-					int64_t i = (z * d[1] + y) * d[0] + x;
-					if (mask ? mask[i] != 0 : blocks[b].v[i] != 0)
-						grow(&box, x, y, z % d[2]);
-				}
-	free(blocks);
+	float *row = sm_alloc(c->mem, (size_t)d[0], sizeof *row, "row of a volume", err);
+	if (!row)
+		return SM_BUDGET;
+	find_box(c, row, &box);
+	sm_free(row);
 	if (box.hi[0] < 0)
 		return SM_FAIL(err, SM_INPUT, "%s: %s is 0 everywhere, so there is no foreground",
-			       c->key, mask ? "the mask" : "every volume");
+			       c->key, c->mask.data ? "the mask" : "every volume");
 	int64_t dim[3], shift[3];
 	for (int a = 0; a < 3; a++) {
 		int64_t lo = box.lo[a] - p->margin, hi = box.hi[a] + p->margin;

@@ -26,6 +26,16 @@ static const struct sm_field fields[] = {
 const struct sm_fieldset sm_op_pad_crop_fields =
 	SM_FIELDSET("pad_crop", struct pad_crop, fields, "to a size");
 
+enum sm_status sm_op_pad_crop_check(const void *params, struct sm_err *err)
+{
+	const struct pad_crop *p = params;
+	if (p->size.v[0] == 0 && p->size.v[1] == 0 && p->size.v[2] == 0)
+		return SM_FAIL(err, SM_USAGE,
+			       "size: found 0 for every axis, which changes nothing: at least one must "
+			       "be above 0");
+	return SM_OK;
+}
+
 enum sm_status sm_op_pad_crop(struct sm_case *c, const void *params, struct sm_err *err)
 {
 	const struct pad_crop *p = params;

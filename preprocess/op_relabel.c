@@ -6,9 +6,12 @@
  * are allowed, and the way back lists every original label of the merged number.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "preprocess/case.h"
 #include "preprocess/op_table.h"
+#include "preprocess/regions.h"
+#include "preprocess/view.h"
 
 struct relabel {
 	struct sm_ints from, to, known;
@@ -87,11 +90,14 @@ static enum sm_status check_labels(const struct sm_case *c, const struct relabel
 				   const size_t count[256], const bool sources[256],
 				   struct sm_err *err)
 {
+	bool known[256];
+	char text[300];
 	for (int v = 0; v < 256; v++)
-		if (count[v] && !is_known(p, v))
-			return SM_FAIL(err, SM_INPUT,
-				       "%s: label %d (%zu voxels) is not among those in `known`",
-				       c->key, v, count[v]);
+		known[v] = is_known(p, v);
+	size_t n = sm_unknown_labels(count, known, text, sizeof text);
+	if (n)
+		return SM_FAIL(err, SM_INPUT, "%s: label%s %s %s not among those in `known`",
+			       c->key, n > 1 ? "s" : "", text, n > 1 ? "are" : "is");
 	for (size_t i = 0; !p->merge && i < p->from.n; i++) {
 		int to = (int)p->to.v[i];
 		if (!sources[to] && count[to])
@@ -139,6 +145,18 @@ static enum sm_status remember(struct sm_case *c, const struct relabel *p, const
 	return SM_OK;
 }
 
+/* The first place from i on, in steps of eight, whose eight voxels are not all background: most of a label is. */
+static size_t past_background(const uint8_t *v, size_t i, size_t n)
+{
+	uint64_t eight;
+	for (; i + 8 <= n; i += 8) {
+		memcpy(&eight, v + i, 8);
+		if (eight)
+			break;
+	}
+	return i;
+}
+
 enum sm_status sm_op_relabel(struct sm_case *c, const void *params, struct sm_err *err)
 {
 	const struct relabel *p = params;
@@ -147,16 +165,25 @@ enum sm_status sm_op_relabel(struct sm_case *c, const void *params, struct sm_er
 	size_t count[256] = {0};
 	SM_TRY(sm_op_relabel_check(params, err));
 	SM_TRY(fill_table(p, lut, sources, err));
+	SM_TRY(sm_view_needs_label(c, err));
 	/* A case without truth (to be predicted only) has nothing to change, but its prediction
 	 * needs the map. */
 	if (c->label.data) {
 		uint8_t *v = c->label.data;
 		size_t n = sm_vol_count(&c->label);
-		for (size_t i = 0; i < n; i++)
-			count[v[i]]++;
+		for (size_t i = 0, from; i < n; i++) {
+			from = i;
+			i = past_background(v, i, n);
+			count[0] += i - from;
+			if (i < n)
+				count[v[i]]++;
+		}
 		SM_TRY(check_labels(c, p, count, sources, err));
-		for (size_t i = 0; i < n; i++)
-			v[i] = lut[v[i]];
+		for (size_t i = 0; i < n; i++) {
+			i = lut[0] ? i : past_background(v, i, n);
+			if (i < n)
+				v[i] = lut[v[i]];
+		}
 	}
 	return remember(c, p, lut, sources, err);
 }

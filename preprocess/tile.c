@@ -6,6 +6,8 @@
 
 #include "core/rng.h"
 
+#define GRID_MOST 1000000 /* tiles of a grid */
+
 /* ---- where ---------------------------------------------------------------------------------- */
 
 /* Summed-area table of (label != 0), one border of zeros on the low sides: 1000 tries then cost
@@ -62,43 +64,61 @@ static uint32_t sums_window(const struct sums *t, const int32_t at[3], const int
 	return total;
 }
 
+/* Labelled voxels of each z slice; sm_alloc memory, or NULL. */
+static uint32_t *count_slices(const struct sm_vol *label, struct sm_mem *mem, struct sm_err *err)
+{
+	size_t plane = (size_t)(label->dim[0] * label->dim[1]);
+	uint32_t *in_slice = sm_alloc(mem, (size_t)label->dim[2], sizeof *in_slice, "counts of a label", err);
+	for (int64_t z = 0; in_slice && z < label->dim[2]; z++) {
+		const uint8_t *v = (const uint8_t *)label->data + (size_t)z * plane;
+		uint32_t n = 0;
+		for (size_t i = 0; i < plane; i++)
+			n += v[i] != 0;
+		in_slice[z] = n;
+	}
+	return in_slice;
+}
+
 /* Index of the labelled voxel number `rank`. */
-static int64_t labelled_voxel(const struct sm_vol *label, const struct sums *t, uint32_t rank)
+static int64_t labelled_voxel(const struct sm_vol *label, const uint32_t *in_slice, uint32_t rank)
 {
 	const uint8_t *v = label->data;
-	int64_t plane = label->dim[0] * label->dim[1], z = 0;
-	const int32_t origin[3] = {0, 0, 0};
-	for (; z < label->dim[2] - 1; z++) {
-		const int64_t slab[3] = {label->dim[0], label->dim[1], z + 1};
-		if (sums_window(t, origin, slab) > rank)
-			break;
-	}
-	const int64_t before[3] = {label->dim[0], label->dim[1], z};
-	uint32_t left = rank - sums_window(t, origin, before);
-	for (int64_t i = z * plane;; i++)
-		if (v[i] && left-- == 0)
+	int64_t z = 0;
+	while (rank >= in_slice[z])
+		rank -= in_slice[z++];
+	for (int64_t i = z * label->dim[0] * label->dim[1];; i++)
+		if (v[i] && rank-- == 0)
 			return i;
 }
 
-static void centre_tiles(const struct sm_vol *label, const char *key,
-			 const struct sm_tile_rule *rule, const struct sums *t, int64_t wanted,
-			 struct sm_tile_starts *out)
+/* The start of the tile around a voxel, as far as the grid allows. */
+static void centre(const struct sm_vol *label, const struct sm_tile_rule *rule, int64_t voxel, int32_t start[3])
 {
-	const int32_t origin[3] = {0, 0, 0};
-	uint32_t labelled = sums_window(t, origin, label->dim);
+	const int64_t at[3] = {voxel % label->dim[0], voxel / label->dim[0] % label->dim[1],
+			       voxel / label->dim[0] / label->dim[1]};
+	for (int a = 0; a < 3; a++) {
+		int64_t s = at[a] - rule->size[a] / 2, last = label->dim[a] - rule->size[a];
+		start[a] = (int32_t)(s < 0 ? 0 : s > last ? last : s);
+	}
+}
+
+static enum sm_status centre_tiles(const struct sm_vol *label, const char *key, const struct sm_tile_rule *rule,
+				   int64_t wanted, struct sm_mem *mem, struct sm_tile_starts *out, struct sm_err *err)
+{
+	uint32_t labelled = 0, *in_slice = count_slices(label, mem, err);
+	if (!in_slice)
+		return SM_BUDGET;
+	for (int64_t z = 0; z < label->dim[2]; z++)
+		labelled += in_slice[z];
 	for (int64_t k = 0; labelled && k < wanted; k++) {
 		struct sm_rng rng;
 		sm_rng_init(&rng, rule->seed, "tile.centre", key, 0, (uint64_t)k);
-		int64_t i = labelled_voxel(label, t, sm_rng_below(&rng, labelled));
-		const int64_t at[3] = {i % label->dim[0], i / label->dim[0] % label->dim[1],
-				       i / label->dim[0] / label->dim[1]};
-		for (int a = 0; a < 3; a++) {
-			int64_t s = at[a] - rule->size[a] / 2, last = label->dim[a] - rule->size[a];
-			out->start[out->count][a] = (int32_t)(s < 0 ? 0 : s > last ? last : s);
-		}
-		out->count++;
+		int64_t i = labelled_voxel(label, in_slice, sm_rng_below(&rng, labelled));
+		centre(label, rule, i, out->start[out->count++]);
 	}
 	out->tumour = out->count;
+	sm_free(in_slice);
+	return SM_OK;
 }
 
 static void uniform_tiles(const struct sm_vol *label, const char *key,
@@ -121,12 +141,129 @@ static void uniform_tiles(const struct sm_vol *label, const char *key,
 	}
 }
 
-enum sm_status sm_tile_choose(const struct sm_vol *label, const char *key,
-			      const struct sm_tile_rule *rule, struct sm_mem *mem,
-			      struct sm_tile_starts *out, struct sm_err *err)
+/* Along one axis: number of tiles of the grid, and the start of tile i. */
+static int64_t grid_count(int64_t dim, int64_t size, int64_t step)
 {
-	struct sums t = {0};
-	*out = (struct sm_tile_starts){.least_background = 1};
+	return (dim - size + step - 1) / step + 1;
+}
+
+static int32_t grid_start(int64_t i, int64_t dim, int64_t size, int64_t step)
+{
+	return (int32_t)(i * step < dim - size ? i * step : dim - size);
+}
+
+static enum sm_status grid_tiles(const struct sm_vol *label, const char *key, const struct sm_tile_rule *rule,
+				 const struct sums *t, struct sm_mem *mem, struct sm_tile_starts *out,
+				 struct sm_err *err)
+{
+	double voxels = (double)(rule->size[0] * rule->size[1] * rule->size[2]);
+	int64_t step[3], n[3];
+	size_t all;
+	for (int a = 0; a < 3; a++) {
+		step[a] = (int64_t)floor((double)rule->size[a] * (1 - rule->overlap) + 0.5);
+		step[a] = step[a] > 1 ? step[a] : 1;
+		n[a] = grid_count(label->dim[a], rule->size[a], step[a]);
+	}
+	if (!sm_mul3((size_t)n[0], (size_t)n[1], (size_t)n[2], &all) || all > GRID_MOST)
+		return SM_FAIL(err, SM_INPUT, "%s: the grid has %lld x %lld x %lld tiles, allowed are %d: overlap less",
+			       key, (long long)n[0], (long long)n[1], (long long)n[2], GRID_MOST);
+	out->start = sm_alloc(mem, all, sizeof *out->start, "positions of tiles", err);
+	if (!out->start)
+		return SM_BUDGET;
+	for (int64_t i = 0; i < (int64_t)all; i++) {
+		const int64_t place[3] = {i % n[0], i / n[0] % n[1], i / n[0] / n[1]};
+		int32_t at[3];
+		for (int a = 0; a < 3; a++)
+			at[a] = grid_start(place[a], label->dim[a], rule->size[a], step[a]);
+		double background = (voxels - (double)sums_window(t, at, rule->size)) / voxels;
+		if (background < out->least_background)
+			out->least_background = background;
+		if (!rule->skip_background || background < rule->max_background)
+			memcpy(out->start[out->count++], at, sizeof at);
+		out->tries++;
+	}
+	return SM_OK;
+}
+
+/* Tiles of each label: per_case by largest remainder among those that the case has. */
+static enum sm_status class_counts(const char *key, const struct sm_tile_rule *rule, const uint32_t have[256],
+				   int64_t tiles[256], struct sm_err *err)
+{
+	double sum = 0, rest[256] = {0};
+	int64_t given = 0;
+	for (size_t l = rule->classes; l < 256; l++)
+		if (have[l])
+			return SM_FAIL(err, SM_INPUT,
+				       "%s: has label %zu, but tile.class_shares ends at label %zu", key, l,
+				       rule->classes - 1);
+	for (size_t l = 0; l < rule->classes; l++)
+		sum += have[l] ? rule->class_shares[l] : 0;
+	if (!(sum > 0))
+		return SM_FAIL(err, SM_INPUT, "%s: has no voxel of any label with a share in tile.class_shares", key);
+	for (size_t l = 0; l < rule->classes; l++) {
+		double quota = have[l] ? (double)rule->per_case * rule->class_shares[l] / sum : 0;
+		tiles[l] = (int64_t)floor(quota);
+		rest[l] = have[l] && rule->class_shares[l] > 0 ? quota - floor(quota) : -1;
+		given += tiles[l];
+	}
+	for (; given < rule->per_case; given++) {
+		size_t best = 0;
+		for (size_t l = 1; l < rule->classes; l++)
+			if (rest[l] > rest[best])
+				best = l;
+		tiles[best]++;
+		rest[best] -= 1; /* may be needed again when rounding made the floors too small */
+	}
+	return SM_OK;
+}
+
+/* Index of voxel number `rank` of a label; by_slice counts each label's voxels in each slice. */
+static int64_t class_voxel(const struct sm_vol *label, const uint32_t (*by_slice)[256], size_t l, uint32_t rank)
+{
+	const uint8_t *v = label->data;
+	int64_t z = 0;
+	while (rank >= by_slice[z][l])
+		rank -= by_slice[z++][l];
+	for (int64_t i = z * label->dim[0] * label->dim[1];; i++)
+		if (v[i] == l && rank-- == 0)
+			return i;
+}
+
+static enum sm_status balanced_tiles(const struct sm_vol *label, const char *key, const struct sm_tile_rule *rule,
+				     struct sm_mem *mem, struct sm_tile_starts *out, struct sm_err *err)
+{
+	uint32_t have[256] = {0};
+	size_t plane = (size_t)(label->dim[0] * label->dim[1]);
+	uint32_t(*by_slice)[256] =
+		sm_calloc(mem, (size_t)label->dim[2], sizeof *by_slice, "counts of labels", err);
+	if (!by_slice)
+		return SM_BUDGET;
+	for (int64_t z = 0; z < label->dim[2]; z++) {
+		const uint8_t *v = (const uint8_t *)label->data + (size_t)z * plane;
+		for (size_t i = 0; i < plane; i++)
+			by_slice[z][v[i]]++;
+		for (int l = 0; l < 256; l++)
+			have[l] += by_slice[z][l];
+	}
+	enum sm_status st = class_counts(key, rule, have, out->of_class, err);
+	for (size_t l = 0; st == SM_OK && l < rule->classes; l++)
+		for (int64_t k = 0; k < out->of_class[l]; k++) {
+			struct sm_rng rng;
+			sm_rng_init(&rng, rule->seed, "tile.class", key, 0, (uint64_t)out->count);
+			uint32_t rank = sm_rng_below(&rng, have[l]);
+			centre(label, rule, class_voxel(label, (const uint32_t(*)[256])by_slice, l, rank),
+			       out->start[out->count]);
+			out->tumour += l > 0;
+			out->count++;
+		}
+	sm_free(by_slice);
+	return st;
+}
+
+/* What no rule can do with. */
+static enum sm_status check_sizes(const struct sm_vol *label, const char *key, const struct sm_tile_rule *rule,
+				  struct sm_err *err)
+{
 	for (int a = 0; a < 3; a++)
 		if (label->dim[a] < rule->size[a])
 			return SM_FAIL(err, SM_INPUT,
@@ -145,18 +282,39 @@ enum sm_status sm_tile_choose(const struct sm_vol *label, const char *key,
 	if (sm_vol_frame_count(label) > UINT32_MAX)
 		return SM_FAIL(err, SM_BUDGET, "%s: %zu voxels, allowed are 4294967295", key,
 			       sm_vol_frame_count(label));
-	out->start = sm_alloc(mem, (size_t)rule->per_case, sizeof *out->start, "positions of tiles",
-			      err);
-	if (!out->start)
-		return SM_BUDGET;
-	enum sm_status st = sums_init(&t, label, mem, err);
-	if (st == SM_OK) {
-		int64_t wanted = (int64_t)floor(rule->tumour_share * (double)rule->per_case + 0.5);
-		centre_tiles(label, key, rule, &t, wanted, out);
-		uniform_tiles(label, key, rule, &t, out);
-	} else {
-		sm_tile_starts_clear(out);
+	return SM_OK;
+}
+
+enum sm_status sm_tile_choose(const struct sm_vol *label, const char *key,
+			      const struct sm_tile_rule *rule, struct sm_mem *mem,
+			      struct sm_tile_starts *out, struct sm_err *err)
+{
+	struct sums t = {0};
+	enum sm_status st = SM_OK;
+	*out = (struct sm_tile_starts){.least_background = 1};
+	SM_TRY(check_sizes(label, key, rule, err));
+	if (rule->choice != SM_TILES_GRID) {
+		out->start = sm_alloc(mem, (size_t)rule->per_case, sizeof *out->start, "positions of tiles",
+				      err);
+		if (!out->start)
+			return SM_BUDGET;
 	}
+	if (rule->choice == SM_TILES_GRID) {
+		SM_GOTO(st, sums_init(&t, label, mem, err));
+		st = grid_tiles(label, key, rule, &t, mem, out, err);
+	} else if (rule->choice == SM_TILES_BALANCED) {
+		st = balanced_tiles(label, key, rule, mem, out, err);
+	} else {
+		int64_t wanted = (int64_t)floor(rule->tumour_share * (double)rule->per_case + 0.5);
+		SM_GOTO(st, centre_tiles(label, key, rule, wanted, mem, out, err));
+		if (out->count == rule->per_case)
+			goto out; /* the table is not needed */
+		SM_GOTO(st, sums_init(&t, label, mem, err));
+		uniform_tiles(label, key, rule, &t, out);
+	}
+out:
+	if (st != SM_OK)
+		sm_tile_starts_clear(out);
 	sm_free(t.s);
 	return st;
 }
@@ -169,21 +327,33 @@ void sm_tile_starts_clear(struct sm_tile_starts *starts)
 
 /* ---- what ----------------------------------------------------------------------------------- */
 
-void sm_tile_cut(const struct sm_vol *image, const struct sm_vol *label, const int64_t size[3],
-		 const int32_t start[3], enum sm_standardise how, float *x, uint8_t *y)
+void sm_tile_cut_channel(const struct sm_vol *image, int64_t channel, const int64_t size[3], const int32_t start[3],
+			 enum sm_standardise how, float *x)
 {
 	const int64_t *d = image->dim;
 	size_t row = (size_t)size[0];
-	const float *values = image->data;
-	const uint8_t *labels = label->data;
 	float *to = x;
-	for (int64_t c = 0; c < d[3]; c++)
-		for (int64_t z = start[2]; z < start[2] + size[2]; z++)
-			for (int64_t r = start[1]; r < start[1] + size[1]; r++, to += row)
-				memcpy(to, values + ((c * d[2] + z) * d[1] + r) * d[0] + start[0],
-				       row * sizeof *to);
+	for (int64_t z = start[2]; z < start[2] + size[2]; z++)
+		for (int64_t r = start[1]; r < start[1] + size[1]; r++, to += row)
+			sm_vol_run_f32(image, (size_t)(((channel * d[2] + z) * d[1] + r) * d[0] + start[0]), row, to);
+	sm_standardise(x, size, 1, how);
+}
+
+void sm_tile_cut_label(const struct sm_vol *label, const int64_t size[3], const int32_t start[3], uint8_t *y)
+{
+	const int64_t *d = label->dim;
+	const uint8_t *labels = label->data;
+	size_t row = (size_t)size[0];
 	for (int64_t z = start[2]; z < start[2] + size[2]; z++)
 		for (int64_t r = start[1]; r < start[1] + size[1]; r++, y += row)
 			memcpy(y, labels + (z * d[1] + r) * d[0] + start[0], row);
-	sm_standardise(x, size, d[3], how);
+}
+
+void sm_tile_cut(const struct sm_vol *image, const struct sm_vol *label, const int64_t size[3],
+		 const int32_t start[3], enum sm_standardise how, float *x, uint8_t *y)
+{
+	size_t voxels = (size_t)(size[0] * size[1] * size[2]);
+	for (int64_t c = 0; c < image->dim[3]; c++)
+		sm_tile_cut_channel(image, c, size, start, how, x + (size_t)c * voxels);
+	sm_tile_cut_label(label, size, start, y);
 }

@@ -2,16 +2,18 @@
  *
  * Stage tile: sub-volumes of each case as HDF5.
  */
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/file.h"
 #include "core/h5tile.h"
-#include "core/hash.h"
 #include "core/par.h"
 #include "core/stage.h"
 #include "manifests/schema.h"
 #include "preprocess/cases.h"
+#include "preprocess/constant.h"
+#include "preprocess/foldlist.h"
 #include "preprocess/op_table.h"
 #include "preprocess/split.h"
 #include "preprocess/tile.h"
@@ -37,21 +39,41 @@ struct writing {
 	int32_t pad[3]; /* voxels of zeros added on the low sides */
 	const char *out;
 	struct sm_shard *shard;      /* layout shard */
-	char **names, (*hashes)[65]; /* layout files */
+	char **names, (*hashes)[65], (*file_hashes)[65]; /* layout files */
+	struct sm_outset *files;     /* one a tile: threads share nothing */
 };
 
-static enum sm_status put_file(struct writing *w, size_t k, const int32_t start[3], const float *x,
+/* Cuts one channel of the tile at `from` into x (Z,Y,X). */
+static void cut(const struct writing *w, int64_t channel, const int32_t from[3], float *x)
+{
+	const struct sm_case *c = w->c;
+	const int64_t size[3] = {w->shape.width, w->shape.height, w->shape.depth};
+	sm_tile_cut_channel(&c->vols[c->apart ? channel : 0].vol, c->apart ? 0 : channel, size, from,
+			    (enum sm_standardise)w->s->standardise, x);
+}
+
+/* x has room for one channel. */
+static enum sm_status put_file(struct writing *w, size_t k, const int32_t start[3], float *x,
 			       const uint8_t *y, struct sm_err *err)
 {
 	w->names[k] = sm_strf("%s_total.nii_%zu_x%d_y%d_z%d.h5", w->c->key, k, start[0], start[1],
 			      start[2]);
 	char *path = w->names[k] ? sm_path_join(w->out, w->names[k]) : NULL;
 	struct sm_tile_shape one = w->shape;
+	struct sm_tilefile *tile = NULL;
 	one.tiles = 1;
-	enum sm_status st =
-		path ? sm_tilefile_write(path, &one, x, y, w->s->compression, w->hashes[k], err)
-		     : SM_FAIL(err, SM_BUDGET, "%s: out of memory", w->c->key);
+	enum sm_status st = path ? sm_tilefile_begin(path, &one, &tile, err)
+				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", w->c->key);
 	free(path);
+	SM_TRY(st);
+	st = sm_tilefile_put_labels(tile, y, err);
+	for (int64_t c = 0; st == SM_OK && c < one.channels; c++) {
+		cut(w, c, w->at->start[k], x);
+		sm_tilefile_put_channel(tile, c, x);
+	}
+	if (st == SM_OK)
+		return sm_tilefile_end(tile, &w->files[k], w->s->compression, w->hashes[k], w->file_hashes[k], err);
+	sm_tilefile_abandon(tile);
 	return st;
 }
 
@@ -62,15 +84,16 @@ static enum sm_status put_one(void *ctx, size_t k, struct sm_err *err)
 	size_t voxels = (size_t)(size[0] * size[1] * size[2]);
 	int32_t start[3];
 	enum sm_status st = SM_BUDGET;
-	float *x =
-		sm_alloc(w->c->mem, voxels * (size_t)w->shape.channels, sizeof *x, "a tile", err);
+	float *x = sm_alloc(w->c->mem, voxels * (size_t)(w->shard ? w->shape.channels : 1), sizeof *x, "a tile",
+			    err);
 	uint8_t *y = x ? sm_alloc(w->c->mem, voxels, 1, "a tile's labels", err) : NULL;
 	if (!y)
 		goto out;
-	sm_tile_cut(&w->c->vols[0].vol, &w->c->label, size, w->at->start[k],
-		    (enum sm_standardise)w->s->standardise, x, y);
+	sm_tile_cut_label(&w->c->label, size, w->at->start[k], y);
 	for (int a = 0; a < 3; a++)
 		start[a] = w->at->start[k][a] - w->pad[a];
+	for (int64_t c = 0; w->shard && c < w->shape.channels; c++)
+		cut(w, c, w->at->start[k], x + (size_t)c * voxels);
 	st = w->shard ? sm_shard_put(w->shard, (int64_t)k, x, y, start, err)
 		      : put_file(w, k, start, x, y, err);
 out:
@@ -107,21 +130,27 @@ static enum sm_status write_files(struct writing *w, struct sm_item *item, struc
 	enum sm_status st;
 	w->names = calloc(n, sizeof *w->names);
 	w->hashes = calloc(n, sizeof *w->hashes);
-	if (!w->names || !w->hashes)
+	w->file_hashes = calloc(n, sizeof *w->file_hashes);
+	w->files = calloc(n, sizeof *w->files);
+	if (!w->names || !w->hashes || !w->file_hashes || !w->files)
 		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", w->c->key);
 	else
 		st = sm_par_for(n, w->c->jobs, put_one, w, err);
-	/* Also after a failure: whoever rejects the case removes the files named here. */
-	for (size_t k = 0; w->names && k < n; k++) {
-		enum sm_status add = SM_OK;
-		if (w->names[k] && w->hashes[k][0])
-			add = sm_item_output(item, "tile", w->names[k], w->hashes[k],
-					     st == SM_OK ? err : NULL);
-		st = st == SM_OK ? add : st;
-		free(w->names[k]);
+	for (size_t k = 0; w->files && k < n; k++) {
+		if (st == SM_OK)
+			st = sm_item_output(item, "tile", w->names[k], w->hashes[k], err);
+		if (st == SM_OK)
+			st = sm_item_file_hash(item, w->names[k], w->file_hashes[k], err);
+		if (st == SM_OK)
+			st = sm_outset_move(&item->files, &w->files[k], err);
+		sm_outset_abandon(&w->files[k]);
 	}
+	for (size_t k = 0; w->names && k < n; k++)
+		free(w->names[k]);
 	free(w->names);
 	free(w->hashes);
+	free(w->file_hashes);
+	free(w->files);
 	return st;
 }
 
@@ -139,7 +168,14 @@ static void describe(const struct writing *w, json_t *record)
 									  : w->c->vols[0].role));
 	json_object_set_new(record, "starts", starts);
 	json_object_set_new(record, "channels", channels);
-	json_object_set_new(record, "tumour_tiles", json_integer(w->at->tumour));
+	if (w->s->rule != SM_TILES_GRID)
+		json_object_set_new(record, "tumour_tiles", json_integer(w->at->tumour));
+	if (w->s->rule == SM_TILES_BALANCED) {
+		json_t *classes = json_array();
+		for (size_t l = 0; l < w->s->class_shares.n; l++)
+			json_array_append_new(classes, json_integer(w->at->of_class[l]));
+		json_object_set_new(record, "class_tiles", classes);
+	}
 }
 
 /* What tiles can be cut from: one image, its label, and room for a tile. */
@@ -148,7 +184,7 @@ static enum sm_status make_ready(struct sm_case *c, const struct sm_tile_section
 {
 	int64_t dim[3], shift[3];
 	bool small = false;
-	if (c->count != 1 || (!c->stacked && c->vols[0].vol.dim[3] != 1))
+	if ((c->count != 1 && !c->apart) || (!c->stacked && c->vols[0].vol.dim[3] != 1))
 		return SM_FAIL(
 			err, SM_INPUT,
 			"%s: has %zu volumes that are not stacked: preprocess.steps needs a stack",
@@ -164,9 +200,14 @@ static enum sm_status make_ready(struct sm_case *c, const struct sm_tile_section
 		pad[a] = (int32_t)shift[a];
 		small = small || have < want;
 	}
+	for (size_t i = 0; i < c->count; i++)
+		SM_TRY(sm_case_shows(c, &c->vols[i].vol, 0, c->vols[i].vol.dim[3], c->vols[i].role, err));
 	if (small && s->small == SM_SMALL_PAD)
 		SM_TRY(sm_case_regrid(c, dim, shift, 0, err));
-	return sm_vol_to_f32(&c->vols[0].vol, c->mem, c->jobs, err);
+	for (size_t i = 0; i < c->count; i++)
+		if (sm_vol_fits_f32(&c->vols[i].vol, err) != SM_OK)
+			return sm_err_prefix(err, "%s: %s", c->key, c->vols[i].role);
+	return SM_OK;
 }
 
 static enum sm_status check_count(const struct sm_tile_starts *at, const struct sm_tile_section *s,
@@ -180,7 +221,7 @@ static enum sm_status check_count(const struct sm_tile_starts *at, const struct 
 			       "(smallest found %.4f)",
 			       item->key, (long long)at->tries, s->max_background,
 			       at->least_background);
-	if (at->count < s->per_case)
+	if (s->rule == SM_TILES_RANDOM && at->count < s->per_case)
 		sm_item_warn(
 			item,
 			"%lld tiles of %lld: no more in %lld positions with a background share "
@@ -196,6 +237,11 @@ static enum sm_status tile_case(struct sm_case *c, struct sm_item *item, struct 
 		((const struct sm_manifest_root *)item->run->manifest)->tile;
 	const struct sm_tile_rule rule = {
 		.size = {s->size.v[0], s->size.v[1], s->size.v[2]},
+		.choice = s->rule,
+		.overlap = s->overlap,
+		.skip_background = s->skip_background,
+		.class_shares = s->class_shares.v,
+		.classes = s->class_shares.n,
 		.per_case = s->per_case,
 		.max_background = s->max_background,
 		.tries = s->tries,
@@ -209,7 +255,7 @@ static enum sm_status tile_case(struct sm_case *c, struct sm_item *item, struct 
 	SM_GOTO(st, sm_tile_choose(&c->label, c->key, &rule, c->mem, &at, err));
 	SM_GOTO(st, check_count(&at, s, item, err));
 	w.shape = (struct sm_tile_shape){.tiles = at.count,
-					 .channels = c->vols[0].vol.dim[3],
+					 .channels = c->apart ? (int64_t)c->count : c->vols[0].vol.dim[3],
 					 .depth = rule.size[2],
 					 .height = rule.size[1],
 					 .width = rule.size[0]};
@@ -225,67 +271,53 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 	struct sm_cases *cases = ctx;
 	const struct sm_manifest_root *m = item->run->manifest;
 	struct sm_case c = {0};
-	SM_TRY(sm_cases_load(cases, i, item->jobs, &c, err));
 	sm_cases_patient(cases, i, item->record);
+	SM_TRY(sm_cases_load(cases, i, item->jobs, &c, err));
 	enum sm_status st = SM_OK;
+	c.may_stay_apart = true;
 	if (!cases->preprocessed)
 		st = sm_ops_run(&c, &m->preprocess->steps, m->preprocess->upto, err);
+	sm_case_warnings(&c, item);
 	if (st == SM_OK)
 		st = tile_case(&c, item, err);
 	sm_case_clear(&c);
 	return st;
 }
 
-/* The fold of each case as the split says; every case must stand in it. */
-static enum sm_status read_split(struct sm_run *run, const struct sm_cases *cases,
-				 struct sm_ledger *split, struct sm_err *err)
+/* What a record of preprocess tells without reading a voxel: no label, no stack, no room for a tile. */
+static enum sm_status foresee(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
 {
-	const struct options *o = run->options;
-	SM_TRY(sm_run_parent(run, o->split, "split", split, err));
-	for (size_t i = 0; i < cases->count; i++) {
-		const char *key = sm_record_key(cases->records[i]);
-		const char *fold = sm_json_text(sm_ledger_find(split, key), "fold");
-		if (!fold || sm_fold_of(fold) == SM_FOLDS)
+	const struct sm_cases *cases = ctx;
+	const struct sm_tile_section *s = ((const struct sm_manifest_root *)item->run->manifest)->tile;
+	const json_t *record = cases->records[i];
+	int64_t dim[4];
+	if (!cases->preprocessed)
+		return SM_OK;
+	if (!sm_record_output(record, "label"))
+		return SM_FAIL(err, SM_INPUT, "%s: has no label volume, so tiles have no y", item->key);
+	if (!sm_json_get_ints(record, "dim", dim, 4))
+		return SM_OK;
+	if (!json_array_size(json_object_get(record, "channels")) && dim[3] != 1)
+		return SM_FAIL(err, SM_INPUT, "%s: is not stacked: preprocess.steps needs a stack", item->key);
+	for (int a = 0; s->small == SM_SMALL_REJECT && a < 3; a++)
+		if (dim[a] < s->size.v[a])
 			return SM_FAIL(err, SM_INPUT,
-				       "%s: has fold %s in the split, allowed are train, test and "
-				       "valid: run split again",
-				       key, fold ? fold : "none");
-	}
+				       "%s: has %lld voxels along %c, a tile needs %lld (tile.small: pad adds zeros)",
+				       item->key, (long long)dim[a], "xyz"[a], (long long)s->size.v[a]);
 	return SM_OK;
 }
 
-/* config.json as in the original: file names by fold. It belongs to no case, so the ledger's header
- * names it. */
-static enum sm_status write_config(struct sm_run *run, const struct sm_ledger *split,
-				   struct sm_err *err)
+/* Tiles are taken and given back by the dozen: the allocator shall keep them, not hand their pages back to the
+ * system, which would zero them again each time. */
+static void keep_tiles(void)
 {
-	size_t i, k;
-	json_t *record, *output, *config = json_object();
-	char hex[65];
-	for (int f = 0; f < SM_FOLDS; f++)
-		json_object_set_new(config, sm_fold_name((enum sm_fold)f), json_array());
-	json_array_foreach(run->ledger.records, i, record)
-	{
-		const char *fold =
-			sm_json_text(sm_ledger_find(split, sm_record_key(record)), "fold");
-		json_array_foreach(json_object_get(record, "outputs"), k, output)
-			json_array_append(json_object_get(config, fold),
-					  json_object_get(output, "path"));
-	}
-	char *text = json_dumps(config, JSON_INDENT(1) | JSON_SORT_KEYS);
-	char *path = sm_path_join(run->out, "config.json");
-	enum sm_status st = text && path ? sm_file_write(path, text, strlen(text), err)
-					 : SM_FAIL(err, SM_BUDGET, "config.json: out of memory");
-	if (st == SM_OK) {
-		sm_sha256_bytes(text, strlen(text), hex);
-		json_object_set_new(run->ledger.header, "outputs",
-				    json_pack("[{s:s, s:s, s:s}]", "path", "config.json", "role",
-					      "config", "sha256", hex));
-	}
-	free(path);
-	free(text);
-	json_decref(config);
-	return st;
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 128 << 20);
+}
+
+static size_t samples(const json_t *record)
+{
+	return (size_t)json_integer_value(json_object_get(record, "tiles"));
 }
 
 static enum sm_status run(struct sm_run *run, struct sm_err *err)
@@ -296,20 +328,22 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 		((const struct sm_manifest_root *)run->manifest)->preprocess;
 	struct sm_ledger split = {0};
 	enum sm_status st;
+	keep_tiles();
 	SM_GOTO(st, sm_cases_open(run, &cases, err));
 	if (!cases.preprocessed)
-		SM_GOTO(st, sm_ops_check(&s->steps, s->upto, err));
+		SM_GOTO(st, sm_ops_check(&s->steps, s->upto, SM_ALL_LEARNT, err));
 	if (o->split)
-		SM_GOTO(st, read_split(run, &cases, &split, err));
+		SM_GOTO(st, sm_folds_read(run, o->split, &cases, &split, err));
 	struct sm_items items = {.count = cases.count,
 				 .noun = "cases",
 				 .ctx = &cases,
 				 .key = sm_cases_key,
 				 .inputs = sm_cases_inputs,
-				 .work = work};
+				 .work = work,
+				 .foresee = foresee};
 	SM_GOTO(st, sm_run_items(run, &items, err));
 	if (o->split && !run->dry_run)
-		st = write_config(run, &split, err);
+		st = sm_config_outputs(run, &split, samples, err);
 out:
 	sm_ledger_clear(&split);
 	sm_cases_close(&cases);
@@ -326,11 +360,14 @@ static const struct sm_stage stage = {
 		   "run in memory\n"
 		   "first, with the same tiles as a result. Writes <case>.h5 (layout shard) or\n"
 		   "<case>_total.nii_<k>_x<sx>_y<sy>_z<sz>.h5 (layout files).\n"
+		   "--dry-run foresees what the records of preprocess tell (no label, no stack, too small), "
+		   "not what\n"
+		   "voxels do (background everywhere, labels without a share, constant volumes).\n"
 		   "  scanmill tile --manifest m.yaml --in work/preprocess --split work/split "
 		   "--out work/tile\n"
 		   "  scanmill tile --manifest m.yaml --in work/ingest --out work/tile",
-	.version = 1,
-	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
+	.version = 2,
+	.needs = SM_NEEDS_IN | SM_NEEDS_OUT | SM_BY_ITEM,
 	.options = &options,
 	.manifest = &sm_manifest_schema,
 	.sections = sections,

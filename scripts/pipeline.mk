@@ -9,22 +9,38 @@ JOBS     ?= 0
 STRICT   ?= 0
 # A file whose bytes salt the hashes of patients and UIDs; keep it apart from the data.
 SALT     ?=
+# The table that split.stratify takes its column from.
+TABLE    ?=
 
-# Make splits at blanks: a folder with one in its name would lead somewhere else.
-$(foreach v,MANIFEST RAW WORK SALT,$(if $(filter-out 0 1,$(words $($(v)))),$(error $(v)='$($(v))': found a blank in a path, allowed is one without)))
+# Make splits at blanks, and the shell reads quotation marks, stars and the like: such a name would lead somewhere else.
+# The names of targets cannot hold what parts or makes patterns in rules.
+PATHS   := MANIFEST RAW WORK SALT TABLE
+TARGETS := MANIFEST WORK TABLE
+comma := ,
+SAFE  := a b c d e f g h i j k l m n o p q r s t u v w x y z A B C D E F G H I J K L M N O P Q R S T U V W X Y Z \
+	0 1 2 3 4 5 6 7 8 9 / . _ - + @ $(comma)
+strip_of = $(if $(2),$(call strip_of,$(subst $(firstword $(2)),,$(1)),$(wordlist 2,$(words $(2)),$(2))),$(1))
+$(foreach v,$(PATHS),$(if $(filter-out 0 1,$(words $($(v)))),$(error $(v)='$($(v))': found a blank in a path, allowed is one without)))
+$(foreach v,$(PATHS),$(if $(strip $(call strip_of,$($(v)),$(SAFE) $(if $(filter $(v),$(TARGETS)),,: = %))),\
+	$(error $(v)='$($(v))': found another character in a path, allowed are letters, digits and / . _ - + @ $(comma)$(if \
+	$(filter $(v),$(TARGETS)),, : = %))))
 
 COMMON = --manifest $(MANIFEST) --jobs $(JOBS) --resume $(if $(filter 1,$(STRICT)),--strict)
 SALTED = $(if $(SALT),--salt-file $(SALT))
 # A stage that failed keeps the ledger that says why, with a time before that of its inputs: it runs again.
-AGAIN  = || { touch -c -t 198001020000 $@; false; }
+AGAIN  = || { e=$$?; touch -c -t 198001020000 $@; exit $$e; }
 # Exit code 1 means: finished, some items rejected; the ledger says which and why.
-ACCEPT = || test $$? -eq 1 $(AGAIN)
+ACCEPT = || { e=$$?; test $$e -eq 1 || { touch -c -t 198001020000 $@; exit $$e; }; }
+# The stage that ends `make dataset`: the manifest's root key `dataset`. A manifest that is not good says so in
+# the first stage that reads it. Before anything is built nobody can be asked: make builds and begins again.
+ASKED   := $(wildcard $(BIN)/scanmill-manifest)
+DATASET := $(or $(filter tile slice pair,$(if $(ASKED),$(shell $(BIN)/scanmill-manifest --get dataset $(MANIFEST) 2>/dev/null))),tile)
 L      = $(WORK)/$(1)/ledger.jsonl
 P      = $(BIN)/scanmill-$(1)
 
-STAGES := index ingest preprocess split tile slice train predict evaluate report
+STAGES := index ingest preprocess split tile slice pair explore train predict evaluate report
 .PHONY: $(STAGES) dataset all-stages verify demo phantom FORCE
-$(STAGES): %: $(WORK)/%/ledger.jsonl
+$(if $(ASKED)$(AGAIN_ASKED),$(STAGES),$(filter-out explore,$(STAGES))): %: $(WORK)/%/ledger.jsonl
 # Make shall not delete what a stage that failed has written.
 .PRECIOUS: $(STAGES:%=$(WORK)/%/ledger.jsonl)
 
@@ -34,12 +50,17 @@ $(call L,ingest): $(call L,index) $(MANIFEST)
 	$(call P,ingest) $(COMMON) $(SALTED) --in $(RAW) --index $(<D) --out $(@D) $(ACCEPT)
 $(call L,preprocess): $(call L,ingest) $(MANIFEST)
 	$(call P,preprocess) $(COMMON) --in $(<D) --out $(@D) $(ACCEPT)
-$(call L,split): $(call L,preprocess) $(MANIFEST)
-	$(call P,split) $(COMMON) --in $(<D) --out $(@D) $(AGAIN)
+$(call L,split): $(call L,preprocess) $(MANIFEST) $(TABLE)
+	$(call P,split) $(COMMON) --in $(<D) $(if $(TABLE),--table $(TABLE)) --out $(@D) $(AGAIN)
 $(call L,tile): $(call L,preprocess) $(call L,split) $(MANIFEST)
 	$(call P,tile) $(COMMON) --in $(<D) --split $(WORK)/split --out $(@D) $(ACCEPT)
-$(call L,slice): $(call L,ingest) $(MANIFEST)
-	$(call P,slice) $(COMMON) --in $(<D) --out $(@D) $(ACCEPT)
+$(call L,slice): $(call L,preprocess) $(call L,split) $(MANIFEST)
+	$(call P,slice) $(COMMON) --in $(<D) --split $(WORK)/split --out $(@D) $(ACCEPT)
+$(call L,pair): $(call L,preprocess) $(call L,split) $(MANIFEST)
+	$(call P,pair) $(COMMON) --in $(<D) --split $(WORK)/split --out $(@D) $(ACCEPT)
+$(call L,explore): $(call L,$(DATASET)) $(call L,preprocess) $(call L,ingest) $(call L,split) $(MANIFEST)
+	$(call P,explore) $(COMMON) --in $(WORK)/preprocess --raw $(WORK)/ingest --split $(WORK)/split --data $(<D) \
+		--out $(@D) $(ACCEPT)
 $(call L,train): $(call L,tile) $(call L,split) $(MANIFEST)
 	$(call P,train) $(COMMON) --in $(<D) --split $(WORK)/split --out $(@D) $(AGAIN)
 $(call L,predict): $(call L,preprocess) $(call L,split) $(call L,train) $(MANIFEST)
@@ -52,10 +73,15 @@ $(call L,report): $(call L,evaluate) $(call L,train) $(MANIFEST)
 
 FORCE:
 
-dataset: $(call L,tile) ## raw scans -> tiles: index ingest preprocess split tile
-all-stages: $(call L,report) ## raw scans -> report: every stage but slice, of MANIFEST on RAW into WORK
+dataset: $(if $(ASKED)$(AGAIN_ASKED),$(call L,$(DATASET)),all) ## raw scans -> tiles, slices or pairs, as `dataset:` of MANIFEST says
+	$(if $(ASKED)$(AGAIN_ASKED),,@$(MAKE) --no-print-directory AGAIN_ASKED=1 $@)
+ifeq ($(ASKED)$(AGAIN_ASKED),)
+explore: all
+	@$(MAKE) --no-print-directory AGAIN_ASKED=1 $@
+endif
+all-stages: $(call L,report) ## raw scans -> report: every stage but slice and pair, of MANIFEST on RAW into WORK
 
-verify: all ## recompute the hashes of every output below WORK
+verify: all ## hash every output below WORK again and compare with the ledgers (rederive: make them again)
 	$(call P,verify) $(wildcard $(addprefix $(WORK)/,$(STAGES)))
 
 phantom: all ## make a synthetic cohort (phantom section of MANIFEST) in RAW

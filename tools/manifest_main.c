@@ -4,14 +4,61 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/manifest.h"
 #include "core/stage.h"
 #include "manifests/schema.h"
 
-static enum sm_status print_root(const void *root, struct sm_err *err)
+struct options {
+	char *get;
+};
+
+static const struct sm_field fields[] = {
+	{"get", SM_F_STRING, .offset = offsetof(struct options, get),
+	 .doc = "print this key's value alone (dataset, tile.size); a text without quotation marks"},
+};
+static const struct sm_fieldset option_set = SM_FIELDSET("manifest", struct options, fields, NULL);
+
+/* The value of a key by its path; NULL when there is none (borrowed). */
+static const json_t *value_at(const json_t *all, const char *path)
+{
+	char key[128];
+	while (all && *path) {
+		size_t n = strcspn(path, ".");
+		if (!n || n >= sizeof key)
+			return NULL;
+		memcpy(key, path, n);
+		key[n] = '\0';
+		all = json_object_get(all, key);
+		path += n + (path[n] == '.');
+	}
+	return all;
+}
+
+static enum sm_status print_value(const json_t *all, const char *path, struct sm_err *err)
+{
+	const json_t *value = value_at(all, path);
+	if (!value || !*path)
+		return SM_FAIL(err, SM_USAGE, "--get: found '%s', no key of the manifest (--describe prints all)", path);
+	char *text = json_is_string(value) ? NULL
+					   : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
+	const char *s = json_is_string(value) ? json_string_value(value) : text;
+	if (!s)
+		return SM_FAIL(err, SM_BUDGET, "manifest: out of memory");
+	puts(s);
+	free(text);
+	return SM_OK;
+}
+
+static enum sm_status print_root(const void *root, const char *get, struct sm_err *err)
 {
 	json_t *all = sm_fields_dump(&sm_manifest_schema, root);
+	if (get) {
+		enum sm_status st = print_value(all, get, err);
+		json_decref(all);
+		return st;
+	}
 	/* 15 digits: what a person wrote comes back as he wrote it. */
 	char *text = json_dumps(all, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 	json_decref(all);
@@ -24,21 +71,22 @@ static enum sm_status print_root(const void *root, struct sm_err *err)
 
 static enum sm_status run_manifest(struct sm_run *run, struct sm_err *err)
 {
+	const char *get = ((const struct options *)run->options)->get;
 	if (run->arg_count + run->manifest_given != 1)
 		return SM_FAIL(err, SM_USAGE, "found %zu manifests, allowed is exactly one",
 			       run->arg_count + run->manifest_given);
 	if (run->manifest_given)
-		return print_root(run->manifest, err);
+		return print_root(run->manifest, get, err);
 	struct sm_manifest m;
 	SM_TRY(sm_manifest_load(run->args[0], &sm_manifest_schema, &m, err));
-	enum sm_status st = print_root(m.root, err);
+	enum sm_status st = print_root(m.root, get, err);
 	sm_manifest_clear(&m);
 	return st;
 }
 
 static const char *const sections[] = {
-	"phantom", "ingest",  "preprocess", "split",  "tile", "slice",
-	"train",   "predict", "evaluate",   "report", NULL,
+	"name",  "dataset", "phantom", "ingest",   "preprocess", "split",   "tile", "slice",
+	"pair",  "train",   "predict", "evaluate", "report",     "explore", NULL,
 };
 
 static const struct sm_stage stage = {
@@ -48,11 +96,13 @@ static const struct sm_stage stage = {
 		"Prints the manifest as JSON with every default filled in. --describe prints all keys\n"
 		"of all sections with their types, allowed values, defaults and meaning.\n"
 		"\n"
-		"  scanmill manifest manifests/demo.yaml",
+		"  scanmill manifest manifests/demo.yaml\n"
+		"  scanmill manifest --get dataset manifests/demo.yaml",
 	.args = "FILE",
 	.version = 1,
 	.needs = SM_NO_LEDGER,
 	.manifest = &sm_manifest_schema,
+	.options = &option_set,
 	.sections = sections,
 	.run = run_manifest,
 };

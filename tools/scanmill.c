@@ -23,13 +23,17 @@ static const struct program {
 	{"preprocess", "run the manifest's operations on each case"},
 	{"split", "train, test and validation folds by patient"},
 	{"tile", "cut training tiles out of each case"},
-	{"slice", "planes of each volume as PNG pictures"},
+	{"slice", "planes of each volume as PNG pictures and HDF5"},
+	{"pair", "pairs of images, slice triplets and unpaired domains"},
+	{"explore", "a page that shows a data set: sheets, histograms, labels, split"},
 	{"train", "train a network on tiles"},
 	{"predict", "segment whole volumes with a trained network"},
 	{"evaluate", "scores predicted label volumes against the truth"},
 	{"report", "makes the page and the tables of an experiment"},
 	{"manifest", "check a manifest and print it with all defaults"},
 	{"verify", "recompute the hash of every output of a run"},
+	{"diff", "what differs between two runs, and which input or setting is why"},
+	{"trace", "from an item or a file of a run back to the scans"},
 };
 
 static void print_help(FILE *to)

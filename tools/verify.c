@@ -11,6 +11,7 @@
 #include "core/hash.h"
 #include "core/par.h"
 #include "core/sums.h"
+#include "tools/strange.h"
 
 /* One output of one record. */
 struct entry {
@@ -26,9 +27,7 @@ struct check {
 	json_t *sums; /* path -> hash of the bytes; NULL when there is no such list */
 };
 
-static void complain(struct sm_verify *v, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-static void complain(struct sm_verify *v, const char *fmt, ...)
+void sm_complain(json_t *list, const char *fmt, ...)
 {
 	char text[SM_ERR_TEXT + 256];
 	va_list args;
@@ -40,8 +39,7 @@ static void complain(struct sm_verify *v, const char *fmt, ...)
 		if ((unsigned char)*c < ' ' || *c == 127)
 			*c = '?';
 	json_t *sentence = json_string(text);
-	json_array_append_new(v->complaints,
-			      sentence ? sentence : json_string("a name is not UTF-8"));
+	json_array_append_new(list, sentence ? sentence : json_string("a name is not UTF-8"));
 }
 
 /* Compares the bytes with the list. False when they differ (why is filled): a file that is not what we wrote is
@@ -94,8 +92,11 @@ static enum sm_status check_entry(void *ctx, size_t i, struct sm_err *err)
 	char *full = sm_path_join(c->v->dir, e->path);
 	if (!full)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", e->path);
-	if (stat(full, &s) != 0 || !S_ISREG(s.st_mode)) {
+	if (lstat(full, &s) != 0) {
 		snprintf(e->why, sizeof e->why, "is missing");
+	} else if (!sm_file_is_own(c->v->dir, e->path)) {
+		/* What it is tools/strange.c says; behind a link may be anybody's file. */
+		snprintf(e->why, sizeof e->why, "is no regular file of this folder, needed is one");
 	} else {
 		e->bytes = (size_t)s.st_size;
 		check_content(c, e, full, same_bytes(c, e, full));
@@ -115,7 +116,7 @@ static void collect_list(struct sm_verify *v, json_t *list, const char *owner,
 		const char *path = sm_json_text(output, "path");
 		const char *sha256 = sm_json_text(output, "sha256");
 		if (!path || !sha256) {
-			complain(v, "%s: an output without path or sha256", owner);
+			sm_complain(v->complaints, "%s: an output without path or sha256", owner);
 			continue;
 		}
 		if (entries)
@@ -148,7 +149,7 @@ static void check_settings(struct sm_verify *v)
 	sm_sha256_bytes(line ? line : "", line ? strlen(line) : 0, hex);
 	free(line);
 	if (!wanted || strcmp(wanted, hex) != 0)
-		complain(v,
+		sm_complain(v->complaints,
 			 "ledger.jsonl: the settings have changed: SHA-256 found %.12s..., in the "
 			 "ledger %.12s...",
 			 hex, wanted ? wanted : "none");
@@ -170,13 +171,13 @@ static enum sm_status check_extra(struct sm_verify *v, struct entry *entries, si
 		qsort(entries, n, sizeof *entries, by_path);
 	for (size_t i = 1; i < n; i++)
 		if (by_path(&entries[i - 1], &entries[i]) == 0)
-			complain(v, "%s: is named twice", entries[i].path);
+			sm_complain(v->complaints, "%s: is named twice", entries[i].path);
 	for (size_t i = 0; i < paths.count; i++) {
 		struct entry wanted = {.path = paths.path[i]};
 		if (strcmp(paths.path[i], SM_LEDGER_NAME) == 0 || strcmp(paths.path[i], SM_SUMS_NAME) == 0)
 			continue;
 		if (!n || !bsearch(&wanted, entries, n, sizeof *entries, by_path))
-			complain(v, "%s: is not in the ledger", paths.path[i]);
+			sm_complain(v->complaints, "%s: is not in the ledger", paths.path[i]);
 	}
 	sm_paths_clear(&paths);
 	return SM_OK;
@@ -187,7 +188,8 @@ enum sm_status sm_verify_folder(struct sm_verify *v, struct sm_mem *mem, int job
 {
 	struct check c = {.v = v, .mem = mem};
 	enum sm_status st = SM_OK;
-	SM_TRY(sm_ledger_read(v->dir, NULL, &v->ledger, err));
+	static const char *const facts[] = {"key", "status", "outputs", NULL};
+	SM_TRY(sm_ledger_read_facts(v->dir, facts, NULL, &v->ledger, err));
 	v->complaints = json_array();
 	size_t n = collect(v, NULL);
 	/* Once more with room for all; the first pass only counted. */
@@ -200,24 +202,25 @@ enum sm_status sm_verify_folder(struct sm_verify *v, struct sm_mem *mem, int job
 	check_settings(v);
 	struct sm_err why = {0};
 	if (sm_sums_read(v->dir, &c.sums, &why) != SM_OK)
-		complain(v, "%s", why.text);
+		sm_complain(v->complaints, "%s", why.text);
 	const char *ledger = c.sums ? sm_json_text(c.sums, SM_LEDGER_NAME) : v->ledger.sha256;
 	if (!ledger || strcmp(ledger, v->ledger.sha256) != 0)
-		complain(v, SM_LEDGER_NAME ": has changed: it is not what " SM_SUMS_NAME " lists");
+		sm_complain(v->complaints, SM_LEDGER_NAME ": has changed: it is not what " SM_SUMS_NAME " lists");
 	SM_GOTO(st, sm_par_for(n, jobs, check_entry, &c, err));
 	for (size_t i = 0; i < n; i++) {
 		v->bytes += c.entries[i].bytes;
 		if (c.entries[i].why[0])
-			complain(v, "%s: %s", c.entries[i].path, c.entries[i].why);
+			sm_complain(v->complaints, "%s: %s", c.entries[i].path, c.entries[i].why);
 	}
-	st = check_extra(v, c.entries, n, err);
+	SM_GOTO(st, check_extra(v, c.entries, n, err));
+	st = sm_strange(v->dir, v->complaints, err);
 out:
 	json_decref(c.sums);
 	sm_free(c.entries);
 	return st;
 }
 
-void sm_verify_parents(struct sm_verify *v, const struct sm_verify *all, size_t n)
+void sm_verify_parents(struct sm_verify *v, const struct sm_folders *all)
 {
 	const char *stage;
 	json_t *sha256;
@@ -225,17 +228,16 @@ void sm_verify_parents(struct sm_verify *v, const struct sm_verify *all, size_t 
 	{
 		const char *wanted = json_string_value(sha256), *found = NULL;
 		bool good = false;
-		for (size_t i = 0; i < n; i++) {
-			const char *name = sm_json_text(all[i].ledger.header, "stage");
-			if (!name || strcmp(name, stage) != 0)
+		for (size_t i = 0; i < all->n; i++) {
+			if (strcmp(sm_folder_stage(&all->v[i]), stage) != 0)
 				continue;
-			found = all[i].ledger.sha256;
+			found = all->v[i].ledger.sha256;
 			good = good || (wanted && strcmp(wanted, found) == 0);
 		}
 		if (!found && v->whole)
-			complain(v, "the folder of its parent stage %s is missing", stage);
+			sm_complain(v->complaints, "the folder of its parent stage %s is missing", stage);
 		if (found && !good)
-			complain(v,
+			sm_complain(v->complaints,
 				 "was made from another run of stage %s: ledger SHA-256 found "
 				 "%.12s..., "
 				 "needed %.12s...",

@@ -11,12 +11,13 @@
 
 #include "core/ledger.h"
 #include "core/mem.h"
+#include "tools/folders.h"
 
 /* One stage's folder. Zero-initialise but for dir, which is borrowed, and whole. */
 struct sm_verify {
 	const char *dir;
 	bool whole; /* stands in a work folder that is looked at as a whole: its parents must be there */
-	struct sm_ledger ledger;
+	struct sm_ledger ledger; /* of a record key, status and outputs */
 	size_t outputs;     /* named by the ledger */
 	size_t rejected;    /* records without outputs */
 	size_t bytes;       /* on disk */
@@ -30,9 +31,12 @@ struct sm_verify {
 enum sm_status sm_verify_folder(struct sm_verify *v, struct sm_mem *mem, int jobs,
 				struct sm_err *err);
 
-/* Adds a complaint to v for each parent whose folder is among all[0..n) with another ledger hash, or
+/* Adds a complaint to v for each parent whose folder is among all (loaded) with another ledger hash, or
  * is missing there though v->whole. */
-void sm_verify_parents(struct sm_verify *v, const struct sm_verify *all, size_t n);
+void sm_verify_parents(struct sm_verify *v, const struct sm_folders *all);
+
+/* Adds a sentence to an array of sentences; characters that steer a terminal become '?'. */
+void sm_complain(json_t *list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 void sm_verify_clear(struct sm_verify *v);
 

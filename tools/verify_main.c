@@ -2,86 +2,43 @@
  *
  * scanmill verify: recomputes the hash of every output that the ledgers name.
  */
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/file.h"
 #include "core/stage.h"
+#include "manifests/schema.h"
+#include "tools/folders.h"
+#include "tools/rederive.h"
 #include "tools/verify.h"
 
 struct options {
-	bool list;
+	bool list, rederive;
+	int64_t sample;
+	int64_t limit;
+	char *raw, *salt_file, *table, *scratch;
 };
 
+#define AT(member) .offset = offsetof(struct options, member)
 static const struct sm_field fields[] = {
-	{"list", SM_F_BOOL, offsetof(struct options, list), "false",
+	{"list", SM_F_BOOL, AT(list), "false",
 	 .doc = "also print hash and name of each output: equal lists = equal data sets"},
+	{"rederive", SM_F_BOOL, AT(rederive), "false",
+	 .doc = "also run the stages of a data set again, elsewhere, and compare; needs --manifest"},
+	{"sample", SM_F_INT, AT(sample), "0", 0, 1e9,
+	 .doc = "with --rederive: so many items of each stage, drawn by --seed; 0 = all"},
+	{"raw", SM_F_STRING, AT(raw), .path = true,
+	 .doc = "with --rederive: the raw scans; without them index and ingest are left out"},
+	{"salt_file", SM_F_STRING, AT(salt_file), .path = true,
+	 .doc = "with --rederive: the salt that index and ingest were given"},
+	{"table", SM_F_STRING, AT(table), .path = true,
+	 .doc = "with --rederive: the table that split was given; without it a split in strata is left out"},
+	{"limit", SM_F_INT, AT(limit), "20", 0, 1e9, .doc = "differences listed a stage; 0 = all"},
+	{"scratch", SM_F_STRING, AT(scratch), .path = true,
+	 .doc = "with --rederive: where the new outputs stand for a while; absent = $TMPDIR or /tmp"},
 };
 static const struct sm_fieldset option_set = SM_FIELDSET("verify", struct options, fields, NULL);
-
-struct folders {
-	struct sm_verify *v;
-	size_t n, room;
-};
-
-static bool has_ledger(const char *dir)
-{
-	char *path = sm_path_join(dir, SM_LEDGER_NAME);
-	bool has = path && sm_file_exists(path);
-	free(path);
-	return has;
-}
-
-static enum sm_status add(struct folders *f, const char *dir, bool whole, struct sm_err *err)
-{
-	if (f->n == f->room) {
-		size_t room = f->room ? f->room * 2 : 16;
-		struct sm_verify *more = realloc(f->v, room * sizeof *more);
-		if (!more)
-			return SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
-		f->v = more;
-		f->room = room;
-	}
-	f->v[f->n++] = (struct sm_verify){.dir = dir, .whole = whole};
-	return SM_OK;
-}
-
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-/* A folder with a ledger, or one whose sub-folders have ledgers (the work folder of a run). */
-static enum sm_status add_tree(struct sm_run *run, struct folders *f, const char *dir,
-			       struct sm_err *err)
-{
-	if (!sm_is_dir(dir))
-		return SM_FAIL(err, SM_USAGE, "%s: is no folder", dir);
-	if (has_ledger(dir))
-		return add(f, dir, false, err);
-	struct dirent **list;
-	int n = scandir(dir, &list, NULL, by_name);
-	if (n < 0)
-		return SM_FAIL(err, SM_IO, "%s: folder cannot be read: %s", dir, strerror(errno));
-	size_t before = f->n;
-	enum sm_status st = SM_OK;
-	for (int i = 0; i < n; i++) {
-		const char *below = sm_arena_strf(&run->arena, "%s/%s", dir, list[i]->d_name);
-		if (st == SM_OK && list[i]->d_name[0] != '.' && below && has_ledger(below))
-			st = add(f, below, true, err);
-		free(list[i]);
-	}
-	free(list);
-	if (st == SM_OK && f->n == before)
-		st = SM_FAIL(err, SM_INPUT,
-			     "%s: neither it nor a folder in it has a %s: no stage has "
-			     "finished there",
-			     dir, SM_LEDGER_NAME);
-	return st;
-}
 
 static void list_outputs(const char *stage, const json_t *owner)
 {
@@ -106,58 +63,167 @@ static void print_list(const struct sm_verify *v)
 		list_outputs(stage, record);
 }
 
-static size_t print_folder(const struct sm_verify *v)
+/* Returns how many there are. */
+static size_t print_complaints(const char *stage, const json_t *complaints, int64_t limit)
 {
-	size_t i, bad = json_array_size(v->complaints);
+	size_t i, n = json_array_size(complaints);
 	json_t *sentence;
+	if (n)
+		printf("  %zu differences\n", n);
+	else
+		printf("  good\n");
+	json_array_foreach(complaints, i, sentence)
+	{
+		if (limit && (int64_t)i >= limit) {
+			printf("  %s: ... %zu more differences (--limit)\n", stage, n - i);
+			break;
+		}
+		printf("  %s: %s\n", stage, json_string_value(sentence));
+	}
+	return n;
+}
+
+static size_t print_folder(const struct sm_verify *v, int64_t limit)
+{
 	const char *stage = sm_json_text(v->ledger.header, "stage");
 	printf("%-12s %6zu outputs %10.1f MB", stage, v->outputs, (double)v->bytes / 1e6);
 	if (v->rejected)
 		printf("  %zu rejected items", v->rejected);
+	return print_complaints(stage, v->complaints, limit);
+}
+
+/* Folders given twice are looked at once more: harmless. */
+static enum sm_status open_all(const struct sm_run *run, struct sm_folders *f, struct sm_err *err)
+{
+	if (run->in)
+		SM_TRY(sm_folders_add(f, run->in, err));
+	for (size_t i = 0; i < run->arg_count; i++)
+		SM_TRY(sm_folders_add(f, run->args[i], err));
+	return f->n ? SM_OK : SM_FAIL(err, SM_USAGE, "no folder given (--help shows how)");
+}
+
+/* Folder by folder: memory is that of the longest ledger. */
+static enum sm_status check_all(struct sm_run *run, const struct sm_folders *f, struct sm_err *err)
+{
+	const struct options *options = run->options;
+	size_t bad = 0, outputs = 0, n = f->n;
+	for (size_t i = 0; i < n; i++) {
+		struct sm_verify v = {.dir = f->v[i].dir, .whole = f->v[i].whole};
+		enum sm_status st = sm_verify_folder(&v, &run->mem, run->jobs, err);
+		if (st == SM_OK) {
+			sm_verify_parents(&v, f);
+			if (options->list)
+				print_list(&v);
+			bad += print_folder(&v, options->limit);
+			outputs += v.outputs;
+		}
+		sm_verify_clear(&v);
+		SM_TRY(st);
+	}
 	if (bad)
-		printf("  %zu differences\n", bad);
-	else
-		printf("  good\n");
-	json_array_foreach(v->complaints, i, sentence)
-		printf("  %s: %s\n", stage, json_string_value(sentence));
-	return bad;
+		return SM_FAIL(err, SM_INPUT,
+			       "%zu differences between the ledgers of %zu stages and what stands in their "
+			       "folders",
+			       bad, n);
+	sm_info(&run->log, NULL, "%zu stage%s, %zu output%s: all as their ledgers say", n, n == 1 ? "" : "s", outputs,
+		outputs == 1 ? "" : "s");
+	return SM_OK;
+}
+
+static void print_rederived(const char *stage, const struct sm_rederived *r, int64_t limit)
+{
+	if (r->why_not[0]) {
+		printf("%-12s not derived again: %s\n", stage, r->why_not);
+		return;
+	}
+	printf("%-12s %6zu of %zu items derived again: %zu equal", stage, r->derived, r->items, r->equal);
+	print_complaints(stage, r->complaints, limit);
+	if (r->other_settings)
+		printf("  %s: the items are not compared: the settings are not those of the run\n", stage);
+}
+
+static enum sm_status rederive_all(struct sm_run *run, struct sm_folders *f, struct sm_err *err)
+{
+	const struct options *o = run->options;
+	const struct sm_rederive_how how = {.manifest = run->manifest_path,
+					    .raw = o->raw,
+					    .salt_file = o->salt_file,
+					    .table = o->table,
+					    .scratch = o->scratch,
+					    .jobs = run->jobs,
+					    .sample = o->sample,
+					    .seed = run->seed};
+	size_t bad = 0, done = 0;
+	bool other = false;
+	for (size_t i = 0; i < f->n && !other; i++) {
+		struct sm_rederived r;
+		SM_TRY(sm_folders_open(f, &f->v[i], err));
+		enum sm_status st = sm_rederive(&how, f, &f->v[i], &r, err);
+		if (st == SM_OK)
+			print_rederived(sm_folder_stage(&f->v[i]), &r, o->limit);
+		fflush(stdout);
+		done += !r.why_not[0];
+		bad += json_array_size(r.complaints);
+		other = r.other_settings;
+		sm_rederived_clear(&r);
+		SM_TRY(st);
+	}
+	if (other)
+		return SM_FAIL(err, SM_INPUT, "--manifest: %zu settings are not those of the run: nothing more is derived again",
+			       bad);
+	if (bad)
+		return SM_FAIL(err, SM_INPUT, "%zu differences between %zu stages and what is derived again", bad, done);
+	if (!done)
+		return SM_FAIL(err, SM_INPUT, "none of %zu stages could be derived again", f->n);
+	sm_info(&run->log, NULL, "%zu stages derived again: all equal", done);
+	return SM_OK;
+}
+
+static enum sm_status check_options(const struct sm_run *run, struct sm_err *err)
+{
+	static const char *const with[] = {"sample", "raw", "salt_file", "table", "scratch"};
+	const struct options *o = run->options;
+	if (o->rederive && !run->manifest_path)
+		return SM_FAIL(err, SM_USAGE, "--manifest: is missing, --rederive needs the one that the run was made with");
+	if (o->raw && !sm_is_dir(o->raw))
+		return SM_FAIL(err, SM_USAGE, "--raw: %s: is no folder", o->raw);
+	if (o->table && !sm_file_exists(o->table))
+		return SM_FAIL(err, SM_USAGE, "--table: %s: is no file", o->table);
+	for (size_t i = 0; !o->rederive && i < SM_COUNT(with); i++)
+		if (sm_run_given(run, with[i]))
+			return SM_FAIL(err, SM_USAGE, "--%s: allowed only with --rederive",
+				       strcmp(with[i], "salt_file") == 0 ? "salt-file" : with[i]);
+	return SM_OK;
+}
+
+/* Both looks, also when the first has found something. */
+static enum sm_status look(struct sm_run *run, struct sm_folders *f, struct sm_err *err)
+{
+	struct sm_err first = {0};
+	const struct options *o = run->options;
+	enum sm_status st = check_all(run, f, &first), again = SM_OK;
+	if (o->rederive && (st == SM_OK || st == SM_INPUT)) {
+		if (st != SM_OK)
+			sm_error(&run->log, NULL, "%s", first.text);
+		again = rederive_all(run, f, err);
+		if (again != SM_OK)
+			return again;
+	}
+	if (st != SM_OK)
+		*err = first;
+	return st;
 }
 
 static enum sm_status run_verify(struct sm_run *run, struct sm_err *err)
 {
-	const struct options *options = run->options;
-	struct folders f = {0};
-	size_t bad = 0, outputs = 0;
-	enum sm_status st = SM_OK;
-	if (run->in)
-		SM_GOTO(st, add_tree(run, &f, run->in, err));
-	for (size_t i = 0; i < run->arg_count; i++)
-		SM_GOTO(st, add_tree(run, &f, run->args[i], err));
-	if (!f.n) {
-		st = SM_FAIL(err, SM_USAGE, "no folder given (--help shows how)");
-		goto out;
-	}
-	for (size_t i = 0; i < f.n; i++)
-		SM_GOTO(st, sm_verify_folder(&f.v[i], &run->mem, run->jobs, err));
-	for (size_t i = 0; i < f.n; i++) {
-		sm_verify_parents(&f.v[i], f.v, f.n);
-		if (options->list)
-			print_list(&f.v[i]);
-		bad += print_folder(&f.v[i]);
-		outputs += f.v[i].outputs;
-	}
-	if (bad)
-		st = SM_FAIL(err, SM_INPUT,
-			     "%zu differences between the ledgers of %zu stages and "
-			     "what stands in their folders",
-			     bad, f.n);
-	else
-		sm_info(&run->log, NULL, "%zu stages, %zu outputs: all as their ledgers say", f.n,
-			outputs);
-out:
-	for (size_t i = 0; i < f.n; i++)
-		sm_verify_clear(&f.v[i]);
-	free(f.v);
+	SM_TRY(check_options(run, err));
+	struct sm_folders f = {0};
+	enum sm_status st = open_all(run, &f, err);
+	if (st == SM_OK)
+		st = sm_folders_load(&f, err);
+	if (st == SM_OK)
+		st = look(run, &f, err);
+	sm_folders_clear(&f);
 	return st;
 }
 
@@ -171,12 +237,18 @@ static const struct sm_stage stage = {
 		"that also a change outside the content is found. Exit code 3 when a file is missing,\n"
 		"changed or not in the ledger.\n"
 		"\n"
+		"--rederive runs index, ingest, preprocess, split, tile, slice and pair again into a scratch\n"
+		"folder, with the options that their ledgers name, and compares: it also finds a ledger that was\n"
+		"changed together with its output, and a manifest, raw scan or program that is not the one of then.\n"
+		"\n"
 		"  scanmill verify work\n"
-		"  scanmill verify work/preprocess work/tile",
+		"  scanmill verify work/preprocess work/tile\n"
+		"  scanmill verify --rederive --sample 2 --manifest m.yaml --raw raw work",
 	.args = "DIR...",
-	.version = 1,
+	.version = 2,
 	.needs = SM_NO_LEDGER,
 	.options = &option_set,
+	.manifest = &sm_manifest_schema,
 	.run = run_verify,
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A trained network over whole volumes: windows of the training's tile size, each scaled as the
- * tile stage scaled the tiles, blended into probabilities, then labels on the source's grid.
+ * tile stage scaled the tiles, blended into probabilities. train/way_back.h brings them to the
+ * source's grid.
  */
 #ifndef SM_TRAIN_INFER_H
 #define SM_TRAIN_INFER_H
@@ -35,31 +36,5 @@ void sm_infer_close(struct sm_infer *infer);
  * padded with zeros first. Thread-safe. */
 enum sm_status sm_infer_volume(struct sm_infer *infer, const struct sm_vol *image,
 			       struct sm_mem *mem, struct sm_vol *prob, struct sm_err *err);
-
-/* How to bring a result back: what the preprocess stage recorded. */
-struct sm_way_back {
-	int64_t dim[3]; /* of the source */
-	double affine[4][4];
-	int64_t offset[3]; /* index of source voxel (0,0,0) in the preprocessed grid */
-	int (*pairs)[2];   /* original label, label in the network's numbering */
-	size_t pair_count;
-};
-
-/* The original number of each label 0..classes: that of the one pair which leads to it, or itself
- * (a label that others were merged into has a pair with itself, so several lead to it).
- * Returns the first label that several pairs lead to (it stays as it is), or -1. */
-int sm_way_back_labels(const struct sm_way_back *way, int classes, uint8_t original[256]);
-
-/* Labels (uint8, the source's grid and affine): of each voxel the class of largest probability if
- * that is above threshold (the first of equals), else 0, in original numbers. Source voxels outside
- * the preprocessed grid are 0. counts (256 values, or NULL) receives voxels a label. The caller
- * clears *out. */
-enum sm_status sm_infer_labels(const struct sm_vol *prob, const struct sm_way_back *way,
-			       double threshold, const uint8_t original[256], struct sm_mem *mem,
-			       struct sm_vol *out, int64_t counts[256], struct sm_err *err);
-
-/* prob on the source's grid; 0 outside. The caller clears *out. */
-enum sm_status sm_infer_place(const struct sm_vol *prob, const struct sm_way_back *way,
-			      struct sm_mem *mem, struct sm_vol *out, struct sm_err *err);
 
 #endif

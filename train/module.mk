@@ -10,6 +10,7 @@ train_SRC := \
 	train/network.c \
 	train/tensors.c \
 	train/tiles.c \
+	train/way_back.c \
 	train/window.c
 
 EXES += scanmill-train

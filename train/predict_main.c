@@ -2,6 +2,7 @@
  *
  * Stage predict: a trained network over whole volumes, labels on the source's grid.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "manifests/schema.h"
 #include "train/infer.h"
 #include "train/network.h"
+#include "train/way_back.h"
 
 struct options {
 	char *split, *model, *checkpoint;
@@ -61,7 +63,8 @@ static const json_t *image_of(const json_t *record)
 	json_array_foreach(json_object_get(record, "outputs"), i, output)
 	{
 		const char *role = sm_json_text(output, "role");
-		if (!role || strcmp(role, "label") == 0 || strcmp(role, "mask") == 0)
+		if (!role || strcmp(role, "label") == 0 || strcmp(role, "mask") == 0 ||
+		    strcmp(role, "regions") == 0)
 			continue;
 		only = output;
 		others++;
@@ -78,7 +81,7 @@ static enum sm_status inputs(void *ctx, size_t i, struct sm_item *item, struct s
 		return SM_FAIL(err, SM_INPUT,
 			       "%s: has no single stacked image: preprocess.steps needs a stack",
 			       item->key);
-	SM_TRY(sm_item_input(item, "image", path, sha, err));
+	SM_TRY(sm_item_input_from(item, item->run->in, "image", path, sha, err));
 	return sm_item_input(item, "checkpoint", sm_path_base(p->checkpoint), p->sha256, err);
 }
 
@@ -106,18 +109,18 @@ static enum sm_status read_way_back(const json_t *record, const char *who, struc
 {
 	const json_t *grid = json_object_get(record, "source_grid");
 	json_t *map = json_object_get(record, "label_map"), *pair;
-	double affine[16];
+	double affine[16], walk[16];
 	size_t i;
 	if (!sm_json_get_ints(grid, "dim", way->dim, 3) ||
 	    !sm_json_get_floats(grid, "affine", affine, 16) ||
-	    !sm_json_get_ints(record, "offset", way->offset, 3))
+	    !sm_json_get_floats(record, "way", walk, 16))
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: record lacks source_grid or offset: run preprocess again", who);
-	for (int a = 0; a < 3; a++)
-		if (llabs(way->offset[a]) > INT32_MAX || way->dim[a] > INT32_MAX)
-			return SM_FAIL(err, SM_INPUT, "%s: source_grid or offset is out of range",
-				       who);
+			       "%s: record lacks source_grid or way: run preprocess again", who);
+	for (int a = 0; a < 16; a++)
+		if (!(fabs(walk[a]) <= INT32_MAX) || (a < 3 && way->dim[a] > INT32_MAX))
+			return SM_FAIL(err, SM_INPUT, "%s: source_grid or way is out of range", who);
 	memcpy(way->affine, affine, sizeof affine);
+	memcpy(way->way, walk, sizeof walk);
 	way->pairs = calloc(json_array_size(map) + 1, sizeof *way->pairs);
 	if (!way->pairs)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", who);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/file.h"
-#include "core/h5base.h"
 #include "core/hash.h"
 #include "train/loader.h"
 
@@ -91,22 +90,12 @@ static enum sm_status check_shape(struct sm_tiles *t, struct sm_tile_shape s, co
 	return SM_OK;
 }
 
-/* Identity from the digests that the shard itself names: no tile is read here, each is held
- * against its checksum when it is. */
+/* No tile is read here, each is held against its checksum when it is. */
 static enum sm_status check_shard(const char *path, const char *name, const char *sha256,
 				  struct sm_mem *mem, struct sm_err *err)
 {
-	char xh[65] = "", yh[65] = "", hex[65];
-	hid_t file = sm_h5_open(path);
-	bool good = file >= 0 && sm_h5_get_text(file, "x_sha256", xh, sizeof xh) &&
-		    sm_h5_get_text(file, "y_sha256", yh, sizeof yh) && strlen(xh) == 64 &&
-		    strlen(yh) == 64;
-	sm_h5_close_file(&file);
-	if (!good)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: lacks the attributes x_sha256 and y_sha256 of a shard", name);
-	const struct sm_h5_known known[] = {{"/x", xh}, {"/y", yh}};
-	SM_TRY(sm_h5_identity(path, name, known, 2, mem, hex, err));
+	char hex[65];
+	SM_TRY(sm_shard_named_sha256(path, mem, hex, err));
 	if (strcmp(hex, sha256) != 0)
 		return SM_FAIL(err, SM_INPUT,
 			       "%s: content is not what the ledger of tile says: run tile again",
@@ -125,6 +114,9 @@ static enum sm_status add_shard(struct sm_tiles *t, const char *path, const char
 	t->shards = list;
 	SM_TRY(sm_shard_open(path, &shard, &shape, NULL, err));
 	t->shards[t->shard_count++] = shard;
+	if (shape.parts || shape.b_channels)
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: is a shard of slices or pairs, needed are tiles with labels", name);
 	SM_TRY(check_shape(t, shape, name, err));
 	SM_TRY(check_shard(path, name, sha256, t->mem, err));
 	struct tile *v = append(t, (size_t)shape.tiles);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/ledger.h"
+#include "ingest/cases/cases.h"
 
 #define MAX_BYTES (4u << 20)
 #define MAX_NUMBERS 100000 /* of one list: frame times, slice times */
@@ -253,4 +254,43 @@ enum sm_status sm_bids_fields_of(const struct sm_bids_fields *fields, const char
 	free(text);
 	json_decref(all);
 	return any && !*line ? SM_FAIL(err, SM_BUDGET, "ingest: out of memory") : SM_OK;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static enum sm_status beside(const char *root, const struct sm_paths *paths, struct sm_mem *mem,
+			     struct sm_raw_file *f, struct sm_arena *arena, struct sm_err *err)
+{
+	const char *base = sm_path_base(f->path);
+	char *name = sm_strf("%.*s.json", (int)((size_t)(base - f->path) + strcspn(base, ".")), f->path);
+	struct sm_bids_fields one = {0};
+	struct sm_bids_sidecar car = {.path = name};
+	enum sm_status st = SM_OK;
+	if (!name)
+		return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
+	if (!bsearch(&name, paths->path, paths->count, sizeof *paths->path, by_text))
+		goto out;
+	SM_GOTO(st, read_one(&one, &car, root, mem, err));
+	char *text = json_object_size(car.fields) ? sm_json_line(car.fields) : NULL;
+	f->fields = text ? sm_arena_strdup(arena, text) : NULL;
+	if (text && !f->fields)
+		st = SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
+	free(text);
+out:
+	json_decref(car.fields);
+	free(name);
+	return st;
+}
+
+enum sm_status sm_fields_beside(const char *root, const struct sm_paths *paths, struct sm_mem *mem,
+				struct sm_raw_cases *cases, struct sm_err *err)
+{
+	for (size_t i = 0; i < cases->n; i++)
+		for (size_t k = 0; k < cases->v[i].n; k++)
+			if (sm_raw_is_nifti(cases->v[i].file[k].path))
+				SM_TRY(beside(root, paths, mem, &cases->v[i].file[k], &cases->arena, err));
+	return SM_OK;
 }

@@ -9,60 +9,11 @@
 
 #define NAME_SIZE sizeof ((struct sm_names *)0)->name
 
-static const char *const words[] = {"{case}", "{patient}"};
-#define WORDS (sizeof words / sizeof *words)
-
-static bool match(const char *p, const char *s, char *const names[WORDS]);
-
-/* p stands behind a placeholder whose text begins at s; name is what it stood for before, if it
- * did. */
-static bool match_word(const char *p, const char *s, size_t word, char *const names[WORDS])
-{
-	char *name = names[word];
-	size_t got = strlen(name);
-	if (got)
-		return strncmp(s, name, got) == 0 && match(p, s + got, names);
-	for (size_t k = 1; k < NAME_SIZE && s[k - 1] && s[k - 1] != '/'; k++) {
-		memcpy(name, s, k);
-		name[k] = '\0';
-		if (match(p, s + k, names))
-			return true;
-	}
-	name[0] = '\0';
-	return false;
-}
-
-static bool match(const char *p, const char *s, char *const names[WORDS])
-{
-	for (; *p; p++, s++) {
-		if (*p == '*') {
-			for (;; s++) {
-				if (match(p + 1, s, names))
-					return true;
-				if (!*s || *s == '/')
-					return false;
-			}
-		}
-		for (size_t w = 0; w < WORDS; w++)
-			if (strncmp(p, words[w], strlen(words[w])) == 0)
-				return match_word(p + strlen(words[w]), s, w, names);
-		if (*p != *s)
-			return false;
-	}
-	return *s == '\0';
-}
-
-bool sm_pattern_match(const char *pattern, const char *path, struct sm_names *out)
-{
-	char *const names[WORDS] = {out->name, out->patient};
-	*out = (struct sm_names){0};
-	return match(pattern, path, names);
-}
-
-/* One file that one source took. */
+/* One file that one source took, by its alternative number `which`. */
 struct hit {
 	struct sm_names is;
 	size_t source, path;
+	int which;
 };
 
 struct hits {
@@ -71,7 +22,7 @@ struct hits {
 };
 
 static enum sm_status add_hit(struct hits *hits, const struct sm_names *is, size_t source,
-			      size_t path, struct sm_err *err)
+			      size_t path, int which, struct sm_err *err)
 {
 	if (hits->n == hits->room) {
 		size_t room = hits->room ? hits->room * 2 : 64;
@@ -81,7 +32,8 @@ static enum sm_status add_hit(struct hits *hits, const struct sm_names *is, size
 		hits->v = more;
 		hits->room = room;
 	}
-	hits->v[hits->n++] = (struct hit){.is = *is, .source = source, .path = path};
+	hits->v[hits->n++] = (struct hit){
+		.is = *is, .source = source, .path = path, .which = which};
 	return SM_OK;
 }
 
@@ -93,6 +45,8 @@ static int by_case(const void *a, const void *b)
 		return c;
 	if (x->source != y->source)
 		return x->source < y->source ? -1 : 1;
+	if (x->which != y->which)
+		return x->which < y->which ? -1 : 1;
 	return (x->path > y->path) - (x->path < y->path);
 }
 
@@ -180,35 +134,57 @@ static bool fill_patient(struct sm_raw_cases *list, struct sm_raw_case *c, const
 	return c->patient;
 }
 
-/* Fills one case from hits[0..n), which share its name; sources missing here become its problem. */
+/* Of the files of one role those of the first alternative that has any count; the others are noted. A
+ * role with several files, or without the one it needs, becomes the case's problem. */
+static bool fill_role(struct sm_raw_cases *list, struct sm_raw_case *c, const struct hit *hit, size_t n,
+		      const struct sm_source *source, const struct sm_paths *paths)
+{
+	size_t found = 0;
+	while (found < n && hit[found].which == hit->which)
+		found++;
+	if (found > 1 && !c->problem)
+		c->problem = sm_arena_strf(&list->arena,
+					   "case %s: %zu files fit role %s (%s, %s), allowed is one", c->key,
+					   found, source->role, paths->path[hit->path],
+					   paths->path[hit[1].path]);
+	if (!found && !source->optional && !c->problem)
+		c->problem = sm_arena_strf(&list->arena, "case %s: no file for role %s (pattern '%s')",
+					   c->key, source->role, source->pattern);
+	if (found)
+		c->file[c->n++] = (struct sm_raw_file){
+			.role = source->role, .path = paths->path[hit->path], .label = source->label};
+	for (size_t i = found; i < n; i++) {
+		const char *other = paths->path[hit[i].path];
+		c->left[c->left_n++] =
+			(struct sm_raw_file){.role = source->role, .path = other, .label = source->label};
+		c->warning = sm_arena_strf(
+			&list->arena,
+			"%s%srole %s: %s was taken; %s, which fits a later alternative of the pattern, was "
+			"not",
+			c->warning ? c->warning : "", c->warning ? "; " : "", source->role,
+			paths->path[hit->path], other);
+		if (!c->warning)
+			return false;
+	}
+	bool wrong = found > 1 || (!found && !source->optional);
+	return !wrong || c->problem;
+}
+
+/* Fills one case from hits[0..n), which share its name and are sorted by source. */
 static bool fill_case(struct sm_raw_cases *list, struct sm_raw_case *c, const struct hit *hit,
 		      size_t n, const struct sm_source *sources, size_t source_count,
 		      const struct sm_paths *paths)
 {
 	c->file = sm_arena_alloc(&list->arena, (source_count + 1) * sizeof *c->file);
+	c->left = sm_arena_alloc(&list->arena, (n + 1) * sizeof *c->left);
 	c->key = sm_raw_key(&list->arena, hit->is.name);
-	if (!c->file || !c->key || !fill_patient(list, c, hit, n))
+	if (!c->file || !c->left || !c->key || !fill_patient(list, c, hit, n))
 		return false;
-	for (size_t s = 0; s < source_count; s++) {
-		const struct hit *first = NULL;
-		size_t found = 0;
-		for (size_t i = 0; i < n; i++)
-			if (hit[i].source == s && found++ == 0)
-				first = &hit[i];
-		if (found > 1 && !c->problem)
-			c->problem = sm_arena_strf(
-				&list->arena,
-				"case %s: %zu files fit role %s (%s, %s), allowed is one", c->key,
-				found, sources[s].role, paths->path[first->path],
-				paths->path[first[1].path]);
-		if (!found && !sources[s].optional && !c->problem)
-			c->problem = sm_arena_strf(&list->arena,
-						   "case %s: no file for role %s (pattern '%s')",
-						   c->key, sources[s].role, sources[s].pattern);
-		if (found)
-			c->file[c->n++] = (struct sm_raw_file){.role = sources[s].role,
-							       .path = paths->path[first->path],
-							       .label = sources[s].label};
+	for (size_t s = 0, first = 0, run; s < source_count; s++, first += run) {
+		for (run = 0; first + run < n && hit[first + run].source == s;)
+			run++;
+		if (!fill_role(list, c, hit + first, run, &sources[s], paths))
+			return false;
 	}
 	return true;
 }
@@ -234,6 +210,14 @@ enum sm_status sm_raw_cases_sort(struct sm_raw_cases *list, struct sm_err *err)
 			return SM_FAIL(err, SM_INPUT,
 				       "the case name '%.40s...' has %zu bytes, allowed are 1 to 100", key,
 				       strlen(key));
+		if (list->v[i].problem || !sm_key_is_reserved(key))
+			continue;
+		list->v[i].problem = sm_arena_strf(&list->arena,
+						   "the name %s ends as those of the stages' own files do "
+						   "(" SM_KEYS_RESERVED "): allowed are other names",
+						   key);
+		if (!list->v[i].problem)
+			return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
 	}
 	return SM_OK;
 }
@@ -295,6 +279,25 @@ static enum sm_status group(const struct hits *hits, const struct sm_source *sou
 	return SM_OK;
 }
 
+static enum sm_status check_pattern(const struct sm_source *source, struct sm_err *err)
+{
+	const char *rest = source->pattern, *part;
+	size_t n;
+	while ((part = sm_pattern_part(&rest, &n))) {
+		if (!n)
+			return SM_FAIL(err, SM_USAGE,
+				       "ingest.sources: the pattern '%s' of role %s has an empty alternative, "
+				       "allowed are patterns with | between",
+				       source->pattern, source->role);
+		if (sm_pattern_has(part, n, "{patient}") && !sm_pattern_has(part, n, "{case}"))
+			return SM_FAIL(err, SM_USAGE,
+				       "ingest.sources: the pattern '%.*s' of role %s has {patient} without "
+				       "{case}, allowed is beside it",
+				       (int)n, part, source->role);
+	}
+	return SM_OK;
+}
+
 enum sm_status sm_raw_cases_find(const struct sm_paths *paths, const struct sm_source *sources,
 				 size_t n, struct sm_raw_cases *out, struct sm_err *err)
 {
@@ -303,16 +306,14 @@ enum sm_status sm_raw_cases_find(const struct sm_paths *paths, const struct sm_s
 	enum sm_status st = SM_OK;
 	struct sm_names is;
 	for (size_t s = 0; s < n; s++) {
-		const char *pattern = sources[s].pattern;
-		if (strstr(pattern, words[1]) && !strstr(pattern, words[0]))
-			SM_GOTO(st, SM_FAIL(err, SM_USAGE,
-					    "ingest.sources: the pattern '%s' of role %s has "
-					    "{patient} without {case}, allowed is beside it",
-					    pattern, sources[s].role));
-		for (size_t i = 0; i < paths->count; i++)
-			if (!sm_raw_is_hidden(paths->path[i]) &&
-			    sm_pattern_match(pattern, paths->path[i], &is))
-				SM_GOTO(st, add_hit(&hits, &is, s, i, err));
+		SM_GOTO(st, check_pattern(&sources[s], err));
+		for (size_t i = 0; i < paths->count; i++) {
+			int which = sm_raw_is_hidden(paths->path[i])
+					    ? -1
+					    : sm_pattern_which(sources[s].pattern, paths->path[i], &is);
+			if (which >= 0)
+				SM_GOTO(st, add_hit(&hits, &is, s, i, which, err));
+		}
 	}
 	if (hits.n)
 		qsort(hits.v, hits.n, sizeof *hits.v, by_case);
@@ -359,7 +360,7 @@ static enum sm_status brats_hits(const struct sm_paths *paths, struct hits *hits
 			for (int k = 0; k < 2; k++)
 				if (sm_pattern_match(brats_roles[s].pattern[k],
 						     tail(paths->path[i]), &is))
-					SM_TRY(add_hit(hits, &is, s, i, err));
+					SM_TRY(add_hit(hits, &is, s, i, 0, err));
 	if (hits->n)
 		qsort(hits->v, hits->n, sizeof *hits->v, by_case);
 	return SM_OK;

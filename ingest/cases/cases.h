@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Cases of a tree of NIfTI files or pictures: the files of one scan session found by patterns, with
- * `{case}` for the case's name, `{patient}` for the patient's and `*` for any text without a slash;
- * the folder layouts of BraTS are built-in patterns. ingest/cases/layout.h finds cases in other ways.
+ * `{case}` for the case's name, `{patient}` for the patient's, `*` for any text without a slash and `|`
+ * between alternatives; the folder layouts of BraTS are built-in patterns. ingest/cases/layout.h finds cases in other ways.
  */
 #ifndef SM_INGEST_CASES_CASES_H
 #define SM_INGEST_CASES_CASES_H
@@ -25,6 +25,9 @@ struct sm_raw_case {
 	const char *patient;      /* follow-up scans of one patient have the same */
 	struct sm_raw_file *file; /* one a role, in the order of the sources */
 	size_t n;
+	struct sm_raw_file *left; /* files that only a later alternative of their role's pattern fits, while
+				   * an earlier one has a file; told in warning */
+	size_t left_n;
 	const char *problem; /* why the case cannot be used, NULL when it can */
 	const char *warning; /* NULL when nothing is odd */
 	bool pictures;       /* the files are pictures, of one size; else volumes */
@@ -40,8 +43,10 @@ struct sm_raw_cases {
 	struct sm_arena arena;
 };
 
-/* Finds cases by the manifest's sources; hidden files are never taken. SM_USAGE when a pattern
- * without {case} meets several cases or one has {patient} without {case}, SM_INPUT when two names
+/* Finds cases by the manifest's sources; hidden files are never taken. A file belongs to the first
+ * alternative of a pattern that fits it, a role to its first alternative that has a file in this case;
+ * files of later ones go to `left`. SM_USAGE when a pattern without {case} meets several cases, has
+ * {patient} without {case} or an empty alternative, SM_INPUT when two names
  * give the same key. A case's patient is what {patient} stood for; without it the part of a BraTS
  * name since 2023 (BraTS-GLI-00005-001) before the time point, else the key. A case whose files
  * name two patients gets a problem. Clear with sm_raw_cases_clear. */
@@ -60,7 +65,8 @@ void sm_raw_cases_clear(struct sm_raw_cases *list);
  * NULL when out of memory, or for name NULL. */
 char *sm_raw_key(struct sm_arena *arena, const char *name);
 
-/* Sorts the cases by key; SM_INPUT when a key stands twice or is longer than 100 bytes. */
+/* Sorts the cases by key; SM_INPUT when a key stands twice or is longer than 100 bytes. A
+ * key that is reserved (core/file.h) becomes its case's problem. */
 enum sm_status sm_raw_cases_sort(struct sm_raw_cases *list, struct sm_err *err);
 
 /* Adds a sentence to the list's "warnings". */
@@ -76,8 +82,18 @@ struct sm_names {
 	char name[101], patient[101]; /* of {case} and {patient}; "" when the pattern has none */
 };
 
-/* True when path fits the pattern. A placeholder stands for the shortest text without a slash that
+/* True when path fits the pattern, in which '|' is a letter like others. A placeholder stands for the shortest text without a slash that
  * fits, the same wherever it stands, and for at most 100 bytes. */
 bool sm_pattern_match(const char *pattern, const char *path, struct sm_names *out);
+
+/* The number, from 0, of the first alternative of "A | B | C" that path fits; -1 for none. */
+int sm_pattern_which(const char *pattern, const char *path, struct sm_names *out);
+
+/* Steps through the alternatives: the next one without blanks around it, *n its length, not
+ * terminated; NULL after the last. *rest begins as the pattern. */
+const char *sm_pattern_part(const char **rest, size_t *n);
+
+/* True when the first n bytes of part contain word. */
+bool sm_pattern_has(const char *part, size_t n, const char *word);
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ingest/cases/bids_fields.h"
+
 static enum sm_status brats(const struct sm_layout_job *job, struct sm_raw_cases *out,
 			    struct sm_err *err)
 {
@@ -20,6 +22,8 @@ static enum sm_status files(const struct sm_layout_job *job, struct sm_raw_cases
 			       "ingest.sources: is empty; layout files needs one entry a role");
 	SM_TRY(sm_raw_cases_find(job->paths, m->sources.items, m->sources.n, out, err));
 	enum sm_status st = sm_layout_mark_pictures(out, err);
+	if (st == SM_OK)
+		st = sm_fields_beside(job->root, job->paths, job->mem, out, err);
 	if (st != SM_OK)
 		sm_raw_cases_clear(out);
 	return st;
@@ -38,6 +42,8 @@ const struct sm_layout_row sm_layout_rows[] = {
 				 sm_layout_decathlon},
 	[SM_LAYOUT_BIDS] = {"bids", "dataset_description.json",
 			    "sub-NAME/anat/sub-NAME_T1w.nii.gz and so on", sm_layout_bids},
+	[SM_LAYOUT_MIXED] = {"mixed", NULL,
+			     "DICOM files, and what the patterns of ingest.sources fit", NULL},
 	[SM_LAYOUT_IMAGES] = {"images", NULL, "PNG, JPEG, PGM and PPM files", sm_layout_images},
 };
 

@@ -21,7 +21,7 @@ struct sm_layout_row {
 	const char *name;      /* as in the manifest */
 	const char *mark;      /* file at the top of a tree by which `auto` knows it; NULL = none */
 	const char *looks_for; /* for the sentence that nothing was found */
-	/* Fills out with cases; NULL for layouts that are no list of files (auto, dicom). On
+	/* Fills out with cases; NULL for layouts that are no list of files (auto, dicom, mixed). On
 	 * failure out is left cleared. */
 	enum sm_status (*find)(const struct sm_layout_job *job, struct sm_raw_cases *out,
 			       struct sm_err *err);

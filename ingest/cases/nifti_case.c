@@ -262,6 +262,23 @@ static enum sm_status first_part(const struct sm_raw_file *f, const struct sm_vo
 	return SM_OK;
 }
 
+/* A volume on another grid than the case's first: says what can be done about it. */
+static enum sm_status same_grid(const struct sm_raw_case *found, const struct sm_vol *grid,
+				const struct sm_vol *v, size_t i, double tolerance,
+				struct sm_err *err)
+{
+	char text[SM_ERR_TEXT];
+	enum sm_status st = sm_vol_same_grid(grid, found->file[0].path, v, found->file[i].path,
+					     tolerance, err);
+	if (st == SM_OK || !err)
+		return st;
+	snprintf(text, sizeof text, "%s", err->text);
+	return SM_FAIL(err, st,
+		       "%.300s (layout mixed takes volumes on grids of their own, and a step "
+		       "`resample: {like: %s}` brings them together)",
+		       text, found->file[0].role);
+}
+
 /* Reads one role, holds it against the first role's grid, writes it, or each of its channels. */
 static enum sm_status one_role(const struct sm_convert *c, const struct sm_raw_case *found,
 			       size_t i, struct sm_vol *grid, json_t *sidecar, struct sm_item *item,
@@ -288,8 +305,7 @@ static enum sm_status one_role(const struct sm_convert *c, const struct sm_raw_c
 		grid->data = NULL;
 		json_object_set_new(item->record, "geometry", sm_convert_geometry(&part));
 	} else if (!found->own_grids) {
-		SM_GOTO(st, sm_vol_same_grid(grid, found->file[0].path, &part, f->path,
-					     c->grid_tolerance, err));
+		SM_GOTO(st, same_grid(found, grid, &part, i, c->grid_tolerance, err));
 	}
 	for (size_t k = 0; k < (f->split ? f->split_n : 1); k++) {
 		const char *role = f->split ? f->split[k] : f->role;
@@ -312,11 +328,9 @@ enum sm_status sm_convert_case(const struct sm_convert *c, const struct sm_raw_c
 {
 	struct sm_vol grid = {0};
 	enum sm_status st = SM_OK;
-	json_object_set_new(item->record, "patient", json_string(found->patient));
+	SM_TRY(sm_raw_describe_case(found, item, err));
 	if (found->problem)
 		return SM_FAIL(err, SM_INPUT, "%s", found->problem);
-	if (found->warning)
-		sm_item_warn(item, "%s", found->warning);
 	if (found->pictures)
 		return sm_convert_pictures(found, item, err);
 	json_t *sidecar = json_object(), *all = json_object();

@@ -13,6 +13,7 @@
 #include "core/ledger.h"
 #include "core/par.h"
 #include "ingest/phantom/phantom_dicom.h"
+#include "ingest/phantom/phantom_head.h"
 #include "ingest/phantom/phantom_shape.h"
 
 #define CT_CLASS "1.2.840.10008.5.1.4.1.1.2"
@@ -28,6 +29,8 @@ static const double head_share[3] = {0.56, 0.70, 1.1};
 
 enum region { SKULL, BRAIN, VENTRICLE, REGIONS };
 
+#define COUNTS (SM_TISSUES - 1) /* more than REGIONS */
+
 struct head {
 	const struct sm_phantom *p;
 	const char *dir, *key;
@@ -37,7 +40,8 @@ struct head {
 	double (*at)[3];      /* position of each slice's first voxel, mm, DICOM axes */
 	size_t slices, extra; /* of the grid; and files beyond them (second series, duplicate) */
 	size_t *name_of;      /* file number of each file */
-	int64_t (*counts)[REGIONS];
+	int64_t (*counts)[COUNTS];
+	const struct sm_head *anatomy; /* a head that varies; NULL = the plain one of kind ct_head */
 };
 
 /* HU at a place in head units, without noise; *region what it is, or REGIONS for neither. */
@@ -113,25 +117,49 @@ static void place_slices(struct head *h)
 	}
 }
 
+/* HU at a pixel of slice k, without noise, as hu_at; *region counts from the first tissue but air. */
+static double hu_of_anatomy(const struct head *h, const struct sm_head_slice *slice, double x, double y,
+			    size_t *region)
+{
+	struct sm_head_point at;
+	sm_head_at(h->anatomy, slice, x, y, &at);
+	*region = at.tissue == SM_AIR ? COUNTS : (size_t)at.tissue - 1;
+	return sm_head_hu(h->anatomy, &at);
+}
+
+static double hu_of_plain(const struct head *h, const double mm[3], size_t *region)
+{
+	const double u[3] = {mm[0] / h->half[0], mm[1] / h->half[1], mm[2] / h->half[2]};
+	enum region r;
+	double hu = hu_at(h, u, &r);
+	*region = r == REGIONS ? COUNTS : (size_t)r;
+	return hu;
+}
+
 static void draw_slice(const struct head *h, size_t k, uint64_t series, uint16_t *pixels,
-		       int64_t counts[REGIONS])
+		       int64_t counts[COUNTS])
 {
 	const struct sm_phantom *p = h->p;
 	bool tilt = p->defect == SM_DEFECT_TILT;
 	struct sm_rng rng;
+	struct sm_head_slice slice;
 	sm_rng_init(&rng, p->seed, "phantom.noise.ct", h->key, series, k);
+	if (h->anatomy)
+		sm_head_slice(h->anatomy, h->at[k][2], &slice);
 	for (int64_t y = 0; y < p->size[1]; y++)
 		for (int64_t x = 0; x < p->size[0]; x++) {
 			double down = (double)y * p->spacing[1];
-			double u[3] = {
-				(h->at[k][0] + (double)x * p->spacing[0]) / h->half[0],
-				(h->at[k][1] + down * (tilt ? TILT_COS : 1)) / h->half[1],
-				(h->at[k][2] + down * (tilt ? TILT_SIN : 0)) / h->half[2],
+			const double mm[3] = {
+				h->at[k][0] + (double)x * p->spacing[0],
+				h->at[k][1] + down * (tilt ? TILT_COS : 1),
+				h->at[k][2] + down * (tilt ? TILT_SIN : 0),
 			};
-			enum region region;
-			double hu = hu_at(h, u, &region) + 100 * p->noise * sm_rng_normal(&rng);
+			size_t region;
+			double hu = h->anatomy ? hu_of_anatomy(h, &slice, mm[0], mm[1], &region)
+					       : hu_of_plain(h, mm, &region);
+			hu += 100 * p->noise * sm_rng_normal(&rng);
 			double stored = floor(hu + 1024.5);
-			if (region != REGIONS)
+			if (region < COUNTS)
 				counts[region]++;
 			*pixels++ = (uint16_t)(stored < 0 ? 0 : stored > 4095 ? 4095 : stored);
 		}
@@ -185,7 +213,7 @@ static enum sm_status write_slice(void *ctx, size_t i, struct sm_err *err)
 	struct head *h = ctx;
 	const struct sm_phantom *p = h->p;
 	size_t k = i, series = 0, n = (size_t)(p->size[0] * p->size[1]);
-	int64_t spare[REGIONS] = {0};
+	int64_t spare[COUNTS] = {0};
 	struct sm_dcm d = {0};
 	enum sm_status st = SM_OK;
 	char instance[65], name[24], *path = NULL;
@@ -229,16 +257,18 @@ static json_t *head_facts(const struct head *h)
 {
 	static const char *const names[REGIONS] = {"skull", "brain", "ventricles"};
 	const struct sm_phantom *p = h->p;
-	int64_t total[REGIONS] = {0};
+	int64_t total[COUNTS] = {0};
 	/* With uneven or tilted slices a voxel has no such volume. */
 	bool whole = p->defect != SM_DEFECT_UNEVEN && p->defect != SM_DEFECT_TILT;
 	double voxel = p->spacing[0] * p->spacing[1] * p->spacing[2];
 	for (size_t k = 0; k < h->slices; k++)
-		for (int r = 0; r < REGIONS; r++)
+		for (int r = 0; r < COUNTS; r++)
 			total[r] += h->counts[k][r];
 	json_t *facts = json_object();
 	json_object_set_new(facts, "key", json_string(h->key));
-	sm_phantom_put_regions(facts, names, total, REGIONS, whole ? voxel : 0);
+	json_object_set_new(facts, "modality", json_string("CT"));
+	sm_phantom_put_regions(facts, h->anatomy ? sm_tissue_names : names, total,
+			       h->anatomy ? COUNTS : REGIONS, whole ? voxel : 0);
 	return facts;
 }
 
@@ -246,7 +276,21 @@ struct heads {
 	const struct sm_phantom *p;
 	const char *dir;
 	json_t *facts;
+	bool vary;
 };
+
+static enum sm_status draw_anatomy(struct head *h, size_t number, struct sm_err *err)
+{
+	const struct sm_phantom *p = h->p;
+	const double extent[3] = {(double)p->size[0] * p->spacing[0], (double)p->size[1] * p->spacing[1],
+				  (double)p->size[2] * p->spacing[2]};
+	struct sm_head *anatomy = sm_alloc(p->mem, 1, sizeof *anatomy, "phantom", err);
+	if (!anatomy)
+		return SM_BUDGET;
+	sm_head_draw(anatomy, p->seed, "CT", number, h->key, extent);
+	h->anatomy = anatomy;
+	return SM_OK;
+}
 
 static enum sm_status make_head(struct heads *all, size_t i, struct sm_err *err)
 {
@@ -271,7 +315,10 @@ static enum sm_status make_head(struct heads *all, size_t i, struct sm_err *err)
 	if (!h->at || !h->counts || !h->name_of)
 		goto out;
 	SM_GOTO(st, sm_phantom_folder(all->dir, key, err));
-	draw_head(h);
+	if (all->vary)
+		SM_GOTO(st, draw_anatomy(h, i, err));
+	else
+		draw_head(h);
 	place_slices(h);
 	sm_rng_init(&rng, p->seed, "phantom.order", key, 0, 0);
 	sm_rng_permutation(&rng, h->name_of, h->slices + h->extra);
@@ -282,22 +329,36 @@ out:
 	sm_free(h->at);
 	sm_free(h->counts);
 	sm_free(h->name_of);
+	sm_free((void *)(uintptr_t)h->anatomy);
 	sm_free(h);
 	return st;
+}
+
+static enum sm_status make_heads(struct heads *all, json_t **facts, struct sm_err *err)
+{
+	*facts = NULL;
+	all->facts = json_array();
+	for (size_t i = 0; i < (size_t)all->p->cases; i++) {
+		enum sm_status st = make_head(all, i, err);
+		if (st != SM_OK) {
+			json_decref(all->facts);
+			return st;
+		}
+	}
+	*facts = all->facts;
+	return SM_OK;
 }
 
 enum sm_status sm_phantom_ct(const struct sm_phantom *p, const char *dir, json_t **facts,
 			     struct sm_err *err)
 {
-	struct heads all = {.p = p, .dir = dir, .facts = json_array()};
-	*facts = NULL;
-	for (size_t i = 0; i < (size_t)p->cases; i++) {
-		enum sm_status st = make_head(&all, i, err);
-		if (st != SM_OK) {
-			json_decref(all.facts);
-			return st;
-		}
-	}
-	*facts = all.facts;
-	return SM_OK;
+	struct heads all = {.p = p, .dir = dir};
+	return make_heads(&all, facts, err);
+}
+
+enum sm_status sm_phantom_ct_stack(const struct sm_phantom *p, const char *dir, json_t **facts,
+				   struct sm_err *err)
+{
+	struct heads all = {.p = p, .dir = dir, .vary = true};
+	return make_heads(&all, facts, err);
 }

@@ -17,6 +17,31 @@
 /* Holds the settings while the cohort is unfinished; no stage looks at .partial files. */
 #define MARK_NAME ".phantom.partial"
 
+/* In the order of enum sm_phantom_kind: who makes it, and what stands for keys that are absent. */
+static const struct kind {
+	const char *name;
+	enum sm_status (*make)(const struct sm_phantom *p, const char *dir, json_t **facts,
+			       struct sm_err *err);
+	int64_t size[3];
+	double spacing[3];
+	int64_t frames;     /* 0 = has none */
+	int64_t ct_size[3]; /* when size is absent too; 0 = has none */
+} kinds[SM_PHANTOM_KINDS] = {
+	[SM_PHANTOM_BRATS] = {"brats", sm_phantom_brats, {240, 240, 155}, {1, 1, 1}, 0, {0}},
+	[SM_PHANTOM_CT_HEAD] = {"ct_head", sm_phantom_ct, {512, 512, 40}, {0.5, 0.5, 4}, 0, {0}},
+	[SM_PHANTOM_PET_DYNAMIC] =
+		{"pet_dynamic", sm_phantom_pet, {128, 128, 63}, {2, 2, 2.75}, 5, {0}},
+	[SM_PHANTOM_MR_CT] =
+		{"mr_ct", sm_phantom_mr_ct, {256, 170, 176}, {1, 1, 1}, 0, {512, 512, 233}},
+	[SM_PHANTOM_MR_CT_PAIR] =
+		{"mr_ct_pair", sm_phantom_mr_ct_pair, {256, 170, 176}, {1, 1, 1}, 0, {0}},
+	[SM_PHANTOM_PET_CT] =
+		{"pet_ct", sm_phantom_pet_ct, {128, 128, 63}, {2, 2, 2.75}, 11, {512, 512, 233}},
+	[SM_PHANTOM_CT_STACK] =
+		{"ct_stack", sm_phantom_ct_stack, {512, 512, 240}, {0.5, 0.5, 0.75}, 0, {0}},
+	[SM_PHANTOM_MAMMO] = {"mammo", sm_phantom_mammo, {256, 256, 1}, {1, 1, 1}, 0, {0}},
+};
+
 /* The manifest's section, with what stands on the command line over it. */
 static struct sm_phantom_section resolve(const struct sm_run *run)
 {
@@ -30,12 +55,54 @@ static struct sm_phantom_section resolve(const struct sm_run *run)
 	TAKE(cases);
 	TAKE(size);
 	TAKE(spacing);
+	TAKE(ct_size);
+	TAKE(frames);
 	TAKE(empty_et);
 	TAKE(noise);
 	TAKE(bias);
 	TAKE(defect);
 #undef TAKE
 	return s;
+}
+
+/* Keys that the kind does not know are refused; absent ones get its values. The arrays are borrowed from
+ * the table and not written to. */
+static enum sm_status settle(struct sm_phantom_section *s, struct sm_err *err)
+{
+	const struct kind *k = &kinds[s->kind];
+	bool pictures = s->kind == SM_PHANTOM_MAMMO;
+	if (s->kind != SM_PHANTOM_CT_HEAD && s->defect != SM_DEFECT_NONE)
+		return SM_FAIL(err, SM_USAGE,
+			       "defect: allowed with kind %s is only none, defects belong to kind ct_head",
+			       k->name);
+	if (s->frames && !k->frames)
+		return SM_FAIL(err, SM_USAGE,
+			       "frames: allowed with kind %s is only 0, frames belong to kinds pet_dynamic and "
+			       "pet_ct",
+			       k->name);
+	if (s->ct_size.n && !k->ct_size[0])
+		return SM_FAIL(err, SM_USAGE,
+			       "ct_size: is given, allowed with kind %s is none, it belongs to kinds mr_ct and "
+			       "pet_ct",
+			       k->name);
+	if (s->spacing.n && pictures)
+		return SM_FAIL(err, SM_USAGE, "spacing: is given, allowed with kind mammo is none");
+	if (!s->size.n && !s->ct_size.n && k->ct_size[0])
+		s->ct_size = (struct sm_ints){(int64_t *)(uintptr_t)k->ct_size, 3};
+	if (!s->size.n)
+		s->size = (struct sm_ints){(int64_t *)(uintptr_t)k->size, 3};
+	if (!s->spacing.n)
+		s->spacing = (struct sm_floats){(double *)(uintptr_t)k->spacing, 3};
+	if (!s->frames)
+		s->frames = k->frames;
+	for (size_t a = 0; a < 3; a++) {
+		int64_t n = s->size.v[a], low = pictures && a == 2 ? 1 : 8, high = pictures && a == 2 ? 1 : 4096;
+		if (n < low || n > high)
+			return SM_FAIL(err, SM_USAGE,
+				       "size: found '%lld', allowed with kind %s is from %lld to %lld",
+				       (long long)n, k->name, (long long)low, (long long)high);
+	}
+	return SM_OK;
 }
 
 static json_t *settings_of(const struct sm_run *run, const struct sm_phantom_section *s)
@@ -109,20 +176,14 @@ static void print_table(const json_t *cases)
 	json_t *facts, *volume;
 	json_array_foreach(cases, i, facts)
 	{
+		json_t *mm3 = json_object_get(facts, "mm3");
 		printf("%s", sm_json_text(facts, "key"));
-		json_object_foreach(json_object_get(facts, "mm3"), region, volume)
-			printf("  %s %.1f", region, json_real_value(volume) / 1000);
-		printf("  cm3\n");
+		json_object_foreach(mm3 ? mm3 : json_object_get(facts, "voxels"), region, volume)
+			printf(mm3 ? "  %s %.1f" : "  %s %.0f", region,
+			       json_number_value(volume) / (mm3 ? 1000 : 1));
+		printf("  %s\n", mm3 ? "cm3" : "voxels");
 	}
 }
-
-/* In the order of enum sm_phantom_kind. */
-static enum sm_status (*const kinds[])(const struct sm_phantom *p, const char *dir, json_t **facts,
-				       struct sm_err *err) = {
-	[SM_PHANTOM_BRATS] = sm_phantom_brats,
-	[SM_PHANTOM_CT_HEAD] = sm_phantom_ct,
-	[SM_PHANTOM_PET_DYNAMIC] = sm_phantom_pet,
-};
 
 /* The mark stands from before the first case until all is there: a killed run leaves it, so that
  * only the same cohort is made to an end. */
@@ -132,7 +193,7 @@ static enum sm_status make(const struct sm_phantom *p, int kind, const char *dir
 	json_t *cases = NULL;
 	enum sm_status st = write_facts(mark, settings, NULL, err);
 	if (st == SM_OK)
-		st = kinds[kind](p, dir, &cases, err);
+		st = kinds[kind].make(p, dir, &cases, err);
 	if (st == SM_OK)
 		st = write_facts(facts, settings, cases, err);
 	if (st == SM_OK && unlink(mark) != 0)
@@ -146,6 +207,7 @@ static enum sm_status make(const struct sm_phantom *p, int kind, const char *dir
 static enum sm_status run_phantom(struct sm_run *run, struct sm_err *err)
 {
 	struct sm_phantom_section s = resolve(run);
+	SM_TRY(settle(&s, err));
 	struct sm_phantom p = {
 		.cases = s.cases,
 		.size = {s.size.v[0], s.size.v[1], s.size.v[2]},
@@ -154,6 +216,7 @@ static enum sm_status run_phantom(struct sm_run *run, struct sm_err *err)
 		.noise = s.noise,
 		.bias = s.bias,
 		.defect = (enum sm_phantom_defect)s.defect,
+		.frames = s.frames,
 		.seed = run->seed,
 		.jobs = run->jobs,
 		.mem = &run->mem,
@@ -164,10 +227,8 @@ static enum sm_status run_phantom(struct sm_run *run, struct sm_err *err)
 	char *facts = sm_path_join(run->out, FACTS_NAME), *mark = sm_path_join(run->out, MARK_NAME);
 	if (!facts || !mark)
 		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "phantom: out of memory"));
-	if (s.kind != SM_PHANTOM_CT_HEAD && s.defect != SM_DEFECT_NONE)
-		SM_GOTO(st, SM_FAIL(err, SM_USAGE,
-				    "--defect: allowed with kinds brats and pet_dynamic is only none, "
-				    "defects belong to kind ct_head"));
+	for (size_t a = 0; a < s.ct_size.n; a++)
+		p.ct_size[a] = s.ct_size.v[a];
 	settings = settings_of(run, &s);
 	SM_GOTO(st, check_folder(run->out, facts, mark, settings, err));
 	if (run->dry_run)
@@ -187,15 +248,21 @@ static const struct sm_stage stage = {
 	.name = "phantom",
 	.summary = "write a synthetic cohort with exact truth",
 	.details =
-		"Writes --out/BraTS20_Training_NNN/ (kind brats: flair, t1, t1ce, t2, seg as .nii.gz)\n"
-		"or --out/CT_NNN/ (kind ct_head: a DICOM series, one file a slice) or --out/PET_NNN/\n"
-		"(kind pet_dynamic: 5 frames of a DICOM series), and\n"
-		"--out/phantom.json with the volumes of every region. --seed decides all that is random.\n"
+		"Writes below --out, by --kind:\n"
+		"  brats        BraTS20_Training_NNN/: flair, t1, t1ce, t2, seg as .nii.gz\n"
+		"  ct_head      CT_NNN/: a DICOM series, one file a slice\n"
+		"  pet_dynamic  PET_NNN/: a DICOM series, one file a slice and frame (--frames)\n"
+		"  mr_ct        MR_NNN/mr.nii.gz and CT_NNN/ (DICOM) of other patients\n"
+		"  mr_ct_pair   PAIR_NNN/mr.nii.gz and ct.nii.gz of one head on one grid\n"
+		"  pet_ct       PET_NNN/pet.nii.gz (4-D) and CT_NNN/ (DICOM) of other patients\n"
+		"  ct_stack     CT_NNN/: a DICOM series of many thin slices\n"
+		"  mammo        A/N.png and B/N.png: mammogram and drawing\n"
+		"and --out/phantom.json with the volumes of every region. --seed decides all that is random.\n"
 		"The folder must be empty or hold the same cohort, finished or not.\n"
 		"\n"
 		"  scanmill phantom --out raw --cases 12 --size 64,64,32\n"
 		"  scanmill phantom --out ct --kind ct_head --cases 1 --size 256,256,40 --spacing 1,1,4",
-	.version = 1,
+	.version = 2,
 	.needs = SM_NEEDS_OUT | SM_NO_LEDGER,
 	.options = &sm_phantom_fieldset,
 	.manifest = &sm_manifest_schema,

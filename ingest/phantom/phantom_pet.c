@@ -10,25 +10,10 @@
 #include "core/file.h"
 #include "core/par.h"
 #include "ingest/phantom/phantom_dicom.h"
+#include "ingest/phantom/phantom_frames.h"
 #include "ingest/phantom/phantom_shape.h"
 
 #define PET_CLASS "1.2.840.10008.5.1.4.1.1.128"
-
-/* Reference time: start of the frame + ln(x / (1 - e^-x)) / l with l = ln 2 / 6586.2 s, x = l *
- * duration; decay factor: 2^(reference time / 6586.2 s). As text, since the last bits of exp and
- * log differ between machines. The scan begins at 23:59:00. */
-static const struct frame {
-	int start, duration; /* s */
-	const char *day, *clock, *reference, *factor;
-	double body, lesion; /* Bq/ml, decay-corrected to the start of the scan */
-} frames[] = {
-	{0, 30, "20000101", "235900.000", "14996.053", "1.00157947", 2000, 2000},
-	{30, 30, "20000101", "235930.000", "44996.053", "1.00474672", 5000, 6000},
-	{60, 60, "20000102", "000000.000", "89984.214", "1.00951513", 6000, 12000},
-	{120, 120, "20000102", "000100.000", "179936.855", "1.01911742", 5500, 16500},
-	{240, 240, "20000102", "000300.000", "359747.420", "1.03858651", 5000, 20000},
-};
-#define FRAMES (sizeof frames / sizeof *frames)
 
 enum region { BODY, LESION, REGIONS };
 
@@ -50,6 +35,8 @@ static void draw_slice(const struct scan *s, size_t t, size_t z, uint16_t *pixel
 {
 	const struct sm_phantom *p = s->p;
 	double slope = slope_of(t, z);
+	struct sm_frame f;
+	sm_frame_at(t, &f);
 	for (int64_t y = 0; y < p->size[1]; y++)
 		for (int64_t x = 0; x < p->size[0]; x++) {
 			double u[3] = {
@@ -59,10 +46,10 @@ static void draw_slice(const struct scan *s, size_t t, size_t z, uint16_t *pixel
 			};
 			double activity = 0;
 			if (sm_ellipsoid_at(&s->lesion, u) < 1) {
-				activity = frames[t].lesion;
+				activity = f.lesion;
 				counts[LESION]++;
 			} else if (sm_ellipsoid_at(&s->body, u) < 1) {
-				activity = frames[t].body;
+				activity = f.body;
 				counts[BODY]++;
 			}
 			*pixels++ = (uint16_t)(int64_t)(activity / slope + 0.5);
@@ -79,18 +66,21 @@ static void uid_of(const struct scan *s, const char *what, size_t number, char u
 
 static void put_identity(struct sm_dcm *d, const struct scan *s, size_t t, const char *instance)
 {
+	struct sm_frame first, f;
+	sm_frame_at(0, &first);
+	sm_frame_at(t, &f);
 	sm_phantom_put_identity(d, &(struct sm_phantom_identity){
 					   .key = s->key,
 					   .class_uid = PET_CLASS,
 					   .instance = instance,
 					   .modality = "PT",
 					   .image_type = "ORIGINAL\\PRIMARY",
-					   .study_day = frames[0].day,
-					   .series_day = frames[0].day,
-					   .acquisition_day = frames[t].day,
+					   .study_day = first.day,
+					   .series_day = first.day,
+					   .acquisition_day = f.day,
 					   .study_clock = "235000.000",
-					   .series_clock = frames[0].clock,
-					   .acquisition_clock = frames[t].clock,
+					   .series_clock = first.clock,
+					   .acquisition_clock = f.clock,
 				   });
 	sm_dcm_text(d, SM_DCM_TAG(0x10, 0x1030), "DS", "70");
 }
@@ -143,9 +133,11 @@ static void put_tracer(struct sm_dcm *d)
 
 static void put_pet(struct sm_dcm *d, const struct scan *s, size_t t, size_t z)
 {
+	struct sm_frame f;
+	sm_frame_at(t, &f);
 	put_tracer(d);
 	sm_dcm_u16(d, SM_DCM_TAG(0x54, 0x81), (uint16_t)s->p->size[2]);
-	sm_dcm_u16(d, SM_DCM_TAG(0x54, 0x101), FRAMES);
+	sm_dcm_u16(d, SM_DCM_TAG(0x54, 0x101), (uint16_t)s->p->frames);
 	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1000), "CS", "DYNAMIC\\IMAGE");
 	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1001), "CS", "BQML");
 	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1002), "CS", "EMISSION");
@@ -153,8 +145,8 @@ static void put_pet(struct sm_dcm *d, const struct scan *s, size_t t, size_t z)
 	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1101), "LO", "measured");
 	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1102), "CS", "START");
 	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1103), "LO", "OSEM 3i21s");
-	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1300), "DS", frames[t].reference);
-	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1321), "DS", frames[t].factor);
+	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1300), "DS", f.reference);
+	sm_dcm_text(d, SM_DCM_TAG(0x54, 0x1321), "DS", f.factor);
 	sm_dcm_u16(d, SM_DCM_TAG(0x54, 0x1330),
 		   (uint16_t)((int64_t)t * s->p->size[2] + (int64_t)z + 1));
 }
@@ -168,8 +160,10 @@ static enum sm_status write_slice(void *ctx, size_t i, struct sm_err *err)
 	int64_t spare[REGIONS] = {0};
 	double thickness = p->spacing[2];
 	struct sm_dcm d = {0};
+	struct sm_frame f;
 	enum sm_status st;
 	char instance[65], *path = NULL;
+	sm_frame_at(t, &f);
 	uint16_t *pixels = sm_alloc(p->mem, n, sizeof *pixels, s->key, err);
 	if (!pixels)
 		return SM_BUDGET;
@@ -183,7 +177,7 @@ static enum sm_status write_slice(void *ctx, size_t i, struct sm_err *err)
 	put_identity(&d, s, t, instance);
 	sm_dcm_numbers(&d, SM_DCM_TAG(0x18, 0x50), &thickness, 1);
 	sm_dcm_text(&d, SM_DCM_TAG(0x18, 0x1210), "SH", "XYZ Gauss5.00");
-	sm_dcm_int(&d, SM_DCM_TAG(0x18, 0x1242), frames[t].duration * 1000);
+	sm_dcm_int(&d, SM_DCM_TAG(0x18, 0x1242), (int64_t)f.duration * 1000);
 	sm_dcm_text(&d, SM_DCM_TAG(0x18, 0x5100), "CS", "HFS");
 	put_picture(&d, s, t, z);
 	put_pet(&d, s, t, z);
@@ -201,22 +195,22 @@ static json_t *scan_facts(const struct scan *s)
 	static const char *const names[REGIONS] = {"body", "lesion"};
 	const struct sm_phantom *p = s->p;
 	double voxel = p->spacing[0] * p->spacing[1] * p->spacing[2];
-	json_t *facts = json_object(), *table = json_array();
+	json_t *facts = json_object();
 	int64_t total[REGIONS] = {0};
 	json_object_set_new(facts, "key", json_string(s->key));
 	for (int64_t z = 0; z < p->size[2]; z++)
 		for (int r = 0; r < REGIONS; r++)
 			total[r] += s->counts[z][r];
 	sm_phantom_put_regions(facts, names, total, REGIONS, voxel);
-	for (size_t t = 0; t < FRAMES; t++) {
-		json_t *row = json_object();
-		json_object_set_new(row, "start", json_integer(frames[t].start));
-		json_object_set_new(row, "duration", json_integer(frames[t].duration));
-		json_object_set_new(row, "body", json_real(frames[t].body));
-		json_object_set_new(row, "lesion", json_real(frames[t].lesion));
-		json_array_append_new(table, row);
+	double activity[SM_FRAMES_MAX * REGIONS];
+	for (size_t t = 0; t < (size_t)p->frames; t++) {
+		struct sm_frame f;
+		sm_frame_at(t, &f);
+		activity[t * REGIONS + BODY] = f.body;
+		activity[t * REGIONS + LESION] = f.lesion;
 	}
-	json_object_set_new(facts, "frames", table);
+	/* Stored to half a slope, so the sums over voxels are not exact. */
+	sm_phantom_put_frames(facts, (size_t)p->frames, names, REGIONS, activity, NULL);
 	return facts;
 }
 
@@ -227,7 +221,7 @@ static enum sm_status make_scan(const struct sm_phantom *p, size_t i, const char
 	char key[24];
 	struct sm_rng rng;
 	enum sm_status st = SM_BUDGET;
-	size_t files = FRAMES * (size_t)p->size[2];
+	size_t files = (size_t)p->frames * (size_t)p->size[2];
 	struct scan s = {.p = p, .dir = dir, .key = key};
 	snprintf(key, sizeof key, "PET_%03zu", i + 1);
 	s.counts = sm_calloc(p->mem, (size_t)p->size[2], sizeof *s.counts, "phantom", err);
@@ -258,11 +252,11 @@ enum sm_status sm_phantom_pet(const struct sm_phantom *p, const char *dir, json_
 {
 	json_t *all = json_array();
 	*facts = NULL;
-	if (p->size[2] > 65535 / (int64_t)FRAMES) {
+	if (p->size[2] > 65535 / p->frames) {
 		json_decref(all);
 		return SM_FAIL(err, SM_USAGE,
 			       "size: found %lld slices, allowed with kind pet_dynamic are %d",
-			       (long long)p->size[2], (int)(65535 / FRAMES));
+			       (long long)p->size[2], (int)(65535 / p->frames));
 	}
 	for (size_t i = 0; i < (size_t)p->cases; i++) {
 		enum sm_status st = make_scan(p, i, dir, all, err);

@@ -103,25 +103,28 @@ bool sm_convert_has_directions(const struct sm_raw *raw, const struct sm_series 
 	return !g.local && !g.absent && (g.any || s->times > 1);
 }
 
-static void warn_directions(struct gaps g, const struct sm_series *s, struct sm_item *item)
+static void warn_directions(struct gaps g, const struct sm_series *s, const char *role,
+			    struct sm_item *item)
 {
 	if (g.local)
 		sm_item_warn(item,
 			     "the directions of diffusion are in the maker's own axes, which are turned "
 			     "to the patient's for PatientPosition HFS with InPlanePhaseEncodingDirection "
-			     "ROW or COL only: there is no image.bvec");
+			     "ROW or COL only: there is no %s.bvec",
+			     role);
 	else if (g.absent && s->times > 1)
-		sm_item_warn(item, "weighted volumes have no direction of diffusion: there is no "
-				   "image.bvec");
+		sm_item_warn(item,
+			     "weighted volumes have no direction of diffusion: there is no %s.bvec", role);
 	else if (g.doubtful)
 		sm_item_warn(item, "GE's directions of diffusion were turned to the patient's axes by a "
 				   "rule (dcm2niix's) that was validated for axial slices only");
 }
 
 enum sm_status sm_convert_diffusion(const struct sm_raw *raw, const struct sm_series *s,
-				    const struct sm_vol *vol, struct sm_item *item,
-				    struct sm_err *err)
+				    const char *role, const struct sm_vol *vol,
+				    struct sm_item *item, struct sm_err *err)
 {
+	char name[24];
 	struct sm_text text = {0};
 	enum sm_status st = SM_OK;
 	double turn = determinant(vol) > 0 ? -1 : 1;
@@ -129,12 +132,13 @@ enum sm_status sm_convert_diffusion(const struct sm_raw *raw, const struct sm_se
 		sm_text_f(&text, "%s%.6g", t ? " " : "", frame_at(raw, s, t)->b_value);
 	sm_text_str(&text, "\n");
 	st = sm_text_check(&text, "b-values", err);
+	snprintf(name, sizeof name, "%s.bval", role);
 	if (st == SM_OK)
-		st = sm_convert_text("image.bval", "bval", text.data, item, err);
+		st = sm_convert_text(name, "bval", text.data, item, err);
 	sm_text_clear(&text);
 	if (st != SM_OK)
 		return st;
-	warn_directions(find_gaps(raw, s), s, item);
+	warn_directions(find_gaps(raw, s), s, role, item);
 	if (!sm_convert_has_directions(raw, s))
 		return SM_OK;
 	for (int a = 0; a < 3; a++) {
@@ -145,8 +149,9 @@ enum sm_status sm_convert_diffusion(const struct sm_raw *raw, const struct sm_se
 		sm_text_str(&text, "\n");
 	}
 	st = sm_text_check(&text, "directions of diffusion", err);
+	snprintf(name, sizeof name, "%s.bvec", role);
 	if (st == SM_OK)
-		st = sm_convert_text("image.bvec", "bvec", text.data, item, err);
+		st = sm_convert_text(name, "bvec", text.data, item, err);
 	sm_text_clear(&text);
 	return st;
 }

@@ -15,7 +15,7 @@ REFERENCE=$W
 parent() {
 	case $1 in
 	preprocess | slice) echo ingest ;;
-	split | tile) echo preprocess ;;
+	split | tile | pair) echo preprocess ;;
 	train) echo tile ;;
 	predict) echo preprocess ;;
 	evaluate) echo predict ;;
@@ -35,7 +35,7 @@ fresh() {
 	cp -r "$REFERENCE/$(parent "$1")" "$W/$(parent "$1")"
 }
 
-for stage in preprocess split tile slice train predict evaluate report; do
+for stage in preprocess split tile slice pair train predict evaluate report; do
 	before=$(parent "$stage")
 
 	fresh "$stage"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The stages as Make targets: a stage whose items are all rejected keeps its ledger, fails, and runs again.
 . "$(dirname "$0")/../lib.sh"
-needs index ingest phantom
+needs index ingest phantom manifest
 
 printf '.DELETE_ON_ERROR:\nall:\nBIN = %s\ninclude %s\n' "$SM_BIN" "$SM_ROOT/scripts/pipeline.mk" >"$T/Makefile"
 printf 'schema: 1\nname: x\n' >"$T/m.yaml"
@@ -22,6 +22,51 @@ printf 'schema: 1\nname: x\ningest: {uneven: regrid}\n' >"$T/m.yaml"
 exits "with a manifest that takes the item: make is content" 0 road ingest
 like "the item is good" "$(cat "$T/work/ingest/ledger.jsonl")" '"status":"ok"'
 ok "and has its volume" test -n "$(find "$T/work/ingest" -name image.nii.gz)"
+
+# The manifest's root key says where \`make dataset\` ends.
+for stage in tile slice pair; do
+	printf "schema: 1\nname: x\ndataset: '%s' # why\n" "$stage" >"$T/m.yaml"
+	like "dataset: $stage" "$(road -n dataset | tail -n 1)" "scanmill-$stage "
+done
+printf 'schema: 1\nname: x\n"dataset": "slice"\n' >"$T/m.yaml"
+like "a quoted key counts" "$(road -n dataset | tail -n 1)" "scanmill-slice "
+# Before anything is built nobody knows: make builds and asks then.
+mkdir "$T/fresh"
+# shellcheck disable=SC2016 # make's
+printf '.DELETE_ON_ERROR:\nall:\n\tcp %s/scanmill-* $(BIN)\nBIN = %s\ninclude %s\n' "$SM_BIN" "$T/fresh" \
+	"$SM_ROOT/scripts/pipeline.mk" >"$T/fresh.mk"
+exits "before anything is built" 2 make -C "$T" -f fresh.mk dataset MANIFEST=m.yaml RAW=none WORK=fresh/work JOBS=1
+ok "make builds" test -x "$T/fresh/scanmill-slice"
+like "and begins with the first stage" "$(cat "$ERR")" 'index: error: '
+like "then the manifest decides" "$(make -C "$T" --no-print-directory -f fresh.mk -n dataset MANIFEST=m.yaml RAW=none WORK=fresh/work | tail -n 1)" "fresh/scanmill-slice "
+rm -r "$T/fresh"
+printf 'schema: 1\nname: x\n' >"$T/m.yaml"
+like "tiles are the default" "$(road -n dataset | tail -n 1)" "scanmill-tile "
+
+# What the shell would read as more than a name is refused.
+for name in 'a b' 'a;b' 'a*' "a'b" 'a&b' '~a' 'a\b' 'a"b' 'a(b' 'a|b' 'a<b' 'a`b'; do
+	for v in RAW WORK SALT; do
+		exits "$v=$name" 2 make -C "$T" -n index MANIFEST=m.yaml RAW=raw WORK=work "$v=$name"
+		like "is refused" "$(cat "$ERR")" "$v='.*': found (a blank|another character) in a path, allowed"
+	done
+done
+exits "a colon in a work folder" 2 make -C "$T" -n index MANIFEST=m.yaml WORK=a:b
+like "is refused" "$(cat "$ERR")" "WORK='a:b': found another character in a path"
+like "in that of the scans it is not" "$(make -C "$T" -n index MANIFEST=m.yaml WORK=w RAW=/x/A-b_c.d+e=f,g:h@i%j/0)" \
+	'--in /x/A-b_c\.d\+e=f,g:h@i%j/0 '
+
+printf '.DELETE_ON_ERROR:\nall:\nBIN = %s\ninclude %s\ninclude %s\n' "$SM_BIN" "$SM_ROOT/scripts/pipeline.mk" \
+	"$SM_ROOT/scripts/datasets.mk" >"$T/all.mk"
+again() {
+	make -C "$T" -f all.mk --no-print-directory rederive "$@"
+}
+printf 'schema: 1\nname: x\ningest: {uneven: regrid}\n' >"$T/m.yaml"
+exits "rederive without MANIFEST" 2 again WORK=work RAW=raw
+like "is refused" "$(cat "$ERR")" 'MANIFEST is missing: rederive needs the one that work was made with'
+exits "with a misspelt RAW" 2 again MANIFEST=m.yaml WORK=work RAW=rwa
+like "is refused too" "$(cat "$ERR")" 'verify: error: --raw: .*rwa: is no folder'
+like "the table goes along" "$(again -n MANIFEST=m.yaml WORK=work TABLE=t.csv)" '--table t.csv '
+unlike "no scans where none are named" "$(again -n MANIFEST=m.yaml WORK=work)" '--raw'
 
 # A ledger that somebody took away leaves nothing but our own files.
 printf 'schema: 1\nname: x\n' >"$T/m.yaml"

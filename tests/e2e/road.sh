@@ -7,7 +7,7 @@ M=$SM_ROOT/tests/e2e/tiny.yaml
 RAW=$T/raw
 W=$T/work
 
-DATA_STAGES="index ingest preprocess split tile slice"
+DATA_STAGES="index ingest preprocess split tile slice pair"
 ROAD_STAGES="$DATA_STAGES train predict evaluate report"
 
 # shellcheck disable=SC2086 # a list
@@ -22,7 +22,7 @@ step() {
 	ingest) set -- --in "$RAW" --index "$W/index" "$@" ;;
 	preprocess | slice) set -- --in "$W/ingest" "$@" ;;
 	split) set -- --in "$W/preprocess" "$@" ;;
-	tile) set -- --in "$W/preprocess" --split "$W/split" "$@" ;;
+	tile | pair) set -- --in "$W/preprocess" --split "$W/split" "$@" ;;
 	train) set -- --in "$W/tile" --split "$W/split" "$@" ;;
 	predict) set -- --in "$W/preprocess" --split "$W/split" --model "$W/train" "$@" ;;
 	evaluate) set -- --in "$W/predict" --truth "$W/ingest" "$@" ;;

@@ -5,7 +5,7 @@
 front=$SM_BIN/scanmill
 
 exits "--help" 0 "$front" --help
-for stage in index ingest preprocess split tile slice train predict evaluate report phantom verify \
+for stage in index ingest preprocess split tile slice pair train predict evaluate report phantom verify \
 	manifest; do
 	like "lists $stage" "$(cat "$OUT")" "^  $stage +[A-Za-z]"
 done

@@ -16,7 +16,7 @@ verdict() {
 }
 
 verdict "a program that is not built" 'needs split'
-for stage in phantom index ingest preprocess split tile slice train predict evaluate report; do
+for stage in phantom index ingest preprocess split tile slice pair train predict evaluate report; do
 	printf '#!/bin/sh\nexit 5\n' >"$T/bin/scanmill-$stage"
 	chmod +x "$T/bin/scanmill-$stage"
 done

@@ -155,11 +155,42 @@ preprocess:
     - normalise: {method: zscore}
       relabel: {from: [4], to: [3]}
 END
+bad "an empty list where the default is not empty" "bad.yaml:6: preprocess.steps.stack: roles: found an empty list" <<'END'
+schema: 1
+name: test
+preprocess:
+  steps:
+    - stack:
+        roles: []
+END
+bad "a channel that stands twice" "step 1 .stack.: roles lists 'a' twice" <<'END'
+schema: 1
+name: test
+preprocess:
+  steps:
+    - stack: {roles: [a, b, a]}
+END
+bad "a range upside down" "step 1 .normalise.: range is 1 to 0" <<'END'
+schema: 1
+name: test
+preprocess:
+  steps:
+    - normalise: {range: [1, 0]}
+END
 bad "an empty file" "bad.yaml" </dev/null
 exits "a file that is not there" 4 sm manifest "$T/nowhere.yaml"
 exits "no manifest" 2 sm manifest
 exits "two manifests" 2 sm manifest "$T/good.yaml" "$T/good.yaml"
 
+printf 'schema: 1\nname: test\n"dataset": pair\n' >"$T/quoted.yaml"
+exits "--get" 0 sm manifest --get dataset "$T/quoted.yaml"
+is "prints a value" "$(cat "$OUT")" pair
+exits "--get of a list" 0 sm manifest --get tile.size "$T/good.yaml"
+is "prints it as JSON" "$(cat "$OUT")" '[32,32,8]'
+exits "--get of nothing" 2 sm manifest --get tile.siez "$T/good.yaml"
+like "is named" "$(cat "$ERR")" "--get: found 'tile.siez', no key"
+exits "--help" 0 sm manifest --help
+like "names every section" "$(cat "$OUT")" 'read: name dataset .* report explore '
 exits "--describe" 0 sm manifest --describe
 like "names the keys" "$(cat "$OUT")" '"key": "per_case"'
 for file in "$SM_ROOT"/manifests/*.yaml; do

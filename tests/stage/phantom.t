@@ -73,6 +73,66 @@ exits "with two threads" 0 sm phantom --out "$T/ct2" $ct --jobs 2
 same_tree "no byte depends on the threads" "$T/ct1" "$T/ct2"
 is "one file a slice" "$(ls "$T/ct1/CT_001" | wc -l | tr -d ' ')" 9
 
+# The kinds with heads of several scanners, and pictures.
+grid="--size 32,24,16 --spacing 6,6,10"
+for kind in mr_ct mr_ct_pair pet_ct ct_stack "pet_dynamic --frames 11" mammo; do
+	case $kind in mammo) options="--size 96,80,1" ;; *) options=$grid ;; esac
+	name=${kind%% *}
+	# shellcheck disable=SC2086
+	exits "kind $kind" 0 sm phantom --kind $kind --cases 2 $options --out "$T/$name.1" --jobs 1
+	# shellcheck disable=SC2086
+	run sm phantom --kind $kind --cases 2 $options --out "$T/$name.2" --jobs 2
+	same_tree "no byte depends on the threads" "$T/$name.1" "$T/$name.2"
+done
+is "MR and CT of different patients" "$(ls "$T/mr_ct.1" | tr '\n' ' ')" "CT_001 CT_002 MR_001 MR_002 phantom.json "
+is "a pair in one folder" "$(ls "$T/mr_ct_pair.1/PAIR_002" | tr '\n' ' ')" "ct.nii.gz mr.nii.gz "
+is "PET beside CT" "$(ls "$T/pet_ct.1/PET_001" | tr '\n' ' ')" "pet.json pet.nii.gz "
+is "eleven frames of sixteen slices" "$(ls "$T/pet_dynamic.1/PET_001" | wc -l | tr -d ' ')" 176
+is "pictures in two folders" "$(cd "$T/mammo.1" && ls A B | tr '\n' ' ')" "A: 1.png 2.png  B: 1.png 2.png "
+exits "the grid of the CTs" 0 sm phantom --kind mr_ct --cases 1 --size 32,24,16 --ct-size 40,40,10 --out "$T/ct_size"
+is "is its own" "$(ls "$T/ct_size/CT_001" | wc -l | tr -d ' ')" 10
+exits "frames of a kind without" 2 sm phantom --kind mr_ct --frames 5 --out "$T/bad"
+like "are refused" "$(cat "$ERR")" 'frames: allowed with kind mr_ct is only 0'
+exits "a CT grid of a kind without" 2 sm phantom --kind ct_stack --ct-size 9,9,9 --out "$T/bad"
+like "is refused" "$(cat "$ERR")" 'ct_size: is given, allowed with kind ct_stack is none'
+exits "pictures of several slices" 2 sm phantom --kind mammo --size 64,64,2 --out "$T/bad"
+like "are refused" "$(cat "$ERR")" "size: found '2', allowed with kind mammo is from 1 to 1"
+exits "pictures with a spacing" 2 sm phantom --kind mammo --spacing 1,1,1 --out "$T/bad"
+exits "25 frames" 2 sm phantom --kind pet_ct --frames 25 --out "$T/bad"
+ok "nothing was made" test ! -e "$T/bad/phantom.json"
+exits "a kind without a size" 0 sm phantom --kind mammo --cases 1 --out "$T/plain"
+like "has its own, which the truth names" "$(tr -d ' \n' <"$T/plain/phantom.json")" '"size":\[256,256,1\]'
+
+if has_python nibabel numpy; then
+	cat >"$T/kinds.py" <<'END'
+import json, sys
+import nibabel, numpy
+root = sys.argv[1]
+facts = {c["key"]: c for c in json.load(open(root + "/pet_ct.1/phantom.json"))["cases"]}
+assert sorted(facts) == ["CT_001", "CT_002", "PET_001", "PET_002"]
+one = facts["PET_001"]
+pet = nibabel.load(root + "/pet_ct.1/PET_001/pet.nii.gz")
+v = numpy.asarray(pet.dataobj).astype(float)
+assert v.shape == (32, 24, 16, 11) and "".join(nibabel.aff2axcodes(pet.affine)) == "ALS"
+numpy.testing.assert_array_equal(v.sum((0, 1, 2)), [f["sum"] for f in one["frames"]])
+grey = v.sum(3) == one["frame_sums"]["grey"]
+assert grey.sum() == one["voxels"]["grey"] > 0
+seconds = numpy.array([f["duration"] for f in one["frames"]])
+times = json.load(open(root + "/pet_ct.1/PET_001/pet.json"))
+assert times["FrameDuration"] == list(seconds) and times["FrameTimesStart"] == [f["start"] for f in one["frames"]]
+weighted = (v[grey] * seconds).sum(1) / seconds.sum()
+numpy.testing.assert_allclose(weighted, one["frame_weighted_means"]["grey"], rtol=1e-14)
+heads = [numpy.asarray(nibabel.load(f"{root}/mr_ct.1/MR_00{i}/mr.nii.gz").dataobj).astype(float) for i in (1, 2)]
+assert numpy.corrcoef(heads[0].ravel(), heads[1].ravel())[0, 1] < 0.97
+assert (heads[0] > 0).mean() > 0.99, "air without noise"
+mr, ct = (nibabel.load(f"{root}/mr_ct_pair.1/PAIR_001/{m}.nii.gz") for m in ("mr", "ct"))
+assert (mr.affine == ct.affine).all() and mr.shape == ct.shape
+END
+	ok "the volumes hold what the facts say" "$PYTHON" "$T/kinds.py" "$T"
+else
+	skip "the volumes hold what the facts say" "no nibabel"
+fi
+
 if has_python nibabel numpy; then
 	cat >"$T/check.py" <<'END'
 import json, sys

@@ -48,6 +48,11 @@ sed 's/    - relabel/    - pad_crop: {size: [28, 40, 13]}\n    - relabel/' "$T/a
 exits "cut and padded" 0 sm preprocess --manifest "$T/crop.yaml" --in "$T/ingest" --out "$T/crop"
 exits "are predicted" 0 predict "$T/cropped" --manifest "$T/crop.yaml" --in "$T/crop" --probabilities --other-steps
 
+# So do those that were turned and resampled.
+sed 's/    - relabel/    - orient: {axes: SLA}\n    - resample: {spacing: [0.9, 1.1, 0.8]}\n    - relabel/' "$T/all.yaml" >"$T/turn.yaml"
+exits "turned and resampled" 0 sm preprocess --manifest "$T/turn.yaml" --in "$T/ingest" --out "$T/turn"
+exits "are predicted" 0 predict "$T/turned" --manifest "$T/turn.yaml" --in "$T/turn" --probabilities --other-steps
+
 # A merged label cannot be told apart again: it stays as it is, and the record says so.
 sed 's/relabel: .*/relabel: {from: [4], to: [2], merge: true}/' "$T/all.yaml" >"$T/merge.yaml"
 exits "merged labels" 0 sm preprocess --manifest "$T/merge.yaml" --in "$T/ingest" --out "$T/merge"
@@ -60,7 +65,7 @@ if has_python nibabel numpy; then
 	ok "grids, types and label numbers are the source's" "$PYTHON" - "$T" <<'END'
 import glob, os, sys, numpy as np, nibabel as nib
 T = sys.argv[1]
-for folder in ("all", "cropped"):
+for folder in ("all", "cropped", "turned"):
     files = [f for f in glob.glob(f"{T}/{folder}/*.nii.gz") if "_prob" not in f]
     assert len(files) == 4
     found = set()

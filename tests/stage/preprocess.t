@@ -53,18 +53,18 @@ same_tree "gives the same bytes" "$T/long" "$T/long2"
 like "has the size" "$(record "$T/long" "$C")" '"dim":\[56,40,24,4\]'
 like "and says what it found" "$(record "$T/long" "$C")" '"op":"remove_background"'
 if has_python nibabel numpy; then
-	ok "source_grid and offset bring a voxel back to its place" "$PYTHON" - "$T/long" "$T/ingest" "$C" <<'END'
+	ok "source_grid and way bring a voxel back to its place" "$PYTHON" - "$T/long" "$T/ingest" "$C" <<'END'
 import sys, json, numpy as np, nibabel as nib
 out, src, key = sys.argv[1:]
 record = [r for r in map(json.loads, open(out + "/ledger.jsonl")) if r.get("key") == key][0]
 label = nib.load(f"{out}/{key}/label.nii.gz")
 seg = nib.load(f"{src}/{key}/seg.nii.gz")
-offset = np.array(record["offset"])
-assert any(offset)
+way = np.array(record["way"]).reshape(4, 4)
+assert any(way[:3, 3]) and np.array_equal(way[:3, :3], np.eye(3))
+offset = way[:3, 3].astype(int)
 affine = np.array(record["source_grid"]["affine"]).reshape(4, 4)
 assert np.allclose(affine, seg.affine)
-moved = affine.copy()
-moved[:3, 3] = affine[:3, 3] - affine[:3, :3] @ offset
+moved = affine @ np.linalg.inv(way)
 assert np.allclose(moved, label.affine, atol=1e-4)
 a, b = np.asarray(label.dataobj), np.asarray(seg.dataobj)
 at = np.argwhere(a == 3) - offset
@@ -76,7 +76,7 @@ assert image.min() == -1 and image.max() == 1
 assert set(np.unique(image[mask == 0])) <= {-1, 0}
 END
 else
-	skip "source_grid and offset" "no nibabel"
+	skip "source_grid and way" "no nibabel"
 fi
 
 edit_manifest 's/pad_crop/pad_corp/' "$T/bad.yaml"
@@ -106,7 +106,7 @@ exits "a merge that was asked for" 0 sm preprocess --manifest "$T/merge.yaml" --
 like "the ledger tells of both" "$(record "$T/merge" "$C")" '"label_map":\[\[4,1\],\[1,1\]\]'
 edit_manifest 's/^    - stack/    - pad_crop: {size: [40, 44, 20], at: corner}\n    - stack/' "$T/corner.yaml"
 exits "cut at the high side before stack" 0 sm preprocess --manifest "$T/corner.yaml" --in "$T/ingest" --out "$T/corner" --upto 3
-like "the source grid is that of the source" "$(record "$T/corner" "$C")" '"dim":\[40,44,20,4\].*"offset":\[0,0,0\].*"source_grid":.*"dim":\[48,48,24\]'
+like "the source grid is that of the source" "$(record "$T/corner" "$C")" '"dim":\[40,44,20,4\].*"source_grid":.*"dim":\[48,48,24\].*"way":\[1.0,0.0,0.0,0.0,'
 
 cp -r "$T/ingest" "$T/damaged"
 rm "$T/damaged/BraTS20_Training_001/t1.nii.gz"
@@ -145,4 +145,17 @@ rm "$T/long/$C/image.nii.gz"
 exits "resume after a loss" 0 sm preprocess --manifest "$T/m.yaml" --in "$T/ingest" --out "$T/long" --resume
 like "redoes one" "$(cat "$ERR")" '3 reused'
 same_tree "and ends the same" "$T/long" "$T/long2"
+# A threshold that fell into muscle.
+scan=$SM_SHARED_DATA/sts_ct_mr_pet/nifti/STS_012/MR_T1_image.nii.gz
+if [ -r "$scan" ]; then
+	mkdir "$T/legs"
+	cp "$scan" "$T/legs/leg.nii.gz"
+	printf 'schema: 1\nname: l\ningest: {layout: files, sources: [{role: mr, pattern: "{case}.nii.gz"}]}\npreprocess: {steps: [{remove_background: {preset: head}}]}\n' >"$T/leg.yaml"
+	run sm ingest --manifest "$T/leg.yaml" --in "$T/legs" --out "$T/leg_ingest"
+	exits "a leg taken for a head" 0 sm preprocess --manifest "$T/leg.yaml" --in "$T/leg_ingest" --out "$T/leg_pre"
+	like "is warned of" "$(cat "$ERR")" 'warning: leg: remove_background: voxels below the threshold .* are brighter than background'
+	like "in the record, too" "$(cat "$T/leg_pre/ledger.jsonl")" '"warnings":\["remove_background: voxels below'
+else
+	skip "a leg taken for a head" "no $scan"
+fi
 done_testing

@@ -28,6 +28,16 @@ edit_manifest 's/^tile: {/&layout: files, /' "$T/files.yaml"
 exits "the original's layout" 0 sm tile --manifest "$T/files.yaml" --in "$T/pre" --split "$T/split" --out "$T/files" --jobs 1
 exits "on two threads" 0 sm tile --manifest "$T/files.yaml" --in "$T/pre" --split "$T/split" --out "$T/files2" --jobs 2
 same_tree "gives the same bytes" "$T/files" "$T/files2"
+
+# Killed while it made fewer tiles in a folder of an earlier run: its journal holds both records of a case.
+sed 's/per_case: 12/per_case: 5/' "$T/files.yaml" >"$T/fewer.yaml"
+exits "fewer tiles" 0 sm tile --manifest "$T/fewer.yaml" --in "$T/pre" --split "$T/split" --out "$T/fewer"
+cp -r "$T/files" "$T/replaced"
+cp "$T/fewer/"*.h5 "$T/replaced"
+cat "$T/files/ledger.jsonl" "$T/fewer/ledger.jsonl" >"$T/replaced/.journal.partial"
+rm "$T/replaced/ledger.jsonl" "$T/replaced/files.sha256"
+exits "resumed after a kill" 0 sm tile --manifest "$T/fewer.yaml" --in "$T/pre" --split "$T/split" --out "$T/replaced" --resume
+same_tree "leaves no tile of the earlier settings" "$T/fewer" "$T/replaced"
 like "has its names" "$(ls "$T/files")" "^${C}_total\.nii_0_x[0-9]+_y[0-9]+_z[0-9]+\.h5$"
 
 if has_python h5py nibabel numpy; then
@@ -84,13 +94,73 @@ sed "/$C/d" "$T/split/ledger.jsonl" >"$T/less"
 mkdir "$T/split2"
 mv "$T/less" "$T/split2/ledger.jsonl"
 exits "a case that the split does not know" 3 sm tile --manifest "$T/m.yaml" --in "$T/pre" --split "$T/split2" --out "$T/bad"
-like "is named" "$(cat "$ERR")" "$C: has fold none in the split"
+like "is named" "$(cat "$ERR")" "$C: its fold in the split is missing"
 
 mv "$T/raw/$C/${C}_t1ce.nii.gz" "$T/"
 run sm ingest --in "$T/raw" --out "$T/ingest2"
 exits "a case that ingest rejected" 0 sm tile --manifest "$T/m.yaml" --in "$T/ingest2" --out "$T/three"
 like "is left out with a warning" "$(cat "$ERR")" '1 cases that ingest rejected are left out'
 is "the others stay" "$(find "$T/three" -name '*.h5' | wc -l | tr -d ' ')" 3
+
+# Other rules
+edit_manifest 's/per_case: 12, max_background: 0.9, tumour_share: 0.25/rule: grid, overlap: 0.5/' "$T/grid.yaml"
+exits "a grid" 0 sm tile --manifest "$T/grid.yaml" --in "$T/pre" --split "$T/split" --out "$T/grid" --jobs 1
+like "has tiles at every step up to the edges" "$(record "$T/grid" $C)" '"starts":\[\[0,0,0\],\[8,0,0\].*,\[32,36,16\]\].*"tiles":175,"tries":175'
+sed 's/rule: grid/rule: grid, skip_background: true, max_background: 0.9/' "$T/grid.yaml" >"$T/skip.yaml"
+exits "that leaves background out" 0 sm tile --manifest "$T/skip.yaml" --in "$T/pre" --out "$T/skip" --jobs 2
+unlike "has fewer" "$(record "$T/skip" $C)" '"tiles":175'
+edit_manifest 's/per_case: 12, max_background: 0.9, tumour_share: 0.25/rule: balanced, per_case: 10, class_shares: [2, 1, 1, 1]/' "$T/balanced.yaml"
+exits "tiles by class" 0 sm tile --manifest "$T/balanced.yaml" --in "$T/pre" --out "$T/balanced" --jobs 1
+like "as many as the shares tell" "$(record "$T/balanced" $C)" '"class_tiles":\[4,2,2,2\].*"tiles":10'
+exits "on two threads" 0 sm tile --manifest "$T/balanced.yaml" --in "$T/pre" --out "$T/balanced2" --jobs 2
+same_tree "are the same" "$T/balanced" "$T/balanced2"
+sed 's/, 1\]/]/' "$T/balanced.yaml" >"$T/bad.yaml"
+exits "a label outside the shares, in three of four cases" 1 sm tile --manifest "$T/bad.yaml" --in "$T/pre" --out "$T/bad"
+like "is named" "$(cat "$ERR")" "has label 3, but tile.class_shares ends at label 2"
+sed 's/, class_shares: [^]]*\]//' "$T/balanced.yaml" >"$T/bad.yaml"
+exits "no shares" 2 sm tile --manifest "$T/bad.yaml" --in "$T/pre" --out "$T/bad"
+like "are asked for" "$(cat "$ERR")" "class_shares: found 0 shares"
+sed 's/relabel: .*/relabel: {from: [4, 1], to: [9, 8]}/; s/tile: {/&layout: files, /' "$T/m.yaml" >"$T/bad.yaml"
+exits "labels that the file layout has no place for" 3 sm tile --manifest "$T/bad.yaml" --in "$T/ingest" --out "$T/bad"
+like "are named" "$(cat "$ERR")" 'a label is above 3, the file layout holds 0..3'
+ok "and no tile is left" test -z "$(find "$T/bad" -name '*.h5')"
+
+# A case that split leaves out
+sed 's/^tile:/split: {leave_out: [BraTS20_Training_003]}\n&/' "$T/m.yaml" >"$T/out.yaml"
+run sm split --manifest "$T/out.yaml" --in "$T/pre" --out "$T/split3"
+exits "a case that split leaves out" 0 sm tile --manifest "$T/out.yaml" --in "$T/pre" --split "$T/split3" --out "$T/left"
+is "gets no tiles" "$(find "$T/left" -name '*.h5' | wc -l | tr -d ' ')" 3
+like "which the log counts" "$(cat "$ERR")" '1 cases that split leaves out'
+
+# A split that was changed by hand
+cp -r "$T/pre" "$T/pre_one"
+sed 's/"patient":"[^"]*"/"patient":"one"/' "$T/pre/ledger.jsonl" >"$T/pre_one/ledger.jsonl"
+exits "a patient in two folds" 3 sm tile --manifest "$T/m.yaml" --in "$T/pre_one" --split "$T/split" --out "$T/leak"
+like "is named" "$(cat "$ERR")" 'patient one stands in two folds: case'
+image=$(sed -n "s/.*\"path\":\"$C.image[^}]*\"sha256\":\"\([0-9a-f]*\)\".*/\1/p" "$T/pre/ledger.jsonl")
+sed 's/\("path":"[^"]*image.nii[^}]*"sha256":"\)[0-9a-f]*/\1'"$image/" "$T/pre/ledger.jsonl" >"$T/pre_one/ledger.jsonl"
+exits "an image in two folds" 3 sm tile --manifest "$T/m.yaml" --in "$T/pre_one" --split "$T/split" --out "$T/leak"
+like "is named" "$(cat "$ERR")" 'the same image .content .* stands in two folds'
+
+# Folds that rejections empty
+V=$(sed -n 's/.*"fold":"valid".*"key":"\([^"]*\)".*/\1/p' "$T/split/ledger.jsonl")
+rm -r "$T/pre_one"
+cp -r "$T/pre" "$T/pre_one"
+flip "$T/pre_one/$V/image.nii.gz" 3000
+exits "the only case of a fold rejected" 1 sm tile --manifest "$T/m.yaml" --in "$T/pre_one" --split "$T/split" --out "$T/empty"
+is "samples by fold are printed" "$(tr '\n\t' '  ' <"$OUT")" "fold cases samples train 3 36 test 0 0 valid 0 0 "
+like "and the fold is warned of" "$(cat "$ERR")" 'warning: fold valid has no sample: none of its 1 cases gave one'
+unlike "not one that had no case" "$(cat "$ERR")" 'fold test has no sample'
+
+# Settings without effect, and what can be foreseen
+for bad in 'overlap: 0.5' 'class_shares: [1, 1]' 'skip_background: true' 'rule: grid, overlap: 0.5'; do
+	edit_manifest "s/^tile: {/&$bad, /" "$T/bad.yaml"
+	exits "$bad that does not count" 2 sm tile --manifest "$T/bad.yaml" --in "$T/pre" --out "$T/bad"
+	like "is told" "$(cat "$ERR")" 'tile\.[a-z_]*: is given, but counts only with rule (grid|balanced|random)'
+done
+edit_manifest 's/16, 12, 8/16, 64, 8/' "$T/bad.yaml"
+exits "a dry run" 0 sm tile --manifest "$T/bad.yaml" --in "$T/pre" --out "$T/dry" --dry-run
+like "foresees volumes that are too small" "$(cat "$OUT" "$ERR")" 'has 48 voxels along y, a tile needs 64'
 
 # kill -9 while it works, then go on
 "$SM_BIN/scanmill-tile" --manifest "$T/m.yaml" --in "$T/pre" --split "$T/split" --out "$T/killed" --jobs 1 >/dev/null 2>&1 &

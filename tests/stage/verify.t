@@ -78,6 +78,37 @@ echo more >"$T/w/tile/extra.txt"
 exits "a file too many" 3 sm verify "$T/w"
 like "is named" "$(cat "$OUT")" 'extra.txt: is not in the ledger'
 
+# What is no regular file, is named, and not followed.
+make_work
+mkdir -p "$T/outside" "$T/w/tile/empty/er" "$T/w/tile/.git"
+mv "$T/w/tile/a.txt" "$T/outside/"
+ln -s "$T/outside/a.txt" "$T/w/tile/a.txt"
+ln -s "$T/outside" "$T/w/tile/out"
+ln -s "$T/outside/a.txt" "$T/w/tile/more.txt"
+ln -s nowhere "$T/w/tile/lost"
+mkfifo "$T/w/tile/pipe"
+exits "links, pipes, empty and hidden folders" 3 sm verify "$T/w"
+for what in 'a.txt: is no regular file' 'a.txt: is a link' 'out: is a link' 'more.txt: is a link' 'lost: is a link' \
+	'pipe: is a pipe' 'empty/er: is an empty folder' '.git: is a hidden folder'; do
+	like "$what" "$(cat "$OUT")" "tile: $what"
+done
+make_work
+mv "$T/w/ingest/a" "$T/outside/"
+ln -s "$T/outside/a" "$T/w/ingest/a"
+exits "a folder replaced by a link" 3 sm verify "$T/w"
+like "is named" "$(cat "$OUT")" 'ingest: a: is a link'
+make_work
+rm "$T/w/tile/a.txt"
+mkfifo "$T/w/tile/a.txt"
+exits "an output replaced by a pipe" 3 sm verify "$T/w"
+like "is named" "$(cat "$OUT")" 'tile: a.txt: is a pipe'
+for file in ledger.jsonl files.sha256; do
+	make_work
+	rm "$T/w/tile/$file"
+	mkfifo "$T/w/tile/$file"
+	exits "a pipe for $file" 3 timeout 20 "$SM_BIN/scanmill-verify" "$T/w/tile"
+done
+
 make_work
 echo x >"$T/w/tile/.a.txt.partial"
 exits "the rest of a killed run is none" 0 sm verify "$T/w"

@@ -237,7 +237,7 @@ static void test_other_files_are_refused(void **state)
 	struct sm_checkpoint c;
 	const float x[8] = {0};
 	const uint8_t y[8] = {0};
-	const struct sm_tile_shape one = {1, 1, 2, 2, 2};
+	const struct sm_tile_shape one = {1, 1, 2, 2, 2, 0, 0};
 	assert_good(sm_file_write(at("text.hdf5"), "hello", 5, &err), err);
 	assert_refused(sm_checkpoint_open(at("text.hdf5"), &c, &err), SM_INPUT, err,
 		       "is no HDF5 file");

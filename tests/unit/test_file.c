@@ -327,6 +327,8 @@ static void test_keys_that_are_safe_as_names(void **state)
 {
 	(void)state;
 	assert_true(sm_key_is_safe("BraTS20_Training_001"));
+	assert_true(sm_key_is_reserved("files.sha256") && sm_key_is_reserved("a.H5"));
+	assert_false(sm_key_is_reserved("sub-1.nii.gz") || sm_key_is_reserved("h5"));
 	const char *bad[] = {"", ".", "..", ".x", "-rf", "a/b", "a b", "a\n", "\xc3\xa4", "a:b"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		assert_false(sm_key_is_safe(bad[i]));

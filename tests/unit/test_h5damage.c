@@ -15,7 +15,7 @@
 #define VOXELS (4 * 6 * 5) /* Z, Y, X */
 #define C 2
 
-static const struct sm_tile_shape shape = {K, C, 4, 6, 5};
+static const struct sm_tile_shape shape = {K, C, 4, 6, 5, 0, 0};
 static struct sm_mem mem;
 static struct sm_err err;
 static char path[] = "/tmp/sm_h5d_XXXXXX";

@@ -22,7 +22,7 @@
 #define VOXELS (4 * 6 * 5) /* Z, Y, X */
 #define C 2
 
-static const struct sm_tile_shape shape = {K, C, 4, 6, 5};
+static const struct sm_tile_shape shape = {K, C, 4, 6, 5, 0, 0};
 static struct sm_mem mem;
 static struct sm_err err;
 static float xs[K][C * VOXELS];
@@ -208,7 +208,7 @@ static void test_h5_full_disk_is_a_sentence(void **state)
 static void test_h5_tile_file_of_the_original_layout(void **state)
 {
 	(void)state;
-	const struct sm_tile_shape one = {1, C, 4, 6, 5};
+	const struct sm_tile_shape one = {1, C, 4, 6, 5, 0, 0};
 	char content[65], again[65], *path = at("case_total.nii_0_x0_y10_z20.h5");
 	struct sm_tile_shape found;
 	for (int level = 0; level < 3; level++) {
@@ -229,10 +229,30 @@ static void test_h5_tile_file_of_the_original_layout(void **state)
 	uint8_t four[VOXELS] = {4};
 	assert_refused(sm_tilefile_write(path, &one, xs[3], four, 1, NULL, &err), SM_INPUT, err,
 		       "above 3");
-	const struct sm_tile_shape single = {1, 1, 4, 6, 5}; /* one channel: one slab */
-	assert_good(sm_tilefile_write(path, &single, xs[3], ys[3], 1, content, &err), err);
-	assert_good(sm_content_sha256(path, &mem, again, &err), err);
-	assert_string_equal(content, again);
+	const struct sm_tile_shape single = {1, 1, 4, 6, 5, 0, 0}; /* one channel: one slab */
+	for (int level = 0; level < 3; level++) {
+		assert_good(sm_tilefile_write(path, &single, xs[3], ys[3], level, content, &err), err);
+		assert_good(sm_content_sha256(path, &mem, again, &err), err);
+		assert_string_equal(content, again);
+	}
+}
+
+/* What tile tells of a file's bytes without reading them again is what they are. */
+static void test_h5_tile_file_tells_the_hash_of_its_bytes(void **state)
+{
+	(void)state;
+	const struct sm_tile_shape one = {1, C, 4, 6, 5, 0, 0};
+	char content[65], bytes[65], again[65], *path = at("bytes.h5");
+	for (int level = 0; level < 3; level++) {
+		struct sm_tilefile *t = NULL;
+		assert_good(sm_tilefile_begin(path, &one, &t, &err), err);
+		for (int64_t c = 0; c < C; c++)
+			sm_tilefile_put_channel(t, c, xs[2] + (size_t)c * (VOXELS));
+		assert_good(sm_tilefile_put_labels(t, ys[2], &err), err);
+		assert_good(sm_tilefile_end(t, NULL, level, content, bytes, &err), err);
+		assert_good(sm_sha256_file(path, again, &err), err);
+		assert_string_equal(bytes, again);
+	}
 }
 
 /* h5py must find the axes as documented, without plugins. */
@@ -254,7 +274,7 @@ static void test_h5_python_reads_both_layouts(void **state)
 	    "4)\n"
 	    "hot = np.stack([y == k for k in (1, 2, 3)]).transpose(0, 3, 2, 1)\n"
 	    "assert (t['y'][()] == hot).all() and x.any() and hot.any()\n";
-	const struct sm_tile_shape one = {1, C, 4, 6, 5};
+	const struct sm_tile_shape one = {1, C, 4, 6, 5, 0, 0};
 	char content[65], *shard = at("py.h5"), *tile = at("pyt.h5");
 	write_shard(shard, 1, 1, put, content);
 	assert_good(sm_tilefile_write(tile, &one, xs[3], ys[3], 1, NULL, &err), err);
@@ -293,6 +313,7 @@ int main(void)
 	    cmocka_unit_test(test_h5_unfinished_shard_leaves_nothing),
 	    cmocka_unit_test(test_h5_full_disk_is_a_sentence),
 	    cmocka_unit_test(test_h5_tile_file_of_the_original_layout),
+	    cmocka_unit_test(test_h5_tile_file_tells_the_hash_of_its_bytes),
 	    cmocka_unit_test(test_h5_python_reads_both_layouts),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

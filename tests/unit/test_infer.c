@@ -12,6 +12,7 @@
 #include "core/rng.h"
 #include "train/fit.h"
 #include "train/infer.h"
+#include "train/way_back.h"
 #include "train/network.h"
 #include "train/window.h"
 
@@ -251,7 +252,7 @@ static void test_labels_stand_at_their_place(void **state)
 	int pairs[][2] = {{4, 2}};
 	/* cut at the low x side, padded at the low y side, source longer along z */
 	struct sm_way_back way = {
-		.dim = {5, 2, 3}, .offset = {-1, 1, 0}, .pairs = pairs, .pair_count = 1};
+		.dim = {5, 2, 3}, .way = {{1, 0, 0, -1}, {0, 1, 0, 1}, {0, 0, 1, 0}}, .pairs = pairs, .pair_count = 1};
 	struct sm_vol prob, out, placed;
 	uint8_t original[256];
 	int64_t counts[256];
@@ -294,7 +295,8 @@ static void test_a_source_that_lies_outside_stays_empty(void **state)
 {
 	(void)state;
 	const int64_t dim[4] = {4, 4, 4, 1};
-	struct sm_way_back way = {.dim = {3, 3, 3}, .offset = {10, -20, 0}};
+	struct sm_way_back way = {.dim = {3, 3, 3},
+				  .way = {{1, 0, 0, 10}, {0, 1, 0, -20}, {0, 0, 1, 0}}};
 	struct sm_vol prob, out;
 	uint8_t original[256];
 	int64_t counts[256];

@@ -17,7 +17,7 @@
 
 enum { CASES = 4, TILES = 5, CHANNELS = 2, VOXELS = 3 * 4 * 5, CLASSES = 3 };
 
-static const struct sm_tile_shape shape = {TILES, CHANNELS, 3, 4, 5}; /* Z 3, Y 4, X 5 */
+static const struct sm_tile_shape shape = {TILES, CHANNELS, 3, 4, 5, 0, 0}; /* Z 3, Y 4, X 5 */
 static const char *const folds[CASES] = {"train", "valid", "train", "test"};
 static struct sm_err err;
 static float xs[CASES][TILES][CHANNELS * VOXELS];
@@ -327,7 +327,7 @@ static void test_a_tile_file_that_was_replaced_is_refused(void **state)
 static void test_shapes_must_agree(void **state)
 {
 	(void)state;
-	struct sm_tile_shape other = {1, CHANNELS, 3, 5, 4};
+	struct sm_tile_shape other = {1, CHANNELS, 3, 5, 4, 0, 0};
 	struct sm_tiles *t;
 	struct sm_ledger ledger = {.records = json_deep_copy(files.records)};
 	assert_good(sm_tilefile_write(at("odd.h5"), &other, xs[0][0], ys[0][0], 1, NULL, &err),

@@ -203,6 +203,97 @@ static void test_patients_of_a_manifest(void **state)
 		       "has {patient} without {case}");
 }
 
+static void test_alternatives_of_a_pattern(void **state)
+{
+	(void)state;
+	struct sm_names is;
+	const char *pattern = "{case}/{case}_t1.nii* | flat/{case}.nii|x_{case}";
+	assert_int_equal(sm_pattern_which(pattern, "a/a_t1.nii.gz", &is), 0);
+	assert_string_equal(is.name, "a");
+	assert_int_equal(sm_pattern_which(pattern, "flat/b.nii", &is), 1);
+	assert_string_equal(is.name, "b");
+	assert_int_equal(sm_pattern_which(pattern, "x_c", &is), 2);
+	assert_string_equal(is.name, "c");
+	assert_int_equal(sm_pattern_which(pattern, "flat/b.nii.gz", &is), -1);
+	assert_int_equal(sm_pattern_which("{case}|*", "a/b", &is), -1);
+	/* A name that the first alternative began to fit is forgotten. */
+	assert_int_equal(sm_pattern_which("{case}_x{case} | {case}.y", "abc.y", &is), 1);
+	assert_string_equal(is.name, "abc");
+	/* The last letters are not read beyond the alternative. */
+	assert_int_equal(sm_pattern_which("a{cas|e}", "a{cas", &is), 0);
+}
+
+static void test_first_alternative_wins(void **state)
+{
+	(void)state;
+	char t1[] = "t1", seg[] = "seg";
+	char of_t1[] = "{case}/{case}_t1.nii | flat/{case}_t1.nii | flat/{case}.nii", of_seg[] = "m/{case} | s/{case}";
+	const struct sm_source sources[] = {{t1, of_t1, false, false}, {seg, of_seg, true, true}};
+	const char *path[] = {"a/a_t1.nii", "b/b_t1.nii", "flat/a.nii", "flat/a_t1.nii", "flat/c.nii",
+			      "m/a",        "s/a",        "s/c",        "other"};
+	struct sm_paths paths = paths_of(path, 9);
+	struct sm_raw_cases list;
+	struct sm_err err = {0};
+	assert_good(sm_raw_cases_find(&paths, sources, 2, &list, &err), err);
+	assert_int_equal(list.n, 3);
+	assert_string_equal(path_of(&list.v[0], "t1"), "a/a_t1.nii");
+	assert_string_equal(path_of(&list.v[0], "seg"), "m/a");
+	assert_null(list.v[0].problem);
+	/* Files that were not taken are told, in the order of the alternatives. */
+	assert_int_equal(list.v[0].left_n, 3);
+	assert_string_equal(list.v[0].left[0].path, "flat/a_t1.nii");
+	assert_string_equal(list.v[0].left[1].path, "flat/a.nii");
+	assert_string_equal(list.v[0].left[2].path, "s/a");
+	assert_string_equal(list.v[0].left[2].role, "seg");
+	assert_true(list.v[0].left[2].label);
+	assert_string_equal(
+		list.v[0].warning,
+		"role t1: a/a_t1.nii was taken; flat/a_t1.nii, which fits a later alternative of the pattern, "
+		"was not; role t1: a/a_t1.nii was taken; flat/a.nii, which fits a later alternative of the "
+		"pattern, was not; role seg: m/a was taken; s/a, which fits a later alternative of the pattern, "
+		"was not");
+	assert_string_equal(path_of(&list.v[1], "t1"), "b/b_t1.nii");
+	assert_int_equal(list.v[1].left_n, 0);
+	assert_null(list.v[1].warning);
+	/* No file of the first alternative: a later one is as good. */
+	assert_string_equal(path_of(&list.v[2], "t1"), "flat/c.nii");
+	assert_string_equal(path_of(&list.v[2], "seg"), "s/c");
+	assert_null(list.v[2].warning);
+	assert_int_equal(list.unmatched, 1);
+	sm_raw_cases_clear(&list);
+}
+
+static void test_alternatives_that_do_not_do(void **state)
+{
+	(void)state;
+	char role[] = "t1", twice[] = "x/{case}.nii* | {case}.nii", empty[] = "{case}.nii | | x",
+	     end[] = "{case}.nii |", alone[] = "{case} | {patient}.nii", fixed[] = "{case}.nii | fixed";
+	const char *path[] = {"a.nii", "b.nii", "fixed", "x/a.nii", "x/a.nii.gz"};
+	struct sm_paths paths = paths_of(path, 5);
+	struct sm_source source = {role, twice, false, false};
+	struct sm_raw_cases list;
+	struct sm_err err = {0};
+	/* Two of one alternative are one too many, whatever the others hold. */
+	assert_good(sm_raw_cases_find(&paths, &source, 1, &list, &err), err);
+	assert_string_equal(list.v[0].problem,
+			    "case a: 2 files fit role t1 (x/a.nii, x/a.nii.gz), allowed is one");
+	assert_int_equal(list.v[0].left_n, 1);
+	assert_null(list.v[1].problem);
+	sm_raw_cases_clear(&list);
+	source.pattern = empty;
+	assert_refused(sm_raw_cases_find(&paths, &source, 1, &list, &err), SM_USAGE, err,
+		       "has an empty alternative");
+	source.pattern = end;
+	assert_refused(sm_raw_cases_find(&paths, &source, 1, &list, &err), SM_USAGE, err,
+		       "has an empty alternative");
+	source.pattern = alone;
+	assert_refused(sm_raw_cases_find(&paths, &source, 1, &list, &err), SM_USAGE, err,
+		       "the pattern '{patient}.nii' of role t1 has {patient} without {case}");
+	/* A name for all cases, and two cases. */
+	source.pattern = fixed;
+	assert_refused(sm_raw_cases_find(&paths, &source, 1, &list, &err), SM_USAGE, err, "2 were found");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +305,9 @@ int main(void)
 		cmocka_unit_test(test_brats_ill_named_label),
 		cmocka_unit_test(test_brats_missing_and_twice),
 		cmocka_unit_test(test_sources_of_a_manifest),
+		cmocka_unit_test(test_alternatives_of_a_pattern),
+		cmocka_unit_test(test_first_alternative_wins),
+		cmocka_unit_test(test_alternatives_that_do_not_do),
 	};
 	return run_tap(tests);
 }

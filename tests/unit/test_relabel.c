@@ -18,7 +18,7 @@ static void test_relabel_maps_at_once_and_remembers(void **state)
 	assert_refused(op(&c, "relabel", "from", "3", "to", "1", NULL), SM_INPUT, err,
 		       "holds label 1 (1 voxels), and label 3 would become 1 too");
 	assert_refused(op(&c, "relabel", "from", "1", "to", "5", "known", "0 1 2", NULL), SM_INPUT,
-		       err, "label 3 (1 voxels)");
+		       err, "label 3 (1 voxel)");
 	assert_refused(op(&c, "relabel", "from", "1 2", "to", "5", NULL), SM_USAGE, err,
 		       "must be equal");
 	assert_good(op(&c, "relabel", "from", "3", "to", "1", "merge", "true", NULL), err);

@@ -5,6 +5,7 @@
  */
 #include "tests/unit/tap.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "preprocess/slice.h"
@@ -43,12 +44,14 @@ static void test_every_storage_order_gives_the_same_view(void **state)
 			struct sm_slice_view view;
 			struct sm_image image = {0};
 			int64_t seen = 0;
-			sm_slice_plan(&v, (enum sm_plane)plane, &view);
+			sm_slice_plan(&v, (enum sm_plane)plane, SM_VIEW_RADIOLOGICAL, &view);
 			assert_good(sm_image_init(&image, view.width, view.height, 1, 8, NULL,
 						  &err),
 				    err);
 			for (int64_t i = 0; i < view.count; i++) {
-				sm_slice_draw(v.data, v.dim, &view, i, 0, 1, &image);
+				float cut[20];
+				sm_slice_cut(v.data, v.dim, &view, i, cut);
+				sm_slice_paint(cut, 0, 1, &image);
 				for (int64_t p = 0; p < view.width * view.height; p++)
 					if (((uint8_t *)image.data)[p]) {
 						/* right, front and head are all at the left or the
@@ -75,19 +78,66 @@ static void test_window_maps_and_rounds(void **state)
 	assert_good(sm_vol_init(&v, dim, SM_F32, NULL, "test", &err), err);
 	v.affine[0][0] = v.affine[1][1] = -1; /* LPS: no flips */
 	memcpy(v.data, (const float[]){-5, 10, 15, 99}, 16);
-	sm_slice_plan(&v, SM_PLANE_AXIAL, &view);
+	sm_slice_plan(&v, SM_PLANE_AXIAL, SM_VIEW_RADIOLOGICAL, &view);
 	assert_good(sm_image_init(&image, 4, 1, 1, 16, NULL, &err), err);
-	sm_slice_draw(v.data, v.dim, &view, 0, 10, 20, &image);
+	float cut[4];
+	sm_slice_cut(v.data, v.dim, &view, 0, cut);
+	sm_slice_paint(cut, 10, 20, &image);
 	const uint16_t *p = image.data;
 	assert_true(p[0] == 0 && p[1] == 0 && p[2] == 32768 && p[3] == 65535);
-	sm_slice_draw(v.data, v.dim, &view, 0, 10, 10, &image);
+	sm_slice_paint(cut, 10, 10, &image);
 	assert_true(p[3] == 0);
 	sm_image_clear(&image);
-	assert_good(sm_image_init(&image, 4, 1, 1, 8, NULL, &err), err);
-	sm_slice_draw_labels((const uint8_t[]){0, 3, 2, 255}, v.dim, &view, 0, &image);
-	assert_memory_equal(image.data, ((const uint8_t[]){0, 3, 2, 255}), 4);
+	uint8_t labels[4];
+	sm_slice_cut_labels((const uint8_t[]){0, 3, 2, 255}, v.dim, &view, 0, labels);
+	assert_memory_equal(labels, ((const uint8_t[]){0, 3, 2, 255}), 4);
+	/* colours come plane by plane and leave side by side */
+	assert_good(sm_image_init(&image, 2, 1, 3, 8, NULL, &err), err);
+	sm_slice_paint((const float[]){0, 1, 2, 3, 4, 255}, 0, 255, &image);
+	assert_memory_equal(image.data, ((const uint8_t[]){0, 2, 4, 1, 3, 255}), 6);
 	sm_image_clear(&image);
 	sm_vol_clear(&v);
+}
+
+static void test_stored_view_is_index_order(void **state)
+{
+	(void)state;
+	static const int want[SM_PLANES][3] = {{0, 1, 2}, {0, 2, 1}, {1, 2, 0}};
+	struct sm_vol v = marked("LAS"); /* columns of every radiological view are turned somewhere */
+	for (int plane = 0; plane < SM_PLANES; plane++) {
+		struct sm_slice_view view;
+		sm_slice_plan(&v, (enum sm_plane)plane, SM_VIEW_STORED, &view);
+		assert_true(view.column == want[plane][0] && view.row == want[plane][1] &&
+			    view.normal == want[plane][2]);
+		assert_false(view.flip_column || view.flip_row);
+		assert_true(view.width == v.dim[view.column] && view.height == v.dim[view.row]);
+	}
+	sm_vol_clear(&v);
+}
+
+static void test_choice_of_slices(void **state)
+{
+	(void)state;
+	struct sm_case c;
+	struct sm_slice_view view;
+	int64_t *index;
+	size_t n;
+	assert_good(sm_case_init(&c, "case", NULL, 1, &err), err);
+	struct sm_vol v = marked("RAS");
+	sm_slice_plan(&v, SM_PLANE_AXIAL, SM_VIEW_RADIOLOGICAL, &view);
+	assert_good(sm_case_take(&c, "t1", &v, &err), err);
+	c.vols[0].keep = calloc(5, 1);
+	memcpy(c.vols[0].keep, (const uint8_t[]){1, 0, 1, 1, 0}, 5);
+	assert_good(sm_slice_choose(&c, &c.vols[0].vol, &view, "t1", 1, -1, &index, &n, &err), err);
+	assert_true(n == 2 && index[0] == 2 && index[1] == 3);
+	free(index);
+	assert_int_equal(sm_slice_choose(&c, &c.vols[0].vol, &view, "t1", 1, 5, &index, &n, &err), SM_INPUT);
+	/* z slices say nothing of other planes */
+	sm_slice_plan(&c.vols[0].vol, SM_PLANE_CORONAL, SM_VIEW_RADIOLOGICAL, &view);
+	assert_good(sm_slice_choose(&c, &c.vols[0].vol, &view, "t1", 0, -1, &index, &n, &err), err);
+	assert_true(n == 4 && index[1] == 1);
+	free(index);
+	sm_case_clear(&c);
 }
 
 int main(void)
@@ -95,6 +145,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_storage_order_gives_the_same_view),
 		cmocka_unit_test(test_window_maps_and_rounds),
+		cmocka_unit_test(test_stored_view_is_index_order),
+		cmocka_unit_test(test_choice_of_slices),
 	};
 	return run_tap(tests);
 }

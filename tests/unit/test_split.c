@@ -25,6 +25,15 @@ static void cohort(struct sm_split_case *c, size_t n, size_t per)
 	}
 }
 
+/* By shares alone. */
+static enum sm_status assign(struct sm_split_case *c, size_t n, const double shares[SM_FOLDS], uint64_t seed,
+			     size_t counts[SM_FOLDS], struct sm_err *e)
+{
+	struct sm_split_rule rule = {.seed = seed};
+	memcpy(rule.shares, shares, sizeof rule.shares);
+	return sm_split_assign(c, n, &rule, counts, e);
+}
+
 static void test_counts_are_exact_largest_remainders(void **state)
 {
 	(void)state;
@@ -81,7 +90,7 @@ static void test_assign_fills_the_counts_by_patient(void **state)
 	struct sm_split_case c[MAX];
 	size_t counts[SM_FOLDS], seen[SM_FOLDS] = {0};
 	cohort(c, 300, 3);
-	assert_good(sm_split_assign(c, 300, usual, 1, counts, &err), err);
+	assert_good(assign(c, 300, usual, 1, counts, &err), err);
 	for (size_t i = 0; i < 300; i++) {
 		assert_int_equal(c[i].fold, c[i / 3 * 3].fold);
 		seen[c[i].fold]++;
@@ -101,12 +110,12 @@ static void test_assign_depends_on_patients_and_seed_alone(void **state)
 	memcpy(b, a, sizeof a);
 	for (size_t i = 0; i < 60; i++)
 		b[i] = a[(i * 7 + 3) % 60];
-	assert_good(sm_split_assign(a, 60, usual, 5, NULL, &err), err);
-	assert_good(sm_split_assign(b, 60, usual, 5, NULL, &err), err);
+	assert_good(assign(a, 60, usual, 5, NULL, &err), err);
+	assert_good(assign(b, 60, usual, 5, NULL, &err), err);
 	for (size_t i = 0; i < 60; i++)
 		assert_int_equal(b[i].fold, a[(i * 7 + 3) % 60].fold);
 	memcpy(b, a, sizeof a);
-	assert_good(sm_split_assign(b, 60, usual, 6, NULL, &err), err);
+	assert_good(assign(b, 60, usual, 6, NULL, &err), err);
 	for (size_t i = 0; i < 60; i++)
 		differ += a[i].fold != b[i].fold;
 	assert_true(differ > 5);
@@ -134,6 +143,190 @@ static void test_check_finds_patients_and_images_in_two_folds(void **state)
 	assert_non_null(strstr(err.text, "case_000 in train and case case_002 in valid"));
 }
 
+static void test_k_folds_are_equal_and_rotate(void **state)
+{
+	(void)state;
+	struct sm_split_case c[46], d[46];
+	size_t counts[SM_FOLDS], of[5] = {0};
+	struct sm_split_rule rule = {.folds = 5, .fold = 1, .seed = 3};
+	cohort(c, 46, 2); /* 23 patients */
+	assert_good(sm_split_assign(c, 46, &rule, counts, &err), err);
+	for (size_t i = 0; i < 46; i++) {
+		assert_in_range(c[i].fold_index, 0, 4);
+		assert_int_equal(c[i].fold, c[i].fold_index == 1   ? SM_TEST
+					    : c[i].fold_index == 2 ? SM_VALID
+								   : SM_TRAIN);
+		assert_int_equal(c[i].fold_index, c[i ^ 1].fold_index);
+		of[c[i].fold_index]++;
+	}
+	for (int f = 0; f < 5; f++)
+		assert_in_range(of[f], 8, 10); /* 4 or 5 patients of two cases */
+	assert_int_equal(counts[SM_TRAIN] + counts[SM_TEST] + counts[SM_VALID], 23);
+	rule.fold = 4; /* the same folds, another tests */
+	cohort(d, 46, 2);
+	assert_good(sm_split_assign(d, 46, &rule, NULL, &err), err);
+	for (size_t i = 0; i < 46; i++) {
+		assert_int_equal(c[i].fold_index, d[i].fold_index);
+		assert_true((d[i].fold == SM_TEST) == (d[i].fold_index == 4));
+		assert_true((d[i].fold == SM_VALID) == (d[i].fold_index == 0));
+	}
+	rule = (struct sm_split_rule){.folds = 2, .seed = 1};
+	assert_good(sm_split_assign(d, 46, &rule, counts, &err), err);
+	assert_int_equal(counts[SM_VALID], 0);
+	rule.folds = 24;
+	assert_refused(sm_split_assign(d, 46, &rule, counts, &err), SM_INPUT, err, "24 folds, allowed for 23 patients");
+}
+
+static void test_strata_keep_shares_in_each_and_in_all(void **state)
+{
+	(void)state;
+	static const char *const names[3] = {"HGG", "LGG", "rare"};
+	struct sm_split_case c[100];
+	size_t counts[SM_FOLDS], in[3][SM_FOLDS] = {{0}}, folds[3][5] = {{0}}, all[SM_FOLDS];
+	struct sm_split_rule rule = {.shares = {68, 15, 17}, .seed = 9};
+	cohort(c, 100, 1);
+	for (size_t i = 0; i < 100; i++)
+		c[i].stratum = names[i % 10 < 6 ? 0 : i < 98 ? 1 : 2]; /* 60, 38, 2 */
+	assert_good(sm_split_assign(c, 100, &rule, counts, &err), err);
+	assert_good(sm_split_counts(100, rule.shares, all, &err), err);
+	assert_memory_equal(counts, all, sizeof all);
+	for (size_t i = 0; i < 100; i++)
+		for (int s = 0; s < 3; s++)
+			in[s][c[i].fold] += c[i].stratum == names[s];
+	/* 60: 40.8 9 10.2; 38: 25.84 5.7 6.46; 2: 1.36 0.3 0.34 */
+	assert_true(in[0][SM_TRAIN] >= 40 && in[0][SM_TRAIN] <= 41 && in[0][SM_TEST] == 9);
+	assert_true(in[1][SM_TRAIN] >= 25 && in[1][SM_TRAIN] <= 26 && in[1][SM_TEST] >= 5 && in[1][SM_TEST] <= 6);
+	assert_true(in[2][SM_TRAIN] >= 1);
+	rule = (struct sm_split_rule){.folds = 5, .seed = 9};
+	assert_good(sm_split_assign(c, 100, &rule, counts, &err), err);
+	for (size_t i = 0; i < 100; i++)
+		for (int s = 0; s < 3; s++)
+			folds[s][c[i].fold_index] += c[i].stratum == names[s];
+	for (int f = 0; f < 5; f++) {
+		assert_int_equal(folds[0][f], 12);
+		assert_in_range(folds[1][f], 7, 8);
+		assert_int_equal(folds[0][f] + folds[1][f] + folds[2][f], 20);
+	}
+}
+
+static void test_strata_counts_add_up(void **state)
+{
+	(void)state;
+	for (size_t a = 0; a < 12; a++)
+		for (size_t b = 0; b < 12; b++)
+			for (size_t d = 0; d < 4; d++) {
+				const size_t n[3] = {a, b, d};
+				size_t counts[3][SM_FOLDS], all[SM_FOLDS], sum[SM_FOLDS] = {0};
+				assert_good(sm_split_strata_counts(3, n, usual, counts, &err), err);
+				assert_good(sm_split_counts(a + b + d, usual, all, &err), err);
+				for (int s = 0; s < 3; s++) {
+					size_t row = 0;
+					for (int f = 0; f < SM_FOLDS; f++) {
+						row += counts[s][f];
+						sum[f] += counts[s][f];
+					}
+					assert_int_equal(row, n[s]);
+				}
+				assert_memory_equal(sum, all, sizeof all);
+			}
+}
+
+static void test_joined_patients_stay_together(void **state)
+{
+	(void)state;
+	struct sm_split_case c[60];
+	for (uint64_t seed = 1; seed < 30; seed++) {
+		size_t counts[SM_FOLDS];
+		struct sm_split_rule rule = {.shares = {68, 15, 17}, .seed = seed};
+		cohort(c, 60, 1);
+		sm_split_join(c, 60, 3, 40);
+		sm_split_join(c, 60, 7, 8);
+		sm_split_join(c, 60, 8, 40); /* all four are one */
+		sm_split_join(c, 60, 20, 21);
+		assert_good(sm_split_assign(c, 60, &rule, counts, &err), err);
+		assert_true(c[3].fold == c[40].fold && c[7].fold == c[8].fold && c[8].fold == c[40].fold);
+		assert_int_equal(c[20].fold, c[21].fold);
+		assert_int_equal(counts[0] + counts[1] + counts[2], 60);
+		assert_true(counts[SM_TRAIN] >= 40 && counts[SM_TRAIN] <= 42); /* 40.8 */
+		rule = (struct sm_split_rule){.folds = 4, .seed = seed};
+		assert_good(sm_split_assign(c, 60, &rule, counts, &err), err);
+		assert_true(c[3].fold_index == c[7].fold_index && c[20].fold_index == c[21].fold_index);
+		assert_int_equal(counts[SM_TEST], 15);
+	}
+}
+
+static void test_groups_must_be_as_many_as_folds(void **state)
+{
+	(void)state;
+	struct sm_split_case c[6];
+	const struct sm_split_rule rule = {.folds = 4, .seed = 1};
+	size_t counts[SM_FOLDS];
+	cohort(c, 6, 1);
+	for (size_t i = 1; i < 4; i++)
+		sm_split_join(c, 6, 0, i);
+	assert_refused(sm_split_assign(c, 6, &rule, counts, &err), SM_INPUT, err,
+		       "split.folds: found 4 folds, but the 6 patients make 3 groups that stay together");
+	const struct sm_split_rule fewer = {.folds = 3, .seed = 1};
+	assert_good(sm_split_assign(c, 6, &fewer, counts, &err), err);
+	assert_true(counts[SM_TRAIN] && counts[SM_TEST] && counts[SM_VALID]);
+}
+
+static void test_equal_images_can_be_joined(void **state)
+{
+	(void)state;
+	struct sm_split_case c[40];
+	const char *x[] = {"x"};
+	cohort(c, 40, 1);
+	c[2].images = c[30].images = c[31].images = x;
+	c[2].image_count = c[30].image_count = c[31].image_count = 1;
+	assert_good(sm_split_join_equal(c, 40, &err), err);
+	assert_true(c[2].joined && c[2].joined == c[30].joined && c[30].joined == c[31].joined);
+	assert_good(assign(c, 40, usual, 5, NULL, &err), err);
+	assert_good(sm_split_check(c, 40, &err), err);
+}
+
+static void test_cases_left_out_stand_in_no_fold(void **state)
+{
+	(void)state;
+	struct sm_split_case c[20];
+	size_t counts[SM_FOLDS];
+	cohort(c, 20, 2);
+	c[4].left_out = c[5].left_out = c[6].left_out = true; /* a whole patient and half of another */
+	assert_good(assign(c, 20, usual, 5, counts, &err), err);
+	assert_int_equal(counts[0] + counts[1] + counts[2], 9);
+	assert_true(c[4].fold == SM_FOLDS && c[6].fold == SM_FOLDS && c[7].fold != SM_FOLDS);
+	assert_good(sm_split_check(c, 20, &err), err);
+}
+
+static void test_lists_place_every_patient_once(void **state)
+{
+	(void)state;
+	struct sm_split_case c[8];
+	size_t counts[SM_FOLDS];
+	char *train[] = {"p000", "p001", "p003"}, *test[] = {"p002"}, *twice[] = {"p002", "p001"},
+	     *strange[] = {"p002", "p009"};
+	struct sm_split_lists lists = {.train = {train, 3}, .test = {test, 1}};
+	cohort(c, 8, 2);
+	assert_good(sm_split_by_lists(c, 8, &lists, NULL, counts, &err), err);
+	assert_true(c[0].fold == SM_TRAIN && c[1].fold == SM_TRAIN && c[4].fold == SM_TEST && c[5].fold == SM_TEST);
+	assert_true(counts[SM_TRAIN] == 3 && counts[SM_TEST] == 1 && counts[SM_VALID] == 0);
+	lists.test = (struct sm_strings){twice, 2};
+	assert_refused(sm_split_by_lists(c, 8, &lists, NULL, counts, &err), SM_INPUT, err,
+		       "patient p001 stands in train and again in test");
+	lists.test = (struct sm_strings){strange, 2};
+	assert_refused(sm_split_by_lists(c, 8, &lists, NULL, counts, &err), SM_INPUT, err,
+		       "split.lists.test: patient p009 is in no case");
+	char *lost[] = {"p009"};
+	const struct sm_strings gone = {lost, 1};
+	assert_good(sm_split_by_lists(c, 8, &lists, &gone, counts, &err), err); /* known, and rejected before */
+	lists.test = (struct sm_strings){0};
+	assert_refused(sm_split_by_lists(c, 8, &lists, NULL, counts, &err), SM_INPUT, err,
+		       "patient p002 stands in none of train, test and valid");
+	c[4].left_out = c[5].left_out = true;
+	assert_good(sm_split_by_lists(c, 8, &lists, NULL, counts, &err), err);
+	assert_int_equal(c[4].fold, SM_FOLDS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +336,14 @@ int main(void)
 		cmocka_unit_test(test_assign_fills_the_counts_by_patient),
 		cmocka_unit_test(test_assign_depends_on_patients_and_seed_alone),
 		cmocka_unit_test(test_check_finds_patients_and_images_in_two_folds),
+		cmocka_unit_test(test_k_folds_are_equal_and_rotate),
+		cmocka_unit_test(test_strata_keep_shares_in_each_and_in_all),
+		cmocka_unit_test(test_strata_counts_add_up),
+		cmocka_unit_test(test_joined_patients_stay_together),
+		cmocka_unit_test(test_groups_must_be_as_many_as_folds),
+		cmocka_unit_test(test_equal_images_can_be_joined),
+		cmocka_unit_test(test_cases_left_out_stand_in_no_fold),
+		cmocka_unit_test(test_lists_place_every_patient_once),
 	};
 	return run_tap(tests);
 }

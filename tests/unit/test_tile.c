@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "preprocess/constant.h"
 #include "preprocess/tile.h"
 
 static struct sm_err err;
@@ -255,6 +256,129 @@ static void test_cut_constant_slice_is_0_whatever_its_value(void **state)
 	sm_vol_clear(&label);
 }
 
+static void test_grid_covers_every_voxel(void **state)
+{
+	(void)state;
+	static const double overlaps[] = {0, 0.25, 0.5, 0.9};
+	for (size_t o = 0; o < 4; o++) {
+		struct sm_vol label = volume(21, 13, 9, 1, SM_U8);
+		struct sm_tile_rule rule = {.size = {8, 6, 4}, .choice = SM_TILES_GRID, .overlap = overlaps[o], .max_background = 0.95};
+		struct sm_tile_starts at;
+		uint8_t *v = label.data;
+		int64_t last[3] = {0};
+		assert_good(sm_tile_choose(&label, "c", &rule, NULL, &at, &err), err);
+		for (int64_t k = 0; k < at.count; k++)
+			for (int64_t i = 0; i < 8 * 6 * 4; i++)
+				v[((at.start[k][2] + i / 48) * 13 + at.start[k][1] + i / 8 % 6) * 21 + at.start[k][0] + i % 8] = 1;
+		assert_null(memchr(v, 0, 21 * 13 * 9));
+		for (int64_t k = 0; k < at.count; k++)
+			for (int a = 0; a < 3; a++) {
+				assert_in_range(at.start[k][a], 0, label.dim[a] - rule.size[a]);
+				last[a] = at.start[k][a] > last[a] ? at.start[k][a] : last[a];
+			}
+		assert_true(last[0] == 13 && last[1] == 7 && last[2] == 5); /* flush with the edges */
+		if (o == 0)
+			assert_int_equal(at.count, 3 * 3 * 3);
+		if (o == 2)
+			assert_int_equal(at.count, 5 * 4 * 4);
+		sm_tile_starts_clear(&at);
+		sm_vol_clear(&label);
+	}
+}
+
+static void test_grid_can_skip_background(void **state)
+{
+	(void)state;
+	struct sm_vol label = volume(16, 12, 8, 1, SM_U8);
+	struct sm_tile_rule rule = {.size = {8, 6, 4}, .choice = SM_TILES_GRID, .max_background = 1};
+	struct sm_tile_starts at;
+	((uint8_t *)label.data)[(5 * 12 + 7) * 16 + 3] = 2;
+	assert_good(sm_tile_choose(&label, "c", &rule, NULL, &at, &err), err);
+	assert_int_equal(at.count, 8);
+	sm_tile_starts_clear(&at);
+	rule.skip_background = true;
+	assert_good(sm_tile_choose(&label, "c", &rule, NULL, &at, &err), err);
+	assert_int_equal(at.count, 1);
+	assert_int_equal(at.tries, 8);
+	assert_true(at.start[0][0] == 0 && at.start[0][1] == 6 && at.start[0][2] == 4);
+	sm_tile_starts_clear(&at);
+	sm_vol_clear(&label);
+}
+
+static void test_balanced_gives_each_label_its_share(void **state)
+{
+	(void)state;
+	struct sm_vol label = ball(24, 12, 7);
+	static const double shares[4] = {0.2, 0.3, 0.5, 1}; /* label 3 is not there */
+	struct sm_tile_rule rule = {.size = {3, 3, 3}, .choice = SM_TILES_BALANCED, .per_case = 25,
+				    .class_shares = shares, .classes = 4, .seed = 4};
+	struct sm_tile_starts at, again;
+	uint8_t *v = label.data;
+	v[(12 * 24 + 12) * 24 + 12] = v[(3 * 24 + 4) * 24 + 5] = 2;
+	assert_good(sm_tile_choose(&label, "c", &rule, NULL, &at, &err), err);
+	assert_int_equal(at.count, 25);
+	assert_true(at.of_class[0] == 5 && at.of_class[1] == 8 && at.of_class[2] == 12 && at.of_class[3] == 0);
+	for (int64_t k = 0; k < 25; k++) {
+		int label_there = v[((at.start[k][2] + 1) * 24 + at.start[k][1] + 1) * 24 + at.start[k][0] + 1];
+		bool edge = false;
+		for (int a = 0; a < 3; a++)
+			edge = edge || at.start[k][a] == 0 || at.start[k][a] == 21;
+		if (!edge) /* a tile at the edge is not centred */
+			assert_int_equal(label_there, k < 5 ? 0 : k < 13 ? 1 : 2);
+	}
+	assert_good(sm_tile_choose(&label, "c", &rule, NULL, &again, &err), err);
+	assert_memory_equal(at.start, again.start, 25 * sizeof *at.start);
+	sm_tile_starts_clear(&at);
+	sm_tile_starts_clear(&again);
+	rule.classes = 2;
+	assert_refused(sm_tile_choose(&label, "c", &rule, NULL, &at, &err), SM_INPUT, err,
+		       "c: has label 2, but tile.class_shares ends at label 1");
+	assert_null(at.start);
+	static const double rare[4] = {0, 0, 0, 1};
+	rule.class_shares = rare;
+	rule.classes = 4;
+	assert_refused(sm_tile_choose(&label, "c", &rule, NULL, &at, &err), SM_INPUT, err, "no voxel of any label");
+	sm_vol_clear(&label);
+}
+
+static void test_constant_channels_are_found(void **state)
+{
+	(void)state;
+	char names[2][SM_ROLE_MAX] = {"t1", "t2"};
+	struct sm_role_vol v = {.role = "image", .vol = volume(4, 3, 2, 2, SM_I16)};
+	struct sm_case c = {.key = "case_1", .vols = &v, .count = 1, .channels = names};
+	assert_refused(sm_case_shows(&c, &v.vol, 0, 2, "pet", &err), SM_INPUT, err,
+		       "case_1: pet has the same value in every voxel");
+	((int16_t *)v.vol.data)[5] = 1;
+	/* an empty frame is none of its own, an empty channel is */
+	assert_good(sm_case_shows(&c, &v.vol, 0, 2, "pet", &err), err);
+	c.stacked = true;
+	assert_refused(sm_case_shows(&c, &v.vol, 0, 2, "image", &err), SM_INPUT, err,
+		       "case_1: t2 has the same value in every voxel");
+	assert_good(sm_case_shows(&c, &v.vol, 0, 1, "image", &err), err);
+	((int16_t *)v.vol.data)[47] = 256;
+	assert_good(sm_case_shows(&c, &v.vol, 0, 2, "image", &err), err);
+	sm_vol_clear(&v.vol);
+}
+
+static void test_cut_takes_stored_integers(void **state)
+{
+	(void)state;
+	struct sm_vol image = volume(4, 3, 2, 1, SM_I16), label = volume(4, 3, 2, 1, SM_U8);
+	const int64_t size[3] = {2, 2, 1};
+	const int32_t start[3] = {1, 1, 1};
+	float x[4];
+	uint8_t y[4];
+	for (int i = 0; i < 24; i++)
+		((int16_t *)image.data)[i] = (int16_t)(i - 12);
+	image.slope = 0.5;
+	image.inter = 3;
+	sm_tile_cut(&image, &label, size, start, SM_STANDARDISE_NONE, x, y);
+	assert_true(x[0] == 0.5f * 5 + 3 && x[1] == 0.5f * 6 + 3 && x[2] == 0.5f * 9 + 3 && x[3] == 0.5f * 10 + 3);
+	sm_vol_clear(&image);
+	sm_vol_clear(&label);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +392,11 @@ int main(void)
 		cmocka_unit_test(test_cut_copies_the_window),
 		cmocka_unit_test(test_cut_standardises_in_each_way),
 		cmocka_unit_test(test_cut_constant_slice_is_0_whatever_its_value),
+		cmocka_unit_test(test_grid_covers_every_voxel),
+		cmocka_unit_test(test_grid_can_skip_background),
+		cmocka_unit_test(test_balanced_gives_each_label_its_share),
+		cmocka_unit_test(test_constant_channels_are_found),
+		cmocka_unit_test(test_cut_takes_stored_integers),
 	};
 	return run_tap(tests);
 }

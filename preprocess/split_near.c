@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "preprocess/split_near.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/par.h"
+
+struct reading {
+	const struct sm_cases *cases;
+	const struct sm_split_case *split;
+	struct sm_near_case *near;
+	bool *again; /* did not fit into the budget beside others */
+	bool alone;
+};
+
+static enum sm_status hash_case(const struct sm_case *c, struct sm_near_case *near, struct sm_err *err)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < c->count; i++)
+		n += c->stacked ? (size_t)c->vols[i].vol.dim[3] : 1;
+	near->images = calloc(n + 1, sizeof *near->images);
+	if (!near->images)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", c->key);
+	for (size_t i = 0; i < c->count; i++) {
+		const struct sm_vol *v = &c->vols[i].vol;
+		for (int64_t k = 0; k < (c->stacked ? v->dim[3] : 1); k++) {
+			struct sm_near_image *image = &near->images[near->count];
+			snprintf(image->role, sizeof image->role, "%s%s%s", c->vols[i].role, c->stacked ? "/" : "",
+				 c->stacked ? c->channels[k] : "");
+			SM_TRY(sm_near_hash(v, k, c->stacked ? 1 : v->dim[3], c->mem, &image->hash, err));
+			near->count++;
+		}
+	}
+	return SM_OK;
+}
+
+static enum sm_status read_one(void *ctx, size_t i, struct sm_err *err)
+{
+	struct reading *r = ctx;
+	struct sm_case c = {0};
+	if (r->split[i].left_out)
+		return SM_OK;
+	enum sm_status st = sm_cases_load(r->cases, i, 1, &c, err);
+	if (st == SM_OK)
+		st = hash_case(&c, &r->near[i], err);
+	sm_case_clear(&c);
+	if (st != SM_BUDGET || r->alone)
+		return st;
+	sm_split_near_clear(&r->near[i], 1);
+	r->again[i] = true;
+	return SM_OK;
+}
+
+enum sm_status sm_split_near_read(const struct sm_cases *cases, const struct sm_split_case *split,
+				  struct sm_near_case *near, struct sm_err *err)
+{
+	int jobs = cases->run->jobs;
+	struct reading r = {.cases = cases,
+			    .split = split,
+			    .near = near,
+			    .again = calloc(cases->count + 1, sizeof *r.again),
+			    .alone = jobs <= 1};
+	if (!r.again)
+		return SM_FAIL(err, SM_BUDGET, "split: out of memory");
+	enum sm_status st = sm_par_for(cases->count, jobs, read_one, &r, err);
+	r.alone = true;
+	for (size_t i = 0; st == SM_OK && i < cases->count; i++)
+		if (r.again[i])
+			st = read_one(&r, i, err);
+	free(r.again);
+	return st;
+}
+
+void sm_split_near_clear(struct sm_near_case *near, size_t n)
+{
+	for (size_t i = 0; near && i < n; i++) {
+		free(near[i].images);
+		near[i] = (struct sm_near_case){0};
+	}
+}
+
+/* ---- pairs ---------------------------------------------------------------------------------- */
+
+struct search {
+	const struct sm_split_case *cases;
+	const struct sm_near_case *near;
+	double limit[2]; /* of volumes, of single planes */
+	struct sm_near_pairs *found; /* of each case with those before it */
+};
+
+/* Sets *best to the images that are nearest in relation to their limit; no role when none is within it. */
+static void compare(const struct sm_near_case *a, const struct sm_near_case *b, const double limit[2],
+		    struct sm_near_pair *best)
+{
+	double least = 1;
+	for (size_t i = 0; i < a->count; i++)
+		for (size_t k = 0; k < b->count; k++) {
+			unsigned flip;
+			if (strcmp(a->images[i].role, b->images[k].role) != 0)
+				continue;
+			double d = sm_near_distance(&a->images[i].hash, &b->images[k].hash, &flip);
+			double most = limit[sm_near_planes(&a->images[i].hash, &b->images[k].hash) == 1];
+			double ratio = most > 0 ? d / most : 0;
+			if (d > most || (best->role && ratio >= least))
+				continue;
+			least = ratio;
+			best->distance = d;
+			best->flip = flip;
+			best->role = a->images[i].role;
+		}
+}
+
+static enum sm_status search_one(void *ctx, size_t i, struct sm_err *err)
+{
+	struct search *s = ctx;
+	struct sm_near_pairs *to = &s->found[i];
+	size_t room = 0;
+	for (size_t k = 0; k < i && !s->cases[i].left_out; k++) {
+		struct sm_near_pair pair = {.a = k, .b = i, .distance = 1};
+		if (s->cases[k].left_out || strcmp(s->cases[k].patient, s->cases[i].patient) == 0)
+			continue;
+		compare(&s->near[k], &s->near[i], s->limit, &pair);
+		if (!pair.role)
+			continue;
+		if (to->n == room) {
+			room = room * 2 + 4;
+			struct sm_near_pair *v = realloc(to->v, room * sizeof *v);
+			if (!v)
+				return SM_FAIL(err, SM_BUDGET, "split: out of memory");
+			to->v = v;
+		}
+		to->v[to->n++] = pair;
+	}
+	return SM_OK;
+}
+
+static int by_cases(const void *a, const void *b)
+{
+	const struct sm_near_pair *p = a, *q = b;
+	if (p->a != q->a)
+		return p->a < q->a ? -1 : 1;
+	return p->b < q->b ? -1 : p->b > q->b;
+}
+
+enum sm_status sm_split_near_pairs(const struct sm_split_case *cases, const struct sm_near_case *near, size_t n,
+				   const double limit[2], int jobs, struct sm_near_pairs *out, struct sm_err *err)
+{
+	size_t all = 0;
+	*out = (struct sm_near_pairs){0};
+	struct search s = {.cases = cases,
+			   .near = near,
+			   .limit = {limit[0], limit[1]},
+			   .found = calloc(n + 1, sizeof *s.found)};
+	if (!s.found)
+		return SM_FAIL(err, SM_BUDGET, "split: out of memory");
+	enum sm_status st = sm_par_for(n, jobs, search_one, &s, err);
+	for (size_t i = 0; i < n; i++)
+		all += s.found[i].n;
+	if (st == SM_OK) {
+		out->v = malloc((all + 1) * sizeof *out->v);
+		st = out->v ? SM_OK : SM_FAIL(err, SM_BUDGET, "split: out of memory");
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (st == SM_OK && s.found[i].n)
+			memcpy(out->v + out->n, s.found[i].v, s.found[i].n * sizeof *out->v);
+		out->n += st == SM_OK ? s.found[i].n : 0;
+		free(s.found[i].v);
+	}
+	if (out->n)
+		qsort(out->v, out->n, sizeof *out->v, by_cases);
+	free(s.found);
+	return st;
+}
+
+static size_t lead_of(size_t *lead, size_t i)
+{
+	for (; lead[i] != i; i = lead[i])
+		lead[i] = lead[lead[i]];
+	return i;
+}
+
+enum sm_status sm_split_near_groups(const struct sm_near_pairs *pairs, size_t n, struct sm_near_groups *out,
+				    struct sm_err *err)
+{
+	*out = (struct sm_near_groups){
+		.lead = calloc(n + 1, sizeof *out->lead),
+		.cases = calloc(n + 1, sizeof *out->cases),
+		.pairs = calloc(n + 1, sizeof *out->pairs),
+		.nearest = calloc(n + 1, sizeof *out->nearest),
+	};
+	if (!out->lead || !out->cases || !out->pairs || !out->nearest) {
+		sm_split_near_groups_clear(out);
+		return SM_FAIL(err, SM_BUDGET, "split: out of memory");
+	}
+	for (size_t i = 0; i < n; i++)
+		out->lead[i] = i;
+	for (size_t i = 0; i < pairs->n; i++) {
+		size_t a = lead_of(out->lead, pairs->v[i].a), b = lead_of(out->lead, pairs->v[i].b);
+		out->lead[a > b ? a : b] = a > b ? b : a;
+	}
+	for (size_t i = 0; i < n; i++) {
+		out->lead[i] = lead_of(out->lead, i);
+		out->cases[out->lead[i]]++;
+	}
+	for (size_t i = 0; i < pairs->n; i++) {
+		const struct sm_near_pair *p = &pairs->v[i], **nearest = &out->nearest[out->lead[p->a]];
+		out->pairs[out->lead[p->a]]++;
+		if (!*nearest || p->distance < (*nearest)->distance)
+			*nearest = p;
+	}
+	return SM_OK;
+}
+
+void sm_split_near_groups_clear(struct sm_near_groups *groups)
+{
+	free(groups->lead);
+	free(groups->cases);
+	free(groups->pairs);
+	free(groups->nearest);
+	*groups = (struct sm_near_groups){0};
+}
+
+const char *sm_near_flip_text(unsigned flip)
+{
+	static const char *const texts[8] = {
+		"",
+		" (mirrored along x)",
+		" (mirrored along y)",
+		" (mirrored along x, y)",
+		" (mirrored along z)",
+		" (mirrored along x, z)",
+		" (mirrored along y, z)",
+		" (mirrored along x, y, z)",
+	};
+	return texts[flip & 7];
+}
+
+enum sm_status sm_split_near_check(const struct sm_split_case *cases, const struct sm_near_pairs *pairs,
+				   struct sm_err *err)
+{
+	for (size_t i = 0; i < pairs->n; i++) {
+		const struct sm_near_pair *p = &pairs->v[i];
+		const struct sm_split_case *a = &cases[p->a], *b = &cases[p->b];
+		if (a->fold != b->fold && !a->left_out && !b->left_out)
+			return SM_FAIL(err, SM_INPUT,
+				       "look-alike images (%s, %.3f of the bits differ%s) stand in two folds: case %s "
+				       "in %s and case %s in %s: leave one of them out, or keep them together "
+				       "(near_duplicates: join)",
+				       p->role, p->distance, sm_near_flip_text(p->flip), a->key,
+				       sm_split_fold_name(a->fold), b->key, sm_split_fold_name(b->fold));
+	}
+	return SM_OK;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/trace.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/hash.h"
+
+#define DEEPEST 16 /* stages in a chain: more means that the ledgers name each other */
+
+/* An output of the record by content, and by path when that fits, too. */
+static json_t *output_of(const json_t *record, const char *path, const char *sha256)
+{
+	size_t i;
+	json_t *output, *found = NULL;
+	json_array_foreach(json_object_get(record, "outputs"), i, output)
+	{
+		const char *p = sm_json_text(output, "path"), *s = sm_json_text(output, "sha256");
+		if (!p || !s || strcmp(s, sha256) != 0)
+			continue;
+		if (path && strcmp(p, path) == 0)
+			return output;
+		found = found ? found : output;
+	}
+	return found;
+}
+
+static bool same_path(const json_t *output, const char *path)
+{
+	const char *p = sm_json_text(output, "path");
+	return p && path && strcmp(p, path) == 0;
+}
+
+/* The record of a ledger that made a file: by path and content first, by content alone otherwise. */
+static json_t *maker(const struct sm_folder *folder, const char *path, const char *sha256,
+		     json_t **output)
+{
+	size_t i;
+	json_t *record, *found = NULL;
+	json_array_foreach(folder->ledger.records, i, record)
+	{
+		json_t *o = output_of(record, path, sha256);
+		if (!o || (found && !same_path(o, path)))
+			continue;
+		found = record;
+		*output = o;
+		if (same_path(o, path))
+			break;
+	}
+	return found;
+}
+
+static json_t *node_of(const struct sm_folder *folder, const json_t *record)
+{
+	json_t *node = json_object(), *patient = json_object_get(record, "patient");
+	json_object_set_new(node, "stage", json_string(sm_folder_stage(folder)));
+	json_object_set_new(node, "item", json_string(sm_record_key(record)));
+	if (patient)
+		json_object_set(node, "patient", patient);
+	json_object_set_new(node, "outputs", json_array());
+	json_object_set_new(node, "from", json_array());
+	json_object_set_new(node, "raw", json_array());
+	json_object_set_new(node, "missing", json_array());
+	if (!sm_record_ok(record))
+		json_object_set(node, "reason", json_object_get(record, "reason"));
+	return node;
+}
+
+/* The node of a record in a list of nodes; added when it is not there yet, and its record to `records`. */
+static json_t *node_in(json_t *list, json_t *records, const struct sm_folder *folder, json_t *record)
+{
+	size_t i;
+	json_t *node;
+	json_array_foreach(list, i, node)
+	if (strcmp(sm_json_text(node, "item"), sm_record_key(record)) == 0 &&
+	    strcmp(sm_json_text(node, "stage"), sm_folder_stage(folder)) == 0)
+		return node;
+	node = node_of(folder, record);
+	json_array_append_new(list, node);
+	json_array_append(records, record);
+	return node;
+}
+
+static void add_once(json_t *list, json_t *value)
+{
+	size_t i;
+	json_t *v;
+	json_array_foreach(list, i, v)
+	if (json_equal(v, value))
+		return;
+	json_array_append(list, value);
+}
+
+/* Inputs that are no files but decide an output all the same (a case's fold): their hash is that of their name. */
+static bool is_word(const char *path, const char *sha)
+{
+	char hex[65];
+	if (!path || !sha)
+		return false;
+	sm_sha256_bytes(path, strlen(path), hex);
+	return strcmp(hex, sha) == 0;
+}
+
+/* What the open parent made of the record's inputs: nodes in `from`, their records in `records`. */
+static void follow_parent(const struct sm_folder *parent, json_t *node, const json_t *record, json_t *records,
+			  bool *made)
+{
+	size_t i;
+	json_t *input;
+	const json_t *twin = sm_ledger_find(&parent->ledger, sm_record_key(record));
+	const char *fold = sm_json_text(twin, "fold");
+	if (fold && strcmp(sm_folder_stage(parent), "split") == 0)
+		json_object_set_new(node, "fold", json_string(fold));
+	json_array_foreach(json_object_get(record, "inputs"), i, input)
+	{
+		const char *path = sm_json_text(input, "path"), *sha = sm_json_text(input, "sha256");
+		json_t *output = NULL, *maker_of = sha ? maker(parent, path, sha, &output) : NULL;
+		if (!maker_of)
+			continue;
+		json_t *child = node_in(json_object_get(node, "from"), records, parent, maker_of);
+		add_once(json_object_get(child, "outputs"), output);
+		made[i] = true;
+	}
+}
+
+/* The caller holds `record`: other ledgers are opened here. */
+static enum sm_status follow(struct sm_folders *f, const struct sm_folder *folder, json_t *node,
+			     const json_t *record, int depth, struct sm_err *err)
+{
+	size_t i;
+	json_t *input, *hash, *records = json_array(), *from = json_object_get(node, "from");
+	json_t *inputs = json_object_get(record, "inputs");
+	const char *stage;
+	bool *made = calloc(json_array_size(inputs) + 1, sizeof *made);
+	enum sm_status st = SM_OK;
+	if (!made || !records) {
+		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", folder->dir);
+		goto out;
+	}
+	json_object_foreach(json_object_get(folder->ledger.header, "parents"), stage, hash)
+	{
+		const struct sm_folder *parent = sm_folders_parent(f, folder, stage, NULL);
+		if (!parent) {
+			json_array_append_new(json_object_get(node, "missing"), json_string(stage));
+			continue;
+		}
+		/* What belongs to no item was made of all: its ledgers are named, not followed. */
+		if (!record)
+			continue;
+		SM_GOTO(st, sm_folders_open(f, parent, err));
+		follow_parent(parent, node, record, records, made);
+	}
+	json_array_foreach(inputs, i, input)
+		if (!made[i] && !is_word(sm_json_text(input, "path"), sm_json_text(input, "sha256")))
+			add_once(json_object_get(node, "raw"), input);
+	json_array_foreach(from, i, input)
+	{
+		const struct sm_folder *parent =
+			sm_folders_parent(f, folder, sm_json_text(input, "stage"), NULL);
+		if (parent && depth < DEEPEST)
+			SM_GOTO(st, follow(f, parent, input, json_array_get(records, i), depth + 1, err));
+	}
+out:
+	free(made);
+	json_decref(records);
+	return st;
+}
+
+/* True when `later` was made from `earlier`, directly or not. */
+static bool made_from(const struct sm_folders *f, const struct sm_folder *later,
+		      const struct sm_folder *earlier, int depth)
+{
+	const char *stage;
+	json_t *hash;
+	json_object_foreach(json_object_get(later->ledger.header, "parents"), stage, hash)
+	{
+		const struct sm_folder *p = sm_folders_parent(f, later, stage, NULL);
+		if (p && (p == earlier || (depth < DEEPEST && made_from(f, p, earlier, depth + 1))))
+			return true;
+	}
+	return false;
+}
+
+/* What is behind "dir/" at the start of path; NULL when it does not start so. */
+static const char *below_of(const char *dir, const char *path)
+{
+	size_t n = strlen(dir);
+	while (n > 1 && dir[n - 1] == '/')
+		n--;
+	return strncmp(path, dir, n) == 0 && path[n] == '/' ? path + n + 1 : NULL;
+}
+
+/* A path as it stands in the folder's ledger: `what` may begin with the folder or the stage. *named: it does.
+ * `room` has PATH_MAX bytes for the answer. */
+static const char *path_in(const struct sm_folder *folder, const char *what, bool *named, char *room)
+{
+	char dir[PATH_MAX];
+	while (strncmp(what, "./", 2) == 0)
+		what += 2;
+	const char *below = below_of(sm_folder_stage(folder), what);
+	if (!below)
+		below = below_of(strncmp(folder->dir, "./", 2) == 0 ? folder->dir + 2 : folder->dir, what);
+	if (!below && realpath(what, room) && realpath(folder->dir, dir))
+		below = below_of(dir, room);
+	*named = below;
+	return below ? below : what;
+}
+
+static json_t *output_named(const json_t *owner, const char *path)
+{
+	size_t i;
+	json_t *o;
+	json_array_foreach(json_object_get(owner, "outputs"), i, o)
+	if (same_path(o, path))
+		return o;
+	return NULL;
+}
+
+/* What an item or path was found to be. */
+struct found {
+	const struct sm_folder *folder; /* NULL = nothing yet */
+	json_t *record;                 /* owned; NULL = the output belongs to no item */
+	json_t *output;                 /* owned; NULL = the item was named */
+	size_t items;                   /* of the stage */
+	bool page;                      /* of a stage that shows data and makes none */
+};
+
+/* Looks in the open folder; takes what is there when it is nearer to the end of the road than what was found. */
+static void look(const struct sm_folders *f, const struct sm_folder *folder, const char *what, struct found *found)
+{
+	char room[PATH_MAX];
+	bool named;
+	const char *stage = sm_folder_stage(folder), *path = path_in(folder, what, &named, room);
+	bool page = !named && (strcmp(stage, "explore") == 0 || strcmp(stage, "report") == 0);
+	json_t *record = sm_ledger_find(&folder->ledger, path), *output = NULL, *r;
+	size_t i;
+	if (!record && (output = output_named(folder->ledger.header, path)))
+		record = NULL;
+	else if (!record)
+		json_array_foreach(folder->ledger.records, i, r)
+		{
+			output = output_named(r, path);
+			if (!output)
+				continue;
+			record = r;
+			break;
+		}
+	if (!record && !output)
+		return;
+	if (found->folder &&
+	    (page > found->page || (page == found->page && made_from(f, found->folder, folder, 0))))
+		return;
+	json_decref(found->record);
+	json_decref(found->output);
+	*found = (struct found){.folder = folder, .record = json_incref(record), .output = json_incref(output),
+				.items = json_array_size(folder->ledger.records), .page = page};
+}
+
+/* The node of an output of no item, such as config.json. */
+static json_t *node_of_all(const struct found *found)
+{
+	json_t *node = json_object(), *parents = json_object_get(found->folder->ledger.header, "parents");
+	json_object_set_new(node, "stage", json_string(sm_folder_stage(found->folder)));
+	json_object_set(node, "item", json_object_get(found->output, "path"));
+	json_object_set_new(node, "items", json_integer((json_int_t)found->items));
+	json_object_set_new(node, "parents", json_copy(parents));
+	json_object_set_new(node, "outputs", json_array());
+	json_object_set_new(node, "from", json_array());
+	json_object_set_new(node, "raw", json_array());
+	json_object_set_new(node, "missing", json_array());
+	return node;
+}
+
+enum sm_status sm_trace(struct sm_folders *f, const char *what, json_t **out, struct sm_err *err)
+{
+	struct found found = {0};
+	enum sm_status st = SM_OK;
+	json_t *node = NULL;
+	*out = NULL;
+	for (size_t k = 0; k < f->n; k++) {
+		SM_GOTO(st, sm_folders_open(f, &f->v[k], err));
+		look(f, &f->v[k], what, &found);
+	}
+	if (!found.folder) {
+		st = SM_FAIL(err, SM_USAGE,
+			     "%s: no ledger here knows it, allowed is an item's key or the path of an output", what);
+		goto out;
+	}
+	node = found.record ? node_of(found.folder, found.record) : node_of_all(&found);
+	if (found.output)
+		json_array_append(json_object_get(node, "outputs"), found.output);
+	else
+		json_array_extend(json_object_get(node, "outputs"), json_object_get(found.record, "outputs"));
+	SM_GOTO(st, follow(f, found.folder, node, found.record, 0, err));
+	*out = json_incref(node);
+out:
+	json_decref(node);
+	json_decref(found.record);
+	json_decref(found.output);
+	return st;
+}

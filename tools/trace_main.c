@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * scanmill trace: from an item or a file of a run back to the scans.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/stage.h"
+#include "tools/trace.h"
+
+struct options {
+	bool json, slices;
+};
+
+#define AT(member) .offset = offsetof(struct options, member)
+static const struct sm_field fields[] = {
+	{"json", SM_F_BOOL, AT(json), "false", .doc = "print the chain as JSON"},
+	{"slices", SM_F_BOOL, AT(slices), "false",
+	 .doc = "also print the hash of the SOP Instance UID of every DICOM slice"},
+};
+static const struct sm_fieldset option_set = SM_FIELDSET("trace", struct options, fields, NULL);
+
+static void print_files(const json_t *list, const char *place, int depth)
+{
+	size_t i;
+	json_t *file;
+	json_array_foreach(list, i, file)
+	{
+		const char *path = sm_json_text(file, "path"), *sha = sm_json_text(file, "sha256");
+		const char *role = sm_json_text(file, "role");
+		printf("%*s%-12s %.12s  %s/%s\n", depth * 2 + 2, "", role ? role : "", sha ? sha : "",
+		       place, path ? path : "");
+	}
+}
+
+/* The slice map of a DICOM volume stands in its sidecar. */
+static void print_slices(struct sm_folders *f, const json_t *node, int depth)
+{
+	const char *stage = sm_json_text(node, "stage");
+	if (strcmp(stage, "ingest") != 0)
+		return;
+	for (size_t k = 0; k < f->n; k++) {
+		if (strcmp(sm_folder_stage(&f->v[k]), stage) != 0 || sm_folders_open(f, &f->v[k], NULL) != SM_OK)
+			continue;
+		const json_t *record = sm_ledger_find(&f->v[k].ledger, sm_json_text(node, "item"));
+		const char *path = sm_json_text(sm_record_output(record, "sidecar"), "path");
+		if (!path)
+			continue;
+		char *full = sm_path_join(f->v[k].dir, path);
+		json_t *sidecar = full ? json_load_file(full, 0, NULL) : NULL, *slice;
+		size_t i;
+		json_array_foreach(json_object_get(sidecar, "SliceMap"), i, slice)
+		{
+			const char *sop = sm_json_text(slice, "sop_sha256");
+			printf("%*sslice %-6zu %s\n", depth * 2 + 2, "", i, sop ? sop : "");
+		}
+		json_decref(sidecar);
+		free(full);
+	}
+}
+
+static void print_node(struct sm_folders *f, const json_t *node, bool slices, int depth)
+{
+	size_t i;
+	json_t *v;
+	const char *patient = sm_json_text(node, "patient"), *fold = sm_json_text(node, "fold");
+	const char *reason = sm_json_text(node, "reason"), *parent;
+	printf("%*s%s  %s", depth * 2, "", sm_json_text(node, "stage"), sm_json_text(node, "item"));
+	if (patient)
+		printf("  patient %s", patient);
+	if (fold)
+		printf("  fold %s", fold);
+	printf("\n");
+	json_object_foreach(json_object_get(node, "parents"), parent, v)
+		printf("%*sall %lld items here, from the ledger of %s %.12s\n", depth * 2 + 2, "",
+		       (long long)json_integer_value(json_object_get(node, "items")), parent, json_string_value(v));
+	if (reason)
+		printf("%*srejected: %s\n", depth * 2 + 2, "", reason);
+	print_files(json_object_get(node, "outputs"), sm_json_text(node, "stage"), depth);
+	if (slices)
+		print_slices(f, node, depth);
+	json_array_foreach(json_object_get(node, "missing"), i, v)
+		printf("%*s(the run of %s that this was made from is not here)\n", depth * 2 + 2, "",
+		       json_string_value(v));
+	json_array_foreach(json_object_get(node, "from"), i, v) print_node(f, v, slices, depth + 1);
+	if (json_array_size(json_object_get(node, "raw"))) {
+		printf("%*sraw\n", depth * 2 + 2, "");
+		print_files(json_object_get(node, "raw"), "RAW", depth + 1);
+	}
+}
+
+static enum sm_status run_trace(struct sm_run *run, struct sm_err *err)
+{
+	const struct options *o = run->options;
+	static const char *const facts[] = {"key",     "status", "patient", "fold", "reason",
+					    "outputs", "inputs", NULL};
+	struct sm_folders f = {.facts = facts};
+	json_t *all = json_array(), *node;
+	enum sm_status st = SM_OK;
+	size_t i;
+	if (run->arg_count < 2) {
+		st = SM_FAIL(err, SM_USAGE, "found %zu arguments, needed are a folder and an item (--help shows how)",
+			     run->arg_count);
+		goto out;
+	}
+	SM_GOTO(st, sm_folders_add(&f, run->args[0], err));
+	SM_GOTO(st, sm_folders_load(&f, err));
+	for (i = 1; i < run->arg_count; i++) {
+		SM_GOTO(st, sm_trace(&f, run->args[i], &node, err));
+		json_array_append_new(all, node);
+	}
+	if (o->json) {
+		char *text = json_dumps(all, JSON_INDENT(1) | JSON_SORT_KEYS);
+		puts(text ? text : "");
+		free(text);
+		goto out;
+	}
+	json_array_foreach(all, i, node) print_node(&f, node, o->slices, 0);
+out:
+	json_decref(all);
+	sm_folders_clear(&f);
+	return st;
+}
+
+static const struct sm_stage stage = {
+	.name = "trace",
+	.summary = "from an item or a file of a run back to the scans",
+	.details = "Takes a work folder and the key of an item, or the path of an output below it. Prints for each\n"
+		   "stage on the way back the files used with their hashes, down to the raw scans. The pages of\n"
+		   "explore and report are passed over unless named with their stage (explore/CASE).\n"
+		   "\n"
+		   "  scanmill trace work/brats3d BraTS20_Training_001\n"
+		   "  scanmill trace work/brats3d tile/BraTS20_Training_001.h5 --slices",
+	.args = "WORK ITEM...",
+	.version = 1,
+	.needs = SM_NO_LEDGER,
+	.options = &option_set,
+	.run = run_trace,
+};
+
+int main(int argc, char **argv)
+{
+	return sm_stage_main(&stage, argc, argv);
+}
