@@ -331,6 +331,8 @@ static enum sm_status read_ledgers(struct stage_ctx *x, const struct options *o,
 static enum sm_status make_dirs(struct sm_run *run, struct sm_err *err)
 {
 	static const char *const names[] = {"sheet", "samples"};
+	/* What a killed run left goes first: with it go folders that held nothing else. */
+	SM_TRY(sm_run_begin(run, err));
 	for (size_t i = 0; i < (((const struct options *)run->options)->data ? 2u : 1u); i++) {
 		char *dir = sm_path_join(run->out, names[i]);
 		enum sm_status st = dir ? sm_mkdirs(dir, err)

@@ -213,7 +213,7 @@ static enum sm_status check_case(const struct sm_case *c, const struct select_sl
 			       c->key, (long long)depth - 1, (long long)last);
 	if (p->foreground == MASK && !c->mask.data)
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: foreground is mask, but the step sees none (remove_background "
+			       "%s: foreground is mask, but the case has none (remove_background "
 			       "makes one)",
 			       c->key);
 	if (p->foreground == LABEL && !c->label.data)

@@ -231,6 +231,9 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 		SM_GOTO(st, sm_folds_read(run, o->split, &x.cases, &x.split, err));
 	if (s->a && x.cases.preprocessed)
 		leave_out_others(run, &x);
+	/* What a killed run left goes first: with it go folders that held nothing else. */
+	if (!run->dry_run)
+		SM_GOTO(st, sm_run_begin(run, err));
 	if (!run->dry_run)
 		SM_GOTO(st, make_dirs(&x, run, err));
 	struct sm_items items = {.count = x.cases.count,

@@ -12,7 +12,7 @@ enum sm_status sm_scope_check(const struct sm_case *c, enum sm_scope scope, stru
 	if (!c->mask.data)
 		return SM_FAIL(
 			err, SM_INPUT,
-			"%s: scope is mask, but the step sees none (remove_background makes one; a step with `when` sees that of such steps alone)",
+			"%s: scope is mask, but the case has none for this step (remove_background makes one; with `when`, one with the same `when`)",
 			c->key);
 	for (size_t i = 0; !c->stacked && i < c->count; i++)
 		if (c->vols[i].vol.dim[3] != 1)
