@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Denoises a NIfTI file by non-local means: "scanmill SEARCH wall-seconds processor-seconds" a run.
- * bench_nlm IN OUT THREADS RUNS NOISE H SEARCH
+ * bench_nlm IN OUT THREADS RUNS H SEARCH
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,9 +37,8 @@ static enum sm_status run(char **argv, struct sm_arena *arena, struct sm_err *er
 	if (!params)
 		return SM_FAIL(err, SM_BUDGET, "out of memory");
 	SM_TRY(sm_fields_default(op->params, params, arena, err));
-	SM_TRY(set(op, params, arena, "noise", argv[5], err));
-	SM_TRY(set(op, params, arena, "h", argv[6], err));
-	SM_TRY(set(op, params, arena, "search", argv[7], err));
+	SM_TRY(set(op, params, arena, "h", argv[5], err));
+	SM_TRY(set(op, params, arena, "search", argv[6], err));
 	for (int i = 0; i < runs; i++) {
 		struct sm_case c;
 		struct sm_vol vol;
@@ -50,7 +49,7 @@ static enum sm_status run(char **argv, struct sm_arena *arena, struct sm_err *er
 		double wall = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
 		if (st == SM_OK)
 			st = op->apply(&c, params, err);
-		printf("scanmill %s %.2f %.2f\n", argv[7], seconds(CLOCK_MONOTONIC) - wall,
+		printf("scanmill %s %.2f %.2f\n", argv[6], seconds(CLOCK_MONOTONIC) - wall,
 		       seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu);
 		if (st == SM_OK && i == 0)
 			st = sm_nii_write(argv[2], &c.vols[0].vol, 0, 1, NULL, err);
@@ -64,8 +63,8 @@ int main(int argc, char **argv)
 {
 	struct sm_arena arena = {0};
 	struct sm_err err = {0};
-	if (argc != 8) {
-		fprintf(stderr, "usage: bench_nlm IN OUT THREADS RUNS NOISE H SEARCH\n");
+	if (argc != 7) {
+		fprintf(stderr, "usage: bench_nlm IN OUT THREADS RUNS H SEARCH\n");
 		return 2;
 	}
 	enum sm_status st = run(argv, &arena, &err);

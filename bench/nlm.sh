@@ -25,7 +25,7 @@ export OMP_NUM_THREADS="$THREADS"
 [ -f "$HEAD" ] && "$PYTHON" "$ROOT/bench/nlm_peers.py" make "$T/in.nii" "$HEAD" ||
 	"$PYTHON" "$ROOT/bench/nlm_peers.py" make "$T/in.nii"
 for S in ${*:-2 5}; do
-	"$BIN/bench_nlm" "$T/in.nii" "$T/out.nii" "$THREADS" "$RUNS" "$NOISE" "$H" "$S"
+	"$BIN/bench_nlm" "$T/in.nii" "$T/out.nii" "$THREADS" "$RUNS" "$H" "$S"
 	for P in $PEERS; do
 		"$PYTHON" "$ROOT/bench/nlm_peers.py" "$P" "$T/in.nii" "$S" "$THREADS" "$RUNS" "$H" "$NOISE"
 	done
