@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Each block goes three ways: over its words, to note what repeats; over the notes, for codes that fit; over the notes
+ * again, into the stream. The first and the last take no branch on whether a word repeats, which cannot be
+ * foretold in tissue: a wrong guess costs more than both outcomes.
+ */
 #include "core/deflate_words.h"
 
 #include <endian.h>
@@ -7,14 +12,17 @@
 #include <stdint.h>
 #include <string.h>
 
-#define BLOCK 32768 /* words of a block, each with its own codes */
-#define WINDOW 8192 /* words that a match may lie back: deflate's 32 KiB */
-#define LONGEST 64  /* words of a match: 256 of deflate's 258 bytes */
+#define BLOCK 131072 /* words of a block, each with its own codes */
+#define WINDOW 8192  /* words that a match may lie back: deflate's 32 KiB */
+#define GROUP 16     /* words of the shortest run */
+#define LONGEST 258  /* bytes of a match */
 #define PLACE_BITS 14
+#define SAMPLE 5 /* one word in so many is counted; odd, for tiles of 16 slices */
 #define LITS 286
 #define DISTS 30
 #define CODES 19
 #define END_OF_BLOCK 256
+#define WORD_LENGTH 258 /* code of a match of 4 bytes */
 #define MAX_BITS 12 /* four literals fit into one filling of the bit buffer */
 #define STORED_MOST 65535
 
@@ -23,10 +31,22 @@ struct code {
 	uint32_t bits, n;
 };
 
+/* `words` words that repeat those `back` before them, behind `tokens` single words. */
+struct run {
+	uint32_t tokens, words, back;
+};
+
 struct packer {
 	uint16_t place[1 << PLACE_BITS]; /* low bits of the last word of this hash: a table for the first-level cache */
-	uint32_t lit_count[LITS], dist_count[DISTS], length_count[LONGEST + 1];
-	struct code lit[LITS], dist[DISTS], length[LONGEST + 1]; /* length: with extra bits */
+	/* What is noted of a block. Each word outside runs: how far back the same word stands, 0 = nowhere near. */
+	uint16_t token[BLOCK];
+	uint32_t literal[BLOCK + 1]; /* words that stand nowhere near, and room for one that does */
+	struct run run[BLOCK / GROUP + 1];
+	size_t tokens, literals, runs;
+	uint32_t lit_count[LITS], dist_count[DISTS];
+	struct code lit[LITS], dist[DISTS];
+	/* Whole words in the stream, bits << 8 | their number: matches by how far back, then the literals in turn. */
+	uint64_t word[WINDOW + 1 + BLOCK + 1];
 };
 
 struct writer {
@@ -63,28 +83,15 @@ static inline uint32_t hash_of(uint32_t v)
 	return le32toh(v) * 2654435761u >> (32 - PLACE_BITS);
 }
 
-/* Words from a on that equal those from b on, up to most. */
-static inline size_t same_words(const unsigned char *in, size_t a, size_t b, size_t most)
+/* deflate's code of a match of so many bytes, its extra bits and their number. */
+static inline unsigned length_code(unsigned bytes, unsigned *extra, unsigned *extra_n)
 {
-	size_t n = 0;
-	for (; n + 2 <= most; n += 2) {
-		uint64_t p, q;
-		memcpy(&p, in + 4 * (a + n), 8);
-		memcpy(&q, in + 4 * (b + n), 8);
-		if (p != q)
-			return n + (word_at(in, a + n) == word_at(in, b + n));
-	}
-	return n + (n < most && word_at(in, a + n) == word_at(in, b + n));
-}
-
-/* deflate's code of a match of so many words, its extra bits and their number. */
-static unsigned length_code(unsigned words, unsigned *extra, unsigned *extra_n)
-{
-	unsigned v = 4 * words - 3; /* bytes - 3 */
-	if (v < 8) {
-		*extra = *extra_n = 0;
+	unsigned v = bytes - 3;
+	*extra = *extra_n = 0;
+	if (v < 8)
 		return 257 + v;
-	}
+	if (bytes == LONGEST)
+		return 285;
 	unsigned top = 31u - (unsigned)__builtin_clz(v);
 	*extra_n = top - 2;
 	*extra = v & ((1u << *extra_n) - 1);
@@ -98,6 +105,12 @@ static inline unsigned dist_code(unsigned words, unsigned *extra, unsigned *extr
 	*extra_n = top - 1;
 	*extra = v & ((1u << *extra_n) - 1);
 	return 2 * top + (v >> *extra_n & 1);
+}
+
+/* Bytes of the next match of a run: neither it nor what remains is shorter than 3. */
+static inline unsigned piece(size_t left)
+{
+	return left <= LONGEST ? (unsigned)left : left < LONGEST + 3 ? LONGEST - 3 : LONGEST;
 }
 
 /* ---- codes ---------------------------------------------------------------------------------- */
@@ -219,6 +232,76 @@ static void make_head(const struct packer *p, struct head *h)
 	make_codes(count, CODES, 7, h->code);
 }
 
+/* ---- what repeats --------------------------------------------------------------------------- */
+
+/* Words from a on that equal those from b on, up to most; 0 when they are fewer than a group. */
+static size_t same_words(const unsigned char *a, const unsigned char *b, size_t most)
+{
+	size_t n = 0;
+	for (; n + GROUP <= most; n += GROUP) {
+		uint64_t p[GROUP / 2], q[GROUP / 2], other = 0;
+		memcpy(p, a + 4 * n, sizeof p);
+		memcpy(q, b + 4 * n, sizeof q);
+		for (int k = 0; k < GROUP / 2; k++)
+			other |= p[k] ^ q[k];
+		if (other)
+			break;
+	}
+	while (n && n < most && word_at(a, n) == word_at(b, n))
+		n++;
+	return n;
+}
+
+static inline void note_words(struct packer *p, const unsigned char *in, size_t i, size_t n)
+{
+	uint16_t *token = p->token + p->tokens;
+	uint32_t *literal = p->literal + p->literals;
+	for (size_t k = 0; k < n; k++, i++) {
+		uint32_t v = word_at(in, i), h = hash_of(v);
+		/* A place of long ago is taken for a near one, where the word may stand just as well. */
+		size_t back = (uint16_t)(i - p->place[h]);
+		p->place[h] = (uint16_t)i;
+		back &= 0 - (size_t)(back <= WINDOW);
+		back &= 0 - (size_t)(word_at(in, i - back) == v);
+		token[k] = (uint16_t)back;
+		*literal = v;
+		literal += !back;
+	}
+	p->tokens += n;
+	p->literals = (size_t)(literal - p->literal);
+}
+
+/* Notes a run at word i, by the last place of its first word: its length, 0 = there is none. */
+static inline size_t note_run(struct packer *p, const unsigned char *in, size_t i, size_t to, size_t tokens)
+{
+	size_t back = (uint16_t)(i - p->place[hash_of(word_at(in, i))]);
+	if (back - 1 >= WINDOW)
+		return 0;
+	size_t n = same_words(in + 4 * i, in + 4 * (i - back), to - i);
+	if (!n)
+		return 0;
+	p->run[p->runs++] = (struct run){(uint32_t)tokens, (uint32_t)n, (uint32_t)back};
+	for (size_t k = i + n - GROUP; k < i + n; k++) /* a period of the background */
+		p->place[hash_of(word_at(in, k))] = (uint16_t)k;
+	return n;
+}
+
+static void scan(struct packer *p, const unsigned char *in, size_t from, size_t to)
+{
+	size_t noted = 0; /* tokens up to the last run */
+	p->tokens = p->literals = p->runs = 0;
+	for (size_t i = from, n; i < to; i += n) {
+		n = note_run(p, in, i, to, p->tokens - noted);
+		if (n) {
+			noted = p->tokens;
+			continue;
+		}
+		n = to - i < GROUP ? to - i : GROUP;
+		note_words(p, in, i, n);
+	}
+	p->run[p->runs++] = (struct run){.tokens = (uint32_t)(p->tokens - noted)};
+}
+
 /* ---- the stream ----------------------------------------------------------------------------- */
 
 static void put_head(struct writer *w, const struct head *h, bool last)
@@ -240,58 +323,6 @@ static void put_head(struct writer *w, const struct head *h, bool last)
 	}
 }
 
-static inline void put_literals(struct packer *p, struct writer *w, uint32_t v, bool count)
-{
-	unsigned a = v & 255, b = v >> 8 & 255, c = v >> 16 & 255, d = v >> 24;
-	uint64_t low = p->lit[a].bits | p->lit[b].bits << p->lit[a].n;
-	uint64_t high = p->lit[c].bits | p->lit[d].bits << p->lit[c].n;
-	unsigned low_n = p->lit[a].n + p->lit[b].n;
-	put(w, low | high << low_n, low_n + p->lit[c].n + p->lit[d].n);
-	p->lit_count[a] += count;
-	p->lit_count[b] += count;
-	p->lit_count[c] += count;
-	p->lit_count[d] += count;
-}
-
-static inline void put_match(struct packer *p, struct writer *w, unsigned n, unsigned back, bool count)
-{
-	unsigned extra, extra_n, d = dist_code(back, &extra, &extra_n);
-	uint64_t far = p->dist[d].bits | extra << p->dist[d].n;
-	put(w, p->length[n].bits | far << p->length[n].n, p->length[n].n + p->dist[d].n + extra_n);
-	p->length_count[n] += count;
-	p->dist_count[d] += count;
-}
-
-/* The words from..to in the codes that there are, counted for the next block. Returns where it stopped: a match may
- * reach beyond `to`, but not beyond end. */
-static inline __attribute__((always_inline)) size_t
-put_words(struct packer *p, struct writer *to_stream, const unsigned char *in, size_t from, size_t to, size_t end, bool count)
-{
-	struct writer w = *to_stream;
-	size_t i = from;
-	for (; i < to; flush(&w)) {
-		uint32_t v = word_at(in, i), h = hash_of(v);
-		/* A place of long ago is taken for a near one, where the word may stand just as well. */
-		size_t back = (uint16_t)(i - p->place[h]);
-		p->place[h] = (uint16_t)i;
-		if (back - 1 >= WINDOW || word_at(in, i - back) != v) {
-			put_literals(p, &w, le32toh(v), count);
-			i++;
-			continue;
-		}
-		size_t most = end - i < LONGEST ? end - i : LONGEST;
-		size_t n = 1 + same_words(in, i + 1, i + 1 - back, most - 1);
-		put_match(p, &w, (unsigned)n, (unsigned)back, count);
-		/* Of a match only the end is noted, of a long one a period of the background. */
-		p->place[hash_of(word_at(in, i + n - 1))] = (uint16_t)(i + n - 1);
-		for (size_t k = i + n - 16; n > 16 && k < i + n - 1; k++)
-			p->place[hash_of(word_at(in, k))] = (uint16_t)k;
-		i += n;
-	}
-	*to_stream = w;
-	return i;
-}
-
 static void put_stored(struct writer *w, const unsigned char *in, size_t n, bool last)
 {
 	while (n) {
@@ -307,25 +338,107 @@ static void put_stored(struct writer *w, const unsigned char *in, size_t n, bool
 	}
 }
 
-/* Codes by what the last block counted; every symbol that may come gets one. */
-static void adapt(struct packer *p)
+/* Counts the block's symbols, those of single words by a sample; every symbol that may come counts. */
+static void count(struct packer *p)
 {
 	unsigned extra, extra_n;
-	for (size_t s = 0; s <= END_OF_BLOCK; s++)
-		p->lit_count[s]++;
-	for (unsigned n = 1; n <= LONGEST; n++)
-		p->lit_count[length_code(n, &extra, &extra_n)] += p->length_count[n] + 1;
-	for (size_t s = 3; s < DISTS; s++)
-		p->dist_count[s]++;
+	for (size_t s = 0; s < LITS; s++)
+		p->lit_count[s] = s <= END_OF_BLOCK;
+	for (size_t s = 0; s < DISTS; s++)
+		p->dist_count[s] = s >= 3;
+	for (size_t i = 0; i < p->literals; i += SAMPLE) {
+		uint32_t v = le32toh(p->literal[i]);
+		p->lit_count[v & 255] += SAMPLE;
+		p->lit_count[v >> 8 & 255] += SAMPLE;
+		p->lit_count[v >> 16 & 255] += SAMPLE;
+		p->lit_count[v >> 24] += SAMPLE;
+	}
+	p->lit_count[WORD_LENGTH] = (uint32_t)(p->tokens - p->literals);
+	for (size_t i = 0; i < p->tokens; i += SAMPLE) {
+		unsigned back = p->token[i], is_literal = !back;
+		p->dist_count[dist_code(back + is_literal, &extra, &extra_n)] += SAMPLE * !is_literal;
+	}
+	for (size_t r = 0; r < p->runs; r++)
+		for (size_t left = 4 * (size_t)p->run[r].words, n; left; left -= n) {
+			n = piece(left);
+			p->lit_count[length_code((unsigned)n, &extra, &extra_n)]++;
+			p->dist_count[dist_code(p->run[r].back, &extra, &extra_n)]++;
+		}
+}
+
+/* Codes by what was counted, and what they make of each word that may come. */
+static void prepare(struct packer *p)
+{
+	const struct code *lit = p->lit;
+	uint64_t *out = p->word + WINDOW + 1;
 	make_codes(p->lit_count, LITS, MAX_BITS, p->lit);
 	make_codes(p->dist_count, DISTS, MAX_BITS, p->dist);
-	for (unsigned n = 1; n <= LONGEST; n++) {
-		struct code c = p->lit[length_code(n, &extra, &extra_n)];
-		p->length[n] = (struct code){c.bits | extra << c.n, c.n + extra_n};
+	for (unsigned back = 1, far, far_n; back <= WINDOW;) {
+		struct code l = lit[WORD_LENGTH], d = p->dist[dist_code(back, &far, &far_n)];
+		uint64_t bits = l.bits | d.bits << l.n;
+		for (; !(far >> far_n) && back <= WINDOW; far += 4, back++)
+			p->word[back] = (bits | (uint64_t)far << (l.n + d.n)) << 8 | (l.n + d.n + far_n);
 	}
-	memset(p->lit_count, 0, sizeof p->lit_count);
-	memset(p->dist_count, 0, sizeof p->dist_count);
-	memset(p->length_count, 0, sizeof p->length_count);
+	for (size_t i = 0; i < p->literals; i++) {
+		uint32_t v = le32toh(p->literal[i]);
+		struct code a = lit[v & 255], b = lit[v >> 8 & 255], c = lit[v >> 16 & 255], d = lit[v >> 24];
+		uint64_t low = a.bits | b.bits << a.n, high = c.bits | d.bits << c.n;
+		out[i] = (low | high << (a.n + b.n)) << 8 | (a.n + b.n + c.n + d.n);
+	}
+}
+
+static inline uint64_t next_word(const struct packer *p, uint16_t token, size_t *literal)
+{
+	size_t is_literal = !token;
+	uint64_t c = p->word[token | (*literal & (0 - is_literal))];
+	*literal += is_literal;
+	return c;
+}
+
+static inline void put_word(struct writer *w, uint64_t c)
+{
+	put(w, c >> 8, c & 255);
+	flush(w);
+}
+
+static void put_run(const struct packer *p, struct writer *w, const struct run *run)
+{
+	for (size_t left = 4 * (size_t)run->words, n; left; left -= n) {
+		unsigned extra, extra_n, far, far_n;
+		n = piece(left);
+		struct code l = p->lit[length_code((unsigned)n, &extra, &extra_n)];
+		struct code d = p->dist[dist_code(run->back, &far, &far_n)];
+		put(w, l.bits | extra << l.n, l.n + extra_n);
+		put(w, d.bits | far << d.n, d.n + far_n);
+		flush(w);
+	}
+}
+
+/* Two words at a time where they fit: filling the bit buffer is what the next ones wait for. */
+static void put_words(const struct packer *p, struct writer *to_stream)
+{
+	struct writer w = *to_stream;
+	const uint16_t *token = p->token;
+	size_t literal = WINDOW + 1;
+	for (size_t r = 0; r < p->runs; r++) {
+		const uint16_t *end = token + p->run[r].tokens;
+		for (; end - token >= 2; token += 2) {
+			uint64_t a = next_word(p, token[0], &literal), b = next_word(p, token[1], &literal);
+			if ((a & 255) + (b & 255) <= 56) {
+				put(&w, a >> 8, a & 255);
+				put_word(&w, b);
+			} else {
+				put_word(&w, a);
+				put_word(&w, b);
+			}
+		}
+		if (token < end)
+			put_word(&w, next_word(p, *token++, &literal));
+		put_run(p, &w, &p->run[r]);
+	}
+	put(&w, p->lit[END_OF_BLOCK].bits, p->lit[END_OF_BLOCK].n);
+	flush(&w);
+	*to_stream = w;
 }
 
 static void put_block(struct packer *p, struct writer *w, const unsigned char *in, size_t from, size_t to,
@@ -333,13 +446,12 @@ static void put_block(struct packer *p, struct writer *w, const unsigned char *i
 {
 	struct head head;
 	const struct writer before = *w;
-	adapt(p);
+	scan(p, in, from, to);
+	count(p);
+	prepare(p);
 	make_head(p, &head);
 	put_head(w, &head, last);
-	size_t at = put_words(p, w, in, from, from + (to - from) / 2, to, false);
-	put_words(p, w, in, at, to, to, true);
-	put(w, p->lit[END_OF_BLOCK].bits, p->lit[END_OF_BLOCK].n);
-	flush(w);
+	put_words(p, w);
 	if ((size_t)(w->next - before.next) > 4 * (to - from)) {
 		*w = before;
 		put_stored(w, in + 4 * from, 4 * (to - from), last);
@@ -354,13 +466,14 @@ enum sm_status sm_deflate_words(const void *in, size_t n, unsigned char **out, s
 	*out_n = 0;
 	if (n % 4 || !n || words >= UINT32_MAX)
 		return SM_FAIL(err, SM_INTERNAL, "%zu bytes to pack are no number of 4-byte values", n);
-	struct packer *p = sm_calloc(NULL, 1, sizeof *p, "tables of a deflater", err);
+	struct packer *p = sm_alloc(NULL, 1, sizeof *p, "tables of a deflater", err);
 	unsigned char *made = p ? sm_alloc(NULL, n + n / 8192 + 64 + 4 * BLOCK, 1, "compressed tile", err) : NULL;
 	if (!made) {
 		st = SM_BUDGET;
 		goto out;
 	}
 	struct writer w = {.next = made};
+	memset(p->place, 0, sizeof p->place);
 	put(&w, 0x0178, 16); /* zlib: deflate, 32 KiB, fastest */
 	for (size_t from = 0; from < words; from += BLOCK) {
 		size_t to = words - from < BLOCK ? words : from + BLOCK;

@@ -257,7 +257,9 @@ bool sm_field_counts(const struct sm_fieldset *set, const struct sm_field *f, co
 	return true;
 }
 
-static json_t *dump_list(const struct sm_field *f, const struct sm_list *list)
+static json_t *dump_fields(const struct sm_fieldset *set, const void *base, bool given);
+
+static json_t *dump_list(const struct sm_field *f, const struct sm_list *list, bool given)
 {
 	json_t *array = json_array();
 	for (size_t i = 0; i < list->n; i++) {
@@ -269,19 +271,19 @@ static json_t *dump_list(const struct sm_field *f, const struct sm_list *list)
 		else if (f->kind == SM_F_STRINGS)
 			v = json_string(((char **)list->items)[i]);
 		else
-			v = sm_fields_dump(f->of, (char *)list->items + i * f->of->size);
+			v = dump_fields(f->of, (char *)list->items + i * f->of->size, given);
 		json_array_append_new(array, v);
 	}
 	return array;
 }
 
-static json_t *dump_steps(const struct sm_field *f, const struct sm_steps *steps)
+static json_t *dump_steps(const struct sm_field *f, const struct sm_steps *steps, bool given)
 {
 	json_t *array = json_array();
 	for (size_t i = 0; i < steps->n; i++) {
 		const struct sm_field *op = &f->of->fields[steps->v[i].which];
 		json_t *one = json_object();
-		json_object_set_new(one, op->key, sm_fields_dump(op->of, steps->v[i].params));
+		json_object_set_new(one, op->key, dump_fields(op->of, steps->v[i].params, given));
 		if (steps->v[i].when)
 			json_object_set_new(one, "when", json_string(steps->v[i].when));
 		json_array_append_new(array, one);
@@ -289,7 +291,7 @@ static json_t *dump_steps(const struct sm_field *f, const struct sm_steps *steps
 	return array;
 }
 
-static json_t *dump_field(const struct sm_field *f, const void *at)
+static json_t *dump_field(const struct sm_field *f, const void *at, bool given)
 {
 	const char *start;
 	switch (f->kind) {
@@ -306,24 +308,39 @@ static json_t *dump_field(const struct sm_field *f, const void *at)
 		return json_stringn(start, n);
 	}
 	case SM_F_MAPPING:
-		return *(void *const *)at ? sm_fields_dump(f->of, *(void *const *)at) : json_null();
+		return *(void *const *)at ? dump_fields(f->of, *(void *const *)at, given) : json_null();
 	case SM_F_STEPS:
-		return dump_steps(f, at);
+		return dump_steps(f, at, given);
 	default:
-		return dump_list(f, at);
+		return dump_list(f, at, given);
 	}
 }
 
-json_t *sm_fields_dump(const struct sm_fieldset *set, const void *base)
+/* given: without what nobody could have written, absent values and keys that do not count. */
+static json_t *dump_fields(const struct sm_fieldset *set, const void *base, bool given)
 {
 	json_t *object = json_object();
 	for (size_t i = 0; set && i < set->count; i++) {
 		const struct sm_field *f = &set->fields[i];
-		if (!f->path && !f->no_setting)
-			json_object_set_new(object, f->key,
-					    dump_field(f, (const char *)base + f->offset));
+		if (f->path || f->no_setting || (given && !sm_field_counts(set, f, base)))
+			continue;
+		json_t *value = dump_field(f, (const char *)base + f->offset, given);
+		if (given && json_is_null(value))
+			json_decref(value);
+		else
+			json_object_set_new(object, f->key, value);
 	}
 	return object;
+}
+
+json_t *sm_fields_dump(const struct sm_fieldset *set, const void *base)
+{
+	return dump_fields(set, base, false);
+}
+
+json_t *sm_fields_given(const struct sm_fieldset *set, const void *base)
+{
+	return dump_fields(set, base, true);
 }
 
 json_t *sm_fields_describe(const struct sm_fieldset *set)

@@ -110,6 +110,8 @@ const char *sm_choice_name(const struct sm_field *field, int index, struct sm_ar
 /* The resolved values as JSON (new reference): what goes into a ledger's header. Fields marked
  * `path` or `no_setting` are left out: outputs hold no place of a machine. */
 json_t *sm_fields_dump(const struct sm_fieldset *set, const void *base);
+/* The same without absent values and keys that do not count: what a manifest may say. */
+json_t *sm_fields_given(const struct sm_fieldset *set, const void *base);
 
 /* The table itself as JSON (new reference): key, type, default, allowed, doc: what --describe prints. */
 json_t *sm_fields_describe(const struct sm_fieldset *set);

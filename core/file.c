@@ -14,30 +14,42 @@ static enum sm_status fail_errno(struct sm_err *err, const char *path, const cha
 	return SM_FAIL(err, SM_IO, "%s: %s: %s", path, what, strerror(errno));
 }
 
+static const char *kind_of(const struct stat *s)
+{
+	return S_ISDIR(s->st_mode) ? "a folder" : S_ISFIFO(s->st_mode) ? "a pipe" : "a device or socket";
+}
+
+enum sm_status sm_file_open(const char *path, size_t max, int *fd, size_t *size, struct sm_err *err)
+{
+	enum sm_status st = SM_OK;
+	struct stat s;
+	/* A pipe without a writer would keep us waiting; of a regular file the flag changes nothing. */
+	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (*fd < 0)
+		return fail_errno(err, path, "cannot be opened");
+	if (fstat(*fd, &s) != 0)
+		st = fail_errno(err, path, "cannot be examined");
+	else if (!S_ISREG(s.st_mode))
+		st = SM_FAIL(err, SM_INPUT, "%s: is %s, not a regular file", path, kind_of(&s));
+	else if (max && (size_t)s.st_size > max)
+		st = SM_FAIL(err, SM_INPUT, "%s: %zu bytes long, allowed are at most %zu", path, (size_t)s.st_size, max);
+	if (st == SM_OK && size)
+		*size = (size_t)s.st_size;
+	if (st != SM_OK)
+		close(*fd);
+	return st;
+}
+
 enum sm_status sm_file_read(const char *path, size_t max, struct sm_mem *mem, unsigned char **data,
 			    size_t *size, struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
-	struct stat s;
 	unsigned char *bytes = NULL;
+	size_t n = 0;
+	int fd;
 	*data = NULL;
 	*size = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return fail_errno(err, path, "cannot be opened");
-	if (fstat(fd, &s) != 0) {
-		st = fail_errno(err, path, "cannot be examined");
-		goto out;
-	}
-	if (!S_ISREG(s.st_mode)) {
-		st = SM_FAIL(err, SM_INPUT, "%s: is not a regular file", path);
-		goto out;
-	}
-	size_t n = (size_t)s.st_size;
-	if (max && n > max) {
-		st = SM_FAIL(err, SM_INPUT, "%s: %zu bytes long, allowed are at most %zu", path, n, max);
-		goto out;
-	}
+	SM_TRY(sm_file_open(path, max, &fd, &n, err));
 	bytes = sm_alloc(mem, n + 1, 1, path, err);
 	if (!bytes) {
 		st = SM_BUDGET;
@@ -92,6 +104,12 @@ bool sm_file_exists(const char *path)
 {
 	struct stat s;
 	return stat(path, &s) == 0 && S_ISREG(s.st_mode);
+}
+
+bool sm_file_absent(const char *path)
+{
+	struct stat s;
+	return stat(path, &s) != 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
 bool sm_is_dir(const char *path)

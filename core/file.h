@@ -19,6 +19,12 @@
 enum sm_status sm_file_read(const char *path, size_t max, struct sm_mem *mem, unsigned char **data,
 			    size_t *size, struct sm_err *err);
 
+/* True when there is nothing of that name; what cannot be looked at is not absent. */
+bool sm_file_absent(const char *path);
+
+/* Opens a regular file for reading, without waiting for what is none; *size (may be NULL) is its length. Longer than max (0 = no bound): refused. */
+enum sm_status sm_file_open(const char *path, size_t max, int *fd, size_t *size, struct sm_err *err);
+
 /* Writes bytes atomically. */
 enum sm_status sm_file_write(const char *path, const void *data, size_t size, struct sm_err *err);
 
@@ -99,7 +105,7 @@ bool sm_paths_left_out(const struct sm_paths *paths, char *out, size_t n);
 void sm_paths_clear(struct sm_paths *paths);
 
 /* Removes every `.NAME.partial` file below root, which a killed run left there, but for `keep` (a path as
- * "root/NAME", or NULL), and the folders that are empty then. */
+ * "root/NAME", or NULL). Folders that are empty then stay: sm_remove_empty_folders. */
 enum sm_status sm_remove_partials(const char *root, const char *keep, struct sm_err *err);
 
 /* Removes every folder below root that holds nothing or only such folders; hidden ones and links stay. */

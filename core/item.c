@@ -169,13 +169,12 @@ static void reject(struct sm_item *item, struct sm_err *why)
 struct loop {
 	struct sm_run *run;
 	const struct sm_items *items;
-	json_t **records;
 	size_t *order;  /* in which the items are begun */
 	size_t n;       /* of them: all, or those of --only */
 	bool *deferred; /* did not fit into the budget beside others: tried again alone */
 	bool alone;
 	int outer; /* items at once */
-	size_t reused, done;
+	size_t reused, done, rejected;
 	size_t refused; /* in a dry run: items that would be rejected */
 	struct sm_progress progress;
 	struct sm_settler *settler; /* NULL: items are not journalled */
@@ -213,7 +212,7 @@ static json_t *new_record(const char *key)
 
 /* The record of an item shall not depend on when its inputs were hashed: what failed stands in it as if they
  * had been hashed first. */
-static enum sm_status settle_inputs(struct loop *loop, size_t i, struct sm_item *item, enum sm_status st,
+static enum sm_status settle_inputs(const struct loop *loop, size_t i, struct sm_item *item, enum sm_status st,
 				    struct sm_err *err)
 {
 	struct sm_item first = *item;
@@ -234,19 +233,18 @@ static enum sm_status settle_inputs(struct loop *loop, size_t i, struct sm_item 
 	}
 	remove_outputs(item);
 	json_decref(item->record);
-	loop->records[i] = item->record = first.record;
+	item->record = first.record;
 	*err = why;
 	return got;
 }
 
 /* True when an earlier run's record takes the item's place. */
-static bool reuse(struct loop *loop, size_t i, struct sm_item *item, const json_t *earlier)
+static bool reuse(struct sm_item *item, json_t *earlier)
 {
-	json_t *copy = earlier && sm_reuse_fits(item, earlier) ? json_deep_copy(earlier) : NULL;
-	if (!copy)
+	if (!earlier || !sm_reuse_fits(item, earlier))
 		return false;
 	json_decref(item->record);
-	loop->records[i] = item->record = copy;
+	item->record = json_incref(earlier);
 	return true;
 }
 
@@ -274,26 +272,20 @@ static enum sm_status foresee(struct loop *loop, size_t i, struct sm_item *item,
 	return SM_OK;
 }
 
-static void keep_hashes(struct loop *loop, const struct sm_item *item)
+static enum sm_status keep_record(struct loop *loop, const struct sm_item *item, struct sm_err *err)
 {
-	struct sm_run *run = loop->run;
-	if (!item->file_hashes)
-		return;
 	pthread_mutex_lock(&loop->lock);
-	if (!run->file_hashes)
-		run->file_hashes = json_object();
-	json_object_update(run->file_hashes, item->file_hashes);
+	loop->rejected += !sm_record_ok(item->record);
 	pthread_mutex_unlock(&loop->lock);
+	return sm_records_add(loop->run->ledger.records, item->record, item->file_hashes, err);
 }
 
-/* Declares, reuses or works. *done: nothing is left to do. */
-static enum sm_status make_item(struct loop *loop, size_t i, struct sm_item *item, bool *done,
+/* Declares, reuses or works. *done: nothing is left to do. `earlier`: the record of an earlier run, or NULL. */
+static enum sm_status make_item(struct loop *loop, size_t i, struct sm_item *item, json_t *earlier, bool *done,
 				struct sm_err *err)
 {
 	const struct sm_items *items = loop->items;
 	struct sm_run *run = loop->run;
-	const json_t *earlier =
-		run->resume && run->journal ? sm_journal_find(run->journal, item->key) : NULL;
 	item->may_defer = !earlier && !run->dry_run;
 	item->may_keep = earlier;
 	if (!items->writes_nothing && !run->dry_run && sm_key_is_reserved(item->key))
@@ -305,15 +297,15 @@ static enum sm_status make_item(struct loop *loop, size_t i, struct sm_item *ite
 		SM_TRY(items->inputs(items->ctx, i, item, err));
 	if (!item->deferred)
 		set_fingerprint(item);
-	*done = reuse(loop, i, item, earlier);
+	*done = reuse(item, earlier);
 	if (*done) {
-		keep_hashes(loop, item);
 		finished(loop, true);
-		return SM_OK;
+		return keep_record(loop, item, err);
 	}
 	if (run->dry_run && !items->writes_nothing) {
 		*done = true;
-		return foresee(loop, i, item, err);
+		SM_TRY(foresee(loop, i, item, err));
+		return keep_record(loop, item, err);
 	}
 	enum sm_status st = items->work(items->ctx, i, item, err);
 	if (!item->deferred || (st == SM_BUDGET && !loop->alone))
@@ -328,16 +320,19 @@ static enum sm_status settle_item(struct loop *loop, struct sm_item *item, struc
 {
 	if (loop->run->journal)
 		SM_TRY(sm_reuse_note(item, err));
-	keep_hashes(loop, item);
-	return loop->settler ? sm_settler_add(loop->settler, &item->files, item->record, err)
+	SM_TRY(keep_record(loop, item, err));
+	return loop->settler ? sm_settler_add(loop->settler, &item->files, json_incref(item->record),
+					      json_incref(item->file_hashes), err)
 			     : sm_outset_commit(&item->files, err);
 }
 
 /* Works, rejects, settles. */
 static enum sm_status finish_item(struct loop *loop, size_t i, struct sm_item *item, struct sm_err *err)
 {
-	bool done = false;
-	enum sm_status st = make_item(loop, i, item, &done, err);
+	bool done = false, may_keep = loop->run->resume && loop->run->journal;
+	json_t *earlier = may_keep ? sm_journal_find(loop->run->journal, item->key) : NULL;
+	enum sm_status st = make_item(loop, i, item, earlier, &done, err);
+	json_decref(earlier);
 	if (done)
 		return st;
 	if (st == SM_BUDGET && !loop->alone) {
@@ -347,6 +342,8 @@ static enum sm_status finish_item(struct loop *loop, size_t i, struct sm_item *i
 		return SM_OK;
 	}
 	if (st == SM_INPUT || st == SM_BUDGET) {
+		/* What a parent's ledger no longer tells is not the item's fault. */
+		SM_TRY(sm_reuse_check(loop->run, err));
 		err->code = st;
 		reject(item, err);
 		if (loop->run->strict) /* the sentence stands in the log already */
@@ -364,8 +361,6 @@ static enum sm_status one_item(void *ctx, size_t at, struct sm_err *err)
 	struct loop *loop = ctx;
 	size_t i = loop->order[at];
 	struct sm_run *run = loop->run;
-	json_decref(loop->records[i]);
-	loop->records[i] = NULL;
 	struct sm_item item = {
 		.run = run,
 		.key = loop->items->key(loop->items->ctx, i),
@@ -373,11 +368,12 @@ static enum sm_status one_item(void *ctx, size_t at, struct sm_err *err)
 	};
 	if (!item.key || !sm_key_is_safe(item.key))
 		return SM_FAIL(err, SM_INTERNAL, "item %zu has no usable key", i);
-	loop->records[i] = item.record = new_record(item.key);
+	item.record = new_record(item.key);
 	if (!item.record)
 		return SM_FAIL(err, SM_BUDGET, "out of memory");
 	enum sm_status st = finish_item(loop, i, &item, err);
 	sm_outset_abandon(&item.files);
+	json_decref(item.record);
 	json_decref(item.file_hashes);
 	json_decref(item.from);
 	return st;
@@ -448,17 +444,15 @@ enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, st
 	struct loop loop = {
 		.run = run,
 		.items = items,
-		.records = calloc(n ? n : 1, sizeof(json_t *)),
 		.deferred = calloc(n ? n : 1, sizeof(bool)),
 		.alone = run->jobs <= 1,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 	};
 	enum sm_status st = choose_items(run, items, &loop, err);
-	if (st == SM_OK && (!loop.records || !loop.deferred))
+	if (st == SM_OK && !loop.deferred)
 		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", run->stage->name);
 	if (st != SM_OK) {
 		free(loop.order);
-		free(loop.records);
 		free(loop.deferred);
 		return st;
 	}
@@ -480,18 +474,11 @@ enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, st
 	else
 		sm_settler_end(loop.settler, NULL);
 	sm_progress_end(&loop.progress);
-	size_t rejected = 0;
-	for (size_t i = 0; i < items->count; i++) {
-		if (!loop.records[i])
-			continue;
-		rejected += !sm_record_ok(loop.records[i]);
-		json_array_append_new(run->ledger.records, loop.records[i]);
-	}
+	sm_records_sort(run->ledger.records);
 	free(loop.order);
-	free(loop.records);
 	free(loop.deferred);
 	pthread_mutex_destroy(&loop.lock);
-	run->rejected += rejected;
+	run->rejected += loop.rejected + (items->dry_code ? loop.refused : 0);
 	/* "1 case", "2 cases" */
 	int noun = (int)strlen(items->noun) - (n == 1 && sm_ends_with(items->noun, "s"));
 	if (st == SM_OK && run->dry_run && !items->writes_nothing)
@@ -500,7 +487,7 @@ enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, st
 			n, noun, items->noun, n - loop.refused - loop.reused, loop.refused, loop.reused);
 	else if (st == SM_OK)
 		sm_info(&run->log, NULL, "%zu %.*s: %zu %s, %zu rejected, %zu reused from an earlier run", n,
-			noun, items->noun, n - rejected, items->good_word ? items->good_word : "good", rejected,
+			noun, items->noun, n - loop.rejected, items->good_word ? items->good_word : "good", loop.rejected,
 			loop.reused);
 	return st;
 }

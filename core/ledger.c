@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/ledger.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/file.h"
 #include "core/hash.h"
@@ -79,21 +82,19 @@ bool sm_record_ok(const json_t *record)
 	return status && strcmp(status, "ok") == 0;
 }
 
-json_t *sm_ledger_find(const struct sm_ledger *ledger, const char *key)
+json_t *sm_ledger_get(const struct sm_ledger *ledger, const char *key)
 {
-	size_t low = 0, high = json_array_size(ledger->records);
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		json_t *record = json_array_get(ledger->records, mid);
-		int order = strcmp(sm_record_key(record), key);
-		if (order == 0)
-			return record;
-		if (order < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return NULL;
+	return sm_records_get(ledger->records, sm_records_find(ledger->records, key));
+}
+
+char *sm_ledger_text(const struct sm_ledger *ledger, const char *key, const char *name)
+{
+	json_t *record = sm_ledger_get(ledger, key);
+	const json_t *value = json_object_get(record, name);
+	const char *text = json_string_value(value);
+	char *copy = text ? strdup(text) : value ? sm_json_line(value) : NULL;
+	json_decref(record);
+	return copy;
 }
 
 json_t *sm_record_output(const json_t *record, const char *role)
@@ -183,99 +184,124 @@ static enum sm_status check_record(const json_t *record, const char *before, con
 	return SM_OK;
 }
 
-/* What to read of a ledger. */
-struct wanted {
-	const char *stage;       /* NULL = of any */
-	bool head;               /* line 1 alone */
-	const char *const *keep; /* facts of a record; NULL = all */
-	const struct sm_ledger *like; /* whose records are shared; NULL = none */
+/* A ledger that is being read, line by line. */
+struct reading {
+	const char *path, *stage; /* stage NULL = any */
+	FILE *f;
+	char *text; /* the line, without its end */
+	size_t n, room, line;
+	uint64_t at; /* where it begins */
+	struct sm_sha256 hash;
 };
 
-/* Deletes all facts but those of the NULL-ended list. */
-static void keep_facts(json_t *record, const char *const *keep)
+/* The next line; *more is false behind the last. */
+static enum sm_status next_line(struct reading *r, bool *more, struct sm_err *err)
 {
-	const char *key;
-	json_t *value;
-	void *next;
-	json_object_foreach_safe(record, next, key, value)
-	{
-		const char *const *k = keep;
-		while (*k && strcmp(*k, key) != 0)
-			k++;
-		if (!*k)
-			json_object_del(record, key);
-	}
-}
-
-/* What is kept of the last record; returns it. */
-static json_t *shrink_last(json_t *records, const struct wanted *want)
-{
-	size_t last = json_array_size(records) - 1;
-	json_t *record = json_array_get(records, last);
-	if (want->keep)
-		keep_facts(record, want->keep);
-	json_t *twin = want->like ? sm_ledger_find(want->like, sm_record_key(record)) : NULL;
-	if (!twin || !json_equal(twin, record))
-		return record;
-	json_array_set(records, last, twin);
-	return twin;
-}
-
-static enum sm_status parse_lines(char *text, const char *path, const struct wanted *want,
-				  struct sm_ledger *out, struct sm_err *err)
-{
-	const char *before = NULL;
-	size_t line = 1;
-	out->records = want->head ? NULL : json_array();
-	for (char *p = text; *p && (line == 1 || !want->head); line++) {
-		json_error_t why;
-		size_t n = strcspn(p, "\n");
-		if (p[n] != '\n')
-			return SM_FAIL(err, SM_INPUT, "%s: line %zu: is cut short", path, line);
-		json_t *value = json_loadb(p, n, JSON_REJECT_DUPLICATES, &why);
-		if (!json_is_object(value)) {
-			json_decref(value);
-			return SM_FAIL(err, SM_INPUT, "%s: line %zu: is not a JSON object: %s", path, line,
-				       value ? "another type" : why.text);
-		}
-		if (line == 1) {
-			out->header = value;
-			SM_TRY(check_header(value, path, want->stage, err));
-		} else {
-			json_array_append_new(out->records, value);
-			SM_TRY(check_record(value, before, path, line, err));
-			before = sm_record_key(shrink_last(out->records, want));
-		}
-		p += n + 1;
-	}
-	if (!out->header)
-		return SM_FAIL(err, SM_INPUT, "%s: is empty", path);
+	r->at += r->line ? r->n + 1 : 0;
+	r->line++;
+	ssize_t n = getline(&r->text, &r->room, r->f);
+	*more = n > 0;
+	if (n <= 0)
+		return ferror(r->f) ? SM_FAIL(err, SM_IO, "%s: reading failed", r->path) : SM_OK;
+	sm_sha256_add(&r->hash, r->text, (size_t)n);
+	r->n = (size_t)n - 1;
+	if (r->text[r->n] != '\n')
+		return SM_FAIL(err, SM_INPUT, "%s: line %zu: is cut short", r->path, r->line);
 	return SM_OK;
 }
 
-static enum sm_status read_ledger(const char *dir, const struct wanted *want, struct sm_ledger *out,
+/* The line as an object, a new reference. */
+static enum sm_status parse_line(const struct reading *r, json_t **out, struct sm_err *err)
+{
+	json_error_t why;
+	*out = json_loadb(r->text, r->n, JSON_REJECT_DUPLICATES, &why);
+	if (json_is_object(*out))
+		return SM_OK;
+	enum sm_status st = SM_FAIL(err, SM_INPUT, "%s: line %zu: is not a JSON object: %s", r->path, r->line,
+				    *out ? "another type" : why.text);
+	json_decref(*out);
+	*out = NULL;
+	return st;
+}
+
+static enum sm_status read_records(struct reading *r, struct sm_records *records, struct sm_err *err)
+{
+	bool more;
+	for (;;) {
+		size_t n = sm_records_count(records);
+		json_t *record;
+		SM_TRY(next_line(r, &more, err));
+		if (!more)
+			return SM_OK;
+		SM_TRY(parse_line(r, &record, err));
+		enum sm_status st = check_record(record, n ? sm_records_key(records, n - 1) : NULL, r->path, r->line, err);
+		if (st == SM_OK)
+			st = sm_records_place(records, record, r->text, r->n, r->at, 0, err);
+		json_decref(record);
+		SM_TRY(st);
+	}
+}
+
+/* What stands behind the header, for its hash alone. */
+static enum sm_status pass_records(struct reading *r, struct sm_err *err)
+{
+	char block[16384];
+	size_t n;
+	while ((n = fread(block, 1, sizeof block, r->f)))
+		sm_sha256_add(&r->hash, block, n);
+	return ferror(r->f) ? SM_FAIL(err, SM_IO, "%s: reading failed", r->path) : SM_OK;
+}
+
+static enum sm_status read_lines(struct reading *r, bool head, struct sm_ledger *out, struct sm_err *err)
+{
+	bool more;
+	SM_TRY(next_line(r, &more, err));
+	if (!more)
+		return SM_FAIL(err, SM_INPUT, "%s: is empty", r->path);
+	SM_TRY(parse_line(r, &out->header, err));
+	SM_TRY(check_header(out->header, r->path, r->stage, err));
+	if (head)
+		return pass_records(r, err);
+	int fd = fcntl(fileno(r->f), F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return SM_FAIL(err, SM_IO, "%s: cannot be opened: %s", r->path, strerror(errno));
+	out->records = sm_records_in(fd, r->path);
+	if (!out->records)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", r->path);
+	return read_records(r, out->records, err);
+}
+
+static enum sm_status read_ledger(const char *dir, const char *stage, bool head, struct sm_ledger *out,
 				  struct sm_err *err)
 {
-	const char *stage = want->stage;
-	unsigned char *bytes = NULL;
-	size_t size = 0;
 	*out = (struct sm_ledger){0};
 	char *path = sm_is_dir(dir) ? sm_path_join(dir, SM_LEDGER_NAME) : sm_strf("%s", dir);
+	struct reading r = {.path = path, .stage = stage};
+	enum sm_status st;
+	int fd;
 	if (!path)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
-	enum sm_status st;
-	if (!sm_file_exists(path)) {
+	if (sm_file_absent(path)) {
 		st = SM_FAIL(err, SM_INPUT, "%s: does not exist: %s%s has%s finished there", path,
 			     stage ? "stage " : "no stage", stage ? stage : "", stage ? " not" : "");
 		goto out;
 	}
-	SM_GOTO(st, sm_file_read(path, MAX_LEDGER, NULL, &bytes, &size, err));
-	sm_sha256_bytes(bytes, size, out->sha256);
-	st = parse_lines((char *)bytes, path, want, out, err);
+	SM_GOTO(st, sm_file_open(path, MAX_LEDGER, &fd, NULL, err));
+	r.f = fdopen(fd, "rb");
+	if (!r.f) {
+		close(fd);
+		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", path);
+		goto out;
+	}
+	sm_sha256_init(&r.hash);
+	st = read_lines(&r, head, out, err);
+	sm_sha256_final(&r.hash, out->sha256);
 out:
+	if (r.f)
+		fclose(r.f);
 	if (st != SM_OK)
 		sm_ledger_clear(out);
-	sm_free(bytes);
+	free(r.text);
 	free(path);
 	return st;
 }
@@ -283,80 +309,49 @@ out:
 enum sm_status sm_ledger_read(const char *dir, const char *stage, struct sm_ledger *out,
 			      struct sm_err *err)
 {
-	return read_ledger(dir, &(struct wanted){.stage = stage}, out, err);
+	return read_ledger(dir, stage, false, out, err);
 }
 
 enum sm_status sm_ledger_read_head(const char *dir, struct sm_ledger *out, struct sm_err *err)
 {
-	return read_ledger(dir, &(struct wanted){.head = true}, out, err);
-}
-
-enum sm_status sm_ledger_read_facts(const char *dir, const char *const *keep, const struct sm_ledger *like,
-				    struct sm_ledger *out, struct sm_err *err)
-{
-	return read_ledger(dir, &(struct wanted){.keep = keep, .like = like}, out, err);
-}
-
-static int by_key(const void *a, const void *b)
-{
-	return strcmp(sm_record_key(*(json_t *const *)a), sm_record_key(*(json_t *const *)b));
+	return read_ledger(dir, NULL, true, out, err);
 }
 
 enum sm_status sm_ledger_sort(struct sm_ledger *ledger, struct sm_err *err)
 {
-	size_t n = json_array_size(ledger->records);
-	json_t **list = malloc((n ? n : 1) * sizeof *list);
-	json_t *sorted = json_array();
-	if (!list || !sorted) {
-		free(list);
-		json_decref(sorted);
-		return SM_FAIL(err, SM_BUDGET, "ledger: out of memory");
-	}
-	for (size_t i = 0; i < n; i++)
-		list[i] = json_array_get(ledger->records, i);
-	qsort(list, n, sizeof *list, by_key);
-	const char *twice = NULL;
-	for (size_t i = 0; i < n; i++) {
-		if (i && by_key(&list[i - 1], &list[i]) == 0)
-			twice = sm_record_key(list[i]);
-		json_array_append(sorted, list[i]);
-	}
-	free(list);
-	json_decref(ledger->records);
-	ledger->records = sorted;
-	if (twice)
-		return SM_FAIL(err, SM_INTERNAL, "ledger: key '%s' stands twice", twice);
-	return SM_OK;
+	sm_records_sort(ledger->records);
+	const char *twice = sm_records_twice(ledger->records);
+	return twice ? SM_FAIL(err, SM_INTERNAL, "ledger: key '%s' stands twice", twice) : SM_OK;
 }
 
-/* One line into the hash and, unless it is NULL, the stream. */
-static bool add_line(struct sm_sha256 *hash, FILE *stream, const json_t *value)
+/* One line, whose memory it frees, into the hash and, unless it is NULL, the stream. */
+static enum sm_status add_line(struct sm_sha256 *hash, FILE *stream, char *line, size_t n, struct sm_err *err)
 {
-	char *line = sm_json_line(value);
-	if (!line)
-		return false;
-	size_t n = strlen(line);
-	line[n] = '\n'; /* in place of the zero byte */
-	sm_sha256_add(hash, line, n + 1);
-	bool good = !stream || fwrite(line, 1, n + 1, stream) == n + 1;
+	sm_sha256_add(hash, line, n);
+	bool good = !stream || fwrite(line, 1, n, stream) == n;
 	free(line);
-	return good;
+	return good ? SM_OK : SM_FAIL(err, SM_IO, SM_LEDGER_NAME ": writing failed: %s", strerror(errno));
 }
 
-static bool add_all(const struct sm_ledger *ledger, struct sm_sha256 *hash, FILE *stream)
+static enum sm_status add_all(const struct sm_ledger *ledger, FILE *stream, char sha256[65], struct sm_err *err)
 {
-	bool good = hash && add_line(hash, stream, ledger->header);
-	for (size_t i = 0; good && i < json_array_size(ledger->records); i++)
-		good = add_line(hash, stream, json_array_get(ledger->records, i));
-	return good;
+	struct sm_sha256 hash;
+	char *line = sm_json_line(ledger->header);
+	size_t n = line ? strlen(line) : 0;
+	if (!line)
+		return SM_FAIL(err, SM_BUDGET, "ledger: out of memory");
+	line[n] = '\n'; /* in place of the zero byte */
+	sm_sha256_init(&hash);
+	SM_TRY(add_line(&hash, stream, line, n + 1, err));
+	for (size_t i = 0; (line = sm_records_line(ledger->records, i, &n)); i++)
+		SM_TRY(add_line(&hash, stream, line, n, err));
+	sm_sha256_final(&hash, sha256);
+	return sm_records_check(ledger->records, err);
 }
 
 enum sm_status sm_ledger_hash(const struct sm_ledger *ledger, char sha256[65], struct sm_err *err)
 {
-	struct sm_sha256 *hash = sm_sha256_begin();
-	bool good = add_all(ledger, hash, NULL);
-	sm_sha256_end(hash, sha256);
-	return good ? SM_OK : SM_FAIL(err, SM_BUDGET, "ledger: out of memory");
+	return add_all(ledger, NULL, sha256, err);
 }
 
 enum sm_status sm_ledger_write(struct sm_ledger *ledger, const char *dir, struct sm_err *err)
@@ -368,22 +363,15 @@ enum sm_status sm_ledger_write_in(struct sm_outset *set, struct sm_ledger *ledge
 				  struct sm_err *err)
 {
 	struct sm_outfile out = {0};
-	struct sm_sha256 *hash = NULL;
 	char *path = sm_path_join(dir, SM_LEDGER_NAME);
 	enum sm_status st;
 	if (!path)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
 	SM_GOTO(st, sm_ledger_sort(ledger, err));
 	SM_GOTO(st, sm_outfile_begin(&out, path, true, err));
-	hash = sm_sha256_begin();
-	if (!add_all(ledger, hash, out.stream)) {
-		st = SM_FAIL(err, SM_IO, "%s: writing failed", path);
-		goto out;
-	}
+	SM_GOTO(st, add_all(ledger, out.stream, ledger->sha256, err));
 	st = sm_outset_add(set, &out, err);
 out:
-	if (hash)
-		sm_sha256_end(hash, ledger->sha256);
 	sm_outfile_abandon(&out);
 	free(path);
 	return st;
@@ -392,6 +380,6 @@ out:
 void sm_ledger_clear(struct sm_ledger *ledger)
 {
 	json_decref(ledger->header);
-	json_decref(ledger->records);
+	sm_records_free(ledger->records);
 	*ledger = (struct sm_ledger){0};
 }

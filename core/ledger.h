@@ -18,27 +18,25 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "core/records.h"
 
 #define SM_LEDGER_NAME "ledger.jsonl"
 #define SM_LEDGER_SCHEMA 1
 
 struct sm_ledger {
 	json_t *header;  /* object */
-	json_t *records; /* array of objects, sorted by key once read or written */
+	struct sm_records *records; /* sorted by key once read or written; parsed one by one (core/records.h) */
 	char sha256[65]; /* of the file's bytes, after read or write */
 };
 
-/* Reads DIR/ledger.jsonl (or the file itself); checks schema version, statuses, key order, duplicate
+/* Reads DIR/ledger.jsonl (or the file itself); checks every line: schema version, statuses, key order, duplicate
  * keys. `stage` (or NULL) is the stage that must have written it. SM_INPUT when it is missing: says
- * that the earlier stage did not finish. */
+ * that the earlier stage did not finish. The file stays open: what is looked at later is what was hashed, also
+ * when another ledger has taken its name, and a record that was changed in place fails. */
 enum sm_status sm_ledger_read(const char *dir, const char *stage, struct sm_ledger *out,
 			      struct sm_err *err);
 /* The same, but header and hash alone: records stay NULL, and what stands in their lines is not looked at. */
 enum sm_status sm_ledger_read_head(const char *dir, struct sm_ledger *out, struct sm_err *err);
-/* The same, whole, in less memory: of each record only the facts in `keep` (NULL-ended; "key" must be one; NULL =
- * all), and records that equal those of `like` (NULL = none) shared with it. */
-enum sm_status sm_ledger_read_facts(const char *dir, const char *const *keep, const struct sm_ledger *like,
-				    struct sm_ledger *out, struct sm_err *err);
 
 /* Sorts the records by key; a key that stands twice is SM_INTERNAL. */
 enum sm_status sm_ledger_sort(struct sm_ledger *ledger, struct sm_err *err);
@@ -55,13 +53,18 @@ enum sm_status sm_ledger_write_in(struct sm_outset *set, struct sm_ledger *ledge
 
 void sm_ledger_clear(struct sm_ledger *ledger);
 
+/* The record of a key, a new reference; NULL when there is none. */
+json_t *sm_ledger_get(const struct sm_ledger *ledger, const char *key);
+/* A text of the record of a key, such as "fold", or another value as JSON; malloc memory. NULL when there is none, and
+ * when the ledger cannot be read any more: sm_records_check tells. */
+char *sm_ledger_text(const struct sm_ledger *ledger, const char *key, const char *name);
+
 /* One line of JSON as ledgers hold it: sorted keys, compact, 17 digits; malloc memory. */
 char *sm_json_line(const json_t *value);
 
 /* Helpers for records (borrowed references, NULL when absent). */
 const char *sm_record_key(const json_t *record);
 bool sm_record_ok(const json_t *record);
-json_t *sm_ledger_find(const struct sm_ledger *ledger, const char *key);
 json_t *sm_record_output(const json_t *record, const char *role); /* its {"role","path","sha256"} */
 const char *sm_json_text(const json_t *object, const char *name);  /* NULL when absent */
 

@@ -375,11 +375,13 @@ static enum sm_status bind_steps(struct binder *b, const struct sm_field *f,
 				       "exactly one (start each with '- ')",
 				       b->name, path, i, given);
 		const struct sm_field *op = &f->of->fields[which];
-		/* A number is a step's number or a slip, never a role. */
+		const char *dot = strrchr(path, '.'), *list = dot ? dot + 1 : path;
+		/* A number is a step's number or a slip, never a role. The sentence has the shape of those of the checks. */
 		if (ops[n].value && (!sm_key_is_safe(ops[n].value) || !has_letter(ops[n].value)))
 			return SM_FAIL(err, SM_USAGE,
-				       "%s: %s[%zu].when: found '%s', allowed is a role or modality (ct, mr, pet)",
-				       b->name, path, i, (const char *)ops[n].value);
+				       "%s: %.*s%s%s: step %zu (%s): when: found '%s', allowed is a role or modality (ct, mr, "
+				       "pet, ...)",
+				       b->name, (int)(list > path ? list - path - 1 : 0), path, list > path ? ": " : "", list, i + 1, op->key, (const char *)ops[n].value);
 		steps->v[i].which = which;
 		steps->v[i].when = ops[n].value ? sm_arena_strdup(b->arena, ops[n].value) : NULL;
 		steps->v[i].params = sm_arena_alloc(b->arena, op->of->size ? op->of->size : 1);
@@ -444,7 +446,7 @@ static enum sm_status bind_mapping(struct binder *b, const struct sm_fieldset *s
 		return locate(b, f, err);
 	}
 	if (set->check && set->check(base, err) != SM_OK)
-		return sm_err_prefix(err, "%s: %s%s", b->name, path, *path ? "" : "manifest");
+		return *path ? sm_err_prefix(err, "%s: %s", b->name, path) : sm_err_prefix(err, "%s", b->name);
 	return SM_OK;
 }
 

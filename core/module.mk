@@ -35,6 +35,7 @@ core_SRC := \
 	core/hash_pair.c \
 	core/item.c \
 	core/journal.c \
+	core/records.c \
 	core/reuse.c \
 	core/settle.c \
 	core/ledger.c \
@@ -42,6 +43,8 @@ core_SRC := \
 	core/manifest.c \
 	core/opt.c \
 	core/stage.c \
+	core/sorter.c \
+	core/spool.c \
 	core/sums.c \
 	core/standardise.c \
 	core/svg.c \

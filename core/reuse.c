@@ -30,12 +30,11 @@ static bool same_content(const struct sm_item *item, const char *full, const cha
 	return sm_content_sha256(full, &item->run->mem, content, NULL) == SM_OK && strcmp(content, identity) == 0;
 }
 
-static bool output_holds(struct sm_item *item, const char *path, const char *identity)
+static bool output_holds(struct sm_item *item, const char *path, const char *identity, const char *known)
 {
-	char known[65], hex[65];
+	char hex[65];
 	/* A link may lead to anybody's file. */
-	if (!path || !identity || !sm_file_is_own(item->run->out, path) ||
-	    !sm_journal_bytes(item->run->journal, path, known))
+	if (!path || !identity || !known || !sm_file_is_own(item->run->out, path))
 		return false;
 	char *full = sm_path_join(item->run->out, path);
 	bool same = full && same_bytes(full, known, hex) && same_content(item, full, identity, hex) &&
@@ -52,10 +51,13 @@ static bool input_holds(const struct sm_item *item, const json_t *input)
 	const char *identity = sm_json_text(input, "sha256");
 	if (!dir || !path || !identity)
 		return false;
-	char *full = sm_path_join(dir, path), hex[65];
-	const char *known = sm_json_text(json_object_get(item->run->parent_bytes, dir), path);
+	char *full = sm_path_join(dir, path), hex[65], known[65];
+	const struct sm_parent *parent = item->run->parents;
+	while (parent && strcmp(parent->dir, dir) != 0)
+		parent = parent->next;
+	bool listed = parent && sm_sums_find(parent->sums, path, known);
 	bool same = full && sm_file_exists(full);
-	if (same && !same_bytes(full, known, hex))
+	if (same && !same_bytes(full, listed ? known : NULL, hex))
 		same = !is_hdf5(path) && same_content(item, full, identity, hex);
 	free(full);
 	return same;
@@ -69,9 +71,14 @@ bool sm_reuse_fits(struct sm_item *item, const json_t *earlier)
 	 * budget). */
 	bool same = now && then && strcmp(now, then) == 0 && sm_record_ok(earlier);
 	size_t i;
-	json_t *file;
+	json_t *file, *bytes = same ? sm_journal_bytes(item->run->journal, item->key) : NULL;
 	json_array_foreach(json_object_get(earlier, "outputs"), i, file)
-		same = same && output_holds(item, sm_json_text(file, "path"), sm_json_text(file, "sha256"));
+	{
+		const char *path = sm_json_text(file, "path");
+		same = same && output_holds(item, path, sm_json_text(file, "sha256"),
+					    path ? sm_json_text(bytes, path) : NULL);
+	}
+	json_decref(bytes);
 	json_array_foreach(item->from, i, file)
 		same = same && input_holds(item, file);
 	if (!same) {
@@ -99,19 +106,15 @@ static enum sm_status note(struct sm_item *item, const char *path, const char *i
 			   struct sm_err *err)
 {
 	char hex[65];
-	const char *known = sm_json_text(item->file_hashes, path);
-	if (!known && sm_content_is_bytes(path))
-		known = identity;
-	if (!known || strlen(known) != 64) {
-		char *full = sm_path_join(item->run->out, path);
-		enum sm_status st = full ? sm_sha256_file(place_now(&item->files, full, at), hex, err)
-					 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", path);
-		free(full);
-		SM_TRY(st);
-		known = hex;
-		SM_TRY(sm_item_file_hash(item, path, hex, err));
-	}
-	return sm_journal_note_bytes(item->run->journal, path, known, err);
+	if (sm_json_text(item->file_hashes, path))
+		return SM_OK;
+	if (sm_content_is_bytes(path) && identity && strlen(identity) == 64)
+		return sm_item_file_hash(item, path, identity, err);
+	char *full = sm_path_join(item->run->out, path);
+	enum sm_status st = full ? sm_sha256_file(place_now(&item->files, full, at), hex, err)
+				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", path);
+	free(full);
+	return st == SM_OK ? sm_item_file_hash(item, path, hex, err) : st;
 }
 
 enum sm_status sm_reuse_note(struct sm_item *item, struct sm_err *err)
@@ -127,16 +130,36 @@ enum sm_status sm_reuse_note(struct sm_item *item, struct sm_err *err)
 	return SM_OK;
 }
 
-void sm_reuse_parent(struct sm_run *run, const struct sm_ledger *parent, const char *dir)
+enum sm_status sm_reuse_parent(struct sm_run *run, const struct sm_ledger *parent, const char *dir, struct sm_err *err)
 {
-	json_t *sums = NULL;
+	bool partial;
+	struct sm_parent *p = sm_arena_alloc(&run->arena, sizeof *p);
+	if (!p)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
+	*p = (struct sm_parent){.dir = dir, .records = sm_records_share(parent->records), .next = run->parents};
+	run->parents = p;
+	if (!run->resume || !run->journal || !sm_journal_found(run->journal, &partial))
+		return SM_OK;
 	/* Without a list that belongs to the ledger the content is looked at. */
-	if (sm_sums_read(dir, &sums, NULL) != SM_OK)
-		return;
-	const char *ledger = sm_json_text(sums, SM_LEDGER_NAME);
-	if (!run->parent_bytes)
-		run->parent_bytes = json_object();
-	if (ledger && strcmp(ledger, parent->sha256) == 0)
-		json_object_set(run->parent_bytes, dir, sums);
-	json_decref(sums);
+	if (sm_sums_open(dir, &p->sums, NULL) == SM_OK && strcmp(sm_sums_ledger(p->sums), parent->sha256) != 0) {
+		sm_sums_close(p->sums);
+		p->sums = NULL;
+	}
+	return SM_OK;
+}
+
+enum sm_status sm_reuse_check(const struct sm_run *run, struct sm_err *err)
+{
+	for (const struct sm_parent *p = run->parents; p; p = p->next)
+		SM_TRY(sm_records_check(p->records, err));
+	return sm_records_check(run->ledger.records, err);
+}
+
+void sm_reuse_clear(struct sm_run *run)
+{
+	for (struct sm_parent *p = run->parents; p; p = p->next) {
+		sm_records_free(p->records);
+		sm_sums_close(p->sums);
+	}
+	run->parents = NULL;
 }

@@ -10,7 +10,7 @@
 
 struct batch {
 	struct sm_outset files[MOST];
-	const json_t *record[MOST];
+	json_t *record[MOST], *bytes[MOST]; /* owned */
 	size_t n;
 };
 
@@ -32,15 +32,22 @@ static enum sm_status settle(struct sm_settler *s, struct batch *b, struct sm_er
 	struct sm_outset all = {0};
 	for (size_t i = 0; i < b->n; i++)
 		SM_GOTO(st, sm_outset_move(&all, &b->files[i], err));
-	SM_GOTO(st, sm_journal_intend(s->journal, b->record, b->n, err));
+	SM_GOTO(st, sm_journal_intend(s->journal, (const json_t *const *)b->record, b->n, err));
 	SM_GOTO(st, sm_outset_commit(&all, err));
 	for (size_t i = 0; i < b->n; i++)
-		SM_GOTO(st, sm_journal_add(s->journal, b->record[i], err));
+		SM_GOTO(st, sm_journal_add(s->journal, b->record[i], b->bytes[i], err));
 out:
 	sm_outset_abandon(&all);
-	for (size_t i = 0; i < b->n; i++)
-		sm_outset_abandon(&b->files[i]);
 	return st;
+}
+
+static void clear(struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		sm_outset_abandon(&b->files[i]);
+		json_decref(b->record[i]);
+		json_decref(b->bytes[i]);
+	}
 }
 
 static void *settler_run(void *arg)
@@ -59,8 +66,7 @@ static void *settler_run(void *arg)
 		pthread_mutex_unlock(&s->lock);
 		if (err.code == SM_OK)
 			err.code = settle(s, &now, &err);
-		for (size_t i = 0; i < now.n; i++)
-			sm_outset_abandon(&now.files[i]);
+		clear(&now);
 		pthread_mutex_lock(&s->lock);
 		s->err = err;
 	}
@@ -85,8 +91,8 @@ enum sm_status sm_settler_begin(struct sm_journal *journal, struct sm_settler **
 	return SM_OK;
 }
 
-enum sm_status sm_settler_add(struct sm_settler *s, struct sm_outset *files, const json_t *record,
-			      struct sm_err *err)
+enum sm_status sm_settler_add(struct sm_settler *s, struct sm_outset *files, json_t *record,
+			      json_t *bytes, struct sm_err *err)
 {
 	pthread_mutex_lock(&s->lock);
 	while (s->waiting.n == MOST)
@@ -94,12 +100,16 @@ enum sm_status sm_settler_add(struct sm_settler *s, struct sm_outset *files, con
 	struct sm_err failed = s->err;
 	if (failed.code == SM_OK) {
 		s->waiting.files[s->waiting.n] = *files;
-		s->waiting.record[s->waiting.n++] = record;
+		s->waiting.record[s->waiting.n] = record;
+		s->waiting.bytes[s->waiting.n++] = bytes;
 		*files = (struct sm_outset){0};
+		record = bytes = NULL;
 		pthread_cond_broadcast(&s->moved);
 	}
 	pthread_mutex_unlock(&s->lock);
 	sm_outset_abandon(files);
+	json_decref(record);
+	json_decref(bytes);
 	if (failed.code != SM_OK && err)
 		*err = failed;
 	return failed.code;

@@ -17,11 +17,11 @@ struct sm_settler;
 /* The journal is borrowed. SM_BUDGET. */
 enum sm_status sm_settler_begin(struct sm_journal *journal, struct sm_settler **out, struct sm_err *err);
 
-/* Takes over the files of an item, which is empty afterwards; nobody may touch the record before sm_settler_end. Waits
- * while many items are on their way. Once an earlier item has failed: its error, and the files are
+/* Takes over the files of an item, which is empty afterwards, and its record and the hashes of its bytes
+ * (sm_journal_add), also on failure. Waits while many items are on their way. Once an earlier item has failed: its error, and the files are
  * removed. Thread-safe. */
-enum sm_status sm_settler_add(struct sm_settler *settler, struct sm_outset *files, const json_t *record,
-			      struct sm_err *err);
+enum sm_status sm_settler_add(struct sm_settler *settler, struct sm_outset *files, json_t *record,
+			      json_t *bytes, struct sm_err *err);
 
 /* Waits for all items and frees; NULL is fine. The first failure. */
 enum sm_status sm_settler_end(struct sm_settler *settler, struct sm_err *err);

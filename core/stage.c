@@ -125,7 +125,7 @@ static enum sm_status begin_ledger(struct sm_run *run, struct sm_err *err)
 	json_t *settings = settings_of(run);
 	char *line = sm_json_line(settings), hex[65];
 	run->ledger.header = header;
-	run->ledger.records = json_array();
+	run->ledger.records = sm_records_new(run->dry_run ? NULL : run->out);
 	if (!header || !settings || !line || !run->ledger.records) {
 		free(line);
 		json_decref(settings);
@@ -157,10 +157,7 @@ enum sm_status sm_run_parent(struct sm_run *run, const char *dir, const char *st
 	}
 	json_object_set_new(json_object_get(run->ledger.header, "parents"),
 			    stage ? stage : sm_json_text(out->header, "stage"), json_string(out->sha256));
-	bool partial;
-	if (run->resume && run->journal && sm_journal_found(run->journal, &partial))
-		sm_reuse_parent(run, out, dir);
-	return SM_OK;
+	return sm_reuse_parent(run, out, dir, err);
 }
 
 /* One run at a time may write a folder; the lock goes with the process. */
@@ -205,12 +202,12 @@ static enum sm_status finish_out(struct sm_run *run, struct sm_err *err)
 	if (!run->journal)
 		return SM_OK;
 	SM_TRY(sm_run_begin(run, err));
-	sm_journal_sweep(run->journal, &run->ledger);
-	sm_remove_empty_folders(run->out); /* of rejected items, of a killed run */
 	struct sm_outset set = {0};
 	enum sm_status st;
 	SM_GOTO(st, sm_ledger_sort(&run->ledger, err));
-	SM_GOTO(st, sm_sums_write(&run->ledger, run->out, run->file_hashes, run->jobs, &set, err));
+	SM_GOTO(st, sm_journal_sweep(run->journal, &run->ledger, err));
+	sm_remove_empty_folders(run->out); /* of rejected items, of a killed run */
+	SM_GOTO(st, sm_sums_write(&run->ledger, run->out, run->jobs, &set, err));
 	SM_GOTO(st, sm_ledger_write_in(&set, &run->ledger, run->out, err));
 	SM_GOTO(st, sm_outset_commit(&set, err));
 	st = sm_journal_finish(run->journal, err);
@@ -238,6 +235,9 @@ static enum sm_status check_needs(const struct sm_stage *stage, const struct com
 				       needs[i].option);
 	if (args[0] && !stage->args)
 		return SM_FAIL(err, SM_USAGE, "argument '%s': this stage takes options only", args[0]);
+	errno = 0;
+	if (c->in && !sm_is_dir(c->in) && !sm_file_absent(c->in) && errno == EACCES)
+		return SM_FAIL(err, SM_IO, "--in: %s: cannot be examined: %s", c->in, strerror(errno));
 	if (c->in && !sm_is_dir(c->in))
 		return SM_FAIL(err, SM_USAGE, "--in: %s %s, needed is a folder", c->in,
 			       sm_file_exists(c->in) ? "is a file" : "does not exist");
@@ -324,7 +324,10 @@ static enum sm_status live(struct sm_run *run, const struct common *c, struct sm
 	SM_TRY(load_manifest(run, c->manifest, manifest, err));
 	SM_TRY(begin_ledger(run, err));
 	SM_TRY(prepare_out(run, lock, err));
-	SM_TRY(run->stage->run(run, err));
+	enum sm_status st = run->stage->run(run, err);
+	/* A record that could not be read looked like one that is not there: that explains what was found wrong since. */
+	SM_TRY(sm_reuse_check(run, err));
+	SM_TRY(st);
 	if (!run->dry_run)
 		SM_TRY(finish_out(run, err));
 	if (fflush(stdout) != 0 || ferror(stdout))
@@ -339,7 +342,7 @@ static int exit_code(const struct sm_run *run, enum sm_status st)
 	if (!run->rejected)
 		return 0;
 	/* With not one good item the stage as a whole had bad input. */
-	return run->rejected == json_array_size(run->ledger.records) ? 3 : 1;
+	return run->rejected == sm_records_count(run->ledger.records) ? 3 : 1;
 }
 
 int sm_stage_main(const struct sm_stage *stage, int argc, char **argv)
@@ -389,8 +392,7 @@ int sm_stage_main(const struct sm_stage *stage, int argc, char **argv)
 out:
 	sm_journal_close(run.journal);
 	sm_ledger_clear(&run.ledger);
-	json_decref(run.file_hashes);
-	json_decref(run.parent_bytes);
+	sm_reuse_clear(&run);
 	sm_manifest_clear(&manifest);
 	sm_arena_clear(&run.arena);
 	if (lock >= 0)

@@ -60,12 +60,11 @@ struct sm_run {
 	struct sm_log log;
 	struct sm_mem mem;
 	struct sm_arena arena;  /* for strings that live as long as the run; main thread only */
-	struct sm_ledger ledger; /* being made: run may add to header and records */
+	struct sm_ledger ledger; /* being made: run may add to header and records (sm_records_add) */
 	size_t rejected;        /* rejected items: exit code 1, or 3 when none was good */
 	const char *const *given; /* keys of the options on the command line, NULL-ended */
 	struct sm_journal *journal; /* items that an earlier run finished; stage.c's own */
-	json_t *file_hashes; /* path -> hash of the bytes of files written or kept by this run; item.c's own, may be NULL */
-	json_t *parent_bytes; /* folder -> its list of bytes; core/reuse.c's own, may be NULL */
+	struct sm_parent *parents;  /* of sm_run_parent; core/reuse.c's own */
 };
 
 /* True when the option stood on the command line (key as in the table: "seed", "empty_et"). */
@@ -116,11 +115,12 @@ struct sm_items {
 	/* About how long the item takes, in any unit: the longest begin, so that no core waits for the last one at the end.
 	 * May be NULL: in index order. */
 	double (*weight)(void *ctx, size_t i);
+	bool dry_code;         /* a dry run ends with the code of the run that it foresees, instead of 0 */
 	bool writes_nothing;   /* work has no outputs: it is done with --dry-run, too, and not journalled */
 	const char *good_word; /* how the log calls items that were not rejected; NULL = "good" */
 };
 
-/* Runs all items and adds one record each to run->ledger. With --resume an item is reused when its
+/* Runs all items and adds one record each to run->ledger, whose records are sorted then. With --resume an item is reused when its
  * inputs, the options, the manifest sections and the stage version are those of an earlier run (finished or
  * killed), its outputs still have the bytes that were written, and the files of sm_item_input_from their content. With --dry-run only prints what would be done and, as far as foresee
  * knows it, what would be rejected; no record is rejected then. With --only the other items are passed over; SM_USAGE

@@ -199,22 +199,6 @@ void sm_paths_clear(struct sm_paths *paths)
 	*paths = (struct sm_paths){0};
 }
 
-/* Removes the file's folders below the root that are empty now: who began the file made them for it. */
-static enum sm_status remove_emptied(const char *full, const char *relative, struct sm_err *err)
-{
-	size_t top = strlen(full) - strlen(relative);
-	char *path = sm_strf("%s", full);
-	if (!path)
-		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", full);
-	for (char *slash; (slash = strrchr(path + top, '/'));) {
-		*slash = '\0';
-		if (rmdir(path) != 0)
-			break;
-	}
-	free(path);
-	return SM_OK;
-}
-
 static enum sm_status remove_one(void *ctx, const char *full, const char *relative,
 				 struct sm_err *err)
 {
@@ -224,7 +208,7 @@ static enum sm_status remove_one(void *ctx, const char *full, const char *relati
 		return SM_OK;
 	if (unlink(full) != 0)
 		return SM_FAIL(err, SM_IO, "%s: cannot be removed: %s", full, strerror(errno));
-	return remove_emptied(full, relative, err);
+	return SM_OK;
 }
 
 enum sm_status sm_remove_partials(const char *root, const char *keep, struct sm_err *err)

@@ -25,10 +25,15 @@ static const struct sm_field fields[] = {
 };
 static const struct sm_fieldset options = SM_FIELDSET("evaluate", struct options, fields, NULL);
 
-/* One case to score; either may be NULL: then the case is rejected. */
+/* One case to score; either may be SM_NONE: then the case is rejected. */
 struct pair {
 	const char *key;
-	const json_t *prediction, *truth;
+	size_t prediction, truth; /* numbers in the two ledgers */
+};
+
+/* Its records while it is at work; NULL where there is none. */
+struct records {
+	json_t *prediction, *truth;
 };
 
 struct work {
@@ -39,6 +44,20 @@ struct work {
 	struct pair *pairs;
 	size_t count;
 };
+
+static enum sm_status open_records(const struct work *w, const struct pair *p, struct records *r, struct sm_err *err)
+{
+	r->prediction = sm_records_get(w->predict.records, p->prediction);
+	r->truth = sm_records_get(w->ingest.records, p->truth);
+	SM_TRY(sm_records_check(w->predict.records, err));
+	return sm_records_check(w->ingest.records, err);
+}
+
+static void close_records(struct records *r)
+{
+	json_decref(r->prediction);
+	json_decref(r->truth);
+}
 
 static const char *pair_key(void *ctx, size_t i)
 {
@@ -64,19 +83,23 @@ static enum sm_status declare_file(struct sm_item *item, const char *role, const
 static enum sm_status pair_inputs(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
 {
 	struct work *w = ctx;
-	const struct pair *p = &w->pairs[i];
+	struct records r = {0};
+	enum sm_status st;
 	if (w->o->pred) {
 		if (!w->run->out)
 			return SM_OK;
 		SM_TRY(declare_file(item, "prediction", w->o->pred, err));
 		return declare_file(item, "truth", w->o->truth, err);
 	}
-	SM_TRY(declare(item, w->run->in, p->prediction, "prediction", "prediction", err));
+	SM_GOTO(st, open_records(w, &w->pairs[i], &r, err));
+	SM_GOTO(st, declare(item, w->run->in, r.prediction, "prediction", "prediction", err));
 	/* Without one there is nothing to declare: the work function says what is wrong. */
 	const char *role;
-	if (sm_label_role(w->ingest.header, p->truth, &role, NULL) != SM_OK)
-		return SM_OK;
-	return declare(item, w->o->truth, p->truth, "truth", role, err);
+	if (sm_label_role(w->ingest.header, r.truth, &role, NULL) == SM_OK)
+		st = declare(item, w->o->truth, r.truth, "truth", role, err);
+out:
+	close_records(&r);
+	return st;
 }
 
 /* Why a case of the truth's ledger has no prediction. */
@@ -103,7 +126,7 @@ static bool lists(const struct work *w, const char *name, const char *key)
 
 static int why_not_predicted(const struct work *w, const struct pair *p)
 {
-	if (!sm_record_ok(p->truth))
+	if (p->truth == SM_NONE || !sm_records_ok(w->ingest.records, p->truth))
 		return REJECTED_BY_INGEST;
 	if (lists(w, "rejected", p->key))
 		return REJECTED_BY_PREPROCESS;
@@ -120,23 +143,23 @@ static enum sm_status no_prediction(const struct work *w, const struct pair *p, 
 		       p->key);
 }
 
-static enum sm_status read_pair(struct work *w, const struct pair *p, struct sm_vol *prediction,
-				struct sm_vol *truth, struct sm_err *err)
+static enum sm_status read_pair(struct work *w, const struct pair *p, const struct records *r,
+				struct sm_vol *prediction, struct sm_vol *truth, struct sm_err *err)
 {
 	struct sm_mem *mem = &w->run->mem;
 	if (w->o->pred) {
 		SM_TRY(sm_nii_read(w->o->pred, mem, prediction, NULL, err));
 		return sm_nii_read(w->o->truth, mem, truth, NULL, err);
 	}
-	if (!p->prediction)
+	if (!r->prediction)
 		return no_prediction(w, p, err);
-	if (!p->truth && sm_record_ok(p->prediction))
+	if (!r->truth && sm_record_ok(r->prediction))
 		return SM_FAIL(err, SM_INPUT,
 			       "case %s has a prediction but no record in the truth's ledger",
 			       p->key);
-	SM_TRY(sm_output_read(w->run->in, "predict", p->prediction, "prediction", mem, prediction,
+	SM_TRY(sm_output_read(w->run->in, "predict", r->prediction, "prediction", mem, prediction,
 			      err));
-	return sm_truth_read(w->o->truth, &w->ingest, p->truth, mem, truth, err);
+	return sm_truth_read(w->o->truth, &w->ingest, r->truth, mem, truth, err);
 }
 
 static enum sm_status pair_work(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
@@ -144,6 +167,7 @@ static enum sm_status pair_work(void *ctx, size_t i, struct sm_item *item, struc
 	struct work *w = ctx;
 	const struct pair *p = &w->pairs[i];
 	struct sm_vol prediction = {0}, truth = {0};
+	struct records r = {0};
 	struct sm_scores scores;
 	char *names[2] = {sm_strf("truth of %s", p->key), sm_strf("prediction of %s", p->key)};
 	enum sm_status st;
@@ -151,18 +175,20 @@ static enum sm_status pair_work(void *ctx, size_t i, struct sm_item *item, struc
 		st = SM_FAIL(err, SM_BUDGET, "out of memory");
 		goto out;
 	}
-	SM_GOTO(st, read_pair(w, p, &prediction, &truth, err));
+	SM_GOTO(st, open_records(w, p, &r, err));
+	SM_GOTO(st, read_pair(w, p, &r, &prediction, &truth, err));
 	SM_GOTO(st, sm_score_volumes(&truth, names[0], &prediction, names[1], w->settings,
 				     &w->run->mem, item->jobs, &scores, err));
 	json_object_set_new(item->record, "scores", sm_scores_to_json(&scores));
 	json_object_set_new(item->record, "voxel_mm3", json_real(sm_voxel_mm3(&truth)));
-	json_t *patient = json_object_get(p->truth, "patient");
+	json_t *patient = json_object_get(r.truth, "patient");
 	if (patient)
 		json_object_set_new(item->record, "patient",
 				    json_string(json_string_value(patient)));
 out:
 	free(names[0]);
 	free(names[1]);
+	close_records(&r);
 	sm_vol_clear(&prediction);
 	sm_vol_clear(&truth);
 	return st;
@@ -181,7 +207,8 @@ static bool predicted_all(const struct sm_ledger *predict)
  * could not be, are listed by reason. */
 static enum sm_status list_pairs(struct work *w, struct sm_err *err)
 {
-	size_t np = json_array_size(w->predict.records), nt = json_array_size(w->ingest.records);
+	struct sm_records *predictions = w->predict.records, *truths = w->ingest.records;
+	size_t np = sm_records_count(predictions), nt = sm_records_count(truths);
 	bool all = predicted_all(&w->predict);
 	json_t *left_out = json_object();
 	json_object_set_new(w->run->ledger.header, "not_predicted", left_out);
@@ -191,15 +218,15 @@ static enum sm_status list_pairs(struct work *w, struct sm_err *err)
 	if (!w->pairs || !left_out)
 		return SM_FAIL(err, SM_BUDGET, "list of cases: out of memory");
 	for (size_t i = 0, k = 0; i < np || k < nt;) {
-		const json_t *p = json_array_get(w->predict.records, i);
-		const json_t *t = json_array_get(w->ingest.records, k);
-		int order = !p ? 1 : !t ? -1 : strcmp(sm_record_key(p), sm_record_key(t));
+		int order = i == np   ? 1
+			    : k == nt ? -1
+				      : strcmp(sm_records_key(predictions, i), sm_records_key(truths, k));
 		struct pair *pair = &w->pairs[w->count];
-		*pair = (struct pair){sm_record_key(order <= 0 ? p : t), order <= 0 ? p : NULL,
-				      order >= 0 ? t : NULL};
+		*pair = (struct pair){order <= 0 ? sm_records_key(predictions, i) : sm_records_key(truths, k),
+				      order <= 0 ? i : SM_NONE, order >= 0 ? k : SM_NONE};
 		i += order <= 0;
 		k += order >= 0;
-		if (pair->prediction || all)
+		if (pair->prediction != SM_NONE || all)
 			w->count++;
 		else
 			json_array_append_new(
@@ -240,20 +267,23 @@ static enum sm_status finish(struct work *w, struct sm_err *err)
 	struct sm_summary sum;
 	size_t n = 0, i;
 	json_t *record, *outputs = json_array();
-	enum sm_status st;
+	enum sm_status st = SM_OK;
 	struct sm_scores *scores = sm_alloc(&run->mem, w->count + 1, sizeof *scores, "scores", err);
 	json_object_set_new(run->ledger.header, "outputs", outputs);
 	if (!scores)
 		return SM_BUDGET;
 	sm_scores_csv_head(&cases);
-	json_array_foreach(run->ledger.records, i, record)
+	sm_records_foreach(run->ledger.records, i, record)
 	{
-		if (!sm_record_ok(record))
+		if (!sm_record_ok(record) || st != SM_OK)
 			continue;
-		SM_GOTO(st, sm_scores_from_json(json_object_get(record, "scores"),
-						sm_record_key(record), &scores[n], err));
-		sm_scores_csv(&cases, sm_record_key(record), &scores[n++]);
+		st = sm_scores_from_json(json_object_get(record, "scores"), sm_record_key(record), &scores[n], err);
+		if (st == SM_OK)
+			sm_scores_csv(&cases, sm_record_key(record), &scores[n++]);
 	}
+	if (st != SM_OK)
+		goto out;
+	SM_GOTO(st, sm_records_check(run->ledger.records, err));
 	SM_GOTO(st, sm_summarise(scores, n, &sum, err));
 	json_object_set_new(run->ledger.header, "summary", sm_summary_to_json(&sum));
 	sm_summary_csv(&summary, &sum);
@@ -304,7 +334,7 @@ static enum sm_status run_stage(struct sm_run *run, struct sm_err *err)
 {
 	const struct sm_manifest_root *manifest = run->manifest;
 	struct work w = {.run = run, .o = run->options, .settings = manifest->evaluate};
-	struct pair single = {.key = "pair"};
+	struct pair single = {.key = "pair", .prediction = SM_NONE, .truth = SM_NONE};
 	enum sm_status st;
 	SM_GOTO(st, check_options(&w, err));
 	if (w.o->pred) {

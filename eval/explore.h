@@ -8,6 +8,7 @@
 #define SM_EVAL_EXPLORE_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #include "core/stage.h"
 #include "core/svg.h"
@@ -132,13 +133,35 @@ enum sm_status sm_sheet_samples(struct sm_sheet *sheet, const char *dir, const j
 
 /* ---- explore_cohort.c: all records together -------------------------------------------------- */
 
+/* What is kept of the values of a channel in each case. */
+enum sm_number { SM_N_MIN, SM_N_MAX, SM_N_MEAN, SM_N_SD, SM_N_P1, SM_N_P50, SM_N_P99, SM_NUMBERS };
+extern const char *const sm_number_keys[SM_NUMBERS];
+struct sm_numbers {
+	double v[SM_NUMBERS]; /* NaN: none */
+	bool has;             /* the case has the channel */
+	unsigned odd;         /* bit k: of kind k of enum sm_odd */
+};
+
 struct sm_channel {
-	const char *when, *name; /* borrowed from the first record that has it */
-	size_t cases, drawn;     /* that have it; whose values stand in hist */
+	const char *when, *name;
+	size_t cases, drawn;    /* that have it; whose values stand in hist */
+	struct sm_numbers *of;  /* by record of the run's ledger */
 	struct sm_hist hist;
 };
 enum { SM_EX_CHANNELS = 128 };
 
+/* A label over all cases, after the last of whens. */
+struct sm_label_sums {
+	size_t cases; /* that hold it */
+	double voxels, slices;
+	double *v; /* cm3 of each that tells (of pictures voxels), sorted; NULL = none */
+	size_t n;
+};
+
+/* What a case's record has drawings of. */
+enum { SM_EX_SHEET = 1, SM_EX_SAMPLES = 2 };
+
+/* Numbers of the cohort: of the records themselves one at a time is in memory. */
 struct sm_explore {
 	struct sm_run *run;
 	const struct sm_explore_section *s;
@@ -150,34 +173,38 @@ struct sm_explore {
 	const char *whens[2]; /* "ingest" and "preprocess" as far as they are there */
 	size_t when_count;
 	bool holds[SM_EX_LABELS]; /* labels 1.. that the last of whens has */
+	struct sm_label_sums labels[SM_EX_LABELS];
+	size_t labelled; /* cases with a label volume */
+	bool cm3;        /* volumes are known, not pixels alone */
+	json_t *label_map; /* of the first case of preprocess that maps labels; NULL = none */
+	uint8_t *drawn;  /* by record: SM_EX_SHEET, SM_EX_SAMPLES */
+	size_t samples, fold_samples[SM_FOLDS]; /* of the data set */
 };
 
-/* Gathers channels and labels from run->ledger's records. */
+/* Gathers all this from run->ledger's records and the ledgers; sm_explore_clear frees it. */
 enum sm_status sm_explore_gather(struct sm_explore *x, struct sm_err *err);
+void sm_explore_clear(struct sm_explore *x);
 /* The entry of a list of a record by "when" and, when given, "name"; NULL when there is none. */
 json_t *sm_explore_entry(const json_t *record, const char *list, const char *when,
 			 const char *name);
 /* The entry of a label. */
 json_t *sm_explore_label(const json_t *record, const char *when, int label);
 double sm_explore_real(const json_t *entry, const char *key); /* NaN when it is no number */
+/* The case's fold as split's ledger names it; malloc memory, NULL when it does not. */
+char *sm_explore_fold(const struct sm_explore *x, const char *key);
 
-/* What is odd, over the cohort: calls found(ctx, channel, kind, key) for each. */
+/* What is odd, over the cohort. */
 enum sm_odd {
 	SM_ODD_CONSTANT, /* one value in the whole volume */
 	SM_ODD_GAP,      /* constant slices between others */
 	SM_ODD_EMPTY,    /* more than half of the slices constant */
-	SM_ODD_CLIPPED,
+	SM_ODD_CLIPPED,  /* where values come from only (first of whens) */
 	SM_ODD_MEDIAN,
 	SM_ODD_HIGH,
-	SM_ODD_SPREAD, /* far from the cohort's */
+	SM_ODD_SPREAD, /* far from the cohort's, by `outlier` of the manifest */
 	SM_ODD_KINDS
 };
 extern const char *const sm_odd_words[SM_ODD_KINDS];
-/* Sets bit k of flags[i] for record i of the run's ledger when kind k is found in the channel.
- * `outlier` as of the manifest; clipping is looked for where values come from only (first of
- * whens). flags has room for all records. */
-enum sm_status sm_explore_odd(const struct sm_explore *x, const struct sm_channel *channel,
-			      unsigned *flags, struct sm_err *err);
 
 /* explore_charts.c */
 void sm_chart_hist(struct sm_text *out, const struct sm_hist *h, const char *colour,
@@ -198,27 +225,26 @@ struct sm_bar {
 void sm_chart_bars(struct sm_text *out, const char *words, const struct sm_bar *bars, size_t n,
 		   size_t parts);
 
-/* explore_tables.c */
-enum sm_status sm_explore_csv_images(const struct sm_explore *x, struct sm_text *out,
-				     struct sm_err *err);
-void sm_explore_csv_hist(const struct sm_explore *x, struct sm_text *out);
-void sm_explore_csv_labels(const struct sm_explore *x, struct sm_text *out);
-void sm_explore_csv_split(const struct sm_explore *x, struct sm_text *out);
+/* explore_tables.c: written case by case. */
+enum sm_status sm_explore_csv_images(const struct sm_explore *x, FILE *f, struct sm_err *err);
+enum sm_status sm_explore_csv_hist(const struct sm_explore *x, FILE *f, struct sm_err *err);
+enum sm_status sm_explore_csv_labels(const struct sm_explore *x, FILE *f, struct sm_err *err);
+enum sm_status sm_explore_csv_split(const struct sm_explore *x, FILE *f, struct sm_err *err);
 
-/* explore_page.c, explore_parts.c */
+/* explore_page.c, explore_parts.c, explore_split.c */
 enum sm_status sm_explore_page(const struct sm_explore *x, struct sm_text *out, struct sm_err *err);
 enum sm_status sm_explore_histograms(const struct sm_explore *x, struct sm_text *out,
 				     struct sm_err *err);
 enum sm_status sm_explore_labels(const struct sm_explore *x, struct sm_text *out,
 				 struct sm_err *err);
-void sm_explore_split(const struct sm_explore *x, struct sm_text *out);
+bool sm_explore_by_patient(const struct sm_explore *x); /* samples have the folds of their patients */
+enum sm_status sm_explore_split(const struct sm_explore *x, struct sm_text *out, struct sm_err *err);
 void sm_explore_steps(const struct sm_explore *x, struct sm_text *out);
 void sm_explore_rejected(const struct sm_explore *x, struct sm_text *out);
 void sm_explore_origin(const struct sm_explore *x, struct sm_text *out);
 extern const char *const sm_ex_stage[SM_EX_FROMS];
 
-/* Number of samples that a record of the data set holds, and of all those in a fold. */
+/* Number of samples that a record of the data set holds. */
 size_t sm_explore_samples(const json_t *record);
-size_t sm_explore_fold_samples(const struct sm_explore *x, int fold);
 
 #endif

@@ -51,7 +51,7 @@ static size_t raw_of(const struct stage_ctx *x, const char *key)
 	size_t low = 0, high = x->raw.count;
 	while (low < high) {
 		size_t mid = (low + high) / 2;
-		int order = strcmp(sm_record_key(x->raw.records[mid]), key);
+		int order = strcmp(sm_cases_key((void *)(uintptr_t)&x->raw, mid), key);
 		if (order == 0)
 			return mid;
 		if (order < 0)
@@ -62,29 +62,36 @@ static size_t raw_of(const struct stage_ctx *x, const char *key)
 	return x->raw.count;
 }
 
+/* What the data set has of the case. */
+static enum sm_status sample_inputs(const struct stage_ctx *x, struct sm_item *item, struct sm_err *err)
+{
+	json_t *data = sm_ledger_get(&x->x.from[SM_EX_DATA], item->key), *o;
+	json_t *outputs = data && sm_record_ok(data) ? json_object_get(data, "outputs") : NULL;
+	enum sm_status st = SM_OK;
+	size_t k;
+	json_array_foreach(outputs, k, o)
+	{
+		const char *path = sm_json_text(o, "path"), *sha = sm_json_text(o, "sha256");
+		if (st == SM_OK && path && sha)
+			st = sm_item_input_from(item, x->x.dir[SM_EX_DATA], "sample", path, sha, err);
+	}
+	json_decref(data);
+	return st;
+}
+
 /* The volumes of both folders, and what decides whether and how the case is drawn. */
 static enum sm_status inputs(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
 {
 	struct stage_ctx *x = ctx;
-	const json_t *data = sm_ledger_find(&x->x.from[SM_EX_DATA], item->key);
 	const char *word = shown(x, i) ? "shown" : "counted";
 	char hex[65];
-	size_t k, raw = raw_of(x, item->key);
-	json_t *o;
+	size_t raw = raw_of(x, item->key);
 	SM_TRY(sm_cases_inputs(&x->cases, i, item, err));
 	if (raw < x->raw.count)
 		SM_TRY(sm_cases_inputs(&x->raw, raw, item, err));
 	sm_sha256_bytes(word, strlen(word), hex);
 	SM_TRY(sm_item_input(item, "sheet", word, hex, err));
-	if (!data || !sm_record_ok(data) || !shown(x, i))
-		return SM_OK;
-	json_array_foreach(json_object_get(data, "outputs"), k, o)
-	{
-		const char *path = sm_json_text(o, "path"), *sha = sm_json_text(o, "sha256");
-		if (path && sha)
-			SM_TRY(sm_item_input_from(item, x->x.dir[SM_EX_DATA], "sample", path, sha, err));
-	}
-	return SM_OK;
+	return shown(x, i) ? sample_inputs(x, item, err) : SM_OK;
 }
 
 static enum sm_status write_text(struct sm_item *item, const char *dir, const struct sm_text *text,
@@ -159,12 +166,14 @@ static enum sm_status draw_samples(const struct stage_ctx *x, struct sm_item *it
 				   struct sm_err *err)
 {
 	const struct sm_ledger *data = &x->x.from[SM_EX_DATA];
-	const json_t *record = sm_ledger_find(data, item->key);
+	json_t *record = sm_ledger_get(data, item->key);
 	struct sm_sheet sheet = sheet_of(x);
 	struct sm_text out = {0};
 	char words[200];
-	if (!record || !sm_record_ok(record))
+	if (!record || !sm_record_ok(record)) {
+		json_decref(record);
 		return SM_OK;
+	}
 	snprintf(words, sizeof words, "Samples of case %.100s", item->key);
 	enum sm_status st = sm_sheet_samples(&sheet, x->x.dir[SM_EX_DATA], data->header, record,
 					     pictures, (size_t)x->x.s->slices, err);
@@ -172,6 +181,7 @@ static enum sm_status draw_samples(const struct stage_ctx *x, struct sm_item *it
 		st = sm_sheet_finish(&sheet, words, &out, err);
 	if (st == SM_OK && out.n)
 		st = write_text(item, "samples", &out, "samples", err);
+	json_decref(record);
 	sm_sheet_clear(&sheet);
 	sm_text_clear(&out);
 	return st;
@@ -202,50 +212,58 @@ out:
 
 /* ---- the run --------------------------------------------------------------------------------- */
 
+static enum sm_status page(const struct sm_explore *x, FILE *f, struct sm_err *err)
+{
+	struct sm_text text = {0};
+	enum sm_status st = sm_explore_page(x, &text, err);
+	if (st == SM_OK && fwrite(text.data, 1, text.n, f) != text.n)
+		st = SM_FAIL(err, SM_IO, "explore.html: writing failed");
+	sm_text_clear(&text);
+	return st;
+}
+
+/* What is written of all cases. */
+static const struct file {
+	const char *name, *role;
+	enum sm_status (*write)(const struct sm_explore *x, FILE *f, struct sm_err *err);
+	bool of_split;
+} files[] = {{"explore.html", "page", page, false},
+	     {"histograms.csv", "histograms", sm_explore_csv_hist, false},
+	     {"intensities.csv", "intensities", sm_explore_csv_images, false},
+	     {"labels.csv", "labels", sm_explore_csv_labels, false},
+	     {"split.csv", "split", sm_explore_csv_split, true}};
+
+static enum sm_status write_file(const struct sm_explore *x, const struct file *file, json_t *outputs,
+				 struct sm_err *err)
+{
+	struct sm_outfile out = {0};
+	char hex[65], *path = sm_path_join(x->run->out, file->name);
+	enum sm_status st;
+	if (!path)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", file->name);
+	SM_GOTO(st, sm_outfile_begin(&out, path, true, err));
+	SM_GOTO(st, file->write(x, out.stream, err));
+	SM_GOTO(st, sm_outfile_commit(&out, err));
+	SM_GOTO(st, sm_sha256_file(path, hex, err));
+	json_array_append_new(outputs, json_pack("{s:s, s:s, s:s}", "path", file->name, "role", file->role,
+						 "sha256", hex));
+out:
+	sm_outfile_abandon(&out);
+	free(path);
+	return st;
+}
+
 static enum sm_status write_page(struct stage_ctx *x, struct sm_err *err)
 {
-	struct sm_run *run = x->x.run;
-	struct sm_text page = {0}, images = {0}, hist = {0}, labels = {0}, split = {0};
-	const struct {
-		const char *name, *role;
-		struct sm_text *text;
-	} files[] = {{"explore.html", "page", &page},
-		     {"histograms.csv", "histograms", &hist},
-		     {"intensities.csv", "intensities", &images},
-		     {"labels.csv", "labels", &labels},
-		     {"split.csv", "split", &split}};
 	json_t *outputs = json_array();
 	enum sm_status st;
 	SM_GOTO(st, sm_explore_gather(&x->x, err));
-	SM_GOTO(st, sm_explore_page(&x->x, &page, err));
-	SM_GOTO(st, sm_explore_csv_images(&x->x, &images, err));
-	sm_explore_csv_hist(&x->x, &hist);
-	sm_explore_csv_labels(&x->x, &labels);
-	if (x->x.from[SM_EX_SPLIT].header)
-		sm_explore_csv_split(&x->x, &split);
-	for (size_t i = 0; i < SM_COUNT(files); i++) {
-		char hex[65], *path;
-		SM_GOTO(st, sm_text_check(files[i].text, files[i].name, err));
-		if (!files[i].text->n)
-			continue;
-		path = sm_path_join(run->out, files[i].name);
-		st = path ? sm_file_write(path, files[i].text->data, files[i].text->n, err)
-			  : SM_FAIL(err, SM_BUDGET, "%s: out of memory", files[i].name);
-		free(path);
-		if (st != SM_OK)
-			goto out;
-		sm_sha256_bytes(files[i].text->data, files[i].text->n, hex);
-		json_array_append_new(outputs, json_pack("{s:s, s:s, s:s}", "path", files[i].name,
-							 "role", files[i].role, "sha256", hex));
-	}
-	json_object_set(run->ledger.header, "outputs", outputs);
+	for (size_t i = 0; i < SM_COUNT(files); i++)
+		if (!files[i].of_split || x->x.from[SM_EX_SPLIT].header)
+			SM_GOTO(st, write_file(&x->x, &files[i], outputs, err));
+	json_object_set(x->x.run->ledger.header, "outputs", outputs);
 out:
 	json_decref(outputs);
-	sm_text_clear(&page);
-	sm_text_clear(&images);
-	sm_text_clear(&hist);
-	sm_text_clear(&labels);
-	sm_text_clear(&split);
 	return st;
 }
 
@@ -274,33 +292,19 @@ static struct sm_ledger share(const struct sm_ledger *l)
 {
 	struct sm_ledger copy = *l;
 	json_incref(copy.header);
-	json_incref(copy.records);
+	sm_records_share(copy.records);
 	return copy;
-}
-
-/* A page needs neither what its parents' items were made of nor their fingerprints: half of a ledger's memory. */
-static void trim(struct sm_ledger *l)
-{
-	size_t i;
-	json_t *record;
-	json_array_foreach(l->records, i, record)
-	{
-		json_object_del(record, "inputs");
-		json_object_del(record, "fingerprint");
-	}
 }
 
 static enum sm_status read_ledgers(struct stage_ctx *x, const struct options *o, struct sm_err *err)
 {
 	struct sm_run *run = x->x.run;
 	SM_TRY(sm_cases_open(run, &x->cases, err));
-	trim(&x->cases.parent);
 	if (o->raw && !x->cases.preprocessed)
 		return SM_FAIL(err, SM_USAGE,
 			       "--raw: is given, but --in is the folder of ingest already");
 	if (o->raw)
 		SM_TRY(sm_cases_open_at(run, o->raw, &x->raw, err));
-	trim(&x->raw.parent);
 	if (o->raw && x->raw.preprocessed)
 		return SM_FAIL(err, SM_USAGE,
 			       "--raw: found the folder of preprocess, needed is that of ingest");
@@ -310,14 +314,12 @@ static enum sm_status read_ledgers(struct stage_ctx *x, const struct options *o,
 					[SM_EX_DATA] = o->data};
 	for (size_t f = 0; f < SM_EX_FROMS; f++) {
 		x->x.dir[f] = dir[f];
-		/* Those of the cases are in memory: once is enough for thousands of records. */
 		if (f == SM_EX_INGEST || f == SM_EX_PREPROCESS)
 			x->x.from[f] = share(x->cases.preprocessed == (f == SM_EX_PREPROCESS)
 						     ? &x->cases.parent
 						     : &x->raw.parent);
 		else if (dir[f])
 			SM_TRY(sm_run_parent(run, dir[f], sm_ex_stage[f], &x->x.from[f], err));
-		trim(&x->x.from[f]);
 	}
 	const char *stage = sm_json_text(x->x.from[SM_EX_DATA].header, "stage");
 	if (stage && strcmp(stage, "tile") != 0 && strcmp(stage, "slice") != 0 &&
@@ -331,7 +333,7 @@ static enum sm_status read_ledgers(struct stage_ctx *x, const struct options *o,
 static enum sm_status make_dirs(struct sm_run *run, struct sm_err *err)
 {
 	static const char *const names[] = {"sheet", "samples"};
-	/* What a killed run left goes first: with it go folders that held nothing else. */
+	/* From here on the folder is an unfinished one. */
 	SM_TRY(sm_run_begin(run, err));
 	for (size_t i = 0; i < (((const struct options *)run->options)->data ? 2u : 1u); i++) {
 		char *dir = sm_path_join(run->out, names[i]);
@@ -369,6 +371,7 @@ static enum sm_status run_stage(struct sm_run *run, struct sm_err *err)
 out:
 	for (size_t f = 0; f < SM_EX_FROMS; f++)
 		sm_ledger_clear(&x.x.from[f]);
+	sm_explore_clear(&x.x);
 	sm_cases_close(&x.raw);
 	sm_cases_close(&x.cases);
 	return st;

@@ -23,166 +23,6 @@ static const char more_css[] =
 	"details:not([open]){display:none}details[open]{display:block}"
 	".sheet svg{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n";
 
-/* ---- split ----------------------------------------------------------------------------------- */
-
-/* Strata in the order of their names; at most 7, the rest counts as the last. */
-static size_t strata_of(const struct sm_ledger *split, const char *names[SM_COLOURS])
-{
-	size_t i, n = 0;
-	json_t *record;
-	json_array_foreach(split->records, i, record)
-	{
-		const char *s = sm_json_text(record, "stratum");
-		size_t at = 0;
-		while (s && at < n && strcmp(names[at], s) < 0)
-			at++;
-		if (!s || (at < n && strcmp(names[at], s) == 0) || n == SM_COLOURS)
-			continue;
-		memmove(names + at + 1, names + at, (n - at) * sizeof *names);
-		names[at] = s;
-		n++;
-	}
-	return n;
-}
-
-/* Distinct patients of a fold; -1 = all. */
-static size_t patients_of(const struct sm_ledger *split, int fold)
-{
-	size_t i, n;
-	json_t *record, *seen = json_object();
-	json_array_foreach(split->records, i, record)
-	{
-		const char *f = sm_json_text(record, "fold"), *p = sm_json_text(record, "patient");
-		if (p && f && (fold < 0 || sm_fold_of(f) == fold))
-			json_object_set_new(seen, p, json_true());
-	}
-	n = json_object_size(seen);
-	json_decref(seen);
-	return n;
-}
-
-static size_t samples_of(const struct sm_explore *x)
-{
-	size_t i, n = 0;
-	json_t *record;
-	json_array_foreach(x->from[SM_EX_DATA].records, i, record) if (sm_record_ok(record)) n +=
-		sm_explore_samples(record);
-	return n;
-}
-
-/* Whether samples have the folds of their patients. */
-static bool by_patient(const struct sm_explore *x)
-{
-	const json_t *manifest = json_object_get(
-		json_object_get(x->from[SM_EX_DATA].header, "settings"), "manifest");
-	const char *rule = sm_json_text(json_object_get(manifest, "pair"), "split");
-	return !rule || strcmp(rule, "patient") == 0;
-}
-
-static void fold_bars(const struct sm_explore *x, struct sm_text *out)
-{
-	static const int order[SM_FOLDS] = {SM_TRAIN, SM_VALID, SM_TEST};
-	static const char *const words[SM_FOLDS] = {
-		[SM_TRAIN] = "training", [SM_VALID] = "validation", [SM_TEST] = "test"};
-	const struct sm_ledger *split = &x->from[SM_EX_SPLIT];
-	const char *strata[SM_COLOURS] = {0};
-	size_t n = strata_of(split, strata), i;
-	struct sm_bar bars[SM_FOLDS] = {0};
-	char notes[SM_FOLDS][120];
-	json_t *record;
-	for (int b = 0; b < SM_FOLDS; b++) {
-		size_t cases = 0;
-		json_array_foreach(split->records, i, record)
-		{
-			const char *f = sm_json_text(record, "fold"),
-				   *s = sm_json_text(record, "stratum");
-			size_t at = 0;
-			if (!f || sm_fold_of(f) != order[b])
-				continue;
-			while (s && at + 1 < n && strcmp(strata[at], s) != 0)
-				at++;
-			bars[b].part[at]++;
-			cases++;
-		}
-		snprintf(bars[b].name, sizeof bars[b].name, "%s", words[order[b]]);
-		int used = snprintf(notes[b], sizeof notes[b], "%zu case%s, %zu patient%s", cases,
-				    cases == 1 ? "" : "s", patients_of(split, order[b]),
-				    patients_of(split, order[b]) == 1 ? "" : "s");
-		if (x->from[SM_EX_DATA].header)
-			snprintf(notes[b] + used, sizeof notes[b] - (size_t)used, ", %zu samples",
-				 sm_explore_fold_samples(x, order[b]));
-		bars[b].note = notes[b];
-	}
-	sm_text_str(out, "<figure class=\"chart broad\">\n");
-	if (n > 1) {
-		static const int colour[] = {SM_SKY,    SM_ORANGE,    SM_GREEN, SM_YELLOW,
-					     SM_PURPLE, SM_VERMILION, SM_BLUE};
-		sm_text_str(out, "<figcaption class=\"legend\">");
-		for (i = 0; i < n; i++) {
-			sm_text_f(out, "<span><i class=\"key\" style=\"background:%s\"></i>",
-				  sm_okabe_ito[colour[i % SM_COUNT(colour)]]);
-			sm_text_html(out, strata[i]);
-			sm_text_str(out, "</span> ");
-		}
-		sm_text_str(out, "</figcaption>\n");
-	}
-	sm_chart_bars(out, "Cases by fold", bars, SM_FOLDS, n > 1 ? n : 1);
-	sm_text_str(out, "</figure>\n");
-}
-
-/* Of a k-fold split: cases by number of the fold. */
-static void numbered_folds(const struct sm_explore *x, struct sm_text *out)
-{
-	enum { MOST = 32 };
-	struct sm_bar bars[MOST] = {0};
-	char notes[MOST][48];
-	size_t i, n = 0;
-	json_t *record;
-	json_array_foreach(x->from[SM_EX_SPLIT].records, i, record)
-	{
-		const json_t *number = json_object_get(record, "fold_index");
-		json_int_t at = json_integer_value(number);
-		if (!json_is_integer(number) || at < 0 || at >= MOST)
-			continue;
-		bars[at].part[0]++;
-		n = (size_t)at + 1 > n ? (size_t)at + 1 : n;
-	}
-	if (!n)
-		return;
-	for (i = 0; i < n; i++) {
-		snprintf(bars[i].name, sizeof bars[i].name, "fold %zu", i);
-		snprintf(notes[i], sizeof notes[i], "%zu case%s", bars[i].part[0],
-			 bars[i].part[0] == 1 ? "" : "s");
-		bars[i].note = notes[i];
-	}
-	sm_text_str(out, "<figure class=\"chart broad\">\n<figcaption>Folds of the "
-			 "cross-validation</figcaption>\n");
-	sm_chart_bars(out, "Cases by number of the fold", bars, n, 1);
-	sm_text_str(out, "</figure>\n");
-}
-
-void sm_explore_split(const struct sm_explore *x, struct sm_text *out)
-{
-	const struct sm_ledger *split = &x->from[SM_EX_SPLIT];
-	json_int_t shared =
-		json_integer_value(json_object_get(x->from[SM_EX_DATA].header, "shared_patients"));
-	if (!split->header)
-		return;
-	sm_text_f(out,
-		  "<section id=\"split\">\n<h2>Split</h2>\n<p>%zu cases of %zu patients, split by "
-		  "patient. <code>split.csv</code> lists them.</p>\n",
-		  json_array_size(split->records), patients_of(split, -1));
-	if (!by_patient(x))
-		sm_text_f(out,
-			  "<p>The samples follow a rule of their own (<code>pair.split</code>): "
-			  "those of "
-			  "%lld patient%s stand in more than one fold.</p>\n",
-			  (long long)shared, shared == 1 ? "" : "s");
-	fold_bars(x, out);
-	numbered_folds(x, out);
-	sm_text_str(out, "</section>\n");
-}
-
 /* ---- steps ----------------------------------------------------------------------------------- */
 
 /* A parameter as people write it: 3, [1, 2], head. */
@@ -335,26 +175,26 @@ static const char *stage_of(const struct sm_explore *x, size_t f)
 
 static size_t bad_of(const struct sm_ledger *ledger)
 {
-	size_t i, n = 0;
-	json_t *record;
-	json_array_foreach(ledger->records, i, record) n += !sm_record_ok(record);
+	size_t n = 0;
+	for (size_t i = 0; i < sm_records_count(ledger->records); i++)
+		n += !sm_records_ok(ledger->records, i);
 	return n;
 }
 
 static size_t rejected_rows(const char *stage, const struct sm_ledger *ledger, size_t room,
 			    struct sm_text *out)
 {
-	size_t i, n = 0;
-	json_t *record;
-	json_array_foreach(ledger->records, i, record)
-	{
-		if (sm_record_ok(record) || n == room)
+	size_t n = 0;
+	for (size_t i = 0; i < sm_records_count(ledger->records) && n < room; i++) {
+		if (sm_records_ok(ledger->records, i))
 			continue;
+		json_t *record = sm_records_get(ledger->records, i);
 		sm_text_f(out, "<tr><th scope=\"row\">%s</th><td>", stage);
 		sm_text_html(out, sm_record_key(record));
 		sm_text_str(out, "</td><td>");
 		sm_text_html(out, sm_json_text(record, "reason"));
 		sm_text_str(out, "</td></tr>\n");
+		json_decref(record);
 		n++;
 	}
 	return n;
@@ -409,7 +249,7 @@ void sm_explore_origin(const struct sm_explore *x, struct sm_text *out)
 			  "class=\"n\">%zu</td><td><code>%s</code></td></tr>\n",
 			  stage_of(x, f), stage_of(x, f),
 			  (long long)json_integer_value(json_object_get(l->header, "version")),
-			  json_array_size(l->records) - bad, bad, l->sha256);
+			  sm_records_count(l->records) - bad, bad, l->sha256);
 	}
 	sm_text_str(out, "</tbody></table></div>\n</section>\n");
 }
@@ -419,7 +259,7 @@ void sm_explore_origin(const struct sm_explore *x, struct sm_text *out)
 static void head(const struct sm_explore *x, struct sm_text *out)
 {
 	const char *title = *x->name ? x->name : "Data set";
-	size_t cases = json_array_size(x->run->ledger.records) - x->run->rejected;
+	size_t cases = sm_records_count(x->run->ledger.records) - x->run->rejected;
 	sm_text_str(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
 			 "<meta name=\"viewport\" content=\"width=device-width, "
 			 "initial-scale=1\"/>\n<title>");
@@ -431,7 +271,7 @@ static void head(const struct sm_explore *x, struct sm_text *out)
 	sm_text_html(out, title);
 	sm_text_f(out, "</h1>\n<p class=\"quiet\">%zu case%s", cases, cases == 1 ? "" : "s");
 	if (x->from[SM_EX_DATA].header)
-		sm_text_f(out, ", %zu samples", samples_of(x));
+		sm_text_f(out, ", %zu samples", x->samples);
 	for (size_t f = 0; f < SM_EX_FROMS; f++)
 		if (x->from[f].header)
 			sm_text_f(out, "; <a href=\"#ledger-%s\">%s</a> <code>%.12s</code>",
@@ -459,41 +299,49 @@ static bool is_narrow(const char *svg)
 	return pixels > 330 && pixels <= 520; /* smaller ones do as they are */
 }
 
+/* One drawing of a case; fold NULL = untold. */
+static enum sm_status drawing(const struct sm_explore *x, const char *key, const char *fold, const char *name,
+			      struct sm_text *out, struct sm_err *err)
+{
+	unsigned char *bytes = NULL;
+	size_t n = 0;
+	char *path = sm_path_join(x->run->out, name);
+	enum sm_status st = path ? sm_file_read(path, (size_t)256 << 20, &x->run->mem, &bytes, &n, err)
+				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
+	free(path);
+	SM_TRY(st);
+	sm_text_f(out, "<figure class=\"sheet%s\">\n<figcaption><b>", is_narrow((const char *)bytes) ? " half" : "");
+	sm_text_html(out, key);
+	sm_text_str(out, "</b>");
+	if (fold)
+		sm_text_f(out, " <span class=\"tag\">%s</span>", fold);
+	sm_text_str(out, "</figcaption>\n");
+	sm_text_add(out, (const char *)bytes, n);
+	sm_text_str(out, "</figure>\n");
+	sm_free(bytes);
+	return SM_OK;
+}
+
 /* The drawings of a role that cases left, in order. */
-static enum sm_status sheets(const struct sm_explore *x, const char *role, struct sm_text *out,
+static enum sm_status sheets(const struct sm_explore *x, const char *role, uint8_t bit, struct sm_text *out,
 			     struct sm_err *err)
 {
-	size_t i;
-	json_t *record;
+	struct sm_records *records = x->run->ledger.records;
+	bool tell_fold = bit != SM_EX_SAMPLES || sm_explore_by_patient(x);
 	sm_text_str(out, "<div class=\"sheets\">\n");
-	json_array_foreach(x->run->ledger.records, i, record)
-	{
-		const char *name = sm_json_text(sm_record_output(record, role), "path");
-		const char *key = sm_record_key(record);
-		const char *fold = sm_json_text(sm_ledger_find(&x->from[SM_EX_SPLIT], key), "fold");
-		unsigned char *bytes = NULL;
-		size_t n = 0;
-		if (!sm_record_ok(record) || !name)
+	for (size_t i = 0; i < sm_records_count(records); i++) {
+		if (!(x->drawn[i] & bit) || !sm_records_ok(records, i))
 			continue;
-		char *path = sm_path_join(x->run->out, name);
-		enum sm_status st =
-			path ? sm_file_read(path, (size_t)256 << 20, &x->run->mem, &bytes, &n, err)
-			     : SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
-		free(path);
+		json_t *record = sm_records_get(records, i);
+		const char *name = sm_json_text(sm_record_output(record, role), "path");
+		char *fold = tell_fold ? sm_explore_fold(x, sm_records_key(records, i)) : NULL;
+		enum sm_status st = name ? drawing(x, sm_records_key(records, i), fold, name, out, err) : SM_OK;
+		free(fold);
+		json_decref(record);
 		SM_TRY(st);
-		sm_text_f(out, "<figure class=\"sheet%s\">\n<figcaption><b>",
-			  is_narrow((const char *)bytes) ? " half" : "");
-		sm_text_html(out, key);
-		sm_text_str(out, "</b>");
-		if (fold && (by_patient(x) || strcmp(role, "samples") != 0))
-			sm_text_f(out, " <span class=\"tag\">%s</span>", fold);
-		sm_text_str(out, "</figcaption>\n");
-		sm_text_add(out, (const char *)bytes, n);
-		sm_text_str(out, "</figure>\n");
-		sm_free(bytes);
 	}
 	sm_text_str(out, "</div>\n");
-	return SM_OK;
+	return sm_records_check(records, err);
 }
 
 static void legend(const struct sm_explore *x, struct sm_text *out)
@@ -519,11 +367,13 @@ static bool is_pictures(const struct sm_explore *x)
 {
 	const struct sm_ledger *l =
 		&x->from[x->from[SM_EX_PREPROCESS].header ? SM_EX_PREPROCESS : SM_EX_INGEST];
-	size_t i;
-	json_t *record;
-	json_array_foreach(l->records, i, record) if (sm_record_ok(record)) return json_is_true(
-		json_object_get(record, "pictures"));
-	return false;
+	size_t i = 0, n = sm_records_count(l->records);
+	while (i < n && !sm_records_ok(l->records, i))
+		i++;
+	json_t *record = sm_records_get(l->records, i);
+	bool is = json_is_true(json_object_get(record, "pictures"));
+	json_decref(record);
+	return is;
 }
 
 static enum sm_status samples(const struct sm_explore *x, struct sm_text *out, struct sm_err *err)
@@ -532,7 +382,7 @@ static enum sm_status samples(const struct sm_explore *x, struct sm_text *out, s
 	if (!x->from[SM_EX_DATA].header)
 		return SM_OK;
 	sm_text_str(out, "<section id=\"samples\">\n<h2>Samples</h2>\n<p>");
-	if (samples_of(x))
+	if (x->samples)
 		sm_text_f(out,
 			  "What stage %s wrote of these cases, in the order in which a network "
 			  "reads it; black and white are %s.</p>\n",
@@ -542,17 +392,16 @@ static enum sm_status samples(const struct sm_explore *x, struct sm_text *out, s
 	else
 		sm_text_f(out, "Stage %s made none: see <a href=\"#rejected\">Rejected</a>.</p>\n",
 			  stage);
-	SM_TRY(sheets(x, "samples", out, err));
+	SM_TRY(sheets(x, "samples", SM_EX_SAMPLES, out, err));
 	sm_text_str(out, "</section>\n");
 	return SM_OK;
 }
 
 enum sm_status sm_explore_page(const struct sm_explore *x, struct sm_text *out, struct sm_err *err)
 {
-	size_t i, shown = 0, all = json_array_size(x->run->ledger.records);
-	json_t *record;
-	json_array_foreach(x->run->ledger.records, i, record) shown +=
-		sm_record_output(record, "sheet") != NULL;
+	size_t shown = 0, all = sm_records_count(x->run->ledger.records);
+	for (size_t i = 0; i < all; i++)
+		shown += (x->drawn[i] & SM_EX_SHEET) != 0;
 	head(x, out);
 	sm_text_f(out, "<section id=\"sheet\">\n<h2>Cases</h2>\n<p>%zu of %zu case%s%s%s</p>\n",
 		  shown, all, all == 1 ? "" : "s", shown < all ? ", evenly chosen. " : ". ",
@@ -563,12 +412,12 @@ enum sm_status sm_explore_page(const struct sm_explore *x, struct sm_text *out, 
 			    "from the feet (the patient's right is on the left); gray from 0.5 to "
 			    "99.5 % of each volume's foreground.");
 	legend(x, out);
-	SM_TRY(sheets(x, "sheet", out, err));
+	SM_TRY(sheets(x, "sheet", SM_EX_SHEET, out, err));
 	sm_text_str(out, "</section>\n");
 	SM_TRY(samples(x, out, err));
 	SM_TRY(sm_explore_histograms(x, out, err));
 	SM_TRY(sm_explore_labels(x, out, err));
-	sm_explore_split(x, out);
+	SM_TRY(sm_explore_split(x, out, err));
 	sm_explore_steps(x, out);
 	sm_explore_rejected(x, out);
 	sm_explore_origin(x, out);

@@ -39,19 +39,18 @@ static void cell(struct sm_text *out, double v)
 
 /* ---- histograms ------------------------------------------------------------------------------ */
 
-/* Numbers of all cases in the channel, sorted; returns how many. */
-static size_t numbers(const struct sm_explore *x, const struct sm_channel *c, const char *key,
-		      double *v)
+static size_t count(const struct sm_explore *x)
 {
-	size_t i, n = 0;
-	json_t *record;
-	json_array_foreach(x->run->ledger.records, i, record)
-	{
-		double d =
-			sm_explore_real(sm_explore_entry(record, "images", c->when, c->name), key);
-		if (isfinite(d))
-			v[n++] = d;
-	}
+	return sm_records_count(x->run->ledger.records);
+}
+
+/* Numbers of all cases in the channel, sorted; returns how many. */
+static size_t numbers(const struct sm_explore *x, const struct sm_channel *c, enum sm_number which, double *v)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < count(x); i++)
+		if (c->of[i].has && isfinite(c->of[i].v[which]))
+			v[n++] = c->of[i].v[which];
 	qsort(v, n, sizeof *v, ascending);
 	return n;
 }
@@ -66,7 +65,7 @@ static void one_histogram(const struct sm_explore *x, const struct sm_channel *c
 {
 	char words[256];
 	snprintf(words, sizeof words, "Histogram of %.60s, %s", c->name, said(c->when));
-	size_t n = numbers(x, c, "p50", v);
+	size_t n = numbers(x, c, SM_N_P50, v);
 	sm_text_str(out, "<figure class=\"chart\">\n<figcaption><b>");
 	sm_text_html(out, c->name);
 	sm_text_f(out, "</b>, %s (%zu case%s", said(c->when), c->drawn, c->drawn == 1 ? "" : "s");
@@ -90,7 +89,8 @@ static const struct sm_channel *find(const struct sm_explore *x, const char *whe
 
 static void intensity_table(const struct sm_explore *x, double *v, struct sm_text *out)
 {
-	static const char *const keys[] = {"min", "p1", "p50", "p99", "max", "mean", "sd"};
+	static const enum sm_number columns[] = {SM_N_MIN, SM_N_P1,   SM_N_P50, SM_N_P99,
+						 SM_N_MAX, SM_N_MEAN, SM_N_SD};
 	sm_text_str(
 		out,
 		"<div class=\"wide\" tabindex=\"0\"><table>\n<caption>Medians over the cases of "
@@ -107,20 +107,19 @@ static void intensity_table(const struct sm_explore *x, double *v, struct sm_tex
 		sm_text_str(out, "<tr><th scope=\"row\">");
 		sm_text_html(out, c->name);
 		sm_text_f(out, "</th><td>%s</td><td class=\"n\">%zu</td>", said(c->when), c->cases);
-		for (size_t k = 0; k < SM_COUNT(keys); k++)
-			cell(out, middle(v, numbers(x, c, keys[k], v)));
+		for (size_t k = 0; k < SM_COUNT(columns); k++)
+			cell(out, middle(v, numbers(x, c, columns[k], v)));
 		sm_text_str(out, "</tr>\n");
 	}
 	sm_text_str(out, "</tbody></table></div>\n");
 }
 
 /* One finding: in how many cases, and which. */
-static void odd_row(const struct sm_explore *x, const struct sm_channel *c, int kind,
-		    const unsigned *flags, struct sm_text *out)
+static void odd_row(const struct sm_explore *x, const struct sm_channel *c, int kind, struct sm_text *out)
 {
-	size_t n = 0, shown = 0, all = json_array_size(x->run->ledger.records);
+	size_t n = 0, shown = 0, all = count(x);
 	for (size_t i = 0; i < all; i++)
-		n += flags[i] >> kind & 1;
+		n += c->of[i].odd >> kind & 1;
 	if (!n)
 		return;
 	sm_text_str(out, "<tr><th scope=\"row\">");
@@ -128,10 +127,10 @@ static void odd_row(const struct sm_explore *x, const struct sm_channel *c, int 
 	sm_text_f(out, "</th><td>%s</td><td>%s</td><td class=\"n\">%zu of %zu</td><td>",
 		  said(c->when), sm_odd_words[kind], n, c->cases);
 	for (size_t i = 0; i < all && n * 2 <= c->cases; i++) {
-		if (!(flags[i] >> kind & 1) || shown == KEYS_SHOWN)
+		if (!(c->of[i].odd >> kind & 1) || shown == KEYS_SHOWN)
 			continue;
 		sm_text_str(out, shown++ ? ", " : "");
-		sm_text_html(out, sm_record_key(json_array_get(x->run->ledger.records, i)));
+		sm_text_html(out, sm_records_key(x->run->ledger.records, i));
 	}
 	if (n * 2 > c->cases)
 		sm_text_str(
@@ -143,17 +142,12 @@ static void odd_row(const struct sm_explore *x, const struct sm_channel *c, int 
 	sm_text_str(out, "</td></tr>\n");
 }
 
-static enum sm_status odd_table(const struct sm_explore *x, struct sm_text *out, struct sm_err *err)
+static void odd_table(const struct sm_explore *x, struct sm_text *out)
 {
 	struct sm_text rows = {0};
-	unsigned *flags = sm_alloc(&x->run->mem, json_array_size(x->run->ledger.records) + 1,
-				   sizeof *flags, "flags", err);
-	enum sm_status st = flags ? SM_OK : SM_BUDGET;
-	for (size_t c = 0; st == SM_OK && c < x->channel_count; c++) {
-		st = sm_explore_odd(x, &x->channels[c], flags, err);
-		for (int k = 0; st == SM_OK && k < SM_ODD_KINDS; k++)
-			odd_row(x, &x->channels[c], k, flags, &rows);
-	}
+	for (size_t c = 0; c < x->channel_count; c++)
+		for (int k = 0; k < SM_ODD_KINDS; k++)
+			odd_row(x, &x->channels[c], k, &rows);
 	sm_text_str(out, "<h3>To look at</h3>\n");
 	if (rows.n)
 		sm_text_f(
@@ -178,15 +172,12 @@ static enum sm_status odd_table(const struct sm_explore *x, struct sm_text *out,
 			    "case far from the others.</p>\n");
 	out->failed = out->failed || rows.failed;
 	sm_text_clear(&rows);
-	sm_free(flags);
-	return st;
 }
 
 enum sm_status sm_explore_histograms(const struct sm_explore *x, struct sm_text *out,
 				     struct sm_err *err)
 {
-	double *v = sm_alloc(&x->run->mem, json_array_size(x->run->ledger.records) + 1, sizeof *v,
-			     "numbers of the cohort", err);
+	double *v = sm_alloc(&x->run->mem, count(x) + 1, sizeof *v, "numbers of the cohort", err);
 	if (!v)
 		return SM_BUDGET;
 	sm_text_str(out,
@@ -211,7 +202,7 @@ enum sm_status sm_explore_histograms(const struct sm_explore *x, struct sm_text 
 	sm_text_str(out, "</div>\n");
 	intensity_table(x, v, out);
 	sm_free(v);
-	SM_TRY(odd_table(x, out, err));
+	odd_table(x, out);
 	sm_text_str(out, "</section>\n");
 	return SM_OK;
 }
@@ -221,122 +212,85 @@ enum sm_status sm_explore_histograms(const struct sm_explore *x, struct sm_text 
 /* "3 (4 in the scans)": from the first case that maps labels. */
 static void label_name(const struct sm_explore *x, int label, struct sm_text *out)
 {
-	size_t i, k, more = 0;
-	json_t *record, *pair;
+	size_t k, more = 0;
+	json_t *pair;
 	sm_text_f(out, "%d", label);
-	json_array_foreach(x->from[SM_EX_PREPROCESS].records, i, record)
+	json_array_foreach(x->label_map, k, pair)
 	{
-		const json_t *map = json_object_get(record, "label_map");
-		if (!json_array_size(map))
-			continue;
-		json_array_foreach(map, k, pair)
-		{
-			json_int_t was = json_integer_value(json_array_get(pair, 0));
-			if (json_integer_value(json_array_get(pair, 1)) == label && was != label)
-				sm_text_f(out, "%s%lld", more++ ? ", " : " (", (long long)was);
-		}
-		sm_text_str(out, more ? " in the scans)" : "");
-		return;
+		json_int_t was = json_integer_value(json_array_get(pair, 0));
+		if (json_integer_value(json_array_get(pair, 1)) == label && was != label)
+			sm_text_f(out, "%s%lld", more++ ? ", " : " (", (long long)was);
 	}
+	sm_text_str(out, more ? " in the scans)" : "");
 }
 
-/* cm3 of a label in all cases that hold it (else voxels, of pictures), sorted. */
-static size_t volumes(const struct sm_explore *x, int label, bool cm3, double *v)
+static void class_table(const struct sm_explore *x, struct sm_text *out)
 {
-	size_t i, n = 0;
-	json_t *record;
-	json_array_foreach(x->run->ledger.records, i, record)
-	{
-		const json_t *e = sm_explore_label(record, x->whens[x->when_count - 1], label);
-		double d = sm_explore_real(e, cm3 ? "cm3" : "voxels");
-		if (isfinite(d))
-			v[n++] = d;
-	}
-	qsort(v, n, sizeof *v, ascending);
-	return n;
-}
-
-static void class_table(const struct sm_explore *x, bool cm3, size_t cases, double *v,
-			struct sm_text *out)
-{
-	size_t i;
-	json_t *record;
-	const char *when = x->whens[x->when_count - 1];
 	double all = 0;
-	for (int pass = 0; pass < 2; pass++)
-		for (int k = 0; k < SM_EX_LABELS; k++) {
-			double voxels = 0, slices = 0;
-			size_t n = 0;
-			if (k && !x->holds[k])
-				continue;
-			json_array_foreach(x->run->ledger.records, i, record)
-			{
-				const json_t *e = sm_explore_label(record, when, k);
-				voxels += e ? sm_explore_real(e, "voxels") : 0;
-				slices += e ? sm_explore_real(e, "slices") : 0;
-				n += e != NULL;
-			}
-			if (!pass) {
-				all += voxels;
-				continue;
-			}
-			sm_text_str(out, "<tr><th scope=\"row\">");
-			if (k)
-				sm_text_f(out, "<i class=\"key\" style=\"background:%s\"></i>",
-					  sm_label_colour(k));
-			label_name(x, k, out);
-			sm_text_f(out,
-				  "</th><td class=\"n\">%zu of %zu</td><td class=\"n\">%.0f</td>"
-				  "<td class=\"n\">%.0f</td><td class=\"n\">%.3f %%</td>",
-				  n, cases, slices, voxels, all > 0 ? voxels / all * 100 : 0);
-			n = volumes(x, k, cm3, v);
-			cell(out, n ? v[0] : NAN);
-			cell(out, middle(v, n));
-			cell(out, n ? v[n - 1] : NAN);
-			sm_text_str(out, "</tr>\n");
-		}
-}
-
-static void case_rows(const struct sm_explore *x, bool cm3, struct sm_text *out)
-{
-	size_t all = json_array_size(x->run->ledger.records),
-	       shown = all < ROWS_SHOWN ? all : ROWS_SHOWN;
-	for (size_t i = 0; i < shown; i++) {
-		const json_t *record = json_array_get(x->run->ledger.records,
-						      shown < 2 ? 0 : i * (all - 1) / (shown - 1));
-		const char *key = sm_record_key(record);
-		const char *fold = sm_json_text(sm_ledger_find(&x->from[SM_EX_SPLIT], key), "fold");
-		double sum = 0;
-		if (!sm_record_ok(record))
+	for (int k = 0; k < SM_EX_LABELS; k++)
+		all += !k || x->holds[k] ? x->labels[k].voxels : 0;
+	for (int k = 0; k < SM_EX_LABELS; k++) {
+		const struct sm_label_sums *l = &x->labels[k];
+		if (k && !x->holds[k])
 			continue;
 		sm_text_str(out, "<tr><th scope=\"row\">");
-		sm_text_html(out, key);
-		sm_text_f(out, "</th><td>%s</td>", fold ? fold : "–");
-		for (int k = 1; k < SM_EX_LABELS; k++) {
-			if (!x->holds[k])
-				continue;
-			double d = sm_explore_real(
-				sm_explore_label(record, x->whens[x->when_count - 1], k),
-				cm3 ? "cm3" : "voxels");
-			cell(out, d);
-			sum += isfinite(d) ? d : 0;
-		}
-		cell(out, sum);
+		if (k)
+			sm_text_f(out, "<i class=\"key\" style=\"background:%s\"></i>", sm_label_colour(k));
+		label_name(x, k, out);
+		sm_text_f(out,
+			  "</th><td class=\"n\">%zu of %zu</td><td class=\"n\">%.0f</td>"
+			  "<td class=\"n\">%.0f</td><td class=\"n\">%.3f %%</td>",
+			  l->cases, x->labelled, l->slices, l->voxels, all > 0 ? l->voxels / all * 100 : 0);
+		cell(out, l->n ? l->v[0] : NAN);
+		cell(out, middle(l->v, l->n));
+		cell(out, l->n ? l->v[l->n - 1] : NAN);
 		sm_text_str(out, "</tr>\n");
 	}
 }
 
-static void case_table(const struct sm_explore *x, bool cm3, struct sm_text *out)
+static void case_row(const struct sm_explore *x, const json_t *record, struct sm_text *out)
 {
-	size_t all = json_array_size(x->run->ledger.records);
+	double sum = 0;
+	char *fold = sm_explore_fold(x, sm_record_key(record));
+	sm_text_str(out, "<tr><th scope=\"row\">");
+	sm_text_html(out, sm_record_key(record));
+	sm_text_f(out, "</th><td>%s</td>", fold ? fold : "–");
+	free(fold);
+	for (int k = 1; k < SM_EX_LABELS; k++) {
+		if (!x->holds[k])
+			continue;
+		double d = sm_explore_real(sm_explore_label(record, x->whens[x->when_count - 1], k),
+					   x->cm3 ? "cm3" : "voxels");
+		cell(out, d);
+		sum += isfinite(d) ? d : 0;
+	}
+	cell(out, sum);
+	sm_text_str(out, "</tr>\n");
+}
+
+static void case_rows(const struct sm_explore *x, struct sm_text *out)
+{
+	size_t all = count(x), shown = all < ROWS_SHOWN ? all : ROWS_SHOWN;
+	for (size_t i = 0; i < shown; i++) {
+		size_t at = shown < 2 ? 0 : i * (all - 1) / (shown - 1);
+		json_t *record = sm_records_get(x->run->ledger.records, at);
+		if (record && sm_record_ok(record))
+			case_row(x, record, out);
+		json_decref(record);
+	}
+}
+
+static void case_table(const struct sm_explore *x, struct sm_text *out)
+{
+	size_t all = count(x);
 	sm_text_f(
 		out,
 		"<details%s><summary>%s of every case%s</summary>\n"
 		"<div class=\"wide\" tabindex=\"0\"><table>\n<caption>%s; a dash: the case has no "
 		"such label.%s</caption>\n<thead><tr><th scope=\"col\">Case</th>"
 		"<th scope=\"col\">Fold</th>",
-		all <= 30 ? " open" : "", cm3 ? "Volumes" : "Areas",
-		all > ROWS_SHOWN ? " (200 of them)" : "", cm3 ? "cm³" : "Pixels",
+		all <= 30 ? " open" : "", x->cm3 ? "Volumes" : "Areas",
+		all > ROWS_SHOWN ? " (200 of them)" : "", x->cm3 ? "cm³" : "Pixels",
 		all > ROWS_SHOWN ? " 200 cases, evenly chosen; <code>labels.csv</code> holds all."
 				 : "");
 	for (int k = 1; k < SM_EX_LABELS; k++) {
@@ -350,55 +304,40 @@ static void case_table(const struct sm_explore *x, bool cm3, struct sm_text *out
 		sm_text_str(out, "</th>");
 	}
 	sm_text_str(out, "<th scope=\"col\" class=\"n\">All labels</th></tr></thead>\n<tbody>\n");
-	case_rows(x, cm3, out);
+	case_rows(x, out);
 	sm_text_str(out, "</tbody></table></div></details>\n");
 }
 
-static void volume_chart(const struct sm_explore *x, bool cm3, double *v, size_t room,
-			 struct sm_text *out)
+static void volume_chart(const struct sm_explore *x, struct sm_text *out)
 {
 	struct sm_strip strips[12];
-	size_t n = 0, used = 0;
+	size_t n = 0;
 	for (int k = 1; k < SM_EX_LABELS && n < SM_COUNT(strips); k++) {
 		if (!x->holds[k])
 			continue;
 		struct sm_strip *s = &strips[n++];
-		*s = (struct sm_strip){.colour = sm_label_colour(k), .v = v + used};
+		*s = (struct sm_strip){.colour = sm_label_colour(k), .v = x->labels[k].v, .n = x->labels[k].n};
 		snprintf(s->name, sizeof s->name, "label %d", k);
-		s->n = used + room <= room * SM_COUNT(strips) ? volumes(x, k, cm3, v + used) : 0;
-		used += s->n;
 	}
 	sm_text_f(out, "<figure class=\"chart broad\">\n<figcaption>A dot a case that holds the "
 		       "label; the "
 		       "bar is the median</figcaption>\n");
 	sm_chart_strips(out,
-			cm3 ? "Volume of each label in every case"
-			    : "Area of each label in every case",
-			cm3 ? "cm³" : "pixels", strips, n);
+			x->cm3 ? "Volume of each label in every case"
+			       : "Area of each label in every case",
+			x->cm3 ? "cm³" : "pixels", strips, n);
 	sm_text_str(out, "</figure>\n");
 }
 
 enum sm_status sm_explore_labels(const struct sm_explore *x, struct sm_text *out,
 				 struct sm_err *err)
 {
-	bool any = false, cm3 = false;
-	size_t i, k, cases = 0, room = json_array_size(x->run->ledger.records) + 1;
-	json_t *record, *e;
-	json_array_foreach(x->run->ledger.records, i, record)
-	{
-		const char *when = x->whens[x->when_count - 1];
-		cases += sm_explore_entry(record, "labels", when, NULL) != NULL;
-		json_array_foreach(json_object_get(record, "labels"), k, e) cm3 |=
-			json_object_get(e, "cm3") != NULL;
-	}
-	for (k = 1; k < SM_EX_LABELS; k++)
+	bool any = false;
+	const char *unit = x->cm3 ? "cm³" : "pixels";
+	for (int k = 1; k < SM_EX_LABELS; k++)
 		any = any || x->holds[k];
 	if (!any)
 		return SM_OK;
-	double *v = sm_alloc(&x->run->mem, room, 12 * sizeof *v, "volumes of the cohort", err);
-	if (!v)
-		return SM_BUDGET;
-	const char *unit = cm3 ? "cm³" : "pixels";
 	sm_text_f(
 		out,
 		"<section id=\"labels\">\n<h2>Labels</h2>\n"
@@ -409,12 +348,11 @@ enum sm_status sm_explore_labels(const struct sm_explore *x, struct sm_text *out
 		"<th scope=\"col\" class=\"n\">Smallest, %s</th><th scope=\"col\" "
 		"class=\"n\">Median, "
 		"%s</th><th scope=\"col\" class=\"n\">Largest, %s</th></tr></thead>\n<tbody>\n",
-		said(x->whens[x->when_count - 1]), cases, room - 1, unit, unit, unit);
-	class_table(x, cm3, cases, v, out);
+		said(x->whens[x->when_count - 1]), x->labelled, count(x), unit, unit, unit);
+	class_table(x, out);
 	sm_text_str(out, "</tbody></table></div>\n");
-	volume_chart(x, cm3, v, room, out);
-	case_table(x, cm3, out);
+	volume_chart(x, out);
+	case_table(x, out);
 	sm_text_str(out, "</section>\n");
-	sm_free(v);
-	return SM_OK;
+	return sm_records_check(x->run->ledger.records, err);
 }

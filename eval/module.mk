@@ -9,6 +9,7 @@ eval_SRC := \
 	eval/explore_parts.c \
 	eval/explore_samples.c \
 	eval/explore_sheet.c \
+	eval/explore_split.c \
 	eval/explore_stats.c \
 	eval/explore_tables.c \
 	eval/trainlog.c \

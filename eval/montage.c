@@ -294,12 +294,10 @@ static const char *background_role(const json_t *record)
 	return "flair";
 }
 
-static enum sm_status load_scene(const struct sm_report *report, const char *key, struct scene *s,
-				 const char **role, struct sm_err *err)
+static enum sm_status read_scene(const struct sm_report *report, const char *key, const json_t *raw,
+				 const json_t *made, struct scene *s, const char **role, struct sm_err *err)
 {
 	struct sm_run *run = report->run;
-	const json_t *raw = sm_ledger_find(&report->from[SM_FROM_INGEST], key);
-	const json_t *made = sm_ledger_find(&report->from[SM_FROM_PREDICT], key);
 	if (!raw || !made)
 		return SM_FAIL(err, SM_INPUT,
 			       "case %s: is in the evaluate ledger but not in that of stage %s",
@@ -316,6 +314,17 @@ static enum sm_status load_scene(const struct sm_report *report, const char *key
 	SM_TRY(sm_vol_to_labels(&s->truth, &run->mem, "truth", err));
 	SM_TRY(sm_vol_to_labels(&s->prediction, &run->mem, "prediction", err));
 	return sm_vol_to_f32(&s->image, &run->mem, run->jobs, err);
+}
+
+static enum sm_status load_scene(const struct sm_report *report, const char *key, struct scene *s,
+				 const char **role, struct sm_err *err)
+{
+	json_t *raw = sm_ledger_get(&report->from[SM_FROM_INGEST], key);
+	json_t *made = sm_ledger_get(&report->from[SM_FROM_PREDICT], key);
+	enum sm_status st = read_scene(report, key, raw, made, s, role, err);
+	json_decref(raw);
+	json_decref(made);
+	return st;
 }
 
 static void caption(const struct sm_report_case *c, size_t rank, size_t n, const char *role,

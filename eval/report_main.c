@@ -90,7 +90,7 @@ static enum sm_status read_scores(struct sm_report *report, struct sm_err *err)
 	const json_t *manifest =
 		json_object_get(json_object_get(ledger->header, "settings"), "manifest");
 	const char *policy = sm_json_text(json_object_get(manifest, "evaluate"), "empty");
-	size_t i, n = json_array_size(ledger->records);
+	size_t i, n = sm_records_count(ledger->records);
 	json_t *record;
 	struct sm_scores *scores =
 		sm_alloc(&report->run->mem, n + 1, sizeof *scores, "scores", err);
@@ -99,21 +99,23 @@ static enum sm_status read_scores(struct sm_report *report, struct sm_err *err)
 	report->cases = sm_arena_alloc(&report->run->arena, (n + 1) * sizeof *report->cases);
 	if (st == SM_OK && !report->cases)
 		st = SM_FAIL(err, SM_BUDGET, "scores: out of memory");
-	json_array_foreach(ledger->records, i, record)
+	sm_records_foreach(ledger->records, i, record)
 	{
 		if (st != SM_OK)
-			break;
+			continue;
 		if (!sm_record_ok(record)) {
 			report->rejected++;
 			continue;
 		}
 		struct sm_report_case *c = &report->cases[report->count];
-		c->key = sm_record_key(record);
+		c->key = sm_records_key(ledger->records, i);
 		c->voxel_mm3 = json_number_value(json_object_get(record, "voxel_mm3"));
 		st = sm_scores_from_json(json_object_get(record, "scores"), c->key, &c->scores,
 					 err);
 		scores[report->count++] = c->scores;
 	}
+	if (st == SM_OK)
+		st = sm_records_check(ledger->records, err);
 	if (st == SM_OK && !report->count)
 		st = SM_FAIL(err, SM_INPUT,
 			     "evaluate ledger: has no good case, needed is at least 1");
@@ -176,7 +178,6 @@ static enum sm_status run_stage(struct sm_run *run, struct sm_err *err)
 	struct sm_item item = {
 		.run = run, .key = "report", .record = json_object(), .jobs = run->jobs};
 	enum sm_status st;
-	json_array_append_new(run->ledger.records, item.record);
 	json_object_set_new(item.record, "key", json_string(item.key));
 	json_object_set_new(item.record, "status", json_string("ok"));
 	SM_GOTO(st, read_ledgers(&report, &item, err));
@@ -186,7 +187,10 @@ static enum sm_status run_stage(struct sm_run *run, struct sm_err *err)
 		sm_info(&run->log, NULL, "report of %zu cases would be made", report.count);
 	else
 		st = write_all(&report, &item, err);
+	if (st == SM_OK)
+		st = sm_records_add(run->ledger.records, item.record, NULL, err);
 out:
+	json_decref(item.record);
 	for (size_t f = 0; f < SM_FROMS; f++)
 		sm_ledger_clear(&report.from[f]);
 	sm_trainlog_clear(&report.history);

@@ -35,9 +35,9 @@ static void hash_cell(struct sm_text *out, const char *hash)
 
 static void ledger_row(const char *stage, const struct sm_ledger *ledger, struct sm_text *out)
 {
-	size_t good = 0, all = json_array_size(ledger->records);
+	size_t good = 0, all = sm_records_count(ledger->records);
 	for (size_t i = 0; i < all; i++)
-		good += sm_record_ok(json_array_get(ledger->records, i));
+		good += sm_records_ok(ledger->records, i);
 	sm_text_f(out, "<tr><th scope=\"row\">%s</th>", stage);
 	sm_text_f(out, "<td class=\"n\">%lld</td><td class=\"n\">%zu</td><td class=\"n\">%zu</td>",
 		  (long long)json_integer_value(json_object_get(ledger->header, "version")), good,
@@ -79,7 +79,7 @@ static void split_line(const struct sm_report *report, struct sm_text *out)
 	json_t *record;
 	if (!report->from[SM_FROM_SPLIT].header)
 		return;
-	json_array_foreach(report->from[SM_FROM_SPLIT].records, i, record)
+	sm_records_foreach(report->from[SM_FROM_SPLIT].records, i, record)
 	{
 		const char *fold = sm_json_text(record, "fold");
 		for (size_t k = 0; fold && k < SM_COUNT(folds); k++)

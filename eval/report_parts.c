@@ -277,7 +277,7 @@ static void rejected_table(const struct sm_report *report, struct sm_text *out)
 		  "<th scope=\"col\">Why</th></tr></thead>\n<tbody>\n",
 		  report->rejected, report->rejected == 1 ? "" : "s",
 		  report->rejected == 1 ? "is" : "are");
-	json_array_foreach(report->from[SM_FROM_EVALUATE].records, i, record)
+	sm_records_foreach(report->from[SM_FROM_EVALUATE].records, i, record)
 	{
 		if (sm_record_ok(record))
 			continue;

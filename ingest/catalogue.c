@@ -150,63 +150,118 @@ static void add_line(struct sm_text *text, const json_t *record)
 	sm_text_str(text, "\n");
 }
 
-static void add_table(struct sm_text *text, const json_t *records, json_t *files)
+static void add_counts(struct sm_text *text, json_t *files)
 {
-	size_t i;
 	const char *kind;
-	json_t *record, *number;
-	add_line(text, NULL);
-	json_array_foreach((json_t *)(uintptr_t)records, i, record)
-		add_line(text, record);
+	json_t *number;
 	json_object_foreach(files, kind, number)
 		sm_text_f(text, "%lld %s files\n", (long long)json_integer_value(number), kind);
 }
 
-static void add_csv(struct sm_text *text, const json_t *records)
+static void add_names(struct sm_text *text)
 {
-	size_t i;
-	json_t *record;
-	char cell[CELL];
 	for (size_t c = 0, n = 0; c < COLUMNS; c++)
 		if (columns[c].csv)
 			sm_text_f(text, "%s%s", n++ ? "," : "", columns[c].name);
 	sm_text_str(text, "\n");
-	json_array_foreach((json_t *)(uintptr_t)records, i, record) {
-		for (size_t c = 0, n = 0; c < COLUMNS; c++) {
-			if (!columns[c].csv)
-				continue;
-			columns[c].cell(record, columns[c].field, cell, sizeof cell);
-			sm_text_str(text, n++ ? "," : "");
-			sm_text_csv(text, cell);
-		}
-		sm_text_str(text, "\n");
+}
+
+static void add_row(struct sm_text *text, const json_t *record)
+{
+	char cell[CELL];
+	for (size_t c = 0, n = 0; c < COLUMNS; c++) {
+		if (!columns[c].csv)
+			continue;
+		columns[c].cell(record, columns[c].field, cell, sizeof cell);
+		sm_text_str(text, n++ ? "," : "");
+		sm_text_csv(text, cell);
+	}
+	sm_text_str(text, "\n");
+}
+
+/* A value of the document at a depth: its lines after the first begin with so many blanks. */
+static void add_value(struct sm_text *text, const json_t *value, int depth)
+{
+	char *dump = json_dumps(value, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY);
+	text->failed = text->failed || !dump;
+	for (const char *line = dump; line && *line;) {
+		size_t n = strcspn(line, "\n");
+		sm_text_add(text, line, n);
+		line += n;
+		if (*line == '\n')
+			sm_text_f(text, "\n%*s", depth, "");
+		line += *line == '\n';
+	}
+	free(dump);
+}
+
+/* What stands before the records, each record, and what stands behind them. */
+static void add_head(struct sm_text *text, json_t *files, enum sm_catalogue_format format)
+{
+	if (format == SM_CATALOGUE_TABLE) {
+		add_line(text, NULL);
+	} else if (format == SM_CATALOGUE_CSV) {
+		add_names(text);
+	} else {
+		sm_text_str(text, "{\n \"files\": ");
+		add_value(text, files, 1);
+		sm_text_str(text, ",\n \"items\": [");
 	}
 }
 
-static enum sm_status add_json(struct sm_text *text, const json_t *records, json_t *files,
-			       struct sm_err *err)
+static void add_record(struct sm_text *text, const json_t *record, size_t i, enum sm_catalogue_format format)
 {
-	json_t *all = json_pack("{s:i, s:O, s:O}", "schema", 1, "files", files, "items", records);
-	char *dump = all ? json_dumps(all, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(15))
-			 : NULL;
-	json_decref(all);
-	if (!dump)
-		return SM_FAIL(err, SM_BUDGET, "catalogue: out of memory");
-	sm_text_str(text, dump);
-	sm_text_str(text, "\n");
-	free(dump);
-	return SM_OK;
+	if (format == SM_CATALOGUE_TABLE) {
+		add_line(text, record);
+	} else if (format == SM_CATALOGUE_CSV) {
+		add_row(text, record);
+	} else {
+		sm_text_str(text, i ? ",\n  " : "\n  ");
+		add_value(text, record, 2);
+	}
 }
 
-enum sm_status sm_catalogue_text(const json_t *records, json_t *files,
-				 enum sm_catalogue_format format, struct sm_text *text,
-				 struct sm_err *err)
+static void add_end(struct sm_text *text, json_t *files, size_t n, enum sm_catalogue_format format)
 {
 	if (format == SM_CATALOGUE_TABLE)
-		add_table(text, records, files);
-	else if (format == SM_CATALOGUE_CSV)
-		add_csv(text, records);
-	else
-		SM_TRY(add_json(text, records, files, err));
-	return sm_text_check(text, "catalogue", err);
+		add_counts(text, files);
+	else if (format == SM_CATALOGUE_JSON)
+		sm_text_str(text, n ? "\n ],\n \"schema\": 1\n}\n" : "],\n \"schema\": 1\n}\n");
+}
+
+/* Passes on what the text holds. */
+static enum sm_status flush(struct sm_text *text, FILE *stream, struct sm_sha256 *hash, struct sm_err *err)
+{
+	SM_TRY(sm_text_check(text, "catalogue", err));
+	if (hash)
+		sm_sha256_add(hash, text->data, text->n);
+	bool good = fwrite(text->data, 1, text->n, stream) == text->n;
+	text->n = 0;
+	return good ? SM_OK : SM_FAIL(err, SM_IO, "catalogue: writing failed");
+}
+
+enum sm_status sm_catalogue_write(struct sm_records *records, json_t *files, enum sm_catalogue_format format,
+				  FILE *stream, struct sm_sha256 *hash, struct sm_err *err)
+{
+	struct sm_text text = {0};
+	size_t i;
+	json_t *record;
+	enum sm_status st = SM_OK;
+	add_head(&text, files, format);
+	sm_records_foreach(records, i, record)
+	{
+		add_record(&text, record, i, format);
+		st = flush(&text, stream, hash, err);
+		if (st == SM_OK)
+			continue;
+		json_decref(record);
+		goto out;
+	}
+	SM_GOTO(st, sm_records_check(records, err));
+	add_end(&text, files, i, format);
+	if (text.n)
+		st = flush(&text, stream, hash, err);
+out:
+	sm_text_clear(&text);
+	return st;
 }

@@ -7,7 +7,10 @@
 #define SM_INGEST_CATALOGUE_H
 
 #include <jansson.h>
+#include <stdio.h>
 
+#include "core/hash.h"
+#include "core/records.h"
 #include "core/text.h"
 
 enum sm_catalogue_format {
@@ -20,10 +23,10 @@ enum sm_catalogue_format {
 /* The choices of --format, in order of the enumeration. */
 #define SM_CATALOGUE_CHOICES "table|csv|json"
 
-/* Adds the whole catalogue to text. records: array of index records sorted by key. files: object of
- * kind of file -> count, told below the table and in the JSON document. SM_BUDGET when out of memory. */
-enum sm_status sm_catalogue_text(const json_t *records, json_t *files,
-				 enum sm_catalogue_format format, struct sm_text *text,
-				 struct sm_err *err);
+/* Writes the whole catalogue to the stream, and adds its bytes to the hash (may be NULL). records: index records sorted
+ * by key, of which one is in memory at a time. files: object of
+ * kind of file -> count, told below the table and in the JSON document. SM_BUDGET when out of memory, SM_IO. */
+enum sm_status sm_catalogue_write(struct sm_records *records, json_t *files, enum sm_catalogue_format format,
+				  FILE *stream, struct sm_sha256 *hash, struct sm_err *err);
 
 #endif

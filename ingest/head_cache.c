@@ -135,47 +135,89 @@ bool sm_head_cache_find(const struct sm_head_cache *cache, struct sm_cached *ent
 	return false;
 }
 
+/* Where an entry stands in the cache. */
+struct rank {
+	unsigned char path[32];
+	size_t i;
+};
+
 static int by_path(const void *a, const void *b)
 {
-	return memcmp(((const struct sm_cached *)a)->path, ((const struct sm_cached *)b)->path, 32);
+	return memcmp(((const struct rank *)a)->path, ((const struct rank *)b)->path, 32);
 }
 
-enum sm_status sm_head_cache_save(const char *dir, const char *stamp, struct sm_cached *entries,
-				  size_t n, struct sm_err *err)
+/* A stream and the hash of what goes to it. */
+struct sink {
+	FILE *f;
+	struct sm_sha256 hash;
+	bool good;
+};
+
+static void put(struct sink *to, const void *bytes, size_t n)
 {
-	struct preamble p = {.entry_size = sizeof *entries,
+	sm_sha256_add(&to->hash, bytes, n);
+	to->good = to->good && (!n || fwrite(bytes, 1, n, to->f) == n);
+}
+
+static void put_entry(struct sink *to, struct sm_cached *e)
+{
+	const struct sm_dcm_frame *frame = e->head.frame;
+	e->head.syntax = NULL;
+	e->head.frame = NULL;
+	put(to, e, sizeof *e);
+	if (e->has_head && e->head.frame_count)
+		put(to, frame, e->head.frame_count * sizeof *frame);
+}
+
+static enum sm_status write_entries(FILE *f, const char *stamp, const struct rank *ranks, size_t n, sm_cached_of of,
+				    void *ctx, struct sm_err *err)
+{
+	struct preamble p = {.entry_size = sizeof(struct sm_cached),
 			     .frame_size = sizeof(struct sm_dcm_frame),
 			     .count = n};
-	size_t room = sizeof p + 64, at = sizeof p;
+	struct sink to = {.f = f, .good = true};
+	char hex[65];
 	memcpy(p.magic, magic, sizeof magic);
 	memcpy(p.stamp, stamp, sizeof p.stamp);
-	if (n)
-		qsort(entries, n, sizeof *entries, by_path);
-	for (size_t i = 0; i < n; i++)
-		room += sizeof *entries +
-			(entries[i].has_head ? entries[i].head.frame_count : 0) * p.frame_size;
-	unsigned char *bytes = malloc(room);
-	char *path = sm_path_join(dir, SM_HEAD_CACHE_NAME), hex[65];
-	if (!bytes || !path) {
-		free(bytes);
-		free(path);
-		return SM_FAIL(err, SM_BUDGET, "index: out of memory for the headers of %zu files", n);
-	}
-	memcpy(bytes, &p, sizeof p);
+	sm_sha256_init(&to.hash);
+	put(&to, &p, sizeof p);
 	for (size_t i = 0; i < n; i++) {
-		struct sm_cached e = entries[i];
-		size_t frames = e.has_head ? e.head.frame_count * p.frame_size : 0;
-		e.head.syntax = NULL;
-		e.head.frame = NULL;
-		memcpy(bytes + at, &e, sizeof e);
-		if (frames)
-			memcpy(bytes + at + sizeof e, entries[i].head.frame, frames);
-		at += sizeof e + frames;
+		struct sm_cached e;
+		memset(&e, 0, sizeof e); /* with its padding: it is written as it stands */
+		if (of(ctx, ranks[i].i, &e))
+			put_entry(&to, &e);
 	}
-	sm_sha256_bytes(bytes, at, hex);
-	memcpy(bytes + at, hex, 64);
-	enum sm_status st = sm_file_write(path, bytes, at + 64, err);
-	free(bytes);
+	sm_sha256_final(&to.hash, hex);
+	bool good = to.good && fwrite(hex, 1, 64, f) == 64;
+	return good ? SM_OK : SM_FAIL(err, SM_IO, SM_HEAD_CACHE_NAME ": writing failed");
+}
+
+enum sm_status sm_head_cache_save(const char *dir, const char *stamp, size_t n, sm_cached_of of, void *ctx,
+				  struct sm_err *err)
+{
+	struct rank *ranks = malloc((n + 1) * sizeof *ranks);
+	struct sm_outfile out = {0};
+	char *path = sm_path_join(dir, SM_HEAD_CACHE_NAME);
+	size_t kept = 0;
+	enum sm_status st;
+	if (!ranks || !path)
+		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "index: out of memory for the headers of %zu files", n));
+	for (size_t i = 0; i < n; i++) {
+		struct sm_cached e;
+		memset(&e, 0, sizeof e);
+		if (!of(ctx, i, &e))
+			continue;
+		memcpy(ranks[kept].path, e.path, sizeof ranks->path);
+		ranks[kept++].i = i;
+	}
+	if (kept)
+		qsort(ranks, kept, sizeof *ranks, by_path);
+	SM_GOTO(st, sm_outfile_begin(&out, path, true, err));
+	SM_GOTO(st, write_entries(out.stream, stamp, ranks, kept, of, ctx, err));
+	st = sm_outfile_commit(&out, err);
+out:
+	sm_outfile_abandon(&out);
+	free(ranks);
 	free(path);
 	return st;
 }

@@ -42,8 +42,12 @@ void sm_head_cache_free(struct sm_head_cache *cache);
  * memory of the caller's. False when there is none or the memory for it. cache may be NULL. */
 bool sm_head_cache_find(const struct sm_head_cache *cache, struct sm_cached *entry);
 
-/* Writes DIR/.heads.cache from n entries (sorted here by path hash). */
-enum sm_status sm_head_cache_save(const char *dir, const char *stamp, struct sm_cached *entries,
-				  size_t n, struct sm_err *err);
+/* Makes entry i, or returns false when there is nothing to keep of it; head.frame is borrowed. */
+typedef bool (*sm_cached_of)(void *ctx, size_t i, struct sm_cached *entry);
+
+/* Writes DIR/.heads.cache, in the order of the path hashes, from n entries, of which one is in memory at a time: each is
+ * made twice. */
+enum sm_status sm_head_cache_save(const char *dir, const char *stamp, size_t n, sm_cached_of of, void *ctx,
+				  struct sm_err *err);
 
 #endif

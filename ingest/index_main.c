@@ -99,7 +99,7 @@ static void tell_use(struct sm_run *run)
 {
 	size_t i, usable = 0, refused = 0, aside = 0;
 	json_t *record;
-	json_array_foreach(run->ledger.records, i, record)
+	sm_records_foreach(run->ledger.records, i, record)
 	{
 		const json_t *use = json_object_get(record, "usable");
 		usable += json_is_true(use);
@@ -123,19 +123,25 @@ static json_t *file_counts(const struct sm_raw *raw)
 }
 
 /* The catalogue belongs to no item, so the ledger's header names its files. */
-static enum sm_status write_catalogue(struct sm_run *run, const char *name, const char *role,
-				      const struct sm_text *text, json_t *outputs, struct sm_err *err)
+static enum sm_status write_catalogue(struct sm_run *run, const char *name, const char *role, json_t *files,
+				      enum sm_catalogue_format format, json_t *outputs, struct sm_err *err)
 {
+	struct sm_outfile out = {0};
+	struct sm_sha256 hash;
 	char hex[65], *path = sm_path_join(run->out, name);
-	enum sm_status st = path ? sm_file_write(path, text->data, text->n, err)
+	enum sm_status st = path ? sm_outfile_begin(&out, path, true, err)
 				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
 	free(path);
-	if (st != SM_OK)
-		return st;
-	sm_sha256_bytes(text->data, text->n, hex);
+	SM_TRY(st);
+	sm_sha256_init(&hash);
+	st = sm_catalogue_write(run->ledger.records, files, format, out.stream, &hash, err);
+	sm_sha256_final(&hash, hex);
+	if (st == SM_OK)
+		st = sm_outfile_commit(&out, err);
+	sm_outfile_abandon(&out);
 	json_array_append_new(outputs, json_pack("{s:s, s:s, s:s}", "path", name, "role", role,
 						 "sha256", hex));
-	return SM_OK;
+	return st;
 }
 
 static enum sm_status publish(struct sm_run *run, const struct sm_raw *raw, int format,
@@ -150,16 +156,11 @@ static enum sm_status publish(struct sm_run *run, const struct sm_raw *raw, int 
 	enum sm_status st = sm_ledger_sort(&run->ledger, err);
 	json_t *files = file_counts(raw), *outputs = json_array();
 	for (int f = 0; f < SM_CATALOGUE_FORMATS && st == SM_OK; f++) {
-		struct sm_text text = {0};
-		bool keep = run->out && !run->dry_run && rows[f].file;
-		if (keep || f == format)
-			st = sm_catalogue_text(run->ledger.records, files,
-					       (enum sm_catalogue_format)f, &text, err);
-		if (st == SM_OK && keep)
-			st = write_catalogue(run, rows[f].file, rows[f].role, &text, outputs, err);
-		if (st == SM_OK && f == format && text.data)
-			fputs(text.data, stdout);
-		sm_text_clear(&text);
+		const enum sm_catalogue_format how = (enum sm_catalogue_format)f;
+		if (run->out && !run->dry_run && rows[f].file)
+			st = write_catalogue(run, rows[f].file, rows[f].role, files, how, outputs, err);
+		if (st == SM_OK && f == format)
+			st = sm_catalogue_write(run->ledger.records, files, how, stdout, NULL, err);
 	}
 	if (json_array_size(outputs))
 		json_object_set(run->ledger.header, "outputs", outputs);

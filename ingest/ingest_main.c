@@ -166,17 +166,17 @@ static enum sm_status check_index(struct sm_run *run, const char *dir, const str
 	SM_TRY(sm_run_parent(run, dir, "index", &index, err));
 	enum sm_status st = SM_OK;
 	for (size_t i = 0; i < raw->n && st == SM_OK; i++)
-		if (!sm_ledger_find(&index, raw->item[i].key))
+		if (sm_records_find(index.records, raw->item[i].key) == SM_NONE)
 			st = SM_FAIL(err, SM_INPUT,
 				     "--index: %s is in the raw tree but not in the index (made "
 				     "with another "
 				     "salt, or the tree changed): run scanmill index again",
 				     raw->item[i].key);
-	if (st == SM_OK && json_array_size(index.records) != raw->n)
+	if (st == SM_OK && sm_records_count(index.records) != raw->n)
 		st = SM_FAIL(err, SM_INPUT,
 			     "--index: lists %zu items, the raw tree holds %zu: run scanmill index "
 			     "again",
-			     json_array_size(index.records), raw->n);
+			     sm_records_count(index.records), raw->n);
 	sm_ledger_clear(&index);
 	return st;
 }

@@ -373,34 +373,54 @@ static void stamp_of(const struct sm_salt *salt, const struct sm_scan_rules *rul
 	sm_salt_hash(salt, text, hex);
 }
 
+struct keeping {
+	const struct sm_scan *scan;
+	const struct sm_salt *salt;
+	size_t *broken; /* by file: broken ones before it */
+};
+
+static int by_number(const void *a, const void *b)
+{
+	return (*(const size_t *)a > *(const size_t *)b) - (*(const size_t *)a < *(const size_t *)b);
+}
+
+static bool cached_of(void *ctx, size_t i, struct sm_cached *e)
+{
+	const struct keeping *k = ctx;
+	const struct sm_scan *scan = k->scan;
+	struct stat st = {.st_size = scan->stamp[i].size};
+	char hex[65];
+	const size_t *head = scan->dicom_count ? bsearch(&i, scan->dicom, scan->dicom_count, sizeof *head, by_number) : NULL;
+	e->has_head = head;
+	if (head)
+		e->head = scan->head[head - scan->dicom];
+	if (scan->kind[i] == SM_FILE_BROKEN)
+		snprintf(e->why, sizeof e->why, "%s", scan->broken_why[k->broken[i]]);
+	e->kind = scan->kind[i];
+	sm_salt_hash(k->salt, scan->paths.path[i], hex);
+	sm_cached_name(e, hex, &st);
+	e->changed_ns = scan->stamp[i].changed_ns;
+	e->inode_ns = scan->stamp[i].inode_ns;
+	e->inode = scan->stamp[i].inode;
+	return st.st_size >= 0;
+}
+
 enum sm_status sm_scan_keep_heads(const struct sm_scan *scan, const struct sm_salt *salt,
 				  const struct sm_scan_rules *rules, const char *dir,
 				  struct sm_err *err)
 {
 	char hex[65];
-	size_t n = scan->paths.count, kept = 0, head = 0, broken = 0;
-	struct sm_cached *entry = calloc(n + 1, sizeof *entry);
-	if (!entry)
-		return SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu files", n);
-	for (size_t i = 0; i < n; i++) {
-		struct sm_cached *e = &entry[kept];
-		struct stat st = {.st_size = scan->stamp[i].size};
-		e->has_head = head < scan->dicom_count && scan->dicom[head] == i;
-		if (e->has_head)
-			e->head = scan->head[head++];
-		if (scan->kind[i] == SM_FILE_BROKEN)
-			snprintf(e->why, sizeof e->why, "%s", scan->broken_why[broken++]);
-		e->kind = scan->kind[i];
-		sm_salt_hash(salt, scan->paths.path[i], hex);
-		sm_cached_name(e, hex, &st);
-		e->changed_ns = scan->stamp[i].changed_ns;
-		e->inode_ns = scan->stamp[i].inode_ns;
-		e->inode = scan->stamp[i].inode;
-		kept += scan->stamp[i].size >= 0;
+	struct keeping k = {.scan = scan, .salt = salt, .broken = malloc((scan->paths.count + 1) * sizeof *k.broken)};
+	size_t broken = 0;
+	if (!k.broken)
+		return SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu files", scan->paths.count);
+	for (size_t i = 0; i < scan->paths.count; i++) {
+		k.broken[i] = broken;
+		broken += scan->kind[i] == SM_FILE_BROKEN;
 	}
 	stamp_of(salt, rules, hex);
-	enum sm_status st = sm_head_cache_save(dir, hex, entry, kept, err);
-	free(entry);
+	enum sm_status st = sm_head_cache_save(dir, hex, scan->paths.count, cached_of, &k, err);
+	free(k.broken);
 	return st;
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/file.h"
 #include "core/vol.h"
+#include "manifests/roles.h"
 #include "preprocess/op_table.h"
 #include "preprocess/view.h"
 
@@ -441,19 +442,54 @@ static const struct sm_field root[] = {
 	SECTION(explore),
 };
 
-/* Layout files knows all roles that a case can hold: a step for another one would never run. */
+/* All roles that cases of a layout can hold beside series named by their modality, and how they are called; false
+ * when only the tree tells. */
+static bool known_roles(const struct sm_ingest_section *m, char *names[256], struct sm_strings *roles,
+			const char **called)
+{
+	static char *const brats[] = {"flair", "t1", "t1ce", "t2"};
+	const struct sm_source *s = m->sources.items;
+	*roles = (struct sm_strings){.v = names};
+	*called = "a role of ingest.sources";
+	switch (m->layout) {
+	case SM_LAYOUT_BRATS:
+		memcpy(names, brats, sizeof brats);
+		roles->n = SM_COUNT(brats);
+		*called = "flair, t1, t1ce, t2";
+		return true;
+	case SM_LAYOUT_DICOM:
+		names[roles->n++] = "image";
+		*called = "image";
+		return true;
+	case SM_LAYOUT_AUTO:
+	case SM_LAYOUT_IMAGES:
+		if (!m->sources.n)
+			return false; /* auto with sources is files */
+		break;
+	case SM_LAYOUT_FILES:
+	case SM_LAYOUT_MIXED:
+		break;
+	default:
+		return false;
+	}
+	for (size_t i = 0; i < m->sources.n && i < 256; i++)
+		if (!s[i].label && !sm_role_is_label(NULL, s[i].role))
+			names[roles->n++] = s[i].role;
+	return m->sources.n <= 256;
+}
+
+/* Where the manifest tells all roles that a case can hold, a step for another one would never run. */
 static enum sm_status check_root(const void *base, struct sm_err *err)
 {
 	const struct sm_manifest_root *m = base;
-	const struct sm_source *s = m->ingest->sources.items;
 	char *names[256];
-	struct sm_strings roles = {.v = names};
-	if (m->ingest->layout != SM_LAYOUT_FILES || m->ingest->sources.n > SM_COUNT(names))
+	struct sm_strings roles;
+	const char *called;
+	if (!known_roles(m->ingest, names, &roles, &called))
 		return SM_OK;
-	for (size_t i = 0; i < m->ingest->sources.n; i++)
-		if (!s[i].label)
-			names[roles.n++] = s[i].role;
-	if (sm_when_check(&m->preprocess->steps, m->preprocess->steps.n, &roles, err) != SM_OK)
+	/* Steps behind `upto` are as if they were not there; sm_ops_check has looked at the number. */
+	const struct sm_preprocess_section *p = m->preprocess;
+	if (sm_when_check(&p->steps, p->upto ? (size_t)p->upto : p->steps.n, &roles, called, err) != SM_OK)
 		return sm_err_prefix(err, "preprocess");
 	return SM_OK;
 }

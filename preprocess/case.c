@@ -144,6 +144,22 @@ enum sm_status sm_case_one_size(const struct sm_case *c, struct sm_err *err)
 	return check_size(c, &c->mask, "mask", err);
 }
 
+enum sm_status sm_case_named(const struct sm_case *c, const char *op, const char *role, struct sm_err *err)
+{
+	if (c->stacked)
+		return SM_FAIL(err, SM_INPUT, "%s: is stacked already: %s must stand before stack", c->key, op);
+	if (role && !sm_case_find(c, role))
+		return SM_FAIL(err, SM_INPUT, "%s: has no volume '%s'", c->key, role);
+	return SM_OK;
+}
+
+enum sm_status sm_case_frames(const struct sm_case *c, const char *op, const char *role, struct sm_err *err)
+{
+	if (c->pictures && !c->stacked)
+		return SM_FAIL(err, SM_INPUT, "%s: the fourth axis of pictures is colour, not time", c->key);
+	return sm_case_named(c, op, role, err);
+}
+
 void sm_case_fact(struct sm_case *c, const char *op, json_t *fact)
 {
 	json_object_set_new(fact, "op", json_string(op));

@@ -104,6 +104,12 @@ enum sm_status sm_case_regrid(struct sm_case *c, const int64_t dim[3], const int
  * their places in mm (sm_case_one_grid in grid.h does). */
 enum sm_status sm_case_one_size(const struct sm_case *c, struct sm_err *err);
 
+/* SM_INPUT when the case is stacked already, which operation `op` on named volumes needs before, or has no volume of
+ * `role` (NULL = any will do). */
+enum sm_status sm_case_named(const struct sm_case *c, const char *op, const char *role, struct sm_err *err);
+/* The same of an operation on time frames: pictures have none. */
+enum sm_status sm_case_frames(const struct sm_case *c, const char *op, const char *role, struct sm_err *err);
+
 /* Adds a fact (reference is taken) under the operation's name. */
 void sm_case_fact(struct sm_case *c, const char *op, json_t *fact);
 

@@ -13,8 +13,7 @@
 
 static enum sm_status open_cases(struct sm_run *run, const char *dir, struct sm_cases *cases, struct sm_err *err)
 {
-	size_t i, dropped = 0;
-	json_t *record;
+	size_t dropped = 0;
 	*cases = (struct sm_cases){.run = run, .dir = dir};
 	SM_TRY(sm_run_parent(run, dir, NULL, &cases->parent, err));
 	const char *stage = sm_json_text(cases->parent.header, "stage");
@@ -23,13 +22,13 @@ static enum sm_status open_cases(struct sm_run *run, const char *dir, struct sm_
 		return SM_FAIL(err, SM_INPUT,
 			       "%s: ledger is of stage '%s', allowed are ingest and preprocess",
 			       dir, stage);
-	cases->records = calloc(json_array_size(cases->parent.records) + 1, sizeof(json_t *));
-	if (!cases->records)
+	size_t n = sm_records_count(cases->parent.records);
+	cases->at = calloc(n + 1, sizeof *cases->at);
+	if (!cases->at)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
-	json_array_foreach(cases->parent.records, i, record)
-	{
-		if (sm_record_ok(record))
-			cases->records[cases->count++] = record;
+	for (size_t i = 0; i < n; i++) {
+		if (sm_records_ok(cases->parent.records, i))
+			cases->at[cases->count++] = i;
 		else
 			dropped++;
 	}
@@ -46,15 +45,16 @@ static enum sm_status open_cases(struct sm_run *run, const char *dir, struct sm_
 /* Who has been rejected up to here stands in each header: a later stage sees no record of him. */
 static enum sm_status note_rejected(struct sm_run *run, const struct sm_cases *cases, struct sm_err *err)
 {
-	size_t i;
-	json_t *record, *before = json_object_get(cases->parent.header, "rejected_before");
+	struct sm_records *records = cases->parent.records;
+	json_t *before = json_object_get(cases->parent.header, "rejected_before");
 	json_t *list = before ? json_deep_copy(before) : json_array();
-	json_array_foreach(cases->parent.records, i, record)
-	{
-		const char *key = sm_record_key(record), *patient = sm_json_text(record, "patient");
-		if (!sm_record_ok(record))
-			json_array_append_new(list, json_pack("{s:s, s:s}", "key", key, "patient",
-							      patient ? patient : key));
+	for (size_t i = 0; i < sm_records_count(records); i++) {
+		if (sm_records_ok(records, i))
+			continue;
+		json_t *record = sm_records_get(records, i);
+		const char *key = sm_records_key(records, i), *patient = sm_json_text(record, "patient");
+		json_array_append_new(list, json_pack("{s:s, s:s}", "key", key, "patient", patient ? patient : key));
+		json_decref(record);
 	}
 	if (!list || (json_array_size(list) && json_object_set(run->ledger.header, "rejected_before", list) != 0)) {
 		json_decref(list);
@@ -85,13 +85,22 @@ enum sm_status sm_cases_open(struct sm_run *run, struct sm_cases *cases, struct 
 void sm_cases_close(struct sm_cases *cases)
 {
 	sm_ledger_clear(&cases->parent);
-	free(cases->records);
+	free(cases->at);
 	*cases = (struct sm_cases){0};
 }
 
 const char *sm_cases_key(void *ctx, size_t i)
 {
-	return sm_record_key(((struct sm_cases *)ctx)->records[i]);
+	const struct sm_cases *cases = ctx;
+	return sm_records_key(cases->parent.records, cases->at[i]);
+}
+
+json_t *sm_cases_record(const struct sm_cases *cases, size_t i, struct sm_err *err)
+{
+	json_t *record = sm_records_get(cases->parent.records, cases->at[i]);
+	if (!record)
+		sm_records_check(cases->parent.records, err);
+	return record;
 }
 
 bool sm_role_is_volume(const char *role)
@@ -137,19 +146,23 @@ enum sm_status sm_cases_inputs(void *ctx, size_t i, struct sm_item *item, struct
 	const struct sm_cases *cases = ctx;
 	struct file *f = NULL;
 	size_t n = 0;
-	enum sm_status st = list_files(cases->records[i], &f, &n, err);
+	json_t *record = sm_cases_record(cases, i, err);
+	enum sm_status st = record ? list_files(record, &f, &n, err) : SM_IO;
 	for (size_t k = 0; st == SM_OK && k < n; k++)
 		st = sm_item_input_from(item, cases->dir, f[k].role, f[k].path, f[k].sha256, err);
 	free(f);
-	return st == SM_OK ? sm_sidecars_inputs(cases->dir, cases->records[i], item, err) : st;
+	if (st == SM_OK)
+		st = sm_sidecars_inputs(cases->dir, record, item, err);
+	json_decref(record);
+	return st;
 }
 
 void sm_cases_patient(const struct sm_cases *cases, size_t i, json_t *record)
 {
-	json_t *patient = json_object_get(cases->records[i], "patient");
+	json_t *from = sm_cases_record(cases, i, NULL), *patient = json_object_get(from, "patient");
 	json_object_set_new(record, "patient",
-			    patient ? json_incref(patient)
-				    : json_string(sm_record_key(cases->records[i])));
+			    patient ? json_incref(patient) : json_string(sm_cases_key((void *)(uintptr_t)cases, i)));
+	json_decref(from);
 }
 
 struct reading {
@@ -250,10 +263,9 @@ static enum sm_status place(const struct sm_cases *cases, struct sm_case *c, str
 	return SM_OK;
 }
 
-enum sm_status sm_cases_load(const struct sm_cases *cases, size_t i, int jobs, struct sm_case *c,
-			     struct sm_err *err)
+static enum sm_status load_case(const struct sm_cases *cases, const json_t *record, int jobs, struct sm_case *c,
+				struct sm_err *err)
 {
-	const json_t *record = cases->records[i];
 	struct file *files = NULL;
 	size_t n = 0;
 	const struct sm_manifest_root *m = cases->run->manifest;
@@ -282,5 +294,45 @@ enum sm_status sm_cases_load(const struct sm_cases *cases, size_t i, int jobs, s
 	free(files);
 	if (st != SM_OK)
 		sm_case_clear(c);
+	return st;
+}
+
+static enum sm_status load_label(const struct sm_cases *cases, const json_t *record, struct sm_vol *label,
+				 struct sm_err *err)
+{
+	const char *key = sm_record_key(record);
+	const json_t *output = sm_record_output(record, "label");
+	struct file f = {.role = "label", .path = sm_json_text(output, "path"), .sha256 = sm_json_text(output, "sha256")};
+	const struct reading r = {.cases = cases, .key = key, .files = &f};
+	*label = (struct sm_vol){0};
+	if (!f.path || !f.sha256)
+		return SM_FAIL(err, SM_INPUT, "%s: has no label volume", key);
+	enum sm_status st = read_one((void *)(uintptr_t)&r, 0, err);
+	if (st == SM_OK && f.vol.dim[3] != 1)
+		st = SM_FAIL(err, SM_INPUT, "%s: label has %lld frames, allowed is 1", key, (long long)f.vol.dim[3]);
+	if (st == SM_OK)
+		st = sm_vol_to_labels(&f.vol, &cases->run->mem, f.path, err);
+	if (st == SM_OK)
+		*label = f.vol;
+	else
+		sm_vol_clear(&f.vol);
+	return st;
+}
+
+enum sm_status sm_cases_load(const struct sm_cases *cases, size_t i, int jobs, struct sm_case *c,
+			     struct sm_err *err)
+{
+	json_t *record = sm_cases_record(cases, i, err);
+	enum sm_status st = record ? load_case(cases, record, jobs, c, err) : SM_IO;
+	json_decref(record);
+	return st;
+}
+
+enum sm_status sm_cases_load_label(const struct sm_cases *cases, size_t i, struct sm_vol *label, struct sm_err *err)
+{
+	json_t *record = sm_cases_record(cases, i, err);
+	*label = (struct sm_vol){0};
+	enum sm_status st = record ? load_label(cases, record, label, err) : SM_IO;
+	json_decref(record);
 	return st;
 }

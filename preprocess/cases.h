@@ -16,7 +16,7 @@ struct sm_cases {
 	struct sm_ledger parent;
 	const char *dir;   /* folder of the ledger, borrowed */
 	bool preprocessed; /* written by preprocess; otherwise by ingest */
-	json_t **records;  /* the good ones, sorted by key */
+	size_t *at;        /* numbers of the good ones among its records, sorted by key */
 	size_t count;
 };
 
@@ -28,6 +28,9 @@ enum sm_status sm_cases_open(struct sm_run *run, struct sm_cases *cases, struct 
 enum sm_status sm_cases_open_at(struct sm_run *run, const char *dir, struct sm_cases *cases,
 				struct sm_err *err);
 void sm_cases_close(struct sm_cases *cases);
+
+/* The record of case i, a new reference; NULL with the error when the ledger changed meanwhile. Thread-safe. */
+json_t *sm_cases_record(const struct sm_cases *cases, size_t i, struct sm_err *err);
 
 /* Functions for struct sm_items; ctx is a struct sm_cases or a struct that starts with one. The
  * inputs are the volumes of the case. */
@@ -44,6 +47,10 @@ bool sm_role_is_volume(const char *role);
  * preprocessed case sm_case_restore brings the rest back. */
 enum sm_status sm_cases_load(const struct sm_cases *cases, size_t i, int jobs, struct sm_case *c,
 			     struct sm_err *err);
+
+/* Reads nothing but the label of a case of preprocess into *label (x,y,z uint8; the caller clears). Errors as
+ * sm_cases_load. SM_INPUT when there is none. */
+enum sm_status sm_cases_load_label(const struct sm_cases *cases, size_t i, struct sm_vol *label, struct sm_err *err);
 
 /* Writes the case's volumes below out as <key>/<role>.nii.gz (.nii at level 0) and adds to the
  * item's record: the outputs, "channels", "source_grid", "way", "label_map", "facts", and where there

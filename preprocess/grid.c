@@ -176,6 +176,21 @@ enum sm_status sm_case_move(struct sm_case *c, const struct sm_plan *plan,
 	return SM_OK;
 }
 
+enum sm_status sm_case_move_each(struct sm_case *c, sm_plan_fn plan_one, const void *ctx, const struct sm_resample *how,
+				 struct sm_err *err)
+{
+	struct sm_plan *plan = calloc(1, sizeof *plan);
+	if (!plan)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", c->key);
+	for (size_t i = 0; i < c->count; i++)
+		plan_one(ctx, &c->vols[i].vol, &plan->vol[i]);
+	enum sm_status st = sm_plan_companions(c, plan, err);
+	if (st == SM_OK)
+		st = sm_case_move(c, plan, how, err);
+	free(plan);
+	return st;
+}
+
 enum sm_status sm_case_regrid(struct sm_case *c, const int64_t dim[3], const int64_t shift[3],
 			      double fill, struct sm_err *err)
 {
@@ -195,4 +210,24 @@ enum sm_status sm_case_regrid(struct sm_case *c, const int64_t dim[3], const int
 	enum sm_status st = sm_case_move(c, plan, &how, err);
 	free(plan);
 	return st;
+}
+
+enum sm_status sm_interpolation_check(const struct sm_interpolation *p, struct sm_err *err)
+{
+	if (p->antialias == SM_ALIAS_KERNEL && p->method == SM_CUBIC)
+		return SM_FAIL(err, SM_USAGE,
+			       "antialias: found kernel with method cubic, allowed are none, area "
+			       "and gaussian (or method catmull_rom)");
+	if (p->antialias != SM_ALIAS_NONE && p->method == SM_NEAREST)
+		return SM_FAIL(err, SM_USAGE,
+			       "antialias: must be none with method nearest, which chooses voxels");
+	return SM_OK;
+}
+
+struct sm_resample sm_interpolation_how(const struct sm_interpolation *p)
+{
+	return (struct sm_resample){.method = p->method,
+				    .lobes = (int)p->lobes,
+				    .antialias = p->antialias,
+				    .vote = p->labels == 1};
 }

@@ -6,6 +6,9 @@
 #ifndef SM_PREPROCESS_GRID_H
 #define SM_PREPROCESS_GRID_H
 
+#include <stddef.h>
+
+#include "core/field.h"
 #include "preprocess/case.h"
 #include "preprocess/resample.h"
 
@@ -45,7 +48,36 @@ enum sm_status sm_case_check_grids(const struct sm_case *c, struct sm_err *err);
 enum sm_status sm_case_move(struct sm_case *c, const struct sm_plan *plan,
 			    const struct sm_resample *how, struct sm_err *err);
 
-/* SM_USAGE for a method and an antialias (enum sm_method, enum sm_antialias) that exclude each other. */
-enum sm_status sm_method_check(int method, int antialias, struct sm_err *err);
+/* Plans the move of one volume from its own grid; ctx is the caller's. */
+typedef void (*sm_plan_fn)(const void *ctx, const struct sm_vol *vol, struct sm_target *out);
+
+/* Moves the case: each volume as `plan` says, label, mask and regions with the volume on whose grid they lie. SM_INPUT
+ * as sm_plan_companions and sm_case_move. */
+enum sm_status sm_case_move_each(struct sm_case *c, sm_plan_fn plan, const void *ctx, const struct sm_resample *how,
+				 struct sm_err *err);
+
+/* Parameters of an operation that makes values between voxels, as a member of its struct, and their rows. */
+struct sm_interpolation {
+	int method, antialias, labels; /* enum sm_method, enum sm_antialias, 1 = vote */
+	int64_t lobes;
+};
+#define SM_INTERPOLATION_FIELDS(type, member) \
+	{"method", SM_F_CHOICE, .offset = offsetof(type, member.method), .fallback = "linear", \
+	 .choices = "nearest|linear|cubic|catmull_rom|sinc", \
+	 .doc = "intensities; cubic is the interpolating B-spline, sinc is Lanczos"}, \
+	{"lobes", SM_F_INT, .offset = offsetof(type, member.lobes), .fallback = "3", .min = 1, .max = 8, \
+	 .doc = "lobes of sinc to each side, voxels", .only = "method sinc"}, \
+	{"antialias", SM_F_CHOICE, .offset = offsetof(type, member.antialias), .fallback = "none", \
+	 .choices = "none|kernel|area|gaussian", \
+	 .doc = "where voxels grow: nothing, a wider kernel, means over the new voxel, or smoothing first"}, \
+	{"labels", SM_F_CHOICE, .offset = offsetof(type, member.labels), .fallback = "nearest", \
+	 .choices = "nearest|vote", \
+	 .doc = "label: the nearest voxel's, or the one with the largest linear share"}
+
+/* SM_USAGE for a method and an antialias that exclude each other. */
+enum sm_status sm_interpolation_check(const struct sm_interpolation *p, struct sm_err *err);
+
+/* As sm_case_move takes it; fill is 0. */
+struct sm_resample sm_interpolation_how(const struct sm_interpolation *p);
 
 #endif

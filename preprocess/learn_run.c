@@ -92,8 +92,10 @@ static enum sm_status list_cases(struct job *j, const char *split, size_t *n, st
 	if (split)
 		st = sm_folds_read(j->run, split, j->cases, &folds, err);
 	for (size_t i = 0; st == SM_OK && i < j->cases->count; i++)
-		if (!split || sm_folds_of(&folds, sm_record_key(j->cases->records[i])) == SM_TRAIN)
+		if (!split || sm_folds_of(&folds, sm_cases_key(j->cases, i)) == SM_TRAIN)
 			j->slots[(*n)++].at = i;
+	if (st == SM_OK)
+		st = sm_records_check(folds.records, err);
 	if (split)
 		sm_ledger_clear(&folds);
 	if (st == SM_OK && !*n)

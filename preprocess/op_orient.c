@@ -6,7 +6,6 @@
  * interpolated, and keep their place in millimetres; each volume is turned by its own affine. The
  * same as nibabel's as_reoriented with io_orientation's axes.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "preprocess/grid.h"
@@ -54,8 +53,9 @@ enum sm_status sm_op_orient_check(const void *params, struct sm_err *err)
 		       p->axes ? p->axes : "");
 }
 
-static void plan_of(const struct sm_vol *v, const char *axes, struct sm_target *t)
+static void plan_of(const void *ctx, const struct sm_vol *v, struct sm_target *t)
 {
+	const char *axes = ctx;
 	char own[4];
 	double map[4][4] = {{0}};
 	int64_t dim[3];
@@ -78,14 +78,5 @@ enum sm_status sm_op_orient(struct sm_case *c, const void *params, struct sm_err
 	const struct orient *p = params;
 	const struct sm_resample how = {.method = SM_NEAREST};
 	SM_TRY(sm_op_orient_check(params, err));
-	struct sm_plan *plan = calloc(1, sizeof *plan);
-	if (!plan)
-		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", c->key);
-	for (size_t i = 0; i < c->count; i++)
-		plan_of(&c->vols[i].vol, p->axes, &plan->vol[i]);
-	enum sm_status st = sm_plan_companions(c, plan, err);
-	if (st == SM_OK)
-		st = sm_case_move(c, plan, &how, err);
-	free(plan);
-	return st;
+	return sm_case_move_each(c, plan_of, p->axes, &how, err);
 }

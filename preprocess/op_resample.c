@@ -18,8 +18,7 @@
 struct resample {
 	struct sm_floats spacing;
 	char *like;
-	int method, antialias, labels;
-	int64_t lobes;
+	struct sm_interpolation between;
 	double fill;
 };
 
@@ -28,33 +27,12 @@ static const struct sm_field fields[] = {
 	{"spacing", SM_F_FLOATS, AT(spacing), NULL, 0, 1000, .count = 3,
 	 .doc = "new x, y, z spacing in mm; 0 keeps an axis"},
 	{"like", SM_F_STRING, AT(like), .doc = "role of the volume whose grid the others get, also of one that `when` hides"},
-	{"method", SM_F_CHOICE, AT(method), "linear",
-	 .choices = "nearest|linear|cubic|catmull_rom|sinc",
-	 .doc = "intensities; cubic is the interpolating B-spline, sinc is Lanczos"},
-	{"lobes", SM_F_INT, AT(lobes), "3", 1, 8, .doc = "lobes of sinc to each side, voxels",
-	 .only = "method sinc"},
-	{"antialias", SM_F_CHOICE, AT(antialias), "none", .choices = "none|kernel|area|gaussian",
-	 .doc = "where voxels grow: nothing, a wider kernel, means over the new voxel, or "
-		"smoothing first"},
-	{"labels", SM_F_CHOICE, AT(labels), "nearest", .choices = "nearest|vote",
-	 .doc = "label: the nearest voxel's, or the one with the largest linear share"},
+	SM_INTERPOLATION_FIELDS(struct resample, between),
 	{"fill", SM_F_FLOAT, AT(fill), "0", -1e9, 1e9,
 	 .doc = "intensity of voxels outside the old grid"},
 };
 const struct sm_fieldset sm_op_resample_fields =
 	SM_FIELDSET("resample", struct resample, fields, "to another grid");
-
-enum sm_status sm_method_check(int method, int antialias, struct sm_err *err)
-{
-	if (antialias == SM_ALIAS_KERNEL && method == SM_CUBIC)
-		return SM_FAIL(err, SM_USAGE,
-			       "antialias: found kernel with method cubic, allowed are none, area "
-			       "and gaussian (or method catmull_rom)");
-	if (antialias != SM_ALIAS_NONE && method == SM_NEAREST)
-		return SM_FAIL(err, SM_USAGE,
-			       "antialias: must be none with method nearest, which chooses voxels");
-	return SM_OK;
-}
 
 enum sm_status sm_op_resample_check(const void *params, struct sm_err *err)
 {
@@ -66,7 +44,7 @@ enum sm_status sm_op_resample_check(const void *params, struct sm_err *err)
 		return SM_FAIL(err, SM_USAGE,
 			       "spacing: found 0 for every axis, which changes nothing: at least one "
 			       "must be above 0");
-	return sm_method_check(p->method, p->antialias, err);
+	return sm_interpolation_check(&p->between, err);
 }
 
 static enum sm_status plan_spacing(const struct sm_case *c, const struct sm_vol *v,
@@ -110,12 +88,9 @@ static enum sm_status plan_like(const struct sm_case *c, const struct sm_vol *li
 enum sm_status sm_op_resample(struct sm_case *c, const void *params, struct sm_err *err)
 {
 	const struct resample *p = params;
-	const struct sm_resample how = {.method = p->method,
-					.lobes = (int)p->lobes,
-					.antialias = p->antialias,
-					.vote = p->labels == 1,
-					.fill = p->fill};
+	struct sm_resample how = sm_interpolation_how(&p->between);
 	enum sm_status st = SM_OK;
+	how.fill = p->fill;
 	SM_TRY(sm_op_resample_check(params, err));
 	const struct sm_role_vol *reference = p->like ? sm_view_reference(c, p->like) : NULL;
 	const struct sm_vol *like = reference ? &reference->vol : NULL;

@@ -7,31 +7,20 @@
  * BICUBIC, sinc with 3 lobes = LANCZOS), with area OpenCV's INTER_AREA. Spacing and affine follow.
  * Methods: preprocess/resample.h.
  */
-#include <stdlib.h>
 
 #include "preprocess/grid.h"
 #include "preprocess/op_table.h"
 
 struct resize {
 	struct sm_ints size;
-	int method, antialias, labels;
-	int64_t lobes;
+	struct sm_interpolation between;
 };
 
 #define AT(member) .offset = offsetof(struct resize, member)
 static const struct sm_field fields[] = {
 	{"size", SM_F_INTS, AT(size), NULL, 0, SM_GRID_MAX, .required = true,
 	 .doc = "new x, y and, where wanted, z in voxels; 0 keeps an axis"},
-	{"method", SM_F_CHOICE, AT(method), "linear",
-	 .choices = "nearest|linear|cubic|catmull_rom|sinc",
-	 .doc = "intensities; cubic is the interpolating B-spline, sinc is Lanczos"},
-	{"lobes", SM_F_INT, AT(lobes), "3", 1, 8, .doc = "lobes of sinc to each side, voxels",
-	 .only = "method sinc"},
-	{"antialias", SM_F_CHOICE, AT(antialias), "none", .choices = "none|kernel|area|gaussian",
-	 .doc = "where voxels grow: nothing, a wider kernel, means over the new voxel, or "
-		"smoothing first"},
-	{"labels", SM_F_CHOICE, AT(labels), "nearest", .choices = "nearest|vote",
-	 .doc = "label: the nearest voxel's, or the one with the largest linear share"},
+	SM_INTERPOLATION_FIELDS(struct resize, between),
 };
 const struct sm_fieldset sm_op_resize_fields =
 	SM_FIELDSET("resize", struct resize, fields, "to a size");
@@ -46,11 +35,12 @@ enum sm_status sm_op_resize_check(const void *params, struct sm_err *err)
 		return SM_FAIL(err, SM_USAGE,
 			       "size: found 0 for every axis, which changes nothing: at least one must "
 			       "be above 0");
-	return sm_method_check(p->method, p->antialias, err);
+	return sm_interpolation_check(&p->between, err);
 }
 
-static void plan_of(const struct sm_vol *v, const struct sm_ints *size, struct sm_target *t)
+static void plan_of(const void *ctx, const struct sm_vol *v, struct sm_target *t)
 {
+	const struct sm_ints *size = ctx;
 	double map[4][4] = {[3][3] = 1};
 	int64_t dim[3];
 	for (size_t a = 0; a < 3; a++) {
@@ -66,19 +56,7 @@ static void plan_of(const struct sm_vol *v, const struct sm_ints *size, struct s
 enum sm_status sm_op_resize(struct sm_case *c, const void *params, struct sm_err *err)
 {
 	const struct resize *p = params;
-	const struct sm_resample how = {.method = p->method,
-					.lobes = (int)p->lobes,
-					.antialias = p->antialias,
-					.vote = p->labels == 1};
+	const struct sm_resample how = sm_interpolation_how(&p->between);
 	SM_TRY(sm_op_resize_check(params, err));
-	struct sm_plan *plan = calloc(1, sizeof *plan);
-	if (!plan)
-		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", c->key);
-	for (size_t i = 0; i < c->count; i++)
-		plan_of(&c->vols[i].vol, &p->size, &plan->vol[i]);
-	enum sm_status st = sm_plan_companions(c, plan, err);
-	if (st == SM_OK)
-		st = sm_case_move(c, plan, &how, err);
-	free(plan);
-	return st;
+	return sm_case_move_each(c, plan_of, &p->size, &how, err);
 }

@@ -5,7 +5,6 @@
  * in one with y upwards counter-clockwise. The affine follows, so each voxel keeps its place in
  * millimetres. All volumes turn, whatever their grids.
  */
-#include <stdlib.h>
 
 #include "preprocess/grid.h"
 #include "preprocess/op_table.h"
@@ -28,8 +27,9 @@ enum sm_status sm_op_rotate90_check(const void *params, struct sm_err *err)
 	return SM_OK;
 }
 
-static void plan_of(const struct sm_vol *v, int k, struct sm_target *t)
+static void plan_of(const void *ctx, const struct sm_vol *v, struct sm_target *t)
 {
+	const int k = *(const int *)ctx;
 	double map[4][4] = {[2][2] = 1, [3][3] = 1};
 	int64_t dim[3] = {v->dim[k % 2], v->dim[1 - k % 2], v->dim[2]};
 	double endx = (double)(v->dim[0] - 1), endy = (double)(v->dim[1] - 1);
@@ -61,14 +61,5 @@ enum sm_status sm_op_rotate90(struct sm_case *c, const void *params, struct sm_e
 	const struct rotate90 *p = params;
 	const struct sm_resample how = {.method = SM_NEAREST};
 	int k = (int)((p->k % 4 + 4) % 4);
-	struct sm_plan *plan = calloc(1, sizeof *plan);
-	if (!plan)
-		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", c->key);
-	for (size_t i = 0; i < c->count; i++)
-		plan_of(&c->vols[i].vol, k, &plan->vol[i]);
-	enum sm_status st = sm_plan_companions(c, plan, err);
-	if (st == SM_OK)
-		st = sm_case_move(c, plan, &how, err);
-	free(plan);
-	return st;
+	return sm_case_move_each(c, plan_of, &k, &how, err);
 }

@@ -134,15 +134,7 @@ enum sm_status sm_op_sum_frames(struct sm_case *c, const void *params, struct sm
 {
 	const struct sum_frames *p = params;
 	size_t done = 0;
-	if (c->stacked)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: is stacked already: sum_frames must stand before stack",
-			       c->key);
-	if (c->pictures)
-		return SM_FAIL(err, SM_INPUT, "%s: the fourth axis of pictures is colour, not time",
-			       c->key);
-	if (p->role && !sm_case_find(c, p->role))
-		return SM_FAIL(err, SM_INPUT, "%s: has no volume '%s'", c->key, p->role);
+	SM_TRY(sm_case_frames(c, "sum_frames", p->role, err));
 	for (size_t i = 0; i < c->count; i++) {
 		struct sm_role_vol *rv = &c->vols[i];
 		if ((p->role && &rv->vol != sm_case_find(c, p->role)) || rv->vol.dim[3] == 1)

@@ -79,11 +79,7 @@ enum sm_status sm_op_suv(struct sm_case *c, const void *params, struct sm_err *e
 {
 	const struct suv *p = params;
 	size_t done = 0;
-	if (c->stacked)
-		return SM_FAIL(err, SM_INPUT, "%s: is stacked already: suv must stand before stack",
-			       c->key);
-	if (p->role && !sm_case_find(c, p->role))
-		return SM_FAIL(err, SM_INPUT, "%s: has no volume '%s'", c->key, p->role);
+	SM_TRY(sm_case_named(c, "suv", p->role, err));
 	for (size_t i = 0; i < c->count; i++) {
 		struct sm_role_vol *rv = &c->vols[i];
 		const char *modality = sm_json_text(rv->sidecar, "Modality");

@@ -91,7 +91,7 @@ enum sm_status sm_ops_check(const struct sm_steps *steps, int64_t upto, size_t l
 		if (st != SM_OK)
 			return sm_err_prefix(err, "steps: step %zu (%s)", i + 1, op->name);
 	}
-	return sm_when_check(steps, n, NULL, err);
+	return sm_when_check(steps, n, NULL, NULL, err);
 }
 
 #define BLOCK (1 << 20)

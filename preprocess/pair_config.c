@@ -51,7 +51,7 @@ struct totals {
 	json_t *config, *patients; /* patient -> bits of its folds */
 	json_int_t count[DOMAINS][SM_FOLDS];
 	json_int_t seen[DOMAINS]; /* with SM_BY_FIRST */
-	const json_t *first, *other; /* sets of different sizes */
+	json_t *first, *other; /* sets of different sizes; owned */
 	const char *first_key, *other_key;
 	int64_t held_out[DOMAINS]; /* samples, with SM_BY_FIRST */
 };
@@ -103,9 +103,8 @@ static json_t *entry_of(const struct totals *t, const char *key, const char *dom
 	return e;
 }
 
-static void add_set(struct totals *t, const json_t *record, const json_t *set)
+static void add_set(struct totals *t, const char *key, const char *patient, json_t *set)
 {
-	const char *key = sm_record_key(record), *patient = sm_json_text(record, "patient");
 	int domain = domain_of(set);
 	size_t k;
 	json_t *number, *slices = json_object_get(set, "slices");
@@ -130,11 +129,11 @@ static void add_set(struct totals *t, const json_t *record, const json_t *set)
 	json_decref(folds);
 	json_object_set_new(t->patients, patient, json_integer(bits));
 	if (!t->first) {
-		t->first = set;
+		t->first = json_incref(set);
 		t->first_key = key;
 	} else if (!t->other && !json_equal(json_object_get(set, "size"),
 					    json_object_get(t->first, "size"))) {
-		t->other = set;
+		t->other = json_incref(set);
 		t->other_key = key;
 	}
 }
@@ -158,7 +157,7 @@ static void tell(struct sm_run *run, const struct totals *t, const double shares
 {
 	size_t n = shared(t);
 	json_int_t sum = 0;
-	size_t all[SM_FOLDS] = {0};
+	size_t all[SM_FOLDS] = {0}, cases[SM_FOLDS + 1] = {0};
 	json_t *counts = json_object();
 	printf("domain\tfold\tsamples\n");
 	for (int d = 0; d < DOMAINS; d++) {
@@ -185,8 +184,11 @@ static void tell(struct sm_run *run, const struct totals *t, const double shares
 		sm_info(&run->log, NULL,
 			"slices of %zu patients stand in several folds, at least %lld apart", n,
 			(long long)t->s->gap + 1);
-	if (split)
-		sm_folds_warn(run, split, all);
+	if (split) {
+		for (size_t i = 0; i < sm_records_count(run->ledger.records); i++)
+			cases[sm_folds_of(split, sm_records_key(run->ledger.records, i))]++;
+		sm_folds_warn(run, cases, all);
+	}
 	bool drawn = t->s->split == SM_BY_SLICES || t->s->split == SM_BY_BLOCKS;
 	for (int f = 0; drawn && sum && f < SM_FOLDS; f++)
 		if (shares[f] > 0 && !all[f])
@@ -230,7 +232,7 @@ static void bound_held_out(struct totals *t, struct sm_run *run)
 	size_t i, k;
 	json_t *record, *set;
 	int64_t n[DOMAINS] = {0};
-	json_array_foreach(run->ledger.records, i, record) if (sm_record_ok(record))
+	sm_records_foreach(run->ledger.records, i, record) if (sm_record_ok(record))
 		json_array_foreach(json_object_get(record, "sets"), k, set)
 			n[domain_of(set)] += (int64_t)json_array_size(json_object_get(set, "slices"));
 	for (int d = 0; d < DOMAINS; d++) {
@@ -258,16 +260,18 @@ enum sm_status sm_pair_finish(struct sm_run *run, const struct sm_pair_section *
 		goto out;
 	}
 	bound_held_out(&t, run);
-	json_array_foreach(run->ledger.records, i, record) if (sm_record_ok(record))
+	sm_records_foreach(run->ledger.records, i, record) if (sm_record_ok(record))
 		json_array_foreach(json_object_get(record, "sets"), k, set)
-			add_set(&t, record, set);
+			add_set(&t, sm_records_key(run->ledger.records, i), sm_json_text(record, "patient"), set);
 	/* Of some cases nothing can be said about all. */
-	if (run->rejected < json_array_size(run->ledger.records) && !run->only_count)
+	if (run->rejected < sm_records_count(run->ledger.records) && !run->only_count)
 		SM_GOTO(st, check(run, &t, err));
 	tell(run, &t, shares, split);
 	st = sm_config_write(run, json_incref(t.config), err);
 out:
 	json_decref(t.config);
 	json_decref(t.patients);
+	json_decref(t.first);
+	json_decref(t.other);
 	return st;
 }

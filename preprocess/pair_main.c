@@ -47,6 +47,7 @@ static enum sm_status inputs(void *ctx, size_t i, struct sm_item *item, struct s
 	if (!x->by_patient)
 		return SM_OK;
 	const char *fold = sm_fold_name(sm_folds_of(&x->split, item->key));
+	SM_TRY(sm_records_check(x->split.records, err));
 	sm_sha256_bytes(fold, strlen(fold), hex);
 	return sm_item_input(item, "fold", fold, hex, err);
 }
@@ -92,6 +93,7 @@ static enum sm_status write_set(struct stage_ctx *x, struct sm_case *c, char dom
 		set.b = *b;
 	if (x->by_patient)
 		rule.fold = sm_folds_of(&x->split, item->key);
+	SM_TRY(sm_records_check(x->split.records, err));
 	enum sm_status st = sm_pair_choose(&set, &rule, err);
 	if (st == SM_OK && sm_slice_chosen(c, a->vol) && set.view.normal != 2)
 		sm_item_warn(item, "preprocess has chosen z slices: %s ones are all written",
@@ -173,25 +175,36 @@ static bool holds(const json_t *record, const char *name)
 
 /* A tree holds scans that are not for this data set (the MR and PET beside the CT): they are no bad items, so they are
  * left out, and the ledger's header lists them. With steps run here a channel has no name yet, so nothing is. */
-static void leave_out_others(struct sm_run *run, struct stage_ctx *x)
+static enum sm_status leave_out_others(struct sm_run *run, struct stage_ctx *x, struct sm_err *err)
 {
+	enum sm_status st = SM_OK;
 	json_t *list = json_array();
 	size_t kept = 0;
+	size_t *at = calloc(x->cases.count + 1, sizeof *at);
+	if (!at)
+		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "pair: out of memory"));
 	for (size_t i = 0; i < x->cases.count; i++) {
-		json_t *record = x->cases.records[i];
+		json_t *record = sm_cases_record(&x->cases, i, err);
+		if (!record)
+			SM_GOTO(st, SM_IO);
 		if (holds(record, x->s->a) || (x->s->b && holds(record, x->s->b)))
-			x->cases.records[kept++] = record;
+			at[kept++] = x->cases.at[i];
 		else
 			json_array_append_new(list, json_string(sm_record_key(record)));
+		json_decref(record);
 	}
 	size_t n = json_array_size(list);
 	/* When none is left, each case says so itself. */
 	if (n && kept) {
+		memcpy(x->cases.at, at, kept * sizeof *at);
 		sm_info(&run->log, NULL, "%zu case%s with neither pair.a nor pair.b left out", n, n == 1 ? "" : "s");
 		json_object_set(run->ledger.header, "left_out", list);
 		x->cases.count = kept;
 	}
+out:
+	free(at);
 	json_decref(list);
+	return st;
 }
 
 /* What must be given for this mode and this split. */
@@ -224,14 +237,10 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 				    [SM_VALID] = m->split->valid}}};
 	enum sm_status st;
 	SM_TRY(check(&x, o, err));
-	SM_GOTO(st, sm_cases_open(run, &x.cases, err));
-	if (!x.cases.preprocessed)
-		SM_GOTO(st, sm_ops_check(&m->preprocess->steps, m->preprocess->upto, SM_ALL_LEARNT, err));
-	if (o->split)
-		SM_GOTO(st, sm_folds_read(run, o->split, &x.cases, &x.split, err));
+	SM_GOTO(st, sm_folds_open(run, o->split, &x.cases, &x.split, err));
 	if (s->a && x.cases.preprocessed)
-		leave_out_others(run, &x);
-	/* What a killed run left goes first: with it go folders that held nothing else. */
+		SM_GOTO(st, leave_out_others(run, &x, err));
+	/* From here on the folder is an unfinished one. */
 	if (!run->dry_run)
 		SM_GOTO(st, sm_run_begin(run, err));
 	if (!run->dry_run)

@@ -81,21 +81,32 @@ static bool was_skipped(const json_t *record, const char *op, const char *when)
 }
 
 /* A misspelt `when` would otherwise leave its step out of every case without a word. */
-static void warn_idle(struct sm_run *run, const struct sm_steps *steps, size_t n)
+static enum sm_status warn_idle(struct sm_run *run, const struct sm_steps *steps, size_t n, struct sm_err *err)
 {
-	for (size_t i = 0; i < n; i++) {
-		const char *when = steps->v[i].when, *op = sm_ops[steps->v[i].which].name;
-		size_t k, good = 0, skipped = 0;
-		json_t *record;
-		json_array_foreach(run->ledger.records, k, record)
-		{
-			good += sm_record_ok(record);
-			skipped += when && sm_record_ok(record) && was_skipped(record, op, when);
-		}
-		if (when && good && skipped == good)
-			sm_warn(&run->log, NULL, "step %zu (%s): when: %s is true of no case",
-				i + 1, op, when);
+	size_t i, k, good = 0, whens = 0;
+	json_t *record;
+	for (i = 0; i < n; i++)
+		whens += steps->v[i].when != NULL;
+	if (!whens)
+		return SM_OK;
+	size_t *skipped = calloc(n, sizeof *skipped);
+	if (!skipped)
+		return SM_FAIL(err, SM_BUDGET, "steps: out of memory");
+	sm_records_foreach(run->ledger.records, k, record)
+	{
+		if (!sm_record_ok(record))
+			continue;
+		good++;
+		for (i = 0; i < n; i++)
+			skipped[i] += steps->v[i].when &&
+				      was_skipped(record, sm_ops[steps->v[i].which].name, steps->v[i].when);
 	}
+	for (i = 0; i < n; i++)
+		if (steps->v[i].when && good && skipped[i] == good)
+			sm_warn(&run->log, NULL, "step %zu (%s): when: %s is true of no case", i + 1,
+				sm_ops[steps->v[i].which].name, steps->v[i].when);
+	free(skipped);
+	return sm_records_check(run->ledger.records, err);
 }
 
 static enum sm_status run(struct sm_run *run, struct sm_err *err)
@@ -131,7 +142,7 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 		st = sm_run_items(run, &items, err);
 	int64_t upto = o->upto ? o->upto : s->upto;
 	if (st == SM_OK && !o->learn)
-		warn_idle(run, &s->steps, upto ? (size_t)upto : s->steps.n);
+		st = warn_idle(run, &s->steps, upto ? (size_t)upto : s->steps.n, err);
 	sm_cases_close(&cases);
 	return st;
 }

@@ -425,16 +425,10 @@ static size_t samples(const json_t *record)
 static enum sm_status run(struct sm_run *run, struct sm_err *err)
 {
 	const struct options *o = run->options;
-	const struct sm_preprocess_section *p =
-		((const struct sm_manifest_root *)run->manifest)->preprocess;
 	struct sm_cases cases = {0};
 	struct sm_ledger split = {0};
 	enum sm_status st;
-	SM_GOTO(st, sm_cases_open(run, &cases, err));
-	if (!cases.preprocessed)
-		SM_GOTO(st, sm_ops_check(&p->steps, p->upto, SM_ALL_LEARNT, err));
-	if (o->split)
-		SM_GOTO(st, sm_folds_read(run, o->split, &cases, &split, err));
+	SM_GOTO(st, sm_folds_open(run, o->split, &cases, &split, err));
 	struct sm_items items = {.count = cases.count,
 				 .noun = "cases",
 				 .ctx = &cases,

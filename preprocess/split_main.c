@@ -31,7 +31,7 @@ static const struct sm_fieldset options =
 /* The cases and what their pointers point to. */
 struct table {
 	struct sm_split_case *cases;
-	struct sm_near_case *near; /* hashes by case; NULL = not looked for */
+	struct sm_near_store near; /* hashes by case; empty = not looked for */
 	size_t count;
 	struct sm_near_pairs pairs;
 	struct sm_arena arena;
@@ -45,8 +45,7 @@ static enum sm_status table_init(struct table *t, size_t n, struct sm_err *err)
 
 static void table_clear(struct table *t)
 {
-	sm_split_near_clear(t->near, t->count);
-	free(t->near);
+	sm_near_store_clear(&t->near);
 	free(t->pairs.v);
 	free(t->cases);
 	sm_arena_clear(&t->arena);
@@ -135,12 +134,12 @@ static enum sm_status find_near(struct sm_run *run, const struct sm_cases *cases
 	const double limit[2] = {s->near_distance, s->near_distance_flat};
 	json_t *list = json_array();
 	struct sm_near_groups g = {0};
-	t->near = calloc(t->count + 1, sizeof *t->near);
 	json_object_set_new(run->ledger.header, "near_duplicates", list);
-	if (!t->near || !list)
+	if (!list)
 		return SM_FAIL(err, SM_BUDGET, "split: out of memory");
-	SM_TRY(sm_split_near_read(cases, t->cases, t->near, err));
-	SM_TRY(sm_split_near_pairs(t->cases, t->near, t->count, limit, run->jobs, &t->pairs, err));
+	SM_TRY(sm_near_store_init(&t->near, run->dry_run ? NULL : run->out, t->count, err));
+	SM_TRY(sm_split_near_read(cases, t->cases, &t->near, err));
+	SM_TRY(sm_split_near_pairs(t->cases, &t->near, limit, run->jobs, &t->pairs, err));
 	SM_TRY(sm_split_near_groups(&t->pairs, t->count, &g, err));
 	enum sm_status st = note_groups(t, &g, list, err);
 	if (st == SM_OK)
@@ -165,7 +164,17 @@ static json_t *near_record(const struct sm_near_case *near)
 	return hashes;
 }
 
-static enum sm_status add_records(struct sm_run *run, const struct table *t, struct sm_err *err)
+static enum sm_status add_near(struct table *t, size_t i, json_t *record, struct sm_err *err)
+{
+	struct sm_near_case near;
+	enum sm_status st = sm_near_store_get(&t->near, i, &near, err);
+	if (st == SM_OK)
+		json_object_set_new(record, "near", near_record(&near));
+	sm_split_near_clear(&near);
+	return st;
+}
+
+static enum sm_status add_records(struct sm_run *run, struct table *t, struct sm_err *err)
 {
 	for (size_t i = 0; i < t->count; i++) {
 		const struct sm_split_case *c = &t->cases[i];
@@ -175,14 +184,19 @@ static enum sm_status add_records(struct sm_run *run, const struct table *t, str
 		json_t *record = json_pack("{s:s, s:s, s:s, s:s, s:o}", "key", c->key, "status",
 					   "ok", "patient", c->patient, "fold",
 					   sm_split_fold_name(c->fold), "images", images);
-		if (!record || json_array_append_new(run->ledger.records, record) != 0)
+		if (!record)
 			return SM_FAIL(err, SM_BUDGET, "split: out of memory");
 		if (c->fold_index >= 0)
 			json_object_set_new(record, "fold_index", json_integer(c->fold_index));
 		if (c->stratum)
 			json_object_set_new(record, "stratum", json_string(c->stratum));
-		if (t->near && !c->left_out)
-			json_object_set_new(record, "near", near_record(&t->near[i]));
+		enum sm_status st = SM_OK;
+		if (t->near.of && !c->left_out)
+			st = add_near(t, i, record, err);
+		if (st == SM_OK)
+			st = sm_records_add(run->ledger.records, record, NULL, err);
+		json_decref(record);
+		SM_TRY(st);
 	}
 	return SM_OK;
 }
@@ -334,59 +348,78 @@ out:
 	return st;
 }
 
-static enum sm_status load_near(struct table *t, size_t i, const json_t *hashes, struct sm_err *err)
+static enum sm_status load_hashes(struct sm_near_case *near, const char *key, const json_t *hashes, struct sm_err *err)
 {
 	const char *role;
 	json_t *text;
-	struct sm_near_case *near = &t->near[i];
-	near->images = calloc(json_object_size(hashes) + 1, sizeof *near->images);
-	if (!near->images)
-		return SM_FAIL(err, SM_BUDGET, "split: out of memory");
 	json_object_foreach((json_t *)(uintptr_t)hashes, role, text)
 	{
 		struct sm_near_image *image = &near->images[near->count++];
 		if (strlen(role) >= sizeof image->role || !json_is_string(text) ||
 		    !sm_near_of_text(json_string_value(text), &image->hash))
-			return SM_FAIL(err, SM_INPUT, "%s: its hash of %s is damaged", t->cases[i].key, role);
+			return SM_FAIL(err, SM_INPUT, "%s: its hash of %s is damaged", key, role);
 		memcpy(image->role, role, strlen(role) + 1);
 	}
 	return SM_OK;
 }
 
-static enum sm_status load_split(struct table *t, const struct sm_ledger *ledger,
-				 struct sm_err *err)
+static enum sm_status load_near(struct table *t, size_t i, const json_t *hashes, struct sm_err *err)
 {
-	size_t i, k;
-	json_t *record, *image;
-	SM_TRY(table_init(t, json_array_size(ledger->records), err));
-	t->near = calloc(t->count + 1, sizeof *t->near);
-	if (!t->near)
+	struct sm_near_case near = {.images = calloc(json_object_size(hashes) + 1, sizeof *near.images)};
+	if (!near.images)
 		return SM_FAIL(err, SM_BUDGET, "split: out of memory");
-	json_array_foreach(ledger->records, i, record)
+	enum sm_status st = load_hashes(&near, t->cases[i].key, hashes, err);
+	if (st == SM_OK)
+		st = sm_near_store_put(&t->near, i, &near, err);
+	sm_split_near_clear(&near);
+	return st;
+}
+
+static enum sm_status load_case(struct table *t, size_t i, const json_t *record, struct sm_err *err)
+{
+	size_t k;
+	json_t *image, *list = json_object_get(record, "images");
+	struct sm_split_case *c = &t->cases[i];
+	const char *fold = sm_json_text(record, "fold"), *patient = sm_json_text(record, "patient");
+	const char **images = sm_arena_alloc(&t->arena, (json_array_size(list) + 1) * sizeof *images);
+	c->left_out = fold && strcmp(fold, sm_split_fold_name(SM_FOLDS)) == 0;
+	if (!patient || !fold || (!c->left_out && sm_fold_of(fold) == SM_FOLDS))
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: patient is %s, fold is %s, allowed are a patient and "
+			       "train, test, valid or none",
+			       c->key, patient ? patient : "missing", fold ? fold : "missing");
+	c->patient = sm_arena_strdup(&t->arena, patient);
+	c->fold = (enum sm_fold)sm_fold_of(fold);
+	c->images = images;
+	if (!images || !c->patient)
+		return SM_FAIL(err, SM_BUDGET, "split: out of memory");
+	json_array_foreach(list, k, image)
 	{
-		struct sm_split_case *c = &t->cases[i];
-		json_t *list = json_object_get(record, "images");
-		const char *fold = sm_json_text(record, "fold");
-		const char **images =
-			sm_arena_alloc(&t->arena, (json_array_size(list) + 1) * sizeof *images);
-		c->key = sm_record_key(record);
-		c->patient = sm_json_text(record, "patient");
-		if (!images)
+		if (!json_is_string(image))
+			continue;
+		images[c->image_count] = sm_arena_strdup(&t->arena, json_string_value(image));
+		if (!images[c->image_count++])
 			return SM_FAIL(err, SM_BUDGET, "split: out of memory");
-		c->left_out = fold && strcmp(fold, sm_split_fold_name(SM_FOLDS)) == 0;
-		if (!c->patient || !fold || (!c->left_out && sm_fold_of(fold) == SM_FOLDS))
-			return SM_FAIL(err, SM_INPUT,
-				       "%s: patient is %s, fold is %s, allowed are a patient and "
-				       "train, test, valid or none",
-				       c->key, c->patient ? c->patient : "missing",
-				       fold ? fold : "missing");
-		c->fold = (enum sm_fold)sm_fold_of(fold);
-		json_array_foreach(list, k, image) if (json_is_string(image))
-			images[c->image_count++] = json_string_value(image);
-		c->images = images;
-		SM_TRY(load_near(t, i, json_object_get(record, "near"), err));
 	}
-	return SM_OK;
+	return load_near(t, i, json_object_get(record, "near"), err);
+}
+
+static enum sm_status load_split(struct table *t, const struct sm_ledger *ledger, struct sm_err *err)
+{
+	size_t i;
+	json_t *record;
+	SM_TRY(table_init(t, sm_records_count(ledger->records), err));
+	SM_TRY(sm_near_store_init(&t->near, NULL, t->count, err));
+	sm_records_foreach(ledger->records, i, record)
+	{
+		t->cases[i].key = sm_records_key(ledger->records, i);
+		enum sm_status st = load_case(t, i, record, err);
+		if (st == SM_OK)
+			continue;
+		json_decref(record);
+		return st;
+	}
+	return sm_records_check(ledger->records, err);
 }
 
 /* The distances up to which images look alike; false when the split was not made with near_duplicates refuse or
@@ -413,7 +446,7 @@ static enum sm_status check(const struct sm_run *run, const char *dir, struct sm
 	SM_GOTO(st, load_split(&t, &ledger, err));
 	SM_GOTO(st, sm_split_check(t.cases, t.count, err));
 	if (checked_distance(&ledger, limit)) {
-		SM_GOTO(st, sm_split_near_pairs(t.cases, t.near, t.count, limit, run->jobs, &t.pairs, err));
+		SM_GOTO(st, sm_split_near_pairs(t.cases, &t.near, limit, run->jobs, &t.pairs, err));
 		SM_GOTO(st, sm_split_near_check(t.cases, &t.pairs, err));
 	}
 	printf("%zu cases: no patient and no image stands in two folds\n", t.count);

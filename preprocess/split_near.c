@@ -7,10 +7,71 @@
 
 #include "core/par.h"
 
+/* ---- the store ------------------------------------------------------------------------------- */
+
+enum sm_status sm_near_store_init(struct sm_near_store *s, const char *dir, size_t n, struct sm_err *err)
+{
+	*s = (struct sm_near_store){.spool = {.dir = dir}, .of = calloc(n + 1, sizeof *s->of), .n = n};
+	pthread_mutex_init(&s->lock, NULL);
+	return s->of ? SM_OK : SM_FAIL(err, SM_BUDGET, "split: out of memory");
+}
+
+void sm_near_store_clear(struct sm_near_store *s)
+{
+	if (!s->of)
+		return;
+	sm_spool_clear(&s->spool);
+	sm_arena_clear(&s->arena);
+	pthread_mutex_destroy(&s->lock);
+	free(s->roles);
+	free(s->of);
+	*s = (struct sm_near_store){0};
+}
+
+/* The one copy of a role's name; NULL when out of memory. */
+static const char *intern(struct sm_near_store *s, const char *role)
+{
+	for (size_t i = 0; i < s->role_count; i++)
+		if (strcmp(s->roles[i], role) == 0)
+			return s->roles[i];
+	char **more = realloc(s->roles, (s->role_count + 1) * sizeof *more);
+	char *copy = more ? sm_arena_strdup(&s->arena, role) : NULL;
+	if (more)
+		s->roles = more;
+	if (copy)
+		s->roles[s->role_count++] = copy;
+	return copy;
+}
+
+enum sm_status sm_near_store_put(struct sm_near_store *s, size_t i, const struct sm_near_case *near, struct sm_err *err)
+{
+	enum sm_status st = SM_OK;
+	pthread_mutex_lock(&s->lock);
+	for (size_t k = 0; k < near->count; k++)
+		if (!intern(s, near->images[k].role))
+			SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "split: out of memory"));
+	SM_GOTO(st, sm_spool_add(&s->spool, near->images, near->count * sizeof *near->images, &s->of[i].at, err));
+	s->of[i].count = near->count;
+out:
+	pthread_mutex_unlock(&s->lock);
+	return st;
+}
+
+enum sm_status sm_near_store_get(struct sm_near_store *s, size_t i, struct sm_near_case *out, struct sm_err *err)
+{
+	size_t n = s->of[i].count;
+	*out = (struct sm_near_case){.images = calloc(n + 1, sizeof *out->images), .count = n};
+	if (!out->images)
+		return SM_FAIL(err, SM_BUDGET, "split: out of memory");
+	return n ? sm_read_at(s->spool.fd, s->of[i].at, out->images, n * sizeof *out->images, "hashes", err) : SM_OK;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
 struct reading {
 	const struct sm_cases *cases;
 	const struct sm_split_case *split;
-	struct sm_near_case *near;
+	struct sm_near_store *store;
 	bool *again; /* did not fit into the budget beside others */
 	bool alone;
 };
@@ -39,27 +100,30 @@ static enum sm_status hash_case(const struct sm_case *c, struct sm_near_case *ne
 static enum sm_status read_one(void *ctx, size_t i, struct sm_err *err)
 {
 	struct reading *r = ctx;
+	struct sm_near_case near = {0};
 	struct sm_case c = {0};
 	if (r->split[i].left_out)
 		return SM_OK;
 	enum sm_status st = sm_cases_load(r->cases, i, 1, &c, err);
 	if (st == SM_OK)
-		st = hash_case(&c, &r->near[i], err);
+		st = hash_case(&c, &near, err);
 	sm_case_clear(&c);
+	if (st == SM_OK)
+		st = sm_near_store_put(r->store, i, &near, err);
+	sm_split_near_clear(&near);
 	if (st != SM_BUDGET || r->alone)
 		return st;
-	sm_split_near_clear(&r->near[i], 1);
 	r->again[i] = true;
 	return SM_OK;
 }
 
 enum sm_status sm_split_near_read(const struct sm_cases *cases, const struct sm_split_case *split,
-				  struct sm_near_case *near, struct sm_err *err)
+				  struct sm_near_store *store, struct sm_err *err)
 {
 	int jobs = cases->run->jobs;
 	struct reading r = {.cases = cases,
 			    .split = split,
-			    .near = near,
+			    .store = store,
 			    .again = calloc(cases->count + 1, sizeof *r.again),
 			    .alone = jobs <= 1};
 	if (!r.again)
@@ -73,21 +137,23 @@ enum sm_status sm_split_near_read(const struct sm_cases *cases, const struct sm_
 	return st;
 }
 
-void sm_split_near_clear(struct sm_near_case *near, size_t n)
+void sm_split_near_clear(struct sm_near_case *near)
 {
-	for (size_t i = 0; near && i < n; i++) {
-		free(near[i].images);
-		near[i] = (struct sm_near_case){0};
-	}
+	free(near->images);
+	*near = (struct sm_near_case){0};
 }
 
 /* ---- pairs ---------------------------------------------------------------------------------- */
 
+enum { BLOCK = 16 };
+
 struct search {
 	const struct sm_split_case *cases;
-	const struct sm_near_case *near;
+	struct sm_near_store *store;
 	double limit[2]; /* of volumes, of single planes */
+	size_t block;    /* cases that are held against all before them at once: each of those is read once for all */
 	struct sm_near_pairs *found; /* of each case with those before it */
+	size_t *room;                /* of each of them */
 };
 
 /* Sets *best to the images that are nearest in relation to their limit; no role when none is within it. */
@@ -112,28 +178,54 @@ static void compare(const struct sm_near_case *a, const struct sm_near_case *b, 
 		}
 }
 
-static enum sm_status search_one(void *ctx, size_t i, struct sm_err *err)
+/* Case k against case i behind it. */
+static enum sm_status search_pair(struct search *s, size_t k, const struct sm_near_case *first, size_t i,
+				  const struct sm_near_case *second, struct sm_err *err)
+{
+	struct sm_near_pairs *to = &s->found[i];
+	struct sm_near_pair pair = {.a = k, .b = i, .distance = 1};
+	if (s->cases[k].left_out || s->cases[i].left_out || strcmp(s->cases[k].patient, s->cases[i].patient) == 0)
+		return SM_OK;
+	compare(first, second, s->limit, &pair);
+	if (!pair.role)
+		return SM_OK;
+	if (to->n == s->room[i]) {
+		size_t room = s->room[i] * 2 + 4;
+		struct sm_near_pair *v = realloc(to->v, room * sizeof *v);
+		if (!v)
+			return SM_FAIL(err, SM_BUDGET, "split: out of memory");
+		to->v = v;
+		s->room[i] = room;
+	}
+	pthread_mutex_lock(&s->store->lock);
+	pair.role = intern(s->store, pair.role); /* the images go */
+	pthread_mutex_unlock(&s->store->lock);
+	to->v[to->n++] = pair;
+	return SM_OK;
+}
+
+/* The cases of a block against all before each. */
+static enum sm_status search_block(void *ctx, size_t b, struct sm_err *err)
 {
 	struct search *s = ctx;
-	struct sm_near_pairs *to = &s->found[i];
-	size_t room = 0;
-	for (size_t k = 0; k < i && !s->cases[i].left_out; k++) {
-		struct sm_near_pair pair = {.a = k, .b = i, .distance = 1};
-		if (s->cases[k].left_out || strcmp(s->cases[k].patient, s->cases[i].patient) == 0)
-			continue;
-		compare(&s->near[k], &s->near[i], s->limit, &pair);
-		if (!pair.role)
-			continue;
-		if (to->n == room) {
-			room = room * 2 + 4;
-			struct sm_near_pair *v = realloc(to->v, room * sizeof *v);
-			if (!v)
-				return SM_FAIL(err, SM_BUDGET, "split: out of memory");
-			to->v = v;
-		}
-		to->v[to->n++] = pair;
+	size_t first = b * s->block, last = first + s->block < s->store->n ? first + s->block : s->store->n;
+	struct sm_near_case rows[BLOCK] = {0}, one = {0};
+	enum sm_status st = SM_OK;
+	for (size_t i = first; i < last; i++)
+		SM_GOTO(st, sm_near_store_get(s->store, i, &rows[i - first], err));
+	for (size_t k = 0; k < last; k++) {
+		if (k < first)
+			SM_GOTO(st, sm_near_store_get(s->store, k, &one, err));
+		const struct sm_near_case *before = k < first ? &one : &rows[k - first];
+		for (size_t i = k < first ? first : k + 1; i < last; i++)
+			SM_GOTO(st, search_pair(s, k, before, i, &rows[i - first], err));
+		sm_split_near_clear(&one);
 	}
-	return SM_OK;
+out:
+	sm_split_near_clear(&one);
+	for (size_t i = 0; i < BLOCK; i++)
+		sm_split_near_clear(&rows[i]);
+	return st;
 }
 
 static int by_cases(const void *a, const void *b)
@@ -144,18 +236,23 @@ static int by_cases(const void *a, const void *b)
 	return p->b < q->b ? -1 : p->b > q->b;
 }
 
-enum sm_status sm_split_near_pairs(const struct sm_split_case *cases, const struct sm_near_case *near, size_t n,
+enum sm_status sm_split_near_pairs(const struct sm_split_case *cases, struct sm_near_store *store,
 				   const double limit[2], int jobs, struct sm_near_pairs *out, struct sm_err *err)
 {
-	size_t all = 0;
+	size_t all = 0, n = store->n, share = n / (8 * (size_t)jobs) + 1;
 	*out = (struct sm_near_pairs){0};
 	struct search s = {.cases = cases,
-			   .near = near,
+			   .store = store,
 			   .limit = {limit[0], limit[1]},
-			   .found = calloc(n + 1, sizeof *s.found)};
-	if (!s.found)
+			   .block = share < BLOCK ? share : BLOCK,
+			   .found = calloc(n + 1, sizeof *s.found),
+			   .room = calloc(n + 1, sizeof *s.room)};
+	if (!s.found || !s.room) {
+		free(s.found);
+		free(s.room);
 		return SM_FAIL(err, SM_BUDGET, "split: out of memory");
-	enum sm_status st = sm_par_for(n, jobs, search_one, &s, err);
+	}
+	enum sm_status st = sm_par_for((n + s.block - 1) / s.block, jobs, search_block, &s, err);
 	for (size_t i = 0; i < n; i++)
 		all += s.found[i].n;
 	if (st == SM_OK) {
@@ -171,6 +268,7 @@ enum sm_status sm_split_near_pairs(const struct sm_split_case *cases, const stru
 	if (out->n)
 		qsort(out->v, out->n, sizeof *out->v, by_cases);
 	free(s.found);
+	free(s.room);
 	return st;
 }
 

@@ -5,6 +5,9 @@
 #ifndef SM_PREPROCESS_SPLIT_NEAR_H
 #define SM_PREPROCESS_SPLIT_NEAR_H
 
+#include <pthread.h>
+
+#include "core/spool.h"
 #include "preprocess/cases.h"
 #include "preprocess/near.h"
 #include "preprocess/split.h"
@@ -20,10 +23,34 @@ struct sm_near_case {
 	size_t count;
 };
 
+void sm_split_near_clear(struct sm_near_case *near);
+
+/* The hashes of all cases. An image's take 0.9 KB, so they stand in a file; in memory is where. */
+struct sm_near_store {
+	struct sm_spool spool;
+	struct sm_near_place {
+		uint64_t at;
+		size_t count; /* images */
+	} *of; /* by case */
+	size_t n;
+	struct sm_arena arena; /* roles */
+	char **roles;          /* each once */
+	size_t role_count;
+	pthread_mutex_t lock;
+};
+
+/* An empty store for n cases; dir as of struct sm_spool. SM_BUDGET. */
+enum sm_status sm_near_store_init(struct sm_near_store *store, const char *dir, size_t n, struct sm_err *err);
+void sm_near_store_clear(struct sm_near_store *store);
+/* Thread-safe, both. The caller clears *out. */
+enum sm_status sm_near_store_put(struct sm_near_store *store, size_t i, const struct sm_near_case *near,
+				 struct sm_err *err);
+enum sm_status sm_near_store_get(struct sm_near_store *store, size_t i, struct sm_near_case *out, struct sm_err *err);
+
 /* Two cases of different patients and the images that look most alike. a < b are numbers of cases. */
 struct sm_near_pair {
 	size_t a, b;
-	const char *role; /* borrowed from the images */
+	const char *role; /* borrowed from the store */
 	double distance;
 	unsigned flip;    /* as of sm_near_distance */
 };
@@ -32,15 +59,14 @@ struct sm_near_pairs {
 	size_t n;
 };
 
-/* Reads the volumes of every case that is not left out and hashes them; near has cases->count elements, zeroed.
+/* Reads the volumes of every case that is not left out and hashes them into the store, which has room for all.
  * Memory is that of one case a thread. */
 enum sm_status sm_split_near_read(const struct sm_cases *cases, const struct sm_split_case *split,
-				  struct sm_near_case *near, struct sm_err *err);
-void sm_split_near_clear(struct sm_near_case *near, size_t n);
+				  struct sm_near_store *store, struct sm_err *err);
 
 /* All pairs of cases of different patients, none left out, with images of the same role up to limit[0] apart, or
  * limit[1] where they have one plane in common. The image named is the one that is furthest below its limit. */
-enum sm_status sm_split_near_pairs(const struct sm_split_case *cases, const struct sm_near_case *near, size_t n,
+enum sm_status sm_split_near_pairs(const struct sm_split_case *cases, struct sm_near_store *store,
 				   const double limit[2], int jobs, struct sm_near_pairs *out, struct sm_err *err);
 
 /* Cases that look alike, directly or by way of others. */

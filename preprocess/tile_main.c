@@ -10,6 +10,7 @@
 #include "core/h5tile.h"
 #include "core/par.h"
 #include "core/stage.h"
+#include "manifests/roles.h"
 #include "manifests/schema.h"
 #include "preprocess/cases.h"
 #include "preprocess/constant.h"
@@ -231,11 +232,10 @@ static enum sm_status check_count(const struct sm_tile_starts *at, const struct 
 	return SM_OK;
 }
 
-static enum sm_status tile_case(struct sm_case *c, struct sm_item *item, struct sm_err *err)
+static struct sm_tile_rule rule_of(const struct sm_run *run)
 {
-	const struct sm_tile_section *s =
-		((const struct sm_manifest_root *)item->run->manifest)->tile;
-	const struct sm_tile_rule rule = {
+	const struct sm_tile_section *s = ((const struct sm_manifest_root *)run->manifest)->tile;
+	return (struct sm_tile_rule){
 		.size = {s->size.v[0], s->size.v[1], s->size.v[2]},
 		.choice = s->rule,
 		.overlap = s->overlap,
@@ -246,8 +246,15 @@ static enum sm_status tile_case(struct sm_case *c, struct sm_item *item, struct 
 		.max_background = s->max_background,
 		.tries = s->tries,
 		.tumour_share = s->tumour_share,
-		.seed = sm_run_given(item->run, "seed") ? item->run->seed : (uint64_t)s->seed,
+		.seed = sm_run_given(run, "seed") ? run->seed : (uint64_t)s->seed,
 	};
+}
+
+static enum sm_status tile_case(struct sm_case *c, struct sm_item *item, struct sm_err *err)
+{
+	const struct sm_tile_section *s =
+		((const struct sm_manifest_root *)item->run->manifest)->tile;
+	const struct sm_tile_rule rule = rule_of(item->run);
 	struct sm_tile_starts at = {0};
 	struct writing w = {.s = s, .c = c, .at = &at, .out = item->run->out};
 	enum sm_status st;
@@ -284,27 +291,122 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 	return st;
 }
 
-/* What a record of preprocess tells without reading a voxel: no label, no stack, no room for a tile. */
-static enum sm_status foresee(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
+/* As sm_case_regrid does to the label of a case that is smaller than a tile. */
+static enum sm_status pad_label(struct sm_vol *label, const int64_t size[3], struct sm_mem *mem, struct sm_err *err)
 {
-	const struct sm_cases *cases = ctx;
-	const struct sm_tile_section *s = ((const struct sm_manifest_root *)item->run->manifest)->tile;
-	const json_t *record = cases->records[i];
-	int64_t dim[4];
-	if (!cases->preprocessed)
+	int64_t dim[4] = {0, 0, 0, 1}, low[3];
+	const int64_t *d = label->dim;
+	struct sm_vol out;
+	bool small = false;
+	for (int a = 0; a < 3; a++) {
+		dim[a] = d[a] < size[a] ? size[a] : d[a];
+		low[a] = (dim[a] - d[a]) / 2;
+		small = small || dim[a] > d[a];
+	}
+	if (!small)
 		return SM_OK;
+	SM_TRY(sm_vol_init(&out, dim, SM_U8, mem, "label", err));
+	memset(out.data, 0, sm_vol_frame_count(&out));
+	const uint8_t *from = label->data;
+	for (int64_t row = 0; row < d[1] * d[2]; row++) {
+		int64_t y = low[1] + row % d[1], z = low[2] + row / d[1];
+		memcpy((uint8_t *)out.data + (z * dim[1] + y) * dim[0] + low[0], from + row * d[0], (size_t)d[0]);
+	}
+	sm_vol_clear(label);
+	*label = out;
+	return SM_OK;
+}
+
+/* Where tiles lie is a function of key, seed and label alone. */
+static enum sm_status foresee_starts(const struct sm_cases *cases, size_t i, struct sm_item *item, struct sm_err *err)
+{
+	const struct sm_tile_section *s = ((const struct sm_manifest_root *)item->run->manifest)->tile;
+	const struct sm_tile_rule rule = rule_of(item->run);
+	struct sm_mem *mem = &item->run->mem;
+	struct sm_tile_starts at = {0};
+	struct sm_vol label = {0};
+	enum sm_status st;
+	SM_GOTO(st, sm_cases_load_label(cases, i, &label, err));
+	if (s->small == SM_SMALL_PAD)
+		SM_GOTO(st, pad_label(&label, rule.size, mem, err));
+	SM_GOTO(st, sm_tile_choose(&label, item->key, &rule, mem, &at, err));
+	st = check_count(&at, s, item, err);
+out:
+	sm_tile_starts_clear(&at);
+	sm_vol_clear(&label);
+	return st;
+}
+
+/* The intensity volumes among the outputs of a record of preprocess. */
+static size_t count_volumes(const json_t *header, const json_t *record)
+{
+	size_t i, n = 0;
+	json_t *output;
+	json_array_foreach(json_object_get(record, "outputs"), i, output)
+	{
+		const char *role = sm_json_text(output, "role");
+		n += role && sm_role_is_volume(role) && !sm_role_is_label(header, role) && strcmp(role, "mask") != 0 &&
+		     strcmp(role, "regions") != 0;
+	}
+	return n;
+}
+
+/* What a record of preprocess and the label tell: no label, no stack, no room for a tile, nothing but background. */
+static enum sm_status foresee_record(const struct sm_cases *cases, size_t i, const json_t *record, struct sm_item *item,
+				     struct sm_err *err)
+{
+	const struct sm_tile_section *s = ((const struct sm_manifest_root *)item->run->manifest)->tile;
+	struct sm_err why = {0};
+	int64_t dim[4];
+	const bool known = sm_json_get_ints(record, "dim", dim, 4);
+	const bool stacked = json_array_size(json_object_get(record, "channels"));
+	size_t volumes = count_volumes(cases->parent.header, record);
+	if (!volumes)
+		return SM_FAIL(err, SM_INPUT, "%s: has no intensity volume", item->key);
+	/* In the order in which make_ready looks. */
+	if (volumes != 1 || (!stacked && known && dim[3] != 1))
+		return SM_FAIL(err, SM_INPUT, "%s: has %zu volumes that are not stacked: preprocess.steps needs a stack",
+			       item->key, volumes);
 	if (!sm_record_output(record, "label"))
 		return SM_FAIL(err, SM_INPUT, "%s: has no label volume, so tiles have no y", item->key);
-	if (!sm_json_get_ints(record, "dim", dim, 4))
+	if (!known)
 		return SM_OK;
-	if (!json_array_size(json_object_get(record, "channels")) && dim[3] != 1)
-		return SM_FAIL(err, SM_INPUT, "%s: is not stacked: preprocess.steps needs a stack", item->key);
 	for (int a = 0; s->small == SM_SMALL_REJECT && a < 3; a++)
 		if (dim[a] < s->size.v[a])
 			return SM_FAIL(err, SM_INPUT,
 				       "%s: has %lld voxels along %c, a tile needs %lld (tile.small: pad adds zeros)",
 				       item->key, (long long)dim[a], "xyz"[a], (long long)s->size.v[a]);
-	return SM_OK;
+	enum sm_status st = foresee_starts(cases, i, item, &why);
+	if (st == SM_BUDGET) { /* perhaps only beside others */
+		sm_item_warn(item, "its tiles are not foreseen: %s", why.text);
+		return SM_OK;
+	}
+	if (st != SM_OK)
+		*err = why;
+	return st;
+}
+
+static enum sm_status foresee(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
+{
+	const struct sm_cases *cases = ctx;
+	if (!cases->preprocessed)
+		return SM_OK;
+	json_t *record = sm_cases_record(cases, i, err);
+	enum sm_status st = record ? foresee_record(cases, i, record, item, err) : SM_IO;
+	json_decref(record);
+	return st;
+}
+
+static void tell_not_foreseen(struct sm_run *run, const struct sm_cases *cases)
+{
+	if (!run->dry_run)
+		return;
+	if (cases->preprocessed)
+		sm_info(&run->log, NULL, "not foreseen: damaged images, constant volumes (the labels alone are read), folds without a sample");
+	else
+		sm_info(&run->log, NULL,
+			"not foreseen: what the operations of preprocess and the tiles' rule do to a case (--in a folder "
+			"of preprocess tells)");
 }
 
 /* Tiles are taken and given back by the dozen: the allocator shall keep them, not hand their pages back to the
@@ -324,23 +426,19 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 {
 	const struct options *o = run->options;
 	struct sm_cases cases = {0};
-	const struct sm_preprocess_section *s =
-		((const struct sm_manifest_root *)run->manifest)->preprocess;
 	struct sm_ledger split = {0};
 	enum sm_status st;
 	keep_tiles();
-	SM_GOTO(st, sm_cases_open(run, &cases, err));
-	if (!cases.preprocessed)
-		SM_GOTO(st, sm_ops_check(&s->steps, s->upto, SM_ALL_LEARNT, err));
-	if (o->split)
-		SM_GOTO(st, sm_folds_read(run, o->split, &cases, &split, err));
+	SM_GOTO(st, sm_folds_open(run, o->split, &cases, &split, err));
 	struct sm_items items = {.count = cases.count,
 				 .noun = "cases",
 				 .ctx = &cases,
 				 .key = sm_cases_key,
 				 .inputs = sm_cases_inputs,
 				 .work = work,
-				 .foresee = foresee};
+				 .foresee = foresee,
+				 .dry_code = true};
+	tell_not_foreseen(run, &cases);
 	SM_GOTO(st, sm_run_items(run, &items, err));
 	if (o->split && !run->dry_run)
 		st = sm_config_outputs(run, &split, samples, err);
@@ -360,9 +458,11 @@ static const struct sm_stage stage = {
 		   "run in memory\n"
 		   "first, with the same tiles as a result. Writes <case>.h5 (layout shard) or\n"
 		   "<case>_total.nii_<k>_x<sx>_y<sy>_z<sz>.h5 (layout files).\n"
-		   "--dry-run foresees what the records of preprocess tell (no label, no stack, too small), "
-		   "not what\n"
-		   "voxels do (background everywhere, labels without a share, constant volumes).\n"
+		   "--dry-run foresees what the records and labels of preprocess tell (no label, no stack, too "
+		   "small,\n"
+		   "background everywhere, labels without a share), not what images do (constant volumes), and from "
+		   "ingest's\n"
+		   "folder nothing.\n"
 		   "  scanmill tile --manifest m.yaml --in work/preprocess --split work/split "
 		   "--out work/tile\n"
 		   "  scanmill tile --manifest m.yaml --in work/ingest --out work/tile",

@@ -160,12 +160,13 @@ enum sm_status sm_view_needs_label(const struct sm_case *c, struct sm_err *err)
 
 /* ---- `when` in the manifest ------------------------------------------------------------------ */
 
-/* DICOM's modalities of images (PS3.3 C.7.3.1.1.1), and pet. */
+/* DICOM's modalities of images (PS3.3 C.7.3.1.1.1), and pet: all that ingest gives to a series
+ * (ingest/series/dcm_class.h), so no other word is one. */
 static bool is_modality(const char *when)
 {
-	static const char list[][4] = {"BI", "CR", "CT", "DX", "EC", "ES", "GM", "IO", "IVO", "MG", "MR",
-				       "NM", "OCT", "OP", "OT", "PET", "PT", "PX", "RF", "RG", "SC", "SM",
-				       "TG", "US", "XA", "XC"};
+	static const char list[][8] = {"BI",  "CR",  "CT",  "DX",  "EC",  "ES",  "GM", "IO",     "IVO",     "IVUS", "LS",
+				       "M3D", "MG",  "MR",  "NM",  "OAM", "OCT", "OP", "OT",     "PET",     "PT",   "PX",
+				       "RF",  "RG",  "SC",  "SM",  "TG",  "US",  "XA", "XC",     "RTDOSE",  "RTIMAGE"};
 	for (size_t i = 0; i < SM_COUNT(list); i++)
 		if (strcasecmp(when, list[i]) == 0)
 			return true;
@@ -181,25 +182,26 @@ static bool lists(const struct sm_strings *names, const char *name)
 }
 
 enum sm_status sm_when_check(const struct sm_steps *steps, size_t n, const struct sm_strings *roles,
-			     struct sm_err *err)
+			     const char *allowed, struct sm_err *err)
 {
 	const struct sm_strings *channels = NULL;
+	bool image = false; /* a step has stacked some cases */
 	for (size_t i = 0; i < n; i++) {
 		const struct sm_step *s = &steps->v[i];
 		const char *op = sm_ops[s->which].name;
-		if (s->when && lists(channels, s->when))
+		const bool known = s->when && (is_modality(s->when) || (image && strcmp(s->when, "image") == 0));
+		if (s->when && !known && lists(channels, s->when))
 			return SM_FAIL(err, SM_USAGE,
 				       "steps: step %zu (%s): when: found '%s', which an earlier step has made a "
 				       "channel of the image: `roles` of the operation names channels",
 				       i + 1, op, s->when);
-		if (s->when && !is_modality(s->when) &&
-		    (channels ? strcmp(s->when, "image") != 0 : roles && !lists(roles, s->when)))
+		if (s->when && !known && (channels || (roles && !lists(roles, s->when))))
 			return SM_FAIL(err, SM_USAGE,
 				       "steps: step %zu (%s): when: found '%s', allowed is %s or a modality (ct, mr, "
 				       "pet, ...)",
 				       i + 1, op, s->when,
-				       channels ? "image (what an earlier step has stacked)"
-						: "a role of ingest.sources");
+				       channels ? "image (what an earlier step has stacked)" : allowed);
+		image = image || s->which == SM_OP_stack;
 		if (s->which == SM_OP_stack && !s->when)
 			channels = sm_op_stack_roles(s->params);
 	}

@@ -46,9 +46,9 @@ const struct sm_vol *sm_view_reference_mask(const struct sm_case *c,
 enum sm_status sm_view_needs_label(const struct sm_case *c, struct sm_err *err);
 
 /* SM_USAGE for the first of n steps whose `when` no case can meet: a channel of an image that an earlier
- * step stacked, or a volume behind that step; and, with roles given (all that cases can hold), what
- * is neither one of them nor a modality. */
+ * step stacked, or a volume behind that step; and, with roles given (all that cases can hold beside series named
+ * by their modality), what is neither one of them nor a modality; the sentence calls the roles `allowed`. */
 enum sm_status sm_when_check(const struct sm_steps *steps, size_t n, const struct sm_strings *roles,
-			     struct sm_err *err);
+			     const char *allowed, struct sm_err *err);
 
 #endif

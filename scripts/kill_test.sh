@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # kill_test.sh [N [SEED [NAME...]]]: N times (100) kill -9 of a running `make dataset` and all that it started, at random
 # moments drawn from SEED (1). After each kill no file with a final name may differ from that of an undisturbed build;
-# after one to three kills the build is resumed to its end, and its bytes must be those of the undisturbed
-# one. NAME: reference builds of scripts/dataset_phantom.sh, taken in turn. $SM_BIN = folder of the programs.
+# after one to three kills the build is resumed to its end, and its bytes and folders must be those of the undisturbed
+# one. In every other build each kill is followed by other settings (seed, sizes), a case less or a case more: what was
+# begun with the ones goes on with the others. NAME: reference builds of scripts/dataset_phantom.sh, taken in turn.
+# $SM_BIN = folder of the programs.
 set -eu
 LC_ALL=C
 export LC_ALL
@@ -30,9 +32,45 @@ now_ms() {
 hashes() {
 	(cd "$1" && find . -type f ! -name '.*' | sort | xargs -r -d '\n' sha256sum)
 }
-# dataset DIR WORK: the program takes the place of the shell, so that $! is its own id.
+# Files and folders of a build that has ended.
+whole() {
+	hashes "$1"
+	(cd "$1" && find . -mindepth 1 \( -type d -o -name '*.partial' \) | sort)
+}
+# What a build can be of: the reference, other settings, one case less.
+STATES="full settings fewer"
+# dataset DIR STATE WORK: the program takes the place of the shell, so that $! is its own id.
 dataset() {
-	exec setsid make -s -f "$1/road.mk" dataset MANIFEST="$1/manifest.yaml" RAW="$1/raw" WORK="$2" SALT="$1/salt" JOBS=2
+	manifest=$1/manifest.yaml raw=$1/raw
+	[ "$2" != settings ] || manifest=$1/settings.yaml
+	[ "$2" != fewer ] || raw=$1/fewer
+	exec setsid make -s -f "$1/road.mk" dataset MANIFEST="$manifest" RAW="$raw" WORK="$3" SALT="$1/salt" JOBS=2
+}
+# another_state: one of the states but $now, into $now.
+another_state() {
+	was=$now
+	while [ "$now" = "$was" ]; do
+		draw 3
+		# shellcheck disable=SC2086 # a list
+		now=$(pick $drawn $STATES)
+	done
+}
+pick() {
+	shift "$(($1 + 1))"
+	echo "$1"
+}
+# The scans and the manifest of the other states.
+make_states() {
+	sed 's/^split: {/&seed: 9, /; s/size: \[32, 32, 16\]/size: [24, 40, 8]/; s/^  per_case: 5/  seed: 99\n  per_case: 4/
+		s/size: \[128, 128, 0\]/size: [96, 112, 0]/; s/size: \[256, 256, 0\]/size: [192, 160, 0]/
+		s/divide: 128/divide: 100/' "$1/manifest.yaml" >"$1/settings.yaml"
+	cp -r "$1/raw" "$1/fewer"
+	if [ -d "$1/fewer/A" ]; then # pictures: a case is a name in both
+		last=$(find "$1/fewer/A" -type f | sort | tail -n 1)
+		rm "$1/fewer/A/${last##*/}" "$1/fewer/B/${last##*/}"
+	else
+		rm -r "$(find "$1/fewer" -mindepth 1 -maxdepth 1 -type d | sort | tail -n 1)"
+	fi
 }
 # Waits until nothing of the process group runs any more.
 gone() {
@@ -51,13 +89,22 @@ for name; do
 	sh "$ROOT/scripts/dataset_phantom.sh" "$name" "$T/$name" 2 >/dev/null 2>"$T/log" ||
 		fail "$name: the undisturbed build failed: $(tail -n 3 "$T/log")"
 	hashes "$T/$name/work" >"$T/$name/reference"
-	start=$(now_ms)
-	(dataset "$T/$name" "$T/$name/timed") >/dev/null 2>&1 || fail "$name: the second build failed"
-	echo $(($(now_ms) - start)) >"$T/$name/took"
-	hashes "$T/$name/timed" | cmp -s - "$T/$name/reference" || fail "$name: two undisturbed builds differ"
+	make_states "$T/$name"
+	for now in $STATES; do
+		start=$(now_ms)
+		(dataset "$T/$name" "$now" "$T/timed") >/dev/null 2>"$T/log" ||
+			fail "$name: the undisturbed build ($now) failed: $(tail -n 3 "$T/log")"
+		[ "$now" != full ] || echo $(($(now_ms) - start)) >"$T/$name/took"
+		hashes "$T/timed" >"$T/$name/hashes.$now"
+		whole "$T/timed" >"$T/$name/whole.$now"
+		rm -rf "$T/timed"
+		[ "$now" = full ] || ! cmp -s "$T/$name/hashes.$now" "$T/$name/reference" ||
+			fail "$name: '$now' is the same data set"
+	done
+	cmp -s "$T/$name/hashes.full" "$T/$name/reference" || fail "$name: two undisturbed builds differ"
 done
 
-struck=0 missed=0 rounds=0 inside=0
+struck=0 missed=0 rounds=0 inside=0 turned=0 to_settings=0 to_fewer=0 to_full=0
 while [ $struck -lt "$wanted" ]; do
 	name=$1
 	shift
@@ -65,12 +112,16 @@ while [ $struck -lt "$wanted" ]; do
 	took=$(cat "$T/$name/took")
 	work=$T/work
 	rm -rf "$work"
+	now=full
+	changing=$((rounds % 2)) changed=0
+	[ $changing -eq 0 ] || another_state
 	draw 3
 	kills=$((drawn + 1))
+	cat "$T/$name/hashes.$now" >"$T/may"
 	while [ $kills -gt 0 ] && [ $struck -lt "$wanted" ]; do
 		kills=$((kills - 1))
 		draw "$took"
-		dataset "$T/$name" "$work" >/dev/null 2>&1 &
+		dataset "$T/$name" "$now" "$work" >/dev/null 2>&1 &
 		pid=$!
 		sleep "$(printf '%d.%03d' $((drawn / 1000)) $((drawn % 1000)))"
 		kill -s KILL -- -$pid 2>/dev/null || :
@@ -80,18 +131,34 @@ while [ $struck -lt "$wanted" ]; do
 		if [ $code -ne 137 ]; then
 			missed=$((missed + 1))
 			[ $missed -lt $((20 + 5 * wanted)) ] || fail "too many kills came too late"
+			if [ $changing -eq 1 ] && [ $changed -eq 0 ]; then # it shall be half a build that goes on
+				kills=$((kills + 1))
+				rm -rf "$work"
+			fi
 			continue
 		fi
 		struck=$((struck + 1))
-		[ -d "$work" ] || continue
-		[ -z "$(find "$work" -name '.journal.partial')" ] || inside=$((inside + 1))
-		half=$(hashes "$work" | grep -vxFf "$T/$name/reference" || :)
-		[ -z "$half" ] || fail "$name: kill $struck after $drawn ms left what no build makes: $half"
+		if [ -d "$work" ]; then
+			[ -z "$(find "$work" -name '.journal.partial')" ] || inside=$((inside + 1))
+			half=$(hashes "$work" | grep -vxFf "$T/may" || :)
+			[ -z "$half" ] || fail "$name: kill $struck after $drawn ms left what no build makes: $half"
+		fi
+		[ $changing -eq 1 ] || continue
+		another_state
+		cat "$T/$name/hashes.$now" >>"$T/may"
+		changed=1
+		case $now in
+		settings) to_settings=$((to_settings + 1)) ;;
+		fewer) to_fewer=$((to_fewer + 1)) ;;
+		*) to_full=$((to_full + 1)) ;;
+		esac
 	done
-	(dataset "$T/$name" "$work") >"$T/log" 2>&1 || fail "$name: the run after $struck kills failed: $(tail -n 3 "$T/log")"
-	hashes "$work" >"$T/after"
-	cmp -s "$T/after" "$T/$name/reference" ||
-		fail "$name: after $struck kills the bytes differ: $(diff "$T/after" "$T/$name/reference" | head -n 5)"
+	(dataset "$T/$name" "$now" "$work") >"$T/log" 2>&1 || fail "$name: the run after $struck kills failed: $(tail -n 3 "$T/log")"
+	whole "$work" >"$T/after"
+	cmp -s "$T/after" "$T/$name/whole.$now" ||
+		fail "$name: after $struck kills the bytes differ from those of '$now': $(diff "$T/after" "$T/$name/whole.$now" | head -n 5)"
 	rounds=$((rounds + 1))
+	turned=$((turned + changed))
 done
+echo "kill test: $turned builds went on with something else after a kill: $to_settings times other settings, $to_fewer times a case less, $to_full times all cases and the first settings"
 echo "kill test: $struck kills ($inside while a stage was writing; $missed more came too late) in $rounds builds: all ended with the bytes of the undisturbed ones"

@@ -49,8 +49,7 @@ void sm_command_clear(struct sm_command *command)
 	*command = (struct sm_command){0};
 }
 
-/* The path of scanmill-NAME beside this program, malloc memory; NULL when that is not known. */
-static char *beside(const char *name)
+char *sm_program_path(const char *name)
 {
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self);
@@ -83,7 +82,7 @@ enum sm_status sm_child_run(const char *name, const struct sm_command *command, 
 {
 	int status = 0;
 	pid_t pid;
-	char *path = beside(name);
+	char *path = sm_program_path(name);
 	if (!path || command->failed) {
 		free(path);
 		return SM_FAIL(err, SM_BUDGET, "scanmill-%s: out of memory", name);

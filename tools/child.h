@@ -10,6 +10,9 @@
 
 #include "core/err.h"
 
+/* The path of scanmill-NAME beside this program, malloc memory; NULL when that is not known. */
+char *sm_program_path(const char *name);
+
 /* A command line that grows; zero-initialise. */
 struct sm_command {
 	char **arg; /* NULL-ended */

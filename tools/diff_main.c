@@ -191,7 +191,7 @@ static enum sm_status compare(struct sm_folders *a, struct sm_folders *b,
 			continue;
 		sm_folders_close(b);
 		SM_TRY(sm_folders_open(a, &a->v[i], err));
-		SM_TRY(sm_folders_open_like(b, twin, &a->v[i].ledger, err));
+		SM_TRY(sm_folders_open(b, twin, err));
 		SM_TRY(sm_diff_ledgers(&a->v[i].ledger, &twin->ledger, &diff, err));
 		*found += sm_diff_found(diff);
 		if (o->json) {

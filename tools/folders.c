@@ -3,17 +3,70 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/file.h"
+#include "core/field.h"
+#include "core/sums.h"
 
-static bool has_ledger(const char *dir)
+/* Whether something called ledger.jsonl stands in a folder; *regular: it is a file. SM_IO when nobody lets us look. */
+static enum sm_status has_ledger(const char *dir, bool *has, bool *regular, struct sm_err *err)
 {
 	char *path = sm_path_join(dir, SM_LEDGER_NAME);
-	bool has = path && sm_file_exists(path);
+	struct stat s;
+	enum sm_status st = SM_OK;
+	*has = *regular = false;
+	if (!path)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
+	if (stat(path, &s) == 0) {
+		*has = true;
+		*regular = S_ISREG(s.st_mode);
+	} else if (errno != ENOENT && errno != ENOTDIR) {
+		st = SM_FAIL(err, SM_IO, "%s: cannot be examined: %s", path, strerror(errno));
+	} else {
+		*has = lstat(path, &s) == 0; /* a link that leads nowhere */
+	}
 	free(path);
-	return has;
+	return st;
+}
+
+/* What stands there tells of a stage: the list of bytes, or the journal of a run that was killed. */
+static const char *stage_file(const char *dir)
+{
+	static const char *const names[] = {SM_SUMS_NAME, ".journal.partial"};
+	for (size_t i = 0; i < SM_COUNT(names); i++) {
+		char *path = sm_path_join(dir, names[i]);
+		bool there = path && sm_file_exists(path);
+		free(path);
+		if (there)
+			return names[i];
+	}
+	return NULL;
+}
+
+/* A folder that is called as one of a stage and has files. */
+static bool holds_outputs(const char *dir)
+{
+	static const char *const stages[] = {"index", "ingest", "preprocess", "split",    "tile",  "slice",
+					     "pair",  "train",  "predict",    "evaluate", "report", "explore"};
+	bool any = false, stage = false;
+	for (size_t i = 0; i < SM_COUNT(stages); i++)
+		stage = stage || strcmp(sm_path_base(dir), stages[i]) == 0;
+	DIR *d = stage ? opendir(dir) : NULL;
+	for (struct dirent *e; d && !any && (e = readdir(d));)
+		any = e->d_name[0] != '.';
+	if (d)
+		closedir(d);
+	return any;
+}
+
+static bool is_link(const char *path)
+{
+	struct stat s;
+	return lstat(path, &s) == 0 && S_ISLNK(s.st_mode);
 }
 
 static enum sm_status add(struct sm_folders *f, const char *dir, bool whole, struct sm_err *err)
@@ -26,7 +79,7 @@ static enum sm_status add(struct sm_folders *f, const char *dir, bool whole, str
 		f->v = more;
 		f->room = room;
 	}
-	f->v[f->n] = (struct sm_folder){.dir = strdup(dir), .whole = whole};
+	f->v[f->n] = (struct sm_folder){.dir = strdup(dir), .whole = whole, .link = whole && is_link(dir)};
 	if (!f->v[f->n].dir)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
 	f->n++;
@@ -36,6 +89,40 @@ static enum sm_status add(struct sm_folders *f, const char *dir, bool whole, str
 static int by_name(const struct dirent **a, const struct dirent **b)
 {
 	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void note(struct sm_folders *f, const char *dir, const char *what, const char *file)
+{
+	char text[512];
+	snprintf(text, sizeof text, "%.200s: %s%s", sm_path_base(dir), what, file);
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 127)
+			*c = '?';
+	json_t *sentence = json_string(text);
+	f->strange = f->strange ? f->strange : json_array();
+	json_array_append_new(f->strange, sentence ? sentence : json_string("a name is not UTF-8"));
+}
+
+/* One name in a work folder. */
+static enum sm_status add_below(struct sm_folders *f, const char *below, struct sm_err *err)
+{
+	bool has, regular;
+	struct stat s;
+	const char *file;
+	if (is_link(below) && stat(below, &s) != 0 && errno == ENOENT) {
+		note(f, below, "is a link that leads nowhere, needed is the folder that the stage made", "");
+		return SM_OK;
+	}
+	SM_TRY(has_ledger(below, &has, &regular, err));
+	if (regular)
+		return add(f, below, true, err);
+	if (has)
+		note(f, below, "its " SM_LEDGER_NAME " is no regular file, needed is one", "");
+	else if ((file = stage_file(below)))
+		note(f, below, "has no " SM_LEDGER_NAME ", but a ", file);
+	else if (holds_outputs(below))
+		note(f, below, "holds files, but no " SM_LEDGER_NAME, "");
+	return SM_OK;
 }
 
 static enum sm_status add_tree(struct sm_folders *f, const char *dir, struct sm_err *err)
@@ -50,13 +137,16 @@ static enum sm_status add_tree(struct sm_folders *f, const char *dir, struct sm_
 		char *below = sm_path_join(dir, list[i]->d_name);
 		if (st == SM_OK && !below)
 			st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
-		if (st == SM_OK && list[i]->d_name[0] != '.' && has_ledger(below))
-			st = add(f, below, true, err);
+		if (st == SM_OK && list[i]->d_name[0] != '.')
+			st = add_below(f, below, err);
 		free(below);
 		free(list[i]);
 	}
 	free(list);
-	if (st == SM_OK && f->n == before)
+	if (st == SM_OK && f->n == before && json_array_size(f->strange))
+		st = SM_FAIL(err, SM_INPUT, "%s: no stage has finished there: %s", dir,
+			     json_string_value(json_array_get(f->strange, 0)));
+	else if (st == SM_OK && f->n == before)
 		st = SM_FAIL(err, SM_INPUT,
 			     "%s: neither it nor a folder in it has a %s: no stage has finished there", dir,
 			     SM_LEDGER_NAME);
@@ -69,7 +159,16 @@ enum sm_status sm_folders_add(struct sm_folders *f, const char *path, struct sm_
 		return add(f, path, false, err);
 	if (!sm_is_dir(path))
 		return SM_FAIL(err, SM_USAGE, "%s: is no folder", path);
-	return has_ledger(path) ? add(f, path, false, err) : add_tree(f, path, err);
+	bool has, regular;
+	const char *file;
+	SM_TRY(has_ledger(path, &has, &regular, err));
+	if (regular)
+		return add(f, path, false, err);
+	if (has)
+		return SM_FAIL(err, SM_INPUT, "%s: its " SM_LEDGER_NAME " is no regular file, needed is one", path);
+	if ((file = stage_file(path)))
+		return SM_FAIL(err, SM_INPUT, "%s: has no " SM_LEDGER_NAME ", but a %s: no stage has finished there", path, file);
+	return add_tree(f, path, err);
 }
 
 enum sm_status sm_folders_load(struct sm_folders *f, struct sm_err *err)
@@ -83,27 +182,21 @@ enum sm_status sm_folders_load(struct sm_folders *f, struct sm_err *err)
 void sm_folders_close(struct sm_folders *f)
 {
 	for (size_t i = 0; i < f->n; i++) {
-		json_decref(f->v[i].ledger.records);
+		sm_records_free(f->v[i].ledger.records);
 		f->v[i].ledger.records = NULL;
 	}
 }
 
 enum sm_status sm_folders_open(struct sm_folders *f, const struct sm_folder *folder, struct sm_err *err)
 {
-	return sm_folders_open_like(f, folder, NULL, err);
-}
-
-enum sm_status sm_folders_open_like(struct sm_folders *f, const struct sm_folder *folder,
-				    const struct sm_ledger *like, struct sm_err *err)
-{
 	struct sm_ledger *ledger = &f->v[folder - f->v].ledger, now;
 	if (ledger->records)
 		return SM_OK;
 	sm_folders_close(f);
-	SM_TRY(sm_ledger_read_facts(folder->dir, f->facts, like, &now, err));
+	SM_TRY(sm_ledger_read(folder->dir, NULL, &now, err));
 	bool same = strcmp(now.sha256, ledger->sha256) == 0;
 	if (same)
-		ledger->records = json_incref(now.records);
+		ledger->records = sm_records_share(now.records);
 	sm_ledger_clear(&now);
 	return same ? SM_OK
 		    : SM_FAIL(err, SM_INPUT, "%s: " SM_LEDGER_NAME " changed while it was read", folder->dir);
@@ -116,6 +209,7 @@ void sm_folders_clear(struct sm_folders *f)
 		free(f->v[i].dir);
 	}
 	free(f->v);
+	json_decref(f->strange);
 	*f = (struct sm_folders){0};
 }
 

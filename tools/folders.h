@@ -13,32 +13,29 @@
 struct sm_folder {
 	char *dir;  /* owned; the ledger's own path when that was named */
 	bool whole; /* stands in a work folder that was named as a whole */
+	bool link;  /* and is a link there, which no stage makes */
 	struct sm_ledger ledger; /* of sm_folders_load and sm_folders_open; else empty */
 };
 
 /* Zero-initialise; free with sm_folders_clear. */
 struct sm_folders {
-	const char *const *facts; /* of a record that sm_folders_open reads (sm_ledger_read_facts); NULL = all */
 	struct sm_folder *v;
 	size_t n, room;
+	json_t *strange; /* sentences on what stands in a work folder, looks like a stage's folder, and has no ledger */
 };
 
 /* Adds the stage's folder `path`, or, when it has no ledger, each folder directly in it that has one,
  * in order of names; a ledger file itself is taken too. SM_USAGE when there is no such folder,
- * SM_INPUT when no stage has finished there. */
+ * SM_INPUT when no stage has finished there, SM_IO for what may not be looked at. */
 enum sm_status sm_folders_add(struct sm_folders *f, const char *path, struct sm_err *err);
 
 /* Reads header and hash of all their ledgers. */
 enum sm_status sm_folders_load(struct sm_folders *f, struct sm_err *err);
 
-/* Reads the records of one of them, and drops those of all others: memory is that of one stage, however
- * many there are. References to records that shall live longer are the caller's to take. SM_INPUT when the
- * ledger is another one than sm_folders_load saw. */
+/* Opens the records of one of them, and closes those of all others: one file is open, however many stages there are.
+ * SM_INPUT when the ledger is another one than sm_folders_load saw. */
 enum sm_status sm_folders_open(struct sm_folders *f, const struct sm_folder *folder, struct sm_err *err);
-/* The same, sharing the records that equal those of an open ledger of other folders. */
-enum sm_status sm_folders_open_like(struct sm_folders *f, const struct sm_folder *folder,
-				    const struct sm_ledger *like, struct sm_err *err);
-/* Drops the records that are open. */
+/* Closes the records that are open. */
 void sm_folders_close(struct sm_folders *f);
 
 void sm_folders_clear(struct sm_folders *f);

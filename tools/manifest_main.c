@@ -53,7 +53,7 @@ static enum sm_status print_value(const json_t *all, const char *path, struct sm
 
 static enum sm_status print_root(const void *root, const char *get, struct sm_err *err)
 {
-	json_t *all = sm_fields_dump(&sm_manifest_schema, root);
+	json_t *all = get ? sm_fields_dump(&sm_manifest_schema, root) : sm_fields_given(&sm_manifest_schema, root);
 	if (get) {
 		enum sm_status st = print_value(all, get, err);
 		json_decref(all);

@@ -1,6 +1,6 @@
 # tools/: programs that are no stage of the road: the front program, manifest check, verify, diff, trace.
 EXES += scanmill scanmill-manifest scanmill-verify scanmill-diff scanmill-trace
-scanmill_SRC := tools/scanmill.c
+scanmill_SRC := tools/scanmill.c tools/child.c
 scanmill_USE := core
 scanmill_LD :=
 scanmill-manifest_SRC := tools/manifest_main.c

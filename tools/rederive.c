@@ -116,8 +116,8 @@ static void add_settings(struct job *j)
 /* Draws the sample and adds it to the command; nothing when all items are wanted. */
 static enum sm_status add_sample(struct job *j, struct sm_err *err)
 {
-	const json_t *records = j->folder->ledger.records;
-	size_t n = json_array_size(records), want = (size_t)j->how->sample, added = 0;
+	const struct sm_records *records = j->folder->ledger.records;
+	size_t n = sm_records_count(records), want = (size_t)j->how->sample, added = 0;
 	struct sm_text only = {0};
 	struct sm_rng rng;
 	j->out->items = j->out->derived = n;
@@ -133,7 +133,7 @@ static enum sm_status add_sample(struct job *j, struct sm_err *err)
 	}
 	for (size_t i = 0; j->chosen && i < n; i++)
 		if (j->chosen[i])
-			sm_text_f(&only, "%s%s", added++ ? "," : "", sm_record_key(json_array_get(records, i)));
+			sm_text_f(&only, "%s%s", added++ ? "," : "", sm_records_key(records, i));
 	enum sm_status st = SM_OK;
 	if (!order || !j->chosen || only.failed)
 		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", j->recipe->stage);
@@ -165,7 +165,7 @@ static enum sm_status check_table(struct job *j, struct sm_err *err)
 	}
 	SM_TRY(sm_sha256_file(j->how->table, hex, err));
 	if (strcmp(hex, wanted) != 0) {
-		j->out->items = json_array_size(j->folder->ledger.records);
+		j->out->items = sm_records_count(j->folder->ledger.records);
 		j->out->complaints = json_array();
 		sm_complain(j->out->complaints, "the table is another one than then: SHA-256 %.12s..., in the ledger %.12s...",
 			    hex, wanted);
@@ -338,7 +338,7 @@ static size_t compare_settings(json_t *complaints, json_t *then, json_t *now)
 	return compare_facts(complaints, "settings", NULL, then, now, none);
 }
 
-static void compare(struct job *j, struct sm_ledger *now)
+static enum sm_status compare(struct job *j, struct sm_ledger *now, struct sm_err *err)
 {
 	/* Of the settings the fingerprint tells nothing new. */
 	static const char *const of_item[] = {"inputs", "outputs", "fingerprint", NULL};
@@ -350,19 +350,19 @@ static void compare(struct job *j, struct sm_ledger *now)
 			     json_object_get(now->header, "settings"))) {
 		/* Every item may differ then, and that would say nothing. */
 		j->out->other_settings = true;
-		return;
+		return SM_OK;
 	}
 	if (!j->chosen) {
 		compare_facts(complaints, "header", NULL, then->header, now->header, of_header);
 		compare_outputs(complaints, "header", json_object_get(then->header, "outputs"),
 				json_object_get(now->header, "outputs"));
 	}
-	json_array_foreach(then->records, i, record)
+	sm_records_foreach(then->records, i, record)
 	{
 		const char *key = sm_record_key(record);
-		json_t *twin = sm_ledger_find(now, key);
 		if (j->chosen && !j->chosen[i])
 			continue;
+		json_t *twin = sm_ledger_get(now, key);
 		if (!twin) {
 			sm_complain(complaints, "%s: is no item any more", key);
 			continue;
@@ -373,15 +373,21 @@ static void compare(struct job *j, struct sm_ledger *now)
 		bad += compare_outputs(complaints, key, json_object_get(record, "outputs"),
 				       json_object_get(twin, "outputs"));
 		j->out->equal += !bad;
+		json_decref(twin);
 	}
-	json_array_foreach(now->records, i, record)
-		if (!sm_ledger_find(then, sm_record_key(record)))
-			sm_complain(complaints, "%s: is an item now, and not in the ledger", sm_record_key(record));
+	for (i = 0; i < sm_records_count(now->records); i++) {
+		const char *key = sm_records_key(now->records, i);
+		if (sm_records_find(then->records, key) == SM_NONE)
+			sm_complain(complaints, "%s: is an item now, and not in the ledger", key);
+	}
+	SM_TRY(sm_records_check(then->records, err));
+	return sm_records_check(now->records, err);
 }
 
 static enum sm_status derive(struct job *j, struct sm_err *err)
 {
 	struct sm_ledger now = {0};
+	enum sm_status st = SM_OK;
 	int code = 0;
 	SM_TRY(plan(j, err));
 	if (j->out->why_not[0] || j->out->complaints)
@@ -395,9 +401,9 @@ static enum sm_status derive(struct job *j, struct sm_err *err)
 	if (code == 2 || sm_ledger_read(j->dir, j->recipe->stage, &now, NULL) != SM_OK)
 		complain_failed(j, code);
 	else
-		compare(j, &now);
+		st = compare(j, &now, err);
 	sm_ledger_clear(&now);
-	return SM_OK;
+	return st;
 }
 
 enum sm_status sm_rederive(const struct sm_rederive_how *how, const struct sm_folders *f,

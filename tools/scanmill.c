@@ -12,6 +12,7 @@
 #include "core/file.h"
 #include "core/mem.h"
 #include "core/stage.h"
+#include "tools/child.h"
 
 /* In the order of the road. Adding a stage: one row. */
 static const struct program {
@@ -49,18 +50,6 @@ static void print_help(FILE *to)
 		    "4 reading or writing failed, 5 internal\n");
 }
 
-/* The path of scanmill-NAME beside this program, malloc memory; NULL when that is not known. */
-static char *beside(const char *name)
-{
-	char self[4096];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self);
-	if (n <= 0 || (size_t)n >= sizeof self)
-		return NULL;
-	while (n > 0 && self[n - 1] != '/')
-		n--;
-	return sm_strf("%.*sscanmill-%s", (int)n, self, name);
-}
-
 /* The row whose name begins like the word, for "did you mean". */
 static const char *similar(const char *word)
 {
@@ -91,7 +80,7 @@ static int run(const char *name, char **argv)
 			name, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 		return sm_exit_code(SM_USAGE);
 	}
-	char *path = beside(name);
+	char *path = sm_program_path(name);
 	if (!path) {
 		fprintf(stderr, "scanmill: error: the folder of this program cannot be found\n");
 		return sm_exit_code(SM_INTERNAL);

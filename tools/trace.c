@@ -2,6 +2,7 @@
 #include "tools/trace.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,23 +34,31 @@ static bool same_path(const json_t *output, const char *path)
 	return p && path && strcmp(p, path) == 0;
 }
 
-/* The record of a ledger that made a file: by path and content first, by content alone otherwise. */
-static json_t *maker(const struct sm_folder *folder, const char *path, const char *sha256,
-		     json_t **output)
+/* What made an input. */
+struct maker {
+	json_t *record, *output; /* owned; NULL = nothing yet */
+	bool exact;              /* path and content fit; else the content alone */
+};
+
+/* Looks at a record for the inputs that have no exact maker yet; returns how many still have none. */
+static size_t look_for(json_t *record, const json_t *inputs, bool exact_only, struct maker *makers)
 {
-	size_t i;
-	json_t *record, *found = NULL;
-	json_array_foreach(folder->ledger.records, i, record)
+	size_t i, left = 0;
+	json_t *input;
+	json_array_foreach(inputs, i, input)
 	{
-		json_t *o = output_of(record, path, sha256);
-		if (!o || (found && !same_path(o, path)))
-			continue;
-		found = record;
-		*output = o;
-		if (same_path(o, path))
-			break;
+		struct maker *m = &makers[i];
+		const char *path = sm_json_text(input, "path"), *sha = sm_json_text(input, "sha256");
+		json_t *output = sha && !m->exact ? output_of(record, path, sha) : NULL;
+		bool exact = output && same_path(output, path);
+		if (exact || (output && !exact_only && !m->record)) {
+			json_decref(m->record);
+			json_decref(m->output);
+			*m = (struct maker){json_incref(record), json_incref(output), exact};
+		}
+		left += sha && !m->exact;
 	}
-	return found;
+	return left;
 }
 
 static json_t *node_of(const struct sm_folder *folder, const json_t *record)
@@ -62,6 +71,7 @@ static json_t *node_of(const struct sm_folder *folder, const json_t *record)
 	json_object_set_new(node, "outputs", json_array());
 	json_object_set_new(node, "from", json_array());
 	json_object_set_new(node, "raw", json_array());
+	json_object_set_new(node, "unresolved", json_array());
 	json_object_set_new(node, "missing", json_array());
 	if (!sm_record_ok(record))
 		json_object_set(node, "reason", json_object_get(record, "reason"));
@@ -103,26 +113,63 @@ static bool is_word(const char *path, const char *sha)
 	return strcmp(hex, sha) == 0;
 }
 
-/* What the open parent made of the record's inputs: nodes in `from`, their records in `records`. */
-static void follow_parent(const struct sm_folder *parent, json_t *node, const json_t *record, json_t *records,
-			  bool *made)
+/* Who made each of the inputs, of the open parent's records: by path and content first, by content alone otherwise.
+ * As a rule it is the record of the same key; else all are looked at. */
+static enum sm_status find_makers(const struct sm_folder *parent, const char *key, const json_t *inputs,
+				  struct maker *makers, struct sm_err *err)
 {
 	size_t i;
-	json_t *input;
-	const json_t *twin = sm_ledger_find(&parent->ledger, sm_record_key(record));
-	const char *fold = sm_json_text(twin, "fold");
+	json_t *record, *twin = sm_ledger_get(&parent->ledger, key);
+	size_t left = look_for(twin, inputs, true, makers);
+	json_decref(twin);
+	sm_records_foreach(parent->ledger.records, i, record)
+	{
+		left = left ? look_for(record, inputs, false, makers) : 0;
+		if (left)
+			continue;
+		json_decref(record);
+		break;
+	}
+	return sm_records_check(parent->ledger.records, err);
+}
+
+/* What the open parent made of the record's inputs: nodes in `from`, their records in `records`. */
+static enum sm_status follow_parent(const struct sm_folder *parent, json_t *node, const json_t *record,
+				    json_t *records, bool *made, struct sm_err *err)
+{
+	json_t *inputs = json_object_get(record, "inputs");
+	size_t n = json_array_size(inputs);
+	char *fold = sm_ledger_text(&parent->ledger, sm_record_key(record), "fold");
+	struct maker *makers = calloc(n + 1, sizeof *makers);
+	enum sm_status st = makers ? SM_OK : SM_FAIL(err, SM_BUDGET, "%s: out of memory", parent->dir);
 	if (fold && strcmp(sm_folder_stage(parent), "split") == 0)
 		json_object_set_new(node, "fold", json_string(fold));
-	json_array_foreach(json_object_get(record, "inputs"), i, input)
-	{
-		const char *path = sm_json_text(input, "path"), *sha = sm_json_text(input, "sha256");
-		json_t *output = NULL, *maker_of = sha ? maker(parent, path, sha, &output) : NULL;
-		if (!maker_of)
-			continue;
-		json_t *child = node_in(json_object_get(node, "from"), records, parent, maker_of);
-		add_once(json_object_get(child, "outputs"), output);
-		made[i] = true;
+	if (st == SM_OK && n)
+		st = find_makers(parent, sm_record_key(record), inputs, makers, err);
+	for (size_t i = 0; makers && i < n; i++) {
+		struct maker *m = &makers[i];
+		if (m->record) {
+			json_t *child = node_in(json_object_get(node, "from"), records, parent, m->record);
+			add_once(json_object_get(child, "outputs"), m->output);
+			made[i] = true;
+		}
+		json_decref(m->record);
+		json_decref(m->output);
 	}
+	free(makers);
+	free(fold);
+	return st;
+}
+
+/* Whether what no record made is a raw scan: only index, and the stage behind it, read such. */
+static bool reads_raw(const struct sm_folder *folder)
+{
+	const char *stage;
+	json_t *hash;
+	json_object_foreach(json_object_get(folder->ledger.header, "parents"), stage, hash)
+		if (strcmp(stage, "index") != 0)
+			return false;
+	return true;
 }
 
 /* The caller holds `record`: other ledgers are opened here. */
@@ -150,11 +197,12 @@ static enum sm_status follow(struct sm_folders *f, const struct sm_folder *folde
 		if (!record)
 			continue;
 		SM_GOTO(st, sm_folders_open(f, parent, err));
-		follow_parent(parent, node, record, records, made);
+		SM_GOTO(st, follow_parent(parent, node, record, records, made, err));
 	}
+	json_t *others = json_object_get(node, reads_raw(folder) ? "raw" : "unresolved");
 	json_array_foreach(inputs, i, input)
 		if (!made[i] && !is_word(sm_json_text(input, "path"), sm_json_text(input, "sha256")))
-			add_once(json_object_get(node, "raw"), input);
+			add_once(others, input);
 	json_array_foreach(from, i, input)
 	{
 		const struct sm_folder *parent =
@@ -189,23 +237,50 @@ static const char *below_of(const char *dir, const char *path)
 	size_t n = strlen(dir);
 	while (n > 1 && dir[n - 1] == '/')
 		n--;
-	return strncmp(path, dir, n) == 0 && path[n] == '/' ? path + n + 1 : NULL;
+	return n && strncmp(path, dir, n) == 0 && path[n] == '/' ? path + n + 1 : NULL;
+}
+
+/* Leaves out "." and empty components, and "NAME/.." pairs: what a ledger names has none. In place; as long or
+ * shorter. */
+static void tidy(char *path)
+{
+	char *start = path + (*path == '/'), *out = start;
+	for (const char *p = start; *p;) {
+		size_t n = strcspn(p, "/");
+		bool up = n == 2 && memcmp(p, "..", 2) == 0;
+		char *last = out;
+		while (last > start && last[-1] != '/')
+			last--;
+		bool goes = out > start && !(out - last == 2 && memcmp(last, "..", 2) == 0);
+		if (up && goes) {
+			out = last > start ? last - 1 : start;
+		} else if (n && !(n == 1 && *p == '.') && !(up && start > path)) {
+			if (out > start)
+				*out++ = '/';
+			memmove(out, p, n);
+			out += n;
+		}
+		p += n + (p[n] == '/');
+	}
+	*out = '\0';
 }
 
 /* A path as it stands in the folder's ledger: `what` may begin with the folder or the stage. *named: it does.
- * `room` has PATH_MAX bytes for the answer. */
-static const char *path_in(const struct sm_folder *folder, const char *what, bool *named, char *room)
+ * `room` has PATH_MAX bytes for the answer, `clean` is `what` after tidy. */
+static const char *path_in(const struct sm_folder *folder, const char *what, const char *clean, bool *named, char *room)
 {
 	char dir[PATH_MAX];
-	while (strncmp(what, "./", 2) == 0)
-		what += 2;
-	const char *below = below_of(sm_folder_stage(folder), what);
-	if (!below)
-		below = below_of(strncmp(folder->dir, "./", 2) == 0 ? folder->dir + 2 : folder->dir, what);
+	const char *below = below_of(sm_folder_stage(folder), clean);
+	if (!below) {
+		snprintf(dir, sizeof dir, "%s", folder->dir);
+		tidy(dir);
+		below = below_of(dir, clean);
+	}
+	/* Links may lead elsewhere than the words say. */
 	if (!below && realpath(what, room) && realpath(folder->dir, dir))
 		below = below_of(dir, room);
 	*named = below;
-	return below ? below : what;
+	return below ? below : clean;
 }
 
 static json_t *output_named(const json_t *owner, const char *path)
@@ -227,35 +302,42 @@ struct found {
 	bool page;                      /* of a stage that shows data and makes none */
 };
 
+/* The record that has an output of this path, a new reference, and the output, borrowed from it. */
+static json_t *record_naming(const struct sm_folder *folder, const char *path, json_t **output)
+{
+	size_t i;
+	json_t *record;
+	sm_records_foreach(folder->ledger.records, i, record)
+	{
+		*output = output_named(record, path);
+		if (*output)
+			return record;
+	}
+	return NULL;
+}
+
 /* Looks in the open folder; takes what is there when it is nearer to the end of the road than what was found. */
-static void look(const struct sm_folders *f, const struct sm_folder *folder, const char *what, struct found *found)
+static void look(const struct sm_folders *f, const struct sm_folder *folder, const char *what, const char *clean,
+		 struct found *found)
 {
 	char room[PATH_MAX];
 	bool named;
-	const char *stage = sm_folder_stage(folder), *path = path_in(folder, what, &named, room);
+	const char *stage = sm_folder_stage(folder), *path = path_in(folder, what, clean, &named, room);
 	bool page = !named && (strcmp(stage, "explore") == 0 || strcmp(stage, "report") == 0);
-	json_t *record = sm_ledger_find(&folder->ledger, path), *output = NULL, *r;
-	size_t i;
-	if (!record && (output = output_named(folder->ledger.header, path)))
-		record = NULL;
-	else if (!record)
-		json_array_foreach(folder->ledger.records, i, r)
-		{
-			output = output_named(r, path);
-			if (!output)
-				continue;
-			record = r;
-			break;
-		}
+	json_t *record = sm_ledger_get(&folder->ledger, path), *output = NULL;
+	if (!record)
+		output = output_named(folder->ledger.header, path);
 	if (!record && !output)
+		record = record_naming(folder, path, &output);
+	if ((!record && !output) || (found->folder && (page > found->page || (page == found->page &&
+									      made_from(f, found->folder, folder, 0))))) {
+		json_decref(record);
 		return;
-	if (found->folder &&
-	    (page > found->page || (page == found->page && made_from(f, found->folder, folder, 0))))
-		return;
+	}
 	json_decref(found->record);
 	json_decref(found->output);
-	*found = (struct found){.folder = folder, .record = json_incref(record), .output = json_incref(output),
-				.items = json_array_size(folder->ledger.records), .page = page};
+	*found = (struct found){.folder = folder, .record = record, .output = json_incref(output),
+				.items = sm_records_count(folder->ledger.records), .page = page};
 }
 
 /* The node of an output of no item, such as config.json. */
@@ -269,6 +351,7 @@ static json_t *node_of_all(const struct found *found)
 	json_object_set_new(node, "outputs", json_array());
 	json_object_set_new(node, "from", json_array());
 	json_object_set_new(node, "raw", json_array());
+	json_object_set_new(node, "unresolved", json_array());
 	json_object_set_new(node, "missing", json_array());
 	return node;
 }
@@ -278,10 +361,15 @@ enum sm_status sm_trace(struct sm_folders *f, const char *what, json_t **out, st
 	struct found found = {0};
 	enum sm_status st = SM_OK;
 	json_t *node = NULL;
+	char *clean = strdup(what);
 	*out = NULL;
+	if (!clean)
+		return SM_FAIL(err, SM_BUDGET, "out of memory");
+	tidy(clean);
 	for (size_t k = 0; k < f->n; k++) {
 		SM_GOTO(st, sm_folders_open(f, &f->v[k], err));
-		look(f, &f->v[k], what, &found);
+		look(f, &f->v[k], what, clean, &found);
+		SM_GOTO(st, sm_records_check(f->v[k].ledger.records, err));
 	}
 	if (!found.folder) {
 		st = SM_FAIL(err, SM_USAGE,
@@ -299,5 +387,6 @@ out:
 	json_decref(node);
 	json_decref(found.record);
 	json_decref(found.output);
+	free(clean);
 	return st;
 }

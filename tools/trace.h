@@ -12,10 +12,11 @@
  * record that made an input], "raw": [{"role","path","sha256"}] (inputs that no stage made: the scans),
  * "missing": [stages that are not there in the run that this one was made from]}. An output of no item
  * (config.json) has "items" (how many its stage has) and "parents" {stage: hash of its ledger} and nothing in "from".
- * `what` is an item's key, or an output's path with or without its stage ("tile/CASE.h5") or its folder as a
- * person types it ("./work/tile/CASE.h5") in front. Among several stages with the item the one that no other of
- * them was made from begins; explore and report, which only show, are passed over unless named so. f must be
- * loaded; its folders are opened one by one. SM_USAGE when no ledger knows it. */
+ * `what` is an item's key, or an output's path with or without its stage ("tile/CASE.h5") or its
+ * folder as a person types it ("./work/tile/CASE.h5") in front; "." and ".." in it are taken as
+ * words. Among several stages with the item the one that no other of them was made from begins;
+ * explore and report, which only show, are passed over unless named so. f must be loaded; its
+ * folders are opened one by one. SM_USAGE when no ledger knows it. */
 enum sm_status sm_trace(struct sm_folders *f, const char *what, json_t **out,
 			struct sm_err *err);
 

@@ -36,32 +36,58 @@ static void print_files(const json_t *list, const char *place, int depth)
 }
 
 /* The slice map of a DICOM volume stands in its sidecar. */
-static void print_slices(struct sm_folders *f, const json_t *node, int depth)
+static void print_map(const struct sm_folder *folder, const json_t *record, int depth)
+{
+	size_t i;
+	json_t *slice;
+	const char *path = sm_json_text(sm_record_output(record, "sidecar"), "path");
+	char *full = path ? sm_path_join(folder->dir, path) : NULL;
+	json_t *sidecar = full ? json_load_file(full, 0, NULL) : NULL;
+	json_array_foreach(json_object_get(sidecar, "SliceMap"), i, slice)
+	{
+		const char *sop = sm_json_text(slice, "sop_sha256");
+		printf("%*sslice %-6zu %s\n", depth * 2 + 2, "", i, sop ? sop : "");
+	}
+	json_decref(sidecar);
+	free(full);
+}
+
+static enum sm_status print_slices(struct sm_folders *f, const json_t *node, int depth, struct sm_err *err)
 {
 	const char *stage = sm_json_text(node, "stage");
 	if (strcmp(stage, "ingest") != 0)
-		return;
+		return SM_OK;
 	for (size_t k = 0; k < f->n; k++) {
-		if (strcmp(sm_folder_stage(&f->v[k]), stage) != 0 || sm_folders_open(f, &f->v[k], NULL) != SM_OK)
+		if (strcmp(sm_folder_stage(&f->v[k]), stage) != 0)
 			continue;
-		const json_t *record = sm_ledger_find(&f->v[k].ledger, sm_json_text(node, "item"));
-		const char *path = sm_json_text(sm_record_output(record, "sidecar"), "path");
-		if (!path)
-			continue;
-		char *full = sm_path_join(f->v[k].dir, path);
-		json_t *sidecar = full ? json_load_file(full, 0, NULL) : NULL, *slice;
-		size_t i;
-		json_array_foreach(json_object_get(sidecar, "SliceMap"), i, slice)
-		{
-			const char *sop = sm_json_text(slice, "sop_sha256");
-			printf("%*sslice %-6zu %s\n", depth * 2 + 2, "", i, sop ? sop : "");
-		}
-		json_decref(sidecar);
-		free(full);
+		SM_TRY(sm_folders_open(f, &f->v[k], err));
+		json_t *record = sm_ledger_get(&f->v[k].ledger, sm_json_text(node, "item"));
+		print_map(&f->v[k], record, depth);
+		json_decref(record);
+		SM_TRY(sm_records_check(f->v[k].ledger.records, err));
 	}
+	return SM_OK;
 }
 
-static void print_node(struct sm_folders *f, const json_t *node, bool slices, int depth)
+/* Inputs that no record here made: under the stage that is missing when there is but one that makes files. */
+static void print_unresolved(const json_t *node, int depth)
+{
+	size_t i, n = 0;
+	json_t *v, *list = json_object_get(node, "unresolved");
+	const char *place = "?";
+	if (!json_array_size(list))
+		return;
+	json_array_foreach(json_object_get(node, "missing"), i, v)
+	{
+		if (strcmp(json_string_value(v), "split") == 0)
+			continue;
+		place = n++ ? "?" : json_string_value(v);
+	}
+	printf("%*sunresolved: no record here made these\n", depth * 2 + 2, "");
+	print_files(list, place, depth + 1);
+}
+
+static enum sm_status print_node(struct sm_folders *f, const json_t *node, bool slices, int depth, struct sm_err *err)
 {
 	size_t i;
 	json_t *v;
@@ -80,23 +106,24 @@ static void print_node(struct sm_folders *f, const json_t *node, bool slices, in
 		printf("%*srejected: %s\n", depth * 2 + 2, "", reason);
 	print_files(json_object_get(node, "outputs"), sm_json_text(node, "stage"), depth);
 	if (slices)
-		print_slices(f, node, depth);
+		SM_TRY(print_slices(f, node, depth, err));
 	json_array_foreach(json_object_get(node, "missing"), i, v)
 		printf("%*s(the run of %s that this was made from is not here)\n", depth * 2 + 2, "",
 		       json_string_value(v));
-	json_array_foreach(json_object_get(node, "from"), i, v) print_node(f, v, slices, depth + 1);
+	print_unresolved(node, depth);
+	json_array_foreach(json_object_get(node, "from"), i, v)
+		SM_TRY(print_node(f, v, slices, depth + 1, err));
 	if (json_array_size(json_object_get(node, "raw"))) {
 		printf("%*sraw\n", depth * 2 + 2, "");
 		print_files(json_object_get(node, "raw"), "RAW", depth + 1);
 	}
+	return SM_OK;
 }
 
 static enum sm_status run_trace(struct sm_run *run, struct sm_err *err)
 {
 	const struct options *o = run->options;
-	static const char *const facts[] = {"key",     "status", "patient", "fold", "reason",
-					    "outputs", "inputs", NULL};
-	struct sm_folders f = {.facts = facts};
+	struct sm_folders f = {0};
 	json_t *all = json_array(), *node;
 	enum sm_status st = SM_OK;
 	size_t i;
@@ -117,7 +144,8 @@ static enum sm_status run_trace(struct sm_run *run, struct sm_err *err)
 		free(text);
 		goto out;
 	}
-	json_array_foreach(all, i, node) print_node(&f, node, o->slices, 0);
+	json_array_foreach(all, i, node)
+		SM_GOTO(st, print_node(&f, node, o->slices, 0, err));
 out:
 	json_decref(all);
 	sm_folders_clear(&f);

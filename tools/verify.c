@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/verify.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,21 +11,31 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/par.h"
+#include "core/sorter.h"
 #include "core/sums.h"
 #include "tools/strange.h"
 
-/* One output of one record. */
+struct check {
+	struct sm_verify *v;
+	struct sm_mem *mem;
+	struct sm_sums *sums; /* NULL when there is no such list */
+	struct sm_sorter *names; /* of all outputs */
+	json_t **said; /* by record: its complaints, NULL = none */
+	int jobs;      /* threads inside a record */
+	pthread_mutex_t lock;
+};
+
+/* One output of a record or header. */
 struct entry {
-	const char *path, *sha256; /* borrowed from the ledger */
+	const char *path, *sha256; /* borrowed; NULL when the ledger lacks one of them */
 	size_t bytes;
 	char why[SM_ERR_TEXT + 32]; /* "" = good */
 };
 
-struct check {
-	const struct sm_verify *v;
-	struct sm_mem *mem;
+/* The outputs of one record or of the header. */
+struct group {
+	struct check *c;
 	struct entry *entries;
-	json_t *sums; /* path -> hash of the bytes; NULL when there is no such list */
 };
 
 void sm_complain(json_t *list, const char *fmt, ...)
@@ -48,10 +59,10 @@ static bool same_bytes(const struct check *c, struct entry *e, const char *full)
 {
 	struct sm_err why = {0};
 	char hex[65];
-	const char *wanted = sm_json_text(c->sums, e->path);
+	char wanted[65];
 	if (!c->sums)
 		return true; /* said once for the folder */
-	if (!wanted)
+	if (!sm_sums_find(c->sums, e->path, wanted))
 		snprintf(e->why, sizeof e->why, "is not in " SM_SUMS_NAME);
 	else if (sm_sha256_file(full, hex, &why) != SM_OK)
 		snprintf(e->why, sizeof e->why, "cannot be checked: %s", why.text);
@@ -81,9 +92,13 @@ static void check_content(const struct check *c, struct entry *e, const char *fu
 
 static enum sm_status check_entry(void *ctx, size_t i, struct sm_err *err)
 {
-	struct check *c = ctx;
-	struct entry *e = &c->entries[i];
+	const struct group *g = ctx;
+	const struct check *c = g->c;
+	struct entry *e = &g->entries[i];
 	struct stat s;
+	if (!e->path || !e->sha256)
+		return SM_OK; /* said when the others of the record are */
+	SM_TRY(sm_sorter_add(c->names, e->path, "", err));
 	/* A ledger is data: a path that leaves its folder is not followed. */
 	if (!sm_path_is_inside(e->path)) {
 		snprintf(e->why, sizeof e->why, "lies outside the folder");
@@ -105,40 +120,72 @@ static enum sm_status check_entry(void *ctx, size_t i, struct sm_err *err)
 	return SM_OK;
 }
 
-/* Adds the entries of a list of outputs; `owner` is the record's key. */
-static void collect_list(struct sm_verify *v, json_t *list, const char *owner,
-			 struct entry *entries, size_t *n)
+/* What there is to say of the outputs of a record or header, called `owner`; NULL in *said when that is nothing. */
+static enum sm_status check_outputs(struct check *c, const json_t *record, const char *owner, json_t **said,
+				    struct sm_err *err)
 {
-	size_t k;
-	json_t *output;
+	json_t *list = json_object_get(record, "outputs"), *output;
+	size_t k, n = json_array_size(list), bytes = 0, outputs = 0;
+	struct group g = {.c = c, .entries = sm_calloc(c->mem, n + 1, sizeof *g.entries, owner, err)};
+	json_t *complaints = json_array();
+	enum sm_status st = g.entries ? SM_OK : SM_BUDGET;
+	if (st != SM_OK)
+		goto out;
 	json_array_foreach(list, k, output)
 	{
-		const char *path = sm_json_text(output, "path");
-		const char *sha256 = sm_json_text(output, "sha256");
-		if (!path || !sha256) {
-			sm_complain(v->complaints, "%s: an output without path or sha256", owner);
-			continue;
-		}
-		if (entries)
-			entries[*n] = (struct entry){.path = path, .sha256 = sha256};
-		(*n)++;
+		g.entries[k].path = sm_json_text(output, "path");
+		g.entries[k].sha256 = sm_json_text(output, "sha256");
 	}
+	SM_GOTO(st, sm_par_for(n, c->jobs, check_entry, &g, err));
+	for (k = 0; k < n; k++) {
+		const struct entry *e = &g.entries[k];
+		bytes += e->bytes;
+		outputs += e->path && e->sha256;
+		if (!e->path || !e->sha256)
+			sm_complain(complaints, "%s: an output without path or sha256", owner);
+		else if (e->why[0])
+			sm_complain(complaints, "%s: %s", e->path, e->why);
+	}
+	pthread_mutex_lock(&c->lock);
+	c->v->bytes += bytes;
+	c->v->outputs += outputs;
+	pthread_mutex_unlock(&c->lock);
+	*said = json_array_size(complaints) ? json_incref(complaints) : NULL;
+out:
+	json_decref(complaints);
+	sm_free(g.entries);
+	return st;
 }
 
-/* Fills entries (room for all) from the header (files that belong to no item, such as tile's
- * config.json) and the records; returns how many, complains about the rest. */
-static size_t collect(struct sm_verify *v, struct entry *entries)
+static enum sm_status check_record(void *ctx, size_t i, struct sm_err *err)
 {
-	size_t i, n = 0;
-	json_t *record;
-	collect_list(v, json_object_get(v->ledger.header, "outputs"), "header", entries, &n);
-	json_array_foreach(v->ledger.records, i, record)
-	{
-		v->rejected += !sm_record_ok(record);
-		collect_list(v, json_object_get(record, "outputs"), sm_record_key(record), entries,
-			     &n);
+	struct check *c = ctx;
+	json_t *record = sm_records_get(c->v->ledger.records, i);
+	enum sm_status st = record ? check_outputs(c, record, sm_record_key(record), &c->said[i], err)
+				   : sm_records_check(c->v->ledger.records, err);
+	json_decref(record);
+	return st;
+}
+
+/* The header's outputs (files that belong to no item, such as tile's config.json), then all records'. */
+static enum sm_status check_all(struct check *c, int jobs, struct sm_err *err)
+{
+	struct sm_verify *v = c->v;
+	size_t n = sm_records_count(v->ledger.records);
+	json_t *said = NULL;
+	c->jobs = jobs;
+	SM_TRY(check_outputs(c, v->ledger.header, "header", &said, err));
+	json_array_extend(v->complaints, said);
+	json_decref(said);
+	/* Few records with many files share the threads between them. */
+	c->jobs = n && n < (size_t)jobs ? jobs / (int)n : 1;
+	SM_TRY(sm_par_for(n, jobs, check_record, c, err));
+	for (size_t i = 0; i < n; i++) {
+		v->rejected += !sm_records_ok(v->ledger.records, i);
+		if (c->said[i])
+			json_array_extend(v->complaints, c->said[i]);
 	}
-	return n;
+	return SM_OK;
 }
 
 static void check_settings(struct sm_verify *v)
@@ -155,68 +202,82 @@ static void check_settings(struct sm_verify *v)
 			 hex, wanted ? wanted : "none");
 }
 
-static int by_path(const void *a, const void *b)
+/* The next name that the ledger gives, NULL behind the last; complains about those that stand twice. */
+static enum sm_status next_name(struct check *c, char **last, const char **name, struct sm_err *err)
 {
-	return strcmp(((const struct entry *)a)->path, ((const struct entry *)b)->path);
+	const char *unused;
+	for (;;) {
+		SM_TRY(sm_sorter_next(c->names, name, &unused, err));
+		if (!*name || !*last || strcmp(*last, *name) != 0)
+			break;
+		sm_complain(c->v->complaints, "%s: is named twice", *name);
+	}
+	free(*last);
+	*last = *name ? strdup(*name) : NULL;
+	return !*name || *last ? SM_OK : SM_FAIL(err, SM_BUDGET, "%s: out of memory", c->v->dir);
 }
 
-/* Complains about files that no record names, and about names that stand twice. entries are
- * sorted here. */
-static enum sm_status check_extra(struct sm_verify *v, struct entry *entries, size_t n,
-				  struct sm_err *err)
+/* Complains about files that no record names, and about names that stand twice: both lists are sorted. */
+static enum sm_status check_extra(struct check *c, struct sm_err *err)
 {
 	struct sm_paths paths;
-	SM_TRY(sm_walk(v->dir, &paths, err));
-	if (n)
-		qsort(entries, n, sizeof *entries, by_path);
-	for (size_t i = 1; i < n; i++)
-		if (by_path(&entries[i - 1], &entries[i]) == 0)
-			sm_complain(v->complaints, "%s: is named twice", entries[i].path);
-	for (size_t i = 0; i < paths.count; i++) {
-		struct entry wanted = {.path = paths.path[i]};
-		if (strcmp(paths.path[i], SM_LEDGER_NAME) == 0 || strcmp(paths.path[i], SM_SUMS_NAME) == 0)
-			continue;
-		if (!n || !bsearch(&wanted, entries, n, sizeof *entries, by_path))
-			sm_complain(v->complaints, "%s: is not in the ledger", paths.path[i]);
+	json_t *extra = json_array();
+	const char *name;
+	char *last = NULL;
+	SM_TRY(sm_walk(c->v->dir, &paths, err));
+	enum sm_status st = next_name(c, &last, &name, err);
+	for (size_t i = 0; st == SM_OK && (name || i < paths.count);) {
+		int order = !name ? 1 : i == paths.count ? -1 : strcmp(name, paths.path[i]);
+		if (order > 0 && strcmp(paths.path[i], SM_LEDGER_NAME) != 0 && strcmp(paths.path[i], SM_SUMS_NAME) != 0)
+			sm_complain(extra, "%s: is not in the ledger", paths.path[i]);
+		i += order >= 0;
+		if (order <= 0)
+			st = next_name(c, &last, &name, err);
 	}
+	json_array_extend(c->v->complaints, extra);
+	json_decref(extra);
+	free(last);
 	sm_paths_clear(&paths);
-	return SM_OK;
+	return st;
+}
+
+/* The ledger against the list of bytes. */
+static void check_list(struct check *c)
+{
+	struct sm_verify *v = c->v;
+	struct sm_err why = {0};
+	if (sm_sums_open(v->dir, &c->sums, &why) != SM_OK)
+		sm_complain(v->complaints, "%s", why.text);
+	else if (strcmp(sm_sums_ledger(c->sums), v->ledger.sha256) != 0)
+		sm_complain(v->complaints, SM_LEDGER_NAME ": has changed: it is not what " SM_SUMS_NAME " lists");
 }
 
 enum sm_status sm_verify_folder(struct sm_verify *v, struct sm_mem *mem, int jobs,
 				struct sm_err *err)
 {
-	struct check c = {.v = v, .mem = mem};
+	struct check c = {.v = v, .mem = mem, .lock = PTHREAD_MUTEX_INITIALIZER};
 	enum sm_status st = SM_OK;
-	static const char *const facts[] = {"key", "status", "outputs", NULL};
-	SM_TRY(sm_ledger_read_facts(v->dir, facts, NULL, &v->ledger, err));
+	SM_TRY(sm_ledger_read(v->dir, NULL, &v->ledger, err));
+	size_t n = sm_records_count(v->ledger.records);
 	v->complaints = json_array();
-	size_t n = collect(v, NULL);
-	/* Once more with room for all; the first pass only counted. */
-	json_array_clear(v->complaints);
-	v->rejected = 0;
-	c.entries = sm_calloc(mem, n ? n : 1, sizeof *c.entries, v->dir, err);
-	if (!c.entries)
-		return SM_BUDGET;
-	v->outputs = collect(v, c.entries);
+	c.names = sm_sorter_new(NULL, 0);
+	c.said = sm_calloc(mem, n + 1, sizeof *c.said, v->dir, err);
+	if (!c.said)
+		SM_GOTO(st, SM_BUDGET);
+	if (!c.names)
+		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "%s: out of memory", v->dir));
 	check_settings(v);
-	struct sm_err why = {0};
-	if (sm_sums_read(v->dir, &c.sums, &why) != SM_OK)
-		sm_complain(v->complaints, "%s", why.text);
-	const char *ledger = c.sums ? sm_json_text(c.sums, SM_LEDGER_NAME) : v->ledger.sha256;
-	if (!ledger || strcmp(ledger, v->ledger.sha256) != 0)
-		sm_complain(v->complaints, SM_LEDGER_NAME ": has changed: it is not what " SM_SUMS_NAME " lists");
-	SM_GOTO(st, sm_par_for(n, jobs, check_entry, &c, err));
-	for (size_t i = 0; i < n; i++) {
-		v->bytes += c.entries[i].bytes;
-		if (c.entries[i].why[0])
-			sm_complain(v->complaints, "%s: %s", c.entries[i].path, c.entries[i].why);
-	}
-	SM_GOTO(st, check_extra(v, c.entries, n, err));
+	check_list(&c);
+	SM_GOTO(st, check_all(&c, jobs, err));
+	SM_GOTO(st, check_extra(&c, err));
 	st = sm_strange(v->dir, v->complaints, err);
 out:
-	json_decref(c.sums);
-	sm_free(c.entries);
+	for (size_t i = 0; c.said && i < n; i++)
+		json_decref(c.said[i]);
+	sm_free(c.said);
+	sm_sorter_free(c.names);
+	sm_sums_close(c.sums);
+	pthread_mutex_destroy(&c.lock);
 	return st;
 }
 

@@ -17,7 +17,7 @@
 struct sm_verify {
 	const char *dir;
 	bool whole; /* stands in a work folder that is looked at as a whole: its parents must be there */
-	struct sm_ledger ledger; /* of a record key, status and outputs */
+	struct sm_ledger ledger;
 	size_t outputs;     /* named by the ledger */
 	size_t rejected;    /* records without outputs */
 	size_t bytes;       /* on disk */

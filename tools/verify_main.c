@@ -53,14 +53,15 @@ static void list_outputs(const char *stage, const json_t *owner)
 	}
 }
 
-static void print_list(const struct sm_verify *v)
+static enum sm_status print_list(const struct sm_verify *v, struct sm_err *err)
 {
 	size_t i;
 	json_t *record;
 	const char *stage = sm_json_text(v->ledger.header, "stage");
 	list_outputs(stage, v->ledger.header);
-	json_array_foreach(v->ledger.records, i, record)
+	sm_records_foreach(v->ledger.records, i, record)
 		list_outputs(stage, record);
+	return sm_records_check(v->ledger.records, err);
 }
 
 /* Returns how many there are. */
@@ -80,6 +81,19 @@ static size_t print_complaints(const char *stage, const json_t *complaints, int6
 		}
 		printf("  %s: %s\n", stage, json_string_value(sentence));
 	}
+	return n;
+}
+
+/* What a link leads to is not looked at: it may be anybody's. */
+static size_t print_link(const struct sm_folder *folder, int64_t limit)
+{
+	const char *stage = sm_folder_stage(folder);
+	json_t *complaints = json_array();
+	sm_complain(complaints, "%s: is a link, needed is the folder that the stage made (or give its own path)",
+		    sm_path_base(folder->dir));
+	printf("%-12s", stage);
+	size_t n = print_complaints(stage, complaints, limit);
+	json_decref(complaints);
 	return n;
 }
 
@@ -108,18 +122,26 @@ static enum sm_status check_all(struct sm_run *run, const struct sm_folders *f, 
 	const struct options *options = run->options;
 	size_t bad = 0, outputs = 0, n = f->n;
 	for (size_t i = 0; i < n; i++) {
+		if (f->v[i].link) {
+			bad += print_link(&f->v[i], options->limit);
+			continue;
+		}
 		struct sm_verify v = {.dir = f->v[i].dir, .whole = f->v[i].whole};
 		enum sm_status st = sm_verify_folder(&v, &run->mem, run->jobs, err);
 		if (st == SM_OK) {
 			sm_verify_parents(&v, f);
 			if (options->list)
-				print_list(&v);
-			bad += print_folder(&v, options->limit);
+				st = print_list(&v, err);
+			if (st == SM_OK)
+				bad += print_folder(&v, options->limit);
 			outputs += v.outputs;
 		}
 		sm_verify_clear(&v);
 		SM_TRY(st);
 	}
+	json_t *sentence;
+	for (size_t i = 0; (sentence = json_array_get(f->strange, i)); i++, bad++)
+		printf("%s\n", json_string_value(sentence));
 	if (bad)
 		return SM_FAIL(err, SM_INPUT,
 			       "%zu differences between the ledgers of %zu stages and what stands in their "
@@ -155,11 +177,16 @@ static enum sm_status rederive_all(struct sm_run *run, struct sm_folders *f, str
 					    .seed = run->seed};
 	size_t bad = 0, done = 0;
 	bool other = false;
+	for (size_t i = 0; i < f->n; i++)
+		if (f->v[i].link)
+			return SM_FAIL(err, SM_INPUT,
+				       "%s: is a link, needed is the folder that the stage made (or give its own path)",
+				       f->v[i].dir);
 	for (size_t i = 0; i < f->n && !other; i++) {
 		struct sm_rederived r;
 		SM_TRY(sm_folders_open(f, &f->v[i], err));
 		enum sm_status st = sm_rederive(&how, f, &f->v[i], &r, err);
-		if (st == SM_OK)
+		if (st == SM_OK) /* else a ledger could not be read, and what was found says nothing */
 			print_rederived(sm_folder_stage(&f->v[i]), &r, o->limit);
 		fflush(stdout);
 		done += !r.why_not[0];

@@ -44,7 +44,7 @@ static const struct sm_fieldset options =
 struct predicting {
 	struct sm_run *run;
 	struct sm_ledger cases, split, train;
-	const json_t **records; /* borrowed from cases */
+	size_t *at; /* numbers of their records in cases */
 	size_t count;
 	char *checkpoint, sha256[65];
 	struct sm_infer infer;
@@ -52,7 +52,17 @@ struct predicting {
 
 static const char *key(void *ctx, size_t i)
 {
-	return sm_record_key(((const struct predicting *)ctx)->records[i]);
+	const struct predicting *p = ctx;
+	return sm_records_key(p->cases.records, p->at[i]);
+}
+
+/* A new reference; NULL with the error. */
+static json_t *record_of(const struct predicting *p, size_t i, struct sm_err *err)
+{
+	json_t *record = sm_records_get(p->cases.records, p->at[i]);
+	if (!record)
+		sm_records_check(p->cases.records, err);
+	return record;
 }
 
 /* The output of a record that the network is fed with: "image", or the only intensity volume. */
@@ -75,14 +85,17 @@ static const json_t *image_of(const json_t *record)
 static enum sm_status inputs(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
 {
 	const struct predicting *p = ctx;
-	const json_t *image = image_of(p->records[i]);
+	json_t *record = record_of(p, i, err);
+	const json_t *image = image_of(record);
 	const char *path = sm_json_text(image, "path"), *sha = sm_json_text(image, "sha256");
-	if (!path || !sha)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: has no single stacked image: preprocess.steps needs a stack",
-			       item->key);
-	SM_TRY(sm_item_input_from(item, item->run->in, "image", path, sha, err));
-	return sm_item_input(item, "checkpoint", sm_path_base(p->checkpoint), p->sha256, err);
+	enum sm_status st = record ? SM_OK : SM_IO;
+	if (record && (!path || !sha))
+		st = SM_FAIL(err, SM_INPUT, "%s: has no single stacked image: preprocess.steps needs a stack",
+			     item->key);
+	if (st == SM_OK)
+		st = sm_item_input_from(item, item->run->in, "image", path, sha, err);
+	json_decref(record);
+	return st == SM_OK ? sm_item_input(item, "checkpoint", sm_path_base(p->checkpoint), p->sha256, err) : st;
 }
 
 /* A network takes channels by position: names must be those of the training. */
@@ -200,11 +213,10 @@ static enum sm_status write_labels(const struct predicting *p, struct sm_item *i
 	return st;
 }
 
-static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
+static enum sm_status predict_one(struct predicting *p, const json_t *record, struct sm_item *item,
+				  struct sm_err *err)
 {
-	struct predicting *p = ctx;
 	const struct options *o = p->run->options;
-	const json_t *record = p->records[i];
 	struct sm_way_back way = {0};
 	struct sm_vol image = {0}, prob = {0}, placed = {0};
 	json_t *patient = json_object_get(record, "patient");
@@ -235,6 +247,14 @@ out:
 	return st;
 }
 
+static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
+{
+	json_t *record = record_of(ctx, i, err);
+	enum sm_status st = record ? predict_one(ctx, record, item, err) : SM_IO;
+	json_decref(record);
+	return st;
+}
+
 static enum sm_status list_cases(struct predicting *p, struct sm_err *err)
 {
 	struct sm_run *run = p->run;
@@ -242,42 +262,57 @@ static enum sm_status list_cases(struct predicting *p, struct sm_err *err)
 	int which = ((const struct sm_manifest_root *)run->manifest)->predict->fold;
 	bool all = which == SM_PREDICT_ALL;
 	const char *fold = all ? "all" : sm_fold_name((enum sm_fold)which);
-	size_t i;
-	json_t *record;
 	if (!all && !o->split)
 		return SM_FAIL(err, SM_USAGE, "--split: is missing, fold %s needs it", fold);
 	SM_TRY(sm_run_parent(run, run->in, "preprocess", &p->cases, err));
 	if (o->split)
 		SM_TRY(sm_run_parent(run, o->split, "split", &p->split, err));
-	p->records = calloc(json_array_size(p->cases.records) + 1, sizeof *p->records);
-	if (!p->records)
+	struct sm_records *records = p->cases.records;
+	p->at = calloc(sm_records_count(records) + 1, sizeof *p->at);
+	if (!p->at)
 		return SM_FAIL(err, SM_BUDGET, "predict: out of memory");
 	json_t *others = json_array(), *rejected = json_array();
 	/* So that evaluate can tell why a truth has no prediction. */
 	json_object_set_new(run->ledger.header, "not_predicted",
 			    json_pack("{s:o, s:o}", "other_folds", others, "rejected", rejected));
-	json_array_foreach(p->cases.records, i, record)
-	{
-		const char *in =
-			all ? fold
-			    : sm_json_text(sm_ledger_find(&p->split, sm_record_key(record)),
-					   "fold");
-		if (!sm_record_ok(record)) {
-			sm_warn(&run->log, sm_record_key(record),
-				"was rejected by preprocess and is left out");
-			json_array_append_new(rejected, json_string(sm_record_key(record)));
-		} else if (!in)
+	for (size_t i = 0; i < sm_records_count(records); i++) {
+		const char *key = sm_records_key(records, i);
+		char *in = all ? NULL : sm_ledger_text(&p->split, key, "fold");
+		bool known = all || in, mine = all || (in && strcmp(in, fold) == 0);
+		free(in);
+		if (!sm_records_ok(records, i)) {
+			sm_warn(&run->log, key, "was rejected by preprocess and is left out");
+			json_array_append_new(rejected, json_string(key));
+		} else if (!known) {
+			SM_TRY(sm_records_check(p->split.records, err));
 			return SM_FAIL(err, SM_INPUT,
-				       "%s: stands in no fold of the split: run split again",
-				       sm_record_key(record));
-		else if (strcmp(in, fold) == 0)
-			p->records[p->count++] = record;
-		else
-			json_array_append_new(others, json_string(sm_record_key(record)));
+				       "%s: stands in no fold of the split: run split again", key);
+		} else if (mine) {
+			p->at[p->count++] = i;
+		} else {
+			json_array_append_new(others, json_string(key));
+		}
 	}
 	return p->count
 		       ? SM_OK
 		       : SM_FAIL(err, SM_INPUT, "fold %s: has 0 cases, needed is at least 1", fold);
+}
+
+/* The checkpoint that the ledger of train names. */
+static enum sm_status take_best(struct predicting *p, const char *dir, const json_t *output, struct sm_err *err)
+{
+	const char *name = sm_json_text(output, "path"), *sha = sm_json_text(output, "sha256");
+	if (!name || !sha)
+		return SM_FAIL(err, SM_INPUT, "%s: the ledger of train names no best checkpoint", dir);
+	p->checkpoint = sm_path_join(dir, name);
+	if (!p->checkpoint)
+		return SM_FAIL(err, SM_BUDGET, "predict: out of memory");
+	SM_TRY(sm_content_sha256(p->checkpoint, &p->run->mem, p->sha256, err));
+	if (strcmp(sha, p->sha256) != 0)
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: content is not what the ledger of train says: run train again",
+			       p->checkpoint);
+	return SM_OK;
 }
 
 /* The checkpoint's place and identity; that of --model must be what train wrote. */
@@ -298,20 +333,10 @@ static enum sm_status find_checkpoint(struct predicting *p, struct sm_err *err)
 		return sm_content_sha256(p->checkpoint, &run->mem, p->sha256, err);
 	}
 	SM_TRY(sm_run_parent(run, o->model, "train", &p->train, err));
-	const json_t *output = sm_record_output(sm_ledger_find(&p->train, "best"), "checkpoint");
-	const char *name = sm_json_text(output, "path"), *sha = sm_json_text(output, "sha256");
-	if (!name || !sha)
-		return SM_FAIL(err, SM_INPUT, "%s: the ledger of train names no best checkpoint",
-			       o->model);
-	p->checkpoint = sm_path_join(o->model, name);
-	if (!p->checkpoint)
-		return SM_FAIL(err, SM_BUDGET, "predict: out of memory");
-	SM_TRY(sm_content_sha256(p->checkpoint, &run->mem, p->sha256, err));
-	if (strcmp(sha, p->sha256) != 0)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: content is not what the ledger of train says: run train again",
-			       p->checkpoint);
-	return SM_OK;
+	json_t *best = sm_ledger_get(&p->train, "best");
+	enum sm_status st = take_best(p, o->model, sm_record_output(best, "checkpoint"), err);
+	json_decref(best);
+	return st;
 }
 
 /* Folds of another split than the training's mean nothing: its test cases may have been trained on. */
@@ -405,7 +430,7 @@ out:
 	sm_ledger_clear(&p.cases);
 	sm_ledger_clear(&p.split);
 	sm_ledger_clear(&p.train);
-	free(p.records);
+	free(p.at);
 	free(p.checkpoint);
 	return st;
 }

@@ -186,24 +186,26 @@ enum sm_status sm_tiles_list(const char *dir, const struct sm_ledger *tile,
 	if (!t)
 		return SM_FAIL(err, SM_BUDGET, "list of tiles: out of memory");
 	t->mem = mem;
-	json_array_foreach(tile->records, i, record)
+	sm_records_foreach(tile->records, i, record)
 	{
-		if (!sm_record_ok(record))
+		if (!sm_record_ok(record) || st != SM_OK)
 			continue;
-		const char *in = sm_json_text(sm_ledger_find(split, sm_record_key(record)), "fold");
-		if (!in) {
+		char *in = sm_ledger_text(split, sm_record_key(record), "fold");
+		if (!in)
+			st = sm_records_check(split->records, err);
+		if (!in && st == SM_OK)
 			st = SM_FAIL(err, SM_INPUT,
 				     "%s: has tiles, but stands in no fold of the split: run split "
 				     "again",
 				     sm_record_key(record));
-			goto out;
-		}
-		if (strcmp(in, fold) == 0)
-			SM_GOTO(st, add_case(t, dir, record, err));
+		else if (in && strcmp(in, fold) == 0)
+			st = add_case(t, dir, record, err);
+		free(in);
 	}
-	if (!t->count)
+	if (st == SM_OK)
+		st = sm_records_check(tile->records, err);
+	if (st == SM_OK && !t->count)
 		st = SM_FAIL(err, SM_INPUT, "fold %s: has 0 tiles, needed is at least 1", fold);
-out:
 	if (st != SM_OK) {
 		sm_tiles_free(t);
 		t = NULL;

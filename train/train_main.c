@@ -74,6 +74,7 @@ static enum sm_status describe_input(struct training *t, struct sm_err *err)
 	static const char *const hows[] = {"none", "slice", "tile", "unit"};
 	size_t i, which = 0;
 	json_t *record;
+	enum sm_status st = SM_OK;
 	while (which < SM_COUNT(hows) && (!how || strcmp(how, hows[which]) != 0))
 		which++;
 	if (which == SM_COUNT(hows))
@@ -86,19 +87,21 @@ static enum sm_status describe_input(struct training *t, struct sm_err *err)
 	c->size[0] = (int)shape.width;
 	c->size[1] = (int)shape.height;
 	c->size[2] = (int)shape.depth;
-	json_array_foreach(t->tile.records, i, record)
+	sm_records_foreach(t->tile.records, i, record)
 	{
 		json_t *names = json_object_get(record, "channels");
-		if (!sm_record_ok(record) || !json_is_array(names))
+		if (!sm_record_ok(record) || !json_is_array(names) || st != SM_OK)
 			continue;
 		if (c->channels && !json_equal(c->channels, names))
-			return SM_FAIL(
+			st = SM_FAIL(
 				err, SM_INPUT,
 				"%s: its tiles have other channels than those of the cases before",
 				sm_record_key(record));
 		if (!c->channels)
 			c->channels = json_deep_copy(names);
 	}
+	SM_TRY(st);
+	SM_TRY(sm_records_check(t->tile.records, err));
 	if (!c->channels)
 		c->channels = json_array();
 	return c->channels ? SM_OK : SM_FAIL(err, SM_BUDGET, "train: out of memory");
@@ -295,9 +298,10 @@ static enum sm_status add_record(struct training *t, const char *key, const char
 				   "status", "ok", "epoch", (json_int_t)epoch, "val_loss",
 				   h->v[(size_t)(epoch - 1) * h->columns + SM_HISTORY_VAL_LOSS], "outputs",
 				   "path", name, "role", role, "sha256", hex);
-	if (!record || json_array_append_new(t->run->ledger.records, record) != 0)
-		return SM_FAIL(err, SM_BUDGET, "train: out of memory");
-	return SM_OK;
+	st = record ? sm_records_add(t->run->ledger.records, record, NULL, err)
+		    : SM_FAIL(err, SM_BUDGET, "train: out of memory");
+	json_decref(record);
+	return st;
 }
 
 /* A run killed between best.hdf5 and last.hdf5 and gone on with on another kind of processor might

@@ -177,6 +177,33 @@ preprocess:
   steps:
     - normalise: {range: [1, 0]}
 END
+# A step for a role that no volume can have: where the manifest tells all roles.
+for layout in mixed files images auto; do
+	bad "layout $layout: a step for a role that no source has" "step 2 .normalise.: when: found 't2', allowed is a role of ingest.sources or a modality" <<END
+schema: 1
+name: test
+ingest: {layout: $layout, sources: [{role: t1, pattern: "{case}.nii.gz"}, {role: seg, pattern: "{case}_s.nii.gz"}]}
+preprocess: {steps: [{normalise: {}, when: t1}, {normalise: {}, when: t2}]}
+END
+	sed 's/when: t2/when: seg/' "$T/bad.yaml" >"$T/seg.yaml"
+	exits "layout $layout: or for the label" 2 sm manifest "$T/seg.yaml"
+	sed 's/when: t2/when: rtdose/' "$T/bad.yaml" >"$T/modality.yaml"
+	exits "layout $layout: for a modality" 0 sm manifest "$T/modality.yaml"
+done
+for layout in 'mixed:a role of ingest.sources' 'brats:flair, t1, t1ce, t2' 'dicom:image'; do
+	bad "layout ${layout%:*}: a step for another role" "when: found 'ctt', allowed is ${layout#*:} or a modality" <<END
+schema: 1
+name: test
+ingest: {layout: ${layout%:*}}
+preprocess: {steps: [{normalise: {}, when: ctt}]}
+END
+	sed "s/ctt/ct/" "$T/bad.yaml" >"$T/ct.yaml"
+	exits "layout ${layout%:*}: for ct" 0 sm manifest "$T/ct.yaml"
+done
+for layout in auto bids decathlon images; do # the tree alone tells
+	sed "s/layout: dicom/layout: $layout/" "$T/bad.yaml" >"$T/open.yaml"
+	exits "layout $layout: the tree tells the roles" 0 sm manifest "$T/open.yaml"
+done
 bad "an empty file" "bad.yaml" </dev/null
 exits "a file that is not there" 4 sm manifest "$T/nowhere.yaml"
 exits "no manifest" 2 sm manifest
@@ -197,4 +224,31 @@ for file in "$SM_ROOT"/manifests/*.yaml; do
 	[ -e "$file" ] || continue
 	exits "${file##*/} is good" 0 sm manifest "$file"
 done
+# What is printed is a manifest itself, with the same meaning.
+for m in "$SM_ROOT"/manifests/*.yaml; do
+	name=$(basename "$m")
+	run sm manifest "$m"
+	cp "$OUT" "$T/printed.json"
+	exits "$name printed is a manifest" 0 sm manifest "$T/printed.json"
+	is "$name means the same" "$(cat "$OUT")" "$(cat "$T/printed.json")"
+done
+# Steps behind upto count nowhere.
+cat >"$T/upto.yaml" <<'END'
+schema: 1
+name: test
+ingest: {layout: brats}
+preprocess:
+  upto: 1
+  steps:
+    - normalise: {}
+    - normalise: {}
+      when: t9
+END
+exits "a step behind upto is not looked at" 0 sm manifest "$T/upto.yaml"
+sed 's/upto: 1/upto: 2/' "$T/upto.yaml" >"$T/upto2.yaml"
+exits "one before it is" 2 sm manifest "$T/upto2.yaml"
+like "is named" "$(cat "$ERR")" "upto2.yaml: preprocess: steps: step 2 .normalise.: when: found 't9', allowed is flair"
+sed 's/t9/5/' "$T/upto.yaml" >"$T/upto3.yaml"
+exits "no role at all" 2 sm manifest "$T/upto3.yaml"
+like "is named in the same shape" "$(cat "$ERR")" "upto3.yaml: preprocess: steps: step 2 .normalise.: when: found '5', allowed is"
 done_testing

@@ -188,5 +188,9 @@ ok "and leaves it alone" test -f "$T/good/preprocess/ledger.jsonl"
 exits "an unknown key" 2 sm preprocess --manifest "$M" --in "$T/good/ingest" --out "$T/none" --only nobody
 like "is named" "$(cat "$ERR")" "found 'nobody', none of the 4 cases"
 exits "a stage over all items" 2 sm split --manifest "$M" --in "$T/good/preprocess" --out "$T/none" --only "$CASE"
+mv "$T/good/tile" "$T/far"
+ln -s "$T/far" "$T/good/tile"
+exits "a stage's folder that is a link" 3 again "$T/good"
+like "is named, and nothing is run" "$(cat "$OUT" "$ERR")" 'good/tile: is a link, needed is the folder that the stage made'
 exits "part of a part" 0 sm tile --manifest "$M" --in "$T/part" --out "$T/tiles" --only "$CASE"
 done_testing

@@ -95,6 +95,26 @@ mkdir "$T/split2"
 mv "$T/less" "$T/split2/ledger.jsonl"
 exits "a case that the split does not know" 3 sm tile --manifest "$T/m.yaml" --in "$T/pre" --split "$T/split2" --out "$T/bad"
 like "is named" "$(cat "$ERR")" "$C: its fold in the split is missing"
+sed "/$C/s/\"fold\":\"[a-z]*\"/\"fold\":5/" "$T/split/ledger.jsonl" >"$T/split2/ledger.jsonl"
+exits "a fold that is no word" 3 sm tile --manifest "$T/m.yaml" --in "$T/pre" --split "$T/split2" --out "$T/bad"
+like "is told as it stands there" "$(cat "$ERR")" "$C: its fold in the split is 5, allowed are train"
+mkdir "$T/split_folder" "$T/split_folder/ledger.jsonl"
+exits "a ledger that is a folder" 3 sm tile --manifest "$T/m.yaml" --in "$T/pre" --split "$T/split_folder" --out "$T/bad"
+like "is called one" "$(cat "$ERR")" "ledger.jsonl: is a folder, not a regular file"
+as_nobody=
+[ "$(id -u)" = 0 ] && as_nobody="setpriv --reuid 65534 --clear-groups"
+if [ -z "$as_nobody" ] || [ -n "$(command -v setpriv)" ]; then
+	mkdir "$T/closed"
+	chmod 755 "$T"
+	chmod 0 "$T/closed"
+	# shellcheck disable=SC2086 # a command in words
+	exits "a folder without permission" 4 $as_nobody "$SM_BIN/scanmill-tile" --manifest "$T/m.yaml" --in "$T/closed" --out "$T/bad" --dry-run
+	like "is called that" "$(cat "$ERR")" 'ledger.jsonl: cannot be opened: Permission denied'
+	chmod 755 "$T/closed"
+else
+	skip "a folder without permission" "no setpriv"
+	skip "is called that" "no setpriv"
+fi
 
 mv "$T/raw/$C/${C}_t1ce.nii.gz" "$T/"
 run sm ingest --in "$T/raw" --out "$T/ingest2"
@@ -142,13 +162,20 @@ sed 's/\("path":"[^"]*image.nii[^}]*"sha256":"\)[0-9a-f]*/\1'"$image/" "$T/pre/l
 exits "an image in two folds" 3 sm tile --manifest "$T/m.yaml" --in "$T/pre_one" --split "$T/split" --out "$T/leak"
 like "is named" "$(cat "$ERR")" 'the same image .content .* stands in two folds'
 
+mkdir "$T/split4"
+sed 's/\("key":"'"$C"'".*"patient":"\)[^"]*/\1stranger/' "$T/split/ledger.jsonl" >"$T/split4/ledger.jsonl"
+exits "another patient in the split than in the case's record" 3 sm tile --manifest "$T/m.yaml" --in "$T/pre" --split "$T/split4" --out "$T/leak"
+like "is told with both" "$(cat "$ERR")" "$C: its patient in the split is stranger, in preprocess it is $C, allowed is the same"
+exits "also straight from ingest" 3 sm tile --manifest "$T/m.yaml" --in "$T/ingest" --split "$T/split4" --out "$T/leak"
+like "is told there" "$(cat "$ERR")" "in the split is stranger, in ingest it is $C"
+
 # Folds that rejections empty
 V=$(sed -n 's/.*"fold":"valid".*"key":"\([^"]*\)".*/\1/p' "$T/split/ledger.jsonl")
 rm -r "$T/pre_one"
 cp -r "$T/pre" "$T/pre_one"
 flip "$T/pre_one/$V/image.nii.gz" 3000
 exits "the only case of a fold rejected" 1 sm tile --manifest "$T/m.yaml" --in "$T/pre_one" --split "$T/split" --out "$T/empty"
-is "samples by fold are printed" "$(tr '\n\t' '  ' <"$OUT")" "fold cases samples train 3 36 test 0 0 valid 0 0 "
+is "samples by fold are printed" "$(tr '\n\t' '  ' <"$OUT")" "fold cases samples train 3 36 test 0 0 valid 1 0 "
 like "and the fold is warned of" "$(cat "$ERR")" 'warning: fold valid has no sample: none of its 1 cases gave one'
 unlike "not one that had no case" "$(cat "$ERR")" 'fold test has no sample'
 
@@ -159,8 +186,40 @@ for bad in 'overlap: 0.5' 'class_shares: [1, 1]' 'skip_background: true' 'rule: 
 	like "is told" "$(cat "$ERR")" 'tile\.[a-z_]*: is given, but counts only with rule (grid|balanced|random)'
 done
 edit_manifest 's/16, 12, 8/16, 64, 8/' "$T/bad.yaml"
-exits "a dry run" 0 sm tile --manifest "$T/bad.yaml" --in "$T/pre" --out "$T/dry" --dry-run
+exits "a dry run with nothing that would be made" 3 sm tile --manifest "$T/bad.yaml" --in "$T/pre" --out "$T/dry" --dry-run
 like "foresees volumes that are too small" "$(cat "$OUT" "$ERR")" 'has 48 voxels along y, a tile needs 64'
+# foresees NAME SED...: the sentences of a dry run are those of the run behind it.
+foresees() {
+	name=$1
+	edit_manifest "$2" "$T/bad.yaml"
+	rm -rf "$T/foreseen"
+	run sm tile --manifest "$T/bad.yaml" --in "${3:-$T/pre}" --out "$T/foreseen" --dry-run
+	grep -Eo 'would be refused: .*|warning: .*tiles of.*' "$ERR" | sed 's/^would be refused: //; s/^warning: //' | sort >"$T/before"
+	cp "$ERR" "$T/dry_log"
+	dry_code=$CODE
+	ok "$name: a dry run writes nothing" test ! -e "$T/foreseen"
+	run sm tile --manifest "$T/bad.yaml" --in "${3:-$T/pre}" --out "$T/foreseen"
+	is "$name: with the run's exit code" "$dry_code" "$CODE"
+	grep -Eo 'rejected: .*|warning: .*tiles of.*' "$ERR" | sed 's/^rejected: //; s/^warning: //' | sort >"$T/behind"
+	isnt "$name: something is refused or warned of" "$(cat "$T/behind")" ""
+	is "$name: is foreseen" "$(cat "$T/before")" "$(cat "$T/behind")"
+}
+foresees "the background rule" 's/max_background: 0.9, tumour_share: 0.25/max_background: 0.3, tries: 50/'
+like "tells how many" "$(cat "$T/dry_log")" '4 cases: 0 would be made, 4 would be refused'
+like "and what it does not foresee" "$(cat "$T/dry_log")" 'not foreseen: .* constant volumes'
+foresees "fewer tiles than asked for" 's/max_background: 0.9, tumour_share: 0.25/max_background: 0.85, tries: 14/'
+foresees "some cases of all" 's/max_background: 0.9, tumour_share: 0.25/max_background: 0.7, tries: 30/'
+foresees "a padded volume" 's/16, 12, 8/16, 60, 8/; s/max_background: 0.9, tumour_share: 0.25/max_background: 0.5, small: pad, tries: 50/'
+foresees "labels without a share" 's/tumour_share: 0.25/rule: balanced, class_shares: [1, 1]/; s/max_background: 0.9, //'
+# Not stacked, and some without a label: the sentence is the one that the run comes to first.
+edit_manifest '/stack/d' "$T/apart.yaml"
+run sm preprocess --manifest "$T/apart.yaml" --in "$T/ingest" --out "$T/pre_apart"
+sed '2s/"role":"label"/"role":"mask"/' "$T/pre_apart/ledger.jsonl" >"$T/less" && mv "$T/less" "$T/pre_apart/ledger.jsonl"
+foresees "volumes that are not stacked" '/stack/d' "$T/pre_apart"
+is "all of them" "$(grep -c 'would be refused: .*has 4 volumes that are not stacked' "$T/dry_log")" 4
+like "and folds are said not to be foreseen" "$(cat "$T/dry_log")" 'not foreseen: .* folds without a sample'
+exits "a dry run from ingest" 0 sm tile --manifest "$T/bad.yaml" --in "$T/ingest" --out "$T/dry" --dry-run
+like "says that it foresees nothing" "$(cat "$ERR")" 'not foreseen: what the operations of preprocess .* do'
 
 # kill -9 while it works, then go on
 "$SM_BIN/scanmill-tile" --manifest "$T/m.yaml" --in "$T/pre" --split "$T/split" --out "$T/killed" --jobs 1 >/dev/null 2>&1 &

@@ -47,15 +47,20 @@ exits "as JSON" 0 sm trace --json "$T/one" "$CASE"
 like "with the chain" "$(cat "$OUT")" '"stage": "ingest"'
 exits "an item that nobody knows" 2 sm trace "$T/one" nobody
 like "is named" "$(cat "$ERR")" 'nobody: no ledger here knows it'
+exits "a path that leaves the folder" 2 sm trace "$T/one" "tile/../../tile/$CASE.h5"
+like "is named as it was typed" "$(cat "$ERR")" "tile/../../tile/$CASE.h5: no ledger here knows it"
 exits "too few arguments" 2 sm trace "$T/one"
 # A path as a person types it, from where he stands.
-for path in "$T/one/tile/$CASE.h5" "./tile/$CASE.h5" "$CASE.h5"; do
+for path in "$T/one/tile/$CASE.h5" "./tile/$CASE.h5" "$CASE.h5" "tile/../tile/$CASE.h5" "tile/.//$CASE.h5" "tile/x/../$CASE.h5" \
+	"preprocess/../tile/$CASE.h5" "$T/two/../one/tile/$CASE.h5" "./tile/./a/b/../../$CASE.h5"; do
 	exits "trace of $path" 0 sm trace "$T/one" "$path"
 	like "is the tile" "$(cat "$OUT")" "shard +[0-9a-f]{12}  tile/$CASE.h5"
 done
 (cd "$T" && "$SM_BIN/scanmill-trace" ./one one/tile/$CASE.h5 && "$SM_BIN/scanmill-trace" one "./one/tile/$CASE.h5" &&
 	cd one/tile && "$SM_BIN/scanmill-trace" .. "$CASE.h5") >"$OUT" 2>"$ERR"
 is "from other places too" "$(grep -c "^  shard .*tile/$CASE.h5" "$OUT")" 3
+(cd "$T/one/tile" && "$SM_BIN/scanmill-trace" . "$T/one/tile/$CASE.h5") >"$OUT" 2>"$ERR"
+is "also with the folder called ." "$(grep -c "^  shard .*tile/$CASE.h5" "$OUT")" 1
 exits "trace of an output of no item" 0 sm trace "$T/one" tile/config.json
 like "tells how many items it is of" "$(cat "$OUT")" 'all 3 items here, from the ledger of split [0-9a-f]{12}$'
 like "and its hash" "$(cat "$OUT")" '[0-9a-f]{12}  tile/config.json'
@@ -71,6 +76,17 @@ rm -r "$T/one/explore"
 rm -rf "$T/two/ingest"
 exits "a stage that is gone" 0 sm trace "$T/two" "$CASE"
 like "is told" "$(cat "$OUT")" 'the run of ingest that this was made from is not here'
+
+# Files of the stage that is gone are no raw scans.
+mv "$T/two/preprocess" "$T/gone"
+exits "a stage in the middle that is gone" 0 sm trace "$T/two" "$CASE"
+like "is told" "$(cat "$OUT")" 'the run of preprocess that this was made from is not here'
+like "with the files it made" "$(cat "$OUT")" "image +[0-9a-f]{12}  preprocess/$CASE/image.nii.gz"
+unlike "which are not called raw" "$(cat "$OUT")" 'raw|RAW'
+exits "as JSON" 0 sm trace --json "$T/two" "$CASE"
+is "raw is empty" "$(grep -c '"raw": \[\]' "$OUT")" "$(grep -c '"raw": ' "$OUT")"
+like "and the files are unresolved" "$(cat "$OUT")" '"unresolved": \[$'
+mv "$T/gone" "$T/two/preprocess"
 
 cp -r "$T/one/ingest" "$T/two/ingest"
 exits "diff of a run and its copy" 0 sm diff "$T/one" "$T/two"

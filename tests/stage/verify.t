@@ -78,6 +78,80 @@ echo more >"$T/w/tile/extra.txt"
 exits "a file too many" 3 sm verify "$T/w"
 like "is named" "$(cat "$OUT")" 'extra.txt: is not in the ledger'
 
+# What looks like a stage's folder and has no ledger is named.
+make_work
+ln -s nowhere "$T/w/pair"
+exits "a link that leads nowhere" 3 sm verify "$T/w"
+like "is named" "$(cat "$OUT")" '^pair: is a link that leads nowhere'
+like "the others are looked at" "$(cat "$OUT")" '^tile .* good$'
+make_work
+rm "$T/w/tile/ledger.jsonl"
+exits "a ledger that is gone" 3 sm verify "$T/w"
+like "is named" "$(cat "$OUT")" '^tile: has no ledger.jsonl, but a files.sha256'
+exits "also when its folder is named itself" 3 sm verify "$T/w/ingest" "$T/w/tile"
+like "in a sentence" "$(cat "$ERR")" 'tile: has no ledger.jsonl, but a files.sha256'
+rm "$T/w/tile/files.sha256"
+exits "outputs alone" 3 sm verify "$T/w"
+like "are named" "$(cat "$OUT")" '^tile: holds files, but no ledger.jsonl'
+mkdir "$T/w/tile/ledger.jsonl"
+exits "a ledger that is a folder" 3 sm verify "$T/w"
+like "is named" "$(cat "$OUT")" '^tile: its ledger.jsonl is no regular file'
+rm -r "$T/w/tile"
+mkdir "$T/w/notes" && echo mine >"$T/w/notes/a.txt"
+exits "another folder is nobody's business" 0 sm verify "$T/w"
+as_nobody=
+[ "$(id -u)" = 0 ] && as_nobody="setpriv --reuid 65534 --clear-groups"
+if [ -z "$as_nobody" ] || [ -n "$(command -v setpriv)" ]; then
+	make_work
+	chmod 755 "$T"
+	chmod 0 "$T/w/tile"
+	# shellcheck disable=SC2086 # a command in words
+	exits "a folder that may not be looked at" 4 $as_nobody "$SM_BIN/scanmill-verify" "$T/w"
+	like "is named" "$(cat "$ERR")" 'tile/ledger.jsonl: cannot be examined: Permission denied'
+	chmod 755 "$T/w/tile"
+else
+	skip "a folder that may not be looked at" "no setpriv"
+	skip "is named" "no setpriv"
+fi
+
+# A ledger that changes while it is read, at any read: never a list that is cut off without a word. Each pread from
+# the n-th on gives another byte.
+cat >"$T/pp.c" <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <unistd.h>
+static int reads;
+static ssize_t changed(const char *name, int fd, void *b, size_t n, off_t at)
+{
+	ssize_t (*real)(int, void *, size_t, off_t) = (ssize_t(*)(int, void *, size_t, off_t))dlsym(RTLD_NEXT, name);
+	ssize_t got = real(fd, b, n, at);
+	if (got > 0 && ++reads >= atoi(getenv("PP_FROM")))
+		((char *)b)[got / 2] ^= 1;
+	return got;
+}
+ssize_t pread(int fd, void *b, size_t n, off_t at) { return changed("pread", fd, b, n, at); }
+ssize_t pread64(int fd, void *b, size_t n, off_t at) { return changed("pread64", fd, b, n, at); }
+END
+make_work
+run sm verify --list --jobs 1 "$T/w"
+grep -E '^[0-9a-f]{64}' "$OUT" | sort >"$T/whole"
+if cc -shared -fPIC -o "$T/pp.so" "$T/pp.c" -ldl 2>/dev/null &&
+	PP_FROM=9999 LD_PRELOAD=$T/pp.so "$SM_BIN/scanmill-verify" --version >/dev/null 2>&1; then
+	silent=0 told=0
+	for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+		PP_FROM=$n LD_PRELOAD=$T/pp.so run sm verify --list --jobs 1 "$T/w"
+		grep -E '^[0-9a-f]{64}' "$OUT" | sort >"$T/list"
+		[ "$CODE" -ne 0 ] || cmp -s "$T/list" "$T/whole" || silent=$((silent + 1))
+		[ "$CODE" -ne 4 ] || ! grep -q 'has changed while it was read' "$ERR" || told=$((told + 1))
+	done
+	is "no list is cut off silently" "$silent" 0
+	ok "the change is told" test "$told" -gt 1
+else
+	skip "no list is cut off silently" "no compiler, or a build that takes no other pread"
+	skip "the change is told" "as above"
+fi
+
 # What is no regular file, is named, and not followed.
 make_work
 mkdir -p "$T/outside" "$T/w/tile/empty/er" "$T/w/tile/.git"
@@ -97,6 +171,20 @@ mv "$T/w/ingest/a" "$T/outside/"
 ln -s "$T/outside/a" "$T/w/ingest/a"
 exits "a folder replaced by a link" 3 sm verify "$T/w"
 like "is named" "$(cat "$OUT")" 'ingest: a: is a link'
+# A stage's folder itself: what stands behind the link is good, but nobody's that the work folder answers for.
+make_work
+mv "$T/w/tile" "$T/outside/tile"
+ln -s "$T/outside/tile" "$T/w/tile"
+exits "a stage's folder replaced by a link" 3 sm verify "$T/w"
+like "is named" "$(cat "$OUT")" '^  tile: tile: is a link, needed is the folder that the stage made'
+is "in one sentence" "$(grep -c 'tile: ' "$OUT")" 1
+like "the others are looked at" "$(cat "$OUT")" '^ingest +2 outputs .* good$'
+exits "also under --in" 3 sm verify --in "$T/w"
+exits "a link that is named itself is good" 0 sm verify "$T/w/tile" "$T/w/ingest"
+ln -s "$T/w" "$T/w_link"
+rm "$T/w/tile"
+mv "$T/outside/tile" "$T/w/tile"
+exits "so is a link to the work folder" 0 sm verify "$T/w_link"
 make_work
 rm "$T/w/tile/a.txt"
 mkfifo "$T/w/tile/a.txt"

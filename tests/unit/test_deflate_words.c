@@ -12,7 +12,7 @@
 #include "core/rng.h"
 #include "tests/unit/tap.h"
 
-#define WORDS 150001 /* more than four blocks */
+#define WORDS 600001 /* more than four blocks */
 
 /* Packs, and inflates by libdeflate and by zlib. Returns the packed size. */
 static size_t there_and_back(const uint32_t *in, size_t words)
@@ -58,7 +58,7 @@ static void test_words_of_every_sort_come_back(void **state)
 		uint32_t kinds, period;
 		double background;
 		double most; /* of the packed size, as a share */
-	} sorts[] = {{1, 1, 0, 0.01},        {1, 16, 1, 0.01},        {2, 16, 0.5, 0.2}, {300, 16, 0.5, 0.6},
+	} sorts[] = {{1, 1, 0, 0.01},        {1, 16, 1, 0.01},        {2, 16, 0.5, 0.25}, {300, 16, 0.5, 0.6},
 		     {300, 16, 0, 0.9},      {5000, 1, 0.1, 1.001},   {4000000000u, 1, 0, 1.001},
 		     {4000000000u, 7, 0.9, 0.5}, {40, 8192, 0, 1.001}, {3, 8193, 0, 1.001}};
 	uint32_t *v = malloc(WORDS * sizeof *v);
@@ -112,7 +112,7 @@ static void test_words_give_the_same_bytes_everywhere(void **state)
 	fill(v, WORDS, 300, 16, 0.5);
 	assert_int_equal(sm_deflate_words(v, 4 * WORDS, &packed, &n, NULL), SM_OK);
 	sm_sha256_bytes(packed, n, hex);
-	assert_string_equal(hex, "d09cc96c646b7aa101b1430d9e75911a10c9e7277777157cc06ddbe88acff226");
+	assert_string_equal(hex, "937e63f861ec9eb4ba8208357fb21d699485c14c40e00d3a4a74f390dad1edc4");
 	sm_free(packed);
 	free(v);
 }

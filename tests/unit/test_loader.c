@@ -33,7 +33,23 @@ static void add(struct sm_ledger *ledger, const char *key, json_t *fields)
 {
 	json_object_set_new(fields, "key", json_string(key));
 	json_object_set_new(fields, "status", json_string("ok"));
-	json_array_append_new(ledger->records, fields);
+	assert_good(sm_records_add(ledger->records, fields, NULL, &err), err);
+	json_decref(fields);
+}
+
+/* The first n records, of which one output of one has another path (NULL = none). */
+static struct sm_ledger changed(const struct sm_ledger *from, size_t n, size_t which, size_t file, const char *path)
+{
+	struct sm_ledger to = {.records = sm_records_new(NULL)};
+	for (size_t i = 0; i < n; i++) {
+		json_t *record = sm_records_get(from->records, i);
+		if (path && i == which)
+			json_object_set_new(json_array_get(json_object_get(record, "outputs"), file), "path",
+					    json_string(path));
+		assert_good(sm_records_add(to.records, record, NULL, &err), err);
+		json_decref(record);
+	}
+	return to;
 }
 
 static void write_shard(const char *name, const char *key, int c, char content[65])
@@ -72,9 +88,9 @@ static int setup(void **state)
 	(void)state;
 	struct sm_rng rng;
 	sm_rng_init(&rng, 1, "test.loader", "", 0, 0);
-	split.records = json_array();
-	shards.records = json_array();
-	files.records = json_array();
+	split.records = sm_records_new(NULL);
+	shards.records = sm_records_new(NULL);
+	files.records = sm_records_new(NULL);
 	for (int c = 0; c < CASES; c++) {
 		for (int k = 0; k < TILES; k++) {
 			for (int i = 0; i < CHANNELS * VOXELS; i++)
@@ -284,14 +300,13 @@ static void test_folds_that_cannot_be_used(void **state)
 {
 	(void)state;
 	struct sm_tiles *t;
-	struct sm_ledger less = {.records = json_array()};
+	struct sm_ledger less = changed(&split, 1, 0, 0, NULL);
 	assert_refused(sm_tiles_list(dir, &shards, &split, "nobody", NULL, &t, &err), SM_INPUT, err,
 		       "fold nobody: has 0 tiles, needed is at least 1");
 	assert_null(t);
-	json_array_append(less.records, json_array_get(split.records, 0));
 	assert_refused(sm_tiles_list(dir, &shards, &less, "train", NULL, &t, &err), SM_INPUT, err,
 		       "case_1: has tiles, but stands in no fold");
-	json_decref(less.records);
+	sm_ledger_clear(&less);
 }
 
 static void test_a_shard_that_was_replaced_is_refused(void **state)
@@ -299,29 +314,25 @@ static void test_a_shard_that_was_replaced_is_refused(void **state)
 	(void)state;
 	struct sm_tiles *t;
 	char sha[65];
-	struct sm_ledger ledger = {.records = json_deep_copy(shards.records)};
+	struct sm_ledger ledger = changed(&shards, CASES, 0, 0, "swapped.h5");
 	write_shard("swapped.h5", "case_0", 1, sha); /* the tiles of another case */
-	json_t *out = sm_record_output(json_array_get(ledger.records, 0), "shard");
-	json_object_set_new(out, "path", json_string("swapped.h5"));
 	assert_refused(sm_tiles_list(dir, &ledger, &split, "train", NULL, &t, &err), SM_INPUT, err,
 		       "swapped.h5: content is not what the ledger of tile says");
-	json_decref(ledger.records);
+	sm_ledger_clear(&ledger);
 }
 
 static void test_a_tile_file_that_was_replaced_is_refused(void **state)
 {
 	(void)state;
-	struct sm_ledger ledger = {.records = json_deep_copy(files.records)};
+	struct sm_ledger ledger = changed(&files, CASES, 0, 0, "case_1_0.h5");
 	float x[CHANNELS * VOXELS];
 	uint8_t y[VOXELS];
-	json_t *outputs = json_object_get(json_array_get(ledger.records, 0), "outputs");
-	json_object_set_new(json_array_get(outputs, 0), "path", json_string("case_1_0.h5"));
 	struct sm_tiles *t = list(&ledger, "train");
 	assert_refused(sm_tiles_read(t, 0, x, y, &err), SM_INPUT, err,
 		       "case_1_0.h5: content is not");
 	assert_good(sm_tiles_read(t, 1, x, y, &err), err);
 	sm_tiles_free(t);
-	json_decref(ledger.records);
+	sm_ledger_clear(&ledger);
 }
 
 static void test_shapes_must_agree(void **state)
@@ -329,15 +340,13 @@ static void test_shapes_must_agree(void **state)
 	(void)state;
 	struct sm_tile_shape other = {1, CHANNELS, 3, 5, 4, 0, 0};
 	struct sm_tiles *t;
-	struct sm_ledger ledger = {.records = json_deep_copy(files.records)};
+	struct sm_ledger ledger = changed(&files, CASES, 2, 3, "odd.h5");
 	assert_good(sm_tilefile_write(at("odd.h5"), &other, xs[0][0], ys[0][0], 1, NULL, &err),
 		    err);
-	json_t *outputs = json_object_get(json_array_get(ledger.records, 2), "outputs");
-	json_object_set_new(json_array_get(outputs, 3), "path", json_string("odd.h5"));
 	assert_refused(
 		sm_tiles_list(dir, &ledger, &split, "train", NULL, &t, &err), SM_INPUT, err,
 		"odd.h5: tiles are 4 x 5 x 3 with 2 channels, those of case_0_0.h5 are 5 x 4 x 3");
-	json_decref(ledger.records);
+	sm_ledger_clear(&ledger);
 }
 
 /* Which batch of the first epoch fails, and how. */
@@ -417,8 +426,8 @@ int main(void)
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	int failed = cmocka_run_group_tests_name(__FILE__, tests, setup, NULL);
 	folder_remove();
-	json_decref(split.records);
-	json_decref(shards.records);
-	json_decref(files.records);
+	sm_records_free(split.records);
+	sm_records_free(shards.records);
+	sm_records_free(files.records);
 	return failed;
 }

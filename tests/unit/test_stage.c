@@ -1,214 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The stage frame with a stage made for the test: it writes one small file an item.
+ * The stage frame: ledgers, resume, names, what it removes and what it refuses.
  */
-#include "tests/unit/tap.h"
-
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "core/file.h"
-#include "core/hash.h"
-#include "core/journal.h"
-#include "core/stage.h"
-#include "core/sums.h"
-
-struct options { int64_t items, bad, broken, block, unread, heavy; char *text; bool early, declares, late; };
-#define AT(member) .offset = offsetof(struct options, member)
-static const struct sm_field fields[] = {
-	{"items", SM_F_INT, AT(items), "5", 0, 1000, .doc = "items made"},
-	{"bad", SM_F_INT, AT(bad), "-1", -1, 1000, .doc = "item that is bad input"},
-	{"broken", SM_F_INT, AT(broken), "-1", -1, 1000, .doc = "item whose writing fails"},
-	{"block", SM_F_INT, AT(block), "0", 0, 1000, .doc = "MiB of budget each item holds a while"},
-	{"unread", SM_F_INT, AT(unread), "-1", -1, 1000, .doc = "item whose input cannot be read"},
-	{"heavy", SM_F_INT, AT(heavy), "-1", -1, 1000, .doc = "item that takes longest"},
-	{"late", SM_F_BOOL, AT(late), "false", .doc = "files get their names when the item is done"},
-	{"declares", SM_F_BOOL, AT(declares), "false", .doc = "items have inputs, declared late if allowed"},
-	{"early", SM_F_BOOL, AT(early), "false", .doc = "fail before any item"},
-	{"text", SM_F_STRING, AT(text), "hello", .doc = "what is written"},
-};
-static const struct sm_fieldset options = SM_FIELDSET("options", struct options, fields, NULL);
-
-/* How many items were worked on, kept in a file so that the stage itself has no global. */
-static enum sm_status count_work(struct sm_run *run, struct sm_err *err)
-{
-	char *path = sm_strf("%s/../worked", run->out);
-	int fd = open(path, O_CREAT | O_APPEND | O_WRONLY, 0600);
-	free(path);
-	bool good = fd >= 0 && write(fd, "x", 1) == 1;
-	close(fd);
-	return good ? SM_OK : SM_FAIL(err, SM_IO, "worked");
-}
-
-static const char *key(void *ctx, size_t i)
-{
-	struct sm_run *run = ctx;
-	(void)run;
-	static const char names[10][8] = {"i0", "i1", "i2", "i3", "i4", "i5", "i6", "i7", "i8", "i9"};
-	return names[i];
-}
-
-static enum sm_status declare(const struct options *o, size_t i, struct sm_item *item, struct sm_err *err)
-{
-	char hex[65];
-	if ((int64_t)i == o->unread)
-		return SM_FAIL(err, SM_INPUT, "item %zu: input cannot be read", i);
-	sm_sha256_bytes(item->key, strlen(item->key), hex);
-	return sm_item_input(item, "text", item->key, hex, err);
-}
-
-static enum sm_status inputs(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
-{
-	return sm_item_defer_inputs(item) ? SM_OK : declare(((struct sm_run *)ctx)->options, i, item, err);
-}
-
-static double weight(void *ctx, size_t i)
-{
-	return ((const struct options *)((struct sm_run *)ctx)->options)->heavy == (int64_t)i;
-}
-
-/* The hash of the bytes is no hash of anything: the list must take it as it is. */
-static enum sm_status write_late(const struct options *o, struct sm_item *item, const char *path,
-				 const char *name, struct sm_err *err)
-{
-	char hex[65] = {0};
-	memset(hex, 'f', 64);
-	unlink(path); /* an earlier run's */
-	SM_TRY(sm_outset_write(&item->files, path, o->text, strlen(o->text), err));
-	if (sm_file_exists(path))
-		return SM_FAIL(err, SM_INTERNAL, "%s: has its name already", name);
-	return sm_item_file_hash(item, name, hex, err);
-}
-
-static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
-{
-	struct sm_run *run = ctx;
-	const struct options *o = run->options;
-	char hex[65];
-	SM_TRY(count_work(run, err));
-	json_object_set_new(item->record, "begun", json_true());
-	if (item->deferred) {
-		if ((int64_t)i == o->unread)
-			return SM_FAIL(err, SM_INPUT, "item %zu: another sentence", i);
-		if (i % 2 == 0) /* the others fail before they come to it, or forget it */
-			SM_TRY(declare(o, i, item, err));
-	}
-	if (o->block) {
-		void *held = sm_alloc(&run->mem, (size_t)o->block, 1 << 20, "block", err);
-		if (!held)
-			return SM_BUDGET;
-		usleep(3000);
-		sm_free(held);
-	}
-	if ((int64_t)i == o->broken)
-		return SM_FAIL(err, SM_IO, "item %zu: disk trouble", i);
-	char *name = sm_strf("%s.txt", item->key), *path = sm_path_join(run->out, name);
-	enum sm_status st = o->late ? write_late(o, item, path, name, err)
-				    : sm_file_write(path, o->text, strlen(o->text), err);
-	sm_sha256_bytes(o->text, strlen(o->text), hex);
-	if (st == SM_OK)
-		st = sm_item_output(item, "text", name, hex, err);
-	free(name);
-	free(path);
-	if (st == SM_OK && (int64_t)i == o->bad)
-		st = SM_FAIL(err, SM_INPUT, "item %zu: field is 7, allowed is 8", i);
-	return st;
-}
-
-static enum sm_status run_stage(struct sm_run *run, struct sm_err *err)
-{
-	const struct options *o = run->options;
-	if (o->early)
-		return SM_FAIL(err, SM_INPUT, "nothing to do");
-	struct sm_items items = {
-		.count = (size_t)o->items, .noun = "things", .ctx = run, .key = key, .work = work};
-	if (o->declares)
-		items.inputs = inputs;
-	if (o->heavy >= 0)
-		items.weight = weight;
-	return sm_run_items(run, &items, err);
-}
-
-static const struct sm_stage stage = {
-	.name = "teststage",
-	.summary = "writes texts",
-	.version = 3,
-	.needs = SM_NEEDS_OUT,
-	.options = &options,
-	.run = run_stage,
-};
-
-static char *top, *out;
-
-static int stage_main(const char *more)
-{
-	char *line = sm_strf("teststage --log error --out %s %s", out, more);
-	char *argv[32];
-	int argc = 0;
-	for (char *w = strtok(line, " "); w && argc < 31; w = strtok(NULL, " "))
-		argv[argc++] = w;
-	argv[argc] = NULL;
-	int saved = dup(2), null = open("/dev/null", O_WRONLY);
-	dup2(null, 2);
-	int code = sm_stage_main(&stage, argc, argv);
-	dup2(saved, 2);
-	close(saved);
-	close(null);
-	free(line);
-	return code;
-}
-
-static size_t worked(void)
-{
-	unsigned char *data = NULL;
-	size_t n = 0;
-	char *path = sm_path_join(top, "worked");
-	sm_file_read(path, 0, NULL, &data, &n, NULL);
-	sm_free(data);
-	unlink(path);
-	free(path);
-	return n;
-}
-
-static bool there(const char *name)
-{
-	char *path = sm_path_join(out, name);
-	bool yes = sm_file_exists(path);
-	free(path);
-	return yes;
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	char path[] = "/tmp/sm-stage-XXXXXX";
-	top = strdup(mkdtemp(path));
-	out = sm_path_join(top, "out");
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	struct sm_paths p;
-	if (sm_walk(top, &p, NULL) == SM_OK) {
-		for (size_t i = 0; i < p.count; i++) {
-			char *full = sm_path_join(top, p.path[i]);
-			unlink(full);
-			free(full);
-		}
-		sm_paths_clear(&p);
-	}
-	sm_remove_partials(top, NULL, NULL);
-	rmdir(out);
-	rmdir(top);
-	free(out);
-	free(top);
-	return 0;
-}
+#include "tests/unit/stage_made.h"
 
 static void test_stage_good_run_writes_ledger_and_exits_0(void **state)
 {
@@ -217,9 +11,10 @@ static void test_stage_good_run_writes_ledger_and_exits_0(void **state)
 	struct sm_err err = {0};
 	assert_int_equal(stage_main("--jobs 2"), 0);
 	assert_good(sm_ledger_read(out, "teststage", &l, &err), err);
-	assert_int_equal(json_array_size(l.records), 5);
-	assert_non_null(sm_ledger_find(&l, "i3"));
-	assert_null(sm_ledger_find(&l, "i9"));
+	assert_int_equal(sm_records_count(l.records), 5);
+	assert_int_equal(sm_records_find(l.records, "i3"), 3);
+	assert_int_equal(sm_records_find(l.records, "i9"), SM_NONE);
+	assert_null(sm_ledger_get(&l, "i9"));
 	char first[65];
 	memcpy(first, l.sha256, sizeof first);
 	sm_ledger_clear(&l);
@@ -231,11 +26,10 @@ static void test_stage_good_run_writes_ledger_and_exits_0(void **state)
 	assert_refused(sm_ledger_read(out, "other", &l, &err), SM_INPUT, err, "written by stage 'teststage'");
 }
 
-static void test_ledger_parts_hold_what_was_asked_for(void **state)
+static void test_ledger_head_is_that_of_the_whole(void **state)
 {
 	(void)state;
-	static const char *const facts[] = {"key", "outputs", NULL};
-	struct sm_ledger all, head, part, twin;
+	struct sm_ledger all, head;
 	struct sm_err err = {0};
 	assert_int_equal(stage_main("--jobs 1"), 0);
 	assert_good(sm_ledger_read(out, NULL, &all, &err), err);
@@ -243,17 +37,6 @@ static void test_ledger_parts_hold_what_was_asked_for(void **state)
 	assert_null(head.records);
 	assert_true(json_equal(head.header, all.header));
 	assert_string_equal(head.sha256, all.sha256);
-	assert_good(sm_ledger_read_facts(out, facts, NULL, &part, &err), err);
-	assert_int_equal(json_array_size(part.records), 5);
-	assert_int_equal(json_object_size(json_array_get(part.records, 0)), 2);
-	assert_string_equal(part.sha256, all.sha256);
-	assert_good(sm_ledger_read_facts(out, NULL, &all, &twin, &err), err);
-	assert_ptr_equal(json_array_get(twin.records, 4), json_array_get(all.records, 4));
-	sm_ledger_clear(&twin);
-	assert_good(sm_ledger_read_facts(out, NULL, &part, &twin, &err), err);
-	assert_true(json_equal(twin.records, all.records));
-	sm_ledger_clear(&twin);
-	sm_ledger_clear(&part);
 	sm_ledger_clear(&head);
 	sm_ledger_clear(&all);
 }
@@ -265,10 +48,11 @@ static void test_stage_rejected_item_is_recorded_and_exits_1(void **state)
 	struct sm_err err = {0};
 	assert_int_equal(stage_main("--bad 2"), 1);
 	assert_good(sm_ledger_read(out, NULL, &l, &err), err);
-	json_t *r = sm_ledger_find(&l, "i2");
+	json_t *r = sm_ledger_get(&l, "i2");
 	assert_string_equal(sm_json_text(r, "status"), "rejected");
 	assert_string_equal(sm_json_text(r, "reason"), "item 2: field is 7, allowed is 8");
 	assert_null(json_object_get(r, "outputs"));
+	json_decref(r);
 	assert_false(there("i2.txt"));
 	assert_true(there("i1.txt"));
 	sm_ledger_clear(&l);
@@ -316,12 +100,13 @@ static void test_stage_late_inputs_give_the_same_ledger(void **state)
 		assert_int_equal(worked(), bad && i < 3);
 		assert_good(sm_ledger_read(out, "teststage", &early, &err), err);
 		assert_string_equal(late.sha256, early.sha256);
-		json_t *r = sm_ledger_find(&late, i == 3 ? "i1" : "i2");
+		json_t *r = sm_ledger_get(&late, i == 3 ? "i1" : "i2");
 		assert_int_equal(json_array_size(json_object_get(r, "inputs")), i < 3);
 		if (i >= 3) {
 			assert_non_null(strstr(sm_json_text(r, "reason"), "input cannot be read"));
 			assert_null(json_object_get(r, "begun"));
 		}
+		json_decref(r);
 		sm_ledger_clear(&late);
 		sm_ledger_clear(&early);
 		free(again);
@@ -344,17 +129,19 @@ static void test_stage_gives_files_their_names_when_the_item_is_done(void **stat
 {
 	(void)state;
 	struct sm_err err = {0};
-	json_t *sums;
+	struct sm_sums *sums;
+	char hex[65];
 	for (int jobs = 1; jobs < 4; jobs++) {
 		char *line = sm_strf("--late --bad 2 --items 9 --jobs %d", jobs);
 		assert_int_equal(stage_main(line), 1);
 		free(line);
 		assert_true(there("i0.txt") && there("i8.txt"));
 		assert_false(there("i2.txt") || there(".i2.txt.partial"));
-		assert_good(sm_sums_read(out, &sums, &err), err);
-		assert_int_equal(json_object_size(sums), 9); /* the ledger and eight */
-		assert_int_equal(strspn(sm_json_text(sums, "i0.txt"), "f"), 64);
-		json_decref(sums);
+		assert_good(sm_sums_open(out, &sums, &err), err);
+		assert_int_equal(sm_sums_count(sums), 9); /* the ledger and eight */
+		assert_true(sm_sums_find(sums, "i0.txt", hex));
+		assert_int_equal(strspn(hex, "f"), 64);
+		sm_sums_close(sums);
 	}
 	worked();
 	assert_int_equal(stage_main("--late --jobs 1 --broken 3"), 4);
@@ -461,18 +248,19 @@ static void test_stage_keeps_its_ledger_when_it_fails_before_any_work(void **sta
 static void test_stage_lists_the_bytes_of_its_outputs(void **state)
 {
 	(void)state;
-	json_t *sums;
+	struct sm_sums *sums;
+	char hex[65];
 	struct sm_err err = {0};
 	assert_int_equal(stage_main("--items 2"), 0);
-	assert_good(sm_sums_read(out, &sums, &err), err);
-	assert_int_equal(json_object_size(sums), 3); /* and the ledger */
+	assert_good(sm_sums_open(out, &sums, &err), err);
+	assert_int_equal(sm_sums_count(sums), 3); /* and the ledger */
 	/* SHA-256 of "hello". */
-	assert_string_equal(sm_json_text(sums, "i1.txt"),
-			    "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
-	json_decref(sums);
+	assert_true(sm_sums_find(sums, "i1.txt", hex));
+	assert_string_equal(hex, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+	sm_sums_close(sums);
 	char *path = sm_path_join(out, "files.sha256");
 	assert_int_equal(sm_file_write(path, "nonsense\n", 9, NULL), SM_OK);
-	assert_refused(sm_sums_read(out, &sums, &err), SM_INPUT, err, "line 1");
+	assert_refused(sm_sums_open(out, &sums, &err), SM_INPUT, err, "line 1");
 	free(path);
 }
 
@@ -522,7 +310,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		CASE(test_stage_good_run_writes_ledger_and_exits_0),
-		CASE(test_ledger_parts_hold_what_was_asked_for),
+		CASE(test_ledger_head_is_that_of_the_whole),
 		CASE(test_stage_rejected_item_is_recorded_and_exits_1),
 		CASE(test_stage_resume_redoes_only_what_changed),
 		CASE(test_stage_late_inputs_give_the_same_ledger),

@@ -4,7 +4,10 @@
  */
 #include "tests/unit/ops_yaml.h"
 
+#include "ingest/series/dcm_class.h"
 #include "preprocess/view.h"
+
+#define MODALITY_ROW(name, own) {#name, (own)},
 
 /* A ct of 4 voxels, an mr of 2, a label and mask on the ct. */
 static struct sm_case two(const char *modality)
@@ -258,8 +261,10 @@ static void test_a_when_that_nothing_meets(void **state)
 		{"{stack: {roles: [flair, t1]}};;{normalise: {}, when: image}", NULL},
 		{"{stack: {roles: [flair, t1]}};;{normalise: {}, when: mr}", NULL},
 		{"{normalise: {}, when: t1};;{stack: {roles: [flair, t1]}}", NULL},
-		{"{normalise: {}, when: 5}", "steps[0].when: found '5'"},
-		{"{normalise: {}, when: 0_1}", "steps[0].when: found '0_1'"},
+		{"{stack: {roles: [image]}};;{normalise: {}, when: image}", NULL},
+		{"{stack: {roles: [ct]}};;{normalise: {}, when: ct}", NULL},
+		{"{normalise: {}, when: 5}", "steps: step 1 (normalise): when: found '5'"},
+		{"{normalise: {}, when: 0_1}", "steps: step 1 (normalise): when: found '0_1'"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		enum sm_status st = read_steps(rows[i].yaml, &m);
@@ -273,11 +278,31 @@ static void test_a_when_that_nothing_meets(void **state)
 	assert_good(read_steps("{normalise: {}, when: t1};;{normalise: {}, when: PT};;{normalise: {}, when: t2}", &m),
 		    err);
 	const struct sm_steps *list = &((const struct yaml_root *)m.root)->steps;
-	assert_good(sm_when_check(list, 3, NULL, &err), err);
-	assert_good(sm_when_check(list, 2, &roles, &err), err);
-	assert_refused(sm_when_check(list, 3, &roles, &err), SM_USAGE, err,
-		       "step 3 (normalise): when: found 't2', allowed is a role of ingest.sources or a modality");
+	assert_good(sm_when_check(list, 3, NULL, NULL, &err), err);
+	assert_good(sm_when_check(list, 2, &roles, "flair, t1", &err), err);
+	assert_refused(sm_when_check(list, 3, &roles, "flair, t1", &err), SM_USAGE, err,
+		       "step 3 (normalise): when: found 't2', allowed is flair, t1 or a modality");
 	sm_manifest_clear(&m);
+	/* Of cases that a step stacked beside others, the image can be meant. */
+	assert_good(read_steps("{stack: {roles: [flair, t1]}, when: mr};;{normalise: {}, when: image}", &m), err);
+	list = &((const struct yaml_root *)m.root)->steps;
+	assert_good(sm_when_check(list, 2, &roles, "flair, t1", &err), err);
+	sm_manifest_clear(&m);
+	/* Ingest names no series by another word. */
+	static const struct {
+		const char *word;
+		unsigned flags;
+	} modalities[] = {SM_MODALITIES(MODALITY_ROW)};
+	for (size_t i = 0; i < SM_COUNT(modalities); i++) {
+		char yaml[64];
+		if (modalities[i].flags & SM_MODALITY_NO_IMAGE || strcmp(modalities[i].word, "SEG") == 0)
+			continue;
+		snprintf(yaml, sizeof yaml, "{normalise: {}, when: %s}", modalities[i].word);
+		assert_good(read_steps(yaml, &m), err);
+		list = &((const struct yaml_root *)m.root)->steps;
+		assert_good(sm_when_check(list, 1, &roles, "flair, t1", &err), err);
+		sm_manifest_clear(&m);
+	}
 }
 
 static void test_the_key_is_read_and_recorded(void **state)
@@ -297,7 +322,7 @@ static void test_the_key_is_read_and_recorded(void **state)
 	sm_manifest_clear(&m);
 	assert_refused(read_steps("when: ct", &m), SM_USAGE, err, "found 0 operations");
 	assert_refused(read_steps("{rotate90: {}, when: 'a b'}", &m), SM_USAGE, err,
-		       "steps[0].when: found 'a b'");
+		       "step 1 (rotate90): when: found 'a b'");
 	assert_refused(read_steps("{rotate90: {}, when: [ct]}", &m), SM_USAGE, err,
 		       "needed is a single value");
 	assert_refused(read_steps("{rotate90: {}, whem: ct}", &m), SM_USAGE, err, "did you mean 'when'");
