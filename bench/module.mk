@@ -28,3 +28,23 @@ EXES += bench_inflate
 bench_inflate_SRC := bench/inflate.c
 bench_inflate_USE := core
 bench_inflate_LD :=
+
+EXES += bench_conv
+bench_conv_SRC := bench/conv.c
+bench_conv_USE := nn core
+bench_conv_LD := -ldnnl
+
+EXES += bench_networks
+bench_networks_SRC := bench/networks.c
+bench_networks_USE := models nn core
+bench_networks_LD := -ldnnl
+
+EXES += bench_predict
+bench_predict_SRC := bench/predict.c
+bench_predict_USE := train models nn core
+bench_predict_LD := -ldnnl
+
+EXES += bench_augment
+bench_augment_SRC := bench/augment.c
+bench_augment_USE := train nn core
+bench_augment_LD :=

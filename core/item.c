@@ -489,5 +489,9 @@ enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, st
 		sm_info(&run->log, NULL, "%zu %.*s: %zu %s, %zu rejected, %zu reused from an earlier run", n,
 			noun, items->noun, n - loop.rejected, items->good_word ? items->good_word : "good", loop.rejected,
 			loop.reused);
+	/* All are named, though the run would stop at the first. */
+	if (st == SM_OK && run->strict && items->dry_code && loop.refused)
+		st = SM_FAIL(err, SM_INPUT, "%zu %.*s would be refused, and --strict stops at the first", loop.refused,
+			     noun, items->noun);
 	return st;
 }

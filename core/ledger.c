@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,21 +15,36 @@
 
 #define MAX_LEDGER ((size_t)1 << 30)
 
-/* Writes the number text[0..n) with the fewest digits that read back as the same. The length of what stands there. */
-static size_t shorten_real(char *text, size_t n)
+/* e-05 -> e-5, e+20 -> e20: as jansson writes it. */
+static void tidy_exponent(char *text)
+{
+	char *to = strchr(text, 'e');
+	if (!to++)
+		return;
+	char *from = to + (*to == '+' || *to == '-');
+	to += *to == '-';
+	from += strspn(from, "0");
+	memmove(to, from, strlen(from) + 1);
+}
+
+/* Writes the number text[0..n) with the fewest digits that read back as the same. The length of what stands there.
+ * Ledgers keep numbers with an exponent as they are: hashes of settings hang on them. */
+static size_t shorten_real(char *text, size_t n, bool exponents)
 {
 	char whole[40], less[40];
-	/* 17 digits and a point; an exponent stays as it is. */
-	if (n < 18 || n >= sizeof whole - 3 || memchr(text, 'e', n) || !memchr(text, '.', n))
+	bool has_exponent = memchr(text, 'e', n);
+	/* 17 digits and a point */
+	if (n < 18 || n >= sizeof whole - 3 || (has_exponent && !exponents) || !memchr(text, '.', n))
 		return n;
 	memcpy(whole, text, n);
 	whole[n] = '\0';
-	for (int digits = 15; digits < 17; digits++) {
+	for (int digits = has_exponent ? 1 : 15; digits < 17; digits++) {
 		snprintf(less, sizeof less - 3, "%.*g", digits, strtod(whole, NULL));
 		if (!strpbrk(less, ".e"))
 			memcpy(less + strlen(less), ".0", 3);
+		tidy_exponent(less);
 		size_t m = strlen(less);
-		if (m < n && !strchr(less, 'e') && strtod(less, NULL) == strtod(whole, NULL)) {
+		if (m < n && !strchr(less, 'e') == !has_exponent && strtod(less, NULL) == strtod(whole, NULL)) {
 			memcpy(text, less, m);
 			return m;
 		}
@@ -37,7 +53,7 @@ static size_t shorten_real(char *text, size_t n)
 }
 
 /* 16.260000000000002 -> 16.26: jansson writes as many digits for every number. */
-static void shorten_reals(char *line)
+static void shorten_reals(char *line, bool exponents)
 {
 	char *to = line;
 	bool quoted = false;
@@ -45,7 +61,7 @@ static void shorten_reals(char *line)
 		size_t n = quoted ? 0 : strspn(from, "+-.0123456789e");
 		if (n) {
 			memmove(to, from, n);
-			to += shorten_real(to, n);
+			to += shorten_real(to, n, exponents);
 			from += n;
 			continue;
 		}
@@ -62,8 +78,54 @@ char *sm_json_line(const json_t *value)
 {
 	char *line = json_dumps(value, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(17) | JSON_ENCODE_ANY);
 	if (line)
-		shorten_reals(line);
+		shorten_reals(line, false);
 	return line;
+}
+
+/* The code point at p when YAML does not read it as it stands though JSON has it unescaped: DEL, U+0080 to U+009F, the
+ * line ends U+2028 and U+2029, U+FEFF, U+FFFE, U+FFFF. Else 0. *n: its bytes. */
+static unsigned yaml_escaped(const char *text, size_t *n)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	*n = 1;
+	if (*p < 0x7f)
+		return 0;
+	if (*p == 0x7f)
+		return *p;
+	if (*p == 0xc2 && p[1] < 0xa0) {
+		*n = 2;
+		return p[1];
+	}
+	*n = 3;
+	if (*p == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9))
+		return p[2] == 0xa8 ? 0x2028 : 0x2029;
+	if (*p == 0xef && p[1] == 0xbb && p[2] == 0xbf)
+		return 0xfeff;
+	if (*p == 0xef && p[1] == 0xbf && p[2] >= 0xbe)
+		return p[2] == 0xbe ? 0xfffe : 0xffff;
+	*n = 1;
+	return 0;
+}
+
+char *sm_json_yaml(const json_t *value, size_t flags)
+{
+	char *text = json_dumps(value, flags | JSON_REAL_PRECISION(17) | JSON_ENCODE_ANY);
+	char *out = text ? malloc(6 * strlen(text) + 1) : NULL, *to = out;
+	for (const char *p = text; out && *p;) {
+		size_t n;
+		unsigned c = yaml_escaped(p, &n);
+		if (c)
+			to += snprintf(to, 7, "\\u%04x", c);
+		else
+			*to++ = *p;
+		p += n;
+	}
+	free(text);
+	if (!out)
+		return NULL;
+	*to = '\0';
+	shorten_reals(out, true);
+	return out;
 }
 
 const char *sm_json_text(const json_t *object, const char *name)

@@ -61,6 +61,9 @@ char *sm_ledger_text(const struct sm_ledger *ledger, const char *key, const char
 
 /* One line of JSON as ledgers hold it: sorted keys, compact, 17 digits; malloc memory. */
 char *sm_json_line(const json_t *value);
+/* JSON (flags of jansson) that is YAML with the same meaning, too: reals with the fewest digits that read back as the
+ * same, what YAML does not take as it stands as \uXXXX; malloc memory, NULL when out of it. */
+char *sm_json_yaml(const json_t *value, size_t flags);
 
 /* Helpers for records (borrowed references, NULL when absent). */
 const char *sm_record_key(const json_t *record);

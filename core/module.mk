@@ -7,6 +7,7 @@ core_SRC := \
 	core/content.c \
 	core/deflate.c \
 	core/deflate_words.c \
+	core/elementary.c \
 	core/gz_write.c \
 	core/h5base.c \
 	core/h5file.c \
@@ -19,6 +20,7 @@ core_SRC := \
 	core/nii_head.c \
 	core/nii_place.c \
 	core/nii_read.c \
+	core/nii_spool.c \
 	core/nii_value.c \
 	core/nii_write.c \
 	core/picture.c \
@@ -41,6 +43,7 @@ core_SRC := \
 	core/ledger.c \
 	core/log.c \
 	core/manifest.c \
+	core/mapped.c \
 	core/opt.c \
 	core/stage.c \
 	core/sorter.c \

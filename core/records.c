@@ -257,9 +257,12 @@ json_t *sm_records_note(struct sm_records *r, size_t i)
 
 enum sm_status sm_records_check(struct sm_records *r, struct sm_err *err)
 {
-	if (!r || r->failed.code == SM_OK)
+	if (!r)
 		return SM_OK;
-	if (err)
-		*err = r->failed;
-	return r->failed.code;
+	pthread_mutex_lock(&r->lock);
+	struct sm_err why = r->failed;
+	pthread_mutex_unlock(&r->lock);
+	if (why.code != SM_OK && err)
+		*err = why;
+	return why.code;
 }

@@ -55,31 +55,44 @@ static enum sm_status read_ledgers(struct sm_report *report, struct sm_item *ite
 	return check_chain(report, err);
 }
 
+/* The file of the history as the ledger of train names it; malloc memory, NULL when out of it. */
+static char *history_name(const struct sm_ledger *train)
+{
+	json_t *record = sm_ledger_get(train, "history");
+	const char *name = sm_json_text(sm_record_output(record, "history"), "path");
+	char *copy = sm_strf("%s", name && sm_path_is_inside(name) ? name : SM_TRAINLOG_NAME);
+	json_decref(record);
+	return copy;
+}
+
 static enum sm_status read_history(struct sm_report *report, struct sm_item *item,
 				   struct sm_err *err)
 {
 	unsigned char *bytes = NULL;
 	size_t n = 0;
 	char hex[65];
-	if (!report->dir[SM_FROM_TRAIN])
+	/* A cross validation has a history a fold, and its own summary. */
+	if (!report->dir[SM_FROM_TRAIN] ||
+	    json_object_get(report->from[SM_FROM_TRAIN].header, "folds"))
 		return SM_OK;
-	char *path = sm_path_join(report->dir[SM_FROM_TRAIN], SM_TRAINLOG_NAME);
+	char *name = history_name(&report->from[SM_FROM_TRAIN]);
+	char *path = name ? sm_path_join(report->dir[SM_FROM_TRAIN], name) : NULL;
 	enum sm_status st;
 	if (!path) {
 		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", SM_TRAINLOG_NAME);
 		goto out;
 	}
 	if (!sm_file_exists(path)) {
-		st = SM_FAIL(err, SM_INPUT, "%s: is missing in the folder of stage train",
-			     SM_TRAINLOG_NAME);
+		st = SM_FAIL(err, SM_INPUT, "%s: is missing in the folder of stage train", name);
 		goto out;
 	}
 	SM_GOTO(st, sm_file_read(path, (size_t)64 << 20, &report->run->mem, &bytes, &n, err));
 	sm_sha256_bytes(bytes, n, hex);
-	SM_GOTO(st, sm_item_input(item, "history", SM_TRAINLOG_NAME, hex, err));
-	st = sm_trainlog_parse((const char *)bytes, n, SM_TRAINLOG_NAME, &report->history, err);
+	SM_GOTO(st, sm_item_input(item, "history", name, hex, err));
+	st = sm_trainlog_parse((const char *)bytes, n, name, &report->history, err);
 out:
 	sm_free(bytes);
+	free(name);
 	free(path);
 	return st;
 }

@@ -150,11 +150,41 @@ static const char *curve_title(const char *column)
 		{"mean_iou", "Mean IoU"},
 		{"lr", "Learning rate"},
 		{"learning_rate", "Learning rate"},
+		{"rate", "Learning rate"},
+		{"dice_coef", "Dice with the background (soft, by step)"},
+		{"volume_dice", "Dice of whole validation volumes"},
+		{"precision", "Precision"},
+		{"sensitivity", "Sensitivity"},
+		{"specificity", "Specificity"},
 	};
 	for (size_t i = 0; i < SM_COUNT(titles); i++)
 		if (strcmp(titles[i].column, column) == 0)
 			return titles[i].title;
 	return column;
+}
+
+/* The epochs that have a number in the column (others have NaN), so that their points are joined. All of them when
+ * memory runs out. */
+static struct sm_svg_series measured(const struct sm_report *report, const double *epoch, size_t column)
+{
+	const struct sm_trainlog *h = &report->history;
+	const double *v = h->column[column];
+	bool is_valid = strncmp(h->name[column], "volume_", 7) == 0;
+	struct sm_svg_series all = {is_valid ? "validation" : "training", sm_okabe_ito[SM_BLUE], epoch, v,
+				    h->rows, false};
+	double *room = sm_arena_alloc(&report->run->arena, 2 * (h->rows + 1) * sizeof *room);
+	size_t n = 0;
+	for (size_t r = 0; room && r < h->rows; r++)
+		if (isfinite(v[r])) {
+			room[n] = epoch[r];
+			room[h->rows + n++] = v[r];
+		}
+	if (!n || n == h->rows)
+		return all;
+	all.x = room;
+	all.y = room + h->rows;
+	all.n = n;
+	return all;
 }
 
 static void one_curve(const struct sm_report *report, const double *epoch, size_t column,
@@ -166,7 +196,7 @@ static void one_curve(const struct sm_report *report, const double *epoch, size_
 	const double *valid = sm_trainlog_find(h, other);
 	bool is_dice = strcmp(h->name[column], "dice") == 0;
 	struct sm_svg_series series[] = {
-		{"training", sm_okabe_ito[SM_BLUE], epoch, h->column[column], h->rows, false},
+		measured(report, epoch, column),
 		{"validation", sm_okabe_ito[SM_VERMILION], epoch, valid, h->rows, true},
 	};
 	struct sm_svg_chart chart = {
@@ -188,23 +218,26 @@ static void one_curve(const struct sm_report *report, const double *epoch, size_
 	sm_text_str(out, "</figure>\n");
 }
 
-/* The validation's Dice by class, when the log has it: columns val_dice_1, val_dice_2, ... */
+/* The validation's Dice by class or region, when the log has it: columns val_dice_1, val_dice_2, ... or
+ * val_dice_WT, ... */
 static void class_curves(const struct sm_report *report, const double *epoch, struct sm_text *out)
 {
 	const struct sm_trainlog *h = &report->history;
 	static const int colours[] = {SM_ORANGE, SM_GREEN,     SM_PURPLE,
 				      SM_BLUE,   SM_VERMILION, SM_SKY};
-	static const char *const names[] = {"class 1", "class 2", "class 3",
-					    "class 4", "class 5", "class 6"};
-	struct sm_svg_series series[SM_COUNT(names)];
+	static const char head[] = "val_dice_";
+	struct sm_svg_series series[SM_COUNT(colours)];
+	char names[SM_COUNT(colours)][48];
 	size_t n = 0;
-	for (size_t k = 0; k < SM_COUNT(names); k++) {
-		char column[] = "val_dice_1";
-		column[sizeof column - 2] = (char)('1' + k);
-		const double *v = sm_trainlog_find(h, column);
-		if (v)
-			series[n++] = (struct sm_svg_series){
-				names[k], sm_okabe_ito[colours[k]], epoch, v, h->rows, k % 2};
+	for (size_t c = 0; c < h->columns && n < SM_COUNT(colours); c++) {
+		const char *part = h->name[c] + strlen(head);
+		if (strncmp(h->name[c], head, strlen(head)) != 0 || strncmp(part, "coef", 4) == 0)
+			continue;
+		bool number = strspn(part, "0123456789") == strlen(part);
+		snprintf(names[n], sizeof names[n], "%s%.40s", number ? "class " : "", part);
+		series[n] = (struct sm_svg_series){names[n], sm_okabe_ito[colours[n]], epoch,
+						   h->column[c], h->rows, n % 2};
+		n++;
 	}
 	if (!n)
 		return;
@@ -224,6 +257,21 @@ static void class_curves(const struct sm_report *report, const double *epoch, st
 	sm_text_str(out, "</figure>\n");
 }
 
+/* Single classes have a chart of their own, and a learning rate that never changes needs none. */
+static bool has_chart(const struct sm_trainlog *h, size_t c)
+{
+	static const char *const heads[] = {"val_", "dice_", "volume_dice_"};
+	const double *v = h->column[c];
+	bool moves = strcmp(h->name[c], "rate") != 0;
+	for (size_t r = 1; !moves && r < h->rows; r++)
+		moves = v[r] < v[0] || v[r] > v[0];
+	for (size_t i = 0; i < SM_COUNT(heads); i++)
+		if (strncmp(h->name[c], heads[i], strlen(heads[i])) == 0 &&
+		    strcmp(h->name[c], "dice_coef") != 0)
+			return false;
+	return moves && strcmp(h->name[c], "epoch") != 0;
+}
+
 enum sm_status sm_report_curves(const struct sm_report *report, struct sm_text *out,
 				struct sm_err *err)
 {
@@ -239,8 +287,7 @@ enum sm_status sm_report_curves(const struct sm_report *report, struct sm_text *
 		  "<div class=\"charts\">\n",
 		  h->rows, h->rows == 1 ? "" : "s");
 	for (size_t c = 0; c < h->columns; c++)
-		if (strcmp(h->name[c], "epoch") != 0 && strncmp(h->name[c], "val_", 4) != 0 &&
-		    strncmp(h->name[c], "dice_", 5) != 0)
+		if (has_chart(h, c))
 			one_curve(report, epoch, c, out);
 	class_curves(report, epoch, out);
 	sm_text_str(out, "</div>\n</section>\n");

@@ -10,8 +10,8 @@
 
 #include "core/err.h"
 
-#define SM_TRAINLOG_NAME "model_history_log.csv"
-#define SM_TRAINLOG_COLUMNS 64
+#define SM_TRAINLOG_NAME "model_history_log.csv" /* but train.csv_name may say another */
+#define SM_TRAINLOG_COLUMNS 1024
 
 /* Zero-initialise; free with sm_trainlog_clear. Values are stored by column. */
 struct sm_trainlog {

@@ -7,26 +7,9 @@
 #include "core/file.h"
 #include "core/vol.h"
 #include "manifests/roles.h"
+#include "manifests/schema_rows.h"
 #include "preprocess/op_table.h"
 #include "preprocess/view.h"
-
-#define AT(type, member) .offset = offsetof(struct type, member)
-#define REAL(type, member, def, lo, hi, text) \
-	{ #member, SM_F_FLOAT, AT(type, member), def, lo, hi, .doc = text }
-#define WHOLE(type, member, def, lo, hi, text) \
-	{ #member, SM_F_INT, AT(type, member), def, lo, hi, .doc = text }
-#define ONEOF(type, member, def, list, text) \
-	{ #member, SM_F_CHOICE, AT(type, member), def, .choices = list, .doc = text }
-/* The same of a field that counts only where others of the section say so (struct sm_field, only). */
-#define REAL_IF(type, member, when, def, lo, hi, text) \
-	{ #member, SM_F_FLOAT, AT(type, member), def, lo, hi, .doc = text, .only = when }
-#define WHOLE_IF(type, member, when, def, lo, hi, text) \
-	{ #member, SM_F_INT, AT(type, member), def, lo, hi, .doc = text, .only = when }
-#define ONEOF_IF(type, member, when, def, list, text) \
-	{ #member, SM_F_CHOICE, AT(type, member), def, .choices = list, .doc = text, .only = when }
-#define SEED(type) WHOLE(type, seed, "1", 0, 9e15, "seed of every random draw of this section")
-#define GZ(type, def) \
-	ONEOF(type, compression, def, "0|1|2|3|4|5|6|7|8|9|10|11|12", "gzip level; 0 = stored")
 
 static enum sm_status check_ingest(const void *base, struct sm_err *err)
 {
@@ -356,40 +339,6 @@ static const struct sm_field pair[] = {
 static const struct sm_fieldset pair_set =
 	SM_FIELDSET_CHECKED(check_pair, "pair", struct sm_pair_section, pair, "pairs of images");
 
-static const struct sm_field train[] = {
-	/* The choices are the rows of the tables of train/, in order; test_schema compares them. */
-	ONEOF(sm_train_section, model, "unet3d", "unet3d", "network"),
-	REAL(sm_train_section, width, "1", 1.0 / 64, 8, "factor on every width of the network"),
-	WHOLE(sm_train_section, classes, "3", 1, 255, "foreground classes = outputs"),
-	ONEOF(sm_train_section, loss, "soft_dice", "dice|soft_dice|bce|dice_bce",
-	      "loss function; dice and soft_dice are the same"),
-	ONEOF(sm_train_section, optimiser, "adam", "adam|sgd", "optimiser"),
-	REAL(sm_train_section, learning_rate, "1e-5", 0, 10, "step size"),
-	REAL(sm_train_section, momentum, "0.9", 0, 0.9999, "momentum of sgd, beta1 of adam"),
-	REAL(sm_train_section, clip_norm, "0", 0, 1e9, "largest gradient norm; 0 = no clipping"),
-	WHOLE(sm_train_section, batch, "8", 1, 4096, "tiles a step"),
-	WHOLE(sm_train_section, epochs, "117", 1, 1e6, "epochs in all"),
-	WHOLE(sm_train_section, steps_per_epoch, "16", 0, 1e9, "steps an epoch; 0 = every tile once"),
-	ONEOF(sm_train_section, valid_fold, "valid", "valid|train",
-	      "fold to validate on; train is for trials with very few cases: its figures say nothing"),
-	WHOLE(sm_train_section, valid_tiles, "0", 0, 1e9,
-	      "validation tiles an epoch, a fixed choice; 0 = all of the fold"),
-	WHOLE(sm_train_section, checkpoint_every, "1", 0, 1e6,
-	      "numbered checkpoint each n epochs; 0 = only best and last"),
-	SEED(sm_train_section),
-};
-static const struct sm_fieldset train_set =
-	SM_FIELDSET("train", struct sm_train_section, train, "network and training");
-
-static const struct sm_field predict[] = {
-	REAL(sm_predict_section, overlap, "0.5", 0, 0.9, "share of a window that neighbours share"),
-	ONEOF(sm_predict_section, blend, "gaussian", "uniform|gaussian", "weights of overlapping windows"),
-	REAL(sm_predict_section, threshold, "0.5", 0, 1, "a class is present above this probability"),
-	ONEOF(sm_predict_section, fold, "test", "train|test|valid|all", "cases to predict"),
-};
-static const struct sm_fieldset predict_set =
-	SM_FIELDSET("predict", struct sm_predict_section, predict, "whole volumes");
-
 static const struct sm_field evaluate[] = {
 	ONEOF(sm_evaluate_section, empty, "brats", "brats|skip",
 	      "truth empty: 1 when the prediction is empty too and 0 otherwise, or leave out of the mean"),
@@ -435,8 +384,10 @@ static const struct sm_field root[] = {
 	SECTION(tile),
 	SECTION(slice),
 	SECTION(pair),
-	SECTION(train),
-	SECTION(predict),
+	{"train", SM_F_MAPPING, AT(sm_manifest_root, train), "{}", .of = &sm_train_fieldset,
+	 .doc = "section train"},
+	{"predict", SM_F_MAPPING, AT(sm_manifest_root, predict), "{}", .of = &sm_predict_fieldset,
+	 .doc = "section predict"},
 	SECTION(evaluate),
 	SECTION(report),
 	SECTION(explore),

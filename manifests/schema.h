@@ -166,25 +166,83 @@ enum sm_pair_mode { SM_PAIR_ALIGNED, SM_PAIR_TRIPLETS, SM_PAIR_UNPAIRED };
 enum sm_pair_direction { SM_A_TO_B, SM_B_TO_A };
 enum sm_pair_split { SM_BY_PATIENT, SM_BY_BLOCKS, SM_BY_SLICES, SM_BY_FIRST };
 
-/* train. */
+enum sm_precision { SM_FLOAT32, SM_BF16 };
+
+/* train. The choices that name rows of a table hold its index. */
+struct sm_train_region {
+	char *name;
+	struct sm_ints labels;
+};
+struct sm_plateau {
+	double factor;    /* the rate is multiplied by it */
+	int64_t patience; /* epochs without a better val_loss before that */
+	double min_delta; /* what counts as better */
+	double min_rate;  /* the rate goes no lower */
+};
 struct sm_train_section {
+	/* the network */
 	int model;              /* row of the models' table (train/models/models.h) */
 	double width;           /* factor on every width of the model */
-	int64_t classes;        /* outputs; labels 1..classes are the foreground classes */
+	int norm;               /* index of its choices; 0 = the model's own */
+	int activation;         /* the same */
+	double dropout;         /* -1 = the model's own */
+	int deep_supervision;   /* enum sm_switch */
+	int precision;          /* enum sm_precision */
+	struct sm_floats spacing; /* of the voxels x, y, z in mm; empty = equal */
+	int64_t classes;        /* labels 1..classes are the foreground classes */
+	struct sm_list regions; /* struct sm_train_region; empty = classes */
+	int head;               /* enum sm_head_choice */
+	/* the loss */
 	int loss;               /* row of the losses' table (train/nn/nn.h) */
+	struct sm_floats class_weight; /* one an output; empty = all 1 */
+	double tversky_alpha, tversky_beta, focal_gamma;
+	/* the optimiser */
 	int optimiser;          /* row of the optimisers' table */
 	double learning_rate;
 	double momentum;        /* sgd; beta1 of adam is 0.9 */
+	bool nesterov;
+	double weight_decay;
 	double clip_norm;       /* 0 = none */
-	int64_t batch;
+	double ema;             /* 0 = none */
+	/* the rate over time */
+	int schedule;           /* row of the schedules' table (train/schedule.h) */
+	int64_t warmup;         /* epochs */
+	double warmup_start;    /* share of the rate that the first step has */
+	struct sm_plateau *plateau; /* never NULL */
+	double power;           /* of polynomial */
+	double min_rate;        /* of polynomial, cosine, linear */
+	/* data and steps */
+	int batch_of;           /* enum sm_batch_of */
+	int64_t batch;          /* samples an update */
+	int64_t micro_batch;    /* samples that the network holds at once; 0 = batch */
 	int64_t epochs;
 	int64_t steps_per_epoch; /* 0 = every tile once */
+	int augment;             /* enum sm_augment_preset (manifests/augment.h) */
+	struct sm_steps augmentations; /* which = enum sm_augment_id, params = struct sm_augment_params */
+	int augment_border;      /* enum sm_augment_border */
+	/* validation */
 	int valid_fold;          /* enum sm_valid_fold */
 	int64_t valid_tiles;     /* validation tiles an epoch, the same in each; 0 = all */
+	int64_t valid_volumes;   /* whole volumes each n epochs; 0 = never */
+	struct sm_strings metrics; /* columns of the history (train/metrics.h) */
+	int folds;               /* enum sm_train_folds */
+	/* the end of an epoch */
 	int64_t checkpoint_every; /* numbered checkpoint each n epochs; 0 = only best and last */
+	int checkpoint_names;     /* enum sm_checkpoint_names */
+	int csv;                  /* enum sm_csv_mode */
+	char *csv_name;
+	int64_t early_stop;       /* epochs without a better val_loss; 0 = never */
+	double time_budget;       /* minutes; 0 = none */
+	int64_t sample_pictures;  /* a picture each n epochs; 0 = none */
 	int64_t seed;
 };
 enum sm_valid_fold { SM_VALIDATE_ON_VALID, SM_VALIDATE_ON_TRAIN };
+enum sm_switch { SM_SWITCH_AUTO, SM_SWITCH_OFF, SM_SWITCH_ON };
+enum sm_head_choice { SM_HEAD_AUTO, SM_HEAD_SIGMOID, SM_HEAD_SOFTMAX };
+enum sm_train_folds { SM_FOLDS_ONE, SM_FOLDS_ALL };
+enum sm_checkpoint_names { SM_NAMES_MODEL, SM_NAMES_UNET2D, SM_NAMES_EPOCH };
+enum sm_batch_of { SM_BATCH_OF_SAMPLES, SM_BATCH_OF_CASES };
+enum sm_csv_mode { SM_CSV_APPEND, SM_CSV_OVERWRITE };
 
 /* predict. */
 struct sm_predict_section {
@@ -192,7 +250,19 @@ struct sm_predict_section {
 	int blend;           /* enum sm_blend */
 	double threshold;    /* a class is present above this probability */
 	int fold;            /* enum sm_fold (manifests/folds.h), or SM_PREDICT_ALL */
+	int mirror;          /* axes of the flips: 1 x, 2 y, 4 z */
+	struct sm_list clean; /* struct sm_predict_clean, in their order */
 };
+/* Connected parts to be removed from a prediction. */
+struct sm_predict_clean {
+	struct sm_ints labels; /* their union, or */
+	char *region;          /* an output of the network by its name */
+	bool largest;          /* keep only the largest part */
+	double min_size;       /* remove smaller ones */
+	int unit;              /* enum sm_clean_unit */
+	int neighbours;        /* enum sm_neighbours of train/postprocess.h */
+};
+enum sm_clean_unit { SM_CLEAN_VOXELS, SM_CLEAN_MM3 };
 #define SM_PREDICT_ALL 3 /* every fold: stands behind the last of enum sm_fold */
 enum sm_blend { SM_BLEND_UNIFORM, SM_BLEND_GAUSSIAN };
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/par.h"
-#include "preprocess/elementary.h"
+#include "core/elementary.h"
 #include "preprocess/resample.h"
 
 #define PI 3.14159265358979323846

@@ -3,7 +3,6 @@ LIBS += ops
 ops_SRC := \
 	preprocess/bspline.c \
 	preprocess/case.c \
-	preprocess/elementary.c \
 	preprocess/grid.c \
 	preprocess/kernel.c \
 	preprocess/learn.c \

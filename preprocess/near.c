@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "preprocess/elementary.h"
+#include "core/elementary.h"
 
 #define CELLS 34 /* a window of 32 at three places along each axis */
 #define WINDOW 32

@@ -23,7 +23,7 @@
 #include "core/vol.h"
 #include "preprocess/bspline.h"
 #include "preprocess/case.h"
-#include "preprocess/elementary.h"
+#include "core/elementary.h"
 #include "preprocess/grid.h"
 #include "preprocess/op_table.h"
 #include "preprocess/threshold.h"

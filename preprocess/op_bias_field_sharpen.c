@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "preprocess/elementary.h"
+#include "core/elementary.h"
 
 #define SIZE_MAX_FFT (2 * SM_SHARPEN_BINS_MAX)
 

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "core/par.h"
-#include "preprocess/elementary.h"
+#include "core/elementary.h"
 #include "preprocess/op_denoise.h"
 
 #define BLOCK_Y 24

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "core/par.h"
-#include "preprocess/elementary.h"
+#include "core/elementary.h"
 #include "preprocess/grid.h"
 #include "preprocess/op_table.h"
 #include "preprocess/quantile.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/par.h"
-#include "preprocess/elementary.h"
+#include "core/elementary.h"
 #include "preprocess/resample.h"
 
 #define SLACK 1e-6

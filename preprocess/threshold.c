@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "preprocess/threshold.h"
 
-#include "preprocess/elementary.h"
+#include "core/elementary.h"
 #include "preprocess/quantile.h"
 
 #define OTSU_BINS 1024

@@ -3,7 +3,7 @@
 """Runs UNet3D in PyTorch with the weights of a checkpoint over a whole volume and compares its probabilities with
 those that scanmill-predict wrote.
 
-usage: check_predict.py CHECKPOINT IMAGE PROBABILITIES OVERLAP
+usage: check_predict.py CHECKPOINT IMAGE PROBABILITIES OVERLAP   (PROBABILITIES_<output>.nii.gz are the maps)
 """
 import json
 import math
@@ -51,7 +51,7 @@ def main():
     params = {k: torch.from_numpy(d[...]) for k, d in f["parameters"].items()}
     v = np.asarray(nibabel.load(image).dataobj, dtype=np.float32).transpose(3, 2, 1, 0)  # c z y x
     size = meta["tile_size"][::-1]
-    total = np.zeros((meta["classes"],) + v.shape[1:])
+    total = np.zeros((len(meta["task"]["channels"]),) + v.shape[1:])
     weight = np.zeros(v.shape[1:])
     axes = [np.exp(-(((np.arange(s) - (s - 1) / 2) / (s / 8)) ** 2) / 2) for s in size]
     window = axes[0][:, None, None] * axes[1][:, None] * axes[2]
@@ -66,7 +66,8 @@ def main():
                     p = unet(params, torch.from_numpy(tile)[None])[0].numpy()
                 total[(slice(None),) + at] += p * window
                 weight[at] += window
-    got = np.asarray(nibabel.load(wanted).dataobj).transpose(3, 2, 1, 0)
+    names = [c["name"] for c in meta["task"]["channels"]]
+    got = np.stack([np.asarray(nibabel.load(f"{wanted}_{n}.nii.gz").dataobj) for n in names]).transpose(0, 3, 2, 1)
     gap = np.abs(got - total / weight).max()
     print(f"largest difference {gap:.2e}, probabilities from {got.min():.3f} to {got.max():.3f}")
     assert gap < 1e-4 and got.max() - got.min() > 0.1

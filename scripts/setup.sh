@@ -2,6 +2,7 @@
 # Installs what scanmill needs from Debian 12 by apt-get. Usage: scripts/setup.sh [build|check]
 #   build   compilers and libraries: enough for every stage and `make demo`
 #   check   the same and what the tests use
+# Optional, not installed here: libopenmpi-dev for make MPI=1.
 # Idempotent: packages that are there are left alone, and with nothing missing no root is needed.
 set -eu
 

@@ -17,6 +17,15 @@ $(eval $(call unit_test,file,core,-Xlinker --wrap=malloc))
 $(eval $(call unit_test,manifest,core))
 $(eval $(call unit_test,mem,core))
 $(eval $(call unit_test,nn_ops,nn core,-ldnnl))
+test_nn_ops_SRC += tests/unit/nn_cases.c tests/unit/nn_helpers.c tests/unit/nn_reference.c
+$(eval $(call unit_test,nn_graph,nn core,-ldnnl))
+test_nn_graph_SRC += tests/unit/nn_helpers.c
+$(eval $(call unit_test,nn_bf16,nn core,-ldnnl))
+test_nn_bf16_SRC += tests/unit/nn_cases.c tests/unit/nn_helpers.c
+$(eval $(call unit_test,nn_torch,nn core,-ldnnl))
+test_nn_torch_SRC += tests/unit/nn_cases.c tests/unit/nn_helpers.c
+$(eval $(call unit_test,nn_loss,nn core,-ldnnl))
+$(eval $(call unit_test,nn_optim,nn core,-ldnnl))
 $(eval $(call unit_test,nn_unet3d,models nn core,-ldnnl))
 $(eval $(call unit_test,vol,core))
 $(eval $(call unit_test,nii,core))
@@ -51,15 +60,16 @@ $(eval $(call unit_test,eval,eval manifest ops core))
 $(eval $(call unit_test,svg,core))
 $(eval $(call unit_test,dicom,ingest dicom manifest ops core,$(DICOM_LD)))
 # Valgrind runs threads one at a time against libgomp's waiting: hours; ASan covers these.
-NO_VALGRIND += test_nn_ops test_nn_conv test_nn_unet3d
+NO_VALGRIND += test_nn_torch test_nn_loss test_nn_optim test_nn_ops test_nn_graph test_nn_conv test_nn_unet3d
 $(eval $(call unit_test,checkpoint,train models nn core,-ldnnl))
 $(eval $(call unit_test,loader,train models nn core,-ldnnl))
 $(eval $(call unit_test,infer,train models nn core,-ldnnl))
+$(eval $(call unit_test,postprocess,train core))
 NO_VALGRIND += test_infer
 $(eval $(call unit_test,rle,dicom core))
 $(eval $(call unit_test,nn_modes,nn core,-ldnnl))
 NO_VALGRIND += test_nn_modes
-$(eval $(call unit_test,schema,models nn prep manifest ops core,-ldnnl))
+$(eval $(call unit_test,schema,train models nn prep manifest ops core,-ldnnl))
 $(eval $(call unit_test,gz_write,core))
 NO_VALGRIND += test_gz_write
 $(eval $(call unit_test,burned_text,ingest core))
@@ -104,3 +114,26 @@ $(eval $(call unit_test,denoise,ops core))
 NO_VALGRIND += test_elementary test_remove_background
 $(eval $(call unit_test,remove_background,ops core))
 $(eval $(call unit_test,explore,eval prep manifest ops core))
+$(eval $(call unit_test,nn_wino,nn core,-ldnnl))
+NO_VALGRIND += test_nn_wino
+$(eval $(call unit_test,models,models nn core,-ldnnl))
+$(eval $(call unit_test,model_options,models nn core,-ldnnl))
+NO_VALGRIND += test_models test_model_options
+$(eval $(call unit_test,task,train nn core))
+$(eval $(call unit_test,loader_steps,train models nn core,-ldnnl))
+$(eval $(call unit_test,schedule,train core))
+$(eval $(call unit_test,train_metrics,train core))
+NO_VALGRIND += test_train_metrics
+$(eval $(call unit_test,nn_glue,nn core,-ldnnl))
+test_nn_glue_SRC += tests/unit/nn_helpers.c
+NO_VALGRIND += test_nn_glue
+$(eval $(call unit_test,augment_golden,train core))
+$(eval $(call unit_test,augment,train models nn prep manifest ops core,-ldnnl))
+$(eval $(call unit_test,export,train models nn core,-ldnnl))
+TEST_TOOLS += make_checkpoint
+EXES += make_checkpoint
+make_checkpoint_SRC := tests/tools/make_checkpoint.c
+make_checkpoint_USE := train models nn core
+make_checkpoint_LD := -ldnnl
+$(eval $(call unit_test,ranks,train models nn core,-ldnnl))
+NO_VALGRIND += test_ranks

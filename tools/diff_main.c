@@ -164,7 +164,7 @@ static void lone_stages(const struct sm_folders *here, const struct sm_folders *
 {
 	for (size_t i = 0; i < here->n; i++) {
 		const char *stage = sm_folder_stage(&here->v[i]);
-		if (find_stage(there, stage))
+		if (find_stage(there, stage) || sm_folders_closed(there, stage))
 			continue;
 		json_array_append_new(all, json_pack("{s:s, s:s}", "stage", stage, "only_in", where));
 		if (print)
@@ -210,6 +210,22 @@ static enum sm_status compare(struct sm_folders *a, struct sm_folders *b,
 	return SM_OK;
 }
 
+/* A folder that may not be looked at is passed over when the other side has no such stage, and needed when it has. */
+static enum sm_status check_closed(struct sm_run *run, const struct sm_folders *here, const struct sm_folders *there,
+				   struct sm_err *err)
+{
+	size_t i;
+	json_t *closed;
+	json_array_foreach(here->closed, i, closed)
+	{
+		const char *stage = sm_json_text(closed, "stage");
+		if (find_stage(there, stage) || sm_folders_closed(there, stage))
+			return sm_folders_need(here, stage, err);
+		sm_warn(&run->log, NULL, "passed over: %s", sm_json_text(closed, "why"));
+	}
+	return SM_OK;
+}
+
 static enum sm_status run_diff(struct sm_run *run, struct sm_err *err)
 {
 	const struct options *o = run->options;
@@ -230,6 +246,8 @@ static enum sm_status run_diff(struct sm_run *run, struct sm_err *err)
 		puts(text ? text : "");
 		free(text);
 	}
+	SM_GOTO(st, check_closed(run, &a, &b, err));
+	SM_GOTO(st, check_closed(run, &b, &a, err));
 	/* Exit code 1, as diff(1) has it. */
 	run->rejected = found;
 out:

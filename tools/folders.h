@@ -21,13 +21,19 @@ struct sm_folder {
 struct sm_folders {
 	struct sm_folder *v;
 	size_t n, room;
-	json_t *strange; /* sentences on what stands in a work folder, looks like a stage's folder, and has no ledger */
+	json_t *strange; /* sentences on what stands in a work folder, is called as a stage, and has no ledger */
+	json_t *closed;  /* {"stage", "why"} of folders there that are called as a stage and may not be looked at */
 };
 
 /* Adds the stage's folder `path`, or, when it has no ledger, each folder directly in it that has one,
- * in order of names; a ledger file itself is taken too. SM_USAGE when there is no such folder,
- * SM_INPUT when no stage has finished there, SM_IO for what may not be looked at. */
+ * in order of names; a ledger file itself is taken too. Below a work folder, what has no ledger that can be read is
+ * noted in `strange` or `closed` when it has a stage's name, and passed over otherwise. SM_USAGE when there is no
+ * such folder, SM_INPUT when no stage has finished there, SM_IO when it, or all that is in it, may not be looked at. */
 enum sm_status sm_folders_add(struct sm_folders *f, const char *path, struct sm_err *err);
+
+/* SM_IO with its sentence when the folder called as this stage (NULL: any) may not be looked at. */
+enum sm_status sm_folders_need(const struct sm_folders *f, const char *stage, struct sm_err *err);
+bool sm_folders_closed(const struct sm_folders *f, const char *stage);
 
 /* Reads header and hash of all their ledgers. */
 enum sm_status sm_folders_load(struct sm_folders *f, struct sm_err *err);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/ledger.h"
 #include "core/manifest.h"
 #include "core/stage.h"
 #include "manifests/schema.h"
@@ -41,8 +42,7 @@ static enum sm_status print_value(const json_t *all, const char *path, struct sm
 	const json_t *value = value_at(all, path);
 	if (!value || !*path)
 		return SM_FAIL(err, SM_USAGE, "--get: found '%s', no key of the manifest (--describe prints all)", path);
-	char *text = json_is_string(value) ? NULL
-					   : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
+	char *text = json_is_string(value) ? NULL : sm_json_yaml(value, JSON_COMPACT);
 	const char *s = json_is_string(value) ? json_string_value(value) : text;
 	if (!s)
 		return SM_FAIL(err, SM_BUDGET, "manifest: out of memory");
@@ -59,8 +59,7 @@ static enum sm_status print_root(const void *root, const char *get, struct sm_er
 		json_decref(all);
 		return st;
 	}
-	/* 15 digits: what a person wrote comes back as he wrote it. */
-	char *text = json_dumps(all, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+	char *text = sm_json_yaml(all, JSON_INDENT(2));
 	json_decref(all);
 	if (!text)
 		return SM_FAIL(err, SM_BUDGET, "manifest: out of memory");

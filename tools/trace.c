@@ -71,6 +71,7 @@ static json_t *node_of(const struct sm_folder *folder, const json_t *record)
 	json_object_set_new(node, "outputs", json_array());
 	json_object_set_new(node, "from", json_array());
 	json_object_set_new(node, "raw", json_array());
+	json_object_set_new(node, "ledgers", json_array());
 	json_object_set_new(node, "unresolved", json_array());
 	json_object_set_new(node, "missing", json_array());
 	if (!sm_record_ok(record))
@@ -172,6 +173,37 @@ static bool reads_raw(const struct sm_folder *folder)
 	return true;
 }
 
+/* The parent whose ledger an input is (a report reads some as a whole); NULL when it is none. */
+static const char *parent_read(const struct sm_folder *folder, const json_t *input)
+{
+	const char *stage, *sha = sm_json_text(input, "sha256");
+	json_t *hash;
+	json_object_foreach(json_object_get(folder->ledger.header, "parents"), stage, hash)
+		if (sha && json_is_string(hash) && strcmp(json_string_value(hash), sha) == 0)
+			return stage;
+	return NULL;
+}
+
+/* Inputs that no record made. */
+static void name_others(const struct sm_folder *folder, json_t *node, const json_t *inputs, const bool *made)
+{
+	size_t i;
+	json_t *input, *others = json_object_get(node, reads_raw(folder) ? "raw" : "unresolved");
+	json_array_foreach(inputs, i, input)
+	{
+		const char *sha = sm_json_text(input, "sha256"), *parent = parent_read(folder, input);
+		if (made[i] || is_word(sm_json_text(input, "path"), sha))
+			continue;
+		if (!parent) {
+			add_once(others, input);
+			continue;
+		}
+		json_t *ledger = json_pack("{s:s, s:s, s:s}", "stage", parent, "path", SM_LEDGER_NAME, "sha256", sha);
+		add_once(json_object_get(node, "ledgers"), ledger);
+		json_decref(ledger);
+	}
+}
+
 /* The caller holds `record`: other ledgers are opened here. */
 static enum sm_status follow(struct sm_folders *f, const struct sm_folder *folder, json_t *node,
 			     const json_t *record, int depth, struct sm_err *err)
@@ -190,6 +222,7 @@ static enum sm_status follow(struct sm_folders *f, const struct sm_folder *folde
 	{
 		const struct sm_folder *parent = sm_folders_parent(f, folder, stage, NULL);
 		if (!parent) {
+			SM_GOTO(st, sm_folders_need(f, stage, err));
 			json_array_append_new(json_object_get(node, "missing"), json_string(stage));
 			continue;
 		}
@@ -199,10 +232,7 @@ static enum sm_status follow(struct sm_folders *f, const struct sm_folder *folde
 		SM_GOTO(st, sm_folders_open(f, parent, err));
 		SM_GOTO(st, follow_parent(parent, node, record, records, made, err));
 	}
-	json_t *others = json_object_get(node, reads_raw(folder) ? "raw" : "unresolved");
-	json_array_foreach(inputs, i, input)
-		if (!made[i] && !is_word(sm_json_text(input, "path"), sm_json_text(input, "sha256")))
-			add_once(others, input);
+	name_others(folder, node, inputs, made);
 	json_array_foreach(from, i, input)
 	{
 		const struct sm_folder *parent =
@@ -351,6 +381,7 @@ static json_t *node_of_all(const struct found *found)
 	json_object_set_new(node, "outputs", json_array());
 	json_object_set_new(node, "from", json_array());
 	json_object_set_new(node, "raw", json_array());
+	json_object_set_new(node, "ledgers", json_array());
 	json_object_set_new(node, "unresolved", json_array());
 	json_object_set_new(node, "missing", json_array());
 	return node;
@@ -372,6 +403,7 @@ enum sm_status sm_trace(struct sm_folders *f, const char *what, json_t **out, st
 		SM_GOTO(st, sm_records_check(f->v[k].ledger.records, err));
 	}
 	if (!found.folder) {
+		SM_GOTO(st, sm_folders_need(f, NULL, err));
 		st = SM_FAIL(err, SM_USAGE,
 			     "%s: no ledger here knows it, allowed is an item's key or the path of an output", what);
 		goto out;

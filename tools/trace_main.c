@@ -87,6 +87,30 @@ static void print_unresolved(const json_t *node, int depth)
 	print_files(list, place, depth + 1);
 }
 
+static bool is_missing(const json_t *node, const char *stage)
+{
+	size_t i;
+	json_t *v;
+	json_array_foreach(json_object_get(node, "missing"), i, v)
+	if (strcmp(json_string_value(v), stage) == 0)
+		return true;
+	return false;
+}
+
+/* Those of a stage, or (NULL) of all that are here. */
+static void print_ledgers(const json_t *node, const char *stage, int depth)
+{
+	size_t i;
+	json_t *v;
+	json_array_foreach(json_object_get(node, "ledgers"), i, v)
+	{
+		const char *of = sm_json_text(v, "stage");
+		if (stage ? strcmp(of, stage) == 0 : !is_missing(node, of))
+			printf("%*s%-12s %.12s  %s/%s\n", depth * 2 + 2, "", "ledger", sm_json_text(v, "sha256"), of,
+			       sm_json_text(v, "path"));
+	}
+}
+
 static enum sm_status print_node(struct sm_folders *f, const json_t *node, bool slices, int depth, struct sm_err *err)
 {
 	size_t i;
@@ -107,9 +131,13 @@ static enum sm_status print_node(struct sm_folders *f, const json_t *node, bool 
 	print_files(json_object_get(node, "outputs"), sm_json_text(node, "stage"), depth);
 	if (slices)
 		SM_TRY(print_slices(f, node, depth, err));
+	print_ledgers(node, NULL, depth);
 	json_array_foreach(json_object_get(node, "missing"), i, v)
+	{
 		printf("%*s(the run of %s that this was made from is not here)\n", depth * 2 + 2, "",
 		       json_string_value(v));
+		print_ledgers(node, json_string_value(v), depth + 1);
+	}
 	print_unresolved(node, depth);
 	json_array_foreach(json_object_get(node, "from"), i, v)
 		SM_TRY(print_node(f, v, slices, depth + 1, err));
@@ -134,6 +162,8 @@ static enum sm_status run_trace(struct sm_run *run, struct sm_err *err)
 	}
 	SM_GOTO(st, sm_folders_add(&f, run->args[0], err));
 	SM_GOTO(st, sm_folders_load(&f, err));
+	json_array_foreach(f.closed, i, node)
+		sm_warn(&run->log, NULL, "passed over: %s", sm_json_text(node, "why"));
 	for (i = 1; i < run->arg_count; i++) {
 		SM_GOTO(st, sm_trace(&f, run->args[i], &node, err));
 		json_array_append_new(all, node);

@@ -295,7 +295,7 @@ void sm_verify_parents(struct sm_verify *v, const struct sm_folders *all)
 			found = all->v[i].ledger.sha256;
 			good = good || (wanted && strcmp(wanted, found) == 0);
 		}
-		if (!found && v->whole)
+		if (!found && v->whole && !sm_folders_closed(all, stage))
 			sm_complain(v->complaints, "the folder of its parent stage %s is missing", stage);
 		if (found && !good)
 			sm_complain(v->complaints,

@@ -121,6 +121,7 @@ static enum sm_status check_all(struct sm_run *run, const struct sm_folders *f, 
 {
 	const struct options *options = run->options;
 	size_t bad = 0, outputs = 0, n = f->n;
+	struct sm_err unread = {0}; /* the first that cannot be read: the others are looked at all the same */
 	for (size_t i = 0; i < n; i++) {
 		if (f->v[i].link) {
 			bad += print_link(&f->v[i], options->limit);
@@ -137,11 +138,23 @@ static enum sm_status check_all(struct sm_run *run, const struct sm_folders *f, 
 			outputs += v.outputs;
 		}
 		sm_verify_clear(&v);
+		if (st == SM_IO) {
+			printf("%-12s cannot be read\n", sm_folder_stage(&f->v[i]));
+			unread = unread.code == SM_OK ? *err : unread;
+			continue;
+		}
 		SM_TRY(st);
 	}
 	json_t *sentence;
 	for (size_t i = 0; (sentence = json_array_get(f->strange, i)); i++, bad++)
 		printf("%s\n", json_string_value(sentence));
+	for (size_t i = 0; (sentence = json_array_get(f->closed, i)); i++)
+		printf("%-12s may not be looked at\n", sm_json_text(sentence, "stage"));
+	SM_TRY(sm_folders_need(f, NULL, err));
+	if (unread.code != SM_OK) {
+		*err = unread;
+		return unread.code;
+	}
 	if (bad)
 		return SM_FAIL(err, SM_INPUT,
 			       "%zu differences between the ledgers of %zu stages and what stands in their "

@@ -11,14 +11,15 @@
 #include "core/ledger.h"
 #include "train/tensors.h"
 
-#define SCHEMA "scanmill-checkpoint 1"
+#define SCHEMA "scanmill-checkpoint 2"
 #define META_ROOM 60000 /* HDF5 keeps attributes below 64 KiB */
 #define MAX_EPOCHS 1000000
-#define MAX_CLASSES 255
+#define MAX_COLUMNS 4096
 
 void sm_history_clear(struct sm_history *h)
 {
 	free(h->v);
+	free(h->names);
 	*h = (struct sm_history){0};
 }
 
@@ -38,15 +39,14 @@ enum sm_status sm_history_add(struct sm_history *h, const double *row, struct sm
 	return SM_OK;
 }
 
-char *sm_history_columns(size_t columns)
+enum sm_status sm_history_begin(struct sm_history *h, const char *names, struct sm_err *err)
 {
-	char *text = sm_strf("epoch,loss,dice,val_loss,val_dice");
-	for (size_t i = SM_HISTORY_FIXED; text && i < columns; i++) {
-		char *longer = sm_strf("%s,val_dice_%zu", text, i - SM_HISTORY_FIXED + 1);
-		free(text);
-		text = longer;
-	}
-	return text;
+	*h = (struct sm_history){.columns = 1, .names = sm_strf("%s", names)};
+	if (!h->names)
+		return SM_FAIL(err, SM_BUDGET, "history: out of memory");
+	for (const char *p = names; *p; p++)
+		h->columns += *p == ',';
+	return SM_OK;
 }
 
 void sm_checkpoint_clear(struct sm_checkpoint *c)
@@ -62,15 +62,17 @@ static char *meta_of(const struct sm_checkpoint *c)
 {
 	const int64_t size[3] = {c->size[0], c->size[1], c->size[2]};
 	json_t *meta = json_pack(
-		"{s:s, s:f, s:i, s:i, s:o, s:i, s:O, s:I, s:s, s:I, s:I, s:I, s:f, s:s, s:s, "
-		"s:s}",
-		"model",
-		c->model, "width", c->width, "in_channels", c->in_channels, "classes", c->classes,
-		"tile_size", sm_json_ints(size, 3), "standardise", (int)c->standardise, "channels",
-		c->channels, "parameters", (json_int_t)c->parameters, "optimiser", c->optimiser,
-		"epoch", (json_int_t)c->epoch, "steps", (json_int_t)c->steps, "best_epoch",
-		(json_int_t)c->best_epoch, "best_val_loss", c->best, "fingerprint", c->fingerprint,
-		"split", c->split, "preprocess", c->preprocess);
+		"{s:s, s:f, s:s, s:s, s:f, s:i, s:o, s:i, s:o, s:o, s:i, s:i, s:b, s:O, s:I, s:s, s:I, s:I, s:I, "
+		"s:f, s:s, s:s, s:s}",
+		"model", c->model, "width", c->width, "norm", c->norm, "activation", c->activation,
+		"dropout", c->dropout, "deep_supervision", c->deep_supervision, "spacing",
+		sm_json_floats(c->spacing, 3), "in_channels", c->in_channels, "task",
+		sm_task_dump(&c->task), "tile_size", sm_json_ints(size, 3), "standardise",
+		(int)c->standardise, "plane", c->plane, "stored", (int)c->stored, "channels", c->channels, "parameters", (json_int_t)c->parameters,
+		"optimiser", c->optimiser, "epoch", (json_int_t)c->epoch, "steps",
+		(json_int_t)c->steps, "best_epoch", (json_int_t)c->best_epoch, "best_val_loss",
+		c->best, "fingerprint", c->fingerprint, "split", c->split, "preprocess",
+		c->preprocess);
 	char *text = meta ? sm_json_line(meta) : NULL;
 	json_decref(meta);
 	return text;
@@ -81,12 +83,10 @@ static enum sm_status put_history(hid_t file, const struct sm_checkpoint *c, con
 {
 	const struct sm_history *h = &c->history;
 	const hsize_t dims[2] = {h->rows, h->columns};
-	char *columns = sm_history_columns(h->columns);
 	bool good =
-		columns && h->rows &&
+		h->names && h->rows &&
 		sm_h5_plain(file, "history", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, 2, dims, h->v) &&
-		sm_h5_put_text(file, "history_columns", columns);
-	free(columns);
+		sm_h5_put_text(file, "history_columns", h->names);
 	return good ? SM_OK : SM_FAIL(err, SM_IO, "%s: HDF5 cannot write the history", name);
 }
 
@@ -165,20 +165,30 @@ static bool get_real(const json_t *meta, const char *key, double *out)
 	return json_is_number(v);
 }
 
-/* The name of the first field that is missing or out of range, NULL when all are good. */
-static const char *parse_meta(const json_t *meta, struct sm_checkpoint *c)
+/* What rebuilds the network; the name of the first field that is missing or out of range, else NULL. */
+static const char *parse_network(const json_t *meta, struct sm_checkpoint *c)
 {
 	int64_t v, size[3];
 	if (!get_text(meta, "model", c->model, sizeof c->model))
 		return "model";
 	if (!get_real(meta, "width", &c->width) || !(c->width > 0 && c->width <= 16))
 		return "width";
+	if (!get_text(meta, "norm", c->norm, sizeof c->norm))
+		return "norm";
+	if (!get_text(meta, "activation", c->activation, sizeof c->activation))
+		return "activation";
+	if (!get_real(meta, "dropout", &c->dropout) || !(c->dropout < 1))
+		return "dropout";
+	if (!get_int(meta, "deep_supervision", -1, 1, &v))
+		return "deep_supervision";
+	c->deep_supervision = (int)v;
+	if (!sm_json_get_floats(meta, "spacing", c->spacing, 3))
+		return "spacing";
 	if (!get_int(meta, "in_channels", 1, 4096, &v))
 		return "in_channels";
 	c->in_channels = (int)v;
-	if (!get_int(meta, "classes", 1, MAX_CLASSES, &v))
-		return "classes";
-	c->classes = (int)v;
+	if (!sm_task_parse(json_object_get(meta, "task"), &c->task))
+		return "task";
 	if (!sm_json_get_ints(meta, "tile_size", size, 3))
 		return "tile_size";
 	for (int a = 0; a < 3; a++) {
@@ -186,9 +196,20 @@ static const char *parse_meta(const json_t *meta, struct sm_checkpoint *c)
 			return "tile_size";
 		c->size[a] = (int)size[a];
 	}
+	return NULL;
+}
+
+/* The rest, in the same way. */
+static const char *parse_training(const json_t *meta, struct sm_checkpoint *c)
+{
+	int64_t v;
 	if (!get_int(meta, "standardise", 0, SM_STANDARDISE_UNIT, &v))
 		return "standardise";
 	c->standardise = (enum sm_standardise)v;
+	if (!get_int(meta, "plane", 0, 4, &v))
+		return "plane";
+	c->plane = (int)v;
+	c->stored = json_is_true(json_object_get(meta, "stored"));
 	c->channels = json_incref(json_object_get(meta, "channels"));
 	if (!json_is_array(c->channels))
 		return "channels";
@@ -229,7 +250,9 @@ static enum sm_status read_meta(hid_t file, const char *name, struct sm_checkpoi
 	}
 	if (sm_h5_get_text(file, "meta", text, META_ROOM))
 		meta = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	const char *bad = json_is_object(meta) ? parse_meta(meta, c) : "meta";
+	const char *bad = json_is_object(meta) ? parse_network(meta, c) : "meta";
+	if (!bad)
+		bad = parse_training(meta, c);
 	if (bad)
 		st = SM_FAIL(err, SM_INPUT,
 			     "%s: field %s of the checkpoint is missing or out of range", name,
@@ -240,19 +263,36 @@ out:
 	return st;
 }
 
+static enum sm_status read_columns(hid_t set, const char *name, struct sm_history *h,
+				   struct sm_err *err)
+{
+	char *names = malloc(META_ROOM);
+	enum sm_status st = SM_OK;
+	if (!names)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
+	if (!sm_h5_get_text(set, "history_columns", names, META_ROOM) ||
+	    strncmp(names, SM_HISTORY_FIXED_NAMES, strlen(SM_HISTORY_FIXED_NAMES)) != 0)
+		st = SM_FAIL(err, SM_INPUT, "%s: history_columns are missing or others than %s, ...",
+			     name, SM_HISTORY_FIXED_NAMES);
+	else
+		st = sm_history_begin(h, names, err);
+	free(names);
+	return st;
+}
+
 static enum sm_status read_history(hid_t file, const char *name, struct sm_checkpoint *c,
 				   struct sm_err *err)
 {
 	struct sm_history *h = &c->history;
 	hsize_t dims[2] = {0, 0};
-	enum sm_status st = SM_OK;
 	size_t count;
+	SM_TRY(read_columns(file, name, h, err));
+	enum sm_status st = SM_OK;
 	hid_t set = H5Dopen2(file, "history", H5P_DEFAULT),
 	      space = set < 0 ? -1 : H5Dget_space(set);
-	h->columns = SM_HISTORY_FIXED + (size_t)c->classes;
 	if (space < 0 || H5Sget_simple_extent_ndims(space) != 2 ||
 	    H5Sget_simple_extent_dims(space, dims, NULL) != 2 || dims[0] != (hsize_t)c->epoch ||
-	    dims[1] != h->columns || !sm_mul(dims[0], dims[1], &count)) {
+	    dims[1] != h->columns || dims[1] > MAX_COLUMNS || !sm_mul(dims[0], dims[1], &count)) {
 		st = SM_FAIL(err, SM_INPUT, "%s: history is %llu x %llu, allowed is %lld x %zu",
 			     name, (unsigned long long)dims[0], (unsigned long long)dims[1],
 			     (long long)c->epoch, h->columns);

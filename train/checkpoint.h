@@ -20,31 +20,40 @@
 #include "core/mem.h"
 #include "core/standardise.h"
 #include "train/nn/nn.h"
+#include "train/task.h"
 
-/* Columns epoch, loss, dice, val_loss, val_dice; then val_dice_1.. of each class. */
+/* The first columns: epoch, loss, dice, val_loss, val_dice. */
 #define SM_HISTORY_FIXED 5
+#define SM_HISTORY_FIXED_NAMES "epoch,loss,dice,val_loss,val_dice"
 #define SM_HISTORY_VAL_LOSS 3
 
 /* One row an epoch. */
 struct sm_history {
 	size_t rows, columns, room;
 	double *v;
+	char *names; /* of the columns, parted by commas; owned */
 };
+
+/* Begins an empty history with these columns (copied). */
+enum sm_status sm_history_begin(struct sm_history *h, const char *names, struct sm_err *err);
 
 /* Adds a row of `columns` values. */
 enum sm_status sm_history_add(struct sm_history *h, const double *row, struct sm_err *err);
 void sm_history_clear(struct sm_history *h);
-/* "epoch,loss,dice,val_loss,val_dice,val_dice_1,..." for so many columns; malloc memory, NULL when
- * out of it. */
-char *sm_history_columns(size_t columns);
-
 struct sm_checkpoint {
 	/* the network */
 	char model[64];
 	double width;
-	int in_channels, classes;
+	char norm[16], activation[16]; /* "auto" = the model's own */
+	double dropout;                /* below 0 = the model's own */
+	int deep_supervision;          /* the same */
+	double spacing[3];             /* of the voxels, x,y,z in mm; 0 = equal */
+	int in_channels;
+	struct sm_task task; /* what the outputs mean */
 	int size[3];                     /* of the tiles: x, y, z */
 	enum sm_standardise standardise; /* how the tiles were scaled */
+	int plane; /* trained on slices: 1 + enum sm_plane (4: all planes); 0 = on tiles */
+	bool stored; /* slices in index order, not turned as a radiologist sees them */
 	json_t *channels;   /* names of the channels in order; an empty array when they have none */
 	int64_t parameters; /* number of weights */
 	/* the training */

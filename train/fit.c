@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/text.h"
+#include "train/mpi.h"
+
 #define DICE_EPS 1e-5
 #define BLOCKS (SM_DICE_WORK / 2)
 
@@ -21,10 +24,10 @@ static void dice_block(const float *p, const float *t, size_t voxels, size_t cla
 		}
 }
 
-void sm_batch_dice(const float *p, const float *t, int n, size_t voxels, int classes, int threads,
+void sm_batch_dice(const float *p, const float *t, int n, size_t voxels, int channels, int threads,
 		   double *work, double *sum)
 {
-	size_t k = (size_t)classes;
+	size_t k = (size_t)channels;
 	for (int i = 0; i < n; i++) {
 		const float *pi = p + (size_t)i * voxels * k, *ti = t + (size_t)i * voxels * k;
 #pragma omp parallel for schedule(static) num_threads(threads)
@@ -47,74 +50,174 @@ void sm_batch_dice(const float *p, const float *t, int n, size_t voxels, int cla
 
 /* What an epoch adds up: of training, then of validation. */
 struct sums {
-	double loss, *dice; /* dice[classes] */
-	int64_t samples;
+	double loss, *dice; /* dice[channels] */
+	int64_t samples, step; /* step: samples of the step at work */
 };
 
-static double mean_dice(const struct sums *s, int classes)
+/* Mean over the channels but the background. */
+static double mean_dice(const struct sums *s, const struct sm_task *task)
 {
 	double sum = 0;
-	for (int c = 0; c < classes; c++)
+	int first = sm_task_first(task);
+	for (int c = first; c < task->channels; c++)
 		sum += s->dice[c];
-	return sum / (double)classes / (double)s->samples;
+	return sum / (double)(task->channels - first) / (double)s->samples;
 }
 
-static enum sm_status not_finite(const struct sm_fit *fit, const char *what, int64_t step,
+static enum sm_status not_finite(struct sm_fit *fit, const char *what, int64_t step,
 				 struct sm_err *err)
 {
-	char kept[96] = "no checkpoint was written yet";
+	char kept[96] = "no checkpoint was written yet", where[SM_NET_WHAT] = "";
 	if (fit->state.epoch)
 		snprintf(kept, sizeof kept, "%s holds epoch %" PRId64, SM_FIT_LAST,
 			 fit->state.epoch);
+	if (sm_net_find_nonfinite(fit->net, where, NULL) != SM_OK)
+		where[0] = 0;
 	return SM_FAIL(err, SM_INPUT,
 		       "training: the %s is not finite at step %" PRId64 " of epoch %" PRId64
-		       " (a lower train.learning_rate may help); %s",
-		       what, step + 1, fit->state.epoch + 1, kept);
+		       "%s%s (a lower train.learning_rate may help); %s",
+		       what, step + 1, fit->state.epoch + 1, where[0] ? ", first in the " : "",
+		       where, kept);
 }
 
-/* One batch through the network: trained on, or only measured. */
-static enum sm_status one_batch(struct sm_fit *fit, int64_t step, struct sums *s,
+static enum sm_status learn(struct sm_fit *fit, const struct sm_batch *batch, double *loss,
+			    struct sm_err *err)
+{
+	uint64_t number = (uint64_t)(fit->state.steps + batch->part);
+	return batch->first ? sm_net_step_behind(fit->net, number, (size_t)batch->before, loss, err)
+			    : sm_net_accumulate(fit->net, number, loss, err);
+}
+
+/* One batch through the network: trained on, or only measured. step is that of the epoch. */
+static enum sm_status one_batch(struct sm_fit *fit, const struct sm_batch *batch, int64_t step,
 				struct sm_err *err)
 {
-	struct sm_batch batch;
 	struct sm_shape xs, ts;
-	double loss = 0;
-	SM_TRY(sm_loader_next(fit->loader, &batch, err));
+	double loss = 0, *dice, *sums;
 	float *x = sm_net_buffer(fit->net, "x", &xs), *t = sm_net_buffer(fit->net, "target", &ts);
-	memcpy(x, batch.x, sm_shape_count(xs) * sizeof *x);
-	memcpy(t, batch.target, sm_shape_count(ts) * sizeof *t);
-	sm_net_set_valid(fit->net, batch.n);
-	SM_TRY(batch.valid ? sm_net_eval(fit->net, &loss, err)
-			   : sm_net_step(fit->net, (uint64_t)fit->state.steps, &loss, err));
+	size_t voxels = (size_t)ts.d * ts.h * ts.w, k = (size_t)ts.c;
+	memcpy(x, batch->x, sm_shape_count(xs) * sizeof *x);
+	memcpy(t, batch->target, sm_shape_count(ts) * sizeof *t);
+	sm_net_set_valid(fit->net, batch->n);
+	SM_TRY(batch->valid ? sm_net_eval(fit->net, &loss, err) : learn(fit, batch, &loss, err));
 	if (!isfinite(loss))
-		return not_finite(fit, batch.valid ? "validation loss" : "loss", step, err);
+		return not_finite(fit, batch->valid ? "validation loss" : "loss", step, err);
 	/* The prediction is that of before the update, and lives until the next run. */
-	sm_batch_dice(sm_net_buffer(fit->net, "p", NULL), t, batch.n, (size_t)ts.d * ts.h * ts.w,
-		      ts.c, fit->threads, fit->work, s->dice);
-	if (!batch.valid) {
-		enum sm_status st = sm_net_update(fit->net, fit->learning_rate, NULL, err);
-		if (st == SM_INPUT)
-			return not_finite(fit, "gradient", step, err);
-		SM_TRY(st);
-		fit->state.steps++;
-	}
-	s->loss += loss * batch.n;
-	s->samples += batch.n;
+	const float *p = sm_net_buffer(fit->net, "p", NULL);
+	const struct sm_metrics *m = fit->measured[batch->valid];
+	SM_TRY(sm_parts_add(fit->parts, batch, loss, k, sm_metrics_part_size(m), &dice, &sums, err));
+	for (int i = 0; i < batch->n; i++)
+		sm_batch_dice(p + (size_t)i * voxels * k, t + (size_t)i * voxels * k, 1, voxels, ts.c,
+			      fit->threads, fit->work, dice + (size_t)i * k);
+	sm_metrics_measure(m, p, t, (size_t)batch->n * voxels, fit->threads, sums);
 	return SM_OK;
 }
 
-static enum sm_status phase(struct sm_fit *fit, int64_t steps, struct sums *s,
-			    struct sm_progress *progress, struct sm_err *err)
+/* Adds the parts of a step, of all ranks, to the epoch's sums in their order. */
+static enum sm_status sum_up(struct sm_fit *fit, bool valid, struct sums *s, struct sm_err *err)
+{
+	struct sm_metrics *m = fit->measured[valid];
+	size_t k = (size_t)fit->state.task.channels;
+	struct sm_part part;
+	SM_TRY(sm_parts_exchange(fit->parts, err));
+	while (sm_parts_next(fit->parts, k, sm_metrics_part_size(m), &part)) {
+		for (size_t i = 0; i < (size_t)part.n; i++)
+			for (size_t c = 0; c < k; c++)
+				s->dice[c] += part.dice[i * k + c];
+		sm_metrics_add_part(m, part.sums);
+		s->loss += part.loss * part.n;
+		s->samples += part.n;
+		s->step += part.n;
+	}
+	sm_metrics_step(m, s->step);
+	s->step = 0;
+	return SM_OK;
+}
+
+/* Behind the last batch of a step: sums, and of a training step the update. */
+static enum sm_status end_step(struct sm_fit *fit, const struct sm_batch *batch, int64_t step,
+			       struct sums *s, struct sm_err *err)
+{
+	SM_TRY(sum_up(fit, batch->valid, s, err));
+	if (batch->valid)
+		return SM_OK;
+	SM_TRY(sm_parts_join(fit->parts, fit->net, err));
+	fit->state.steps += batch->parts;
+	double rate = sm_schedule_step(&fit->schedule, fit->state.epoch, step,
+				       sm_loader_train_steps(fit->loader), fit->rate);
+	enum sm_status st = sm_net_update(fit->net, rate, NULL, err);
+	return st == SM_INPUT ? not_finite(fit, "gradient", step, err) : st;
+}
+
+static enum sm_status phase(struct sm_fit *fit, struct sums *s, struct sm_progress *progress,
+			    struct sm_err *err)
 {
 	size_t before = progress->done;
-	for (int64_t i = 0; i < steps; i++) {
+	struct sm_batch batch = {0};
+	for (int64_t step = 0; !batch.end; step += batch.last) {
 		char note[96];
-		SM_TRY(one_batch(fit, i, s, err));
+		SM_TRY(sm_loader_next(fit->loader, &batch, err));
+		if (batch.n)
+			SM_TRY(one_batch(fit, &batch, step, err));
+		if (!batch.last)
+			continue;
+		SM_TRY(end_step(fit, &batch, step, s, err));
 		snprintf(note, sizeof note, "epoch %" PRId64 " of %" PRId64 ", loss %.4f",
-			 fit->state.epoch + 1, fit->epochs, s->loss / (double)s->samples);
+			 fit->state.epoch + 1, fit->s->epochs, s->loss / (double)s->samples);
 		sm_progress_set(progress, before + (size_t)s->samples, note);
 	}
 	progress->done = before + (size_t)s->samples;
+	return SM_OK;
+}
+
+enum sm_status sm_fit_columns(struct sm_fit *fit, struct sm_err *err)
+{
+	const struct sm_task *task = &fit->state.task;
+	struct sm_text text = {0};
+	size_t n = sm_metrics_columns(fit->metrics, task);
+	sm_text_str(&text, SM_HISTORY_FIXED_NAMES);
+	for (int c = sm_task_first(task); c < task->channels; c++)
+		sm_text_f(&text, ",val_dice_%s", task->name[c]);
+	for (size_t i = 0; i < 2 * n; i++) {
+		char name[64];
+		sm_metrics_column(fit->metrics, task, i % n, name);
+		sm_text_f(&text, ",%s%s", i < n ? "" : "val_", name);
+	}
+	if (fit->s->valid_volumes)
+		sm_text_str(&text, ",volume_dice");
+	for (int c = sm_task_first(task); fit->s->valid_volumes && c < task->channels; c++)
+		sm_text_f(&text, ",volume_dice_%s", task->name[c]);
+	sm_text_str(&text, ",rate");
+	enum sm_status st = sm_text_check(&text, "history", err);
+	if (st == SM_OK)
+		st = sm_history_begin(&fit->state.history, text.data, err);
+	sm_text_clear(&text);
+	return st;
+}
+
+/* The columns volume_dice: NaN in epochs that measure none. */
+static enum sm_status measure_volumes(struct sm_fit *fit, double *row, size_t *at,
+				      struct sm_err *err)
+{
+	const struct sm_task *task = &fit->state.task;
+	size_t n = (size_t)(task->channels - sm_task_first(task));
+	double *mean = row + *at, *dice = mean + 1;
+	if (!fit->s->valid_volumes)
+		return SM_OK;
+	*at += 1 + n;
+	bool now = fit->volumes && fit->state.epoch % fit->s->valid_volumes == 0;
+	if (now && sm_mpi_rank() == 0)
+		SM_TRY(fit->volumes(fit->volumes_ctx, fit->net, dice, err));
+	if (now)
+		SM_TRY(sm_mpi_from_first(dice, n * sizeof *dice, err));
+	*mean = now ? 0 : (double)NAN;
+	for (size_t c = 0; c < n; c++) {
+		dice[c] = now ? dice[c] : (double)NAN;
+		*mean += dice[c] / (double)n;
+	}
+	if (now)
+		sm_info(fit->log, NULL, "epoch %" PRId64 ": dice of whole volumes %.4f",
+			fit->state.epoch, *mean);
 	return SM_OK;
 }
 
@@ -122,11 +225,12 @@ static enum sm_status phase(struct sm_fit *fit, int64_t steps, struct sums *s,
 static enum sm_status close_epoch(struct sm_fit *fit, const struct sums *train,
 				  const struct sums *valid, double *row, struct sm_err *err)
 {
-	int classes = fit->state.classes;
+	const struct sm_task *task = &fit->state.task;
+	size_t at = SM_HISTORY_FIXED;
 	fit->loss = train->loss / (double)train->samples;
-	fit->dice = mean_dice(train, classes);
+	fit->dice = mean_dice(train, task);
 	fit->val_loss = valid->loss / (double)valid->samples;
-	fit->val_dice = mean_dice(valid, classes);
+	fit->val_dice = mean_dice(valid, task);
 	fit->samples = train->samples;
 	fit->state.epoch++;
 	fit->improved = fit->state.epoch == 1 || fit->val_loss < fit->state.best;
@@ -137,42 +241,94 @@ static enum sm_status close_epoch(struct sm_fit *fit, const struct sums *train,
 	const double fixed[SM_HISTORY_FIXED] = {(double)fit->state.epoch, fit->loss, fit->dice,
 						fit->val_loss, fit->val_dice};
 	memcpy(row, fixed, sizeof fixed);
-	for (int c = 0; c < classes; c++)
-		row[SM_HISTORY_FIXED + c] = valid->dice[c] / (double)valid->samples;
+	for (int c = sm_task_first(task); c < task->channels; c++)
+		row[at++] = valid->dice[c] / (double)valid->samples;
+	for (int v = 0; v < 2; v++) {
+		sm_metrics_values(fit->measured[v], row + at);
+		at += sm_metrics_columns(fit->metrics, task);
+	}
+	SM_TRY(measure_volumes(fit, row, &at, err));
+	row[at] = fit->rate;
 	return sm_history_add(&fit->state.history, row, err);
+}
+
+static const double *val_losses(const struct sm_fit *fit)
+{
+	const struct sm_history *h = &fit->state.history;
+	return h->v ? h->v + SM_HISTORY_VAL_LOSS : NULL;
 }
 
 static enum sm_status one_epoch(struct sm_fit *fit, struct sm_progress *progress,
 				struct sm_err *err)
 {
-	size_t k = (size_t)fit->state.classes;
+	size_t k = (size_t)fit->state.task.channels;
 	double *room = fit->work + SM_DICE_WORK * k;
 	struct sums train = {.dice = room}, valid = {.dice = room + k};
 	memset(room, 0, 2 * k * sizeof *room);
+	sm_metrics_clear(fit->measured[0]);
+	sm_metrics_clear(fit->measured[1]);
+	fit->rate = sm_schedule_epoch(&fit->schedule, fit->state.epoch, val_losses(fit),
+				      fit->state.history.columns);
 	double started = sm_now();
-	SM_TRY(phase(fit, sm_loader_train_steps(fit->loader), &train, progress, err));
+	SM_TRY(phase(fit, &train, progress, err));
 	fit->seconds = sm_now() - started;
-	SM_TRY(phase(fit, sm_loader_valid_steps(fit->loader), &valid, progress, err));
+	SM_TRY(sm_parts_same(fit->net, err));
+	sm_net_ema_swap(fit->net);
+	fit->averaged = fit->s->ema > 0;
+	SM_TRY(phase(fit, &valid, progress, err));
 	SM_TRY(close_epoch(fit, &train, &valid, room + 2 * k, err));
 	return sm_fit_epoch_end(fit, err);
 }
 
+/* By the first rank's clock: all must agree. */
+static bool is_late(const struct sm_fit *fit)
+{
+	bool late = sm_now() >= fit->deadline;
+	return sm_mpi_from_first(&late, sizeof late, NULL) != SM_OK || late;
+}
+
+/* Whether the training is over before its last epoch. The early stop hangs on the history alone. */
+static bool stops(struct sm_fit *fit)
+{
+	fit->stopped = NULL;
+	if (fit->s->early_stop && sm_schedule_stops(fit->s->early_stop, val_losses(fit),
+						    fit->state.history.columns, fit->state.epoch))
+		fit->stopped = "early_stop";
+	else if (fit->deadline > 0 && is_late(fit) && fit->state.epoch < fit->s->epochs)
+		fit->stopped = "time_budget";
+	return fit->stopped || fit->state.epoch >= fit->s->epochs;
+}
+
 enum sm_status sm_fit_run(struct sm_fit *fit, struct sm_err *err)
 {
-	size_t k = (size_t)fit->state.classes;
-	size_t doubles = (SM_DICE_WORK + 3) * k + SM_HISTORY_FIXED;
+	size_t k = (size_t)fit->state.task.channels;
+	size_t doubles = (SM_DICE_WORK + 2) * k + fit->state.history.columns;
 	struct sm_progress progress;
 	enum sm_status st = SM_OK;
-	fit->state.history.columns = SM_HISTORY_FIXED + k;
 	fit->work = calloc(doubles, sizeof *fit->work);
-	if (!fit->work)
-		return SM_FAIL(err, SM_BUDGET, "training: out of memory");
-	int64_t left = fit->epochs - fit->state.epoch;
+	for (int i = 0; i < 2; i++)
+		fit->measured[i] = sm_metrics_make(fit->metrics, &fit->state.task, err);
+	fit->parts = sm_parts_make(fit->net);
+	if (!fit->work || !fit->measured[0] || !fit->measured[1] || !fit->parts) {
+		st = SM_FAIL(err, SM_BUDGET, "training: out of memory");
+		goto out;
+	}
+	int64_t left = fit->s->epochs - fit->state.epoch;
 	sm_progress_begin(&progress, fit->log, "samples",
 			  (size_t)(left * sm_loader_epoch_samples(fit->loader)));
-	while (st == SM_OK && fit->state.epoch < fit->epochs)
+	/* At least one epoch a run, however short its time. */
+	double deadline = fit->deadline;
+	fit->deadline = 0;
+	while (st == SM_OK && !stops(fit)) {
 		st = one_epoch(fit, &progress, err);
+		fit->deadline = deadline;
+	}
 	sm_progress_end(&progress);
+out:
+	for (int i = 0; i < 2; i++)
+		sm_metrics_free(fit->measured[i]);
+	sm_parts_free(fit->parts);
+	fit->parts = NULL;
 	free(fit->work);
 	fit->work = NULL;
 	return st;

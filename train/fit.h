@@ -7,13 +7,16 @@
 #define SM_TRAIN_FIT_H
 
 #include "core/log.h"
+#include "manifests/schema.h"
 #include "train/checkpoint.h"
 #include "train/loader.h"
+#include "train/metrics.h"
+#include "train/mpi_step.h"
 #include "train/nn/nn.h"
+#include "train/schedule.h"
 
 #define SM_FIT_LAST "last.hdf5"
 #define SM_FIT_BEST "best.hdf5"
-#define SM_FIT_CSV "model_history_log.csv"
 
 struct sm_fit {
 	/* filled by the caller */
@@ -21,43 +24,69 @@ struct sm_fit {
 	struct sm_net *net;       /* weights set: fresh, or from last.hdf5 */
 	struct sm_loader *loader; /* starts at epoch `state.epoch` */
 	struct sm_log *log;
-	int64_t epochs;           /* in all */
-	int64_t checkpoint_every; /* numbered checkpoint each n epochs; 0 = none */
-	double learning_rate;
+	struct sm_mem *mem;
+	const struct sm_train_section *s;
+	struct sm_schedule schedule;
+	struct sm_tiles *valid;     /* for sample pictures */
+	/* Dice of whole validation volumes, one number a channel but the background; NULL = none */
+	enum sm_status (*volumes)(void *ctx, struct sm_net *net, double *dice, struct sm_err *err);
+	void *volumes_ctx;
+	unsigned metrics;           /* rows of train/metrics.h */
 	int threads;
+	double deadline;            /* of sm_now: no epoch begins behind it; 0 = none */
 	bool fresh;                 /* files of an earlier training in dir are not of this one */
 	struct sm_checkpoint state; /* grows with each epoch; the caller clears it */
 
 	/* of the epoch that ended, for the callbacks */
-	double loss, dice, val_loss, val_dice;
+	double loss, dice, val_loss, val_dice, rate;
 	bool improved;   /* val_loss is the lowest so far */
 	double seconds;  /* of its training steps */
 	int64_t samples; /* trained in them */
-	double *work;    /* of the loop itself */
+	const char *stopped; /* why it ended before its last epoch: "early_stop", "time_budget"; or NULL */
+
+	/* of the loop itself */
+	double *work;
+	struct sm_metrics *measured[2]; /* of training, of validation */
+	size_t picture;                 /* validation tile of the pictures */
+	struct sm_parts *parts; /* of the step at work */
+	bool picture_known, averaged;   /* averaged: the weights are their moving average now */
 };
 
-/* Runs epochs state.epoch .. epochs - 1. SM_INPUT when a loss is not finite: the checkpoints of the
- * epochs before stay. */
+/* Begins the history of a fresh training: names of all columns. */
+enum sm_status sm_fit_columns(struct sm_fit *fit, struct sm_err *err);
+
+/* Runs epochs state.epoch .. s->epochs - 1, fewer when an early stop or the time says so. SM_INPUT
+ * when a loss is not finite, with the layer's name: the checkpoints of the epochs before stay. */
 enum sm_status sm_fit_run(struct sm_fit *fit, struct sm_err *err);
 
 /* Runs all callbacks for the epoch that ended, in the order of their table. */
 enum sm_status sm_fit_epoch_end(struct sm_fit *fit, struct sm_err *err);
 
-/* Writes model_history_log.csv from state.history. */
+/* Writes s->csv_name from state.history, behind the rows of earlier trainings that are kept. */
 enum sm_status sm_fit_write_csv(const struct sm_fit *fit, struct sm_err *err);
 
-/* Name of the numbered checkpoint of epoch 1.. when there has to be one (false otherwise): the
- * original's model-{epoch:04d}-{val_loss:.4f}.hdf5. */
+/* Name of the numbered checkpoint of epoch 1.. when there has to be one (false otherwise), as
+ * s->checkpoint_names says: model-{epoch:04d}-{val_loss:.4f}.hdf5 and so on. */
 bool sm_fit_numbered(const struct sm_fit *fit, int64_t epoch, char name[64]);
 
-/* Removes numbered checkpoints from dir that are not of this training. */
+/* The same of the sample picture: sample-{epoch:04d}.png. */
+bool sm_fit_pictured(const struct sm_fit *fit, int64_t epoch, char name[64]);
+
+/* Removes numbered checkpoints and pictures from dir that are not of this training. */
 enum sm_status sm_fit_sweep(const struct sm_fit *fit, struct sm_err *err);
 
-/* Adds the Dice coefficient (2 sum(t p) + e) / (sum t + sum p + e), e = 1e-5, of each class and
- * each of the first n samples to sum[class]; p and t are (n, voxels, classes). Sums go over fixed
- * blocks: their bits do not depend on threads. work holds SM_DICE_WORK * classes doubles. */
+/* Removes all files of an earlier training but the history that s->csv append keeps. */
+enum sm_status sm_fit_clear_old(struct sm_fit *fit, struct sm_err *err);
+
+/* Writes the picture of the epoch: first channel, truth and prediction of the middle plane of one
+ * validation tile, side by side. */
+enum sm_status sm_fit_picture(struct sm_fit *fit, struct sm_err *err);
+
+/* Adds the Dice coefficient (2 sum(t p) + e) / (sum t + sum p + e), e = 1e-5, of each channel and
+ * each of the first n samples to sum[channel]; p and t are (n, voxels, channels). Sums go over fixed
+ * blocks: their bits do not depend on threads. work holds SM_DICE_WORK * channels doubles. */
 #define SM_DICE_WORK 128
-void sm_batch_dice(const float *p, const float *t, int n, size_t voxels, int classes, int threads,
+void sm_batch_dice(const float *p, const float *t, int n, size_t voxels, int channels, int threads,
 		   double *work, double *sum);
 
 #endif

@@ -11,11 +11,19 @@
 
 #define SLOTS 3 /* one in the trainer's hands, two being filled */
 
+/* Samples first..first + n - 1 of the epoch's order (or of the validation's): one batch. */
+struct cut {
+	size_t first;
+	int n;
+	bool valid, begins, ends, end; /* begins and ends a step; ends the training or validation */
+	int part, parts, before;       /* as in struct sm_batch */
+};
+
 struct slot {
 	int64_t number; /* of the batch it holds or is being filled with; -1 = none yet */
 	int64_t epoch;
-	bool valid;
-	int n, left; /* samples in all, and not decoded yet */
+	struct cut cut;
+	int left; /* samples not decoded yet */
 	float *x, *target;
 	int failed; /* sample of `error`, or n */
 	struct sm_err error;
@@ -23,22 +31,29 @@ struct slot {
 
 /* Where the next sample to be taken up stands. */
 struct place {
-	int64_t number, epoch, step; /* batch over the whole run; epoch; batch in the epoch */
+	int64_t number, epoch; /* batch over the whole run; epoch */
+	size_t cut;            /* batch in the epoch */
 	int sample;
 };
 
 struct sm_loader {
 	struct sm_loader_opt opt;
 	struct sm_mem *mem;
-	size_t voxels, channels;
-	size_t train_samples, valid_samples; /* an epoch */
+	struct sm_tile_shape shape;
+	size_t voxels, channels, micro;
+	size_t cases, *case_first;  /* by_case: of the training; case_first[cases] = all tiles */
+	size_t most;                /* samples of the largest case */
+	size_t train_samples, valid_samples; /* an epoch; room of order and valid_order */
 	int64_t train_steps, valid_steps;
 	size_t *order; /* of the epoch at `at` */
 	size_t *valid_order;
+	struct cut *cut; /* of the epoch at `at` */
+	size_t cuts;
 	float **scratch_x; /* of each thread */
 	uint8_t **scratch_y;
+	void **scratch_hook;
 	struct slot slot[SLOTS];
-	pthread_mutex_t lock; /* of slots, at, taken, stop */
+	pthread_mutex_t lock; /* of slots, at, cut, order, taken, stop */
 	pthread_cond_t moved;
 	struct place at;
 	int64_t taken;  /* batches that the trainer is done with */
@@ -53,7 +68,7 @@ struct sm_loader {
 struct task {
 	struct slot *slot;
 	int sample;
-	size_t tile;
+	size_t tile, place; /* place in the epoch's order */
 };
 
 enum sm_status sm_loader_order(uint64_t seed, int64_t epoch, size_t tiles, size_t *order, size_t n,
@@ -94,50 +109,121 @@ static size_t at_most(size_t limit, size_t n)
 	return limit && limit < n ? limit : n;
 }
 
+static int micro_of(const struct sm_loader_opt *o)
+{
+	return o->micro > 0 && (o->micro < o->batch || o->by_case) ? o->micro : o->batch;
+}
+
 size_t sm_loader_bytes(const struct sm_loader_opt *o)
 {
 	struct sm_tile_shape s = sm_tiles_shape(o->train);
 	size_t voxels = (size_t)(s.depth * s.height * s.width);
-	size_t sample = voxels * ((size_t)s.channels + (size_t)o->classes) * sizeof(float);
+	size_t sample = voxels * ((size_t)s.channels + (size_t)o->task->channels) * sizeof(float);
 	/* The tile, and while it is read its compressed and its shuffled bytes. */
-	size_t scratch = 3 * voxels * ((size_t)s.channels * sizeof(float) + 1);
-	return SLOTS * (size_t)o->batch * sample + (size_t)o->threads * scratch;
+	size_t scratch = 3 * voxels * ((size_t)s.channels * sizeof(float) + 1) + o->hook.scratch;
+	return SLOTS * (size_t)micro_of(o) * sample + (size_t)o->threads * scratch;
+}
+
+/* ---- the batches of an epoch ---------------------------------------------------------------- */
+
+/* Cuts a step of n samples from `first` on into batches: those of this rank, at least an empty one. */
+static void add_step(struct sm_loader *l, size_t first, size_t n, bool valid)
+{
+	size_t ranks = l->opt.ranks > 1 ? (size_t)l->opt.ranks : 1, rank = ranks > 1 ? (size_t)l->opt.rank : 0;
+	size_t parts = (n + l->micro - 1) / l->micro;
+	size_t from = parts * rank / ranks, to = parts * (rank + 1) / ranks;
+	size_t k = from;
+	do {
+		size_t done = k * l->micro, left = n - done;
+		size_t take = k >= to ? 0 : left < l->micro ? left : l->micro;
+		l->cut[l->cuts++] = (struct cut){.first = first + done,
+						 .n = (int)take,
+						 .valid = valid,
+						 .begins = k == from,
+						 .ends = k + 1 >= to,
+						 .part = (int)k,
+						 .parts = (int)parts,
+						 .before = (int)done};
+	} while (++k < to);
+}
+
+/* Steps of `batch` samples, or of a case each, of tiles in their order. */
+static void cut_in_order(struct sm_loader *l, size_t samples, bool valid)
+{
+	size_t batch = (size_t)l->opt.batch;
+	for (size_t first = 0, n; first < samples; first += n) {
+		n = samples - first < batch ? samples - first : batch;
+		add_step(l, first, n, valid);
+	}
+	l->cut[l->cuts - 1].end = true;
+}
+
+/* Each step a case: the order is that of a permutation of the cases. */
+static enum sm_status cut_by_case(struct sm_loader *l, int64_t epoch, struct sm_err *err)
+{
+	size_t steps = (size_t)l->train_steps, at = 0;
+	size_t *which = malloc(steps * sizeof *which);
+	enum sm_status st = which ? SM_OK : SM_FAIL(err, SM_BUDGET, "order of cases: out of memory");
+	if (st == SM_OK)
+		st = sm_loader_order(l->opt.seed, epoch, l->cases, which, steps, err);
+	for (size_t i = 0; st == SM_OK && i < steps; i++) {
+		size_t from = l->case_first[which[i]], to = l->case_first[which[i] + 1], first = at;
+		for (size_t k = from; k < to; k++)
+			l->order[at++] = k;
+		add_step(l, first, to - from, false);
+	}
+	if (l->cuts)
+		l->cut[l->cuts - 1].end = true;
+	free(which);
+	return st;
+}
+
+static enum sm_status begin_epoch(struct sm_loader *l, int64_t epoch, struct sm_err *err)
+{
+	l->cuts = 0;
+	if (l->opt.by_case) {
+		SM_TRY(cut_by_case(l, epoch, err));
+	} else {
+		SM_TRY(sm_loader_order(l->opt.seed, epoch, sm_tiles_count(l->opt.train), l->order,
+				       l->train_samples, err));
+		cut_in_order(l, l->train_samples, false);
+	}
+	cut_in_order(l, l->valid_samples, true);
+	return SM_OK;
 }
 
 /* ---- the threads ---------------------------------------------------------------------------- */
 
-static enum sm_status decode(struct sm_loader *l, const struct task *t, float *x, uint8_t *y,
+static enum sm_status decode(struct sm_loader *l, const struct task *t, int thread,
 			     struct sm_err *err)
 {
-	struct sm_tiles *tiles = t->slot->valid ? l->opt.valid : l->opt.train;
-	size_t k = (size_t)l->opt.classes, each_x = l->voxels * l->channels, each_t = l->voxels * k;
+	const struct slot *s = t->slot;
+	const struct sm_loader_hook *hook = &l->opt.hook;
+	struct sm_tiles *tiles = s->cut.valid ? l->opt.valid : l->opt.train;
+	float *x = l->scratch_x[thread];
+	uint8_t *y = l->scratch_y[thread];
+	size_t each_x = l->voxels * l->channels,
+	       each_t = l->voxels * (size_t)l->opt.task->channels;
 	if (t->sample == 0) { /* what a smaller last batch leaves free */
-		size_t rest = (size_t)(l->opt.batch - t->slot->n);
-		memset(t->slot->x + (size_t)t->slot->n * each_x, 0, rest * each_x * sizeof(float));
-		memset(t->slot->target + (size_t)t->slot->n * each_t, 0,
-		       rest * each_t * sizeof(float));
+		size_t n = (size_t)s->cut.n, rest = l->micro - n;
+		memset(s->x + n * each_x, 0, rest * each_x * sizeof(float));
+		memset(s->target + n * each_t, 0, rest * each_t * sizeof(float));
 	}
 	SM_TRY(sm_tiles_read(tiles, t->tile, x, y, err));
 	uint8_t largest = 0;
 	for (size_t i = 0; i < l->voxels; i++)
 		largest = y[i] > largest ? y[i] : largest;
-	if (largest > l->opt.classes)
+	if (largest > l->opt.task->labels)
 		return SM_FAIL(
 			err, SM_INPUT,
 			"tile %zu of fold %s: holds label %d, allowed are 0 to %d (train.classes)",
-			t->tile, t->slot->valid ? "valid" : "train", largest, l->opt.classes);
-	sm_to_channels_last(x, (int)l->channels, l->voxels,
-			    t->slot->x + (size_t)t->sample * each_x);
-	sm_onehot(y, l->voxels, l->opt.classes, t->slot->target + (size_t)t->sample * each_t);
+			t->tile, s->cut.valid ? "valid" : "train", largest, l->opt.task->labels);
+	if (hook->apply && !s->cut.valid)
+		SM_TRY(hook->apply(hook->ctx, l->opt.seed, s->epoch, t->place, &l->shape, x, y,
+				   l->scratch_hook[thread], err));
+	sm_to_channels_last(x, (int)l->channels, l->voxels, s->x + (size_t)t->sample * each_x);
+	sm_task_target(l->opt.task, y, l->voxels, s->target + (size_t)t->sample * each_t);
 	return SM_OK;
-}
-
-static int batch_size(const struct sm_loader *l, const struct place *p)
-{
-	bool valid = p->step >= l->train_steps;
-	size_t all = valid ? l->valid_samples : l->train_samples;
-	size_t first = (size_t)(valid ? p->step - l->train_steps : p->step) * (size_t)l->opt.batch;
-	return (int)(all - first < (size_t)l->opt.batch ? all - first : (size_t)l->opt.batch);
 }
 
 /* Moves to the next sample. */
@@ -148,38 +234,60 @@ static void advance(struct sm_loader *l, int n)
 		return;
 	p->sample = 0;
 	p->number++;
-	if (++p->step < l->train_steps + l->valid_steps)
+	if (++p->cut < l->cuts)
 		return;
-	p->step = 0;
+	p->cut = 0;
 	p->epoch++;
+}
+
+/* With the lock: waits until the next sample's slot is free; false when there is none left or all
+ * ends. */
+static bool wait_for_slot(struct sm_loader *l)
+{
+	const struct place *p = &l->at;
+	while (!l->stop && p->epoch < l->opt.last_epoch && p->number >= l->taken + SLOTS)
+		pthread_cond_wait(&l->moved, &l->lock);
+	return !l->stop && p->epoch < l->opt.last_epoch;
+}
+
+/* With the lock: gives slot s to the batch that begins; false when nothing can be taken up any more. */
+static bool begin_batch(struct sm_loader *l, struct slot *s)
+{
+	const struct place *p = &l->at;
+	enum sm_status st = p->cut == 0 ? begin_epoch(l, p->epoch, &s->error) : SM_OK;
+	s->epoch = p->epoch;
+	s->cut = st == SM_OK ? l->cut[p->cut] : (struct cut){.n = 1};
+	s->left = s->cut.n;
+	s->failed = st == SM_OK ? s->cut.n : 0;
+	s->number = p->number;
+	if (st == SM_OK)
+		return true;
+	l->stop = true;
+	s->left = 0;
+	s->error.code = st;
+	pthread_cond_broadcast(&l->moved);
+	return false;
 }
 
 /* With the lock: takes up the next sample into *t; false when there is none left or all ends. */
 static bool take(struct sm_loader *l, struct task *t)
 {
 	struct place *p = &l->at;
-	while (!l->stop && p->epoch < l->opt.last_epoch && p->number >= l->taken + SLOTS)
-		pthread_cond_wait(&l->moved, &l->lock);
-	if (l->stop || p->epoch >= l->opt.last_epoch)
-		return false;
-	struct slot *s = &l->slot[p->number % SLOTS];
-	if (p->sample == 0) {
-		int n = batch_size(l, p);
-		s->epoch = p->epoch;
-		s->valid = p->step >= l->train_steps;
-		s->n = s->left = s->failed = n;
-		s->number = p->number;
-		if (p->step == 0 &&
-		    sm_loader_order(l->opt.seed, p->epoch, sm_tiles_count(l->opt.train), l->order,
-				    l->train_samples, &s->error) != SM_OK)
-			s->failed = 0;
+	while (wait_for_slot(l)) {
+		struct slot *s = &l->slot[p->number % SLOTS];
+		if (p->sample == 0 && !begin_batch(l, s))
+			return false;
+		if (s->cut.n > 0) {
+			size_t i = s->cut.first + (size_t)p->sample;
+			size_t tile = s->cut.valid ? l->valid_order[i] : l->order[i];
+			*t = (struct task){s, p->sample, tile, i};
+			advance(l, s->cut.n);
+			return true;
+		}
+		advance(l, 0); /* nothing of this step is ours */
+		pthread_cond_broadcast(&l->moved);
 	}
-	size_t first =
-		(size_t)(s->valid ? p->step - l->train_steps : p->step) * (size_t)l->opt.batch;
-	size_t i = first + (size_t)p->sample;
-	*t = (struct task){s, p->sample, s->valid ? l->valid_order[i] : l->order[i]};
-	advance(l, s->n);
-	return true;
+	return false;
 }
 
 struct start {
@@ -191,15 +299,14 @@ static void *work(void *arg)
 {
 	struct start *start = arg;
 	struct sm_loader *l = start->loader;
-	float *x = l->scratch_x[start->thread];
-	uint8_t *y = l->scratch_y[start->thread];
+	int thread = start->thread;
 	struct task t;
 	free(start);
 	pthread_mutex_lock(&l->lock);
 	while (take(l, &t)) {
 		struct sm_err err = {0};
 		pthread_mutex_unlock(&l->lock);
-		enum sm_status st = decode(l, &t, x, y, &err);
+		enum sm_status st = decode(l, &t, thread, &err);
 		pthread_mutex_lock(&l->lock);
 		/* Of several failures that of the first sample counts, whoever came first. */
 		if (st != SM_OK && t.sample < t.slot->failed) {
@@ -216,18 +323,14 @@ static void *work(void *arg)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static enum sm_status allocate(struct sm_loader *l, struct sm_err *err)
+static enum sm_status allocate_scratch(struct sm_loader *l, struct sm_err *err)
 {
-	size_t batch = (size_t)l->opt.batch, threads = (size_t)l->opt.threads;
-	size_t all = sm_tiles_count(l->opt.valid);
-	l->order = sm_calloc(l->mem, l->train_samples, sizeof *l->order, "order of tiles", err);
-	l->valid_order = sm_alloc(l->mem, all, sizeof *l->valid_order, "order of tiles", err);
+	size_t threads = (size_t)l->opt.threads, hook = l->opt.hook.scratch;
 	l->scratch_x = calloc(threads, sizeof *l->scratch_x);
 	l->scratch_y = calloc(threads, sizeof *l->scratch_y);
+	l->scratch_hook = calloc(threads, sizeof *l->scratch_hook);
 	l->thread = calloc(threads, sizeof *l->thread);
-	if (!l->order || !l->valid_order)
-		return SM_BUDGET;
-	if (!l->scratch_x || !l->scratch_y || !l->thread)
+	if (!l->scratch_x || !l->scratch_y || !l->scratch_hook || !l->thread)
 		return SM_FAIL(err, SM_BUDGET, "loader: out of memory");
 	for (size_t i = 0; i < threads; i++) {
 		l->scratch_x[i] =
@@ -236,19 +339,56 @@ static enum sm_status allocate(struct sm_loader *l, struct sm_err *err)
 			l->scratch_x[i] ? sm_alloc(l->mem, l->voxels, 1, "a tile", err) : NULL;
 		if (!l->scratch_y[i])
 			return SM_BUDGET;
+		if (hook && !(l->scratch_hook[i] = sm_alloc(l->mem, hook, 1, "a tile", err)))
+			return SM_BUDGET;
 	}
+	return SM_OK;
+}
+
+static enum sm_status allocate(struct sm_loader *l, struct sm_err *err)
+{
+	size_t all = sm_tiles_count(l->opt.valid), k = (size_t)l->opt.task->channels;
+	size_t longest = l->opt.by_case ? l->most : (size_t)l->opt.batch;
+	size_t cuts = (size_t)l->train_steps * (longest / l->micro + 1) +
+		      (size_t)l->valid_steps * ((size_t)l->opt.batch / l->micro + 1);
+	l->order = sm_calloc(l->mem, l->train_samples, sizeof *l->order, "order of tiles", err);
+	l->valid_order = sm_alloc(l->mem, all, sizeof *l->valid_order, "order of tiles", err);
+	l->cut = sm_alloc(l->mem, cuts, sizeof *l->cut, "order of tiles", err);
+	if (!l->order || !l->valid_order || !l->cut)
+		return SM_BUDGET;
+	SM_TRY(allocate_scratch(l, err));
 	for (int i = 0; i < SLOTS; i++) {
 		struct slot *s = &l->slot[i];
 		s->number = -1;
-		s->x = sm_alloc(l->mem, batch * l->voxels * l->channels, sizeof(float), "a batch",
-				err);
-		s->target = s->x ? sm_alloc(l->mem, batch * l->voxels * (size_t)l->opt.classes,
-					    sizeof(float), "a batch", err)
+		s->x = sm_alloc(l->mem, l->micro * l->voxels * l->channels, sizeof(float),
+				"a batch", err);
+		s->target = s->x ? sm_alloc(l->mem, l->micro * l->voxels * k, sizeof(float),
+					    "a batch", err)
 				 : NULL;
 		if (!s->target)
 			return SM_BUDGET;
 	}
 	choose_valid(l, l->valid_order);
+	return SM_OK;
+}
+
+/* Where each case of the training begins, and how many samples an epoch can have at most. */
+static enum sm_status find_cases(struct sm_loader *l, struct sm_err *err)
+{
+	size_t n = sm_tiles_count(l->opt.train);
+	l->cases = sm_tiles_cases(l->opt.train);
+	l->case_first = sm_alloc(l->mem, l->cases + 1, sizeof *l->case_first, "order of cases", err);
+	if (!l->case_first)
+		return SM_BUDGET;
+	for (size_t i = n; i-- > 0;)
+		l->case_first[sm_tiles_case(l->opt.train, i)] = i;
+	l->case_first[l->cases] = n;
+	for (size_t c = 0; c < l->cases; c++) {
+		size_t own = l->case_first[c + 1] - l->case_first[c];
+		l->most = own > l->most ? own : l->most;
+	}
+	l->train_steps = l->opt.steps ? l->opt.steps : (int64_t)l->cases;
+	l->train_samples = l->opt.steps ? (size_t)l->opt.steps * l->most : n;
 	return SM_OK;
 }
 
@@ -267,6 +407,22 @@ static enum sm_status start_threads(struct sm_loader *l, struct sm_err *err)
 	return SM_OK;
 }
 
+static enum sm_status measure(struct sm_loader *l, struct sm_err *err)
+{
+	const struct sm_loader_opt *o = &l->opt;
+	size_t batch = (size_t)o->batch;
+	l->micro = (size_t)micro_of(o);
+	l->voxels = (size_t)(l->shape.depth * l->shape.height * l->shape.width);
+	l->channels = (size_t)l->shape.channels;
+	l->valid_samples = at_most((size_t)o->valid_tiles, sm_tiles_count(o->valid));
+	l->valid_steps = (int64_t)((l->valid_samples + batch - 1) / batch);
+	if (o->by_case)
+		return find_cases(l, err);
+	l->train_samples = o->steps ? (size_t)o->steps * batch : sm_tiles_count(o->train);
+	l->train_steps = (int64_t)((l->train_samples + batch - 1) / batch);
+	return SM_OK;
+}
+
 enum sm_status sm_loader_start(const struct sm_loader_opt *opt, struct sm_mem *mem,
 			       struct sm_loader **out, struct sm_err *err)
 {
@@ -274,23 +430,23 @@ enum sm_status sm_loader_start(const struct sm_loader_opt *opt, struct sm_mem *m
 	*out = NULL;
 	if (memcmp(&a, &b, sizeof a) != 0)
 		return SM_FAIL(err, SM_INPUT,
-			       "tiles of the training and the validation fold differ in shape");
+			       "tiles of the training and the validation fold differ in shape: "
+			       "%lld x %lld x %lld with %lld channels, and %lld x %lld x %lld with %lld",
+			       (long long)a.width, (long long)a.height, (long long)a.depth,
+			       (long long)a.channels, (long long)b.width, (long long)b.height,
+			       (long long)b.depth, (long long)b.channels);
 	struct sm_loader *l = calloc(1, sizeof *l);
 	if (!l)
 		return SM_FAIL(err, SM_BUDGET, "loader: out of memory");
-	size_t batch = (size_t)opt->batch;
 	l->opt = *opt;
 	l->mem = mem;
-	l->voxels = (size_t)(a.depth * a.height * a.width);
-	l->channels = (size_t)a.channels;
-	l->train_samples = opt->steps ? (size_t)opt->steps * batch : sm_tiles_count(opt->train);
-	l->valid_samples = at_most((size_t)opt->valid_tiles, sm_tiles_count(opt->valid));
-	l->train_steps = (int64_t)((l->train_samples + batch - 1) / batch);
-	l->valid_steps = (int64_t)((l->valid_samples + batch - 1) / batch);
+	l->shape = a;
 	l->at = (struct place){.epoch = opt->first_epoch};
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->moved, NULL);
-	enum sm_status st = allocate(l, err);
+	enum sm_status st = measure(l, err);
+	if (st == SM_OK)
+		st = allocate(l, err);
 	if (st == SM_OK)
 		st = start_threads(l, err);
 	if (st != SM_OK)
@@ -315,28 +471,43 @@ int64_t sm_loader_epoch_samples(const struct sm_loader *loader)
 	return (int64_t)(loader->train_samples + loader->valid_samples);
 }
 
+/* With the lock: whether batch l->handed can never come. */
+static bool is_over(const struct sm_loader *l)
+{
+	return l->at.epoch >= l->opt.last_epoch && l->handed >= l->at.number;
+}
+
 enum sm_status sm_loader_next(struct sm_loader *l, struct sm_batch *batch, struct sm_err *err)
 {
 	double started = sm_now();
 	enum sm_status st = SM_OK;
-	int64_t all = (l->opt.last_epoch - l->opt.first_epoch) * (l->train_steps + l->valid_steps);
 	*batch = (struct sm_batch){0};
-	if (l->handed >= all)
-		return SM_FAIL(err, SM_INTERNAL, "loader: asked for batch %lld of %lld",
-			       (long long)l->handed + 1, (long long)all);
 	pthread_mutex_lock(&l->lock);
 	struct slot *s = &l->slot[l->handed % SLOTS];
 	l->taken = l->handed;
 	pthread_cond_broadcast(&l->moved);
-	while (s->number != l->handed || s->left > 0)
+	while (!is_over(l) && (s->number != l->handed || s->left > 0))
 		pthread_cond_wait(&l->moved, &l->lock);
-	if (s->failed < s->n) {
+	if (is_over(l))
+		st = SM_FAIL(err, SM_INTERNAL, "loader: asked for batch %lld of %lld",
+			     (long long)l->handed + 1, (long long)l->at.number);
+	else if (s->failed < s->cut.n) {
 		st = s->error.code;
 		if (err)
 			*err = s->error;
 	}
 	pthread_mutex_unlock(&l->lock);
-	*batch = (struct sm_batch){s->epoch, s->valid, s->n, s->x, s->target};
+	*batch = (struct sm_batch){.epoch = s->epoch,
+				   .valid = s->cut.valid,
+				   .n = s->cut.n,
+				   .first = s->cut.begins,
+				   .last = s->cut.ends,
+				   .end = s->cut.end,
+				   .part = s->cut.part,
+				   .parts = s->cut.parts,
+				   .before = s->cut.before,
+				   .x = s->x,
+				   .target = s->target};
 	if (l->handed++)
 		l->waited += sm_now() - started;
 	return st;
@@ -364,12 +535,16 @@ void sm_loader_stop(struct sm_loader *l)
 	for (int i = 0; i < l->opt.threads; i++) {
 		sm_free(l->scratch_x ? l->scratch_x[i] : NULL);
 		sm_free(l->scratch_y ? l->scratch_y[i] : NULL);
+		sm_free(l->scratch_hook ? l->scratch_hook[i] : NULL);
 	}
 	free(l->scratch_x);
 	free(l->scratch_y);
+	free(l->scratch_hook);
 	free(l->thread);
 	sm_free(l->order);
 	sm_free(l->valid_order);
+	sm_free(l->cut);
+	sm_free(l->case_first);
 	pthread_mutex_destroy(&l->lock);
 	pthread_cond_destroy(&l->moved);
 	free(l);

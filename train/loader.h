@@ -14,6 +14,7 @@
 #include "core/h5tile.h"
 #include "core/ledger.h"
 #include "core/mem.h"
+#include "train/task.h"
 
 /* The tiles of one fold, in order of case key, then tile number. */
 struct sm_tiles;
@@ -25,10 +26,29 @@ struct sm_tiles;
 enum sm_status sm_tiles_list(const char *dir, const struct sm_ledger *tile,
 			     const struct sm_ledger *split, const char *fold, struct sm_mem *mem,
 			     struct sm_tiles **out, struct sm_err *err);
+
+/* The same of a fold by name, or of k folds by number: the cases whose fold_index is `index`, or all
+ * others. Cases that leave_out names are in neither. Shards may be of tiles or of slices with
+ * labels (depth 1). */
+struct sm_tiles_fold {
+	const char *name; /* NULL = by number */
+	int64_t index;
+	bool others;
+};
+/* Whether a record of the split (NULL is fine) stands in the fold. */
+bool sm_tiles_fold_has(const struct sm_tiles_fold *fold, const json_t *record);
+enum sm_status sm_tiles_list_fold(const char *dir, const struct sm_ledger *tile,
+				  const struct sm_ledger *split, const struct sm_tiles_fold *fold,
+				  struct sm_mem *mem, struct sm_tiles **out, struct sm_err *err);
+/* The samples of one record of the ledger of tile or slice. SM_INPUT when it has none. */
+enum sm_status sm_tiles_list_case(const char *dir, const json_t *record, struct sm_mem *mem,
+				  struct sm_tiles **out, struct sm_err *err);
 void sm_tiles_free(struct sm_tiles *tiles); /* NULL is fine */
 
 size_t sm_tiles_count(const struct sm_tiles *tiles);
 size_t sm_tiles_cases(const struct sm_tiles *tiles);
+/* Number of the case (0..) that tile i is of. */
+size_t sm_tiles_case(const struct sm_tiles *tiles, size_t i);
 /* Shape of every tile of the list (tiles = 1). */
 struct sm_tile_shape sm_tiles_shape(const struct sm_tiles *tiles);
 
@@ -36,24 +56,53 @@ struct sm_tile_shape sm_tiles_shape(const struct sm_tiles *tiles);
 enum sm_status sm_tiles_read(struct sm_tiles *tiles, size_t i, float *x, uint8_t *y,
 			     struct sm_err *err);
 
+/* The first of the first `most` tiles with a voxel that is not background (with `middle`: in its
+ * middle plane), sm_tiles_count when there is none. */
+enum sm_status sm_tiles_find_label(struct sm_tiles *tiles, bool middle, size_t most, size_t *found,
+				   struct sm_err *err);
+
+/* What is done to a training sample between reading and the network, for instance augmentation. It
+ * changes x (C,D,H,W) and labels y (D,H,W) in place and must depend on its arguments alone: threads
+ * call it for different samples at the same time, each with a scratch of its own. sample is the
+ * place in the epoch's order, so that a tile taken twice is changed twice. */
+struct sm_loader_hook {
+	const void *ctx;
+	size_t scratch; /* bytes that apply needs for a thread */
+	/* NULL = nothing is done */
+	enum sm_status (*apply)(const void *ctx, uint64_t seed, int64_t epoch, uint64_t sample,
+				const struct sm_tile_shape *shape, float *x, uint8_t *y,
+				void *scratch, struct sm_err *err);
+};
+
 struct sm_loader_opt {
 	struct sm_tiles *train, *valid; /* borrowed; one shape */
-	int classes;                    /* labels 1..classes; a larger one in a tile is SM_INPUT */
-	int batch;
-	int64_t steps;       /* training steps an epoch; 0 = every tile once, the last batch may be
-				smaller */
+	const struct sm_task *task;     /* borrowed; a larger label than its in a tile is SM_INPUT */
+	int batch;                      /* samples a step */
+	int micro;     /* samples a batch handed out, 1..batch: a step comes in parts; 0 = batch */
+	bool by_case;  /* a step is all samples of one case, in their order; batch then counts for
+			  validation alone */
+	int64_t steps; /* training steps an epoch; 0 = every tile once, the last batch may be
+			  smaller */
 	int64_t valid_tiles; /* validation tiles an epoch, the same in each; 0 = all */
 	uint64_t seed;
 	int64_t first_epoch, last_epoch; /* first_epoch..last_epoch - 1 are delivered */
 	int threads;                     /* that decode, >= 1 */
+	int rank, ranks; /* of several processes that share each step; ranks 0 = alone. Of a step's P
+			    parts rank r is handed P r / ranks .. P (r+1) / ranks - 1 */
+	struct sm_loader_hook hook;
 };
 
 struct sm_batch {
 	int64_t epoch;
 	bool valid;          /* of the validation fold */
-	int n;               /* samples that count, 1..batch; the rest is zero */
-	const float *x;      /* (batch,D,H,W,C) */
-	const float *target; /* (batch,D,H,W,classes): one-hot without the background */
+	int n;               /* samples that count, 1..micro; the rest is zero. 0: a step of which
+				this rank has no part */
+	bool first, last;    /* of its step; of several ranks, of those of this one */
+	int part, parts;     /* which one of how many of its step, all ranks' counted */
+	int before;          /* samples of its step in the parts before */
+	bool end;            /* last of the epoch's training, or of its validation */
+	const float *x;      /* (micro,D,H,W,C) */
+	const float *target; /* (micro,D,H,W,channels) of the task */
 };
 
 /* Which training tile is sample i of an epoch: a permutation by the stream (seed, "train.order",
@@ -70,10 +119,10 @@ size_t sm_loader_bytes(const struct sm_loader_opt *opt);
 enum sm_status sm_loader_start(const struct sm_loader_opt *opt, struct sm_mem *mem,
 			       struct sm_loader **out, struct sm_err *err);
 
-/* Steps and validation batches of one epoch. */
+/* Steps of one epoch's training, and of its validation. */
 int64_t sm_loader_train_steps(const struct sm_loader *loader);
 int64_t sm_loader_valid_steps(const struct sm_loader *loader);
-/* Samples of both in one epoch. */
+/* Samples of both in one epoch (by_case with a number of steps: about). */
 int64_t sm_loader_epoch_samples(const struct sm_loader *loader);
 
 /* The next batch: the training steps of an epoch, its validation batches, the next epoch, ... Its

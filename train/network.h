@@ -6,16 +6,21 @@
 #define SM_TRAIN_NETWORK_H
 
 #include "train/checkpoint.h"
+#include "train/models/models.h"
 #include "train/nn/nn.h"
 
 struct sm_network_opt {
 	int batch, threads;
-	const char *loss;             /* a row of the losses; NULL = inference only */
+	const struct sm_loss_opt *loss; /* NULL = inference only */
 	const struct sm_optim *optim; /* NULL for inference */
 	uint64_t seed;                /* of dropout */
+	bool bf16;                    /* as sm_net_opt */
 };
 
-/* Builds and plans the network that c describes (model, width, in_channels, classes, size). Nothing
+/* What the model's builder is told of c; the texts are borrowed from c. */
+struct sm_model_opt sm_network_model(const struct sm_checkpoint *c, int batch);
+
+/* Builds and plans the network that c describes (all that stands under "the network"). Nothing
  * big is allocated yet. SM_USAGE: unknown model or loss, a tile size that the model cannot take. */
 enum sm_status sm_network_plan(const struct sm_checkpoint *c, const struct sm_network_opt *opt,
 			       struct sm_net **net, struct sm_err *err);

@@ -11,6 +11,7 @@
 struct tile {
 	struct sm_shard *shard;
 	int64_t k;
+	size_t case_number;
 	char *path, sha256[65];
 	atomic_bool checked; /* content of a file compared with the ledger */
 };
@@ -48,6 +49,11 @@ size_t sm_tiles_cases(const struct sm_tiles *tiles)
 	return tiles->cases;
 }
 
+size_t sm_tiles_case(const struct sm_tiles *tiles, size_t i)
+{
+	return tiles->v[i].case_number;
+}
+
 struct sm_tile_shape sm_tiles_shape(const struct sm_tiles *tiles)
 {
 	return tiles->shape;
@@ -66,6 +72,8 @@ static struct tile *append(struct sm_tiles *t, size_t n)
 	}
 	struct tile *at = t->v + t->count;
 	memset(at, 0, n * sizeof *at);
+	for (size_t i = 0; i < n; i++)
+		at[i].case_number = t->cases;
 	t->count += n;
 	return at;
 }
@@ -74,6 +82,7 @@ static enum sm_status check_shape(struct sm_tiles *t, struct sm_tile_shape s, co
 				  struct sm_err *err)
 {
 	s.tiles = 1;
+	s.parts = 0;
 	if (!t->first[0]) {
 		t->shape = s;
 		snprintf(t->first, sizeof t->first, "%s", name);
@@ -114,9 +123,13 @@ static enum sm_status add_shard(struct sm_tiles *t, const char *path, const char
 	t->shards = list;
 	SM_TRY(sm_shard_open(path, &shard, &shape, NULL, err));
 	t->shards[t->shard_count++] = shard;
-	if (shape.parts || shape.b_channels)
+	if (shape.b_channels || (shape.parts & SM_SHARD_FOLD))
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: is a shard of slices or pairs, needed are tiles with labels", name);
+			       "%s: is a shard of pairs, needed are tiles or slices with labels", name);
+	if (shape.parts & SM_SHARD_UNLABELLED)
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: its slices have no labels, which a training needs (or leave_out the case in the split)",
+			       name);
 	SM_TRY(check_shape(t, shape, name, err));
 	SM_TRY(check_shard(path, name, sha256, t->mem, err));
 	struct tile *v = append(t, (size_t)shape.tiles);
@@ -174,10 +187,34 @@ static enum sm_status add_case(struct sm_tiles *t, const char *dir, const json_t
 	return SM_OK;
 }
 
-enum sm_status sm_tiles_list(const char *dir, const struct sm_ledger *tile,
-			     const struct sm_ledger *split, const char *fold, struct sm_mem *mem,
-			     struct sm_tiles **out, struct sm_err *err)
+/* What a case is in: the name of its fold, or for a fold by number "in", "out" or "none". */
+static const char *place_of(const json_t *record, const struct sm_tiles_fold *fold)
 {
+	const char *name = sm_json_text(record, "fold");
+	const json_t *index = json_object_get(record, "fold_index");
+	if (fold->name || !name || strcmp(name, "none") == 0)
+		return name;
+	if (!json_is_integer(index))
+		return NULL;
+	return json_integer_value(index) == fold->index ? "in" : "out";
+}
+
+static const char *wanted_place(const struct sm_tiles_fold *fold)
+{
+	return fold->name ? fold->name : fold->others ? "out" : "in";
+}
+
+bool sm_tiles_fold_has(const struct sm_tiles_fold *fold, const json_t *record)
+{
+	const char *place = place_of(record, fold);
+	return place && strcmp(place, wanted_place(fold)) == 0;
+}
+
+enum sm_status sm_tiles_list_fold(const char *dir, const struct sm_ledger *tile,
+				  const struct sm_ledger *split, const struct sm_tiles_fold *fold,
+				  struct sm_mem *mem, struct sm_tiles **out, struct sm_err *err)
+{
+	const char *want = wanted_place(fold);
 	size_t i;
 	json_t *record;
 	enum sm_status st = SM_OK;
@@ -190,7 +227,8 @@ enum sm_status sm_tiles_list(const char *dir, const struct sm_ledger *tile,
 	{
 		if (!sm_record_ok(record) || st != SM_OK)
 			continue;
-		char *in = sm_ledger_text(split, sm_record_key(record), "fold");
+		json_t *its = sm_ledger_get(split, sm_record_key(record));
+		const char *in = place_of(its, fold);
 		if (!in)
 			st = sm_records_check(split->records, err);
 		if (!in && st == SM_OK)
@@ -198,14 +236,17 @@ enum sm_status sm_tiles_list(const char *dir, const struct sm_ledger *tile,
 				     "%s: has tiles, but stands in no fold of the split: run split "
 				     "again",
 				     sm_record_key(record));
-		else if (in && strcmp(in, fold) == 0)
+		else if (in && strcmp(in, want) == 0)
 			st = add_case(t, dir, record, err);
-		free(in);
+		json_decref(its);
 	}
 	if (st == SM_OK)
 		st = sm_records_check(tile->records, err);
-	if (st == SM_OK && !t->count)
-		st = SM_FAIL(err, SM_INPUT, "fold %s: has 0 tiles, needed is at least 1", fold);
+	if (st == SM_OK && !t->count && fold->name)
+		st = SM_FAIL(err, SM_INPUT, "fold %s: has 0 tiles, needed is at least 1", fold->name);
+	else if (st == SM_OK && !t->count)
+		st = SM_FAIL(err, SM_INPUT, "fold %lld: has 0 tiles %s, needed is at least 1",
+			     (long long)fold->index, fold->others ? "outside of it" : "in it");
 	if (st != SM_OK) {
 		sm_tiles_free(t);
 		t = NULL;
@@ -214,12 +255,36 @@ enum sm_status sm_tiles_list(const char *dir, const struct sm_ledger *tile,
 	return st;
 }
 
-enum sm_status sm_tiles_read(struct sm_tiles *t, size_t i, float *x, uint8_t *y, struct sm_err *err)
+enum sm_status sm_tiles_list_case(const char *dir, const json_t *record, struct sm_mem *mem,
+				  struct sm_tiles **out, struct sm_err *err)
 {
-	struct tile *v = &t->v[i];
+	struct sm_tiles *t = calloc(1, sizeof *t);
+	*out = NULL;
+	if (!t)
+		return SM_FAIL(err, SM_BUDGET, "list of tiles: out of memory");
+	t->mem = mem;
+	enum sm_status st = add_case(t, dir, record, err);
+	if (st == SM_OK && !t->count)
+		st = SM_FAIL(err, SM_INPUT, "%s: has 0 tiles, needed is at least 1", sm_record_key(record));
+	if (st == SM_OK)
+		*out = t;
+	else
+		sm_tiles_free(t);
+	return st;
+}
+
+enum sm_status sm_tiles_list(const char *dir, const struct sm_ledger *tile,
+			     const struct sm_ledger *split, const char *fold, struct sm_mem *mem,
+			     struct sm_tiles **out, struct sm_err *err)
+{
+	const struct sm_tiles_fold by_name = {.name = fold};
+	return sm_tiles_list_fold(dir, tile, split, &by_name, mem, out, err);
+}
+
+static enum sm_status read_file(struct sm_tiles *t, struct tile *v, float *x, uint8_t *y,
+				struct sm_err *err)
+{
 	char hex[65];
-	if (v->shard)
-		return sm_shard_read(v->shard, v->k, x, y, NULL, err);
 	/* A file of one tile holds no checksum of its own: its first use compares it with the
 	 * ledger. */
 	if (!atomic_load(&v->checked)) {
@@ -233,4 +298,42 @@ enum sm_status sm_tiles_read(struct sm_tiles *t, size_t i, float *x, uint8_t *y,
 	}
 	struct sm_tile_shape shape = t->shape;
 	return sm_tilefile_read(v->path, &shape, x, y, err);
+}
+
+enum sm_status sm_tiles_read(struct sm_tiles *t, size_t i, float *x, uint8_t *y, struct sm_err *err)
+{
+	struct tile *v = &t->v[i];
+	if (!v->shard)
+		return read_file(t, v, x, y, err);
+	struct sm_shard_room room = {.x = x, .y = y};
+	return sm_shard_read_sample(v->shard, v->k, &room, err);
+}
+
+/* Labels alone; x is room for a tile of a file, which cannot leave it out. */
+static enum sm_status read_labels(struct sm_tiles *t, size_t i, float *x, uint8_t *y,
+				  struct sm_err *err)
+{
+	return sm_tiles_read(t, i, t->v[i].shard ? NULL : x, y, err);
+}
+
+enum sm_status sm_tiles_find_label(struct sm_tiles *t, bool middle, size_t most, size_t *found,
+				   struct sm_err *err)
+{
+	const struct sm_tile_shape *s = &t->shape;
+	size_t plane = (size_t)(s->height * s->width), voxels = plane * (size_t)s->depth;
+	size_t from = middle ? (size_t)(s->depth / 2) * plane : 0,
+	       to = middle ? from + plane : voxels;
+	uint8_t *y = sm_alloc(t->mem, voxels, 1, "a tile", err);
+	float *x = y ? sm_alloc(t->mem, voxels * (size_t)s->channels, sizeof *x, "a tile", err) : NULL;
+	enum sm_status st = x ? SM_OK : SM_BUDGET;
+	*found = t->count;
+	for (size_t i = 0; st == SM_OK && i < t->count && i < most && *found == t->count; i++) {
+		st = read_labels(t, i, x, y, err);
+		for (size_t k = from; st == SM_OK && k < to; k++)
+			if (y[k])
+				*found = i;
+	}
+	sm_free(x);
+	sm_free(y);
+	return st;
 }

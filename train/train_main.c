@@ -1,350 +1,174 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Stage train: tiles -> checkpoints and the history of the training.
+ * Stage train: tiles or slices -> checkpoints and the history of the training, once or for each of
+ * k folds.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/file.h"
 #include "core/hash.h"
-#include "core/stage.h"
-#include "manifests/schema.h"
-#include "train/fit.h"
-#include "train/models/models.h"
-#include "train/network.h"
+#include "core/text.h"
+#include "train/mpi.h"
+#include "train/training.h"
+
+#define FOLDS_CSV "folds.csv"
 
 struct options {
-	char *split;
+	char *split, *volumes, *fold;
 };
 
 #define AT(member) .offset = offsetof(struct options, member)
 static const struct sm_field fields[] = {
 	{"split", SM_F_STRING, AT(split), .path = true, .doc = "folder of split"},
+	{"volumes", SM_F_STRING, AT(volumes), .path = true,
+	 .doc = "folder of preprocess, needed by train.valid_volumes"},
+	{"fold", SM_F_STRING, AT(fold),
+	 .doc = "all: as train.folds all; a number: only the training that this fold of the split validates"},
 };
 static const struct sm_fieldset options =
 	SM_FIELDSET("train", struct options, fields, "options of train");
 
-static const char *const folds[] = {"valid", "train"};
-
-/* All that a training holds. */
-struct training {
+/* What the trainings of a run share. */
+struct job {
 	struct sm_run *run;
 	const struct sm_train_section *s;
-	uint64_t seed;
-	struct sm_ledger tile, split;
-	struct sm_tiles *train, *valid;
-	struct sm_fit fit;
-	struct sm_loader_opt loader;
-	double forecast; /* MiB that the process is going to have resident */
+	struct sm_training base; /* filled as far as all have it in common */
+	struct sm_ledger data, split;
+	int64_t folds; /* of the split; 0 = none */
+	double *best;  /* by fold: the history's row of its best epoch */
+	size_t columns;
+	char *names;   /* of the columns */
+	const char *stopped;
 };
 
-/* Machine code that is generated for the kernels and buffers of the libraries, measured, MiB. The
- * engine's own figure for it counts the program too, which is here already. */
-#define GENERATED 14.0
-
-/* Hash of all that decides the weights after an epoch: settings without the number of epochs (a
- * finished training can be made longer), and the tiles. */
-static enum sm_status fingerprint(struct sm_run *run, char hex[65], struct sm_err *err)
+static enum sm_status read_inputs(struct job *j, struct sm_err *err)
 {
-	const char *keys[] = {"stage", "version", "settings", "parents"};
-	json_t *all = json_object();
-	for (size_t i = 0; i < SM_COUNT(keys); i++)
-		json_object_set_new(all, keys[i],
-				    json_deep_copy(json_object_get(run->ledger.header, keys[i])));
-	json_t *manifest = json_object_get(json_object_get(all, "settings"), "manifest");
-	json_object_del(json_object_get(manifest, "train"), "epochs");
-	char *line = sm_json_line(all);
-	json_decref(all);
-	if (!line)
-		return SM_FAIL(err, SM_BUDGET, "train: out of memory");
-	sm_sha256_bytes(line, strlen(line), hex);
-	free(line);
-	return SM_OK;
-}
-
-/* Names of the channels and the scaling, as the tile stage wrote them. */
-static enum sm_status describe_input(struct training *t, struct sm_err *err)
-{
-	struct sm_checkpoint *c = &t->fit.state;
-	struct sm_tile_shape shape = sm_tiles_shape(t->train);
-	const json_t *settings = json_object_get(t->tile.header, "settings");
-	const json_t *tile = json_object_get(json_object_get(settings, "manifest"), "tile");
-	const char *how = sm_json_text(tile, "standardise");
-	static const char *const hows[] = {"none", "slice", "tile", "unit"};
-	size_t i, which = 0;
-	json_t *record;
-	enum sm_status st = SM_OK;
-	while (which < SM_COUNT(hows) && (!how || strcmp(how, hows[which]) != 0))
-		which++;
-	if (which == SM_COUNT(hows))
-		return SM_FAIL(
-			err, SM_INPUT,
-			"%s: ledger says standardise %s, allowed are none, slice, tile, unit",
-			t->run->in, how ? how : "nothing");
-	c->standardise = (enum sm_standardise)which;
-	c->in_channels = (int)shape.channels;
-	c->size[0] = (int)shape.width;
-	c->size[1] = (int)shape.height;
-	c->size[2] = (int)shape.depth;
-	sm_records_foreach(t->tile.records, i, record)
-	{
-		json_t *names = json_object_get(record, "channels");
-		if (!sm_record_ok(record) || !json_is_array(names) || st != SM_OK)
-			continue;
-		if (c->channels && !json_equal(c->channels, names))
-			st = SM_FAIL(
-				err, SM_INPUT,
-				"%s: its tiles have other channels than those of the cases before",
-				sm_record_key(record));
-		if (!c->channels)
-			c->channels = json_deep_copy(names);
-	}
-	SM_TRY(st);
-	SM_TRY(sm_records_check(t->tile.records, err));
-	if (!c->channels)
-		c->channels = json_array();
-	return c->channels ? SM_OK : SM_FAIL(err, SM_BUDGET, "train: out of memory");
-}
-
-/* The tiles' size as the tile stage was told, before any tile is read. */
-static enum sm_status check_size(const struct training *t, struct sm_err *err)
-{
-	const struct sm_model *model = sm_model_at((size_t)t->s->model);
-	const json_t *settings = json_object_get(t->tile.header, "settings");
-	const json_t *tile = json_object_get(json_object_get(settings, "manifest"), "tile");
-	int64_t size[3];
-	if (!sm_json_get_ints(tile, "size", size, 3))
-		return SM_FAIL(err, SM_INPUT, "%s: ledger says no tile.size: run tile again",
-			       t->run->in);
-	for (int a = 0; a < 3; a++)
-		if (size[a] % model->multiple[2 - a])
-			return SM_FAIL(err, SM_USAGE,
-				       "tile.size: tiles were cut with %" PRId64
-				       " along %c, allowed for train.model %s are multiples of %d",
-				       size[a], "xyz"[a], model->name, model->multiple[2 - a]);
-	return SM_OK;
-}
-
-static enum sm_status read_inputs(struct training *t, struct sm_err *err)
-{
-	struct sm_run *run = t->run;
-	const struct options *o = run->options;
-	struct sm_checkpoint *c = &t->fit.state;
+	const struct options *o = j->run->options;
+	const struct sm_manifest_root *m = j->run->manifest;
+	static const char *const stages[] = {"tile", "slice"};
 	if (!o->split)
 		return SM_FAIL(err, SM_USAGE, "--split: is missing (--help lists the options)");
-	SM_TRY(sm_run_parent(run, run->in, "tile", &t->tile, err));
-	SM_TRY(check_size(t, err));
-	SM_TRY(sm_run_parent(run, o->split, "split", &t->split, err));
-	SM_TRY(sm_tiles_list(run->in, &t->tile, &t->split, "train", &run->mem, &t->train, err));
-	SM_TRY(sm_tiles_list(run->in, &t->tile, &t->split, folds[t->s->valid_fold], &run->mem,
-			     &t->valid, err));
-	if (t->s->valid_fold)
-		sm_warn(&run->log, NULL,
-			"validation runs on the training tiles: its figures say nothing about "
-			"other cases");
-	snprintf(c->model, sizeof c->model, "%s", sm_model_at((size_t)t->s->model)->name);
-	snprintf(c->optimiser, sizeof c->optimiser, "%s", sm_optim_name((size_t)t->s->optimiser));
-	snprintf(c->split, sizeof c->split, "%s", t->split.sha256);
-	sm_checkpoint_steps(&t->tile, c->preprocess);
-	c->width = t->s->width;
-	c->classes = (int)t->s->classes;
-	SM_TRY(describe_input(t, err));
-	SM_TRY(fingerprint(run, c->fingerprint, err));
-	sm_info(&run->log, NULL,
-		"%zu training tiles of %zu cases, %zu validation tiles of %zu cases",
-		sm_tiles_count(t->train), sm_tiles_cases(t->train), sm_tiles_count(t->valid),
-		sm_tiles_cases(t->valid));
+	if (m->dataset > SM_LAST_SLICE)
+		return SM_FAIL(err, SM_USAGE, "dataset: found pair, allowed for train is tile or slice");
+	if (j->s->valid_volumes && !o->volumes)
+		return SM_FAIL(err, SM_USAGE,
+			       "--volumes: is missing, train.valid_volumes needs the folder of "
+			       "preprocess");
+	j->base.volumes_dir = o->volumes;
+	j->base.data_stage = stages[m->dataset];
+	SM_TRY(sm_run_parent(j->run, j->run->in, j->base.data_stage, &j->data, err));
+	SM_TRY(sm_run_parent(j->run, o->split, "split", &j->split, err));
+	const json_t *manifest = json_object_get(
+		json_object_get(j->split.header, "settings"), "manifest");
+	j->folds = json_integer_value(json_object_get(json_object_get(manifest, "split"), "folds"));
 	return SM_OK;
 }
 
-/* Takes up what an earlier run left in --out when it is of this training; *path is then last.hdf5.
- */
-static enum sm_status look_for_earlier(struct training *t, char **path, struct sm_err *err)
+/* *fold: -1 = the folds by name, -2 = all, else a number. */
+static enum sm_status which_folds(const struct job *j, int64_t *fold, struct sm_err *err)
 {
-	struct sm_run *run = t->run;
-	struct sm_checkpoint old = {0}, best = {0};
-	char *last = sm_path_join(run->out, SM_FIT_LAST),
-	     *best_path = sm_path_join(run->out, SM_FIT_BEST);
-	const char *why = NULL;
+	const struct options *o = j->run->options;
+	char *end = NULL;
+	*fold = j->s->folds == SM_FOLDS_ALL ? -2 : -1;
+	if (o->fold && strcmp(o->fold, "all") == 0)
+		*fold = -2;
+	else if (o->fold) {
+		long long n = strtoll(o->fold, &end, 10);
+		if (end == o->fold || *end || n < 0 || n >= j->folds)
+			return SM_FAIL(err, SM_USAGE,
+				       "--fold: found '%s', allowed are all and 0 to %" PRId64
+				       " (the split's folds)",
+				       o->fold, j->folds - 1);
+		*fold = n;
+	}
+	if (*fold == -2 && j->folds < 2)
+		return SM_FAIL(err, SM_USAGE,
+			       "train.folds: found all, but the split has no folds: run split with "
+			       "split.folds of 2 or more");
+	return SM_OK;
+}
+
+/* ---- the summary of k folds ----------------------------------------------------------------- */
+
+static enum sm_status keep_best(struct job *j, const struct sm_fit *fit, int64_t fold,
+				struct sm_err *err)
+{
+	const struct sm_history *h = &fit->state.history;
+	if (!j->best) {
+		j->columns = h->columns;
+		j->best = calloc((size_t)j->folds * h->columns, sizeof *j->best);
+		j->names = sm_strf("%s", h->names);
+	}
+	if (!j->best || !j->names)
+		return SM_FAIL(err, SM_BUDGET, "train: out of memory");
+	memcpy(j->best + (size_t)fold * h->columns,
+	       h->v + (size_t)(fit->state.best_epoch - 1) * h->columns,
+	       h->columns * sizeof *j->best);
+	return SM_OK;
+}
+
+static void add_row(struct sm_text *text, const char *name, const double *v, size_t n)
+{
+	sm_text_str(text, name);
+	for (size_t c = 0; c < n; c++)
+		sm_text_f(text, ",%.9g", v[c]);
+	sm_text_str(text, "\n");
+}
+
+/* Rows of the folds' best epochs, then their mean and standard deviation (divisor k - 1). */
+static enum sm_status write_summary(struct job *j, struct sm_err *err)
+{
+	size_t n = (size_t)j->folds, w = j->columns;
+	struct sm_text text = {0};
+	double *mean = calloc(2 * w, sizeof *mean), *sd = mean ? mean + w : NULL;
+	char *path = sm_path_join(j->run->out, FOLDS_CSV), name[32];
 	enum sm_status st = SM_OK;
-	*path = NULL;
-	t->fit.fresh = true;
-	if (!last || !best_path) {
-		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", run->out);
+	if (!mean || !path) {
+		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", FOLDS_CSV);
 		goto out;
 	}
-	if (!sm_file_exists(last))
-		goto out;
-	if (!run->resume) {
-		why = "--resume was not given";
-		goto out;
+	sm_text_f(&text, "fold,%s\n", j->names);
+	for (size_t f = 0; f < n; f++) {
+		snprintf(name, sizeof name, "%zu", f);
+		add_row(&text, name, j->best + f * w, w);
 	}
-	st = sm_checkpoint_open(last, &old, err);
-	if (st == SM_OK)
-		st = sm_checkpoint_open(best_path, &best, err);
-	if (st != SM_OK) {
-		sm_err_prefix(
-			err, "--resume cannot go on (remove the file to start from the beginning)");
-		goto out;
+	for (size_t c = 0; c < w; c++) {
+		for (size_t f = 0; f < n; f++)
+			mean[c] += j->best[f * w + c] / (double)n;
+		for (size_t f = 0; f < n; f++)
+			sd[c] += pow(j->best[f * w + c] - mean[c], 2) / (double)(n - 1);
+		sd[c] = sqrt(sd[c]);
 	}
-	/* A run killed between best.hdf5 and last.hdf5 leaves a best that is one epoch ahead; that
-	 * epoch is run again and writes it again. */
-	if (strcmp(old.fingerprint, t->fit.state.fingerprint) != 0)
-		why = "its settings or tiles were others";
-	else if (old.epoch > t->s->epochs)
-		st = SM_FAIL(err, SM_USAGE,
-			     "train.epochs: found %" PRId64 ", allowed is at least %" PRId64
-			     ", which are trained already (or another --out)",
-			     t->s->epochs, old.epoch);
-	else if (strcmp(best.fingerprint, old.fingerprint) != 0 ||
-		 (best.epoch != old.best_epoch && best.epoch != old.epoch + 1))
-		why = "its best.hdf5 is of another training";
-	if (why || st != SM_OK)
-		goto out;
-	sm_checkpoint_clear(&t->fit.state);
-	t->fit.state = old;
-	old = (struct sm_checkpoint){0};
-	t->fit.fresh = false;
-	*path = last;
-	last = NULL;
-out:
-	if (why)
-		sm_warn(&run->log, NULL, "an earlier training in the output folder is replaced: %s",
-			why);
-	sm_checkpoint_clear(&old);
-	sm_checkpoint_clear(&best);
-	free(best_path);
-	free(last);
-	return st;
-}
-
-static enum sm_status plan(struct training *t, struct sm_err *err)
-{
-	struct sm_run *run = t->run;
-	struct sm_optim optim = sm_optim_default(t->fit.state.optimiser);
-	const struct sm_network_opt network = {.batch = (int)t->s->batch,
-					       .threads = run->jobs,
-					       .loss = sm_loss_name((size_t)t->s->loss),
-					       .optim = &optim,
-					       .seed = t->seed};
-	optim.beta1 = optim.momentum = t->s->momentum;
-	optim.clip_norm = t->s->clip_norm;
-	SM_TRY(sm_network_plan(&t->fit.state, &network, &t->fit.net, err));
-	t->fit.state.parameters = (int64_t)sm_net_weight_count(t->fit.net);
-	t->loader = (struct sm_loader_opt){.train = t->train,
-					   .valid = t->valid,
-					   .classes = t->fit.state.classes,
-					   .batch = (int)t->s->batch,
-					   .steps = t->s->steps_per_epoch,
-					   .valid_tiles = t->s->valid_tiles,
-					   .seed = t->seed,
-					   .first_epoch = t->fit.state.epoch,
-					   .last_epoch = t->s->epochs,
-					   .threads = run->jobs > 1 ? 2 : 1};
-	struct sm_forecast f = sm_net_forecast(t->fit.net);
-	size_t batches = sm_loader_bytes(&t->loader),
-	       weights = f.params + f.grads + f.optim + f.state + f.packed;
-	double rest = sm_peak_mib() + GENERATED;
-	t->forecast = rest + (double)(batches + weights + f.arena) / 1048576;
-	sm_info(&run->log, NULL,
-		"%s: %" PRId64 " parameters; memory forecast %.0f MiB: activations %zu (%zu "
-		"without reuse), weights, "
-		"gradients and optimiser %zu, batches %zu, the program %.0f",
-		t->fit.state.model, t->fit.state.parameters, t->forecast, f.arena >> 20,
-		f.unplanned >> 20,
-		weights >> 20, batches >> 20, rest);
-	return SM_OK;
-}
-
-static enum sm_status train(struct training *t, const char *resume_from, struct sm_err *err)
-{
-	struct sm_run *run = t->run;
-	struct sm_fit *fit = &t->fit;
-	fit->log = &run->log;
-	fit->epochs = t->s->epochs;
-	fit->learning_rate = t->s->learning_rate;
-	fit->threads = run->jobs;
-	if (run->dry_run)
-		return SM_OK;
-	SM_TRY(sm_loader_start(&t->loader, &run->mem, &fit->loader, err));
-	SM_TRY(sm_net_alloc(fit->net, &run->mem, err));
-	SM_TRY(sm_run_begin(run, err));
-	if (resume_from) {
-		SM_TRY(sm_checkpoint_load(resume_from, fit->net, true, err));
-		SM_TRY(sm_fit_write_csv(fit, err));
-		sm_info(&run->log, NULL, "goes on after epoch %" PRId64, fit->state.epoch);
-	} else {
-		sm_net_init(fit->net, t->seed);
-	}
-	SM_TRY(sm_fit_run(fit, err));
-	sm_info(&run->log, NULL,
-		"waited %.2f s for tiles; peak memory %.0f MiB, %.2f of the forecast",
-		sm_loader_waited(fit->loader), sm_peak_mib(), sm_peak_mib() / t->forecast);
-	return SM_OK;
-}
-
-static enum sm_status add_record(struct training *t, const char *key, const char *name,
-				 const char *role, int64_t epoch, struct sm_err *err)
-{
+	add_row(&text, "mean", mean, w);
+	add_row(&text, "sd", sd, w);
+	SM_GOTO(st, sm_text_check(&text, FOLDS_CSV, err));
+	SM_GOTO(st, sm_file_write(path, text.data, text.n, err));
 	char hex[65];
-	char *path = sm_path_join(t->run->out, name);
-	enum sm_status st = path ? sm_content_sha256(path, &t->run->mem, hex, err)
-				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
-	free(path);
-	SM_TRY(st);
-	const struct sm_history *h = &t->fit.state.history;
-	json_t *record = json_pack("{s:s, s:s, s:I, s:f, s:[{s:s, s:s, s:s}]}", "key", key,
-				   "status", "ok", "epoch", (json_int_t)epoch, "val_loss",
-				   h->v[(size_t)(epoch - 1) * h->columns + SM_HISTORY_VAL_LOSS], "outputs",
-				   "path", name, "role", role, "sha256", hex);
-	st = record ? sm_records_add(t->run->ledger.records, record, NULL, err)
+	sm_sha256_bytes(text.data, text.n, hex);
+	json_t *record = json_pack("{s:s, s:s, s:[{s:s, s:s, s:s}]}", "key", "folds", "status", "ok", "outputs",
+				   "path", FOLDS_CSV, "role", "summary", "sha256", hex);
+	st = record ? sm_records_add(j->run->ledger.records, record, NULL, err)
 		    : SM_FAIL(err, SM_BUDGET, "train: out of memory");
 	json_decref(record);
-	return st;
-}
-
-/* A run killed between best.hdf5 and last.hdf5 and gone on with on another kind of processor might
- * not meet the same best again. */
-static enum sm_status check_best(const struct training *t, struct sm_err *err)
-{
-	struct sm_checkpoint best = {0};
-	char *path = sm_path_join(t->run->out, SM_FIT_BEST);
-	enum sm_status st = path ? sm_checkpoint_open(path, &best, err)
-				 : SM_FAIL(err, SM_BUDGET, "train: out of memory");
-	if (st == SM_OK && best.epoch != t->fit.state.best_epoch)
-		st = SM_FAIL(err, SM_INPUT,
-			     "%s: holds epoch %" PRId64 ", the best is %" PRId64
-			     ": run train again without --resume",
-			     path, best.epoch, t->fit.state.best_epoch);
-	sm_checkpoint_clear(&best);
+	sm_info(&j->run->log, NULL, "%zu folds: val_loss %.4f +- %.4f, val_dice %.4f +- %.4f", n,
+		mean[3], sd[3], mean[4], sd[4]);
+out:
+	sm_text_clear(&text);
+	free(mean);
 	free(path);
 	return st;
 }
 
-static enum sm_status write_records(struct training *t, struct sm_err *err)
+/* ---- trainings ------------------------------------------------------------------------------ */
+
+static void describe(struct job *j, const struct sm_training *t)
 {
 	const struct sm_checkpoint *c = &t->fit.state;
-	json_t *header = t->run->ledger.header;
-	char name[64], key[64];
-	SM_TRY(check_best(t, err));
-	SM_TRY(sm_fit_sweep(&t->fit, err));
-	SM_TRY(add_record(t, "best", SM_FIT_BEST, "checkpoint", c->best_epoch, err));
-	SM_TRY(add_record(t, "last", SM_FIT_LAST, "checkpoint", c->epoch, err));
-	SM_TRY(add_record(t, "history", SM_FIT_CSV, "history", c->epoch, err));
-	for (int64_t e = 1; e <= c->epoch; e++) {
-		if (!sm_fit_numbered(&t->fit, e, name))
-			continue;
-		char *path = sm_path_join(t->run->out, name);
-		bool there = path && sm_file_exists(path);
-		free(path);
-		if (!there) {
-			sm_warn(&t->run->log, name, "is gone: it is left out of the ledger");
-			continue;
-		}
-		snprintf(key, sizeof key, "model-%04" PRId64, e);
-		SM_TRY(add_record(t, key, name, "checkpoint", e, err));
-	}
+	json_t *header = j->run->ledger.header;
 	json_object_set_new(header, "parameters", json_integer(c->parameters));
 	json_object_set_new(header, "epochs", json_integer(c->epoch));
 	json_object_set_new(header, "best_epoch", json_integer(c->best_epoch));
@@ -352,41 +176,80 @@ static enum sm_status write_records(struct training *t, struct sm_err *err)
 			    json_integer((json_int_t)sm_tiles_count(t->train)));
 	json_object_set_new(header, "valid_tiles",
 			    json_integer((json_int_t)sm_tiles_count(t->valid)));
+	if (t->fit.stopped)
+		json_object_set_new(header, "stopped", json_string(t->fit.stopped));
+}
+
+static enum sm_status one_training(struct job *j, int64_t fold, const char *prefix,
+				   struct sm_err *err)
+{
+	struct sm_training t = j->base;
+	char *dir = prefix[0] ? sm_path_join(j->run->out, prefix) : sm_strf("%s", j->run->out);
+	enum sm_status st;
+	t.fold = fold;
+	t.dir = dir;
+	if (!dir) {
+		st = SM_FAIL(err, SM_BUDGET, "train: out of memory");
+		goto out;
+	}
+	if (dir[strlen(dir) - 1] == '/')
+		dir[strlen(dir) - 1] = 0;
+	SM_GOTO(st, sm_training_open(&t, err));
+	SM_GOTO(st, sm_training_run(&t, err));
+	if (j->run->dry_run)
+		goto out;
+	SM_GOTO(st, sm_training_records(&t, prefix, err));
+	describe(j, &t);
+	if (t.fit.stopped && strcmp(t.fit.stopped, "time_budget") == 0)
+		j->stopped = t.fit.stopped;
+	if (prefix[0])
+		st = keep_best(j, &t.fit, fold, err);
+out:
+	sm_training_close(&t);
+	free(dir);
+	return st;
+}
+
+/* Each fold in a folder of its own. A fold that an earlier run finished is only looked at. */
+static enum sm_status all_folds(struct job *j, struct sm_err *err)
+{
+	for (int64_t f = 0; f < j->folds && !j->stopped; f++) {
+		char prefix[32];
+		snprintf(prefix, sizeof prefix, "fold%" PRId64 "/", f);
+		sm_info(&j->run->log, NULL, "fold %" PRId64 " of 0 to %" PRId64, f, j->folds - 1);
+		if (one_training(j, f, prefix, err) != SM_OK)
+			return sm_err_prefix(err, "fold %" PRId64, f);
+	}
+	if (j->run->dry_run)
+		return SM_OK;
+	json_object_set_new(j->run->ledger.header, "folds", json_integer(j->folds));
+	if (!j->stopped)
+		return write_summary(j, err);
+	sm_warn(&j->run->log, NULL, "the time is over before all folds are trained: no %s yet",
+		FOLDS_CSV);
 	return SM_OK;
 }
 
 static enum sm_status run(struct sm_run *run, struct sm_err *err)
 {
 	const struct sm_train_section *s = ((const struct sm_manifest_root *)run->manifest)->train;
-	struct training t = {.run = run, .s = s};
-	char *resume_from = NULL;
+	struct job j = {.run = run, .s = s};
+	int64_t fold;
 	enum sm_status st;
-	t.seed = sm_run_given(run, "seed") ? run->seed : (uint64_t)s->seed;
-	t.fit.checkpoint_every = s->checkpoint_every;
-	SM_GOTO(st, read_inputs(&t, err));
-	SM_GOTO(st, look_for_earlier(&t, &resume_from, err));
-	t.fit.dir = run->out;
-	if (t.fit.state.epoch < s->epochs) {
-		SM_GOTO(st, plan(&t, err));
-		SM_GOTO(st, train(&t, resume_from, err));
-	} else if (!run->dry_run) {
-		SM_GOTO(st, sm_run_begin(run, err));
-		SM_GOTO(st, sm_fit_write_csv(&t.fit, err));
-	}
-	if (!run->dry_run)
-		st = write_records(&t, err);
-	if (st == SM_OK && !run->dry_run)
-		sm_info(&run->log, NULL, "best epoch %" PRId64 " with val_loss %.4f",
-			t.fit.state.best_epoch, t.fit.state.best);
+	j.base.run = run;
+	j.base.s = s;
+	j.base.seed = sm_run_given(run, "seed") ? run->seed : (uint64_t)s->seed;
+	j.base.deadline = s->time_budget > 0 ? sm_now() + 60 * s->time_budget : 0;
+	j.base.data = &j.data;
+	j.base.split = &j.split;
+	SM_GOTO(st, read_inputs(&j, err));
+	SM_GOTO(st, which_folds(&j, &fold, err));
+	st = fold == -2 ? all_folds(&j, err) : one_training(&j, fold, "", err);
 out:
-	free(resume_from);
-	sm_loader_stop(t.fit.loader);
-	sm_net_free(t.fit.net);
-	sm_checkpoint_clear(&t.fit.state);
-	sm_tiles_free(t.train);
-	sm_tiles_free(t.valid);
-	sm_ledger_clear(&t.tile);
-	sm_ledger_clear(&t.split);
+	free(j.best);
+	free(j.names);
+	sm_ledger_clear(&j.data);
+	sm_ledger_clear(&j.split);
 	return st;
 }
 
@@ -394,16 +257,19 @@ static const char *const sections[] = {"train", NULL};
 
 static const struct sm_stage stage = {
 	.name = "train",
-	.summary = "train a network on tiles",
-	.details = "Reads the folders of tile and split; writes model-EPOCH-VALLOSS.hdf5, "
-		   "best.hdf5 and last.hdf5\n"
-		   "(checkpoints) and model_history_log.csv. --resume goes on after a run that was "
-		   "killed, or makes a\n"
-		   "finished training longer when only train.epochs was raised. --jobs are the "
-		   "network's threads.\n"
+	.summary = "train a network on tiles or slices",
+	.details = "Reads the folders of tile (or slice: manifest key dataset) and split; writes "
+		   "best.hdf5, last.hdf5 and\n"
+		   "numbered checkpoints (model-EPOCH-VALLOSS.hdf5) and the history "
+		   "(model_history_log.csv). --resume goes on\n"
+		   "after a run that was killed or whose time was over, or makes a finished "
+		   "training longer when only\n"
+		   "train.epochs was raised. --fold all trains each fold of a split with folds, in "
+		   "OUT/fold0 and so on.\n"
+		   "--jobs are the network's threads.\n"
 		   "  scanmill train --manifest m.yaml --in work/tile --split work/split --out "
 		   "work/train",
-	.version = 2,
+	.version = 3,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
 	.options = &options,
 	.manifest = &sm_manifest_schema,
@@ -411,8 +277,62 @@ static const struct sm_stage stage = {
 	.run = run,
 };
 
+/* Runs the stage with standard error held back; on failure tells it a second later: what fails all
+ * ranks alike (a wrong option, a missing file) is told by the first, which ends this one meanwhile. */
+static int run_held(int argc, char **argv)
+{
+	FILE *held = tmpfile();
+	int before = held ? dup(STDERR_FILENO) : -1;
+	if (before >= 0)
+		dup2(fileno(held), STDERR_FILENO);
+	int code = sm_stage_main(&stage, argc, argv);
+	if (before >= 0) {
+		char line[1024];
+		dup2(before, STDERR_FILENO);
+		close(before);
+		if (code)
+			sleep(1);
+		rewind(held);
+		while (code && fgets(line, sizeof line, held))
+			fputs(line, stderr);
+	}
+	if (held)
+		fclose(held);
+	return code;
+}
+
+/* A rank behind the first: reads as the first does and writes nothing, as with --dry-run, but
+ * trains (sm_training_run). */
+static int follow(int argc, char **argv)
+{
+	static char *const more[] = {"--dry-run", "--log", "error"};
+	static const char *const only_told[] = {"--dry-run", "--help", "--version", "--describe"};
+	char **all = calloc((size_t)argc + SM_COUNT(more) + 1, sizeof *all);
+	if (!all)
+		return sm_exit_code(SM_BUDGET);
+	for (int i = 0; i < argc; i++) {
+		all[i] = argv[i];
+		for (size_t k = 0; k < SM_COUNT(only_told); k++)
+			if (strcmp(argv[i], only_told[k]) == 0) {
+				free(all);
+				return 0; /* the first rank does all there is to do */
+			}
+	}
+	memcpy(all + argc, more, sizeof more);
+	int code = run_held(argc + (int)SM_COUNT(more), all);
+	free(all);
+	return code;
+}
+
 int main(int argc, char **argv)
 {
+	struct sm_err err = {0};
 	sm_nn_prepare_process(argv);
-	return sm_stage_main(&stage, argc, argv);
+	if (sm_mpi_begin(&argc, &argv, &err) != SM_OK) {
+		fprintf(stderr, "train: error: %s\n", err.text);
+		return sm_exit_code(err.code);
+	}
+	int code = sm_mpi_rank() ? follow(argc, argv) : sm_stage_main(&stage, argc, argv);
+	sm_mpi_end(code);
+	return code;
 }

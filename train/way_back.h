@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Probabilities on the grid that the network saw become labels, or probabilities, on the source's
- * grid, in the source's numbers.
+ * How a result on the grid that the network saw comes back to the source's grid and numbers:
+ * train/placer.h goes the way.
  */
 #ifndef SM_TRAIN_WAY_BACK_H
 #define SM_TRAIN_WAY_BACK_H
@@ -29,17 +29,5 @@ bool sm_way_back_exact(const struct sm_way_back *way);
  * (a label that others were merged into has a pair with itself, so several lead to it).
  * Returns the first label that several pairs lead to (it stays as it is), or -1. */
 int sm_way_back_labels(const struct sm_way_back *way, int classes, uint8_t original[256]);
-
-/* Labels (uint8, the source's grid and affine): of each voxel the class of largest probability if
- * that is above threshold (the first of equals), else 0, in original numbers. Source voxels outside
- * the preprocessed grid are 0. counts (256 values, or NULL) receives voxels a label. prob is
- * (x,y,z,class) float32. The caller clears *out. */
-enum sm_status sm_infer_labels(const struct sm_vol *prob, const struct sm_way_back *way,
-			       double threshold, const uint8_t original[256], struct sm_mem *mem,
-			       struct sm_vol *out, int64_t counts[256], struct sm_err *err);
-
-/* prob on the source's grid; 0 outside. The caller clears *out. */
-enum sm_status sm_infer_place(const struct sm_vol *prob, const struct sm_way_back *way,
-			      struct sm_mem *mem, struct sm_vol *out, struct sm_err *err);
 
 #endif

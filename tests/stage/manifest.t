@@ -64,13 +64,13 @@ name: test
 train:
   model: unet4d
 END
-bad "an unknown loss" "train.loss: found 'hinge', allowed is one of dice.soft_dice.bce.dice_bce" <<'END'
+bad "an unknown loss" "train.loss: found 'hinge', allowed is one of soft_dice.dice.generalised_dice" <<'END'
 schema: 1
 name: test
 train:
   loss: hinge
 END
-bad "an unknown optimiser" "train.optimiser: found 'lion', allowed is one of adam.sgd" <<'END'
+bad "an unknown optimiser" "train.optimiser: found 'lion', allowed is one of adam.adamw.sgd" <<'END'
 schema: 1
 name: test
 train:
@@ -232,6 +232,32 @@ for m in "$SM_ROOT"/manifests/*.yaml; do
 	exits "$name printed is a manifest" 0 sm manifest "$T/printed.json"
 	is "$name means the same" "$(cat "$OUT")" "$(cat "$T/printed.json")"
 done
+# Numbers of any length, and texts that YAML does not take as they stand, mean the same, too.
+cat >"$T/odd.yaml" <<'END'
+schema: 1
+name: "a\x01\x7f\x80\N\L\P\uFEFF\uFFFE\uFFFF\t\r\n\"\\b\U0001F600é ~ 0.30000000000000004"
+predict: {overlap: 0.3333333333333333}
+tile: {max_background: 0.30000000000000004}
+train: {learning_rate: 1.2345678901234568e-5, weight_decay: 1e-5}
+END
+exits "odd numbers and texts" 0 sm manifest "$T/odd.yaml"
+cp "$OUT" "$T/odd.json"
+for line in '"overlap": 0.3333333333333333,?' '"max_background": 0.30000000000000004,?' '"learning_rate": 1.2345678901234568e-5,?' \
+	'"weight_decay": 1e-5,?'; do
+	like "come back: $line" "$(cat "$T/odd.json")" "^ *$line$"
+done
+exits "printed are a manifest" 0 sm manifest "$T/odd.json"
+is "which means the same" "$(cat "$OUT")" "$(cat "$T/odd.json")"
+run sm manifest --get name "$T/odd.yaml"
+cp "$OUT" "$T/name"
+run sm manifest --get name "$T/odd.json"
+ok "with the same text" cmp "$OUT" "$T/name"
+is "of all its bytes" "$(od -An -tx1 "$T/name" | tr -d ' \n')" "$(printf 'a\001\177\302\200\302\205\342\200\250\342\200\251\357\273\277\357\277\276\357\277\277\t\r\n"\\b\360\237\230\200é ~ 0.30000000000000004\n' | od -An -tx1 | tr -d ' \n')"
+exits "--get of a long number" 0 sm manifest --get predict.overlap "$T/odd.yaml"
+is "has all digits" "$(cat "$OUT")" 0.3333333333333333
+printf 'schema: 1\nname: a\ntrain: {learning_rate: 1.2345678901234567}\n' >"$T/rate.yaml"
+run sm manifest "$T/rate.yaml"
+like "so has one above 1" "$(cat "$OUT")" '"learning_rate": 1\.2345678901234567,'
 # Steps behind upto count nowhere.
 cat >"$T/upto.yaml" <<'END'
 schema: 1

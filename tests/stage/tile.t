@@ -207,8 +207,14 @@ foresees() {
 foresees "the background rule" 's/max_background: 0.9, tumour_share: 0.25/max_background: 0.3, tries: 50/'
 like "tells how many" "$(cat "$T/dry_log")" '4 cases: 0 would be made, 4 would be refused'
 like "and what it does not foresee" "$(cat "$T/dry_log")" 'not foreseen: .* constant volumes'
-foresees "fewer tiles than asked for" 's/max_background: 0.9, tumour_share: 0.25/max_background: 0.85, tries: 14/'
+# Two of four cases, say: the run's code is 1, with --strict it stops at the first.
 foresees "some cases of all" 's/max_background: 0.9, tumour_share: 0.25/max_background: 0.7, tries: 30/'
+like "which are some" "$(cat "$T/dry_log")" '4 cases: [1-3] would be made'
+exits "with --strict" 3 sm tile --strict --manifest "$T/bad.yaml" --in "$T/pre" --out "$T/strict"
+exits "its dry run ends so, too" 3 sm tile --strict --dry-run --manifest "$T/bad.yaml" --in "$T/pre" --out "$T/strict2"
+like "and says why" "$(cat "$ERR")" '[1-3] cases would be refused, and --strict stops at the first'
+exits "with nothing refused it is good" 0 sm tile --strict --dry-run --manifest "$T/m.yaml" --in "$T/pre" --out "$T/strict2"
+foresees "fewer tiles than asked for" 's/max_background: 0.9, tumour_share: 0.25/max_background: 0.85, tries: 14/'
 foresees "a padded volume" 's/16, 12, 8/16, 60, 8/; s/max_background: 0.9, tumour_share: 0.25/max_background: 0.5, small: pad, tries: 50/'
 foresees "labels without a share" 's/tumour_share: 0.25/rule: balanced, class_shares: [1, 1]/; s/max_background: 0.9, //'
 # Not stacked, and some without a label: the sentence is the one that the run comes to first.

@@ -73,6 +73,52 @@ like "begins with the data" "$(head -n 1 "$OUT")" "^tile  $CASE "
 exits "unless the page is named" 0 sm trace "$T/one" "explore/$CASE"
 like "then with it" "$(head -n 1 "$OUT")" "^explore  $CASE "
 rm -r "$T/one/explore"
+# A report reads the ledgers of its parents as a whole.
+mkdir "$T/one/report"
+tile=$(sha256sum <"$T/one/tile/ledger.jsonl" | cut -c 1-64)
+gone=$(echo gone | sha256sum | cut -c 1-64)
+other=$(echo other | sha256sum | cut -c 1-64)
+cat >"$T/one/report/ledger.jsonl" <<END
+{"parents":{"evaluate":"$gone","tile":"$tile"},"schema":1,"settings":{},"settings_sha256":"$gone","stage":"report","version":1}
+{"inputs":[{"path":"ledger.jsonl","role":"tile","sha256":"$tile"},{"path":"ledger.jsonl","role":"evaluate","sha256":"$gone"},{"path":"x","role":"x","sha256":"$other"}],"key":"page","outputs":[{"path":"index.html","role":"page","sha256":"$other"}],"status":"ok"}
+END
+exits "trace of a report" 0 sm trace "$T/one" report/page
+like "names its parent's ledger" "$(cat "$OUT")" "^  ledger +$(echo "$tile" | cut -c 1-12)  tile/ledger.jsonl$"
+is "and that of a missing one under the stage" "$(grep -A 1 'the run of evaluate' "$OUT" | tail -n 1 | tr -s ' ')" \
+	" ledger $(echo "$gone" | cut -c 1-12) evaluate/ledger.jsonl"
+is "only what nobody made is unresolved" "$(sed -n '/unresolved/,$p' "$OUT" | wc -l | tr -d ' ')" 2
+exits "as JSON" 0 sm trace --json "$T/one" report/page
+is "ledgers and others are apart" "$(tr -d ' \n' <"$OUT" | grep -Eo '"(ledgers|unresolved)":\[[^]]*' | grep -o '"path"' | wc -l | tr -d ' ')" 3
+rm -r "$T/one/report"
+
+# A folder that may not be looked at stops only who needs it.
+as_nobody=
+[ "$(id -u)" = 0 ] && as_nobody="setpriv --reuid 65534 --clear-groups"
+if [ -z "$as_nobody" ] || [ -n "$(command -v setpriv)" ]; then
+	chmod 755 "$T"
+	mkdir "$T/one/predict"
+	chmod 0 "$T/one/predict"
+	# shellcheck disable=SC2086 # a command in words
+	exits "trace beside a closed folder" 0 $as_nobody "$SM_BIN/scanmill-trace" "$T/one" "$CASE"
+	like "warns" "$(cat "$ERR")" 'passed over: .*predict/ledger.jsonl: cannot be examined'
+	# shellcheck disable=SC2086
+	exits "an item that may be there" 4 $as_nobody "$SM_BIN/scanmill-trace" "$T/one" nobody
+	# shellcheck disable=SC2086
+	exits "diff beside a closed folder" 0 $as_nobody "$SM_BIN/scanmill-diff" "$T/one" "$T/two"
+	chmod 755 "$T/one/predict"
+	rmdir "$T/one/predict"
+	chmod 0 "$T/one/preprocess"
+	# shellcheck disable=SC2086
+	exits "trace through a closed folder" 4 $as_nobody "$SM_BIN/scanmill-trace" "$T/one" "$CASE"
+	like "names it" "$(cat "$ERR")" 'preprocess/ledger.jsonl: cannot be examined: Permission denied'
+	# shellcheck disable=SC2086
+	exits "diff of a closed folder" 4 $as_nobody "$SM_BIN/scanmill-diff" "$T/one" "$T/two"
+	like "compares the others" "$(cat "$OUT")" '^tile +3 items the same'
+	unlike "and calls none lone" "$(cat "$OUT")" 'preprocess'
+	chmod 755 "$T/one/preprocess"
+else
+	skip "folders that may not be looked at" "no setpriv"
+fi
 rm -rf "$T/two/ingest"
 exits "a stage that is gone" 0 sm trace "$T/two" "$CASE"
 like "is told" "$(cat "$OUT")" 'the run of ingest that this was made from is not here'

@@ -12,7 +12,7 @@ is "checkpoints with the original's names" "$(cd "$T/one" && ls model-* | sed 's
 model-0004-LOSS.hdf5"
 csv=$T/one/model_history_log.csv
 is "the history's columns" "$(head -n 1 "$csv")" \
-	"epoch,loss,dice,val_loss,val_dice,val_dice_1,val_dice_2,val_dice_3"
+	"epoch,loss,dice,val_loss,val_dice,val_dice_1,val_dice_2,val_dice_3,rate"
 is "one row an epoch" "$(cut -d, -f1 "$csv" | tr '\n' ' ')" "epoch 1 2 3 4 "
 ok "the loss falls" awk -F, 'NR == 2 { a = $2 } NR > 1 { b = $2 } END { exit !(b < 0.8 * a) }' "$csv"
 is "the ledger names every file" "$(grep -o '"path":"[^"]*"' "$T/one/ledger.jsonl" | wc -l | tr -d ' ')" 5
@@ -102,16 +102,16 @@ exits "an unknown model" 2 training "$T/bad" --manifest "$T/model.yaml"
 like "is told with those that are known" "$(cat "$ERR")" "train.model: found 'unet4d', allowed is one of unet3d"
 edit 's/dice_bce/hinge/' "$T/loss.yaml"
 exits "an unknown loss" 2 training "$T/bad" --manifest "$T/loss.yaml"
-like "is told with those that are known" "$(cat "$ERR")" "train.loss: found 'hinge', allowed is one of dice.soft_dice"
+like "is told with those that are known" "$(cat "$ERR")" "train.loss: found 'hinge', allowed is one of soft_dice.dice"
 edit 's/^train:/train:\n  optimiser: lion/' "$T/optimiser.yaml"
 exits "an unknown optimiser" 2 training "$T/bad" --manifest "$T/optimiser.yaml"
-like "is told with those that are known" "$(cat "$ERR")" "train.optimiser: found 'lion', allowed is one of adam.sgd"
+like "is told with those that are known" "$(cat "$ERR")" "train.optimiser: found 'lion', allowed is one of adam.adamw.sgd"
 cp -r "$T/tile" "$T/tile20"
 sed 's/"size":\[16,16,8\]/"size":[16,20,8]/' "$T/tile/ledger.jsonl" >"$T/tile20/ledger.jsonl"
 rm "$T/tile20"/*.h5
 exits "tiles of a size that the model cannot take" 2 sm train --manifest "$T/m.yaml" --in "$T/tile20" --split "$T/split" --out "$T/bad"
 like "are refused before one is read" "$(cat "$ERR")" \
-	'tile.size: tiles were cut with 20 along y, allowed for train.model unet3d are multiples of 8'
+	'train: model unet3d: input size H is 20, must be a multiple of 8'
 edit 's/^train:/train:\n  classes: 2/' "$T/classes.yaml"
 exits "labels above the classes" 3 training "$T/bad" --manifest "$T/classes.yaml"
 like "are told" "$(cat "$ERR")" 'holds label 3, allowed are 0 to 2'
@@ -119,7 +119,7 @@ exits "too little memory" 3 training "$T/bad" --memory 12
 like "is told before anything is trained" "$(cat "$ERR")" 'needs [0-9]+ MiB, [0-9]+ MiB are allowed'
 edit 's/rate: 0.003/rate: 10/; s/^train:/train:\n  optimiser: sgd/' "$T/nan.yaml"
 exits "a loss that is not finite" 3 training "$T/nan" --manifest "$T/nan.yaml"
-like "stops with a sentence" "$(cat "$ERR")" 'the (loss|gradient) is not finite at step [0-9]+ of epoch 1 .*no checkpoint was written yet'
+like "stops with a sentence" "$(cat "$ERR")" 'the (loss|gradient) is not finite at step [0-9]+ of epoch 1, first in the [a-z]+ .*no checkpoint was written yet'
 ok "and without a ledger" test ! -e "$T/nan/ledger.jsonl"
 exits "a full disk" 4 full_disk training "$T/full"
 like "is told" "$(cat "$ERR")" 'hdf5: cannot be written: File too large'
@@ -134,6 +134,7 @@ for path in glob.glob(sys.argv[1] + "/*.hdf5"):
     f = h5py.File(path, "r")
     meta = json.loads(f.attrs["meta"])
     assert meta["model"] == "unet3d" and meta["channels"] == ["flair", "t1ce", "t1", "t2"]
+    assert meta["task"]["head"] == "sigmoid" and [c["labels"] for c in meta["task"]["channels"]] == [[1], [2], [3]]
     assert meta["tile_size"] == [16, 16, 8] and meta["in_channels"] == 4 and meta["optimiser"] == "adam"
     split = hashlib.sha256(open(sys.argv[2] + "/ledger.jsonl", "rb").read()).hexdigest()
     assert meta["split"] == split
@@ -141,7 +142,7 @@ for path in glob.glob(sys.argv[1] + "/*.hdf5"):
     assert p["enc0.conv1.weight"].shape == (2, 4, 3, 3, 3) and p["head.weight"].shape == (3, 4, 1, 1, 1)
     assert sum(d.size for d in p.values()) == meta["parameters"]
     assert all(f["optimiser/adam.m"][k].shape == d.shape for k, d in p.items())
-    assert f["history"].shape == (meta["epoch"], 8)
+    assert f["history"].shape == (meta["epoch"], 9)
     assert meta["best_val_loss"] == f["history"][:, 3].min()
 END
 else

@@ -97,8 +97,24 @@ mkdir "$T/w/tile/ledger.jsonl"
 exits "a ledger that is a folder" 3 sm verify "$T/w"
 like "is named" "$(cat "$OUT")" '^tile: its ledger.jsonl is no regular file'
 rm -r "$T/w/tile"
-mkdir "$T/w/notes" && echo mine >"$T/w/notes/a.txt"
-exits "another folder is nobody's business" 0 sm verify "$T/w"
+ln -s tile "$T/w/tile"
+exits "a link in a circle" 3 sm verify "$T/w"
+like "is named" "$(cat "$OUT")" '^tile: is a link that leads nowhere'
+like "the others are looked at" "$(cat "$OUT")" '^ingest +2 outputs .* good$'
+rm "$T/w/tile"
+# What has another name is nobody's business.
+mkdir "$T/w/notes" "$T/w/lists" "$T/w/odd" "$T/w/odd/ledger.jsonl"
+echo mine >"$T/w/notes/a.txt"
+echo mine >"$T/w/lists/files.sha256"
+echo mine >"$T/w/lists/.journal.partial"
+ln -s nowhere "$T/w/latest"
+ln -s circle "$T/w/circle"
+echo mine >"$T/w/files.sha256"
+exits "folders, links and lists of another name" 0 sm verify "$T/w"
+is "are passed over" "$(wc -l <"$OUT" | tr -d ' ')" 1
+rm -r "$T/w/ingest"
+exits "a list alone" 3 sm verify "$T/w"
+like "is no stage" "$(cat "$ERR")" 'w: has no ledger.jsonl, but a files.sha256'
 as_nobody=
 [ "$(id -u)" = 0 ] && as_nobody="setpriv --reuid 65534 --clear-groups"
 if [ -z "$as_nobody" ] || [ -n "$(command -v setpriv)" ]; then
@@ -108,10 +124,30 @@ if [ -z "$as_nobody" ] || [ -n "$(command -v setpriv)" ]; then
 	# shellcheck disable=SC2086 # a command in words
 	exits "a folder that may not be looked at" 4 $as_nobody "$SM_BIN/scanmill-verify" "$T/w"
 	like "is named" "$(cat "$ERR")" 'tile/ledger.jsonl: cannot be examined: Permission denied'
+	like "the others are looked at" "$(cat "$OUT")" '^ingest +2 outputs .* good$'
 	chmod 755 "$T/w/tile"
+	chmod 0 "$T/w/ingest"
+	# shellcheck disable=SC2086
+	exits "so is the parent" 4 $as_nobody "$SM_BIN/scanmill-verify" "$T/w"
+	like "whose child is good" "$(cat "$OUT")" '^tile +1 outputs .* good$'
+	chmod 755 "$T/w/ingest"
+	chmod 0 "$T/w/ingest/ledger.jsonl"
+	# shellcheck disable=SC2086
+	exits "a ledger that may not be read" 4 $as_nobody "$SM_BIN/scanmill-verify" "$T/w"
+	like "is one, too" "$(cat "$OUT")" '^tile +1 outputs .* good$'
+	chmod 644 "$T/w/ingest/ledger.jsonl"
+	chmod 0 "$T/w/ingest/a"
+	# shellcheck disable=SC2086
+	exits "a folder in a stage that may not be read" 4 $as_nobody "$SM_BIN/scanmill-verify" "$T/w"
+	like "does not stop it either" "$(cat "$OUT")" '^tile +1 outputs .* good$'
+	chmod 755 "$T/w/ingest/a"
+	mkdir "$T/w/mine"
+	chmod 0 "$T/w/mine"
+	# shellcheck disable=SC2086
+	exits "a closed folder of another name" 0 $as_nobody "$SM_BIN/scanmill-verify" "$T/w"
+	chmod 755 "$T/w/mine"
 else
-	skip "a folder that may not be looked at" "no setpriv"
-	skip "is named" "no setpriv"
+	skip "folders that may not be looked at" "no setpriv"
 fi
 
 # A ledger that changes while it is read, at any read: never a list that is cut off without a word. Each pread from

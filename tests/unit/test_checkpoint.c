@@ -19,6 +19,7 @@
 #include "train/checkpoint.h"
 #include "train/network.h"
 
+#define COLUMNS "epoch,loss,dice,val_loss,val_dice,val_dice_1,val_dice_2"
 #define SPLIT "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static struct sm_err err;
@@ -38,7 +39,8 @@ static struct sm_net *make(int width, bool extra, uint64_t seed)
 	x = sm_g_dropout(g, x, 0.25f);
 	x = sm_g_conv(g, x, "head", (struct sm_conv){.out = 2, .k = {1, 1, 1}});
 	int p = sm_g_output(g, sm_g_sigmoid(g, x), "p");
-	sm_g_loss(g, "dice", x, p);
+	sm_g_loss(g, &(struct sm_loss_opt){.name = "soft_dice"},
+		  &(struct sm_heads){.logits = {x}, .count = 1, .prob = p});
 	assert_good(sm_net_plan(g, &opt, &net, &err), err);
 	assert_good(sm_net_alloc(net, NULL, &err), err);
 	sm_net_init(net, seed);
@@ -64,7 +66,11 @@ static struct sm_checkpoint about(const struct sm_net *net)
 	struct sm_checkpoint c = {.model = "unet3d",
 				  .width = 0.125,
 				  .in_channels = 2,
-				  .classes = 2,
+				  .norm = "auto",
+				  .activation = "relu",
+				  .dropout = 0.25,
+				  .deep_supervision = -1,
+				  .spacing = {1, 1, 1.25},
 				  .size = {5, 6, 4},
 				  .standardise = SM_STANDARDISE_SLICE,
 				  .channels = json_pack("[s,s]", "t1", "t2"),
@@ -77,7 +83,8 @@ static struct sm_checkpoint about(const struct sm_net *net)
 				  .fingerprint = "0123456789abcdef",
 				  .split = SPLIT,
 				  .preprocess = SPLIT};
-	c.history.columns = SM_HISTORY_FIXED + 2;
+	assert_good(sm_task_classes(&c.task, 2, false, &err), err);
+	assert_good(sm_history_begin(&c.history, COLUMNS, &err), err);
 	for (int e = 1; e <= 3; e++) {
 		const double row[] = {e, 0.5 / e, 0.1 * e, 1.0 / 3, 0.25, 0.2, 0.3};
 		assert_good(sm_history_add(&c.history, row, &err), err);
@@ -120,7 +127,7 @@ static void test_all_comes_back(void **state)
 	assert_int_equal(*sm_net_optim_steps(other), 4);
 	assert_string_equal(c.model, "unet3d");
 	assert_true(c.width == 0.125 && c.best == 1.0 / 3);
-	assert_int_equal(c.in_channels + 10 * c.classes, 22);
+	assert_int_equal(c.in_channels + 10 * c.task.channels, 22);
 	assert_int_equal(c.size[0] * 100 + c.size[1] * 10 + c.size[2], 564);
 	assert_int_equal(c.standardise, SM_STANDARDISE_SLICE);
 	assert_string_equal(c.split, SPLIT);
@@ -243,7 +250,7 @@ static void test_other_files_are_refused(void **state)
 		       "is no HDF5 file");
 	assert_good(sm_tilefile_write(at("tile.hdf5"), &one, x, y, 1, NULL, &err), err);
 	assert_refused(sm_checkpoint_open(at("tile.hdf5"), &c, &err), SM_INPUT, err,
-		       "schema is 'scanmill-tile 1', allowed is 'scanmill-checkpoint 1'");
+		       "schema is 'scanmill-tile 1', allowed is 'scanmill-checkpoint 2'");
 	assert_refused(sm_checkpoint_open(at("none.hdf5"), &c, &err), SM_INPUT, err,
 		       "does not exist");
 }
@@ -253,11 +260,20 @@ static void test_fields_out_of_range_are_named(void **state)
 	(void)state;
 	struct sm_net *net = make(4, false, 7);
 	struct sm_checkpoint c = about(net), got;
-	c.classes = 3; /* the history has columns for two */
+	c.epoch = 4; /* the history has three rows */
 	assert_good(sm_checkpoint_write(at("f.hdf5"), net, &c, NULL, &err), err);
 	assert_refused(sm_checkpoint_open(at("f.hdf5"), &got, &err), SM_INPUT, err,
-		       "history is 3 x 7, allowed is 3 x 8");
-	c.classes = 2;
+		       "history is 3 x 7, allowed is 4 x 7");
+	c.epoch = 3;
+	c.task.labels = 0;
+	assert_good(sm_checkpoint_write(at("f.hdf5"), net, &c, NULL, &err), err);
+	assert_refused(sm_checkpoint_open(at("f.hdf5"), &got, &err), SM_INPUT, err, "field task");
+	c.task.labels = 2;
+	c.history.names[5] = 'x';
+	assert_good(sm_checkpoint_write(at("f.hdf5"), net, &c, NULL, &err), err);
+	assert_refused(sm_checkpoint_open(at("f.hdf5"), &got, &err), SM_INPUT, err,
+		       "history_columns are missing or others");
+	c.history.names[5] = ',';
 	c.width = -1;
 	assert_good(sm_checkpoint_write(at("f.hdf5"), net, &c, NULL, &err), err);
 	assert_refused(sm_checkpoint_open(at("f.hdf5"), &got, &err), SM_INPUT, err, "field width");
@@ -305,9 +321,35 @@ static void test_a_full_disk_leaves_nothing(void **state)
 static void test_columns_are_named(void **state)
 {
 	(void)state;
-	char *text = sm_history_columns(SM_HISTORY_FIXED + 2);
-	assert_string_equal(text, "epoch,loss,dice,val_loss,val_dice,val_dice_1,val_dice_2");
-	free(text);
+	struct sm_net *net = written("columns.hdf5", NULL);
+	struct sm_checkpoint c;
+	assert_good(sm_checkpoint_open(at("columns.hdf5"), &c, &err), err);
+	assert_string_equal(c.history.names, COLUMNS);
+	assert_int_equal(c.history.columns, SM_HISTORY_FIXED + 2);
+	sm_checkpoint_clear(&c);
+	sm_net_free(net);
+}
+
+/* What the outputs mean goes with the weights: regions of the same number of channels are no
+ * classes. */
+static void test_a_task_comes_back(void **state)
+{
+	(void)state;
+	const int64_t whole[] = {1, 2, 3}, core[] = {1, 3};
+	struct sm_net *net = make(4, false, 7);
+	struct sm_checkpoint c = about(net), back;
+	sm_task_regions(&c.task, 3);
+	assert_good(sm_task_region(&c.task, "WT", whole, 3, &err), err);
+	assert_good(sm_task_region(&c.task, "TC", core, 2, &err), err);
+	assert_good(sm_task_check(&c.task, &err), err);
+	assert_good(sm_checkpoint_write(at("task.hdf5"), net, &c, NULL, &err), err);
+	assert_good(sm_checkpoint_open(at("task.hdf5"), &back, &err), err);
+	assert_memory_equal(&back.task, &c.task, sizeof c.task);
+	assert_string_equal(back.activation, "relu");
+	assert_true(back.spacing[2] == 1.25 && back.dropout == 0.25 && back.deep_supervision == -1);
+	sm_checkpoint_clear(&back);
+	sm_checkpoint_clear(&c);
+	sm_net_free(net);
 }
 
 int main(void)
@@ -323,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_fields_out_of_range_are_named),
 		cmocka_unit_test(test_a_full_disk_leaves_nothing),
 		cmocka_unit_test(test_columns_are_named),
+		cmocka_unit_test(test_a_task_comes_back),
 	};
 	if (folder_make())
 		return 1;

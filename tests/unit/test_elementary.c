@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * exp, log and sin of preprocess/elementary.h against libm in long double.
+ * exp, log and sin of core/elementary.h against libm in long double.
  */
 #include "tests/unit/tap.h"
 
 #include <math.h>
 
-#include "preprocess/elementary.h"
+#include "core/elementary.h"
 
 /* Distance in units of the last place of `wanted` as a double. */
 static double ulps(double got, long double wanted)

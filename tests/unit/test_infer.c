@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "core/rng.h"
+#include "tests/unit/placed.h"
 #include "train/fit.h"
 #include "train/infer.h"
-#include "train/way_back.h"
 #include "train/network.h"
 #include "train/window.h"
 
@@ -85,7 +85,10 @@ static void constant_network(const float bias[3], enum sm_standardise how)
 	struct sm_checkpoint c = {.model = "unet3d",
 				  .width = 1.0 / 32,
 				  .in_channels = 2,
-				  .classes = 3,
+				  .norm = "auto",
+				  .activation = "auto",
+				  .dropout = -1,
+				  .deep_supervision = -1,
 				  .size = {16, 8, 8},
 				  .standardise = how,
 				  .channels = json_array(),
@@ -98,10 +101,12 @@ static void constant_network(const float bias[3], enum sm_standardise how)
 	memset(c.preprocess, '0', 64);
 	const double row[SM_HISTORY_FIXED + 3] = {1};
 	struct sm_optim adam = sm_optim_default("adam");
+	const struct sm_loss_opt dice = {.name = "dice"};
 	const struct sm_network_opt opt = {
-		.batch = 1, .threads = 1, .loss = "dice", .optim = &adam};
+		.batch = 1, .threads = 1, .loss = &dice, .optim = &adam};
 	struct sm_net *net;
-	c.history.columns = SM_HISTORY_FIXED + 3;
+	assert_good(sm_task_classes(&c.task, 3, false, &err), err);
+	assert_good(sm_history_begin(&c.history, SM_HISTORY_FIXED_NAMES ",a,b,c", &err), err);
 	assert_good(sm_history_add(&c.history, row, &err), err);
 	assert_good(sm_network_plan(&c, &opt, &net, &err), err);
 	assert_good(sm_net_alloc(net, NULL, &err), err);
@@ -159,6 +164,186 @@ static void test_blending_leaves_a_constant_constant(void **state)
 	}
 }
 
+/* Changes the weights of the checkpoint at path. */
+static void change(void (*to)(const struct sm_param *p, float *w))
+{
+	struct sm_infer f;
+	size_t n;
+	assert_good(sm_infer_open(&f, path, 1, 1, NULL, &err), err);
+	const struct sm_param *p = sm_net_params(f.net, &n);
+	for (size_t i = 0; i < n; i++)
+		to(p + i, sm_net_weights(f.net) + p[i].offset);
+	assert_good(sm_checkpoint_write(path, f.net, &f.about, NULL, &err), err);
+	sm_infer_close(&f);
+}
+
+/* First channel through the skip of the first level into every output, all else 0. */
+static void to_identity(const struct sm_param *p, float *w)
+{
+	memset(w, 0, p->count * sizeof *w);
+	if (p->rank == 5 && strcmp(p->name, "head.weight") == 0)
+		for (int i = 0; i < p->shape[0]; i++)
+			w[i * p->shape[1]] = (float)(i + 1);
+	else if (p->rank == 5 && (strstr(p->name, "enc0.") || strstr(p->name, "dec0.")))
+		w[13] = 1; /* the middle of 3 x 3 x 3 of input 0 */
+}
+
+static void test_blending_of_an_identity_is_exact(void **state)
+{
+	(void)state;
+	static const int64_t dims[][3] = {{16, 8, 8}, {23, 12, 9}, {16, 9, 20}, {5, 15, 3}};
+	const float bias[3] = {0};
+	constant_network(bias, SM_STANDARDISE_NONE);
+	change(to_identity);
+	for (int batch = 1; batch <= 3; batch += 2)
+		for (int i = 0; i < 4; i++)
+			for (unsigned mirror = 0; mirror < 8; mirror += 7) {
+				struct sm_infer f;
+				assert_good(sm_infer_open(&f, path, batch, 1, NULL, &err), err);
+				f.overlap = 0.6;
+				f.gaussian = true;
+				f.mirror = mirror;
+				struct sm_vol image = image_of(dims[i]), prob;
+				assert_good(sm_infer_volume(&f, &image, NULL, &prob, &err), err);
+				size_t n = sm_vol_frame_count(&prob);
+				for (size_t c = 0; c < 3; c++)
+					for (size_t k = 0; k < n; k++) {
+						double x = (double)((float *)image.data)[k];
+						double want = 1 / (1 + exp(-(double)(c + 1) * x));
+						double got = (double)((float *)prob.data)[c * n + k];
+						assert_true(fabs(got - want) < 5e-6);
+					}
+				sm_vol_clear(&image);
+				sm_vol_clear(&prob);
+				sm_infer_close(&f);
+			}
+}
+
+/* Each kernel the mean of itself and its flips. */
+static void to_symmetric(const struct sm_param *p, float *w)
+{
+	float flipped[27];
+	for (size_t k = 0; p->rank == 5 && p->shape[4] == 3 && k < p->count / 27; k++)
+		for (int axis = 1; axis <= 9; axis *= 3) {
+			for (int i = 0; i < 27; i++)
+				flipped[i] = w[k * 27 + (size_t)(i + (2 - 2 * (i / axis % 3)) * axis)];
+			for (int i = 0; i < 27; i++)
+				w[k * 27 + (size_t)i] = (w[k * 27 + (size_t)i] + flipped[i]) / 2;
+		}
+}
+
+static void to_steep(const struct sm_param *p, float *w)
+{
+	struct sm_rng rng;
+	sm_rng_init(&rng, 7, "test.steep", p->name, 0, 0);
+	for (size_t i = 0; i < p->count; i++)
+		w[i] = p->rank == 5 ? 0.8f * (sm_rng_f32(&rng) - 0.3f) : 0.05f;
+}
+
+/* Largest difference between the probabilities with these flips and those without. */
+static double gap_of(unsigned mirror, const char *second, int seconds)
+{
+	static const int64_t dim[3] = {20, 12, 11};
+	struct sm_vol image = image_of(dim), prob[2];
+	struct sm_infer f;
+	double gap = 0;
+	for (int i = 0; i < 2; i++) {
+		assert_good(sm_infer_open(&f, path, 2, 1 + i, NULL, &err), err);
+		for (int k = 0; i && k < seconds; k++)
+			assert_good(sm_infer_add(&f, second, NULL, &err), err);
+		f.overlap = 0.5;
+		f.gaussian = true;
+		f.mirror = i ? mirror : 0;
+		assert_good(sm_infer_volume(&f, &image, NULL, prob + i, &err), err);
+		sm_infer_close(&f);
+	}
+	for (size_t k = 0; k < sm_vol_count(prob); k++)
+		gap = fmax(gap, fabs((double)(((float *)prob[0].data)[k] - ((float *)prob[1].data)[k])));
+	for (int i = 0; i < 2; i++)
+		sm_vol_clear(prob + i);
+	sm_vol_clear(&image);
+	return gap;
+}
+
+static void test_mirrors_of_a_symmetric_network_change_nothing(void **state)
+{
+	(void)state;
+	const float bias[3] = {0.1f, 0, -0.1f};
+	constant_network(bias, SM_STANDARDISE_NONE);
+	change(to_steep);
+	for (unsigned mirror = 1; mirror < 8; mirror += mirror < 4 ? mirror : 3)
+		assert_true(gap_of(mirror, NULL, 0) > 1e-4);
+	change(to_symmetric);
+	for (unsigned mirror = 1; mirror < 8; mirror += mirror < 4 ? mirror : 3)
+		assert_true(gap_of(mirror, NULL, 0) < 1e-5);
+}
+
+static void test_an_ensemble_of_one_network_is_that_network(void **state)
+{
+	(void)state;
+	const float bias[3] = {0.1f, 0, -0.1f};
+	constant_network(bias, SM_STANDARDISE_NONE);
+	change(to_steep);
+	assert_true(gap_of(0, path, 1) < 1e-6);
+	assert_true(gap_of(0, path, 4) < 1e-6);
+}
+
+static void test_members_of_an_ensemble_must_be_alike(void **state)
+{
+	(void)state;
+	char first[] = "/tmp/sm_infer_XXXXXX";
+	const float bias[3] = {0.5f, 1, 0}, other[3] = {-0.5f, 1, 2};
+	const int64_t dim[3] = {16, 8, 8};
+	struct sm_infer f;
+	struct sm_vol image = image_of(dim), prob;
+	constant_network(bias, SM_STANDARDISE_NONE);
+	int fd = mkstemp(first);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(rename(path, first), 0);
+	constant_network(other, SM_STANDARDISE_NONE);
+	assert_good(sm_infer_open(&f, first, 1, 1, NULL, &err), err);
+	assert_good(sm_infer_add(&f, path, NULL, &err), err);
+	f.overlap = 0.5;
+	assert_good(sm_infer_volume(&f, &image, NULL, &prob, &err), err);
+	for (int c = 0; c < 3; c++) {
+		double want = 0.5 / (1 + exp(-(double)bias[c])) + 0.5 / (1 + exp(-(double)other[c]));
+		assert_true(fabs((double)((float *)prob.data)[c * 1024] - want) < 1e-6);
+	}
+	constant_network(other, SM_STANDARDISE_TILE);
+	assert_refused(sm_infer_add(&f, path, NULL, &err), SM_INPUT, err,
+		       "has another standardise than the first checkpoint");
+	sm_infer_close(&f);
+	sm_vol_clear(&prob);
+	sm_vol_clear(&image);
+	unlink(first);
+}
+
+static void to_nan(const struct sm_param *p, float *w)
+{
+	if (strcmp(p->name, "head.bias") == 0)
+		w[1] = NAN;
+}
+
+static void test_nan_of_the_network_is_told(void **state)
+{
+	(void)state;
+	const float bias[3] = {0};
+	const int64_t dim[3] = {30, 20, 17};
+	struct sm_vol image = image_of(dim), prob;
+	struct sm_infer f;
+	constant_network(bias, SM_STANDARDISE_NONE);
+	change(to_nan);
+	for (unsigned mirror = 0; mirror < 2; mirror++) {
+		assert_good(sm_infer_open(&f, path, 1, 1, NULL, &err), err);
+		f.mirror = mirror;
+		assert_refused(sm_infer_volume(&f, &image, NULL, &prob, &err), SM_INPUT, err,
+			       "the network's output is NaN or infinite in the window at voxel 0, 0, 0");
+		sm_infer_close(&f);
+	}
+	sm_vol_clear(&image);
+}
+
 static void test_wrong_channels_are_refused(void **state)
 {
 	(void)state;
@@ -189,7 +374,7 @@ static void test_absurd_networks_are_refused(void **state)
 		double width;
 		int in_channels, classes, size[3];
 	} absurd[] = {
-		{"unet3d", 16, 4096, 255, {4096, 4096, 4096}},
+		{"unet3d", 16, 4096, 64, {4096, 4096, 4096}},
 		{"unet3d", 1, 4, 3, {4096, 4096, 8}},
 		{"unet3d", 1, 2, 3, {15, 8, 8}},
 		{"unet9d", 1, 2, 3, {16, 8, 8}},
@@ -201,17 +386,13 @@ static void test_absurd_networks_are_refused(void **state)
 		struct sm_infer f;
 		struct sm_mem mem;
 		struct sm_checkpoint c;
-		const double row[SM_HISTORY_FIXED + 255] = {1};
 		assert_good(sm_infer_open(&f, path, 1, 1, NULL, &err), err);
 		assert_good(sm_checkpoint_open(path, &c, &err), err);
 		snprintf(c.model, sizeof c.model, "%s", absurd[i].model);
 		c.width = absurd[i].width;
 		c.in_channels = absurd[i].in_channels;
-		c.classes = absurd[i].classes;
+		assert_good(sm_task_classes(&c.task, absurd[i].classes, false, &err), err);
 		memcpy(c.size, absurd[i].size, sizeof c.size);
-		sm_history_clear(&c.history);
-		c.history.columns = SM_HISTORY_FIXED + (size_t)c.classes;
-		assert_good(sm_history_add(&c.history, row, &err), err);
 		assert_good(sm_checkpoint_write(path, f.net, &c, NULL, &err), err);
 		sm_infer_close(&f);
 		sm_mem_init(&mem, (size_t)1 << 30);
@@ -253,9 +434,8 @@ static void test_labels_stand_at_their_place(void **state)
 	/* cut at the low x side, padded at the low y side, source longer along z */
 	struct sm_way_back way = {
 		.dim = {5, 2, 3}, .way = {{1, 0, 0, -1}, {0, 1, 0, 1}, {0, 0, 1, 0}}, .pairs = pairs, .pair_count = 1};
-	struct sm_vol prob, out, placed;
+	struct sm_vol prob, out, map;
 	uint8_t original[256];
-	int64_t counts[256];
 	for (int i = 0; i < 4; i++)
 		way.affine[i][i] = i + 2;
 	assert_good(sm_vol_init(&prob, dim, SM_F32, NULL, "prob", &err), err);
@@ -268,7 +448,7 @@ static void test_labels_stand_at_their_place(void **state)
 	p[(0 * 3 + 0) * 4 + 2] = 0.9f;      /* y 0 is padding: not in the source */
 	p[(0 * 3 + 2) * 4 + 1] = p[24 + 9] = 0.75f; /* equal: the first class, source (2,1,0) */
 	sm_way_back_labels(&way, 2, original);
-	assert_good(sm_infer_labels(&prob, &way, 0.5, original, NULL, &out, counts, &err), err);
+	placed(&prob, &way, 0.5, 1, &out, &map);
 	const uint8_t *l = out.data;
 	assert_true(out.dim[0] == 5 && out.dim[1] == 2 && out.dim[2] == 3 && out.dim[3] == 1);
 	assert_true(out.affine[1][1] == 3 && out.dtype == SM_U8);
@@ -279,16 +459,14 @@ static void test_labels_stand_at_their_place(void **state)
 					   : x == 4 && y == 1 && z == 1 ? 4
 					   : x == 2 && y == 1 && z == 0 ? 1
 									: 0;
-				assert_int_equal(l[(z * 2 + y) * 5 + x], want);
+				assert_int_equal(original[l[(z * 2 + y) * 5 + x]], want);
 			}
-	assert_true(counts[0] == 27 && counts[1] == 2 && counts[4] == 1);
-	assert_good(sm_infer_place(&prob, &way, NULL, &placed, &err), err);
-	const float *q = placed.data;
+	const float *q = map.data;
 	assert_true(q[1] == 0.6f && q[0] == 0 && q[30 + (1 * 2 + 1) * 5 + 4] == 0.8f);
 	assert_true(q[(2 * 2 + 0) * 5 + 2] == 0); /* behind the preprocessed grid */
 	sm_vol_clear(&prob);
 	sm_vol_clear(&out);
-	sm_vol_clear(&placed);
+	sm_vol_clear(&map);
 }
 
 static void test_a_source_that_lies_outside_stays_empty(void **state)
@@ -297,19 +475,14 @@ static void test_a_source_that_lies_outside_stays_empty(void **state)
 	const int64_t dim[4] = {4, 4, 4, 1};
 	struct sm_way_back way = {.dim = {3, 3, 3},
 				  .way = {{1, 0, 0, 10}, {0, 1, 0, -20}, {0, 0, 1, 0}}};
-	struct sm_vol prob, out;
-	uint8_t original[256];
-	int64_t counts[256];
+	struct sm_vol prob, out, map;
 	assert_good(sm_vol_init(&prob, dim, SM_F32, NULL, "prob", &err), err);
 	for (size_t i = 0; i < 64; i++)
 		((float *)prob.data)[i] = 1;
-	sm_way_back_labels(&way, 1, original);
-	assert_good(sm_infer_labels(&prob, &way, 0.5, original, NULL, &out, counts, &err), err);
-	assert_int_equal(counts[0], 27);
-	sm_vol_clear(&out);
-	assert_good(sm_infer_place(&prob, &way, NULL, &out, &err), err);
+	placed(&prob, &way, 0.5, 4, &out, &map);
 	for (size_t i = 0; i < 27; i++)
-		assert_true(((float *)out.data)[i] == 0);
+		assert_true(((float *)map.data)[i] == 0 && ((uint8_t *)out.data)[i] == 0);
+	sm_vol_clear(&map);
 	sm_vol_clear(&out);
 	sm_vol_clear(&prob);
 }
@@ -366,6 +539,11 @@ int main(void)
 		cmocka_unit_test(test_windows_cover_any_volume),
 		cmocka_unit_test(test_brats_windows),
 		cmocka_unit_test(test_blending_leaves_a_constant_constant),
+		cmocka_unit_test(test_blending_of_an_identity_is_exact),
+		cmocka_unit_test(test_mirrors_of_a_symmetric_network_change_nothing),
+		cmocka_unit_test(test_an_ensemble_of_one_network_is_that_network),
+		cmocka_unit_test(test_members_of_an_ensemble_must_be_alike),
+		cmocka_unit_test(test_nan_of_the_network_is_told),
 		cmocka_unit_test(test_wrong_channels_are_refused),
 		cmocka_unit_test(test_absurd_networks_are_refused),
 		cmocka_unit_test(test_labels_get_their_numbers_back),

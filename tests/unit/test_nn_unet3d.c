@@ -48,7 +48,7 @@ static struct sm_net *make(const struct sm_model_opt *o, bool train, int threads
 	struct sm_optim adam = sm_optim_default("adam");
 	struct sm_net_opt opt = {.train = train, .threads = threads, .optim = train ? &adam : NULL};
 	if (sm_model_build("unet3d", o, g, &heads, err) == SM_OK && train)
-		sm_g_loss(g, "dice", heads.logits, heads.prob);
+		sm_g_loss(g, &(struct sm_loss_opt){.name = "soft_dice"}, &heads);
 	if (sm_net_plan(g, &opt, &net, err) != SM_OK)
 		return NULL;
 	if (sm_net_alloc(net, mem, err) != SM_OK) {
@@ -460,7 +460,7 @@ static void test_clipping_and_sgd(void **state)
 		sgd.clip_norm = clip ? norm / 4 : 0;
 		struct sm_net_opt opt = {.train = true, .threads = 2, .optim = &sgd};
 		assert_int_equal(sm_model_build("unet3d", &o, g, &h, &err), SM_OK);
-		sm_g_loss(g, "dice_bce", h.logits, h.prob);
+		sm_g_loss(g, &(struct sm_loss_opt){.name = "dice_bce"}, &h);
 		assert_int_equal(sm_net_plan(g, &opt, &net, &err), SM_OK);
 		assert_int_equal(sm_net_alloc(net, NULL, &err), SM_OK);
 		fill(net);

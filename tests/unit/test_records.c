@@ -162,6 +162,34 @@ static void test_a_ledger_changed_in_place_is_told(void **state)
 	}
 }
 
+static enum sm_status look_and_check(void *ctx, size_t i, struct sm_err *why)
+{
+	struct sm_err told = {0};
+	json_t *record = sm_records_get(ctx, i % 2);
+	enum sm_status st = sm_records_check(ctx, &told);
+	json_decref(record);
+	/* Whoever is told is told the whole sentence; who just failed is told. */
+	bool whole = strstr(told.text, "'b' has changed while it was read");
+	return (st == SM_IO) == whole && (i % 2 == 0 || (!record && whole))
+		       ? SM_OK
+		       : SM_FAIL(why, SM_INTERNAL, "%zu: '%s'", i, told.text);
+}
+
+static void test_threads_are_told_of_a_change(void **state)
+{
+	(void)state;
+	struct sm_ledger l;
+	const char *path = at(SM_LEDGER_NAME);
+	write_ledger(path);
+	assert_good(sm_ledger_read(dir, "some", &l, &err), err);
+	FILE *f = fopen(path, "r+");
+	fseek(f, 100000, SEEK_SET);
+	fputc('y', f);
+	fclose(f);
+	assert_good(sm_par_for(200, 4, look_and_check, l.records, &err), err);
+	sm_ledger_clear(&l);
+}
+
 static void test_ledgers_that_are_none_are_refused(void **state)
 {
 	(void)state;
@@ -296,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_threads_add_and_look),
 		cmocka_unit_test(test_another_ledger_of_the_same_name_changes_nothing),
 		cmocka_unit_test(test_a_ledger_changed_in_place_is_told),
+		cmocka_unit_test(test_threads_are_told_of_a_change),
 		cmocka_unit_test(test_ledgers_that_are_none_are_refused),
 		cmocka_unit_test(test_sorter_is_the_same_in_any_room),
 		cmocka_unit_test(test_sorter_takes_what_is_longer_than_its_room),

@@ -10,6 +10,7 @@
 #include "preprocess/split.h"
 #include "train/models/models.h"
 #include "train/nn/nn.h"
+#include "train/schedule.h"
 
 static const char *choices_of(const char *section, const char *key)
 {
@@ -35,19 +36,23 @@ static void join(char *out, size_t room, const char *name)
 static void test_choices_are_the_tables(void **state)
 {
 	(void)state;
-	char models[512] = "", losses[512] = "", optims[512] = "", folds[64] = "";
+	char models[512] = "", losses[512] = "", optims[512] = "", folds[64] = "",
+	     schedules[256] = "";
 	for (size_t i = 0; sm_model_at(i); i++)
 		join(models, sizeof models, sm_model_at(i)->name);
 	for (size_t i = 0; sm_loss_name(i); i++)
 		join(losses, sizeof losses, sm_loss_name(i));
 	for (size_t i = 0; sm_optim_name(i); i++)
 		join(optims, sizeof optims, sm_optim_name(i));
+	for (size_t i = 0; sm_schedule_name(i); i++)
+		join(schedules, sizeof schedules, sm_schedule_name(i));
 	for (int f = 0; f < SM_FOLDS; f++)
 		join(folds, sizeof folds, sm_fold_name((enum sm_fold)f));
 	join(folds, sizeof folds, "all");
 	assert_string_equal(choices_of("train", "model"), models);
 	assert_string_equal(choices_of("train", "loss"), losses);
 	assert_string_equal(choices_of("train", "optimiser"), optims);
+	assert_string_equal(choices_of("train", "schedule"), schedules);
 	assert_string_equal(choices_of("predict", "fold"), folds);
 	assert_int_equal(SM_PREDICT_ALL, SM_FOLDS);
 }

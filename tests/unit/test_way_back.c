@@ -5,7 +5,8 @@
  */
 #include "tests/unit/ops_case.h"
 
-#include "train/way_back.h"
+#include "core/rng.h"
+#include "tests/unit/placed.h"
 
 /* The way back of a case, with no label map. */
 static struct sm_way_back back_of(const struct sm_case *c)
@@ -39,7 +40,7 @@ static void test_flips_swaps_and_cuts_are_undone_exactly(void **state)
 	(void)state;
 	for (int pad = 0; pad < 2; pad++) {
 		struct sm_case c = fresh();
-		struct sm_vol out;
+		struct sm_vol out, labels;
 		add_smooth(&c, 7, 5, 4);
 		struct sm_vol old;
 		assert_good(sm_vol_copy(&old, &c.vols[0].vol, NULL, &err), err);
@@ -49,7 +50,7 @@ static void test_flips_swaps_and_cuts_are_undone_exactly(void **state)
 		assert_good(op(&c, "orient", "axes", "RAS", NULL), err);
 		struct sm_way_back way = back_of(&c);
 		assert_true(sm_way_back_exact(&way));
-		assert_good(sm_infer_place(&c.vols[0].vol, &way, NULL, &out, &err), err);
+		placed(&c.vols[0].vol, &way, 0.5, pad ? 2 : 1, &labels, &out);
 		assert_true(out.dim[0] == 7 && out.dim[1] == 5 && out.dim[2] == 4);
 		assert_memory_equal(out.affine, old.affine, sizeof old.affine);
 		size_t same = 0;
@@ -60,6 +61,7 @@ static void test_flips_swaps_and_cuts_are_undone_exactly(void **state)
 		}
 		assert_true(pad ? same == 140 : same >= 48 && same < 60);
 		sm_vol_clear(&old);
+		sm_vol_clear(&labels);
 		sm_vol_clear(&out);
 		sm_case_clear(&c);
 	}
@@ -70,15 +72,13 @@ static void test_resampled_probabilities_are_interpolated(void **state)
 	(void)state;
 	struct sm_case c = fresh();
 	struct sm_vol out, labels;
-	uint8_t original[256];
-	int64_t counts[256];
 	add_smooth(&c, 20, 16, 12);
 	assert_good(op(&c, "orient", "axes", "RAS", NULL), err);
 	assert_good(op(&c, "resample", "spacing", "0.8 0.7 1.9", NULL), err);
 	assert_good(op(&c, "pad_crop", "size", "20 30 16", NULL), err);
 	struct sm_way_back way = back_of(&c);
 	assert_false(sm_way_back_exact(&way));
-	assert_good(sm_infer_place(&c.vols[0].vol, &way, NULL, &out, &err), err);
+	placed(&c.vols[0].vol, &way, 0.4, 16, &labels, &out);
 	const float *p = out.data;
 	size_t inner = 0;
 	for (int64_t z = 1; z < 11; z++)
@@ -90,13 +90,17 @@ static void test_resampled_probabilities_are_interpolated(void **state)
 				assert_true(fabs(got - want) < 1e-5);
 			}
 	assert_int_equal(inner, 10 * 14 * 18);
-	sm_way_back_labels(&way, 1, original);
-	assert_good(sm_infer_labels(&c.vols[0].vol, &way, 0.4, original, NULL, &labels, counts,
-				    &err),
-		    err);
 	for (size_t i = 0; i < sm_vol_count(&labels); i++)
-		assert_int_equal(((uint8_t *)labels.data)[i], p[i] > 0.4f);
-	assert_int_equal(counts[0] + counts[1], 20 * 16 * 12);
+		assert_int_equal(((uint8_t *)labels.data)[i], (double)p[i] > 0.4);
+	assert_int_equal(sm_vol_count(&labels), 20 * 16 * 12);
+	for (int64_t planes = 1; planes < 8; planes++) { /* however many planes come at once */
+		struct sm_vol again, map;
+		placed(&c.vols[0].vol, &way, 0.4, planes, &again, &map);
+		assert_memory_equal(map.data, out.data, sm_vol_count(&out) * sizeof(float));
+		assert_memory_equal(again.data, labels.data, sm_vol_count(&labels));
+		sm_vol_clear(&again);
+		sm_vol_clear(&map);
+	}
 	sm_vol_clear(&out);
 	sm_vol_clear(&labels);
 	sm_case_clear(&c);
@@ -105,17 +109,50 @@ static void test_resampled_probabilities_are_interpolated(void **state)
 static void test_outside_of_an_interpolated_grid_is_nothing(void **state)
 {
 	(void)state;
-	struct sm_vol prob = volume(2, 2, 2, 1, SM_F32), out;
+	struct sm_vol prob = volume(2, 2, 2, 1, SM_F32), out, labels;
 	for (int i = 0; i < 8; i++)
 		((float *)prob.data)[i] = 1;
 	/* source x 0..3 at 0.8 x - 1: -1 and 1.4 (3) -> inside are x = 1, 2, 3 */
 	struct sm_way_back way = {.dim = {4, 1, 2},
 				  .way = {{0.8, 0, 0, -1}, {0, 1, 0, 0.25}, {0, 0, 1, 0}}};
-	assert_good(sm_infer_place(&prob, &way, NULL, &out, &err), err);
+	placed(&prob, &way, 0.5, 1, &labels, &out);
+	sm_vol_clear(&labels);
 	for (int i = 0; i < 8; i++)
 		assert_true(((float *)out.data)[i] == (i % 4 == 0 ? 0.0f : 1.0f));
 	sm_vol_clear(&out);
 	sm_vol_clear(&prob);
+}
+
+/* Any affine, planes in any portions: the same bits as all planes at once. */
+static void test_oblique_ways_do_not_depend_on_portions(void **state)
+{
+	(void)state;
+	struct sm_rng rng;
+	sm_rng_init(&rng, 5, "test.oblique", "", 0, 0);
+	for (int round = 0; round < 40; round++) {
+		struct sm_vol prob = volume(9, 7, 8, 2, SM_F32), whole, map;
+		struct sm_way_back way = {.dim = {11, 6, 9}};
+		for (size_t i = 0; i < sm_vol_count(&prob); i++)
+			((float *)prob.data)[i] = sm_rng_f32(&rng);
+		for (int a = 0; a < 3; a++)
+			for (int k = 0; k < 4; k++)
+				way.way[a][k] = 2 * sm_rng_f64(&rng) - 1 + (k == 3 ? 2 : 0);
+		if (round % 4 == 0) /* turned: z of the source runs along x */
+			memcpy(way.way, (double[4][4]){{0, 0, 1, -1}, {0, -1, 0, 5}, {-1, 0, 0, 8}},
+			       sizeof way.way);
+		placed(&prob, &way, 0.5, 8, &whole, &map);
+		for (int64_t planes = 1; planes < 8; planes++) {
+			struct sm_vol label, part;
+			placed(&prob, &way, 0.5, planes, &label, &part);
+			assert_memory_equal(part.data, map.data, sm_vol_count(&map) * sizeof(float));
+			assert_memory_equal(label.data, whole.data, sm_vol_count(&whole));
+			sm_vol_clear(&label);
+			sm_vol_clear(&part);
+		}
+		sm_vol_clear(&whole);
+		sm_vol_clear(&map);
+		sm_vol_clear(&prob);
+	}
 }
 
 static void test_what_counts_as_exact(void **state)
@@ -145,6 +182,7 @@ int main(void)
 		cmocka_unit_test(test_flips_swaps_and_cuts_are_undone_exactly),
 		cmocka_unit_test(test_resampled_probabilities_are_interpolated),
 		cmocka_unit_test(test_outside_of_an_interpolated_grid_is_nothing),
+		cmocka_unit_test(test_oblique_ways_do_not_depend_on_portions),
 		cmocka_unit_test(test_what_counts_as_exact),
 	};
 	return run_tap(tests);

@@ -5,7 +5,10 @@
 #include <string.h>
 
 /* Tried in this order. A new kernel is one row here and one file. */
-static const struct conv_kernel *const kernels[] = {&conv_dnnl_slab, &conv_dnnl, &conv_portable};
+static const struct conv_kernel *const kernels[] = {&conv_wino_avx512,   &conv_wino_avx2,
+						    &conv_wino_portable, &conv_patch,
+						    &conv_dnnl_slab,     &conv_dnnl,
+						    &conv_portable};
 
 const struct conv_kernel *conv_kernel_at(size_t i)
 {
@@ -65,7 +68,9 @@ enum sm_status conv_plan_create(struct conv_lib *lib, const struct conv_desc *d,
 		const struct conv_kernel *k = conv_kernel_at(i);
 		if (only ? strcmp(only, k->name) != 0 : false)
 			continue;
-		if (!k->fits(d, pass))
+		if ((d->xe != ELEM_F32 || d->ye != ELEM_F32) && !k->bf16)
+			continue;
+		if (!k->fits(d, pass) || (!only && k->wins && !k->wins(d, pass)))
 			continue;
 		*p = (struct conv_plan){.kernel = k, .pass = pass, .d = *d, .lib = lib};
 		st = k->create(p, err);

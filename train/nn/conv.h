@@ -7,6 +7,7 @@
 #ifndef SM_TRAIN_CONV_H
 #define SM_TRAIN_CONV_H
 
+#include "train/nn/elem.h"
 #include "train/nn/nn.h"
 
 /* x (N,D,H,W,ic) -> y (N,OD,OH,OW,oc); index 0..2 of the arrays = depth, height, width. */
@@ -14,6 +15,8 @@ struct conv_desc {
 	int n, ic, oc;
 	int in[3], out[3], k[3], stride[3], lo[3], hi[3];
 	bool bias, relu; /* forward only: done by the kernel; NaN stays NaN */
+	enum elem xe, ye; /* with bfloat16 anywhere what the pass reads is such; the kernel may
+			     round weights to it, sums are float */
 	int threads;
 };
 
@@ -21,6 +24,8 @@ struct conv_desc {
 struct conv_lib;
 enum sm_status conv_lib_create(struct conv_lib **lib, struct sm_err *err);
 void conv_lib_free(struct conv_lib *lib);
+/* Whether the library has bfloat16 code for this CPU. */
+bool conv_lib_bf16(void);
 
 struct conv_plan {
 	const struct conv_kernel *kernel;
@@ -33,7 +38,7 @@ struct conv_plan {
 	void *priv;
 };
 
-/* Operands; which are used depends on the pass:
+/* Operands; x and y are of the descriptor's types. Which are used depends on the pass:
  *   FORWARD           x, w, bias -> y
  *   BACKWARD_DATA     y (gradient), w -> x (overwritten)
  *   BACKWARD_WEIGHTS  x, y (gradient) -> gw (added to) */
@@ -56,8 +61,13 @@ struct conv_kernel {
 	enum sm_status (*run)(const struct conv_plan *p, const struct conv_args *args,
 			      struct sm_err *err);
 	void (*destroy)(struct conv_plan *p);
+	/* Whether it is the faster choice, asked only when no kernel is forced; NULL = always. */
+	bool (*wins)(const struct conv_desc *d, enum sm_pass pass);
+	bool bf16; /* knows bfloat16 */
 };
 
+extern const struct conv_kernel conv_wino_avx512, conv_wino_avx2, conv_wino_portable;
+extern const struct conv_kernel conv_patch;
 extern const struct conv_kernel conv_dnnl_slab, conv_dnnl, conv_portable;
 const struct conv_kernel *conv_kernel_at(size_t i); /* NULL behind the last row */
 

@@ -38,10 +38,27 @@ static enum sm_status check(dnnl_status_t st, const char *what, struct sm_err *e
 	return SM_FAIL(err, code, "oneDNN: %s failed with status %d", what, (int)st);
 }
 
+/* AMX is left alone unless the user names an instruction set: both 2.6 and 3.13 were seen to die of
+ * an illegal instruction in its kernels on virtual machines that announce it. The set can be chosen
+ * once, before the first primitive; later calls change nothing. */
+static void choose_isa(void)
+{
+	if (!getenv("DNNL_MAX_CPU_ISA") && !getenv("ONEDNN_MAX_CPU_ISA"))
+		(void)dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx512_core_bf16);
+}
+
+bool conv_lib_bf16(void)
+{
+	choose_isa();
+	return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) ==
+	       dnnl_cpu_isa_avx512_core;
+}
+
 enum sm_status conv_lib_create(struct conv_lib **out, struct sm_err *err)
 {
 	struct conv_lib *lib = calloc(1, sizeof *lib);
 	*out = NULL;
+	choose_isa();
 	if (!lib)
 		return SM_FAIL(err, SM_BUDGET, "oneDNN: out of memory");
 	enum sm_status st = check(dnnl_engine_create(&lib->engine, dnnl_cpu, 0), "engine", err);
@@ -70,9 +87,14 @@ void conv_lib_free(struct conv_lib *lib)
 /* Descriptors of one convolution; 2-D ones drop the depth axis, for which more code exists. */
 struct mds {
 	int nd, skip;
-	dnnl_memory_desc_t x, y, w, plain, bias;
+	dnnl_memory_desc_t x, y, w, grad, plain, bias; /* grad: of weights, always float */
 	dnnl_dims_t stride, dilate, lo, hi;
 };
+
+static dnnl_data_type_t type_of(enum elem e)
+{
+	return e == ELEM_BF16 ? dnnl_bf16 : dnnl_f32;
+}
 
 static enum sm_status make_mds(const struct conv_desc *d, struct mds *m, struct sm_err *err)
 {
@@ -91,9 +113,13 @@ static enum sm_status make_mds(const struct conv_desc *d, struct mds *m, struct 
 	}
 	dnnl_format_tag_t last = m->skip ? dnnl_nhwc : dnnl_ndhwc;
 	dnnl_format_tag_t plain = m->skip ? dnnl_oihw : dnnl_oidhw;
-	dnnl_status_t st = dnnl_memory_desc_init_by_tag(&m->x, m->nd, x, dnnl_f32, last);
-	st = st ? st : dnnl_memory_desc_init_by_tag(&m->y, m->nd, y, dnnl_f32, last);
-	st = st ? st : dnnl_memory_desc_init_by_tag(&m->w, m->nd, w, dnnl_f32, dnnl_format_tag_any);
+	dnnl_format_tag_t any = dnnl_format_tag_any;
+	bool half = d->xe == ELEM_BF16 || d->ye == ELEM_BF16;
+	dnnl_status_t st = dnnl_memory_desc_init_by_tag(&m->x, m->nd, x, type_of(d->xe), last);
+	st = st ? st : dnnl_memory_desc_init_by_tag(&m->y, m->nd, y, type_of(d->ye), last);
+	st = st ? st
+		: dnnl_memory_desc_init_by_tag(&m->w, m->nd, w, half ? dnnl_bf16 : dnnl_f32, any);
+	st = st ? st : dnnl_memory_desc_init_by_tag(&m->grad, m->nd, w, dnnl_f32, any);
 	st = st ? st : dnnl_memory_desc_init_by_tag(&m->plain, m->nd, w, dnnl_f32, plain);
 	st = st ? st : dnnl_memory_desc_init_by_tag(&m->bias, 1, b, dnnl_f32, dnnl_a);
 	return check(st, "memory descriptor", err);
@@ -128,8 +154,8 @@ static dnnl_status_t make_pd(const struct conv_plan *p, struct mds *m, dnnl_prim
 		    m->hi);
 	else if (!st)
 		st = dnnl_dilated_convolution_backward_weights_desc_init(
-		    &cd, dnnl_convolution_direct, &m->x, &m->w, NULL, &m->y, m->stride, m->dilate,
-		    m->lo, m->hi);
+		    &cd, dnnl_convolution_direct, &m->x, &m->grad, NULL, &m->y, m->stride,
+		    m->dilate, m->lo, m->hi);
 	if (!st)
 		st = dnnl_primitive_desc_create(pd, &cd, attr, eng, hint);
 	if (hint)
@@ -296,7 +322,7 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 	/* Not a post-op of the library: its max(x, 0) makes NaN 0 and hides that a network went
 	 * wrong. */
 	if (fwd && p->d.relu)
-		op_bias_act(a->y, NULL, (size_t)p->d.n * p->d.out[0] * p->d.out[1] * p->d.out[2],
+		op_bias_act(a->y, p->d.ye, NULL, (size_t)p->d.n * p->d.out[0] * p->d.out[1] * p->d.out[2],
 			    p->d.oc, true, p->d.threads);
 	return SM_OK;
 }
@@ -308,5 +334,10 @@ static bool fits(const struct conv_desc *d, enum sm_pass pass)
 	return true;
 }
 
-const struct conv_kernel conv_dnnl = {
-    .name = "dnnl", .fits = fits, .create = create, .pack = pack, .run = run, .destroy = destroy};
+const struct conv_kernel conv_dnnl = {.name = "dnnl",
+				      .fits = fits,
+				      .create = create,
+				      .pack = pack,
+				      .run = run,
+				      .destroy = destroy,
+				      .bf16 = true};

@@ -46,9 +46,11 @@ static int pieces(const struct conv_desc *d)
 	return d->n >= SLABS ? 1 : want < most ? want : most;
 }
 
+/* What cannot be cut is one slab: slower, but the same bits too. */
 static bool fits(const struct conv_desc *d, enum sm_pass pass)
 {
-	return pass == SM_BACKWARD_WEIGHTS && (d->n > 1 || pieces(d) > 1);
+	(void)d;
+	return pass == SM_BACKWARD_WEIGHTS;
 }
 
 /* The part of d that makes outputs [from, to) of axis `axis`; *first is the input line it starts
@@ -132,14 +134,15 @@ static enum sm_status create(struct conv_plan *p, struct sm_err *err)
 	return SM_OK;
 }
 
-static enum sm_status run_slab(const struct priv *q, const struct conv_args *a, int i, int worker,
-			       struct sm_err *err)
+static enum sm_status run_slab(const struct conv_plan *p, const struct conv_args *a, int i,
+			       int worker, struct sm_err *err)
 {
+	const struct priv *q = p->priv;
 	char *ws = a->ws;
 	float *gw = (float *)(void *)(ws + i * q->gw_bytes);
 	memset(gw, 0, q->gw_bytes);
-	struct conv_args part = {.x = a->x + q->slab[i].x,
-				 .y = a->y + q->slab[i].y,
+	struct conv_args part = {.x = elem_at(a->x, p->d.xe, q->slab[i].x),
+				 .y = elem_at(a->y, p->d.ye, q->slab[i].y),
 				 .gw = gw,
 				 .ws = ws + q->count * q->gw_bytes + worker * q->ws_bytes};
 	return conv_plan_run(q->slab[i].plan, &part, err);
@@ -155,7 +158,7 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 		omp_set_num_threads(1); /* for what oneDNN starts inside, in this region only */
 #pragma omp for schedule(dynamic, 1)
 		for (int i = 0; i < q->count; i++)
-			st[i] = run_slab(q, a, i, omp_get_thread_num(), &errs[i]);
+			st[i] = run_slab(p, a, i, omp_get_thread_num(), &errs[i]);
 	}
 	for (int i = 0; i < q->count; i++) {
 		if (st[i] != SM_OK) {
@@ -164,9 +167,12 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 		}
 	}
 	size_t count = (size_t)p->d.ic * p->d.oc * p->d.k[0] * p->d.k[1] * p->d.k[2];
-	for (int i = 0; i < q->count; i++)
-		op_add_to(a->gw, (const float *)(const void *)((char *)a->ws + i * q->gw_bytes),
-			  count, p->d.threads);
+	/* Once to gw, so that a sum over micro-batches has the bits of one over ranks (train/mpi.h). */
+	float *sum = (float *)a->ws;
+	for (int i = 1; i < q->count; i++)
+		op_add_to(sum, (const float *)(const void *)((char *)a->ws + i * q->gw_bytes), count,
+			  p->d.threads);
+	op_add_to(a->gw, sum, count, p->d.threads);
 	return SM_OK;
 }
 
@@ -183,5 +189,9 @@ static void destroy(struct conv_plan *p)
 	p->priv = NULL;
 }
 
-const struct conv_kernel conv_dnnl_slab = {
-    .name = "dnnl_slab", .fits = fits, .create = create, .run = run, .destroy = destroy};
+const struct conv_kernel conv_dnnl_slab = {.name = "dnnl_slab",
+					   .fits = fits,
+					   .create = create,
+					   .run = run,
+					   .destroy = destroy,
+					   .bf16 = true};

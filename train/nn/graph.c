@@ -275,16 +275,28 @@ int sm_g_conv_transposed(struct sm_graph *g, int x, const char *name, struct sm_
 	return graph_add(g, OP_KIND_conv_t, name, &x, 1, &attr);
 }
 
+int sm_g_norm(struct sm_graph *g, int x, const char *name, struct sm_norm norm)
+{
+	struct op_attr attr = {.norm = norm};
+	return graph_add(g, norm.batch ? OP_KIND_batch_norm : OP_KIND_instance_norm, name, &x, 1,
+			 &attr);
+}
+
 int sm_g_batch_norm(struct sm_graph *g, int x, const char *name, float eps, float momentum)
 {
-	struct op_attr attr = {.value = {eps, momentum}};
-	return graph_add(g, OP_KIND_batch_norm, name, &x, 1, &attr);
+	return sm_g_norm(g, x, name,
+			 (struct sm_norm){.batch = true, .eps = eps, .momentum = momentum});
 }
 
 int sm_g_instance_norm(struct sm_graph *g, int x, const char *name, float eps)
 {
-	struct op_attr attr = {.value = {eps, 0}};
-	return graph_add(g, OP_KIND_instance_norm, name, &x, 1, &attr);
+	return sm_g_norm(g, x, name, (struct sm_norm){.eps = eps});
+}
+
+int sm_g_depth_norm(struct sm_graph *g, int x, const char *name, float eps, float momentum)
+{
+	struct op_attr attr = {.value = {eps, momentum}};
+	return graph_add(g, OP_KIND_depth_norm, name, &x, 1, &attr);
 }
 
 int sm_g_max_pool(struct sm_graph *g, int x, int kd, int kh, int kw)

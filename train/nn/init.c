@@ -43,6 +43,7 @@ static const struct init_row table[] = {
     {"normal_0.02", false, small, 0},
     {"zeros", false, NULL, 0},
     {"ones", false, NULL, 1},
+    {"quarter", false, NULL, 0.25f},
 };
 
 const struct init_row *init_find(const char *name)

@@ -4,16 +4,34 @@ LIBS += nn
 nn_SRC := \
 	train/nn/conv.c \
 	train/nn/conv_dnnl.c \
+	train/nn/conv_patch.c \
 	train/nn/conv_portable.c \
 	train/nn/conv_slab.c \
+	train/nn/conv_wino.c \
+	train/nn/conv_wino_avx2.c \
+	train/nn/conv_wino_avx512.c \
+	train/nn/conv_wino_grad.c \
+	train/nn/conv_wino_portable.c \
+	train/nn/conv_wino_run.c \
+	train/nn/elem.c \
 	train/nn/graph.c \
 	train/nn/init.c \
 	train/nn/layout.c \
+	train/nn/loss.c \
+	train/nn/loss_rows.c \
 	train/nn/net.c \
+	train/nn/net_elem.c \
 	train/nn/net_info.c \
+	train/nn/net_memory.c \
+	train/nn/net_ranks.c \
 	train/nn/net_run.c \
+	train/nn/net_update.c \
+	train/nn/net_watch.c \
 	train/nn/op_conv.c \
+	train/nn/op_depth_norm.c \
 	train/nn/op_loss.c \
+	train/nn/op_prelu.c \
+	train/nn/op_sample.c \
 	train/nn/op_norm.c \
 	train/nn/op_pool.c \
 	train/nn/op_simple.c \
@@ -23,4 +41,10 @@ nn_SRC := \
 nn_LDFLAGS := -ldnnl
 
 # The plain loops of the operators are written for the vectoriser.
-$(foreach f,conv_portable op_conv op_loss op_norm op_pool op_simple optim,$(eval train_nn_$(f)_CFLAGS := -O3))
+$(foreach f,conv_portable elem op_conv op_depth_norm loss_rows op_norm op_pool op_prelu op_simple optim,$(eval train_nn_$(f)_CFLAGS := -O3))
+
+# One body for three instruction sets; which one runs is asked of the processor.
+ifeq ($(shell uname -m),x86_64)
+train_nn_conv_wino_avx2_CFLAGS := -mavx2 -mfma
+train_nn_conv_wino_avx512_CFLAGS := -mavx512f
+endif

@@ -7,9 +7,6 @@
 
 #include "train/nn/conv.h"
 
-/* Libraries, generated code and small tables of a process with a net, measured. */
-#define CODE_BYTES ((size_t)24 << 20)
-
 int net_threads_enter(const struct sm_net *net)
 {
 	/* oneDNN has no parameter for it: it asks OpenMP. */
@@ -21,20 +18,6 @@ int net_threads_enter(const struct sm_net *net)
 void net_threads_leave(int before)
 {
 	omp_set_num_threads(before);
-}
-
-static int add_block(struct sm_net *net, size_t size, int first, int last, struct sm_err *err)
-{
-	if (net->blocks == net->block_room) {
-		int room = net->block_room ? 2 * net->block_room : 64;
-		struct plan_block *b = realloc(net->block, room * sizeof *b);
-		if (!b)
-			return SM_FAIL(err, SM_BUDGET, "memory plan: out of memory"), -1;
-		net->block = b;
-		net->block_room = room;
-	}
-	net->block[net->blocks] = (struct plan_block){.size = size, .first = first, .last = last};
-	return net->blocks++;
 }
 
 /* Which tensors have a parameter before them and a loss behind them; which nodes run backward, and
@@ -68,115 +51,6 @@ static void find_gradients(struct sm_graph *g)
 	}
 }
 
-/* Whether backward of node n writes the gradient of its input k. */
-static bool grad_flows(const struct sm_graph *g, const struct node *n, int k)
-{
-	bool target = (op_row(n->kind)->flags & OP_LOSS) && k == 1;
-	return n->runs_backward && g->tensor[n->in[k]].wants_grad && !target;
-}
-
-static void stretch(struct plan_block *b, int time)
-{
-	if (time < b->first)
-		b->first = time;
-	if (time > b->last)
-		b->last = time;
-}
-
-/* Live ranges: node i runs forward at time i and backward at 2 nodes - 1 - i. */
-static enum sm_status tensor_blocks(struct sm_net *net, struct sm_err *err)
-{
-	struct sm_graph *g = net->g;
-	int end = 2 * g->nodes;
-	for (int i = 0; i < g->tensors; i++) {
-		struct tensor *t = &g->tensor[i];
-		bool input = g->node[t->producer].kind == OP_KIND_input;
-		/* Inputs are filled before the run and keep their contents; outputs are read after.
-		 */
-		t->block = add_block(net, t->count * sizeof(float), input ? 0 : t->producer,
-				     input || t->is_output ? end : t->producer, err);
-		if (t->block < 0)
-			return err->code;
-		if (t->gets_grad) {
-			int back = end - 1 - t->producer;
-			t->grad_block = add_block(net, t->count * sizeof(float), back, back, err);
-			if (t->grad_block < 0)
-				return err->code;
-		}
-	}
-	for (int i = 0; i < g->nodes; i++) {
-		struct node *n = &g->node[i];
-		int back = end - 1 - i;
-		for (int k = 0; k < n->nin; k++) {
-			struct tensor *t = &g->tensor[n->in[k]];
-			stretch(&net->block[t->block], i);
-			if (n->runs_backward && n->needs_x)
-				stretch(&net->block[t->block], back);
-			if (grad_flows(g, n, k))
-				stretch(&net->block[t->grad_block], back);
-		}
-		if (n->runs_backward && n->needs_y)
-			stretch(&net->block[g->tensor[n->out].block], back);
-	}
-	return SM_OK;
-}
-
-/* Saved data, workspaces, and temporaries of operators that cannot add to a gradient. */
-static enum sm_status node_blocks(struct sm_net *net, int i, struct sm_err *err)
-{
-	struct sm_graph *g = net->g;
-	struct node *n = &g->node[i];
-	int back = 2 * g->nodes - 1 - i;
-	if (n->save &&
-	    (n->save_block = add_block(net, n->save, i, n->runs_backward ? back : i, err)) < 0)
-		return err->code;
-	if (n->ws_forward && (n->ws_forward_block = add_block(net, n->ws_forward, i, i, err)) < 0)
-		return err->code;
-	if (!n->runs_backward)
-		return SM_OK;
-	if (n->ws_backward &&
-	    (n->ws_backward_block = add_block(net, n->ws_backward, back, back, err)) < 0)
-		return err->code;
-	for (int k = 0; k < n->nin; k++) {
-		if (!grad_flows(g, n, k) || !n->acc[k] || (op_row(n->kind)->flags & OP_ACC))
-			continue;
-		n->add_block[k] =
-		    add_block(net, g->tensor[n->in[k]].count * sizeof(float), back, back, err);
-		if (n->add_block[k] < 0)
-			return err->code;
-	}
-	return SM_OK;
-}
-
-static void sum_up(struct sm_net *net)
-{
-	struct sm_graph *g = net->g;
-	struct sm_forecast *f = &net->forecast;
-	size_t bytes = g->param_count * sizeof(float);
-	f->params = bytes;
-	f->grads = net->opt.train ? bytes : 0;
-	f->optim = net->optim_row ? bytes * net->optim_row->arrays : 0;
-	f->state = g->state_count * sizeof(float);
-	f->code = CODE_BYTES;
-	for (int i = 0; i < g->nodes; i++)
-		f->packed += (g->node[i].packed + 63) / 64 * 64;
-	f->total = f->params + f->grads + f->optim + f->state + f->arena + f->packed + f->code;
-	for (int i = 0; i < net->blocks; i++)
-		f->unplanned += net->block[i].size;
-}
-
-static enum sm_status plan_memory(struct sm_net *net, struct sm_err *err)
-{
-	SM_TRY(tensor_blocks(net, err));
-	for (int i = 0; i < net->g->nodes; i++)
-		SM_TRY(node_blocks(net, i, err));
-	net->forecast.arena = plan_solve(net->block, (size_t)net->blocks, err);
-	if (!net->forecast.arena)
-		return net->blocks ? err->code : SM_OK;
-	sum_up(net);
-	return SM_OK;
-}
-
 static enum sm_status prepare_nodes(struct sm_net *net, struct sm_err *err)
 {
 	struct op_env env = {.graph = net->g, .opt = &net->opt, .conv = net->conv};
@@ -186,6 +60,7 @@ static enum sm_status prepare_nodes(struct sm_net *net, struct sm_err *err)
 		net->losses += (row->flags & OP_LOSS) != 0;
 		if (row->impl->prepare)
 			SM_TRY(row->impl->prepare(&env, n, err));
+		net_wrap_sizes(net, n);
 	}
 	return SM_OK;
 }
@@ -198,11 +73,7 @@ static enum sm_status check_options(struct sm_net *net, const struct sm_net_opt 
 		return SM_FAIL(err, SM_USAGE, "network: %d threads, must be >= 1", opt->threads);
 	if (opt->optim) {
 		net->optim = *opt->optim;
-		net->optim_row = optim_find(opt->optim->name);
-		if (!net->optim_row)
-			return SM_FAIL(err, SM_USAGE,
-				       "optimiser \"%s\" is unknown; known are adam, sgd",
-				       opt->optim->name ? opt->optim->name : "");
+		SM_TRY(optim_check(opt->optim, &net->optim_row, err));
 	}
 	for (int i = 0; i < net->g->nodes; i++) {
 		struct sm_shape s = net->g->tensor[net->g->node[i].out].shape;
@@ -245,8 +116,9 @@ enum sm_status sm_net_plan(struct sm_graph *g, const struct sm_net_opt *opt, str
 	if (opt->train)
 		find_gradients(g);
 	SM_GOTO(st, conv_lib_create(&net->conv, err));
+	SM_GOTO(st, net_choose_elements(net, err));
 	SM_GOTO(st, prepare_nodes(net, err));
-	SM_GOTO(st, plan_memory(net, err));
+	SM_GOTO(st, net_plan_memory(net, err));
 	net->params_pub = publish(g->param, g->params);
 	net->states_pub = publish(g->state, g->states);
 	if (!net->params_pub || !net->states_pub)
@@ -312,6 +184,8 @@ enum sm_status sm_net_alloc(struct sm_net *net, struct sm_mem *mem, struct sm_er
 	for (int i = 0; net->optim_row && i < net->optim_row->arrays; i++)
 		ok = (net->optim_state[i] = sm_calloc(mem, n, sizeof(float), "optimiser", err)) &&
 		     ok;
+	if (net->optim.ema_decay > 0)
+		ok = (net->ema = sm_calloc(mem, n, sizeof(float), "average of weights", err)) && ok;
 	if (net->forecast.packed)
 		ok = (net->packed =
 			  sm_calloc(mem, net->forecast.packed, 1, "packed weights", err)) &&
@@ -323,6 +197,7 @@ enum sm_status sm_net_alloc(struct sm_net *net, struct sm_mem *mem, struct sm_er
 	for (int i = 0; i < g->tensors; i++) {
 		g->tensor[i].a = at_block(net, g->tensor[i].block);
 		g->tensor[i].g = at_block(net, g->tensor[i].grad_block);
+		g->tensor[i].again = at_block(net, g->tensor[i].again_block);
 	}
 	net->repack = true;
 	return SM_OK;
@@ -342,6 +217,7 @@ void sm_net_free(struct sm_net *net)
 	sm_free(net->loss);
 	for (int i = 0; i < 2; i++)
 		sm_free(net->optim_state[i]);
+	sm_free(net->ema);
 	free(net->params_pub);
 	free(net->states_pub);
 	free(net->block);
@@ -359,6 +235,10 @@ void sm_net_init(struct sm_net *net, uint64_t seed)
 			net->state[g->state[i].pub.offset + k] = g->state[i].value;
 	for (int i = 0; net->optim_row && i < net->optim_row->arrays; i++)
 		memset(net->optim_state[i], 0, g->param_count * sizeof(float));
+	if (net->ema)
+		memcpy(net->ema, net->weights, g->param_count * sizeof(float));
+	net->averaged = false;
 	net->optim_steps = 0;
+	net->grad_samples = 0;
 	net->repack = true;
 }

@@ -20,6 +20,12 @@ struct sm_net {
 	size_t per_batch; /* of the total: grows with the batch */
 	int batch, valid;
 	float *weights, *grads, *optim_state[2], *state;
+	float *ema;     /* moving average of the weights, or the weights while `averaged` */
+	bool averaged;  /* weights and average are exchanged */
+	double sample_weight;  /* of a sample in the gradient of the step that runs */
+	size_t grad_samples;   /* the gradients are the mean of so many */
+	uint64_t last_step;
+	char *watch; /* [SM_NET_WHAT] while the search for values that are not finite runs */
 	unsigned char *arena, *packed;
 	double *loss;   /* [loss node][batch] then [batch] totals, then blocks for the norm */
 	double *sample; /* the totals */
@@ -33,5 +39,23 @@ struct sm_net {
 /* Sets OpenMP's thread number to the net's for the calling thread; returns the one before. */
 int net_threads_enter(const struct sm_net *net);
 void net_threads_leave(int before);
+
+/* Element types of the tensors for opt.bf16; refuses on a CPU without such convolutions. */
+enum sm_status net_choose_elements(struct sm_net *net, struct sm_err *err);
+/* Room in a node's workspaces for float copies of its bfloat16 tensors, if it needs them. */
+void net_wrap_sizes(const struct sm_net *net, struct node *n);
+/* An operator's forward or backward, with such copies around it. */
+enum sm_status net_call(const struct op_run *r, bool back, struct sm_err *err);
+
+/* Live ranges, shared blocks, the arena's size and the forecast. */
+enum sm_status net_plan_memory(struct sm_net *net, struct sm_err *err);
+
+/* A run may start: SM_INTERNAL when the net was not allocated, not planned for it, has no loss. */
+enum sm_status net_check_ready(const struct sm_net *net, bool train, bool loss,
+			       struct sm_err *err);
+
+/* Look at what an operator has just written; the first that is not finite goes to net->watch. */
+void net_watch_forward(const struct sm_net *net, const struct op_run *r);
+void net_watch_backward(const struct sm_net *net, const struct op_run *r);
 
 #endif

@@ -45,7 +45,7 @@ float *sm_net_weights(struct sm_net *net)
 	return net->weights;
 }
 
-const float *sm_net_gradients(const struct sm_net *net)
+float *sm_net_gradients(struct sm_net *net)
 {
 	return net->grads;
 }
@@ -68,11 +68,21 @@ float *sm_net_state_values(struct sm_net *net)
 
 float *sm_net_optim_array(struct sm_net *net, int i, const char **name)
 {
+	if (net->optim_row && net->ema && i == net->optim_row->arrays) {
+		if (name)
+			*name = "ema";
+		return net->ema;
+	}
 	if (!net->optim_row || i < 0 || i >= net->optim_row->arrays)
 		return NULL;
 	if (name)
 		*name = net->optim_row->array_name[i];
 	return net->optim_state[i];
+}
+
+size_t sm_net_grad_samples(const struct sm_net *net)
+{
+	return net->grad_samples;
 }
 
 uint64_t *sm_net_optim_steps(struct sm_net *net)

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <math.h>
 #include <omp.h>
 #include <string.h>
 
@@ -20,12 +19,16 @@ static struct op_run call_of(struct sm_net *net, struct node *n, bool train, uin
 			   .valid = net->valid,
 			   .train = train,
 			   .profile = net->opt.profile,
+			   .weight = net->sample_weight,
 			   .seed = net->opt.seed,
 			   .step = step,
 			   .y = g->tensor[n->out].a,
+			   .ye = g->tensor[n->out].elem,
 			   .save = block_at(net, n->save_block)};
-	for (int k = 0; k < n->nin; k++)
+	for (int k = 0; k < n->nin; k++) {
 		r.x[k] = g->tensor[n->in[k]].a;
+		r.xe[k] = g->tensor[n->in[k]].elem;
+	}
 	for (int k = 0; k < 2; k++) {
 		if (n->param[k] >= 0) {
 			size_t at = g->param[n->param[k]].pub.offset;
@@ -43,7 +46,9 @@ static enum sm_status timed(struct sm_net *net, const struct op_run *r, bool bac
 {
 	const struct op_row *row = op_row(r->node->kind);
 	double start = net->opt.profile ? omp_get_wtime() : 0;
-	enum sm_status st = back ? row->impl->backward(r, err) : row->impl->forward(r, err);
+	enum sm_status st = net_call(r, back, err);
+	if (net->watch && st == SM_OK)
+		back ? net_watch_backward(net, r) : net_watch_forward(net, r);
 	/* Layers with kernels keep their own times by pass. */
 	if (net->opt.profile && !(row->flags & OP_KERNEL)) {
 		r->node->seconds[back ? SM_BACKWARD_DATA : SM_FORWARD] += omp_get_wtime() - start;
@@ -77,10 +82,55 @@ static enum sm_status forward(struct sm_net *net, bool train, bool with_loss, ui
 	return SM_OK;
 }
 
-static enum sm_status backward(struct sm_net *net, uint64_t step, struct sm_err *err)
+/* What happens to the gradients that are there. */
+struct join {
+	bool accumulate;
+	size_t behind; /* samples of others that stand before these; not with accumulate */
+};
+
+/* Gradients are means over samples: those that are there make room for new ones. */
+static void clear_or_scale(struct sm_net *net, struct join join)
+{
+	size_t before = join.accumulate ? net->grad_samples : 0, n = net->g->param_count;
+	net->grad_samples = before + join.behind + (size_t)net->valid;
+	net->sample_weight = 1.0 / (double)net->grad_samples;
+	float keep = (float)((double)before / (double)net->grad_samples);
+	if (!before)
+		memset(net->grads, 0, n * sizeof(float));
+	if (before)
+#pragma omp parallel for schedule(static) num_threads(net->opt.threads)
+		for (size_t i = 0; i < n; i++)
+			net->grads[i] *= keep;
+}
+
+/* The values that node n reads in backward; a forgotten one is made again by its first reader. */
+static enum sm_status recall(struct sm_net *net, const struct node *n, struct op_run *r, int time,
+			     struct sm_err *err)
+{
+	for (int k = 0; k < n->nin; k++) {
+		struct tensor *t = &net->g->tensor[n->in[k]];
+		struct node *p = &net->g->node[t->producer];
+		if (!t->forget || !n->needs_x)
+			continue;
+		r->x[k] = t->again;
+		if (t->again_time != time)
+			continue;
+		struct op_run again = call_of(net, p, true, r->step);
+		double start = net->opt.profile ? omp_get_wtime() : 0;
+		again.y = t->again;
+		again.ws = block_at(net, t->again_ws_block);
+		SM_TRY(op_row(p->kind)->impl->again(&again, err));
+		if (net->opt.profile)
+			p->seconds[SM_BACKWARD_DATA] += omp_get_wtime() - start;
+	}
+	return SM_OK;
+}
+
+static enum sm_status backward(struct sm_net *net, uint64_t step, struct join join,
+			       struct sm_err *err)
 {
 	struct sm_graph *g = net->g;
-	memset(net->grads, 0, g->param_count * sizeof(float));
+	clear_or_scale(net, join);
 	for (int i = g->nodes - 1; i >= 0; i--) {
 		struct node *n = &g->node[i];
 		if (!n->runs_backward)
@@ -91,11 +141,12 @@ static enum sm_status backward(struct sm_net *net, uint64_t step, struct sm_err 
 		for (int k = 0; k < n->nin; k++)
 			r.gx[k] = n->add_block[k] >= 0 ? block_at(net, n->add_block[k])
 						       : g->tensor[n->in[k]].g;
+		SM_TRY(recall(net, n, &r, 2 * g->nodes - 1 - i, err));
 		SM_TRY(timed(net, &r, true, err));
 		for (int k = 0; k < n->nin; k++)
 			if (n->add_block[k] >= 0)
-				op_add_to(g->tensor[n->in[k]].g, r.gx[k], g->tensor[n->in[k]].count,
-					  net->opt.threads);
+				elem_add(g->tensor[n->in[k]].g, r.xe[k], r.gx[k], r.xe[k],
+					 g->tensor[n->in[k]].count, net->opt.threads);
 	}
 	return SM_OK;
 }
@@ -118,13 +169,16 @@ static double total_loss(struct sm_net *net)
 	return mean / net->valid;
 }
 
-static enum sm_status check_ready(const struct sm_net *net, bool train, bool loss,
-				  struct sm_err *err)
+enum sm_status net_check_ready(const struct sm_net *net, bool train, bool loss,
+			       struct sm_err *err)
 {
 	if (!net->arena)
 		return SM_FAIL(err, SM_INTERNAL, "network: run before sm_net_alloc");
 	if (train && !net->opt.train)
 		return SM_FAIL(err, SM_INTERNAL, "network: planned for inference, cannot train");
+	if (train && net->averaged)
+		return SM_FAIL(err, SM_INTERNAL,
+			       "network: cannot train while its weights are the moving average");
 	if (loss && !net->losses)
 		return SM_FAIL(err, SM_INTERNAL, "network: its graph has no loss");
 	return SM_OK;
@@ -132,7 +186,7 @@ static enum sm_status check_ready(const struct sm_net *net, bool train, bool los
 
 enum sm_status sm_net_forward(struct sm_net *net, struct sm_err *err)
 {
-	SM_TRY(check_ready(net, false, false, err));
+	SM_TRY(net_check_ready(net, false, false, err));
 	int before = net_threads_enter(net);
 	enum sm_status st = forward(net, false, false, 0, err);
 	net_threads_leave(before);
@@ -141,7 +195,7 @@ enum sm_status sm_net_forward(struct sm_net *net, struct sm_err *err)
 
 enum sm_status sm_net_eval(struct sm_net *net, double *loss, struct sm_err *err)
 {
-	SM_TRY(check_ready(net, false, true, err));
+	SM_TRY(net_check_ready(net, false, true, err));
 	int before = net_threads_enter(net);
 	enum sm_status st = forward(net, false, true, 0, err);
 	net_threads_leave(before);
@@ -149,63 +203,33 @@ enum sm_status sm_net_eval(struct sm_net *net, double *loss, struct sm_err *err)
 	return st;
 }
 
-enum sm_status sm_net_step(struct sm_net *net, uint64_t step, double *loss, struct sm_err *err)
+static enum sm_status train_step(struct sm_net *net, uint64_t step, struct join join, double *loss,
+				 struct sm_err *err)
 {
-	SM_TRY(check_ready(net, true, true, err));
+	SM_TRY(net_check_ready(net, true, true, err));
+	net->last_step = step;
 	int before = net_threads_enter(net);
 	enum sm_status st = forward(net, true, true, step, err);
 	if (st == SM_OK)
-		st = backward(net, step, err);
+		st = backward(net, step, join, err);
 	net_threads_leave(before);
 	*loss = st == SM_OK ? total_loss(net) : 0;
 	return st;
 }
 
-#define CHUNK ((size_t)65536)
-
-/* L2 norm of the gradient; blocks and their order are fixed. */
-static double grad_norm(struct sm_net *net)
+enum sm_status sm_net_step(struct sm_net *net, uint64_t step, double *loss, struct sm_err *err)
 {
-	size_t n = net->g->param_count;
-	double sum = 0;
-#pragma omp parallel for schedule(static) num_threads(net->opt.threads)
-	for (int b = 0; b < OP_BLOCKS; b++) {
-		size_t to = op_block_start(n, b + 1);
-		double s = 0;
-		for (size_t i = op_block_start(n, b); i < to; i++)
-			s += (double)net->grads[i] * (double)net->grads[i];
-		net->norm_partial[b] = s;
-	}
-	for (int b = 0; b < OP_BLOCKS; b++)
-		sum += net->norm_partial[b];
-	return sqrt(sum);
+	return train_step(net, step, (struct join){false, 0}, loss, err);
 }
 
-enum sm_status sm_net_update(struct sm_net *net, double lr, double *norm, struct sm_err *err)
+enum sm_status sm_net_accumulate(struct sm_net *net, uint64_t step, double *loss,
+				 struct sm_err *err)
 {
-	SM_TRY(check_ready(net, true, false, err));
-	const struct optim_row *o = net->optim_row;
-	if (!o)
-		return SM_FAIL(err, SM_INTERNAL, "network: planned without an optimiser");
-	double size = grad_norm(net), clip = net->optim.clip_norm;
-	if (norm)
-		*norm = size;
-	if (!isfinite(size))
-		return SM_FAIL(err, SM_INPUT,
-			       "training: the gradient is not finite after %llu updates; the "
-			       "weights were left "
-			       "as they were",
-			       (unsigned long long)net->optim_steps);
-	float scale = clip > 0 && size > clip ? (float)(clip / size) : 1.0f;
-	net->optim_steps++;
-	size_t n = net->g->param_count;
-#pragma omp parallel for schedule(static) num_threads(net->opt.threads)
-	for (size_t i = 0; i < n; i += CHUNK) {
-		float *state[2] = {net->optim_state[0] + i,
-				   net->optim_state[1] ? net->optim_state[1] + i : NULL};
-		o->update(&net->optim, net->optim_steps, (float)lr, scale, net->weights + i,
-			  net->grads + i, state, n - i < CHUNK ? n - i : CHUNK);
-	}
-	net->repack = true;
-	return SM_OK;
+	return train_step(net, step, (struct join){true, 0}, loss, err);
+}
+
+enum sm_status sm_net_step_behind(struct sm_net *net, uint64_t step, size_t before, double *loss,
+				  struct sm_err *err)
+{
+	return train_step(net, step, (struct join){false, before}, loss, err);
 }

@@ -53,6 +53,7 @@ enum sm_pad {
 enum sm_fuse {
 	SM_FUSE_NONE = 0,
 	SM_FUSE_RELU,
+	SM_FUSE_LEAKY_RELU, /* of norms only */
 };
 
 /* Convolution; zeroed fields have the stated defaults. {out, .k = {3,3,3}} is the usual one. */
@@ -83,6 +84,20 @@ int sm_g_batch_norm(struct sm_graph *g, int x, const char *name, float eps, floa
 /* Instance norm over (D,H,W) of each sample, with scale and shift. */
 int sm_g_instance_norm(struct sm_graph *g, int x, const char *name, float eps);
 
+/* Either norm and the activation behind it in one pass over memory; the usual one is
+ * {.eps = 1e-5f, .fuse = SM_FUSE_RELU}. */
+struct sm_norm {
+	bool batch;        /* batch norm; false: instance norm */
+	float eps;         /* must be > 0 */
+	float momentum;    /* batch norm: weight of the new value */
+	enum sm_fuse fuse; /* activation */
+	float slope;       /* of leaky ReLU, in [0, 1] */
+};
+int sm_g_norm(struct sm_graph *g, int x, const char *name, struct sm_norm norm);
+/* Batch norm whose statistics and parameters (D) belong to the depth index: Keras' norm of the last
+ * axis of channels-first volumes, only to reproduce results obtained with that mistake. */
+int sm_g_depth_norm(struct sm_graph *g, int x, const char *name, float eps, float momentum);
+
 /* Operators without parameters. */
 int sm_g_max_pool(struct sm_graph *g, int x, int kd, int kh,
 		  int kw); /* stride = kernel, no padding */
@@ -98,30 +113,84 @@ int sm_g_softmax(struct sm_graph *g, int x); /* over channels */
 int sm_g_dropout(struct sm_graph *g, int x, float rate);
 int sm_g_detach(struct sm_graph *g, int x); /* no gradient goes back through it */
 
-/* Losses: one value a sample; the net's loss is the sum over loss nodes of weight * mean over the
- * samples that count (sm_net_set_valid).
- * Soft Dice: 1 - mean over c of (2 sum(t p) + e) / (sum t^2 + sum p^2 + e), sums over D,H,W, e =
- * 1e-5. BCE: mean over D,H,W,C of max(z,0) - z t + log(1 + exp(-|z|)). */
+/* PReLU: x > 0 ? x : w x, w = name.weight (C), 0.25 at first as in PyTorch. */
+int sm_g_prelu(struct sm_graph *g, int x, const char *name);
+/* x at the nearest voxel of a grid of d x h x w (that behind the centre when two are as near:
+ * index floor((i + 1/2) in / out), PyTorch's "nearest-exact"). No gradient: for targets. */
+int sm_g_sample(struct sm_graph *g, int x, int d, int h, int w);
+
+/* ---- losses --------------------------------------------------------------------------------- */
+
+/* One value a sample; the net's loss is the sum over loss nodes of weight * mean over the samples
+ * that count (sm_net_set_valid). The simple ones: soft Dice of probabilities, and binary
+ * cross-entropy of logits, as rows soft_dice and bce below say. */
 int sm_g_loss_dice(struct sm_graph *g, int p, int target, float weight);
 int sm_g_loss_bce(struct sm_graph *g, int logits, int target, float weight);
+
+#define SM_HEADS 5
+#define SM_LOSS_CHANNELS 64 /* the most channels that a loss can have */
+
+/* What a model leaves for the loss: tensor numbers in the graph. logits[0] has full resolution;
+ * further ones are deep-supervision heads, each coarser than the one before. */
+struct sm_heads {
+	int input, logits[SM_HEADS], count, prob;
+};
+
+/* What to compare outputs p (softmax or sigmoid of logits z) and target t by; zeroed fields have
+ * the stated defaults. Sums go over the voxels of one sample; e = 1e-5; means over the channels c
+ * are weighted by class_weight. I = sum t p.
+ *   soft_dice (= dice)  1 - mean (2 I + e) / (sum t^2 + sum p^2 + e)
+ *   generalised_dice    1 - (2 sum w I + e) / (sum w (sum t + sum p) + e), w = 1 / (sum t)^2 as
+ *                       Sudre et al. 2017, scaled so that the largest is 1; a channel with an
+ *                       empty target has the largest weight of the others
+ *   tversky             1 - mean (I + e) / (I + alpha (sum p - I) + beta (sum t - I) + e)
+ *   ce                  softmax: - sum w t log p / sum w t, w = class weight: PyTorch's weighted
+ *                       mean in each sample; voxels without a target do not count
+ *   bce                 sigmoid: mean over voxels and channels of -t log p - (1-t) log(1-p)
+ *   dice_ce, dice_bce   1 - mean (2 I + e) / (sum t + sum p + e), plus ce or bce: nnU-Net's;
+ *                       dice_ce is with sigmoid outputs the same as dice_bce
+ *   dice_focal          the same Dice, plus the focal loss (Lin et al. 2017): ce or bce with each
+ *                       term - log q weighted by (1 - q)^gamma */
+struct sm_loss_opt {
+	const char *name;
+	bool softmax;              /* outputs are a softmax; else independent sigmoids */
+	const float *class_weight; /* one a channel, copied; NULL = all 1 */
+	float alpha, beta;         /* tversky: of false positives, of misses; both 0 = 0.3, 0.7 */
+	float gamma;               /* focal; 0 = 2 */
+	bool background;           /* softmax: channel 0 counts in soft_dice, tversky and the Dice
+				      part too (generalised_dice always takes it) */
+	bool batch_dice;           /* sums of Dice and Tversky over all samples that count, not of
+				      each: steadier for small structures, but a batch cut up for
+				      accumulation is then another loss */
+	float smooth;              /* e; 0 = 1e-5 */
+};
 
 /* Name of row i of the losses' table, NULL behind the last. */
 const char *sm_loss_name(size_t i);
 
-/* Adds the loss called name (rows: "dice", "soft_dice", "bce", "dice_bce") between a model's heads and a target
- * input of the same shape, which it creates under the name "target". An unknown name is a mistake
- * that lists the known ones. */
-int sm_g_loss(struct sm_graph *g, const char *name, int logits, int prob);
+/* Adds the loss between a model's heads and a target input of the shape of logits[0], which it
+ * creates under the name "target" (one-hot or multi-hot). Coarser heads are compared with the
+ * target sampled to their grid; the heads weigh 1, 1/2, 1/4.. scaled to sum 1, and with more than
+ * two heads the coarsest is left out (nnU-Net). Returns the tensor of the first head's loss. An
+ * unknown name is a mistake that lists the known ones; so is a loss that does not go with softmax
+ * or sigmoid. */
+int sm_g_loss(struct sm_graph *g, const struct sm_loss_opt *opt, const struct sm_heads *heads);
 
 /* ---- optimisers ----------------------------------------------------------------------------- */
 
-/* Settings of a row of the optimisers' table ("adam", "sgd"). */
+/* Settings of a row of the optimisers' table ("adam", "adamw", "sgd"), each as in PyTorch. */
 struct sm_optim {
 	const char *name;
-	double beta1, beta2, eps; /* adam: 0.9, 0.999, 1e-8 as PyTorch (eps beside the root) */
+	double beta1, beta2, eps; /* adam, adamw: 0.9, 0.999, 1e-8 (eps beside the root) */
 	double momentum;          /* sgd */
-	double clip_norm;         /* gradient is scaled down to this L2 norm; 0 = off */
+	bool nesterov;            /* sgd */
+	double weight_decay;      /* adam, sgd: added to the gradient (L2); adamw: decoupled */
+	bool decay_norm; /* decay of scales, shifts, biases and PReLU slopes too (PyTorch: true) */
+	double clip_norm; /* gradient is scaled down to this L2 norm; 0 = off */
+	double ema_decay; /* moving average of the weights kept beside them; 0 = none. Update t (from
+			     1) uses min(ema_decay, (1 + t) / (10 + t)) */
 };
+/* Defaults as above, momentum 0.9, no decay, no clipping, no average. */
 struct sm_optim sm_optim_default(const char *name);
 /* Name of row i of the optimisers' table, NULL behind the last. */
 const char *sm_optim_name(size_t i);
@@ -137,6 +206,11 @@ struct sm_net_opt {
 	const struct sm_optim *optim; /* NULL: none (inference) */
 	const char *kernel; /* NULL: by rule; else only this row of the convolution kernels */
 	bool profile;       /* keep per-layer times */
+	bool bf16;      /* what stands between the operators, values and gradients, is stored as
+			   bfloat16 and convolutions multiply such; weights, their gradients,
+			   statistics, sums, inputs, outputs, logits and losses stay float32 */
+	bool recompute; /* outputs of norms are made again in backward where that saves memory:
+			   about 2 % more time, same bits */
 };
 
 /* What a net needs, in bytes; known after sm_net_plan, before anything big is allocated. */
@@ -175,14 +249,44 @@ void sm_net_set_valid(struct sm_net *net, int n);
 /* Runs of a net use opt.threads OpenMP threads; one run of a net at a time.
  * forward: inference, outputs only (dropout off, running statistics). eval: the same and the loss.
  * step: training forward, loss, backward: fills the gradients (of this step only; not yet applied).
- * step number keys dropout; number the steps from 0 over the whole training. */
+ * step number keys dropout; number the steps from 0 over the whole training.
+ * accumulate: a step whose gradients are averaged with those that are there: sm_net_step and k - 1
+ * times sm_net_accumulate leave the mean over all their samples that count, that of one batch of
+ * them all to rounding (not with batch norm or batch_dice, whose values hang on the whole batch).
+ * Number micro-batches, not updates. */
 enum sm_status sm_net_forward(struct sm_net *net, struct sm_err *err);
 enum sm_status sm_net_eval(struct sm_net *net, double *loss, struct sm_err *err);
 enum sm_status sm_net_step(struct sm_net *net, uint64_t step, double *loss, struct sm_err *err);
+enum sm_status sm_net_accumulate(struct sm_net *net, uint64_t step, double *loss,
+				 struct sm_err *err);
+/* For processes that share a step: as sm_net_step, but each sample weighs 1 / (before + own), as in a
+ * micro-batch behind `before` samples. sm_net_accumulate goes on from it. */
+enum sm_status sm_net_step_behind(struct sm_net *net, uint64_t step, size_t before, double *loss,
+				  struct sm_err *err);
+/* Running statistics of all processes after a step that they began with those of `start`: states is
+ * one flat array a process, parts the micro-batches that each took. The net gets what one process
+ * has after all of them one after the other, to rounding. */
+void sm_net_merge_states(struct sm_net *net, const float *start, const double *states,
+			 const int *parts, int processes);
+/* Samples that the gradients are the mean of. */
+size_t sm_net_grad_samples(const struct sm_net *net);
 
 /* Clips and applies the gradients by the optimiser with learning rate lr. Returns the L2 norm of
  * the gradient before clipping through norm (may be NULL). */
 enum sm_status sm_net_update(struct sm_net *net, double lr, double *norm, struct sm_err *err);
+
+/* Exchanges weights and their moving average (optim.ema_decay > 0; nothing happens without): call
+ * before and after an evaluation of the average. Between the two calls steps and updates are
+ * refused. Running statistics of batch norm are not averaged. */
+void sm_net_ema_swap(struct sm_net *net);
+
+#define SM_NET_WHAT 160
+/* After a step whose loss, or an update whose gradient, was not finite: runs the same step again
+ * with a look at every value, and says in what[] the first that is not finite, in the order input,
+ * weights, outputs, gradients: "output of enc0.conv2 (conv)". Empty when all is finite. Running
+ * statistics stay as they were; gradients are overwritten. */
+enum sm_status sm_net_find_nonfinite(struct sm_net *net, char what[SM_NET_WHAT],
+				     struct sm_err *err);
 
 /* Loss of each sample of the last eval/step (weighted sum over loss nodes), batch values. */
 const double *sm_net_sample_loss(const struct sm_net *net);
@@ -203,14 +307,14 @@ size_t sm_net_weight_count(const struct sm_net *net);
 /* Flat arrays. After writing to weights call sm_net_touch (kernels keep packed copies). NULL before
  * sm_net_alloc; gradients NULL for inference. */
 float *sm_net_weights(struct sm_net *net);
-const float *sm_net_gradients(const struct sm_net *net);
+float *sm_net_gradients(struct sm_net *net); /* may be changed before sm_net_update */
 void sm_net_touch(struct sm_net *net);
 /* Running statistics: named entries of another flat array; count 0 when there are none. */
 const struct sm_param *sm_net_states(const struct sm_net *net, size_t *count);
 float *sm_net_state_values(struct sm_net *net);
-/* Optimiser: its arrays have sm_net_weight_count elements each; names are like "adam.m". *steps is
- * the number of updates done, to be saved and restored with the arrays. NULL when i is too large.
- */
+/* Optimiser: its arrays have sm_net_weight_count elements each; names are like "adam.m"; the last is
+ * "ema" when the net keeps a moving average of its weights. *steps is
+ * the number of updates done, to be saved and restored with the arrays. NULL when i is too large. */
 float *sm_net_optim_array(struct sm_net *net, int i, const char **name);
 uint64_t *sm_net_optim_steps(struct sm_net *net);
 

@@ -6,6 +6,8 @@
 #ifndef SM_TRAIN_OP_H
 #define SM_TRAIN_OP_H
 
+#include "train/nn/elem.h"
+#include "train/nn/loss.h"
 #include "train/nn/nn.h"
 #include "train/nn/op_table.h"
 
@@ -29,20 +31,25 @@ struct conv_plan;
 
 struct op_attr {
 	struct sm_conv conv;
+	struct sm_norm norm;
 	int window[3];
-	float value[2]; /* eps and momentum; slope; rate; weight of a loss */
+	float value[2]; /* slope; rate; weight of a loss */
+	struct loss_attr loss;
 };
 
 struct tensor {
 	char *name; /* inputs and outputs only */
 	struct sm_shape shape;
 	size_t count;
-	int producer; /* node */
+	enum elem elem; /* of its values and of their gradient */
+	int producer;   /* node */
 	bool is_output;
 	bool wants_grad;       /* a parameter stands before it */
 	bool gets_grad;        /* and a loss behind it */
+	bool forget;           /* its value is made again for backward */
 	int block, grad_block; /* in the plan; -1 = none */
-	float *a, *g;
+	int again_block, again_ws_block, again_time;
+	float *a, *g, *again;
 };
 
 struct node {
@@ -81,13 +88,16 @@ struct sm_graph {
 	struct sm_err err; /* first mistake; code SM_OK = none */
 };
 
-/* One call of an operator. Shapes are those of the tensors; pointers not needed are NULL. */
+/* One call of an operator. Shapes are those of the tensors; pointers not needed are NULL. Where xe
+ * or ye say bfloat16 the values of x and gx, y and gy are such: only elem.h may touch them. */
 struct op_run {
 	const struct sm_graph *graph;
 	struct node *node;
 	int threads, valid;
 	bool train, profile;
+	double weight; /* of a sample's loss in the gradient: 1 / samples that count */
 	uint64_t seed, step;
+	enum elem xe[OP_MAX_IN], ye;
 	const float *x[OP_MAX_IN];
 	float *y;
 	float *gy;            /* backward: may be destroyed */
@@ -116,6 +126,9 @@ struct op_impl {
 	enum sm_status (*prepare)(const struct op_env *env, struct node *n, struct sm_err *err);
 	enum sm_status (*forward)(const struct op_run *r, struct sm_err *err);
 	enum sm_status (*backward)(const struct op_run *r, struct sm_err *err);
+	/* Makes y once more from x and what forward saved, into another place; NULL = cannot. A
+	 * training may then forget y between its last use forward and its first one backward. */
+	enum sm_status (*again)(const struct op_run *r, struct sm_err *err);
 	/* Multiply-adds * 2 of one pass, taps in the padding left out; NULL = cheap. */
 	double (*flops)(const struct sm_graph *g, const struct node *n, enum sm_pass pass);
 	void (*release)(struct node *n);
@@ -163,11 +176,12 @@ static inline size_t op_block_start(size_t rows, int b)
 }
 
 /* gz = gy where y > 0 (y NULL: everywhere), in place, and gb[c] += sum over rows of gz; gb may be
- * NULL. partial: OP_BLOCKS * c doubles. */
-void op_mask_bias_grad(float *gy, const float *y, size_t rows, int c, float *gb, double *partial,
-		       int threads);
+ * NULL. Both are of type e. partial: OP_BLOCKS * c doubles. */
+void op_mask_bias_grad(float *gy, const float *y, enum elem e, size_t rows, int c, float *gb,
+		       double *partial, int threads);
 /* y += bias per channel, then ReLU when asked. */
-void op_bias_act(float *y, const float *bias, size_t rows, int c, bool relu, int threads);
+void op_bias_act(float *y, enum elem e, const float *bias, size_t rows, int c, bool relu,
+		 int threads);
 /* dst += src. */
 void op_add_to(float *dst, const float *src, size_t count, int threads);
 
@@ -186,10 +200,16 @@ struct optim_row {
 	const char *name;
 	int arrays;
 	const char *array_name[2];
-	void (*update)(const struct sm_optim *o, uint64_t step, float lr, float scale, float *w,
-		       const float *g, float *const *state, size_t n);
+	/* w moves by gradient g * scale, with so much weight decay. */
+	void (*update)(const struct sm_optim *o, uint64_t step, float lr, float scale, float decay,
+		       float *w, const float *g, float *const *state, size_t n);
 };
 const struct optim_row *optim_find(const char *name);
+/* Finds the row and checks the settings' ranges. */
+enum sm_status optim_check(const struct sm_optim *o, const struct optim_row **row,
+			   struct sm_err *err);
+/* ema = keep ema + (1 - keep) w */
+void optim_average(float *ema, const float *w, float keep, size_t n);
 
 /* ---- memory planner ---- */
 struct plan_block {

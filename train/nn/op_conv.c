@@ -22,6 +22,9 @@ static enum sm_status settle(struct node *n, struct sm_shape in, bool transposed
 	if (c->out < 1)
 		return SM_FAIL(err, SM_USAGE, "layer %s: %d output channels, must be >= 1", n->name,
 			       c->out);
+	if (c->fuse == SM_FUSE_LEAKY_RELU)
+		return SM_FAIL(err, SM_USAGE,
+			       "layer %s: leaky ReLU is fused with a norm only", n->name);
 	for (int i = 0; i < 3; i++) {
 		c->k[i] = c->k[i] ? c->k[i] : 1;
 		c->stride[i] = c->stride[i] ? c->stride[i] : 1;
@@ -118,22 +121,56 @@ static enum sm_pass kernel_pass(const struct node *n, enum sm_pass p)
 	return p == SM_FORWARD ? SM_BACKWARD_DATA : SM_FORWARD;
 }
 
+/* The tensors that are x and y of the node's convolution. */
+static struct tensor *conv_x(const struct sm_graph *g, const struct node *n)
+{
+	return &g->tensor[n->kind == OP_KIND_conv ? n->in[0] : n->out];
+}
+
+static struct tensor *conv_y(const struct sm_graph *g, const struct node *n)
+{
+	return &g->tensor[n->kind == OP_KIND_conv ? n->out : n->in[0]];
+}
+
+/* Workspace for a tensor where the kernel wants another type. */
+static size_t copy_bytes(const struct tensor *t, enum elem e)
+{
+	return t->elem == e ? 0 : round64(t->count * elem_size(e));
+}
+
+/* With opt.bf16 a kernel that multiplies bfloat16 where there is one, else a float32 one. */
+static enum sm_status plan_pass(const struct op_env *env, struct node *n, const struct conv_desc *d,
+				enum sm_pass p, struct sm_err *err)
+{
+	enum sm_pass pass = kernel_pass(n, p);
+	enum sm_status st = SM_USAGE;
+	if (env->opt->bf16) {
+		struct conv_desc half = *d;
+		half.xe = pass == SM_BACKWARD_DATA ? conv_x(env->graph, n)->elem : ELEM_BF16;
+		half.ye = pass == SM_FORWARD ? conv_y(env->graph, n)->elem : ELEM_BF16;
+		st = conv_plan_create(env->conv, &half, pass, env->opt->kernel, &n->plan[p], err);
+	}
+	if (st == SM_USAGE)
+		st = conv_plan_create(env->conv, d, pass, env->opt->kernel, &n->plan[p], err);
+	return st == SM_OK ? st : sm_err_prefix(err, "layer %s", n->name);
+}
+
 static enum sm_status conv_prepare(const struct op_env *env, struct node *n, struct sm_err *err)
 {
 	const struct sm_graph *g = env->graph;
 	struct sm_shape y = op_out_shape(g, n);
 	struct conv_desc d = desc_of(n, op_in_shape(g, n, 0), y);
 	d.threads = env->opt->threads;
+	struct tensor *x = conv_x(g, n), *y_tensor = conv_y(g, n);
 	for (int p = 0; p < SM_PASSES; p++) {
 		bool wanted = p == SM_FORWARD ||
 			      (n->runs_backward &&
 			       (p == SM_BACKWARD_WEIGHTS || g->tensor[n->in[0]].gets_grad));
 		if (!wanted)
 			continue;
-		if (conv_plan_create(env->conv, &d, kernel_pass(n, p), env->opt->kernel,
-				     &n->plan[p], err) != SM_OK)
-			return sm_err_prefix(err, "layer %s", n->name);
+		SM_TRY(plan_pass(env, n, &d, p, err));
 		size_t ws = round64(n->plan[p]->ws), packed = round64(n->plan[p]->packed);
+		ws += copy_bytes(x, n->plan[p]->d.xe) + copy_bytes(y_tensor, n->plan[p]->d.ye);
 		if (p == SM_FORWARD && !env->opt->train)
 			n->packed = packed, packed = 0;
 		size_t *to = p == SM_FORWARD ? &n->ws_forward : &n->ws_backward;
@@ -145,23 +182,45 @@ static enum sm_status conv_prepare(const struct op_env *env, struct node *n, str
 	return SM_OK;
 }
 
+/* The operand at `from` in the kernel's type: itself, or a copy in the workspace, which then starts
+ * behind it. */
+static float *in_type(const struct op_run *r, const struct tensor *t, float *from, enum elem e,
+		      bool read, void **ws)
+{
+	if (t->elem == e)
+		return from;
+	float *to = *ws;
+	*ws = (char *)*ws + copy_bytes(t, e);
+	if (read)
+		elem_convert(to, e, from, t->elem, t->count, r->threads);
+	return to;
+}
+
 /* Runs one kernel; its packed weights stand in the net's own copy or before its workspace. */
 static enum sm_status run_pass(const struct op_run *r, enum sm_pass pass, struct conv_args *a,
 			       struct sm_err *err)
 {
 	const struct conv_plan *p = r->node->plan[pass];
+	const struct tensor *x = conv_x(r->graph, r->node), *y = conv_y(r->graph, r->node);
 	double start = r->profile ? omp_get_wtime() : 0;
+	float *out = p->pass == SM_FORWARD ? a->y : a->x;
 	a->w = r->w[0];
 	a->ws = r->ws;
+	a->x = in_type(r, x, a->x, p->d.xe, p->pass != SM_BACKWARD_DATA, &a->ws);
+	a->y = in_type(r, y, a->y, p->d.ye, p->pass != SM_FORWARD, &a->ws);
 	if (p->packed) {
 		bool kept = pass == SM_FORWARD && r->packed;
-		a->packed = kept ? r->packed : r->ws;
+		a->packed = kept ? r->packed : a->ws;
 		if (!kept)
-			a->ws = (char *)r->ws + round64(p->packed);
+			a->ws = (char *)a->ws + round64(p->packed);
 		if (!kept || r->repack)
 			SM_TRY(p->kernel->pack(p, a, err));
 	}
 	SM_TRY(conv_plan_run(p, a, err));
+	if (p->pass == SM_FORWARD && a->y != out)
+		elem_convert(out, y->elem, a->y, p->d.ye, y->count, r->threads);
+	if (p->pass == SM_BACKWARD_DATA && a->x != out)
+		elem_convert(out, x->elem, a->x, p->d.xe, x->count, r->threads);
 	if (r->profile) {
 		r->node->seconds[pass] += omp_get_wtime() - start;
 		r->node->runs[pass]++;
@@ -181,7 +240,7 @@ static enum sm_status conv_forward(const struct op_run *r, struct sm_err *err)
 	bool relu = n->attr.conv.fuse == SM_FUSE_RELU;
 	struct sm_shape y = op_out_shape(r->graph, n);
 	if (r->w[1] || relu)
-		op_bias_act(r->y, r->w[1], op_rows(y), y.c, relu, r->threads);
+		op_bias_act(r->y, r->ye, r->w[1], op_rows(y), y.c, relu, r->threads);
 	return SM_OK;
 }
 
@@ -192,8 +251,8 @@ static enum sm_status conv_backward(const struct op_run *r, struct sm_err *err)
 	bool relu = n->attr.conv.fuse == SM_FUSE_RELU, t = n->kind == OP_KIND_conv_t;
 	float *x = (float *)r->x[0];
 	if (relu || r->gw[1])
-		op_mask_bias_grad(r->gy, relu ? r->y : NULL, op_rows(s), s.c, r->gw[1], r->ws,
-				  r->threads);
+		op_mask_bias_grad(r->gy, relu ? r->y : NULL, r->ye, op_rows(s), s.c, r->gw[1],
+				  r->ws, r->threads);
 	struct conv_args w = {.x = t ? r->gy : x, .y = t ? x : r->gy, .gw = r->gw[0]};
 	SM_TRY(run_pass(r, SM_BACKWARD_WEIGHTS, &w, err));
 	if (!r->gx[0])
@@ -228,28 +287,44 @@ const struct op_impl op_conv_t = {.shape = conv_shape,
 				  .flops = flops,
 				  .release = release};
 
-SM_CLONES static void mask_sum(float *gy, const float *y, size_t rows, size_t c,
-			       double *restrict sum)
+/* Values from one row's start on that are converted at a time: whole rows, or part of a long one. */
+static size_t piece_of(size_t left, size_t c)
 {
-	memset(sum, 0, c * sizeof *sum);
-	for (size_t i = 0; i < rows; i++) {
-		float *g = gy + i * c;
-		if (y)
-			for (size_t j = 0; j < c; j++)
-				g[j] = y[i * c + j] > 0 ? g[j] : 0.0f;
-		for (size_t j = 0; j < c; j++)
-			sum[j] += (double)g[j];
-	}
+	size_t most = c <= ELEM_PIECE ? ELEM_PIECE / c * c : ELEM_PIECE;
+	return left < most ? left : most;
 }
 
-void op_mask_bias_grad(float *gy, const float *y, size_t rows, int channels, float *gb,
+/* n values from column `column` on; n reaches over several rows only from column 0. */
+SM_CLONES static void mask_sum(float *gy, const float *y, enum elem e, size_t at, size_t n,
+			       size_t column, size_t c, double *restrict sum)
+{
+	float a[ELEM_PIECE], b[ELEM_PIECE];
+	float *g = y ? elem_modify(gy, e, at, n, a) : (float *)elem_read(gy, e, at, n, a);
+	if (y) {
+		const float *v = elem_read(y, e, at, n, b);
+#pragma omp simd
+		for (size_t j = 0; j < n; j++)
+			g[j] = v[j] > 0 ? g[j] : 0.0f;
+		elem_end(gy, e, at, n, g);
+	}
+	for (size_t i = 0, w = c - column < n ? c - column : n; i < n; i += w)
+		for (size_t j = 0; j < w; j++)
+			sum[column + j] += (double)g[i + j];
+}
+
+void op_mask_bias_grad(float *gy, const float *y, enum elem e, size_t rows, int channels, float *gb,
 		       double *partial, int threads)
 {
 	size_t c = (size_t)channels;
 #pragma omp parallel for schedule(static) num_threads(threads)
 	for (int b = 0; b < OP_BLOCKS; b++) {
-		size_t from = op_block_start(rows, b), to = op_block_start(rows, b + 1);
-		mask_sum(gy + from * c, y ? y + from * c : NULL, to - from, c, partial + b * c);
+		size_t from = op_block_start(rows, b) * c, to = op_block_start(rows, b + 1) * c;
+		memset(partial + b * c, 0, c * sizeof *partial);
+		for (size_t i = from, n; i < to; i += n) {
+			size_t row_end = c <= ELEM_PIECE ? to : (i / c + 1) * c;
+			n = piece_of(row_end - i, c);
+			mask_sum(gy, y, e, i, n, i % c, c, partial + b * c);
+		}
 	}
 	if (!gb)
 		return;
@@ -261,19 +336,33 @@ void op_mask_bias_grad(float *gy, const float *y, size_t rows, int channels, flo
 	}
 }
 
-SM_CLONES static void bias_act_row(float *y, const float *bias, size_t c, bool relu)
+SM_CLONES static void bias_act(float *y, enum elem e, size_t at, size_t n, const float *bias,
+			       size_t c, bool relu)
 {
-	if (bias)
-		for (size_t j = 0; j < c; j++)
-			y[j] += bias[j];
+	float a[ELEM_PIECE];
+	float *v = elem_modify(y, e, at, n, a);
+	size_t column = at % c, w = c - column < n ? c - column : n;
+	for (size_t i = 0; bias && i < n; i += w)
+		for (size_t j = 0; j < w; j++)
+			v[i + j] += bias[column + j];
 	if (relu)
-		for (size_t j = 0; j < c; j++)
-			y[j] = y[j] <= 0 ? 0.0f : y[j]; /* NaN stays */
+#pragma omp simd
+		for (size_t j = 0; j < n; j++)
+			v[j] = v[j] <= 0 ? 0.0f : v[j]; /* NaN stays */
+	elem_end(y, e, at, n, v);
 }
 
-void op_bias_act(float *y, const float *bias, size_t rows, int c, bool relu, int threads)
+void op_bias_act(float *y, enum elem e, const float *bias, size_t rows, int channels, bool relu,
+		 int threads)
 {
+	size_t c = (size_t)channels;
 #pragma omp parallel for schedule(static) num_threads(threads)
-	for (size_t i = 0; i < rows; i++)
-		bias_act_row(y + i * c, bias, (size_t)c, relu);
+	for (int b = 0; b < OP_BLOCKS; b++) {
+		size_t from = op_block_start(rows, b) * c, to = op_block_start(rows, b + 1) * c;
+		for (size_t i = from, n; i < to; i += n) {
+			size_t row_end = c <= ELEM_PIECE ? to : (i / c + 1) * c;
+			n = piece_of(row_end - i, c);
+			bias_act(y, e, i, n, bias, c, relu);
+		}
+	}
 }

@@ -56,34 +56,100 @@ static struct pool_line line_of(struct sm_shape s, struct sm_shape o, const int 
 	return l;
 }
 
-/* The first of equal maxima wins; NaN wins over all wherever it stands, as in PyTorch: a network
- * that went wrong must not look right behind a pool. */
-SM_CLONES static void pool_line(const struct pool_line *l, const float *x, float *y,
-				unsigned char *index)
+/* Values of the buffers in which a run of windows is reduced: both fit the first cache. */
+#define RUN ((size_t)2048)
+
+/* Takes row t into the maxima so far. The first of equal maxima wins; NaN wins over all wherever it
+ * stands, as in PyTorch: a network that went wrong must not look right behind a pool. A function of
+ * its own: gcc otherwise joins two rows to one scalar loop. */
+SM_CLONES __attribute__((noinline)) static void pool_row(const float *restrict v, int32_t t,
+							 float *restrict top, int32_t *restrict at,
+							 size_t n)
 {
-	float top[LANES];
-	int32_t at[LANES];
-	for (int o = 0; o < l->outputs; o++, x += l->step)
-		for (size_t c = 0; c < l->channels; c += LANES) {
-			size_t n = l->channels - c < LANES ? l->channels - c : LANES;
-			for (size_t i = 0; i < n; i++) {
-				top[i] = x[l->tap[0] + c + i];
-				at[i] = 0;
-			}
-			for (int t = 1; t < l->taps; t++) {
-				const float *v = x + l->tap[t] + c;
-				for (size_t i = 0; i < n; i++) {
-					/* top NaN compares false with all: it stays */
-					int32_t more = v[i] > top[i] || v[i] != v[i];
-					top[i] = more ? v[i] : top[i];
-					at[i] = more ? t : at[i];
-				}
-			}
-			size_t to = (size_t)o * l->channels + c;
-			memcpy(y + to, top, n * sizeof *y);
-			for (size_t i = 0; index && i < n; i++)
-				index[to + i] = (unsigned char)at[i];
+#pragma omp simd
+	for (size_t i = 0; i < n; i++) {
+		/* top NaN compares false with all: it stays */
+		int32_t more = (v[i] > top[i]) | (v[i] != v[i]);
+		top[i] = more ? v[i] : top[i];
+		at[i] = more ? t : at[i];
+	}
+}
+
+/* Maxima and their numbers over `rows` rows that start at x + tap[0], x + tap[stride] .. */
+static void pool_rows(const float *x, enum elem e, size_t from, const size_t *tap, int rows,
+		      int stride, float *top, int32_t *at, size_t n)
+{
+	float v[RUN];
+	elem_move(top, ELEM_F32, 0, x, e, from + tap[0], n);
+	memset(at, 0, n * sizeof *at);
+	for (int t = 1; t < rows; t++) {
+		if (e == ELEM_F32) {
+			pool_row(x + from + tap[t * stride], t, top, at, n);
+			continue;
 		}
+		elem_move(v, ELEM_F32, 0, x, e, from + tap[t * stride], n);
+		pool_row(v, t, top, at, n);
+	}
+}
+
+/* The same along the rows: window o's kw groups of n channels stand behind each other. */
+SM_CLONES static void pool_along(const float *restrict top, const int32_t *restrict at, int kw,
+				 size_t n, float *restrict y, unsigned char *restrict index)
+{
+	int32_t best[LANES];
+	for (size_t c = 0; c < n; c += LANES) {
+		size_t m = n - c < LANES ? n - c : LANES;
+		for (size_t i = 0; i < m; i++) {
+			y[c + i] = top[c + i];
+			best[i] = at[c + i] * kw;
+		}
+		for (int w = 1; w < kw; w++) {
+			const float *restrict v = top + w * n + c;
+			const int32_t *restrict a = at + w * n + c;
+#pragma omp simd
+			for (size_t i = 0; i < m; i++) {
+				float old = y[c + i];
+				int32_t t = a[i] * kw + w;
+				int32_t more = (v[i] > old) | ((v[i] != v[i]) & (old == old)) |
+					       ((v[i] == old) & (t < best[i]));
+				y[c + i] = more ? v[i] : old;
+				best[i] = more ? t : best[i];
+			}
+		}
+		for (size_t i = 0; index && i < m; i++)
+			index[c + i] = (unsigned char)best[i];
+	}
+}
+
+static void pool_line(const struct op_run *r, const struct pool_line *l, const int *k, size_t first,
+		      unsigned char *index)
+{
+	float top[RUN], by[RUN];
+	int32_t at[RUN];
+	size_t kw = (size_t)k[2], c = l->channels, tile = c * kw <= RUN ? c : RUN / kw;
+	size_t windows = tile == c ? RUN / (c * kw) : 1;
+	int rows = k[0] * k[1];
+	for (size_t o = 0, n; o < (size_t)l->outputs; o += n) {
+		n = (size_t)l->outputs - o < windows ? (size_t)l->outputs - o : windows;
+		for (size_t from = 0; from < c; from += tile) {
+			size_t m = c - from < tile ? c - from : tile;
+			if (m == c)
+				pool_rows(r->x[0], r->xe[0], o * l->step, l->tap, rows, k[2], top,
+					  at, n * kw * c);
+			else
+				for (size_t w = 0; w < kw; w++)
+					pool_rows(r->x[0], r->xe[0], o * l->step + w * c + from,
+						  l->tap, rows, k[2], top + w * m, at + w * m, m);
+			/* Windows one behind the other: more than one only of whole channels. */
+			size_t to = o * c + from;
+			float *y = elem_begin(r->y, r->ye, first + to, by);
+			for (size_t i = 0; i < n; i++)
+				pool_along(top + i * kw * m, at + i * kw * m, k[2], m, y + i * m,
+					   index ? index + to + i * m : NULL);
+			if (r->ye != ELEM_F32)
+				elem_move(r->y, r->ye, first + to, y, ELEM_F32, 0, n * m);
+		}
+	}
 }
 
 static enum sm_status pool_forward(const struct op_run *r, struct sm_err *err)
@@ -91,34 +157,40 @@ static enum sm_status pool_forward(const struct op_run *r, struct sm_err *err)
 	(void)err;
 	struct sm_shape s = op_in_shape(r->graph, r->node, 0), o = op_out_shape(r->graph, r->node);
 	size_t lines = (size_t)o.n * o.d * o.h, size = (size_t)o.w * o.c;
+	const int *k = r->node->attr.window;
 	unsigned char *index = r->save;
 #pragma omp parallel for schedule(static) num_threads(r->threads)
 	for (size_t i = 0; i < lines; i++) {
-		struct pool_line l = line_of(s, o, r->node->attr.window, i);
-		pool_line(&l, r->x[0], r->y + i * size, index ? index + i * size : NULL);
+		struct pool_line l = line_of(s, o, k, i);
+		pool_line(r, &l, k, i * size, index ? index + i * size : NULL);
 	}
 	return SM_OK;
 }
 
-SM_CLONES static void pool_back_line(const struct pool_line *l, float *gx, const float *gy,
-				     const unsigned char *index, bool acc)
+SM_CLONES static void pool_back_line(const struct op_run *r, const struct pool_line *l,
+				     size_t first, const unsigned char *index)
 {
+	float bg[LANES], bx[LANES];
 	int32_t at[LANES];
-	for (int o = 0; o < l->outputs; o++, gx += l->step)
+	bool acc = r->node->acc[0];
+	for (int o = 0; o < l->outputs; o++)
 		for (size_t c = 0; c < l->channels; c += LANES) {
 			size_t n = l->channels - c < LANES ? l->channels - c : LANES;
 			size_t from = (size_t)o * l->channels + c;
-			const float *g = gy + from;
+			const float *g = elem_read(r->gy, r->ye, first + from, n, bg);
 			for (size_t i = 0; i < n; i++)
 				at[i] = index[from + i];
 			for (int t = 0; t < l->taps; t++) {
-				float *to = gx + l->tap[t] + c;
+				size_t x = (size_t)o * l->step + l->tap[t] + c;
+				float *to = acc ? elem_modify(r->gx[0], r->xe[0], x, n, bx)
+						: elem_begin(r->gx[0], r->xe[0], x, bx);
 				if (acc)
 					for (size_t i = 0; i < n; i++)
 						to[i] += at[i] == t ? g[i] : 0.0f;
 				else
 					for (size_t i = 0; i < n; i++)
 						to[i] = at[i] == t ? g[i] : 0.0f;
+				elem_end(r->gx[0], r->xe[0], x, n, to);
 			}
 		}
 }
@@ -133,11 +205,11 @@ static enum sm_status pool_backward(const struct op_run *r, struct sm_err *err)
 	bool acc = r->node->acc[0];
 	/* Voxels behind the last whole window get nothing. */
 	if (!acc && (s.d % k[0] || s.h % k[1] || s.w % k[2]))
-		memset(r->gx[0], 0, op_rows(s) * s.c * sizeof(float));
+		memset(r->gx[0], 0, op_rows(s) * s.c * elem_size(r->xe[0]));
 #pragma omp parallel for schedule(static) num_threads(r->threads)
 	for (size_t i = 0; i < lines; i++) {
 		struct pool_line l = line_of(s, o, k, i);
-		pool_back_line(&l, r->gx[0], r->gy + i * size, index + i * size, acc);
+		pool_back_line(r, &l, i * size, index + i * size);
 	}
 	return SM_OK;
 }
@@ -154,11 +226,12 @@ static enum sm_status up_shape(struct sm_graph *g, struct node *n, struct sm_sha
 {
 	struct sm_shape s = op_in_shape(g, n, 0);
 	const int *f = n->attr.window;
-	if (f[0] < 1 || f[1] < 1 || f[2] < 1 || s.d > INT32_MAX / f[0] || s.h > INT32_MAX / f[1] ||
-	    s.w > INT32_MAX / f[2])
+	if (f[0] < 1 || f[1] < 1 || f[2] < 1 || (int64_t)f[0] * f[1] > MAX_TAPS / f[2] ||
+	    s.d > INT32_MAX / f[0] || s.h > INT32_MAX / f[1] || s.w > INT32_MAX / f[2])
 		return SM_FAIL(err, SM_USAGE,
-			       "upsample: factors %dx%dx%d on input %dx%dx%d, must be >= 1", f[0],
-			       f[1], f[2], s.d, s.h, s.w);
+			       "upsample: factors %dx%dx%d on input %dx%dx%d, must be >= 1, their "
+			       "product at most %d",
+			       f[0], f[1], f[2], s.d, s.h, s.w, MAX_TAPS);
 	*out = (struct sm_shape){s.n, s.d * f[0], s.h * f[1], s.w * f[2], s.c};
 	return SM_OK;
 }
@@ -172,27 +245,37 @@ static enum sm_status up_forward(const struct op_run *r, struct sm_err *err)
 #pragma omp parallel for schedule(static) num_threads(r->threads)
 	for (size_t i = 0; i < lines; i++) {
 		size_t h = i % o.h / f[1], d = i / o.h % o.d / f[0], n = i / o.h / o.d;
-		const float *x = r->x[0] + ((n * s.d + d) * s.h + h) * s.w * c;
-		float *y = r->y + i * o.w * c;
+		size_t x = ((n * s.d + d) * s.h + h) * s.w * c, y = i * o.w * c;
 		for (int w = 0; w < o.w; w++)
-			memcpy(y + w * c, x + w / f[2] * c, c * sizeof *y);
+			elem_move(r->y, r->ye, y + w * c, r->x[0], r->xe[0], x + w / f[2] * c, c);
 	}
 	return SM_OK;
 }
 
-/* gx = sum of one line of gy over its groups of f voxels; added to gx unless first. */
-SM_CLONES static void up_back_line(float *gx, const float *gy, size_t w, size_t c, size_t f,
-				   bool first)
+/* The gradient of one line of inputs: each voxel's sum over its window, whose taps start at the
+ * values tap[] of gy. */
+SM_CLONES static void up_back_line(const struct op_run *r, const struct pool_line *l, size_t first)
 {
-	for (size_t i = 0; i < w; i++)
-		for (size_t k = 0; k < f; k++) {
-			const float *a = gy + (i * f + k) * c;
-			float *g = gx + i * c;
-			if (first && k == 0)
-				memcpy(g, a, c * sizeof *g);
-			else
-				for (size_t j = 0; j < c; j++)
-					g[j] += a[j];
+	float bg[LANES], bx[LANES];
+	bool acc = r->node->acc[0];
+	size_t c = l->channels;
+	for (size_t o = 0; o < (size_t)l->outputs; o++)
+		for (size_t from = 0, n; from < c; from += n) {
+			size_t x = first + o * c + from;
+			n = c - from < LANES ? c - from : LANES;
+			float *gx = acc ? elem_modify(r->gx[0], r->xe[0], x, n, bx)
+					: elem_begin(r->gx[0], r->xe[0], x, bx);
+			for (int t = 0; t < l->taps; t++) {
+				const float *g = elem_read(r->gy, r->ye,
+							   o * l->step + l->tap[t] + from, n, bg);
+				if (t == 0 && !acc)
+					for (size_t i = 0; i < n; i++)
+						gx[i] = g[i];
+				else
+					for (size_t i = 0; i < n; i++)
+						gx[i] += g[i];
+			}
+			elem_end(r->gx[0], r->xe[0], x, n, gx);
 		}
 }
 
@@ -201,16 +284,11 @@ static enum sm_status up_backward(const struct op_run *r, struct sm_err *err)
 	(void)err;
 	struct sm_shape s = op_in_shape(r->graph, r->node, 0), o = op_out_shape(r->graph, r->node);
 	const int *f = r->node->attr.window;
-	size_t c = (size_t)s.c, lines = (size_t)s.n * s.d * s.h;
+	size_t lines = (size_t)s.n * s.d * s.h;
 #pragma omp parallel for schedule(static) num_threads(r->threads)
 	for (size_t i = 0; i < lines; i++) {
-		size_t h = i % s.h, d = i / s.h % s.d, n = i / s.h / s.d;
-		for (int t = 0; t < f[0] * f[1]; t++) {
-			size_t od = d * f[0] + t / f[1], oh = h * f[1] + t % f[1];
-			up_back_line(r->gx[0] + i * s.w * c,
-				     r->gy + ((n * o.d + od) * o.h + oh) * o.w * c, (size_t)s.w, c,
-				     (size_t)f[2], t == 0 && !r->node->acc[0]);
-		}
+		struct pool_line l = line_of(o, s, f, i);
+		up_back_line(r, &l, i * s.w * s.c);
 	}
 	return SM_OK;
 }

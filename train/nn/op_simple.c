@@ -7,64 +7,80 @@
 #include <string.h>
 
 #include "core/rng.h"
+#include "train/nn/stream.h"
+#include "train/nn/vmath.h"
 
-#define CHUNK ((size_t)16384)
+#define ROWS ((size_t)256) /* of a concat, copied at a time */
+
+#define CHUNK ELEM_PIECE
 
 enum fn { FN_RELU, FN_LEAKY, FN_SIGMOID };
 
-SM_CLONES static void leaky(const float *x, float *y, size_t n, float slope)
+/* Values [at, at + n), n at most CHUNK, of tensors of either type. */
+SM_CLONES static void leaky(const struct op_run *r, size_t at, size_t n, float slope)
 {
+	float bx[CHUNK], by[CHUNK];
+	const float *x = elem_read(r->x[0], r->xe[0], at, n, bx);
+	float *y = elem_begin(r->y, r->ye, at, by);
+#pragma omp simd
 	for (size_t i = 0; i < n; i++)
 		y[i] = x[i] > 0 ? x[i] : slope * x[i];
+	elem_end(r->y, r->ye, at, n, y);
 }
 
-SM_CLONES static void leaky_back(const float *y, const float *gy, float *gx, size_t n, float slope,
-				 bool acc)
+SM_CLONES static void leaky_back(const struct op_run *r, size_t at, size_t n, float slope)
 {
+	float by[CHUNK], bg[CHUNK], bx[CHUNK];
+	bool acc = r->node->acc[0];
+	const float *y = elem_read(r->y, r->ye, at, n, by);
+	const float *gy = elem_read(r->gy, r->ye, at, n, bg);
+	float *gx = acc ? elem_modify(r->gx[0], r->xe[0], at, n, bx)
+			: elem_begin(r->gx[0], r->xe[0], at, bx);
 	if (acc)
+#pragma omp simd
 		for (size_t i = 0; i < n; i++)
 			gx[i] += y[i] > 0 ? gy[i] : slope * gy[i];
 	else
+#pragma omp simd
 		for (size_t i = 0; i < n; i++)
 			gx[i] = y[i] > 0 ? gy[i] : slope * gy[i];
+	elem_end(r->gx[0], r->xe[0], at, n, gx);
 }
 
-/* The two branches keep exp's argument negative: no overflow, no loss of digits near 0. */
-static void sigmoid(const float *x, float *y, size_t n)
+SM_CLONES static void sigmoid(const float *x, float *y, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		float e = expf(-fabsf(x[i]));
-		y[i] = x[i] >= 0 ? 1.0f / (1.0f + e) : e / (1.0f + e);
-	}
+#pragma omp simd
+	for (size_t i = 0; i < n; i++)
+		y[i] = vm_sigmoid(x[i], vm_exp(-vm_abs(x[i])));
 }
 
 SM_CLONES static void sigmoid_back(const float *y, const float *gy, float *gx, size_t n, bool acc)
 {
 	if (acc)
+#pragma omp simd
 		for (size_t i = 0; i < n; i++)
 			gx[i] += gy[i] * y[i] * (1.0f - y[i]);
 	else
+#pragma omp simd
 		for (size_t i = 0; i < n; i++)
 			gx[i] = gy[i] * y[i] * (1.0f - y[i]);
 }
 
-SM_CLONES static void add_to(float *dst, const float *src, size_t n)
+SM_CLONES static void add_two(const struct op_run *r, size_t at, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		dst[i] += src[i];
-}
-
-SM_CLONES static void add_two(const float *a, const float *b, float *y, size_t n)
-{
+	float ba[CHUNK], bb[CHUNK], by[CHUNK];
+	const float *a = elem_read(r->x[0], r->xe[0], at, n, ba);
+	const float *b = elem_read(r->x[1], r->xe[1], at, n, bb);
+	float *y = elem_begin(r->y, r->ye, at, by);
+#pragma omp simd
 	for (size_t i = 0; i < n; i++)
 		y[i] = a[i] + b[i];
+	elem_end(r->y, r->ye, at, n, y);
 }
 
 void op_add_to(float *dst, const float *src, size_t count, int threads)
 {
-#pragma omp parallel for schedule(static) num_threads(threads)
-	for (size_t i = 0; i < count; i += CHUNK)
-		add_to(dst + i, src + i, count - i < CHUNK ? count - i : CHUNK);
+	elem_add(dst, ELEM_F32, src, ELEM_F32, count, threads);
 }
 
 static enum sm_status same_shape(struct sm_graph *g, struct node *n, struct sm_shape *out,
@@ -97,7 +113,7 @@ static enum sm_status act_forward(const struct op_run *r, enum fn fn)
 		if (fn == FN_SIGMOID)
 			sigmoid(r->x[0] + i, r->y + i, n);
 		else
-			leaky(r->x[0] + i, r->y + i, n, slope);
+			leaky(r, i, n, slope);
 	}
 	return SM_OK;
 }
@@ -113,7 +129,7 @@ static enum sm_status act_backward(const struct op_run *r, enum fn fn)
 		if (fn == FN_SIGMOID)
 			sigmoid_back(r->y + i, r->gy + i, r->gx[0] + i, n, acc);
 		else
-			leaky_back(r->y + i, r->gy + i, r->gx[0] + i, n, slope, acc);
+			leaky_back(r, i, n, slope);
 	}
 	return SM_OK;
 }
@@ -138,22 +154,53 @@ ACTIVATION(sigmoid, FN_SIGMOID);
 
 /* ---- softmax over channels ---- */
 
+SM_INLINE void softmax_of(const float *x, float *y, size_t rows, size_t c)
+{
+	for (size_t i = 0; i < rows; i++) {
+		float top = x[i * c];
+		for (size_t k = 1; k < c; k++)
+			top = x[i * c + k] > top ? x[i * c + k] : top;
+		for (size_t k = 0; k < c; k++)
+			y[i * c + k] = x[i * c + k] - top;
+	}
+	for (size_t i = 0; i < rows * c; i++)
+		y[i] = vm_exp(y[i]);
+	for (size_t i = 0; i < rows; i++) {
+		float sum = 0;
+		for (size_t k = 0; k < c; k++)
+			sum += y[i * c + k];
+		sum = 1.0f / sum;
+		for (size_t k = 0; k < c; k++)
+			y[i * c + k] *= sum;
+	}
+}
+
+/* The exponentials of some rows in one go, and the usual numbers of channels as constants. */
+SM_CLONES static void softmax_rows(const float *x, float *y, size_t rows, size_t c)
+{
+	switch (c) {
+	case 2:
+		softmax_of(x, y, rows, 2);
+		break;
+	case 3:
+		softmax_of(x, y, rows, 3);
+		break;
+	case 4:
+		softmax_of(x, y, rows, 4);
+		break;
+	default:
+		softmax_of(x, y, rows, c);
+	}
+}
+
 static enum sm_status softmax_forward(const struct op_run *r, struct sm_err *err)
 {
 	(void)err;
 	struct sm_shape s = op_out_shape(r->graph, r->node);
-	size_t rows = op_rows(s), c = (size_t)s.c;
+	size_t rows = op_rows(s), c = (size_t)s.c, some = 64;
 #pragma omp parallel for schedule(static) num_threads(r->threads)
-	for (size_t i = 0; i < rows; i++) {
-		const float *x = r->x[0] + i * c;
-		float *y = r->y + i * c, top = x[0], sum = 0;
-		for (size_t k = 1; k < c; k++)
-			top = x[k] > top ? x[k] : top;
-		for (size_t k = 0; k < c; k++)
-			sum += y[k] = expf(x[k] - top);
-		for (size_t k = 0; k < c; k++)
-			y[k] /= sum;
-	}
+	for (size_t i = 0; i < rows; i += some)
+		softmax_rows(r->x[0] + i * c, r->y + i * c, rows - i < some ? rows - i : some, c);
 	return SM_OK;
 }
 
@@ -199,7 +246,7 @@ static enum sm_status add_forward(const struct op_run *r, struct sm_err *err)
 	size_t count = r->graph->tensor[r->node->out].count;
 #pragma omp parallel for schedule(static) num_threads(r->threads)
 	for (size_t i = 0; i < count; i += CHUNK)
-		add_two(r->x[0] + i, r->x[1] + i, r->y + i, count - i < CHUNK ? count - i : CHUNK);
+		add_two(r, i, count - i < CHUNK ? count - i : CHUNK);
 	return SM_OK;
 }
 
@@ -210,15 +257,10 @@ static enum sm_status add_backward(const struct op_run *r, struct sm_err *err)
 	for (int k = 0; k < 2; k++) {
 		if (!r->gx[k])
 			continue;
-		bool acc = r->node->acc[k];
-#pragma omp parallel for schedule(static) num_threads(r->threads)
-		for (size_t i = 0; i < count; i += CHUNK) {
-			size_t n = count - i < CHUNK ? count - i : CHUNK;
-			if (acc)
-				add_to(r->gx[k] + i, r->gy + i, n);
-			else
-				memcpy(r->gx[k] + i, r->gy + i, n * sizeof(float));
-		}
+		if (r->node->acc[k])
+			elem_add(r->gx[k], r->xe[k], r->gy, r->ye, count, r->threads);
+		else if (r->gx[k] != r->gy)
+			elem_convert(r->gx[k], r->xe[k], r->gy, r->ye, count, r->threads);
 	}
 	return SM_OK;
 }
@@ -231,7 +273,8 @@ const struct op_impl op_add = {
 static enum sm_status detach_forward(const struct op_run *r, struct sm_err *err)
 {
 	(void)err;
-	memcpy(r->y, r->x[0], r->graph->tensor[r->node->out].count * sizeof(float));
+	elem_convert(r->y, r->ye, r->x[0], r->xe[0], r->graph->tensor[r->node->out].count,
+		     r->threads);
 	return SM_OK;
 }
 
@@ -257,24 +300,108 @@ static enum sm_status dropout_prepare(const struct op_env *env, struct node *n, 
 	return SM_OK;
 }
 
+#define DROP_BLOCKS ((size_t)64)
+
+/* One round of Philox on DROP_BLOCKS counters; a function of its own, lest gcc joins rounds to one
+ * scalar loop. */
+SM_CLONES __attribute__((noinline)) static void mix(uint32_t *restrict c0, uint32_t *restrict c1,
+						    uint32_t *restrict c2, uint32_t *restrict c3,
+						    uint32_t k0, uint32_t k1)
+{
+#pragma omp simd
+	for (size_t i = 0; i < DROP_BLOCKS; i++) {
+		uint64_t p0 = (uint64_t)0xD2511F53u * c0[i], p1 = (uint64_t)0xCD9E8D57u * c2[i];
+		c0[i] = (uint32_t)(p1 >> 32) ^ c1[i] ^ k0;
+		c2[i] = (uint32_t)(p0 >> 32) ^ c3[i] ^ k1;
+		c1[i] = (uint32_t)p1;
+		c3[i] = (uint32_t)p0;
+	}
+}
+
+/* Words of a stream (core/rng.h) from block `at` on, DROP_BLOCKS blocks of four: what sm_rng_u32
+ * draws one by one. */
+static void words(const struct sm_rng *rng, uint32_t at, uint32_t *restrict out)
+{
+	uint32_t c0[DROP_BLOCKS], c1[DROP_BLOCKS], c2[DROP_BLOCKS], c3[DROP_BLOCKS];
+	uint32_t k0 = rng->key[0], k1 = rng->key[1];
+	for (size_t i = 0; i < DROP_BLOCKS; i++) {
+		c0[i] = at + (uint32_t)i;
+		c1[i] = 0;
+		c2[i] = rng->ctr[2];
+		c3[i] = rng->ctr[3];
+	}
+	for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
+		mix(c0, c1, c2, c3, k0, k1);
+	for (size_t i = 0; i < DROP_BLOCKS; i++) {
+		out[4 * i] = c0[i];
+		out[4 * i + 1] = c1[i];
+		out[4 * i + 2] = c2[i];
+		out[4 * i + 3] = c3[i];
+	}
+}
+
+/* Keeps what sm_rng_f32 would draw at or above the rate; as whole numbers, since 24 bits of a word
+ * are drawn. Values are made before they are chosen: gcc vectorises no product in a branch. */
+SM_CLONES static void drop(const struct op_run *r, const uint32_t *restrict word, size_t at,
+			   unsigned char *restrict keep, size_t n, float rate)
+{
+	float bx[4 * DROP_BLOCKS], by[4 * DROP_BLOCKS];
+	const float *x = elem_read(r->x[0], r->xe[0], at, n, bx);
+	float *y = elem_begin(r->y, r->ye, at, by);
+	float scale = 1.0f / (1.0f - rate);
+	int32_t least = (int32_t)ceil((double)rate * 0x1p24), stays[4 * DROP_BLOCKS];
+#pragma omp simd
+	for (size_t i = 0; i < n; i++) {
+		float v = x[i] * scale;
+		stays[i] = (int32_t)(word[i] >> 8) >= least;
+		y[i] = stays[i] ? v : 0.0f;
+	}
+	for (size_t i = 0; i < n; i++)
+		keep[i] = (unsigned char)stays[i];
+	elem_end(r->y, r->ye, at, n, y);
+}
+
+/* n is at most 4 * DROP_BLOCKS. */
+SM_CLONES static void drop_back(const struct op_run *r, const unsigned char *restrict keep,
+				size_t at, size_t n, float rate)
+{
+	float bg[4 * DROP_BLOCKS], bx[4 * DROP_BLOCKS];
+	bool acc = r->node->acc[0];
+	const float *gy = elem_read(r->gy, r->ye, at, n, bg);
+	float *gx = acc ? elem_modify(r->gx[0], r->xe[0], at, n, bx)
+			: elem_begin(r->gx[0], r->xe[0], at, bx);
+	float scale = 1.0f / (1.0f - rate);
+	int32_t stays[4 * DROP_BLOCKS];
+	for (size_t i = 0; i < n; i++)
+		stays[i] = keep[i];
+#pragma omp simd
+	for (size_t i = 0; i < n; i++) {
+		float v = gy[i] * scale, old = acc ? gx[i] : 0.0f;
+		gx[i] = old + (stays[i] ? v : 0.0f);
+	}
+	elem_end(r->gx[0], r->xe[0], at, n, gx);
+}
+
 static enum sm_status dropout_forward(const struct op_run *r, struct sm_err *err)
 {
 	(void)err;
 	size_t count = r->graph->tensor[r->node->out].count;
 	if (!r->train) {
-		memcpy(r->y, r->x[0], count * sizeof(float));
+		if (r->y != r->x[0])
+			elem_convert(r->y, r->ye, r->x[0], r->xe[0], count, r->threads);
 		return SM_OK;
 	}
-	float rate = r->node->attr.value[0], scale = 1.0f / (1.0f - rate);
 	unsigned char *keep = r->save;
 #pragma omp parallel for schedule(static) num_threads(r->threads)
 	for (size_t i = 0; i < count; i += DROP_CHUNK) {
 		size_t end = i + DROP_CHUNK < count ? i + DROP_CHUNK : count;
+		uint32_t word[4 * DROP_BLOCKS];
 		struct sm_rng rng;
 		sm_rng_init(&rng, r->seed, "dropout", r->node->name, r->step, i / DROP_CHUNK);
-		for (size_t k = i; k < end; k++) {
-			keep[k] = sm_rng_f32(&rng) >= rate;
-			r->y[k] = keep[k] ? r->x[0][k] * scale : 0.0f;
+		for (size_t k = i, n; k < end; k += n) {
+			n = end - k < 4 * DROP_BLOCKS ? end - k : 4 * DROP_BLOCKS;
+			words(&rng, (uint32_t)((k - i) / 4), word);
+			drop(r, word, k, keep + k, n, r->node->attr.value[0]);
 		}
 	}
 	return SM_OK;
@@ -284,12 +411,13 @@ static enum sm_status dropout_backward(const struct op_run *r, struct sm_err *er
 {
 	(void)err;
 	size_t count = r->graph->tensor[r->node->out].count;
-	float scale = 1.0f / (1.0f - r->node->attr.value[0]);
 	const unsigned char *keep = r->save;
-	bool acc = r->node->acc[0];
 #pragma omp parallel for schedule(static) num_threads(r->threads)
-	for (size_t i = 0; i < count; i++)
-		r->gx[0][i] = (acc ? r->gx[0][i] : 0.0f) + (keep[i] ? r->gy[i] * scale : 0.0f);
+	for (size_t i = 0; i < count; i += DROP_CHUNK)
+		for (size_t k = i, n; k < i + DROP_CHUNK && k < count; k += n) {
+			n = count - k < 4 * DROP_BLOCKS ? count - k : 4 * DROP_BLOCKS;
+			drop_back(r, keep + k, k, n, r->node->attr.value[0]);
+		}
 	return SM_OK;
 }
 
@@ -318,17 +446,59 @@ static enum sm_status concat_shape(struct sm_graph *g, struct node *n, struct sm
 	return SM_OK;
 }
 
+/* Rows of a tensor: values from `at` on, ld from one row to the next. */
+struct rows {
+	void *p;
+	enum elem e;
+	size_t at, ld;
+};
+
+/* Copies rows of n values. */
+static void copy_rows(struct rows to, struct rows from, size_t n, size_t rows, bool large)
+{
+	size_t size = elem_size(to.e), words = n * size / sizeof(float);
+	bool stream = large && to.e == from.e && n * size % 64 == 0 && to.ld * size % 64 == 0 &&
+		      stream_fits(elem_at(to.p, to.e, to.at), words);
+	for (size_t i = 0; i < rows; i++, to.at += to.ld, from.at += from.ld)
+		if (stream)
+			stream_copy(elem_at(to.p, to.e, to.at), elem_at(from.p, from.e, from.at),
+				    words);
+		else
+			elem_move(to.p, to.e, to.at, from.p, from.e, from.at, n);
+	if (stream)
+		stream_end();
+}
+
+SM_CLONES static void add_rows(struct rows to, struct rows from, size_t n, size_t rows)
+{
+	float a[CHUNK], b[CHUNK];
+	for (size_t i = 0; i < rows; i++, to.at += to.ld, from.at += from.ld)
+		for (size_t j = 0, m; j < n; j += m) {
+			m = n - j < CHUNK ? n - j : CHUNK;
+			float *dst = elem_modify(to.p, to.e, to.at + j, m, a);
+			const float *src = elem_read(from.p, from.e, from.at + j, m, b);
+			for (size_t k = 0; k < m; k++)
+				dst[k] += src[k];
+			elem_end(to.p, to.e, to.at + j, m, dst);
+		}
+}
+
+/* All inputs' part of a block of rows together, so that whole lines of y are written at once. */
 static enum sm_status concat_forward(const struct op_run *r, struct sm_err *err)
 {
 	(void)err;
 	struct sm_shape s = op_out_shape(r->graph, r->node);
-	size_t rows = op_rows(s), at = 0;
-	for (int k = 0; k < r->node->nin; k++) {
-		size_t c = (size_t)op_in_shape(r->graph, r->node, k).c;
+	size_t rows = op_rows(s), ld = (size_t)s.c;
+	bool large = rows * ld >= STREAM_MIN;
 #pragma omp parallel for schedule(static) num_threads(r->threads)
-		for (size_t i = 0; i < rows; i++)
-			memcpy(r->y + i * s.c + at, r->x[k] + i * c, c * sizeof(float));
-		at += c;
+	for (size_t i = 0; i < rows; i += ROWS) {
+		size_t n = rows - i < ROWS ? rows - i : ROWS, at = 0;
+		for (int k = 0; k < r->node->nin; k++) {
+			size_t c = (size_t)op_in_shape(r->graph, r->node, k).c;
+			copy_rows((struct rows){r->y, r->ye, i * ld + at, ld},
+				  (struct rows){(void *)r->x[k], r->xe[k], i * c, c}, c, n, large);
+			at += c;
+		}
 	}
 	return SM_OK;
 }
@@ -337,22 +507,23 @@ static enum sm_status concat_backward(const struct op_run *r, struct sm_err *err
 {
 	(void)err;
 	struct sm_shape s = op_out_shape(r->graph, r->node);
-	size_t rows = op_rows(s), at = 0;
-	for (int k = 0; k < r->node->nin; k++) {
-		size_t c = (size_t)op_in_shape(r->graph, r->node, k).c;
-		bool acc = r->node->acc[k];
-		float *gx = r->gx[k];
-		const float *gy = r->gy + at;
-		at += c;
-		if (!gx)
-			continue;
+	size_t rows = op_rows(s), ld = (size_t)s.c;
+	bool large = rows * ld >= STREAM_MIN;
 #pragma omp parallel for schedule(static) num_threads(r->threads)
-		for (size_t i = 0; i < rows; i++)
-			if (acc)
-				for (size_t j = 0; j < c; j++)
-					gx[i * c + j] += gy[i * s.c + j];
+	for (size_t i = 0; i < rows; i += ROWS) {
+		size_t n = rows - i < ROWS ? rows - i : ROWS, at = 0;
+		for (int k = 0; k < r->node->nin; k++) {
+			size_t c = (size_t)op_in_shape(r->graph, r->node, k).c;
+			struct rows gy = {r->gy, r->ye, i * ld + at, ld};
+			struct rows gx = {r->gx[k], r->xe[k], i * c, c};
+			at += c;
+			if (!r->gx[k])
+				continue;
+			if (r->node->acc[k])
+				add_rows(gx, gy, c, n);
 			else
-				memcpy(gx + i * c, gy + i * s.c, c * sizeof(float));
+				copy_rows(gx, gy, c, n, large);
+		}
 	}
 	return SM_OK;
 }

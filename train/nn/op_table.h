@@ -13,26 +13,32 @@ enum {
 	OP_ACC = 2,     /* backward can add to a gradient that is already there */
 	OP_LOSS = 4,    /* output is one value a sample, the start of backward */
 	OP_KERNEL = 8,  /* has convolution kernels to choose and to time by pass */
+	OP_OVER = 16,   /* forward may write y over an input of its shape, backward gx[0] over gy */
+	OP_BF16 = 32,   /* reads and writes bfloat16 tensors; without it they pass through a
+			   float32 workspace */
+	OP_FLOAT = 64,  /* what it reads and writes stays float32: inputs, losses and their kin */
 };
 
 #define OP_TABLE(X) \
-	X(input, "input", "", OP_NO_GRAD) \
-	X(conv, "conv", "Conv", OP_KERNEL) \
-	X(conv_t, "conv_t", "ConvTranspose", OP_KERNEL) \
-	X(batch_norm, "batch_norm", "BatchNormalization", OP_ACC) \
-	X(instance_norm, "instance_norm", "InstanceNormalization", OP_ACC) \
-	X(max_pool, "max_pool", "MaxPool", OP_ACC) \
-	X(upsample, "upsample", "Resize", OP_ACC) \
-	X(concat, "concat", "Concat", OP_ACC) \
-	X(add, "add", "Add", OP_ACC) \
-	X(relu, "relu", "Relu", OP_ACC) \
-	X(leaky_relu, "leaky_relu", "LeakyRelu", OP_ACC) \
-	X(sigmoid, "sigmoid", "Sigmoid", OP_ACC) \
-	X(softmax, "softmax", "Softmax", OP_ACC) \
-	X(dropout, "dropout", "Dropout", OP_ACC) \
-	X(detach, "detach", "Identity", OP_NO_GRAD) \
-	X(loss_dice, "loss_dice", "", OP_ACC | OP_LOSS) \
-	X(loss_bce, "loss_bce", "", OP_ACC | OP_LOSS)
+	X(input, "input", "", OP_NO_GRAD | OP_FLOAT) \
+	X(conv, "conv", "Conv", OP_KERNEL | OP_BF16) \
+	X(conv_t, "conv_t", "ConvTranspose", OP_KERNEL | OP_BF16) \
+	X(batch_norm, "batch_norm", "BatchNormalization", OP_ACC | OP_OVER | OP_BF16) \
+	X(instance_norm, "instance_norm", "InstanceNormalization", OP_ACC | OP_OVER | OP_BF16) \
+	X(depth_norm, "depth_norm", "", OP_ACC | OP_OVER) \
+	X(max_pool, "max_pool", "MaxPool", OP_ACC | OP_BF16) \
+	X(upsample, "upsample", "Resize", OP_ACC | OP_BF16) \
+	X(concat, "concat", "Concat", OP_ACC | OP_BF16) \
+	X(add, "add", "Add", OP_ACC | OP_OVER | OP_BF16) \
+	X(relu, "relu", "Relu", OP_ACC | OP_OVER | OP_BF16) \
+	X(leaky_relu, "leaky_relu", "LeakyRelu", OP_ACC | OP_OVER | OP_BF16) \
+	X(sigmoid, "sigmoid", "Sigmoid", OP_ACC | OP_OVER | OP_FLOAT) \
+	X(softmax, "softmax", "Softmax", OP_ACC | OP_OVER | OP_FLOAT) \
+	X(dropout, "dropout", "Dropout", OP_ACC | OP_OVER | OP_BF16) \
+	X(detach, "detach", "Identity", OP_NO_GRAD | OP_BF16) \
+	X(prelu, "prelu", "PRelu", OP_ACC | OP_OVER) \
+	X(sample, "sample", "", OP_NO_GRAD | OP_FLOAT) \
+	X(loss, "loss", "", OP_ACC | OP_LOSS | OP_FLOAT)
 
 enum op_kind {
 #define X(id, name, onnx, flags) OP_KIND_##id,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "preprocess/elementary.h"
+#include "core/elementary.h"
 
 /* ln 2 in two parts: the first has 32 bits, so that a multiple up to 2^20 of it is exact. */
 static const double LN2_HIGH = 0x1.62e42feep-1, LN2_LOW = 0x1.a39ef35793c76p-33;

@@ -4,8 +4,8 @@
  * every processor and with every C library (libm chooses its code by the processor). No table, no
  * state; safe from any thread.
  */
-#ifndef SM_PREPROCESS_ELEMENTARY_H
-#define SM_PREPROCESS_ELEMENTARY_H
+#ifndef SM_CORE_ELEMENTARY_H
+#define SM_CORE_ELEMENTARY_H
 
 #include <stdint.h>
 #include <string.h>

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One convolution layer a line and pass: time of a kernel of the table against oneDNN's, taking
+ * turns, and the error of both against double. Weight packing counts. Processor time for one
+ * thread, wall clock for more.
+ * usage: bench_conv THREADS KERNEL [REPEATS] [WHAT]; WHAT is a part of a line's name, as
+ * "vnet", "64>64" or "bwd_w" */
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/rng.h"
+#include "train/nn/conv.h"
+
+#define MAX_REPEATS 31
+
+struct layer {
+	const char *group;
+	int ic, oc, d, hw, kd, k;
+};
+
+static const struct layer layers[] = {
+	{"unet3d", 4, 32, 16, 160, 3, 3},   {"unet3d", 32, 64, 16, 160, 3, 3},
+	{"unet3d", 192, 64, 16, 160, 3, 3}, {"unet3d", 64, 64, 16, 160, 3, 3},
+	{"unet3d", 64, 64, 8, 80, 3, 3},    {"unet3d", 64, 128, 8, 80, 3, 3},
+	{"unet3d", 384, 128, 8, 80, 3, 3},  {"unet3d", 128, 128, 8, 80, 3, 3},
+	{"unet3d", 128, 256, 4, 40, 3, 3},  {"unet3d", 768, 256, 4, 40, 3, 3},
+	{"unet3d", 256, 256, 4, 40, 3, 3},  {"unet3d", 256, 512, 2, 20, 3, 3},
+	{"net16", 4, 16, 16, 160, 3, 3},    {"net16", 16, 16, 16, 160, 3, 3},
+	{"net16", 32, 16, 16, 160, 3, 3},   {"net16", 16, 32, 8, 80, 3, 3},
+	{"net16", 32, 32, 8, 80, 3, 3},     {"net16", 64, 32, 8, 80, 3, 3},
+	{"net16", 32, 64, 4, 40, 3, 3},     {"net16", 64, 64, 4, 40, 3, 3},
+	{"net16", 128, 64, 4, 40, 3, 3},    {"net16", 64, 128, 2, 20, 3, 3},
+	{"net16", 128, 128, 2, 20, 3, 3},   {"net16", 256, 128, 2, 20, 3, 3},
+	{"net16", 128, 256, 1, 10, 3, 3},   {"net16", 256, 256, 1, 10, 3, 3},
+	{"vnet", 4, 16, 16, 160, 5, 5},     {"vnet", 16, 16, 16, 160, 5, 5},
+	{"vnet", 32, 32, 8, 80, 5, 5},      {"vnet", 64, 64, 4, 40, 5, 5},
+	{"vnet", 128, 128, 2, 20, 5, 5},    {"vnet", 256, 256, 1, 10, 5, 5},
+	{"flat", 4, 32, 1, 128, 1, 3},      {"flat", 32, 32, 1, 128, 1, 3},
+	{"flat", 64, 64, 1, 64, 1, 3},      {"flat", 128, 128, 1, 32, 1, 3},
+	{"flat", 256, 256, 1, 16, 1, 3},    {"flat", 512, 512, 1, 8, 1, 3},
+	{"flat", 32, 32, 1, 240, 1, 3},     {"flat", 64, 64, 1, 240, 1, 3},
+	{"flat", 128, 128, 1, 120, 1, 3},   {"flat", 256, 256, 1, 60, 1, 3},
+	{"flat", 512, 512, 1, 30, 1, 3},    {"flat", 512, 512, 1, 15, 1, 3},
+	{"flat", 256, 256, 1, 64, 1, 3},
+};
+
+static const char *const pass_name[] = {"fwd", "bwd_d", "bwd_w"};
+
+struct side {
+	struct conv_plan *plan;
+	float *out; /* of the pass */
+	void *packed, *ws;
+	double seconds[MAX_REPEATS];
+};
+
+static double now(int threads)
+{
+	struct timespec t;
+	clock_gettime(threads == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return x < y ? -1 : x > y;
+}
+
+static float *block(size_t n, const char *what, double scale)
+{
+	struct sm_rng rng;
+	float *p = aligned_alloc(64, (n * sizeof *p + 63) / 64 * 64);
+	sm_rng_init(&rng, 1, "bench", what, 0, n);
+	for (size_t i = 0; p && i < n; i++)
+		p[i] = (float)(scale * (2 * (double)sm_rng_f32(&rng) - 1));
+	return p;
+}
+
+static struct conv_desc desc_of(const struct layer *l, int threads)
+{
+	return (struct conv_desc){.n = 1,
+				  .ic = l->ic,
+				  .oc = l->oc,
+				  .in = {l->d, l->hw, l->hw},
+				  .out = {l->d, l->hw, l->hw},
+				  .k = {l->kd, l->k, l->k},
+				  .stride = {1, 1, 1},
+				  .lo = {l->kd / 2, l->k / 2, l->k / 2},
+				  .hi = {l->kd / 2, l->k / 2, l->k / 2},
+				  .threads = threads};
+}
+
+struct data {
+	float *x, *y, *w;
+};
+
+/* One element of the result in double. */
+static double exact(const struct conv_desc *d, enum sm_pass pass, const struct data *a, size_t at)
+{
+	int taps = d->k[0] * d->k[1] * d->k[2], hw = d->in[1];
+	size_t voxels = (size_t)d->in[0] * hw * hw;
+	int c = (int)(at % (pass == SM_FORWARD ? d->oc : d->ic));
+	size_t pos = at / (pass == SM_FORWARD ? d->oc : d->ic);
+	double sum = 0;
+	bool grad = pass == SM_BACKWARD_WEIGHTS;
+	for (size_t q = grad ? 0 : pos; q < (grad ? voxels : pos + 1); q++)
+		for (int t = grad ? (int)(at % taps) : 0; t < (grad ? (int)(at % taps) + 1 : taps);
+		     t++) {
+			int sign = pass == SM_BACKWARD_DATA ? -1 : 1;
+			int w = (int)(q % hw) + sign * (t % d->k[2] - d->lo[2]);
+			int h = (int)(q / hw % hw) + sign * (t / d->k[2] % d->k[1] - d->lo[1]);
+			int z = (int)(q / hw / hw) + sign * (t / d->k[2] / d->k[1] - d->lo[0]);
+			if (w < 0 || h < 0 || z < 0 || w >= hw || h >= hw || z >= d->in[0])
+				continue;
+			size_t p = ((size_t)z * hw + h) * hw + w;
+			if (grad) {
+				size_t i = at / taps % d->ic, o = at / taps / d->ic;
+				sum += (double)a->x[p * d->ic + i] * (double)a->y[q * d->oc + o];
+			} else if (pass == SM_FORWARD) {
+				for (int i = 0; i < d->ic; i++)
+					sum += (double)a->x[p * d->ic + i] *
+					       (double)a->w[((size_t)c * d->ic + i) * taps + t];
+			} else {
+				for (int o = 0; o < d->oc; o++)
+					sum += (double)a->y[p * d->oc + o] *
+					       (double)a->w[((size_t)o * d->ic + c) * taps + t];
+			}
+		}
+	return sum;
+}
+
+static void errors(const struct conv_desc *d, enum sm_pass pass, const struct data *a, size_t n,
+		   const struct side *s, double e[2])
+{
+	struct sm_rng rng;
+	double rr = 0;
+	e[0] = e[1] = 0;
+	sm_rng_init(&rng, 1, "bench", "sample", 0, n);
+	for (int i = 0; i < (pass == SM_BACKWARD_WEIGHTS ? 40 : 1000); i++) {
+		size_t at = (size_t)sm_rng_below(&rng, (uint32_t)n);
+		double r = exact(d, pass, a, at);
+		rr += r * r;
+		for (int k = 0; k < 2; k++)
+			e[k] += (r - (double)s[k].out[at]) * (r - (double)s[k].out[at]);
+	}
+	for (int k = 0; k < 2; k++)
+		e[k] = sqrt(e[k] / rr);
+}
+
+static bool open_side(struct conv_lib *lib, const struct conv_desc *d, enum sm_pass pass,
+		      const char *name, size_t n, struct side *s)
+{
+	struct sm_err err = {0};
+	if (conv_plan_create(lib, d, pass, name, &s->plan, &err) != SM_OK)
+		return false;
+	s->out = block(n, "out", 0);
+	s->packed = aligned_alloc(64, (s->plan->packed + 127) / 64 * 64);
+	s->ws = aligned_alloc(64, (s->plan->ws + 127) / 64 * 64);
+	return s->out && s->packed && s->ws;
+}
+
+static void close_side(struct side *s)
+{
+	conv_plan_free(s->plan);
+	free(s->out);
+	free(s->packed);
+	free(s->ws);
+}
+
+static double time_side(const struct side *s, const struct data *d, int threads, size_t n)
+{
+	enum sm_pass pass = s->plan->pass;
+	struct sm_err err = {0};
+	struct conv_args a = {.x = pass == SM_BACKWARD_DATA ? s->out : d->x,
+			      .y = pass == SM_FORWARD ? s->out : d->y,
+			      .w = d->w,
+			      .gw = s->out,
+			      .packed = s->packed,
+			      .ws = s->ws};
+	if (pass == SM_BACKWARD_WEIGHTS)
+		memset(s->out, 0, n * sizeof *s->out);
+	double start = now(threads);
+	if (s->plan->packed)
+		s->plan->kernel->pack(s->plan, &a, &err);
+	conv_plan_run(s->plan, &a, &err);
+	return now(threads) - start;
+}
+
+static const char *line_name(const struct layer *l, enum sm_pass pass, char text[64])
+{
+	snprintf(text, 64, "%-6s %3d>%-3d %2dx%3d^2 k%dx%d^2 %-5s", l->group, l->ic, l->oc, l->d,
+		 l->hw, l->kd, l->k, pass_name[pass]);
+	return text;
+}
+
+static void bench(struct conv_lib *lib, const struct layer *l, enum sm_pass pass, const char *name,
+		  int threads, int repeats)
+{
+	struct conv_desc d = desc_of(l, threads);
+	size_t voxels = (size_t)l->d * l->hw * l->hw;
+	size_t nx = voxels * l->ic, ny = voxels * l->oc;
+	size_t nw = (size_t)l->ic * l->oc * l->kd * l->k * l->k;
+	size_t n = pass == SM_FORWARD ? ny : pass == SM_BACKWARD_DATA ? nx : nw;
+	struct data a = {block(nx, "x", 1), block(ny, "y", 1),
+			 block(nw, "w", sqrt(3.0 * l->oc / (double)nw))};
+	struct side s[2] = {0};
+	double ratio[MAX_REPEATS], e[2];
+	char text[64];
+	if (!open_side(lib, &d, pass, "dnnl", n, &s[0]) ||
+	    !open_side(lib, &d, pass, name, n, &s[1])) {
+		printf("%s no such kernel\n", line_name(l, pass, text));
+	} else {
+		for (int r = -1; r < repeats; r++)
+			for (int k = 0; k < 2; k++)
+				s[k].seconds[r < 0 ? 0 : r] = time_side(&s[k], &a, threads, n);
+		for (int r = 0; r < repeats; r++)
+			ratio[r] = s[0].seconds[r] / s[1].seconds[r];
+		errors(&d, pass, &a, n, s, e);
+		qsort(ratio, repeats, sizeof *ratio, ascending);
+		for (int k = 0; k < 2; k++)
+			qsort(s[k].seconds, repeats, sizeof(double), ascending);
+		double gf = conv_flops(&d) / 1e9;
+		printf("%s %8.2f ms %5.0f GF/s | %8.2f ms %5.0f "
+		       "GF/s | x%.2f | %.1e %.1e | %s%s\n",
+		       line_name(l, pass, text), s[0].seconds[repeats / 2] * 1e3,
+		       gf / s[0].seconds[repeats / 2], s[1].seconds[repeats / 2] * 1e3,
+		       gf / s[1].seconds[repeats / 2], ratio[repeats / 2], e[0], e[1],
+		       s[1].plan->impl,
+		       ratio[repeats / 2] < 1 && strstr(s[1].plan->impl, "wino") ? " LOST" : "");
+		fflush(stdout);
+	}
+	close_side(&s[0]);
+	close_side(&s[1]);
+	free(a.x);
+	free(a.y);
+	free(a.w);
+}
+
+int main(int argc, char **argv)
+{
+	sm_nn_prepare_process(argv);
+	int threads = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 1;
+	const char *name = argc > 2 && strcmp(argv[2], "rule") ? argv[2] : NULL;
+	int repeats = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 5;
+	const char *what = argc > 4 ? argv[4] : "";
+	struct conv_lib *lib = NULL;
+	struct sm_err err = {0};
+	char text[64];
+	if (threads < 1 || repeats < 1 || repeats > MAX_REPEATS ||
+	    conv_lib_create(&lib, &err) != SM_OK) {
+		fprintf(stderr, "usage: bench_conv THREADS KERNEL|rule [REPEATS] [WHAT]\n");
+		return 2;
+	}
+	omp_set_num_threads(threads);
+	printf("layer, pass | oneDNN | %s | times | error of oneDNN, ours\n", name ? name : "rule");
+	for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
+		for (int p = 0; p < SM_PASSES; p++)
+			if ((p != SM_BACKWARD_DATA || layers[i].ic > 4) &&
+			    strstr(line_name(&layers[i], p, text), what))
+				bench(lib, &layers[i], p, name, threads, repeats);
+	conv_lib_free(lib);
+	return 0;
+}

@@ -1,0 +1,187 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# A training step (loss, backward, Adam) of each network against PyTorch: rounds in which the programs
+# take turns, medians of the rounds' medians, processor time, peak memory against the forecast, and the
+# share of the bound that direct convolutions would have at the peak measured in the same run.
+# usage: PYTHON="newest-python older-python" bench/train.sh [THREADS] [ROUNDS]
+#        bench/train.sh --loaded [THREADS] [ROUNDS]   a busy loop on each core: THREADS against one thread
+#        bench/train.sh --layers NAME [THREADS]       every layer of one network
+# NETS chooses lines of the list below by their first word (default: all), STEPS the steps of a run; what is
+# missing is told.
+set -eu
+cd "$(dirname "$0")/.."
+program=build/release/bin/bench_train_step
+make --no-print-directory $program >&2
+
+# name, network, batch, D, H, W, channels in, out, loss, steps
+list='
+basic basic_unet3d 1 16 160 160 4 4 dice_ce 3
+basic2 basic_unet3d 2 16 160 160 4 4 dice_ce 3
+unet3d unet3d 1 16 160 160 4 3 soft_dice 1
+resunet3d resunet3d 1 16 160 160 4 3 soft_dice 1
+vnet vnet 1 16 160 160 4 3 soft_dice 1
+nnunet3d nnunet3d 1 16 160 160 4 4 dice_ce 1
+unet2d-128 unet2d 1 16 128 128 4 4 ce 2
+unet2d-240 unet2d 1 8 240 240 4 4 ce 2'
+
+work=$(mktemp -d)
+busy=
+stop() {
+	for p in $busy; do kill "$p" 2>/dev/null || true; done
+	rm -rf "$work"
+}
+trap stop EXIT
+trap 'exit 1' INT TERM
+
+line_of() {
+	echo "$list" | awk -v n="$1" -v steps="${STEPS:-}" '
+		$1 == n { if (steps) $NF = steps; print; found = 1 }
+		END { exit !found }'
+}
+
+# ours FILE THREADS NET BATCH D H W IN OUT LOSS STEPS: appends the result line to FILE
+ours() {
+	out=$1 threads=$2
+	shift 2
+	soft=1
+	[ "$8" = soft_dice ] && soft=0
+	$program threads="$threads" model="$1" batch="$2" d="$3" h="$4" w="$5" in="$6" out="$7" \
+	    loss="$8" softmax=$soft steps="$9" ${RECOMPUTE:+recompute=$RECOMPUTE} | grep '^result' >>"$out"
+}
+
+# theirs FILE PYTHON FLAGS NET ... STEPS: the same; tells why when there is no result
+theirs() {
+	out=$1 python=$2 flags=$3
+	shift 3
+	set -- "$1" "$2" "$3" "$4" "$5" "$6" "$7" "$8" "$nthreads" "$9"
+	# shellcheck disable=SC2086
+	if GOMP_SPINCOUNT=10000 ONEDNN_MAX_CPU_ISA=${isa:-DEFAULT} "$python" bench/train_torch.py "$@" $flags \
+	    >"$work/one" 2>"$work/why"; then
+		grep '^result' "$work/one" >>"$out"
+	elif [ -z "${isa:-}" ] && echo "$flags" | grep -q bf16; then
+		isa=AVX512_CORE_BF16
+		echo "$python $1 $flags: stopped ($(tail -n 1 "$work/why" | cut -c1-80)); again, from now on with ONEDNN_MAX_CPU_ISA=$isa" >&2
+		theirs "$out" "$python" "$flags" "$1" "$2" "$3" "$4" "$5" "$6" "$7" "$8" "${10}"
+	else
+		echo "$python $1 $flags: no result: $(tail -n 1 "$work/why" | cut -c1-120)" >&2
+	fi
+}
+
+# summary FILE LABEL OURS: a row of the table from result lines (medians; memory: the largest)
+summary() {
+	awk -v label="$2" -v ours="$3" -v net="$net" '
+	function median(a, n, i, j, t) {
+		for (i = 2; i <= n; i++)
+			for (j = i; j > 1 && a[j] < a[j - 1]; j--) { t = a[j]; a[j] = a[j - 1]; a[j - 1] = t }
+		return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2
+	}
+	function key(name, i) { for (i = 2; i < NF; i += 2) if ($i == name) return $(i + 1); return "" }
+	FILENAME == ours && FILENAME != ARGV[2] { os[++no] = key("step_ms") + 0; oc[no] = key("cpu_ms") + 0; next }
+	{
+		n++; s[n] = key("step_ms") + 0; c[n] = key("cpu_ms") + 0; r = key("rss_mib") + 0; rss = r > rss ? r : rss
+		forecast = key("forecast_mib"); b[n] = key("bound_ms") + 0; bc[n] = key("bound_cpu_ms") + 0
+		version = key("version")
+	}
+	END {
+		if (!n) exit
+		step = median(s, n); cpu = median(c, n)
+		printf "| %s | %s%s | %.0f | %.0f | ", net, label, version ? " (torch " version ")" : "", step, cpu
+		if (no) printf "%.1f | %.1f | %.0f | | |\n", step / median(os, no), cpu / median(oc, no), rss
+		else printf "1 | 1 | %.0f | %s (%+.1f %%) | %.2f, %.2f |\n", rss, forecast, (forecast / rss - 1) * 100, \
+		    median(b, n) / step, median(bc, n) / cpu
+	}' "$3" "$1" 2>/dev/null
+}
+
+# better A B: the file whose median step is lower
+better() {
+	for f in "$1" "$2"; do
+		[ -s "$f" ] && echo "$(awk '{ print $3 }' "$f" | sort -n | awk '{ a[NR] = $1 } END { print a[int((NR + 1) / 2)] }') $f"
+	done | sort -n | awk 'NR == 1 { print $2 }'
+}
+
+case ${1:-} in
+--layers)
+	# shellcheck disable=SC2046
+	set -- "${3:-$(nproc)}" $(line_of "$2")
+	soft=1
+	[ "${10}" = soft_dice ] && soft=0
+	exec $program layers=1 threads="$1" model="$3" batch="$4" d="$5" h="$6" w="$7" in="$8" out="$9" loss="${10}" \
+	    softmax=$soft steps="${11}"
+	;;
+--loaded)
+	nthreads=${2:-$(nproc)} rounds=${3:-3}
+	# shellcheck disable=SC2046
+	set -- $(line_of basic)
+	shift
+	for i in $(seq "$rounds"); do
+		ours "$work/idle1" 1 "$@"
+		ours "$work/idle" "$nthreads" "$@"
+	done
+	for i in $(seq "$(nproc)"); do
+		(while :; do :; done) &
+		busy="$busy $!"
+	done
+	for i in $(seq "$rounds"); do
+		ours "$work/loaded1" 1 "$@"
+		ours "$work/loaded" "$nthreads" "$@"
+	done
+	echo "| $1, least of $rounds runs' medians, ms | one thread | $nthreads threads | times |"
+	echo "|---|---|---|---|"
+	for l in idle loaded; do
+		one=$(awk '{ print $3 }' "$work/${l}1" | sort -n | head -n 1)
+		many=$(awk '{ print $3 }' "$work/$l" | sort -n | head -n 1)
+		echo "| $l | $one | $many | $(awk -v a="$one" -v b="$many" 'BEGIN { printf "%.2f", a / b }') |"
+	done
+	exit 0
+	;;
+esac
+
+nthreads=${1:-$(nproc)} rounds=${2:-3}
+pythons=
+for p in ${PYTHON:-python3}; do
+	if "$p" -c 'import torch, numpy' 2>/dev/null; then
+		pythons="$pythons $p"
+	else
+		echo "$p: has no torch and numpy, left out" >&2
+	fi
+done
+[ -n "$pythons" ] || echo "no PyTorch at all: only our own lines" >&2
+isa=
+echo "$(grep -m 1 'model name' /proc/cpuinfo | sed 's/.*: //'), $nthreads threads, $rounds rounds, load $(cut -d' ' -f1 /proc/loadavg) when it began"
+echo
+echo "| network, input, batch | program | step, ms | processor, ms | times ours | by processor time | peak MiB | forecast MiB | share of the direct bound: clock, processor |"
+echo "|---|---|---|---|---|---|---|---|---|"
+for name in ${NETS:-$(echo "$list" | awk '{ print $1 }')}; do
+	if ! row=$(line_of "$name"); then
+		echo "$name: no such line" >&2
+		continue
+	fi
+	# shellcheck disable=SC2086
+	set -- $row
+	shift
+	net="$1 $6x$3x$4x$5 b$2"
+	for round in $(seq "$rounds"); do
+		ours "$work/$name.ours" "$nthreads" "$@"
+		first=1
+		for p in $pythons; do
+			tag=$(echo "$p" | tr / _)
+			theirs "$work/$name.$tag.f32" "$p" "" "$@"
+			theirs "$work/$name.$tag.f32last" "$p" "last" "$@"
+			[ $first = 1 ] && theirs "$work/$name.$tag.bf16" "$p" "bf16" "$@"
+			[ $first = 1 ] && theirs "$work/$name.$tag.bf16last" "$p" "last bf16" "$@"
+			first=0
+		done
+	done
+	summary "$work/$name.ours" "ours f32" "$work/$name.ours"
+	for p in $pythons; do
+		tag=$(echo "$p" | tr / _)
+		for kind in f32 bf16; do
+			best=$(better "$work/$name.$tag.$kind" "$work/$name.$tag.${kind}last")
+			layout="plain"
+			case $best in *last) layout="channels last" ;; esac
+			[ -n "$best" ] && summary "$best" "$kind, $layout" "$work/$name.ours"
+		done
+	done
+done
+echo
+echo "load $(cut -d' ' -f1 /proc/loadavg) at the end"

@@ -1,0 +1,175 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Further ways to predict: one case, several checkpoints, mirrors, parts removed, pictures, slices, limits.
+. "$(dirname "$0")/../lib.sh"
+needs train predict slice
+. "$SM_ROOT/tests/stage/tiny.sh"
+run training "$T/train"
+[ "$CODE" -eq 0 ] || fail_all "the training failed: $(cat "$ERR")"
+
+# with OUT PREDICT-SECTION ARGS...: all cases by the manifest with this section
+with() {
+	with_out=$1
+	printf 'predict: {fold: all, %s}\n' "$2" | cat "$T/m.yaml" - >"$T/with.yaml"
+	shift 2
+	case " $* " in *" --in "*) ;; *) set -- --in "$T/preprocess" "$@" ;; esac
+	sm predict --manifest "$T/with.yaml" --model "$T/train" --out "$with_out" "$@"
+}
+key=$(grep '"fold":"test"' "$T/split/ledger.jsonl" | sed 's/.*"key":"\([^"]*\)".*/\1/')
+trained=$(grep '"fold":"train"' "$T/split/ledger.jsonl" | head -n 1 | sed 's/.*"key":"\([^"]*\)".*/\1/')
+
+# ---- one case
+exits "all cases" 0 with "$T/all" "threshold: 0.5" --probabilities --jobs 2
+exits "one case" 0 with "$T/one" "threshold: 0.5" --case "$trained"
+is "is one volume" "$(ls "$T/one" | grep nii)" "$trained.nii.gz"
+is "the same as among all" "$(sha256sum <"$T/one/$trained.nii.gz")" "$(sha256sum <"$T/all/$trained.nii.gz")"
+like "the others are listed" "$(head -n 1 "$T/one/ledger.jsonl")" '"not_asked":\["[^]]*,[^]]*,[^]]*\]'
+exits "one of fold train, without a split, by fold test" 0 sm predict --manifest "$T/m.yaml" --in "$T/preprocess" \
+	--model "$T/train" --out "$T/one2" --case "$trained"
+exits "with the split" 0 sm predict --manifest "$T/m.yaml" --in "$T/preprocess" --split "$T/split" \
+	--model "$T/train" --out "$T/one3" --case "$trained"
+like "it is told that it was trained on" "$(cat "$ERR")" "$trained: is of fold train"
+exits "an unknown case" 2 with "$T/bad" "threshold: 0.5" --case nobody
+like "is told" "$(cat "$ERR")" "case: found 'nobody'"
+
+# ---- several checkpoints
+best="$T/train/best.hdf5"
+exits "one checkpoint three times" 0 sm predict --manifest "$T/with.yaml" --in "$T/preprocess" --out "$T/thrice" \
+	--checkpoint "$best,$best,$best" --probabilities
+is "labels as of one" "$(hashes "$T/thrice" | grep nii | grep -v prob)" "$(hashes "$T/all" | grep nii | grep -v prob)"
+like "all stand in the ledger" "$(tail -n 1 "$T/thrice/ledger.jsonl")" 'best.hdf5.*best.hdf5.*best.hdf5'
+second=$(ls "$T"/train/model-0002-*.hdf5)
+exits "an early and the last one" 0 sm predict --manifest "$T/with.yaml" --in "$T/preprocess" --out "$T/mean" \
+	--checkpoint "$second,$T/train/last.hdf5" --probabilities --jobs 1
+exits "on two threads" 0 sm predict --manifest "$T/with.yaml" --in "$T/preprocess" --out "$T/mean2" \
+	--checkpoint "$second,$T/train/last.hdf5" --probabilities --jobs 2
+is "the same bits" "$(hashes "$T/mean" | grep nii)" "$(hashes "$T/mean2" | grep nii)"
+sed 's/width: 0.0625/width: 0.03125/' "$T/m.yaml" >"$T/narrow.yaml"
+exits "another network" 0 training "$T/narrow" --manifest "$T/narrow.yaml"
+exits "does not go with the first" 3 sm predict --manifest "$T/with.yaml" --in "$T/preprocess" --out "$T/bad" \
+	--checkpoint "$best,$T/narrow/best.hdf5"
+like "which is told" "$(cat "$ERR")" 'has another width than the first checkpoint'
+
+# ---- folds of a cross validation
+sed 's/^split: .*/split: {folds: 2}/; s/epochs: 4/epochs: 2/' "$T/m.yaml" >"$T/k.yaml"
+exits "a split with folds" 0 sm split --manifest "$T/k.yaml" --in "$T/preprocess" --out "$T/ksplit"
+exits "all of them trained" 0 sm train --manifest "$T/k.yaml" --in "$T/tile" --split "$T/ksplit" --out "$T/k" --fold all
+exits "predicted" 0 sm predict --manifest "$T/k.yaml" --in "$T/preprocess" --split "$T/ksplit" --model "$T/k" \
+	--out "$T/kpred" --probabilities
+like "as their mean" "$(cat "$ERR")" 'mean of 2 checkpoints'
+like "which the ledger names" "$(tail -n 1 "$T/kpred/ledger.jsonl")" 'fold0/best.hdf5.*fold1/best.hdf5'
+
+# ---- mirrors
+exits "mirrored" 0 with "$T/mirror" "mirror: xyz" --probabilities --case "$key"
+isnt "gives other probabilities" "$(hashes "$T/mirror" | grep prob)" "$(hashes "$T/all" | grep "${key}_prob")"
+exits "on another number of threads" 0 with "$T/mirror2" "mirror: xyz" --probabilities --case "$key" --jobs 1
+is "the same" "$(hashes "$T/mirror" | grep nii)" "$(hashes "$T/mirror2" | grep nii)"
+
+# ---- parts
+exits "cleaned" 0 with "$T/clean" "threshold: 0.3, clean: [{labels: [1, 2, 3], largest: true}, {region: '2', min_size: 20, unit: mm3, neighbours: 6}]"
+exits "the same without" 0 with "$T/plain" "threshold: 0.3"
+like "the ledger says how many voxels" "$(cat "$T/clean/ledger.jsonl")" \
+	'"cleaned":\[\{"min_voxels":0,"neighbours":"26","parts_removed":[0-9]+,"voxels_removed":[0-9]+\},\{"min_voxels":20,"neighbours":"6"'
+if has_python scipy nibabel numpy; then
+	ok "scipy removes the same" "$PYTHON" - "$T" <<'END'
+import glob, json, os, sys, numpy as np, nibabel as nib
+from scipy import ndimage
+T = sys.argv[1]
+removed = {}
+for line in open(f"{T}/clean/ledger.jsonl"):
+    r = json.loads(line)
+    if "cleaned" in r:
+        removed[r["key"]] = [c["voxels_removed"] for c in r["cleaned"]]
+total = 0
+for f in glob.glob(f"{T}/clean/*.nii.gz"):
+    key = os.path.basename(f)[:-7]
+    got, was = (np.asarray(nib.load(p).dataobj) for p in (f, f"{T}/plain/{key}.nii.gz"))
+    parts, n = ndimage.label(was.T > 0, np.ones((3, 3, 3)))  # numbered x fastest
+    want = was.copy()
+    if n:
+        sizes = np.bincount(parts.ravel())[1:]
+        want[(parts.T != 0) & (parts.T != sizes.argmax() + 1)] = 0
+    first = int((want != was).sum())
+    parts, n = ndimage.label(want == 2)
+    for i in range(1, n + 1):
+        if (parts == i).sum() < 20:
+            want[parts == i] = 0
+    assert np.array_equal(got, want), key
+    assert removed[key] == [first, int((want != was).sum()) - first], (key, removed[key], first)
+    total += int((want != was).sum())
+assert total > 0
+END
+else
+	skip "scipy removes the same" "no scipy"
+fi
+exits "a region that the network does not have" 2 with "$T/bad" "clean: [{region: WT, largest: true}]"
+like "is told" "$(cat "$ERR")" "predict.clean.0..region: found 'WT', allowed are the network's outputs"
+exits "a label too many" 2 with "$T/bad" "clean: [{labels: [4], largest: true}]"
+exits "a rule that removes nothing" 2 with "$T/bad" "clean: [{labels: [1]}]"
+exits "a rule for nothing" 2 with "$T/bad" "clean: [{largest: true}]"
+
+# ---- pictures
+exits "with pictures" 0 with "$T/pictures" "threshold: 0.4" --pictures
+is "one a case" "$(ls "$T/pictures" | grep -c png)" 4
+exits "again" 0 with "$T/pictures2" "threshold: 0.4" --pictures --jobs 1
+is "of the same pixels" "$(hashes "$T/pictures" | grep png)" "$(hashes "$T/pictures2" | grep png)"
+mkdir "$T/blind"
+cp -r "$T/preprocess/." "$T/blind"
+sed -i "/\"key\":\"$key\"/s/\"role\":\"label\"/\"role\":\"regions\"/" "$T/blind/ledger.jsonl"
+exits "a case without truth" 0 with "$T/pictures3" "threshold: 0.4" --in "$T/blind" --pictures --case "$key"
+like "is told" "$(cat "$ERR")" "has no label: the picture's truth is empty"
+ok "and drawn" test -s "$T/pictures3/$key.png"
+
+# ---- limits
+exits "too little memory for the labels" 3 with "$T/bad" "threshold: 0.5" --memory 3
+unlike "leaves no temporary file" "$(ls -A "$T/bad" 2>/dev/null)" 'spool'
+if has_python nibabel numpy; then
+	cp -r "$T/preprocess" "$T/nan"
+	"$PYTHON" - "$T/nan" "$key" <<'END'
+import gzip, hashlib, sys, numpy as np, nibabel as nib
+folder, key = sys.argv[1:]
+path = f"{folder}/{key}/image.nii.gz"
+v = nib.load(path)
+x = np.asarray(v.dataobj).astype(np.float32)
+old = hashlib.sha256(gzip.open(path).read()).hexdigest()
+x[1, 2, 3, 0] = np.nan
+nib.save(nib.Nifti1Image(x, v.affine), path)
+new = hashlib.sha256(gzip.open(path).read()).hexdigest()
+text = open(f"{folder}/ledger.jsonl").read().replace(old, new)
+open(f"{folder}/ledger.jsonl", "w").write(text)
+END
+	exits "a volume with NaN" 1 with "$T/nanned" "threshold: 0.5" --in "$T/nan"
+	like "is rejected in a sentence" "$(cat "$T/nanned/ledger.jsonl")" "$key/image.nii.gz: holds 1 values that are NaN or infinite"
+else
+	skip "a volume with NaN" "no nibabel"
+	skip "is rejected in a sentence" "no nibabel"
+fi
+
+# ---- tiles
+exits "tiles" 0 with "$T/tiles" "threshold: 0.5" --in "$T/tile" --tiles --probabilities --jobs 2
+is "one file a case and output" "$(ls "$T/tiles" | grep -c nii)" 16
+exits "on one thread" 0 with "$T/tiles2" "threshold: 0.5" --in "$T/tile" --tiles --probabilities --jobs 1
+is "the same" "$(hashes "$T/tiles" | grep nii)" "$(hashes "$T/tiles2" | grep nii)"
+like "the ledger counts them" "$(tail -n 1 "$T/tiles/ledger.jsonl")" '"samples":8'
+exits "volumes in place of tiles" 3 with "$T/bad" "threshold: 0.5" --tiles
+exits "pictures of tiles" 2 with "$T/bad" "threshold: 0.5" --in "$T/tile" --tiles --pictures
+
+# ---- slices
+for plane in axial coronal sagittal; do
+	sed "s/^name: tiny/name: tiny\ndataset: slice\nslice: {format: hdf5, standardise: slice, plane: $plane}/" "$T/m.yaml" >"$T/slice.yaml"
+	printf '  model: unet2d\n' >>"$T/slice.yaml"
+	sed -i 's/width: 0.0625/width: 0.125/' "$T/slice.yaml"
+	sed -i 's/loss: dice_bce/loss: ce/; s/batch: 3/batch: 8/; s/epochs: 4/epochs: 2/' "$T/slice.yaml"
+	printf 'predict: {fold: all}\n' >>"$T/slice.yaml"
+	run sm slice --manifest "$T/slice.yaml" --in "$T/preprocess" --out "$T/slice-$plane"
+	exits "a network of $plane slices" 0 sm train --manifest "$T/slice.yaml" --in "$T/slice-$plane" --split "$T/split" \
+		--out "$T/net-$plane"
+	exits "predicts volumes" 0 sm predict --manifest "$T/slice.yaml" --in "$T/preprocess" --model "$T/net-$plane" \
+		--out "$T/pred-$plane" --probabilities --batch 4 --pictures
+done
+if has_python torch h5py nibabel numpy; then
+	ok "PyTorch with the same weights says the same of each slice" "$PYTHON" "$SM_ROOT/scripts/check_predict_slices.py" "$T" "$key"
+else
+	skip "PyTorch with the same weights says the same of each slice" "no torch"
+fi
+done_testing

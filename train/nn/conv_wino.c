@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Winograd convolutions as rows of the kernels' table, one for each instruction set: the rule that
+ * says which layers they take, and the plan of sizes and blocks. */
+#include "train/nn/conv_wino_plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int ceil_div(int a, int b)
+{
+	return (a + b - 1) / b;
+}
+
+/* Blocks of 16 floats, made odd: 36 streams that far apart do not fall into the same cache sets. */
+static size_t spread(size_t blocks)
+{
+	return (blocks | 1) * WINO_LANES;
+}
+
+/* ---- what is taken -------------------------------------------------------------------------- */
+
+static bool shape_fits(const struct conv_desc *d)
+{
+	int k = d->k[1];
+	return (k == 3 || k == 5) && d->k[2] == k && d->k[0] <= WINO_MAX_KD && d->stride[0] == 1 &&
+	       d->stride[1] == 1 && d->stride[2] == 1;
+}
+
+static bool has_avx512(void)
+{
+#ifdef __x86_64__
+	return wino_isa_avx512 && __builtin_cpu_supports("avx512f");
+#else
+	return false;
+#endif
+}
+
+static bool has_avx2(void)
+{
+#ifdef __x86_64__
+	return wino_isa_avx2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+	return false;
+#endif
+}
+
+static bool fits_avx512(const struct conv_desc *d, enum sm_pass pass)
+{
+	(void)pass;
+	return has_avx512() && shape_fits(d);
+}
+
+static bool fits_avx2(const struct conv_desc *d, enum sm_pass pass)
+{
+	(void)pass;
+	return has_avx2() && shape_fits(d);
+}
+
+static bool fits_portable(const struct conv_desc *d, enum sm_pass pass)
+{
+	(void)pass;
+	return shape_fits(d);
+}
+
+/* Where it is faster than oneDNN, by bench/conv.sh. Below a block of channels most lanes of the
+ * transforms are empty: only a depth of 3 taps makes up for them. Below 8 tiles turning the weights
+ * into points costs more than is saved, but for their gradient, which oneDNN sums slowly there. */
+static bool wins(const struct conv_desc *d, enum sm_pass pass)
+{
+	int step = 7 - d->k[1];
+	int tiles = ceil_div(d->out[1], step) * ceil_div(d->out[2], step) * d->out[0] * d->n;
+	if (d->ic < WINO_LANES || d->oc < WINO_LANES)
+		return d->k[1] == 3 && d->k[0] == 3 && d->in[0] > 1 && d->ic + d->oc >= 20 &&
+		       tiles >= 100;
+	return tiles >= (pass == SM_BACKWARD_WEIGHTS ? 4 : 8) && d->out[1] > 2 && d->out[2] > 2;
+}
+
+/* The portable one is for tests, and for machines without oneDNN's own vector code. */
+static bool never(const struct conv_desc *d, enum sm_pass pass)
+{
+	(void)d;
+	(void)pass;
+	return false;
+}
+
+/* ---- the plan ------------------------------------------------------------------------------- */
+
+static void set_geometry(struct wino_priv *q, const struct conv_desc *d, enum sm_pass pass)
+{
+	bool flip = pass == SM_BACKWARD_DATA;
+	q->xe = flip ? d->ye : d->xe;
+	q->ye = flip ? d->xe : d->ye;
+	q->n = d->n;
+	q->ic = flip ? d->oc : d->ic;
+	q->oc = flip ? d->ic : d->oc;
+	q->cb = ceil_div(q->ic, WINO_LANES);
+	q->ob = ceil_div(q->oc, WINO_LANES);
+	for (int i = 0; i < 3; i++) {
+		q->in[i] = flip ? d->out[i] : d->in[i];
+		q->out[i] = flip ? d->in[i] : d->out[i];
+		q->lo[i] = flip ? d->k[i] - 1 - d->lo[i] : d->lo[i];
+	}
+	q->kd = d->k[0];
+	q->kd0 = q->lo[0] - (q->out[0] - 1) > 0 ? q->lo[0] - (q->out[0] - 1) : 0;
+	q->kd1 = q->in[0] + q->lo[0] < q->kd ? q->in[0] + q->lo[0] : q->kd;
+	q->k = d->k[1];
+	q->step = 7 - q->k;
+	q->th = ceil_div(q->out[1], q->step);
+	q->tw = ceil_div(q->out[2], q->step);
+	q->tiles = q->th * q->tw;
+}
+
+/* Sizes of the weights (or their gradient) at the points: obs blocks of ic channels. */
+static void set_weights(struct wino_priv *q, int obs, int ic)
+{
+	size_t made = q->deep ? WINO_DEEP : (size_t)(q->kd1 - q->kd0);
+	q->ob_part = obs;
+	q->ic_part = ic;
+	q->u_ks = (size_t)ic * WINO_LANES;
+	q->u_obs = made * q->u_ks;
+	q->u_fs = spread(obs * made * ic);
+	q->u_size = WINO_POINTS * q->u_fs;
+}
+
+/* Sizes of data and gradients at the points, `from` and `to` tiles at a time. */
+static void set_tiles(struct wino_priv *q, size_t from, size_t to)
+{
+	q->v_cbs = from * WINO_LANES;
+	q->v_fs = spread(q->cb * from);
+	q->v_size = WINO_POINTS * q->v_fs;
+	q->y_cbs = to * WINO_LANES;
+	q->y_fs = spread(q->ob * to);
+	q->y_size = WINO_POINTS * q->y_fs;
+}
+
+static void set_products(struct wino_priv *q, int tiles, int obs)
+{
+	q->m_tiles = tiles;
+	q->m_obs_count = obs;
+	q->m_obs = (size_t)tiles * WINO_LANES;
+	q->m_fs = spread((size_t)tiles * obs);
+	q->m_size = WINO_POINTS * q->m_fs;
+}
+
+/* Rows of tiles a slab: transformed slices of some 0.3 MB stay in the second-level cache. */
+static void set_slab(struct wino_priv *q, enum sm_pass pass, int threads)
+{
+	bool grad = pass == SM_BACKWARD_WEIGHTS;
+	q->ring = q->deep ? WINO_DEEP : q->kd < q->in[0] ? q->kd : q->in[0];
+	size_t row = (size_t)WINO_POINTS * WINO_LANES * q->tw * sizeof(float);
+	row *= (size_t)q->cb * q->ring + (grad ? q->ob : 0);
+	size_t want = ((size_t)320 << 10) / row;
+	/* The sums of a gradient are read and written once a slice. */
+	size_t least = grad ? (size_t)ceil_div(80, q->tw) : 1;
+	want = want < least ? least : want;
+	q->rows = want > (size_t)q->th ? q->th : (int)want;
+	q->slabs = ceil_div(q->th, q->rows);
+	q->rows = ceil_div(q->th, q->slabs);
+	q->slabs = ceil_div(q->th, q->rows);
+	int items = q->n * q->slabs, tiles = q->rows * q->tw;
+	int depths = q->deep ? ceil_div(q->out[0], 2) : q->out[0];
+	q->workers = items < WINO_WORKERS ? items : WINO_WORKERS;
+	/* Few items: cut along the depth too, at the price of transforming the seams twice. */
+	q->deeps = 1;
+	while (q->deeps * 2 <= depths && items * q->deeps < 8 * threads &&
+	       items * q->deeps % threads)
+		q->deeps++;
+	set_tiles(q, tiles, tiles);
+	set_weights(q, q->ob, q->ic);
+	set_products(q, tiles, q->ob);
+	if (!q->deep)
+		return;
+	/* Mixed data are some 14 KB, for the first cache. */
+	q->mix_tiles = 56 / q->cb > 14 ? 56 / q->cb : 14;
+	q->mix = (size_t)WINO_DEEP * q->cb * q->mix_tiles * WINO_LANES;
+}
+
+static void set_whole(struct wino_priv *q, int threads)
+{
+	int from = q->n * q->in[0] * q->tiles, to = q->n * q->out[0] * q->tiles;
+	set_tiles(q, from, to);
+	set_weights(q, q->ob < 2 ? q->ob : 2, q->ic < 2 * WINO_LANES ? q->ic : 2 * WINO_LANES);
+	int pairs = ceil_div(q->ob, q->ob_part);
+	q->chunks = ceil_div(to, 400);
+	while (q->chunks * pairs < 2 * threads && to / q->chunks > 56)
+		q->chunks++;
+	set_products(q, ceil_div(to, q->chunks), q->ob_part);
+}
+
+/* Samples and rows of tiles that are transformed at a time: data and gradients of some 16 MB. */
+static enum sm_status set_whole_grad(struct wino_priv *q, struct sm_err *err)
+{
+	size_t row = ((size_t)q->in[0] * q->cb + (size_t)q->out[0] * q->ob) * q->tw * WINO_LANES *
+		     WINO_POINTS * sizeof(float);
+	size_t want = ((size_t)16 << 20) / row;
+	want = want < 1 ? 1 : want;
+	q->part_rows = want < (size_t)q->th ? (int)want : q->th;
+	q->part_rows = ceil_div(q->th, ceil_div(q->th, q->part_rows));
+	q->part_n = (int)(want / q->th);
+	q->part_n = q->part_n < 1 ? 1 : q->part_n < q->n ? q->part_n : q->n;
+	q->chunks = ceil_div(q->th, q->part_rows) * ceil_div(q->n, q->part_n);
+	int tiles = q->part_rows * q->tw;
+	set_tiles(q, (size_t)q->part_n * q->in[0] * tiles, (size_t)q->part_n * q->out[0] * tiles);
+	int ic = q->ic < 2 * WINO_LANES ? q->ic : 2 * WINO_LANES;
+	if (ceil_div(q->ob, 2) * ceil_div(q->ic, ic) < 16)
+		ic = q->ic < WINO_LANES ? q->ic : WINO_LANES;
+	set_weights(q, q->ob < 2 ? q->ob : 2, ic);
+	size_t most = (size_t)q->part_n * q->out[0], plane = (size_t)tiles * WINO_LANES;
+	q->run_v = calloc(most * WINO_MAX_KD, sizeof *q->run_v);
+	q->run_y = calloc(most * WINO_MAX_KD, sizeof *q->run_y);
+	if (!q->run_v || !q->run_y)
+		return SM_FAIL(err, SM_BUDGET, "convolution plan: out of memory");
+	for (int k = 0; k < q->kd; k++)
+		for (int n = 0; n < q->part_n; n++)
+			for (int d = 0; d < q->out[0]; d++) {
+				int z = d + k - q->lo[0];
+				if (z < 0 || z >= q->in[0])
+					continue;
+				size_t at = k * most + q->runs[k]++;
+				q->run_v[at] = ((size_t)n * q->in[0] + z) * plane;
+				q->run_y[at] = ((size_t)n * q->out[0] + d) * plane;
+			}
+	return SM_OK;
+}
+
+/* Forward: transformed weights are read once a slice of a slab: no slabs when they are many for the
+ * tiles there are. Gradient: the same of the sums, of which moreover each worker has its own: up to
+ * 6 MB. Both numbers are from bench/conv.sh. */
+static bool choose_whole(const struct wino_priv *q, enum sm_pass pass)
+{
+	size_t weights = (size_t)q->cb * q->ob * WINO_LANES * (q->kd1 - q->kd0);
+	size_t tiles = (size_t)q->n * q->in[0] * q->tiles;
+	size_t bytes = weights * WINO_LANES * WINO_POINTS * sizeof(float);
+	if (pass == SM_BACKWARD_WEIGHTS)
+		return bytes > (size_t)6 << 20 || tiles < 64 * bytes >> 20;
+	return tiles * q->cb <= 2 * weights;
+}
+
+static enum sm_status create(struct conv_plan *p, const struct wino_isa *isa, struct sm_err *err)
+{
+	struct wino_priv *q = p->priv = calloc(1, sizeof *q);
+	if (!q)
+		return SM_FAIL(err, SM_BUDGET, "convolution plan: out of memory");
+	q->isa = isa;
+	set_geometry(q, &p->d, p->pass);
+	q->whole = choose_whole(q, p->pass);
+	/* With one block of outputs broadcasts keep the core busy, not multiply-adds: only there are
+	 * fewer products worth the mixing (bench/conv.sh; the gradient of the weights lost a tenth). */
+	q->deep = !q->whole && p->pass != SM_BACKWARD_WEIGHTS && q->ob == 1 && q->ic >= WINO_LANES &&
+		  q->kd == 3 && q->kd0 == 0 && q->kd1 == 3 && q->out[0] > 2;
+	if (!q->whole)
+		set_slab(q, p->pass, p->d.threads);
+	else if (p->pass == SM_BACKWARD_WEIGHTS)
+		SM_TRY(set_whole_grad(q, err));
+	else
+		set_whole(q, p->d.threads);
+	if (!q->whole && p->pass != SM_BACKWARD_WEIGHTS)
+		p->packed = q->u_size * sizeof(float);
+	p->ws = wino_shared_bytes(q, p->pass) + p->d.threads * wino_thread_bytes(q, p->pass);
+	snprintf(p->impl, sizeof p->impl, "wino F(%dx%d,%dx%d) %s %s", q->step, q->step, q->k, q->k,
+		 isa->name, q->whole ? "whole" : "slab");
+	return SM_OK;
+}
+
+static enum sm_status create_avx512(struct conv_plan *p, struct sm_err *err)
+{
+	return create(p, wino_isa_avx512, err);
+}
+
+static enum sm_status create_avx2(struct conv_plan *p, struct sm_err *err)
+{
+	return create(p, wino_isa_avx2, err);
+}
+
+static enum sm_status create_portable(struct conv_plan *p, struct sm_err *err)
+{
+	return create(p, wino_isa_portable, err);
+}
+
+static void destroy(struct conv_plan *p)
+{
+	struct wino_priv *q = p->priv;
+	if (!q)
+		return;
+	free(q->run_v);
+	free(q->run_y);
+	free(q);
+	p->priv = NULL;
+}
+
+struct wino_weights wino_weights_of(const struct wino_priv *q, bool flip)
+{
+	return (struct wino_weights){.ic = q->ic,
+				     .oc = q->oc,
+				     .kd = q->kd,
+				     .k = q->k,
+				     .kd0 = q->kd0,
+				     .kd1 = q->kd1,
+				     .flip = flip,
+				     .deep = q->deep,
+				     .u_fs = q->u_fs,
+				     .u_obs = q->u_obs,
+				     .u_ks = q->u_ks};
+}
+
+static enum sm_status pack(const struct conv_plan *p, const struct conv_args *a, struct sm_err *err)
+{
+	(void)err;
+	const struct wino_priv *q = p->priv;
+	struct wino_weights how = wino_weights_of(q, p->pass == SM_BACKWARD_DATA);
+	float *u = a->packed;
+#pragma omp parallel for collapse(2) schedule(static) num_threads(p->d.threads)
+	for (int ob = 0; ob < q->ob; ob++)
+		for (int cb = 0; cb < q->cb; cb++) {
+			int i0 = cb * WINO_LANES;
+			int i1 = i0 + WINO_LANES < q->ic ? i0 + WINO_LANES : q->ic;
+			q->isa->weights(&how, a->w, ob, i0, i1,
+					u + ob * q->u_obs + (size_t)i0 * WINO_LANES);
+		}
+	return SM_OK;
+}
+
+static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, struct sm_err *err)
+{
+	(void)err;
+	const struct conv_desc *d = &p->d;
+	if (p->pass == SM_FORWARD)
+		wino_forward(p->priv, a->x, a->w, a->packed, d->bias ? a->bias : NULL, d->relu,
+			     false, a->y, a->ws, d->threads);
+	else if (p->pass == SM_BACKWARD_DATA)
+		wino_forward(p->priv, a->y, a->w, a->packed, NULL, false, true, a->x, a->ws,
+			     d->threads);
+	else
+		wino_backward_weights(p->priv, a->x, a->y, a->gw, a->ws, d->threads);
+	return SM_OK;
+}
+
+#define KERNEL(isa, rule) \
+	const struct conv_kernel conv_wino_##isa = {.name = "wino_" #isa, \
+						    .fits = fits_##isa, \
+						    .create = create_##isa, \
+						    .pack = pack, \
+						    .run = run, \
+						    .destroy = destroy, \
+						    .wins = rule, \
+						    .bf16 = true}
+KERNEL(avx512, wins);
+KERNEL(avx2, wins);
+KERNEL(portable, never);

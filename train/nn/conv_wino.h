@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Winograd convolution, six points an axis (0, 1, -1, 2, -2, infinity): F(4x4,3x3) and F(2x2,5x5)
+ * over height and width, direct over depth. This header stands between the driver (conv_wino*.c:
+ * blocks, threads, workspaces) and its inner loops (conv_wino_body.h), compiled once for each
+ * instruction set. Tensors are channels-last; channels go in blocks of 16 whatever the set.
+ * Transformed data are [36 points][channel blocks][tiles][16], transformed weights
+ * [36 points][output blocks][depth taps][input channels][16].
+ */
+#ifndef SM_TRAIN_CONV_WINO_H
+#define SM_TRAIN_CONV_WINO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "train/nn/elem.h"
+
+#define WINO_POINTS 36
+#define WINO_MAX_KD 5
+#define WINO_DEEP 4 /* points along the depth when that too goes by Winograd's scheme */
+#define WINO_LANES 16
+
+/* A plane to be transformed: what its tiles are and where they go. */
+struct wino_plane {
+	enum elem e; /* of its values */
+	int h, w, c;
+	int lo_h, lo_w; /* padding before */
+	int step;       /* of the tiles: 4 or 2 */
+	int tw;         /* tiles in a row */
+	size_t fs, cbs; /* floats from point to point, from channel block to channel block */
+};
+
+/* One product: for each point, m[ob][tile] (+)= sum over taps and channels of v * u. */
+struct wino_gemm {
+	const float *v[WINO_MAX_KD], *u[WINO_MAX_KD]; /* of the taps that meet the input */
+	int taps, ic, tiles, obs;
+	size_t v_fs, v_cbs, u_fs, u_obs, m_fs, m_obs;
+	float *m;
+	bool add;
+};
+
+/* Outputs at two depths (m, m_ds apart) from four slices (NULL = zeros), `part` tiles at a time
+ * mixed in w: [4 depth points][channel blocks][tiles][16].
+ * u: [36][output blocks][4][channels][16]. */
+struct wino_pair {
+	const float *v[WINO_DEEP], *u;
+	int ic, tiles, obs, part;
+	size_t v_fs, v_cbs, u_fs, u_obs, u_zs, m_fs, m_obs, m_ds, w_zs, w_cbs;
+	float *m, *w;
+};
+
+/* Back from the points to the output. */
+struct wino_out {
+	enum elem e;
+	int h, w, c; /* of the output plane */
+	int step, tw;
+	size_t m_fs, m_obs;
+	const float *bias; /* or NULL */
+	bool relu;
+	bool stream; /* past the caches, where whole lines are written */
+};
+
+/* Weights from PyTorch's order (O,I,kD,k,k); flip = for backward-data. */
+struct wino_weights {
+	int ic, oc;          /* of the convolution as it runs */
+	int kd, k, kd0, kd1; /* taps [kd0, kd1) are made, others left out */
+	bool flip;
+	bool deep; /* three taps become WINO_DEEP points */
+	size_t u_fs, u_obs, u_ks; /* floats from point, output block, tap to the next */
+};
+
+/* One product of the weight gradient, for one point: a[ob][i] (+)= sum over tiles of v * y. */
+struct wino_grad {
+	const size_t *v_at, *y_at; /* starts of runs of tiles */
+	int runs, tiles;           /* tiles a run */
+	int ic, obs;               /* ic <= 16 */
+	size_t y_obs, a_obs;
+	bool add;
+};
+
+struct wino_isa {
+	const char *name;
+	/* Tile row `row` of a plane: v is the place of its first tile at point 0, block 0.
+	 * in: data, 6x6 tiles; out_grad: gradients of outputs, tiles of step x step. */
+	void (*data_row)(const struct wino_plane *p, const void *src, int row, float *v);
+	void (*grad_row)(const struct wino_plane *p, const void *src, int row, float *v);
+	void (*gemm)(const struct wino_gemm *g);
+	void (*pair)(const struct wino_pair *g);
+	/* Tiles [t0, t0 + tiles) of a plane counted from tile row 0; m: their first. Blocks
+	 * [ob0, ob1). */
+	void (*output)(const struct wino_out *o, const float *m, int t0, int tiles, int ob0,
+		       int ob1, void *plane);
+	/* Output block ob, input channels [i0, i1), into u (place of i0, block ob, tap kd0). */
+	void (*weights)(const struct wino_weights *p, const float *w, int ob, int i0, int i1,
+			float *u);
+	void (*grad)(const struct wino_grad *g, const float *v, const float *y, float *a);
+	/* gw += the sum over `copies` accumulators of the weight gradient (each as the weights
+	 * above, copy_stride floats apart, in index order), output block ob, channels [i0, i1). */
+	void (*weights_back)(const struct wino_weights *p, const float *a, int copies,
+			     size_t copy_stride, int ob, int i0, int i1, float *gw);
+};
+
+/* NULL when compiled for another architecture. */
+extern const struct wino_isa *const wino_isa_avx512, *const wino_isa_avx2, *const wino_isa_portable;
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Winograd convolution, gradient of the weights: summed at the points, one transform back at the
+ * end. Bits do not depend on the number of threads: slabs belong to a fixed number of workers whose
+ * sums are added in order; in a whole plan each element is one thread's sum over all tiles. */
+#include "train/nn/conv_wino_plan.h"
+
+#include <omp.h>
+#include <string.h>
+
+struct wino_plane wino_grad_plane(const struct wino_priv *q)
+{
+	return (struct wino_plane){.e = q->ye,
+				   .h = q->out[1],
+				   .w = q->out[2],
+				   .c = q->oc,
+				   .step = q->step,
+				   .tw = q->tw,
+				   .fs = q->y_fs,
+				   .cbs = q->y_cbs};
+}
+
+struct job {
+	const struct wino_priv *q;
+	const void *x, *gy;
+	float *gw;
+};
+
+static const void *x_plane(const struct job *j, int plane)
+{
+	const struct wino_priv *q = j->q;
+	return elem_at(j->x, q->xe, (size_t)plane * q->in[1] * q->in[2] * q->ic);
+}
+
+static const void *y_plane(const struct job *j, int plane)
+{
+	const struct wino_priv *q = j->q;
+	return elem_at(j->gy, q->ye, (size_t)plane * q->out[1] * q->out[2] * q->oc);
+}
+
+static int block_width(const struct wino_priv *q, int cb)
+{
+	int left = q->ic - cb * WINO_LANES;
+	return left < WINO_LANES ? left : WINO_LANES;
+}
+
+/* ---- slab ----------------------------------------------------------------------------------- */
+
+static void slab_depth(const struct job *j, int d, int tiles, const float *ring, const float *y,
+		       float *sum)
+{
+	const struct wino_priv *q = j->q;
+	const size_t zero = 0;
+	struct wino_grad g = {.v_at = &zero,
+			      .y_at = &zero,
+			      .runs = 1,
+			      .tiles = tiles,
+			      .obs = q->ob,
+			      .y_obs = q->y_cbs,
+			      .a_obs = q->u_obs,
+			      .add = true};
+	for (int f = 0; f < WINO_POINTS; f++)
+		for (int k = q->kd0; k < q->kd1; k++) {
+			int z = d + k - q->lo[0];
+			if (z < 0 || z >= q->in[0])
+				continue;
+			const float *v = ring + z % q->ring * q->v_size + f * q->v_fs;
+			float *a = sum + f * q->u_fs + (k - q->kd0) * q->u_ks;
+			for (int cb = 0; cb < q->cb; cb++) {
+				g.ic = block_width(q, cb);
+				q->isa->grad(&g, v + cb * q->v_cbs, y + f * q->y_fs,
+					     a + (size_t)cb * WINO_LANES * WINO_LANES);
+			}
+		}
+}
+
+static void slab(const struct job *j, int item, float *sum, float *scratch)
+{
+	const struct wino_priv *q = j->q;
+	struct wino_plane px = wino_data_plane(q), py = wino_grad_plane(q);
+	int n = item / q->slabs, row0 = item % q->slabs * q->rows;
+	int rows = q->th - row0 < q->rows ? q->th - row0 : q->rows;
+	float *ring = scratch, *y = ring + q->ring * q->v_size;
+	int next = 0;
+	for (int d = 0; d < q->out[0]; d++) {
+		for (; next < q->in[0] && next <= d - q->lo[0] + q->kd - 1; next++)
+			for (int r = 0; r < rows; r++)
+				q->isa->data_row(&px, x_plane(j, n * q->in[0] + next), row0 + r,
+						 ring + next % q->ring * q->v_size +
+							 (size_t)r * q->tw * WINO_LANES);
+		for (int r = 0; r < rows; r++)
+			q->isa->grad_row(&py, y_plane(j, n * q->out[0] + d), row0 + r,
+					 y + (size_t)r * q->tw * WINO_LANES);
+		slab_depth(j, d, rows * q->tw, ring, y, sum);
+	}
+}
+
+static void slabs(const struct job *j, void *ws, int threads)
+{
+	const struct wino_priv *q = j->q;
+	float *sums = ws;
+	char *own = (char *)ws + wino_shared_bytes(q, SM_BACKWARD_WEIGHTS);
+	size_t bytes = wino_thread_bytes(q, SM_BACKWARD_WEIGHTS);
+	struct wino_weights how = wino_weights_of(q, false);
+#pragma omp parallel num_threads(threads)
+	{
+		float *scratch = (float *)(void *)(own + omp_get_thread_num() * bytes);
+#pragma omp for schedule(dynamic, 1)
+		for (int w = 0; w < q->workers; w++) {
+			float *sum = sums + w * q->u_size;
+			memset(sum, 0, q->u_size * sizeof *sum);
+			int items = q->n * q->slabs;
+			for (int i = items * w / q->workers; i < items * (w + 1) / q->workers; i++)
+				slab(j, i, sum, scratch);
+		}
+#pragma omp for collapse(2) schedule(static)
+		for (int ob = 0; ob < q->ob; ob++)
+			for (int cb = 0; cb < q->cb; cb++) {
+				int i0 = cb * WINO_LANES;
+				q->isa->weights_back(&how,
+						     sums + ob * q->u_obs + (size_t)i0 * WINO_LANES,
+						     q->workers, q->u_size, ob, i0,
+						     i0 + block_width(q, cb), j->gw);
+			}
+	}
+}
+
+/* ---- whole ---------------------------------------------------------------------------------- */
+
+/* What is transformed at a time: samples [n0, n0 + n), rows of tiles [r0, r0 + rows). */
+struct chunk {
+	int n0, n, r0, rows;
+	bool first, last;
+};
+
+static struct chunk chunk_at(const struct wino_priv *q, int i)
+{
+	int by_rows = (q->th + q->part_rows - 1) / q->part_rows;
+	struct chunk c = {.n0 = i / by_rows * q->part_n,
+			  .r0 = i % by_rows * q->part_rows,
+			  .first = i == 0,
+			  .last = i == q->chunks - 1};
+	c.n = q->n - c.n0 < q->part_n ? q->n - c.n0 : q->part_n;
+	c.rows = q->th - c.r0 < q->part_rows ? q->th - c.r0 : q->part_rows;
+	return c;
+}
+
+/* Row i of the chunk's data, or behind them of its gradients. */
+static void transform(const struct job *j, const struct chunk *c, int i, float *v, float *y)
+{
+	const struct wino_priv *q = j->q;
+	int data = c->n * q->in[0] * c->rows, row = i % c->rows, from = (i < data ? i : i - data);
+	int plane = from / c->rows;
+	size_t at = ((size_t)plane * q->part_rows + row) * q->tw * WINO_LANES;
+	if (i < data) {
+		struct wino_plane p = wino_data_plane(q);
+		q->isa->data_row(&p, x_plane(j, c->n0 * q->in[0] + plane), c->r0 + row, v + at);
+	} else {
+		struct wino_plane p = wino_grad_plane(q);
+		q->isa->grad_row(&p, y_plane(j, c->n0 * q->out[0] + plane), c->r0 + row, y + at);
+	}
+}
+
+/* Output blocks from ob0 and input channels from i0 on: over the chunk's tiles, then back. */
+static void part(const struct job *j, const struct chunk *c, int ob0, int i0, const float *v,
+		 const float *y, float *sum)
+{
+	const struct wino_priv *q = j->q;
+	int ob1 = ob0 + q->ob_part < q->ob ? ob0 + q->ob_part : q->ob;
+	int i1 = i0 + q->ic_part < q->ic ? i0 + q->ic_part : q->ic;
+	size_t most = (size_t)q->part_n * q->out[0];
+	struct wino_weights how = wino_weights_of(q, false);
+	for (int f = 0; f < WINO_POINTS; f++)
+		for (int k = q->kd0; k < q->kd1; k++)
+			for (int cb = i0 / WINO_LANES; cb * WINO_LANES < i1; cb++) {
+				struct wino_grad g = {.v_at = q->run_v + k * most,
+						      .y_at = q->run_y + k * most,
+						      .runs = q->runs[k] / q->part_n * c->n,
+						      .tiles = c->rows * q->tw,
+						      .ic = block_width(q, cb),
+						      .obs = ob1 - ob0,
+						      .y_obs = q->y_cbs,
+						      .a_obs = q->u_obs,
+						      .add = !c->first};
+				q->isa->grad(&g, v + f * q->v_fs + cb * q->v_cbs,
+					     y + f * q->y_fs + ob0 * q->y_cbs,
+					     sum + f * q->u_fs + (k - q->kd0) * q->u_ks +
+						     (size_t)(cb * WINO_LANES - i0) * WINO_LANES);
+			}
+	for (int ob = ob0; ob < ob1 && c->last; ob++)
+		q->isa->weights_back(&how, sum + (ob - ob0) * q->u_obs, 1, 0, ob, i0, i1, j->gw);
+}
+
+static void whole(const struct job *j, void *ws, int threads)
+{
+	const struct wino_priv *q = j->q;
+	float *v = ws, *y = v + q->v_size, *sums = y + q->y_size;
+	char *own = (char *)ws + wino_shared_bytes(q, SM_BACKWARD_WEIGHTS);
+	size_t bytes = wino_thread_bytes(q, SM_BACKWARD_WEIGHTS);
+	int parts = (q->ic + q->ic_part - 1) / q->ic_part;
+#pragma omp parallel num_threads(threads)
+	for (int n = 0; n < q->chunks; n++) {
+		struct chunk c = chunk_at(q, n);
+		float *scratch = (float *)(void *)(own + omp_get_thread_num() * bytes);
+#pragma omp for schedule(dynamic, 1)
+		for (int i = 0; i < c.n * (q->in[0] + q->out[0]) * c.rows; i++)
+			transform(j, &c, i, v, y);
+#pragma omp for schedule(dynamic, 1)
+		for (int i = 0; i < (int)wino_parts(q); i++)
+			part(j, &c, i / parts * q->ob_part, i % parts * q->ic_part, v, y,
+			     q->chunks > 1 ? sums + i * q->u_size : scratch);
+	}
+}
+
+void wino_backward_weights(const struct wino_priv *q, const void *x, const void *gy, float *gw,
+			   void *ws, int threads)
+{
+	const struct job j = {q, x, gy, gw};
+	if (q->whole)
+		whole(&j, ws, threads);
+	else
+		slabs(&j, ws, threads);
+}

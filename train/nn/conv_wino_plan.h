@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How a Winograd convolution is cut up. "slab": each thread takes some rows of tiles of one sample
+ * and walks through the depth with a ring of transformed slices; transformed weights are kept. For
+ * few channels and many tiles. "whole": all tiles are transformed first, then threads share out the
+ * output channels and transform the weights they need on the way, in cache: for many channels,
+ * whose transformed weights are larger than the cache and read as often as there are few tiles.
+ */
+#ifndef SM_TRAIN_CONV_WINO_PLAN_H
+#define SM_TRAIN_CONV_WINO_PLAN_H
+
+#include "train/nn/conv.h"
+#include "train/nn/conv_wino.h"
+
+/* Weight gradients of slabs are summed by this many workers, whatever the number of threads. */
+#define WINO_WORKERS 8
+
+struct wino_priv {
+	const struct wino_isa *isa;
+	enum elem xe, ye;      /* of what it reads and writes; x and y of the weight gradient */
+	int n, ic, oc, cb, ob; /* channels and their blocks, in the direction in which it runs */
+	int in[3], out[3], lo[3];
+	int kd, kd0, kd1;  /* depth taps; those that meet the input anywhere */
+	int step, k;       /* outputs of a tile and kernel over height and width */
+	int th, tw, tiles; /* of a plane */
+	bool whole;
+	bool deep; /* Winograd's scheme along the depth too: outputs in pairs */
+	/* slab */
+	int rows, slabs, ring; /* tile rows a slab, slabs a sample, slices in the ring */
+	int deeps;             /* forward: pieces along the depth */
+	/* data and gradients at the points: floats from point to point, block to block */
+	size_t v_fs, v_cbs, v_size, y_fs, y_cbs, y_size;
+	/* weights, or their gradients, at the points */
+	int ic_part, ob_part; /* whole: channels and output blocks made at a time */
+	size_t u_fs, u_obs, u_ks, u_size;
+	/* products */
+	int m_tiles, m_obs_count; /* tiles and output blocks a piece */
+	size_t m_fs, m_obs, m_size;
+	int mix_tiles; /* deep: tiles mixed at a time, and floats for them */
+	size_t mix;
+	int chunks, workers;
+	/* whole, weight gradient: samples and tile rows at a time; runs of tiles of each tap */
+	int part_n, part_rows;
+	size_t *run_v, *run_y;
+	int runs[WINO_MAX_KD];
+};
+
+/* Bytes before the threads' own parts of the workspace, and of one such part. */
+size_t wino_shared_bytes(const struct wino_priv *q, enum sm_pass pass);
+size_t wino_thread_bytes(const struct wino_priv *q, enum sm_pass pass);
+
+/* whole: pieces of the weights that are made, or summed, on their own. */
+size_t wino_parts(const struct wino_priv *q);
+
+struct wino_weights wino_weights_of(const struct wino_priv *q, bool flip);
+struct wino_plane wino_data_plane(const struct wino_priv *q);
+struct wino_plane wino_grad_plane(const struct wino_priv *q);
+
+/* src (N,in,ic) -> dst (N,out,oc); u: packed weights of a slab plan, w: plain ones of a whole. */
+void wino_forward(const struct wino_priv *q, const void *src, const float *w, const float *u,
+		  const float *bias, bool relu, bool flip, void *dst, void *ws, int threads);
+void wino_backward_weights(const struct wino_priv *q, const void *x, const void *gy, float *gw,
+			   void *ws, int threads);
+
+#endif

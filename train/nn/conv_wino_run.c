@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Winograd convolution, forward and (with flipped weights) backward-data. An output is the same sum
+ * in the same order however the work is cut, so that pieces may follow the number of threads. */
+#include "train/nn/conv_wino_plan.h"
+
+#include <omp.h>
+
+#include "train/nn/stream.h"
+
+struct wino_plane wino_data_plane(const struct wino_priv *q)
+{
+	return (struct wino_plane){.e = q->xe,
+				   .h = q->in[1],
+				   .w = q->in[2],
+				   .c = q->ic,
+				   .lo_h = q->lo[1],
+				   .lo_w = q->lo[2],
+				   .step = q->step,
+				   .tw = q->tw,
+				   .fs = q->v_fs,
+				   .cbs = q->v_cbs};
+}
+
+size_t wino_parts(const struct wino_priv *q)
+{
+	return (size_t)((q->ob + q->ob_part - 1) / q->ob_part) *
+	       ((q->ic + q->ic_part - 1) / q->ic_part);
+}
+
+size_t wino_shared_bytes(const struct wino_priv *q, enum sm_pass pass)
+{
+	size_t floats = q->whole ? q->v_size : 0;
+	if (pass == SM_BACKWARD_WEIGHTS)
+		floats = q->whole ? q->v_size + q->y_size +
+					    (q->chunks > 1 ? wino_parts(q) * q->u_size : 0)
+				  : q->workers * q->u_size;
+	return floats * sizeof(float);
+}
+
+size_t wino_thread_bytes(const struct wino_priv *q, enum sm_pass pass)
+{
+	size_t floats;
+	if (pass == SM_BACKWARD_WEIGHTS)
+		floats = !q->whole       ? q->ring * q->v_size + q->y_size
+			 : q->chunks > 1 ? 0
+					 : q->u_size;
+	else
+		floats = (q->deep ? 2 : 1) * q->m_size + q->mix +
+			 (q->whole ? q->u_size : q->ring * q->v_size);
+	return floats * sizeof(float);
+}
+
+struct job {
+	const struct wino_priv *q;
+	const void *src;
+	const float *w, *u, *bias;
+	void *dst;
+	bool relu, flip;
+};
+
+static void *dst_plane(const struct job *j, int n, int d)
+{
+	const struct wino_priv *q = j->q;
+	return elem_at(j->dst, q->ye, ((size_t)n * q->out[0] + d) * q->out[1] * q->out[2] * q->oc);
+}
+
+static const void *src_plane(const struct job *j, int n, int z)
+{
+	const struct wino_priv *q = j->q;
+	return elem_at(j->src, q->xe, ((size_t)n * q->in[0] + z) * q->in[1] * q->in[2] * q->ic);
+}
+
+static struct wino_out out_of(const struct job *j)
+{
+	const struct wino_priv *q = j->q;
+	return (struct wino_out){.e = q->ye,
+				 .h = q->out[1],
+				 .w = q->out[2],
+				 .c = q->oc,
+				 .step = q->step,
+				 .tw = q->tw,
+				 .m_fs = q->m_fs,
+				 .m_obs = q->m_obs,
+				 .bias = j->bias,
+				 .relu = j->relu,
+				 .stream = (size_t)q->n * q->out[0] * q->out[1] * q->out[2] *
+						   q->oc >= STREAM_MIN};
+}
+
+/* ---- slab ----------------------------------------------------------------------------------- */
+
+/* Outputs at depth d of `rows` rows of tiles from row0 on; ring holds the slices around d. */
+static void slab_depth(const struct job *j, int n, int d, int row0, int rows, const float *ring,
+		       float *m)
+{
+	const struct wino_priv *q = j->q;
+	struct wino_out o = out_of(j);
+	struct wino_gemm g = {.ic = q->ic,
+			      .v_fs = q->v_fs,
+			      .v_cbs = q->v_cbs,
+			      .u_fs = q->u_fs,
+			      .u_obs = q->u_obs,
+			      .m_fs = q->m_fs,
+			      .m_obs = q->m_obs,
+			      .m = m};
+	const float *slice[WINO_MAX_KD];
+	int tap[WINO_MAX_KD];
+	for (int k = 0; k < q->kd; k++) {
+		int z = d + k - q->lo[0];
+		if (z < 0 || z >= q->in[0])
+			continue;
+		slice[g.taps] = ring + z % q->ring * q->v_size;
+		tap[g.taps++] = k - q->kd0;
+	}
+	int tiles = rows * q->tw;
+	for (int t = 0; t < tiles; t += q->m_tiles)
+		for (int ob = 0; ob < q->ob; ob += q->m_obs_count) {
+			g.tiles = tiles - t < q->m_tiles ? tiles - t : q->m_tiles;
+			g.obs = q->ob - ob < q->m_obs_count ? q->ob - ob : q->m_obs_count;
+			for (int k = 0; k < g.taps; k++) {
+				g.v[k] = slice[k] + (size_t)t * WINO_LANES;
+				g.u[k] = j->u + ob * q->u_obs + tap[k] * q->u_ks;
+			}
+			q->isa->gemm(&g);
+			q->isa->output(&o, m, row0 * q->tw + t, g.tiles, ob, ob + g.obs,
+				       dst_plane(j, n, d));
+		}
+}
+
+/* The same at depths d and d + 1. */
+static void slab_pair(const struct job *j, int n, int d, int row0, int rows, const float *ring,
+		      float *m)
+{
+	const struct wino_priv *q = j->q;
+	struct wino_out o = out_of(j);
+	struct wino_pair g = {.ic = q->ic,
+			      .tiles = rows * q->tw,
+			      .obs = q->ob,
+			      .part = q->mix_tiles,
+			      .u = j->u,
+			      .v_fs = q->v_fs,
+			      .v_cbs = q->v_cbs,
+			      .u_fs = q->u_fs,
+			      .u_obs = q->u_obs,
+			      .u_zs = q->u_ks,
+			      .m_fs = q->m_fs,
+			      .m_obs = q->m_obs,
+			      .m_ds = q->m_size,
+			      .w_cbs = (size_t)q->mix_tiles * WINO_LANES,
+			      .w_zs = (size_t)q->cb * q->mix_tiles * WINO_LANES,
+			      .m = m,
+			      .w = m + 2 * q->m_size};
+	for (int k = 0; k < WINO_DEEP; k++) {
+		int z = d + k - q->lo[0];
+		g.v[k] = z >= 0 && z < q->in[0] ? ring + z % q->ring * q->v_size : NULL;
+	}
+	q->isa->pair(&g);
+	for (int k = 0; k < 2 && d + k < q->out[0]; k++)
+		q->isa->output(&o, m + k * q->m_size, row0 * q->tw, g.tiles, 0, q->ob,
+			       dst_plane(j, n, d + k));
+}
+
+static void slab(const struct job *j, int item, float *scratch)
+{
+	const struct wino_priv *q = j->q;
+	struct wino_plane p = wino_data_plane(q);
+	int deep = item % q->deeps, n = item / q->deeps / q->slabs;
+	int row0 = item / q->deeps % q->slabs * q->rows;
+	int rows = q->th - row0 < q->rows ? q->th - row0 : q->rows;
+	float *ring = scratch, *m = ring + q->ring * q->v_size;
+	int step = q->deep ? 2 : 1, steps = (q->out[0] + step - 1) / step;
+	int d0 = steps * deep / q->deeps * step, d1 = steps * (deep + 1) / q->deeps * step;
+	int next = d0 > q->lo[0] ? d0 - q->lo[0] : 0;
+	for (int d = d0; d < d1; d += step) {
+		for (; next < q->in[0] && next <= d - q->lo[0] + q->kd + step - 2; next++)
+			for (int r = 0; r < rows; r++)
+				q->isa->data_row(&p, src_plane(j, n, next), row0 + r,
+						 ring + next % q->ring * q->v_size +
+							 (size_t)r * q->tw * WINO_LANES);
+		if (q->deep)
+			slab_pair(j, n, d, row0, rows, ring, m);
+		else
+			slab_depth(j, n, d, row0, rows, ring, m);
+	}
+}
+
+/* ---- whole ---------------------------------------------------------------------------------- */
+
+/* Adds channels [i0, i1) to the products of tiles [t0, t1), which are cut at planes. */
+static void whole_part(const struct job *j, const float *v, const float *u, float *m, int t0,
+		       int t1, int obs, int i0, int i1)
+{
+	const struct wino_priv *q = j->q;
+	struct wino_gemm g = {.ic = i1 - i0,
+			      .obs = obs,
+			      .v_fs = q->v_fs,
+			      .v_cbs = q->v_cbs,
+			      .u_fs = q->u_fs,
+			      .u_obs = q->u_obs,
+			      .m_fs = q->m_fs,
+			      .m_obs = q->m_obs,
+			      .add = i0 > 0};
+	for (int t = t0; t < t1; t += g.tiles) {
+		int plane = t / q->tiles, first = t % q->tiles, n = plane / q->out[0];
+		g.tiles = q->tiles - first < t1 - t ? q->tiles - first : t1 - t;
+		g.taps = 0;
+		for (int k = q->kd0; k < q->kd1; k++) {
+			int z = plane % q->out[0] + k - q->lo[0];
+			if (z < 0 || z >= q->in[0])
+				continue;
+			size_t at = ((size_t)n * q->in[0] + z) * q->tiles + first;
+			g.v[g.taps] = v + i0 / WINO_LANES * q->v_cbs + at * WINO_LANES;
+			g.u[g.taps++] = u + (k - q->kd0) * q->u_ks;
+		}
+		g.m = m + (size_t)(t - t0) * WINO_LANES;
+		q->isa->gemm(&g);
+	}
+}
+
+static void whole(const struct job *j, int item, const float *v, float *scratch)
+{
+	const struct wino_priv *q = j->q;
+	int total = q->n * q->out[0] * q->tiles, chunk = item % q->chunks;
+	int t0 = (int)((int64_t)total * chunk / q->chunks);
+	int t1 = (int)((int64_t)total * (chunk + 1) / q->chunks);
+	int ob0 = item / q->chunks * q->ob_part;
+	int ob1 = ob0 + q->ob_part < q->ob ? ob0 + q->ob_part : q->ob;
+	struct wino_weights how = wino_weights_of(q, j->flip);
+	struct wino_out o = out_of(j);
+	float *u = scratch, *m = u + q->u_size;
+	for (int i0 = 0; i0 < q->ic; i0 += q->ic_part) {
+		int i1 = i0 + q->ic_part < q->ic ? i0 + q->ic_part : q->ic;
+		for (int ob = ob0; ob < ob1; ob++)
+			q->isa->weights(&how, j->w, ob, i0, i1, u + (ob - ob0) * q->u_obs);
+		whole_part(j, v, u, m, t0, t1, ob1 - ob0, i0, i1);
+	}
+	for (int t = t0, count; t < t1; t += count) {
+		int plane = t / q->tiles, first = t % q->tiles;
+		count = q->tiles - first < t1 - t ? q->tiles - first : t1 - t;
+		q->isa->output(&o, m + (size_t)(t - t0) * WINO_LANES, first, count, ob0, ob1,
+			       dst_plane(j, plane / q->out[0], plane % q->out[0]));
+	}
+}
+
+void wino_forward(const struct wino_priv *q, const void *src, const float *w, const float *u,
+		  const float *bias, bool relu, bool flip, void *dst, void *ws, int threads)
+{
+	const struct job job = {q, src, w, u, bias, dst, relu, flip}, *j = &job;
+	struct wino_plane p = wino_data_plane(q);
+	float *shared = ws;
+	int pairs = (q->ob + q->ob_part - 1) / q->ob_part;
+	char *own = (char *)ws + wino_shared_bytes(q, SM_FORWARD);
+	size_t bytes = wino_thread_bytes(q, SM_FORWARD);
+#pragma omp parallel num_threads(threads)
+	{
+		float *scratch = (float *)(void *)(own + omp_get_thread_num() * bytes);
+		if (q->whole) {
+#pragma omp for schedule(dynamic, 1)
+			for (int i = 0; i < q->n * q->in[0] * q->th; i++) {
+				int plane = i / q->th, row = i % q->th;
+				size_t at = (size_t)plane * q->tiles + (size_t)row * q->tw;
+				q->isa->data_row(&p, src_plane(j, 0, plane), row,
+						 shared + at * WINO_LANES);
+			}
+#pragma omp for schedule(dynamic, 1)
+			for (int i = 0; i < q->chunks * pairs; i++)
+				whole(j, i, shared, scratch);
+		} else {
+#pragma omp for schedule(dynamic, 1)
+			for (int i = 0; i < q->n * q->slabs * q->deeps; i++)
+				slab(j, i, scratch);
+		}
+	}
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which tensors and workspaces live when, and which may share one block of the arena. Node i runs
+ * forward at time i and backward at 2 nodes - 1 - i. */
+#include <stdlib.h>
+
+#include "train/nn/net.h"
+
+/* Libraries, generated code and small tables of a process with a net, measured. */
+#define CODE_BYTES ((size_t)24 << 20)
+
+static int add_block(struct sm_net *net, size_t size, int first, int last, struct sm_err *err)
+{
+	if (net->blocks == net->block_room) {
+		int room = net->block_room ? 2 * net->block_room : 64;
+		struct plan_block *b = realloc(net->block, room * sizeof *b);
+		if (!b)
+			return SM_FAIL(err, SM_BUDGET, "memory plan: out of memory"), -1;
+		net->block = b;
+		net->block_room = room;
+	}
+	net->block[net->blocks] = (struct plan_block){.size = size, .first = first, .last = last};
+	return net->blocks++;
+}
+
+/* Whether backward of node n writes the gradient of its input k. */
+static bool grad_flows(const struct sm_graph *g, const struct node *n, int k)
+{
+	bool target = (op_row(n->kind)->flags & OP_LOSS) && k == 1;
+	return n->runs_backward && g->tensor[n->in[k]].wants_grad && !target;
+}
+
+static size_t tensor_bytes(const struct tensor *t)
+{
+	return t->count * elem_size(t->elem);
+}
+
+static void stretch(struct plan_block *b, int time)
+{
+	if (time < b->first)
+		b->first = time;
+	if (time > b->last)
+		b->last = time;
+}
+
+static int back_time(const struct sm_net *net, int node)
+{
+	return 2 * net->g->nodes - 1 - node;
+}
+
+static bool reads_in_backward(const struct node *n, int tensor)
+{
+	for (int k = 0; k < n->nin; k++)
+		if (n->in[k] == tensor)
+			return n->runs_backward && n->needs_x;
+	return false;
+}
+
+/* Whether nobody wants tensor x once node i has run forward. */
+static bool dead_behind(const struct sm_graph *g, int x, int i)
+{
+	const struct tensor *t = &g->tensor[x];
+	const struct node *p = &g->node[t->producer];
+	if (t->is_output || p->kind == OP_KIND_input || (p->runs_backward && p->needs_y))
+		return false;
+	for (int j = t->producer + 1; j < g->nodes; j++) {
+		const struct node *n = &g->node[j];
+		if (reads_in_backward(n, x))
+			return false;
+		for (int k = 0; j > i && k < n->nin; k++)
+			if (n->in[k] == x)
+				return false;
+	}
+	return true;
+}
+
+/* The input over which node i may write its output; -1 = none. */
+static int over_input(const struct sm_graph *g, int i)
+{
+	const struct node *n = &g->node[i];
+	if (!(op_row(n->kind)->flags & OP_OVER))
+		return -1;
+	for (int k = 0; k < n->nin; k++)
+		if (tensor_bytes(&g->tensor[n->in[k]]) == tensor_bytes(&g->tensor[n->out]) &&
+		    dead_behind(g, n->in[k], i))
+			return k;
+	return -1;
+}
+
+/* Outputs are made again where the plan may forget them: the operator can, and its input is there
+ * until its own turn backward. */
+static bool can_forget(const struct sm_net *net, int x)
+{
+	const struct sm_graph *g = net->g;
+	const struct tensor *t = &g->tensor[x];
+	const struct node *p = &g->node[t->producer];
+	if (!net->opt.recompute || !op_row(p->kind)->impl->again || !p->runs_backward ||
+	    !p->needs_x || p->needs_y || t->is_output)
+		return false;
+	for (int j = t->producer + 1; j < g->nodes; j++)
+		if (reads_in_backward(&g->node[j], x))
+			return true;
+	return false;
+}
+
+static enum sm_status value_block(struct sm_net *net, int i, struct sm_err *err)
+{
+	struct sm_graph *g = net->g;
+	struct node *n = &g->node[i];
+	struct tensor *t = &g->tensor[n->out];
+	bool input = n->kind == OP_KIND_input;
+	int over = over_input(g, i), end = 2 * g->nodes;
+	/* Inputs are filled before the run and keep their contents; outputs are read after. */
+	if (over >= 0)
+		t->block = g->tensor[n->in[over]].block;
+	else
+		t->block = add_block(net, tensor_bytes(t), input ? 0 : i, i, err);
+	if (t->block < 0)
+		return err->code;
+	if (input || t->is_output)
+		stretch(&net->block[t->block], end);
+	for (int k = 0; k < n->nin; k++) {
+		struct tensor *x = &g->tensor[n->in[k]];
+		stretch(&net->block[x->block], i);
+		if (n->runs_backward && n->needs_x && !x->forget)
+			stretch(&net->block[x->block], back_time(net, i));
+	}
+	stretch(&net->block[t->block], i);
+	if (n->runs_backward && n->needs_y)
+		stretch(&net->block[t->block], back_time(net, i));
+	return SM_OK;
+}
+
+/* A gradient lives from its first writer, the last node forward that reads the tensor, to its
+ * producer's turn. That writer may put it in the place of its output's gradient. */
+static enum sm_status grad_blocks(struct sm_net *net, struct sm_err *err)
+{
+	struct sm_graph *g = net->g;
+	for (int i = g->nodes - 1; i >= 0; i--) {
+		struct node *n = &g->node[i];
+		struct tensor *y = &g->tensor[n->out];
+		int back = back_time(net, i);
+		if (y->gets_grad) {
+			if (y->grad_block < 0)
+				y->grad_block =
+				    add_block(net, tensor_bytes(y), back, back, err);
+			if (y->grad_block < 0)
+				return err->code;
+			stretch(&net->block[y->grad_block], back);
+		}
+		bool over = (op_row(n->kind)->flags & OP_OVER) != 0;
+		for (int k = 0; k < n->nin; k++) {
+			struct tensor *x = &g->tensor[n->in[k]];
+			if (!grad_flows(g, n, k))
+				continue;
+			if (x->grad_block < 0 && over && k == 0 && x->elem == y->elem)
+				x->grad_block = y->grad_block;
+			else if (x->grad_block < 0)
+				x->grad_block =
+				    add_block(net, tensor_bytes(x), back, back, err);
+			if (x->grad_block < 0)
+				return err->code;
+			stretch(&net->block[x->grad_block], back);
+		}
+	}
+	return SM_OK;
+}
+
+/* The second life of a tensor that is forgotten, with the workspace for its making. */
+static enum sm_status again_blocks(struct sm_net *net, int x, struct sm_err *err)
+{
+	struct sm_graph *g = net->g;
+	struct tensor *t = &g->tensor[x];
+	struct node *p = &g->node[t->producer];
+	int first = -1, last = -1;
+	for (int j = t->producer + 1; j < g->nodes; j++)
+		if (reads_in_backward(&g->node[j], x)) {
+			first = back_time(net, j);
+			last = last < 0 ? first : last;
+		}
+	t->again_time = first;
+	t->again_block = add_block(net, tensor_bytes(t), first, last, err);
+	if (t->again_block < 0)
+		return err->code;
+	if (p->ws_forward && (t->again_ws_block = add_block(net, p->ws_forward, first, first,
+							    err)) < 0)
+		return err->code;
+	return SM_OK;
+}
+
+/* Saved data, workspaces, and temporaries of operators that cannot add to a gradient. */
+static enum sm_status node_blocks(struct sm_net *net, int i, struct sm_err *err)
+{
+	struct sm_graph *g = net->g;
+	struct node *n = &g->node[i];
+	int back = back_time(net, i);
+	if (n->save &&
+	    (n->save_block = add_block(net, n->save, i, n->runs_backward ? back : i, err)) < 0)
+		return err->code;
+	if (n->ws_forward && (n->ws_forward_block = add_block(net, n->ws_forward, i, i, err)) < 0)
+		return err->code;
+	if (!n->runs_backward)
+		return SM_OK;
+	if (n->ws_backward &&
+	    (n->ws_backward_block = add_block(net, n->ws_backward, back, back, err)) < 0)
+		return err->code;
+	for (int k = 0; k < n->nin; k++) {
+		if (!grad_flows(g, n, k) || !n->acc[k] || (op_row(n->kind)->flags & OP_ACC))
+			continue;
+		n->add_block[k] =
+		    add_block(net, tensor_bytes(&g->tensor[n->in[k]]), back, back, err);
+		if (n->add_block[k] < 0)
+			return err->code;
+	}
+	return SM_OK;
+}
+
+static void sum_up(struct sm_net *net)
+{
+	struct sm_graph *g = net->g;
+	struct sm_forecast *f = &net->forecast;
+	size_t bytes = g->param_count * sizeof(float);
+	f->params = bytes;
+	f->grads = net->opt.train ? bytes : 0;
+	f->optim = net->optim_row ? bytes * net->optim_row->arrays : 0;
+	f->optim += net->optim.ema_decay > 0 ? bytes : 0;
+	f->state = g->state_count * sizeof(float);
+	f->code = CODE_BYTES;
+	for (int i = 0; i < g->nodes; i++)
+		f->packed += (g->node[i].packed + 63) / 64 * 64;
+	f->total = f->params + f->grads + f->optim + f->state + f->arena + f->packed + f->code;
+	for (int i = 0; i < net->blocks; i++)
+		f->unplanned += net->block[i].size;
+}
+
+/* All blocks for the present choice of what is forgotten; *arena = bytes. */
+static enum sm_status solve(struct sm_net *net, size_t *arena, struct sm_err *err)
+{
+	struct sm_graph *g = net->g;
+	net->blocks = 0;
+	for (int i = 0; i < g->tensors; i++) {
+		struct tensor *t = &g->tensor[i];
+		t->block = t->grad_block = t->again_block = t->again_ws_block = -1;
+	}
+	for (int i = 0; i < g->nodes; i++)
+		SM_TRY(value_block(net, i, err));
+	SM_TRY(grad_blocks(net, err));
+	for (int i = 0; i < g->tensors; i++)
+		if (g->tensor[i].forget)
+			SM_TRY(again_blocks(net, i, err));
+	for (int i = 0; i < g->nodes; i++)
+		SM_TRY(node_blocks(net, i, err));
+	*arena = plan_solve(net->block, (size_t)net->blocks, err);
+	return *arena || !net->blocks ? SM_OK : err->code;
+}
+
+/* Forgets all that can be, then keeps, from the last layer to the first, what costs no memory. */
+static enum sm_status choose_forgotten(struct sm_net *net, size_t *arena, struct sm_err *err)
+{
+	struct sm_graph *g = net->g;
+	for (int i = 0; i < g->tensors; i++)
+		g->tensor[i].forget = can_forget(net, i);
+	SM_TRY(solve(net, arena, err));
+	for (int i = g->tensors - 1; i >= 0; i--) {
+		size_t kept;
+		if (!g->tensor[i].forget)
+			continue;
+		g->tensor[i].forget = false;
+		SM_TRY(solve(net, &kept, err));
+		if (kept <= *arena)
+			*arena = kept;
+		else
+			g->tensor[i].forget = true;
+	}
+	return solve(net, arena, err);
+}
+
+enum sm_status net_plan_memory(struct sm_net *net, struct sm_err *err)
+{
+	SM_TRY(choose_forgotten(net, &net->forecast.arena, err));
+	sum_up(net);
+	return SM_OK;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Inside of stage predict: its options, and what its files give each other.
+ */
+#ifndef SM_TRAIN_PREDICT_H
+#define SM_TRAIN_PREDICT_H
+
+#include "core/mapped.h"
+#include "core/stage.h"
+#include "manifests/folds.h"
+#include "manifests/schema.h"
+#include "train/infer.h"
+#include "train/placer.h"
+#include "train/postprocess.h"
+
+struct sm_predict_options {
+	char *split, *model, *checkpoint, *one_case;
+	bool other_steps, probabilities, pictures, tiles;
+	int64_t batch;
+};
+
+/* One checkpoint. */
+struct sm_predict_model {
+	char *path;     /* malloc memory */
+	char name[128]; /* as the ledger calls it: without the place of the folder */
+	char sha256[65];
+};
+
+/* The cases to predict and the network. */
+struct sm_predicting {
+	struct sm_run *run;
+	const struct sm_predict_options *o;
+	const struct sm_predict_section *s;
+	int threads;
+	struct sm_ledger cases, split, train;
+	size_t *at; /* numbers of the cases' records in the ledger */
+	size_t count;
+	struct sm_predict_model model[SM_INFER_MEMBERS];
+	size_t models;
+	struct sm_infer infer;
+	struct sm_clean *clean; /* the manifest's rules, least in the manifest's unit */
+};
+
+/* One case at work. Zero-initialise. */
+struct sm_predict_case {
+	const char *key;
+	const json_t *record; /* borrowed */
+	struct sm_vol image; /* data are those of a spool */
+	struct sm_mapped spool, maps;
+	struct sm_way_back way; /* to the grid of image */
+	struct sm_placer placer;
+};
+
+/* ---- predict_cases.c ---- */
+
+/* Reads the ledgers and picks the cases. */
+enum sm_status sm_predict_list(struct sm_predicting *p, struct sm_err *err);
+/* Output of a record that the network is fed with: "image", or the only intensity volume; NULL. */
+const json_t *sm_predict_image(const json_t *record);
+/* Fills image, spool and way: of a network of slices the volume is turned as its slices were. */
+enum sm_status sm_predict_read(const struct sm_predicting *p, struct sm_predict_case *c,
+			       struct sm_err *err);
+void sm_predict_case_clear(struct sm_predict_case *c);
+
+/* ---- predict_models.c ---- */
+
+/* Finds the checkpoints; those of --model must be what train wrote, and of --split. */
+enum sm_status sm_predict_find_models(struct sm_predicting *p, struct sm_err *err);
+/* Loads them and tells what they are. */
+enum sm_status sm_predict_open(struct sm_predicting *p, struct sm_err *err);
+
+/* ---- predict_write.c ---- */
+
+/* Makes rules of the manifest's; SM_USAGE for a label or region that the network does not have. */
+enum sm_status sm_predict_rules(struct sm_predicting *p, struct sm_err *err);
+/* Removes what the rules say, gives the labels their original numbers and writes all that is asked. */
+enum sm_status sm_predict_write(struct sm_predicting *p, struct sm_predict_case *c, struct sm_item *item,
+				struct sm_err *err);
+
+/* Writes a volume as <case><suffix>.nii.gz and notes it. */
+enum sm_status sm_predict_save(const struct sm_predicting *p, struct sm_item *item, const char *suffix,
+			       const char *role, const struct sm_vol *vol, struct sm_err *err);
+
+/* ---- predict_tiles.c ---- */
+
+/* The samples of tile or slice instead of volumes: one frame of the outputs each, in the order of the samples, in
+ * the training's numbers. */
+enum sm_status sm_predict_tiles(struct sm_predicting *p, const json_t *record, struct sm_item *item,
+				struct sm_err *err);
+/* Its inputs. */
+enum sm_status sm_predict_tile_inputs(const json_t *record, struct sm_item *item, struct sm_err *err);
+
+#endif

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train/training.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/hash.h"
+#include "train/models/models.h"
+#include "train/mpi.h"
+#include "train/network.h"
+#include "train/training_plan.h"
+
+/* Settings that decide when a training stops or what it shows, but no weight of an epoch. */
+static const char *const no_weight[] = {"epochs",          "early_stop", "time_budget", "folds",
+					"sample_pictures", "csv",        "csv_name"};
+
+/* Hash of all that decides the weights after an epoch: settings (a finished training can be made
+ * longer), data, and the fold. */
+static enum sm_status fingerprint(const struct sm_training *t, char hex[65], struct sm_err *err)
+{
+	const char *keys[] = {"stage", "version", "settings", "parents"};
+	json_t *all = json_object();
+	for (size_t i = 0; i < SM_COUNT(keys); i++)
+		json_object_set_new(
+			all, keys[i],
+			json_deep_copy(json_object_get(t->run->ledger.header, keys[i])));
+	json_t *settings = json_object_get(all, "settings");
+	json_t *train = json_object_get(json_object_get(settings, "manifest"), "train");
+	for (size_t i = 0; i < SM_COUNT(no_weight); i++)
+		if (strcmp(no_weight[i], "epochs") != 0 || !sm_schedule_falls(t->s->schedule))
+			json_object_del(train, no_weight[i]);
+	json_object_del(json_object_get(settings, "options"), "fold");
+	json_object_set_new(all, "fold", json_integer(t->fold));
+	char *line = sm_json_line(all);
+	json_decref(all);
+	if (!line)
+		return SM_FAIL(err, SM_BUDGET, "train: out of memory");
+	sm_sha256_bytes(line, strlen(line), hex);
+	free(line);
+	return SM_OK;
+}
+
+/* ---- the task and the network --------------------------------------------------------------- */
+
+/* Losses of exclusive classes. */
+static bool needs_softmax(const char *loss)
+{
+	return strcmp(loss, "ce") == 0 || strcmp(loss, "dice_ce") == 0 ||
+	       strcmp(loss, "dice_focal") == 0;
+}
+
+enum sm_status sm_training_task(const struct sm_train_section *s, struct sm_task *task,
+				struct sm_err *err)
+{
+	const struct sm_train_region *region = s->regions.items;
+	bool softmax = s->head == SM_HEAD_SOFTMAX ||
+		       (s->head == SM_HEAD_AUTO && !s->regions.n &&
+			needs_softmax(sm_loss_name((size_t)s->loss)));
+	enum sm_status st = SM_OK;
+	if (!s->regions.n) {
+		st = sm_task_classes(task, (int)s->classes, softmax, err);
+	} else {
+		sm_task_regions(task, (int)s->classes);
+		for (size_t i = 0; st == SM_OK && i < s->regions.n; i++)
+			st = sm_task_region(task, region[i].name, region[i].labels.v,
+					    region[i].labels.n, err);
+		if (st == SM_OK)
+			st = sm_task_check(task, err);
+	}
+	if (st == SM_OK && s->class_weight.n && s->class_weight.n != (size_t)task->channels)
+		st = SM_FAIL(err, SM_USAGE,
+			     "class_weight: found %zu numbers, allowed are none or %d, one an output%s",
+			     s->class_weight.n, task->channels,
+			     softmax ? ", the background first" : "");
+	return st == SM_OK ? st : sm_err_prefix(err, "train");
+}
+
+/* Planes of slices and how they are turned: a prediction must cut volumes in the same way. */
+static void describe_slices(const json_t *section, struct sm_checkpoint *c)
+{
+	static const char *const planes[] = {"axial", "coronal", "sagittal", "all"};
+	const char *plane = sm_json_text(section, "plane"), *view = sm_json_text(section, "view");
+	for (size_t i = 0; plane && i < SM_COUNT(planes); i++)
+		if (strcmp(plane, planes[i]) == 0)
+			c->plane = (int)i + 1;
+	c->stored = view && strcmp(view, "stored") == 0;
+}
+
+/* Names of the channels and the scaling, as the ledger of tile or slice says. */
+static enum sm_status describe_input(struct sm_training *t, struct sm_err *err)
+{
+	struct sm_checkpoint *c = &t->fit.state;
+	struct sm_tile_shape shape = sm_tiles_shape(t->train);
+	const json_t *settings = json_object_get(t->data->header, "settings");
+	const json_t *section =
+		json_object_get(json_object_get(settings, "manifest"), t->data_stage);
+	const char *how = sm_json_text(section, "standardise");
+	static const char *const hows[] = {"none", "slice", "tile", "unit"};
+	size_t i, which = 0;
+	json_t *record;
+	enum sm_status st = SM_OK;
+	while (which < SM_COUNT(hows) && (!how || strcmp(how, hows[which]) != 0))
+		which++;
+	if (which == SM_COUNT(hows))
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: ledger says standardise %s, allowed are none, slice, tile, unit",
+			t->run->in, how ? how : "nothing");
+	c->standardise = (enum sm_standardise)which;
+	describe_slices(section, c);
+	c->in_channels = (int)shape.channels;
+	c->size[0] = (int)shape.width;
+	c->size[1] = (int)shape.height;
+	c->size[2] = (int)shape.depth;
+	sm_records_foreach(t->data->records, i, record)
+	{
+		json_t *names = json_object_get(record, "channels");
+		if (!sm_record_ok(record) || !json_is_array(names) || st != SM_OK)
+			continue;
+		if (c->channels && !json_equal(c->channels, names))
+			st = SM_FAIL(
+				err, SM_INPUT,
+				"%s: its tiles have other channels than those of the cases before",
+				sm_record_key(record));
+		if (!c->channels)
+			c->channels = json_deep_copy(names);
+	}
+	SM_TRY(st);
+	SM_TRY(sm_records_check(t->data->records, err));
+	if (!c->channels)
+		c->channels = json_array();
+	return c->channels ? SM_OK : SM_FAIL(err, SM_BUDGET, "train: out of memory");
+}
+
+static enum sm_status describe_network(struct sm_training *t, struct sm_err *err)
+{
+	static const char *const norms[] = {"auto", "none", "batch", "instance", "depth"};
+	static const char *const activations[] = {"auto", "relu", "leaky_relu", "prelu"};
+	const struct sm_train_section *s = t->s;
+	struct sm_checkpoint *c = &t->fit.state;
+	snprintf(c->model, sizeof c->model, "%s", sm_model_at((size_t)s->model)->name);
+	snprintf(c->norm, sizeof c->norm, "%s", norms[s->norm]);
+	snprintf(c->activation, sizeof c->activation, "%s", activations[s->activation]);
+	snprintf(c->optimiser, sizeof c->optimiser, "%s", sm_optim_name((size_t)s->optimiser));
+	c->width = s->width;
+	c->dropout = s->dropout;
+	c->deep_supervision = s->deep_supervision - SM_SWITCH_OFF;
+	for (size_t a = 0; a < s->spacing.n; a++)
+		c->spacing[a] = s->spacing.v[a];
+	return sm_training_task(s, &c->task, err);
+}
+
+/* The tiles' size as the tile stage was told, before any tile is read. */
+static enum sm_status check_size(struct sm_training *t, struct sm_err *err)
+{
+	const json_t *settings = json_object_get(t->data->header, "settings");
+	const json_t *tile = json_object_get(json_object_get(settings, "manifest"), "tile");
+	struct sm_checkpoint c = t->fit.state;
+	int64_t size[3];
+	if (strcmp(t->data_stage, "tile") != 0)
+		return SM_OK;
+	if (!sm_json_get_ints(tile, "size", size, 3))
+		return SM_FAIL(err, SM_INPUT, "%s: ledger says no tile.size: run tile again",
+			       t->run->in);
+	for (int a = 0; a < 3; a++)
+		c.size[a] = (int)size[a];
+	c.in_channels = 1;
+	const struct sm_model_opt model = sm_network_model(&c, 1);
+	return sm_model_check(c.model, &model, err) == SM_OK ? SM_OK
+							     : sm_err_prefix(err, "train");
+}
+
+static enum sm_status list_tiles(struct sm_training *t, struct sm_err *err)
+{
+	static const char *const names[] = {"valid", "train"};
+	struct sm_run *run = t->run;
+	bool by_name = t->fold < 0;
+	const struct sm_tiles_fold train = {by_name ? "train" : NULL, t->fold, true};
+	size_t found;
+	t->valid_fold = (struct sm_tiles_fold){by_name ? names[t->s->valid_fold] : NULL, t->fold,
+					       !by_name &&
+						       t->s->valid_fold == SM_VALIDATE_ON_TRAIN};
+	SM_TRY(sm_tiles_list_fold(run->in, t->data, t->split, &train, &run->mem, &t->train, err));
+	SM_TRY(sm_tiles_list_fold(run->in, t->data, t->split, &t->valid_fold, &run->mem, &t->valid,
+				  err));
+	SM_TRY(sm_tiles_find_label(t->train, false, SIZE_MAX, &found, err));
+	if (found == sm_tiles_count(t->train))
+		return SM_FAIL(err, SM_INPUT,
+			       "fold train: none of its %zu tiles has a voxel with a label above 0, "
+			       "needed is at least one",
+			       found);
+	SM_TRY(sm_tiles_find_label(t->valid, false, SIZE_MAX, &found, err));
+	if (found == sm_tiles_count(t->valid))
+		return SM_FAIL(err, SM_INPUT,
+			       "fold valid: none of its %zu tiles has a voxel with a label above 0, "
+			       "needed is at least one",
+			       found);
+	if (t->s->valid_fold == SM_VALIDATE_ON_TRAIN)
+		sm_warn(&run->log, NULL,
+			"validation runs on the training tiles: its figures say nothing about "
+			"other cases");
+	sm_info(&run->log, NULL,
+		"%zu training tiles of %zu cases, %zu validation tiles of %zu cases",
+		sm_tiles_count(t->train), sm_tiles_cases(t->train), sm_tiles_count(t->valid),
+		sm_tiles_cases(t->valid));
+	return SM_OK;
+}
+
+/* ---- an earlier training in the folder ------------------------------------------------------ */
+
+/* Reads last.hdf5 and best.hdf5; *why says why they are not gone on with. */
+static enum sm_status read_earlier(struct sm_training *t, const char *last, const char *best_path,
+				   struct sm_checkpoint *old, const char **why, struct sm_err *err)
+{
+	struct sm_checkpoint best = {0};
+	enum sm_status st = sm_checkpoint_open(last, old, err);
+	if (st == SM_OK)
+		st = sm_checkpoint_open(best_path, &best, err);
+	if (st != SM_OK)
+		sm_err_prefix(
+			err, "--resume cannot go on (remove the file to start from the beginning)");
+	/* A run killed between best.hdf5 and last.hdf5 leaves a best that is one epoch ahead; that
+	 * epoch is run again and writes it again. */
+	else if (strcmp(old->fingerprint, t->fit.state.fingerprint) != 0)
+		*why = "its settings or tiles were others";
+	else if (old->epoch > t->s->epochs)
+		st = SM_FAIL(err, SM_USAGE,
+			     "train.epochs: found %" PRId64 ", allowed is at least %" PRId64
+			     ", which are trained already (or another --out)",
+			     t->s->epochs, old->epoch);
+	else if (strcmp(best.fingerprint, old->fingerprint) != 0 ||
+		 (best.epoch != old->best_epoch && best.epoch != old->epoch + 1))
+		*why = "its best.hdf5 is of another training";
+	sm_checkpoint_clear(&best);
+	return st;
+}
+
+/* Takes up what an earlier run left in the folder when it is of this training: fit.fresh is then
+ * false. */
+static enum sm_status look_for_earlier(struct sm_training *t, struct sm_err *err)
+{
+	struct sm_checkpoint old = {0};
+	char *last = sm_path_join(t->dir, SM_FIT_LAST), *best = sm_path_join(t->dir, SM_FIT_BEST);
+	const char *why = NULL;
+	enum sm_status st = SM_OK;
+	t->fit.fresh = true;
+	if (!last || !best)
+		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", t->dir);
+	else if (!sm_file_exists(last))
+		goto out;
+	else if (!t->run->resume)
+		why = "--resume was not given";
+	else
+		st = read_earlier(t, last, best, &old, &why, err);
+	if (why || st != SM_OK)
+		goto out;
+	sm_checkpoint_clear(&t->fit.state);
+	t->fit.state = old;
+	old = (struct sm_checkpoint){0};
+	t->fit.fresh = false;
+out:
+	if (why)
+		sm_warn(&t->run->log, NULL,
+			"an earlier training in the output folder is replaced: %s", why);
+	sm_checkpoint_clear(&old);
+	free(best);
+	free(last);
+	return st;
+}
+
+/* ---- planning ------------------------------------------------------------------------------- */
+
+static void set_options(struct sm_training *t)
+{
+	const struct sm_train_section *s = t->s;
+	struct sm_fit *fit = &t->fit;
+	fit->s = s;
+	fit->dir = t->dir;
+	fit->log = &t->run->log;
+	fit->mem = &t->run->mem;
+	fit->threads = t->run->jobs;
+	fit->valid = t->valid;
+	fit->deadline = t->deadline;
+	fit->schedule = (struct sm_schedule){.row = s->schedule,
+					     .rate = s->learning_rate,
+					     .epochs = s->epochs,
+					     .warmup = s->warmup,
+					     .warmup_start = s->warmup_start,
+					     .power = s->power,
+					     .min_rate = s->min_rate,
+					     .plateau = {s->plateau->factor, s->plateau->min_delta,
+							 s->plateau->min_rate, s->plateau->patience}};
+	t->loader = (struct sm_loader_opt){
+		.train = t->train,
+		.valid = t->valid,
+		.task = &fit->state.task,
+		.batch = (int)s->batch,
+		.micro = (int)sm_parts_micro(s->batch, s->micro_batch),
+		.rank = sm_mpi_rank(), .ranks = sm_mpi_size(),
+		.by_case = s->batch_of == SM_BATCH_OF_CASES,
+		.steps = s->steps_per_epoch,
+		.valid_tiles = s->valid_tiles,
+		.seed = t->seed,
+		.first_epoch = fit->state.epoch,
+		.last_epoch = s->epochs,
+		.threads = t->run->jobs > 1 ? 2 : 1};
+}
+
+static enum sm_status set_augment(struct sm_training *t, struct sm_err *err)
+{
+	const struct sm_train_section *s = t->s;
+	const struct sm_tile_shape shape = sm_tiles_shape(t->train);
+	char names[256];
+	SM_TRY(sm_augment_init(&t->augment, (enum sm_augment_preset)s->augment, &s->augmentations,
+			       (enum sm_augment_border)s->augment_border, err));
+	t->loader.hook = sm_augment_hook(&t->augment, &shape);
+	sm_augment_list(&t->augment, names, sizeof names);
+	if (t->augment.n)
+		sm_info(&t->run->log, NULL, "training samples are augmented: %s", names);
+	return SM_OK;
+}
+
+enum sm_status sm_training_open(struct sm_training *t, struct sm_err *err)
+{
+	struct sm_checkpoint *c = &t->fit.state;
+	snprintf(c->split, sizeof c->split, "%s", t->split->sha256);
+	sm_checkpoint_steps(t->data, c->preprocess);
+	SM_TRY(describe_network(t, err));
+	SM_TRY(sm_metrics_choose((const char *const *)t->s->metrics.v, t->s->metrics.n,
+				 &t->fit.metrics, err));
+	SM_TRY(check_size(t, err));
+	SM_TRY(list_tiles(t, err));
+	SM_TRY(describe_input(t, err));
+	SM_TRY(fingerprint(t, c->fingerprint, err));
+	set_options(t);
+	SM_TRY(set_augment(t, err));
+	SM_TRY(sm_fit_columns(&t->fit, err));
+	SM_TRY(look_for_earlier(t, err));
+	t->loader.first_epoch = c->epoch;
+	if (t->s->valid_volumes) {
+		SM_TRY(sm_volumes_open(t->run, t->volumes_dir, t->split, &t->valid_fold, c,
+				       &t->volumes, &t->volume_bytes, err));
+		t->fit.volumes = sm_volumes_dice;
+		t->fit.volumes_ctx = t->volumes;
+	}
+	return c->epoch < t->s->epochs ? sm_training_plan(t, err) : SM_OK;
+}
+
+/* ---- training ------------------------------------------------------------------------------- */
+
+/* A run killed between best.hdf5 and last.hdf5 and gone on with on another kind of processor might
+ * not meet the same best again. */
+static enum sm_status check_best(const struct sm_training *t, struct sm_err *err)
+{
+	struct sm_checkpoint best = {0};
+	char *path = sm_path_join(t->dir, SM_FIT_BEST);
+	enum sm_status st = path ? sm_checkpoint_open(path, &best, err)
+				 : SM_FAIL(err, SM_BUDGET, "train: out of memory");
+	if (st == SM_OK && best.epoch != t->fit.state.best_epoch)
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: holds epoch %" PRId64 ", the best is %" PRId64
+			     ": run train again without --resume",
+			     path, best.epoch, t->fit.state.best_epoch);
+	sm_checkpoint_clear(&best);
+	free(path);
+	return st;
+}
+
+static enum sm_status fit(struct sm_training *t, struct sm_err *err)
+{
+	struct sm_run *run = t->run;
+	struct sm_fit *f = &t->fit;
+	SM_TRY(sm_loader_start(&t->loader, &run->mem, &f->loader, err));
+	SM_TRY(sm_net_alloc(f->net, &run->mem, err));
+	SM_TRY(sm_run_begin(run, err));
+	if (sm_mpi_rank() == 0)
+		SM_TRY(sm_mkdirs(t->dir, err));
+	if (f->fresh) {
+		sm_net_init(f->net, t->seed);
+	} else {
+		char *last = sm_path_join(t->dir, SM_FIT_LAST);
+		enum sm_status st = last ? sm_checkpoint_load(last, f->net, true, err)
+					 : SM_FAIL(err, SM_BUDGET, "train: out of memory");
+		free(last);
+		SM_TRY(st);
+		if (sm_mpi_rank() == 0)
+			SM_TRY(sm_fit_write_csv(f, err));
+		sm_info(&run->log, NULL, "goes on after epoch %" PRId64, f->state.epoch);
+	}
+	double began = sm_now();
+	SM_TRY(sm_fit_run(f, err));
+	sm_info(&run->log, NULL,
+		"waited %.2f s for tiles, %.2f %% of the training; peak memory %.0f MiB, %.2f of the "
+		"forecast",
+		sm_loader_waited(f->loader),
+		100 * sm_loader_waited(f->loader) / (sm_now() - began), sm_peak_mib(),
+		sm_peak_mib() / t->forecast);
+	return SM_OK;
+}
+
+enum sm_status sm_training_run(struct sm_training *t, struct sm_err *err)
+{
+	const struct sm_fit *f = &t->fit;
+	/* Ranks behind the first run as --dry-run, so that no part of the stage writes. */
+	if (t->run->dry_run && sm_mpi_rank() == 0)
+		return SM_OK;
+	if (f->state.epoch < t->s->epochs)
+		SM_TRY(fit(t, err));
+	if (sm_mpi_rank() > 0)
+		return SM_OK;
+	if (!f->loader) {
+		SM_TRY(sm_run_begin(t->run, err));
+		SM_TRY(sm_fit_write_csv(f, err));
+	}
+	if (f->stopped)
+		sm_info(&t->run->log, NULL,
+			"stopped by train.%s after epoch %" PRId64 " of %" PRId64 "%s", f->stopped,
+			f->state.epoch, t->s->epochs,
+			strcmp(f->stopped, "time_budget") == 0 ? ": --resume goes on" : "");
+	sm_info(&t->run->log, NULL, "best epoch %" PRId64 " with val_loss %.4f",
+		f->state.best_epoch, f->state.best);
+	SM_TRY(check_best(t, err));
+	return sm_fit_sweep(f, err);
+}
+
+void sm_training_close(struct sm_training *t)
+{
+	sm_loader_stop(t->fit.loader);
+	sm_augment_clear(&t->augment);
+	sm_net_free(t->fit.net);
+	sm_checkpoint_clear(&t->fit.state);
+	sm_volumes_close(t->volumes);
+	sm_tiles_free(t->train);
+	sm_tiles_free(t->valid);
+	t->volumes = NULL;
+	t->fit.loader = NULL;
+	t->fit.net = NULL;
+	t->train = t->valid = NULL;
+}
