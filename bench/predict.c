@@ -28,6 +28,15 @@ static void must(enum sm_status st)
 	exit(1);
 }
 
+static int number(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+	if (end == text || *end || n < 1 || n > 1 << 20)
+		must(SM_FAIL(&err, SM_USAGE, "bench_predict: found '%s', allowed are whole numbers from 1 to 1048576", text));
+	return (int)n;
+}
+
 static double cpu_seconds(void)
 {
 	struct rusage u;
@@ -45,12 +54,12 @@ static void make_checkpoint(const char *path, char **v)
 	struct sm_net *net;
 	snprintf(c.model, sizeof c.model, "%s", v[2]);
 	for (int a = 0; a < 3; a++)
-		c.size[a] = atoi(v[7 + a]);
-	c.in_channels = atoi(v[13]);
+		c.size[a] = number(v[7 + a]);
+	c.in_channels = number(v[13]);
 	memset(c.split, '0', 64);
 	memset(c.preprocess, '0', 64);
 	bool softmax = v[3][0] == '1';
-	must(sm_task_classes(&c.task, atoi(v[14]) - softmax, softmax, &err));
+	must(sm_task_classes(&c.task, number(v[14]) - softmax, softmax, &err));
 	must(sm_history_begin(&c.history, SM_HISTORY_FIXED_NAMES, &err));
 	must(sm_history_add(&c.history, row, &err));
 	const struct sm_network_opt opt = {.batch = 1, .threads = 1};
@@ -77,7 +86,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	char *path = sm_path_join(argv[1], "best.hdf5");
-	const int64_t dim[4] = {atoi(argv[10]), atoi(argv[11]), atoi(argv[12]), atoi(argv[13])};
+	const int64_t dim[4] = {number(argv[10]), number(argv[11]), number(argv[12]), number(argv[13])};
 	struct sm_infer f;
 	struct sm_vol image, prob;
 	struct sm_rng rng;
@@ -86,7 +95,7 @@ int main(int argc, char **argv)
 	sm_rng_init(&rng, 1, "bench.predict", "", 0, 0);
 	for (size_t i = 0; i < sm_vol_count(&image); i++)
 		((float *)image.data)[i] = 2 * sm_rng_f32(&rng) - 1;
-	must(sm_infer_open(&f, path, atoi(argv[4]), atoi(argv[5]), NULL, &err));
+	must(sm_infer_open(&f, path, number(argv[4]), number(argv[5]), NULL, &err));
 	f.overlap = strtod(argv[6], NULL);
 	f.gaussian = strcmp(argv[15], "gaussian") == 0;
 	must(sm_net_forward(f.net, &err)); /* weights are packed at the first run */

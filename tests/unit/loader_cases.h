@@ -127,4 +127,19 @@ static inline struct sm_loader_opt options(struct sm_tiles *train, struct sm_til
 				      .threads = 1};
 }
 
+/* Runs the tests in a folder of their own with the cases in it. */
+#define run_in_folder(tests) run_in_folder_(tests, sizeof(tests) / sizeof *(tests))
+static inline int run_in_folder_(const struct CMUnitTest *tests, size_t count)
+{
+	if (folder_make())
+		return 1;
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	int failed = _cmocka_run_group_tests(__FILE__, tests, count, setup, NULL);
+	folder_remove();
+	sm_ledger_clear(&split);
+	sm_ledger_clear(&shards);
+	sm_ledger_clear(&files);
+	return failed;
+}
+
 #endif

@@ -304,13 +304,5 @@ int main(void)
 		cmocka_unit_test(test_a_label_above_the_classes_is_told),
 		cmocka_unit_test(test_a_damaged_tile_is_told_at_its_batch),
 	};
-	if (folder_make())
-		return 1;
-	cmocka_set_message_output(CM_OUTPUT_TAP);
-	int failed = cmocka_run_group_tests_name(__FILE__, tests, setup, NULL);
-	folder_remove();
-	sm_ledger_clear(&split);
-	sm_ledger_clear(&shards);
-	sm_ledger_clear(&files);
-	return failed;
+	return run_in_folder(tests);
 }

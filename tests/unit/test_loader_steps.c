@@ -260,13 +260,5 @@ int main(void)
 		cmocka_unit_test(test_folds_by_number),
 		cmocka_unit_test(test_slices_are_samples_of_depth_one),
 	};
-	if (folder_make())
-		return 1;
-	cmocka_set_message_output(CM_OUTPUT_TAP);
-	int failed = cmocka_run_group_tests_name(__FILE__, tests, setup, NULL);
-	folder_remove();
-	sm_ledger_clear(&split);
-	sm_ledger_clear(&shards);
-	sm_ledger_clear(&files);
-	return failed;
+	return run_in_folder(tests);
 }
