@@ -48,7 +48,7 @@ static double cpu_seconds(void)
 static void make_checkpoint(const char *path, char **v)
 {
 	struct sm_checkpoint c = {.width = 1, .norm = "auto", .activation = "auto", .dropout = -1,
-				  .deep_supervision = -1, .parameters = 1, .optimiser = "adam", .epoch = 1,
+				  .deep_supervision = -1, .optimiser = "adam", .epoch = 1,
 				  .best_epoch = 1, .fingerprint = "x", .channels = json_array()};
 	const double row[SM_HISTORY_FIXED] = {1};
 	struct sm_net *net;
@@ -64,6 +64,7 @@ static void make_checkpoint(const char *path, char **v)
 	must(sm_history_add(&c.history, row, &err));
 	const struct sm_network_opt opt = {.batch = 1, .threads = 1};
 	must(sm_network_plan(&c, &opt, &net, &err));
+	c.parameters = (int64_t)sm_net_weight_count(net);
 	must(sm_net_alloc(net, NULL, &err));
 	sm_net_init(net, 1);
 	must(sm_checkpoint_write(path, net, &c, NULL, &err));

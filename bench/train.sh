@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # A training step (loss, backward, Adam) of each network against PyTorch: rounds in which the programs
 # take turns, medians of the rounds' medians, processor time, peak memory against the forecast, and the
-# share of the bound that direct convolutions would have at the peak measured in the same run.
+# share of the bound that direct convolutions would have at the peak measured in the same run (of the
+# line "ours bf16": the peak of AVX-512_BF16, which on some CPUs is below that of float32).
 # usage: PYTHON="newest-python older-python" bench/train.sh [THREADS] [ROUNDS]
 #        bench/train.sh --loaded [THREADS] [ROUNDS]   a busy loop on each core: THREADS against one thread
 #        bench/train.sh --layers NAME [THREADS]       every layer of one network
@@ -39,14 +40,15 @@ line_of() {
 		END { exit !found }'
 }
 
-# ours FILE THREADS NET BATCH D H W IN OUT LOSS STEPS: appends the result line to FILE
+# ours FILE THREADS NET BATCH D H W IN OUT LOSS STEPS: appends the result line to FILE; half=1: in bfloat16
+half=
 ours() {
 	out=$1 threads=$2
 	shift 2
 	soft=1
 	[ "$8" = soft_dice ] && soft=0
 	$program threads="$threads" model="$1" batch="$2" d="$3" h="$4" w="$5" in="$6" out="$7" \
-	    loss="$8" softmax=$soft steps="$9" ${RECOMPUTE:+recompute=$RECOMPUTE} | grep '^result' >>"$out"
+	    loss="$8" softmax=$soft steps="$9" ${RECOMPUTE:+recompute=$RECOMPUTE} ${half:+bf16=$half} | grep '^result' >>"$out"
 }
 
 # theirs FILE PYTHON FLAGS NET ... STEPS: the same; tells why when there is no result
@@ -67,9 +69,10 @@ theirs() {
 	fi
 }
 
-# summary FILE LABEL OURS: a row of the table from result lines (medians; memory: the largest)
+# summary FILE LABEL OURS [OURS_BF16]: a row of the table from result lines (medians; memory: the largest);
+# with OURS_BF16 the step is compared with that too
 summary() {
-	awk -v label="$2" -v ours="$3" -v net="$net" '
+	awk -v label="$2" -v ours="$3" -v net="$net" -v half="${4:-}" '
 	function median(a, n, i, j, t) {
 		for (i = 2; i <= n; i++)
 			for (j = i; j > 1 && a[j] < a[j - 1]; j--) { t = a[j]; a[j] = a[j - 1]; a[j - 1] = t }
@@ -85,9 +88,13 @@ summary() {
 	END {
 		if (!n) exit
 		step = median(s, n); cpu = median(c, n)
+		while (half && (getline < half) > 0) hs[++nh] = key("step_ms") + 0
+		against = nh ? sprintf(" (%.1f of bf16)", step / median(hs, nh)) : ""
 		printf "| %s | %s%s | %.0f | %.0f | ", net, label, version ? " (torch " version ")" : "", step, cpu
-		if (no) printf "%.1f | %.1f | %.0f | | |\n", step / median(os, no), cpu / median(oc, no), rss
-		else printf "1 | 1 | %.0f | %s (%+.1f %%) | %.2f, %.2f |\n", rss, forecast, (forecast / rss - 1) * 100, \
+		if (no) printf "%.2f%s | %.2f | %.0f | ", step / median(os, no), against, cpu / median(oc, no), rss
+		else printf "1 | 1 | %.0f | ", rss
+		if (!forecast) print "| |"
+		else printf "%s (%+.1f %%) | %.2f, %.2f |\n", forecast, (forecast / rss - 1) * 100, \
 		    median(b, n) / step, median(bc, n) / cpu
 	}' "$3" "$1" 2>/dev/null
 }
@@ -162,6 +169,9 @@ for name in ${NETS:-$(echo "$list" | awk '{ print $1 }')}; do
 	net="$1 $6x$3x$4x$5 b$2"
 	for round in $(seq "$rounds"); do
 		ours "$work/$name.ours" "$nthreads" "$@"
+		half=1
+		ours "$work/$name.ours16" "$nthreads" "$@"
+		half=
 		first=1
 		for p in $pythons; do
 			tag=$(echo "$p" | tr / _)
@@ -173,13 +183,16 @@ for name in ${NETS:-$(echo "$list" | awk '{ print $1 }')}; do
 		done
 	done
 	summary "$work/$name.ours" "ours f32" "$work/$name.ours"
+	summary "$work/$name.ours16" "ours bf16" "$work/$name.ours"
 	for p in $pythons; do
 		tag=$(echo "$p" | tr / _)
 		for kind in f32 bf16; do
 			best=$(better "$work/$name.$tag.$kind" "$work/$name.$tag.${kind}last")
 			layout="plain"
 			case $best in *last) layout="channels last" ;; esac
-			[ -n "$best" ] && summary "$best" "$kind, $layout" "$work/$name.ours"
+			mine=
+			[ "$kind" = bf16 ] && mine=$work/$name.ours16
+			[ -n "$best" ] && summary "$best" "$kind, $layout" "$work/$name.ours" "$mine"
 		done
 	done
 done

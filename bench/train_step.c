@@ -3,7 +3,8 @@
  * processor time, memory against the forecast, the share of the bound that direct convolutions have,
  * and on request every layer. The last line is for bench/train.sh.
  * usage: bench_train_step [key=value]...  keys: model threads batch d h w in out loss softmax width
- * steps recompute kernel layers bf16 (the peak is then that of AVX-512_BF16) */
+ * steps recompute kernel layers plan (1: what lives at the peak of memory; 2: that alone) bf16 (the
+ * peak is then that of AVX-512_BF16) */
 #include <immintrin.h>
 #include <omp.h>
 #include <stdio.h>
@@ -155,7 +156,7 @@ static void print_rest(const struct sm_net *net)
 struct settings {
 	struct sm_model_opt model;
 	const char *name, *loss, *kernel;
-	int threads, steps, softmax, recompute, layers, bf16;
+	int threads, steps, softmax, recompute, layers, bf16, plan;
 };
 
 static struct sm_net *make(const struct settings *s, struct sm_err *err)
@@ -173,8 +174,10 @@ static struct sm_net *make(const struct settings *s, struct sm_err *err)
 	struct sm_net *net = NULL;
 	if (!g)
 		return NULL;
+	struct sm_loss_opt loss = sm_loss_default(s->loss);
+	loss.softmax = s->softmax;
 	if (sm_model_build(s->name, &s->model, g, &heads, err) == SM_OK)
-		sm_g_loss(g, &(struct sm_loss_opt){.name = s->loss, .softmax = s->softmax}, &heads);
+		sm_g_loss(g, &loss, &heads);
 	if (sm_net_plan(g, &opt, &net, err) != SM_OK)
 		return NULL;
 	if (sm_net_alloc(net, NULL, err) == SM_OK)
@@ -241,7 +244,7 @@ static bool set(struct settings *s, const char *arg)
 	    {"in", &s->model.in_channels, NULL}, {"out", &s->model.channels, NULL},
 	    {"softmax", &s->softmax, NULL},   {"steps", &s->steps, NULL},
 	    {"recompute", &s->recompute, NULL}, {"layers", &s->layers, NULL},
-	    {"bf16", &s->bf16, NULL},
+	    {"bf16", &s->bf16, NULL},         {"plan", &s->plan, NULL},
 	};
 	if (n == 5 && strncmp(arg, "width", n) == 0) {
 		s->model.width = strtod(value + 1, NULL);
@@ -328,6 +331,12 @@ int main(int argc, char **argv)
 	fill_buffers(net, s.softmax);
 	if (s.layers)
 		sm_net_print(net, stdout);
+	if (s.plan)
+		sm_net_print_memory(net, stdout);
+	if (s.plan > 1) {
+		sm_net_free(net);
+		return 0;
+	}
 	struct peak before = peak(s.threads, s.bf16);
 	enum sm_status st = steps(net, s.steps, &t, &err);
 	if (st != SM_OK) {

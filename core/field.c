@@ -211,9 +211,9 @@ const char *sm_choice_name(const struct sm_field *f, int index, struct sm_arena 
 /* One condition of `only`, n bytes long. */
 static bool holds(const struct sm_fieldset *set, const char *text, size_t n, const void *base)
 {
-	const bool no = n > 3 && strncmp(text, "no ", 3) == 0;
-	const char *key = no ? text + 3 : text, *end = text + n;
-	const size_t length = no ? (size_t)(end - key) : strcspn(key, " ");
+	const bool no = n > 3 && strncmp(text, "no ", 3) == 0, any = n > 4 && strncmp(text, "any ", 4) == 0;
+	const char *key = no ? text + 3 : any ? text + 4 : text, *end = text + n;
+	const size_t length = no || any ? (size_t)(end - key) : strcspn(key, " ");
 	const struct sm_field *f = NULL;
 	for (size_t i = 0; i < set->count; i++)
 		if (strlen(set->fields[i].key) == length && memcmp(set->fields[i].key, key, length) == 0)
@@ -221,6 +221,10 @@ static bool holds(const struct sm_fieldset *set, const char *text, size_t n, con
 	if (!f)
 		return false;
 	const char *at = (const char *)base + f->offset, *name;
+	if (any && f->kind == SM_F_INT)
+		return *(const int64_t *)at;
+	if (any)
+		return fabs(*(const double *)at) > 0;
 	if (no && f->kind == SM_F_INT)
 		return !*(const int64_t *)at;
 	if (no)

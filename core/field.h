@@ -58,7 +58,8 @@ struct sm_field {
 	const struct sm_fieldset *of;
 	const char *doc; /* one sentence with units */
 	/* What must hold of other fields of the set for this one to count, parted by commas: "method gaussian|bilateral"
-	 * (a choice or bool), "no range" (a string, list or mapping that is absent, a whole number that is 0). A manifest that gives the field
+	 * (a choice or bool), "no range" (a string, list or mapping that is absent, a whole number that is 0), "any decay" (a
+	 * number that is not 0). A manifest that gives the field
 	 * although it does not count is refused: no value is swallowed. NULL = it always counts. */
 	const char *only;
 };

@@ -201,8 +201,9 @@ static bool is_own(const char *name)
 }
 
 /* SM_USAGE when the folder has anything else. */
-static enum sm_status check_empty(const char *dir, const char *stage, struct sm_err *err)
+static enum sm_status check_empty(const struct sm_journal *j, struct sm_err *err)
 {
+	const char *dir = j->dir;
 	DIR *d = opendir(dir);
 	bool any = false;
 	if (!d)
@@ -212,9 +213,9 @@ static enum sm_status check_empty(const char *dir, const char *stage, struct sm_
 		      !is_own(e->d_name);
 	closedir(d);
 	return any ? SM_FAIL(err, SM_USAGE,
-			     "--out: %s holds files but no " SM_LEDGER_NAME
+			     "--out: %s holds files but %s " SM_LEDGER_NAME
 			     ", allowed is a new folder or one of stage '%s'",
-			     dir, stage)
+			     dir, sm_file_exists(j->ledger) ? "an empty" : "no", j->stage)
 		   : SM_OK;
 }
 
@@ -253,7 +254,7 @@ enum sm_status sm_journal_open(const char *dir, const char *stage, struct sm_jou
 	if (st == SM_OK)
 		supersede_all(j);
 	if (st == SM_OK && !j->found)
-		st = check_empty(dir, stage, err);
+		st = check_empty(j, err);
 	if (st != SM_OK) {
 		sm_journal_close(j);
 		return st;

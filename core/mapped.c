@@ -3,12 +3,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/file.h"
+
+/* Bytes as people read them. */
+static const char *amount(size_t bytes, char text[32])
+{
+	if (bytes >> 20)
+		snprintf(text, 32, "%zu MiB", bytes >> 20);
+	else
+		snprintf(text, 32, "%zu KiB", (bytes + 1023) >> 10);
+	return text;
+}
 
 static enum sm_status make_file(struct sm_mapped *s, const char *dir, const char *what,
 				struct sm_err *err)
@@ -30,21 +41,22 @@ static enum sm_status make_file(struct sm_mapped *s, const char *dir, const char
 enum sm_status sm_mapped_open(struct sm_mapped *s, const char *dir, size_t bytes, const char *what,
 			     struct sm_err *err)
 {
+	char text[32];
 	*s = (struct sm_mapped){0};
 	SM_TRY(make_file(s, dir, what, err));
 	/* All room now: writing to a mapping of a full disk would be a signal. */
 	int errnum = posix_fallocate(s->fd - 1, 0, (off_t)bytes);
 	if (errnum) {
 		sm_mapped_close(s);
-		return SM_FAIL(err, SM_IO, "%s: no room for a temporary file of %zu MiB: %s", what, bytes >> 20,
-			       strerror(errnum));
+		return SM_FAIL(err, SM_IO, "%s: no room for a temporary file of %s: %s", what,
+			       amount(bytes, text), strerror(errnum));
 	}
 	void *data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd - 1, 0);
 	if (data == MAP_FAILED) {
 		errnum = errno;
 		sm_mapped_close(s);
-		return SM_FAIL(err, SM_IO, "%s: cannot map a temporary file of %zu MiB: %s", what,
-			       bytes >> 20, strerror(errnum));
+		return SM_FAIL(err, SM_IO, "%s: cannot map a temporary file of %s: %s", what,
+			       amount(bytes, text), strerror(errnum));
 	}
 	s->data = data;
 	s->bytes = bytes;

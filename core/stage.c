@@ -166,9 +166,11 @@ static enum sm_status lock_folder(const char *dir, int *fd, struct sm_err *err)
 	*fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*fd < 0)
 		return SM_FAIL(err, SM_IO, "%s: cannot be opened: %s", dir, strerror(errno));
-	if (flock(*fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-		return SM_FAIL(err, SM_IO, "%s: another run is writing there", dir);
-	return SM_OK;
+	if (flock(*fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+		return SM_OK;
+	close(*fd);
+	*fd = -1;
+	return SM_FAIL(err, SM_IO, "%s: another run is writing there", dir);
 }
 
 static enum sm_status prepare_out(struct sm_run *run, int *lock, struct sm_err *err)
@@ -382,7 +384,11 @@ int sm_stage_main(const struct sm_stage *stage, int argc, char **argv)
 		run.args = args;
 		while (args[run.arg_count])
 			run.arg_count++;
+		bool there = c.out && sm_file_exists(c.out);
 		st = live(&run, &c, &manifest, &lock, &err);
+		/* A run that was refused leaves no folder of its own: this fails when something is in it. */
+		if (st != SM_OK && !there && lock >= 0)
+			rmdir(c.out);
 	}
 	if (st != SM_OK) {
 		sm_error(&run.log, NULL, "%s", err.text);

@@ -103,6 +103,15 @@ static void to_unit(float *v, size_t n)
 		shift_and_scale(v, n, (double)lo, 1 / ((double)hi - (double)lo));
 }
 
+const char *sm_standardise_name(size_t how)
+{
+	static const char *const names[] = {[SM_STANDARDISE_NONE] = "none",
+					    [SM_STANDARDISE_SLICE] = "slice",
+					    [SM_STANDARDISE_TILE] = "tile",
+					    [SM_STANDARDISE_UNIT] = "unit"};
+	return how < sizeof names / sizeof *names ? names[how] : NULL;
+}
+
 void sm_standardise(float *x, const int64_t size[3], int64_t channels, enum sm_standardise how)
 {
 	size_t plane = (size_t)(size[0] * size[1]), tile = plane * (size_t)size[2];

@@ -6,6 +6,7 @@
 #ifndef SM_CORE_STANDARDISE_H
 #define SM_CORE_STANDARDISE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum sm_standardise {
@@ -14,6 +15,9 @@ enum sm_standardise {
 	SM_STANDARDISE_TILE,  /* the whole tile to mean 0 and std 1 */
 	SM_STANDARDISE_UNIT,  /* the whole tile to [0,1] */
 };
+
+/* Its name in manifests and ledgers: none, slice, tile, unit; NULL behind the last. */
+const char *sm_standardise_name(size_t how);
 
 /* Scales x (channel,z,y,x) of size x,y,z in place, each channel by itself; a constant slice or tile
  * becomes 0. Sums run in double in a fixed order. Thread-safe for different x. */

@@ -94,8 +94,9 @@ static enum sm_status check_frames(const struct sm_vol *vol, const char *name, s
 
 enum sm_status sm_score_volumes(struct sm_vol *truth, const char *truth_name,
 				struct sm_vol *prediction, const char *prediction_name,
-				const struct sm_evaluate_section *settings, struct sm_mem *mem,
-				int jobs, struct sm_scores *out, struct sm_err *err)
+				const struct sm_evaluate_section *settings,
+				const struct sm_label_map *map, struct sm_mem *mem, int jobs,
+				struct sm_scores *out, struct sm_err *err)
 {
 	struct sm_joint joint;
 	*out = (struct sm_scores){0};
@@ -105,9 +106,9 @@ enum sm_status sm_score_volumes(struct sm_vol *truth, const char *truth_name,
 				settings->grid_tolerance, err));
 	SM_TRY(sm_vol_to_labels(truth, mem, truth_name, err));
 	SM_TRY(sm_vol_to_labels(prediction, mem, prediction_name, err));
-	SM_TRY(sm_joint_count(truth->data, prediction->data, sm_vol_count(truth), SM_BRATS_LABELS,
-			      jobs, &joint, err));
-	sm_scores_from_joint(&joint, (enum sm_empty)settings->empty, out);
+	SM_TRY(sm_joint_count(map, truth->data, truth_name, prediction->data, prediction_name,
+			      sm_vol_count(truth), jobs, &joint, err));
+	sm_scores_from_joint(map, &joint, (enum sm_empty)settings->empty, out);
 	return SM_OK;
 }
 

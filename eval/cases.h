@@ -26,12 +26,13 @@ enum sm_status sm_truth_read(const char *dir, const struct sm_ledger *ingest, co
 			     struct sm_mem *mem, struct sm_vol *vol, struct sm_err *err);
 
 /* Scores of two label volumes: both three-dimensional, on the same grid within tolerance_mm, with
- * labels of the BraTS map alone. Names stand in the error sentences. Both volumes are converted to
+ * labels of the map alone. Names stand in the error sentences. Both volumes are converted to
  * uint8 in place. SM_INPUT says what is wrong. */
 enum sm_status sm_score_volumes(struct sm_vol *truth, const char *truth_name,
 				struct sm_vol *prediction, const char *prediction_name,
-				const struct sm_evaluate_section *settings, struct sm_mem *mem,
-				int jobs, struct sm_scores *out, struct sm_err *err);
+				const struct sm_evaluate_section *settings,
+				const struct sm_label_map *map, struct sm_mem *mem, int jobs,
+				struct sm_scores *out, struct sm_err *err);
 
 /* Volume of one voxel in mm3. */
 double sm_voxel_mm3(const struct sm_vol *vol);

@@ -40,12 +40,14 @@ struct work {
 	struct sm_run *run;
 	const struct options *o;
 	const struct sm_evaluate_section *settings;
+	struct sm_label_map map;
 	struct sm_ledger predict, ingest;
 	struct pair *pairs;
 	size_t count;
 };
 
-static enum sm_status open_records(const struct work *w, const struct pair *p, struct records *r, struct sm_err *err)
+static enum sm_status open_records(const struct work *w, const struct pair *p, struct records *r,
+				   struct sm_err *err)
 {
 	r->prediction = sm_records_get(w->predict.records, p->prediction);
 	r->truth = sm_records_get(w->ingest.records, p->truth);
@@ -64,8 +66,8 @@ static const char *pair_key(void *ctx, size_t i)
 	return ((struct work *)ctx)->pairs[i].key;
 }
 
-static enum sm_status declare(struct sm_item *item, const char *dir, const json_t *record, const char *role,
-			      const char *from, struct sm_err *err)
+static enum sm_status declare(struct sm_item *item, const char *dir, const json_t *record,
+			      const char *role, const char *from, struct sm_err *err)
 {
 	const json_t *output = sm_record_output(record, from);
 	const char *path = sm_json_text(output, "path"), *sha = sm_json_text(output, "sha256");
@@ -118,9 +120,9 @@ static bool lists(const struct work *w, const char *name, const char *key)
 	size_t i;
 	json_t *entry;
 	json_array_foreach(
-		json_object_get(json_object_get(w->predict.header, "not_predicted"), name), i, entry)
-		if (json_is_string(entry) && strcmp(json_string_value(entry), key) == 0)
-			return true;
+		json_object_get(json_object_get(w->predict.header, "not_predicted"), name), i,
+		entry) if (json_is_string(entry) &&
+			   strcmp(json_string_value(entry), key) == 0) return true;
 	return false;
 }
 
@@ -141,6 +143,15 @@ static enum sm_status no_prediction(const struct work *w, const struct pair *p, 
 			       reasons[why].words);
 	return SM_FAIL(err, SM_INPUT, "case %s has a truth but no record in the predict ledger",
 		       p->key);
+}
+
+/* What error sentences call a volume: "truth case01/seg.nii.gz"; malloc memory, NULL when out of
+ * it. */
+static char *name_of(const char *what, const char *file, const json_t *record, const char *role)
+{
+	const char *path =
+		file ? sm_path_base(file) : sm_json_text(sm_record_output(record, role), "path");
+	return sm_strf("%s%s%s", what, path ? " " : "", path ? path : "");
 }
 
 static enum sm_status read_pair(struct work *w, const struct pair *p, const struct records *r,
@@ -169,17 +180,22 @@ static enum sm_status pair_work(void *ctx, size_t i, struct sm_item *item, struc
 	struct sm_vol prediction = {0}, truth = {0};
 	struct records r = {0};
 	struct sm_scores scores;
-	char *names[2] = {sm_strf("truth of %s", p->key), sm_strf("prediction of %s", p->key)};
+	char *names[2] = {0};
+	const char *role = NULL;
 	enum sm_status st;
+	SM_GOTO(st, open_records(w, p, &r, err));
+	SM_GOTO(st, read_pair(w, p, &r, &prediction, &truth, err));
+	if (!w->o->pred)
+		SM_GOTO(st, sm_label_role(w->ingest.header, r.truth, &role, err));
+	names[0] = name_of("truth", w->o->pred ? w->o->truth : NULL, r.truth, role);
+	names[1] = name_of("prediction", w->o->pred, r.prediction, "prediction");
 	if (!names[0] || !names[1]) {
 		st = SM_FAIL(err, SM_BUDGET, "out of memory");
 		goto out;
 	}
-	SM_GOTO(st, open_records(w, p, &r, err));
-	SM_GOTO(st, read_pair(w, p, &r, &prediction, &truth, err));
-	SM_GOTO(st, sm_score_volumes(&truth, names[0], &prediction, names[1], w->settings,
+	SM_GOTO(st, sm_score_volumes(&truth, names[0], &prediction, names[1], w->settings, &w->map,
 				     &w->run->mem, item->jobs, &scores, err));
-	json_object_set_new(item->record, "scores", sm_scores_to_json(&scores));
+	json_object_set_new(item->record, "scores", sm_scores_to_json(&w->map, &scores));
 	json_object_set_new(item->record, "voxel_mm3", json_real(sm_voxel_mm3(&truth)));
 	json_t *patient = json_object_get(r.truth, "patient");
 	if (patient)
@@ -220,9 +236,11 @@ static enum sm_status list_pairs(struct work *w, struct sm_err *err)
 	for (size_t i = 0, k = 0; i < np || k < nt;) {
 		int order = i == np   ? 1
 			    : k == nt ? -1
-				      : strcmp(sm_records_key(predictions, i), sm_records_key(truths, k));
+				      : strcmp(sm_records_key(predictions, i),
+					       sm_records_key(truths, k));
 		struct pair *pair = &w->pairs[w->count];
-		*pair = (struct pair){order <= 0 ? sm_records_key(predictions, i) : sm_records_key(truths, k),
+		*pair = (struct pair){order <= 0 ? sm_records_key(predictions, i)
+						 : sm_records_key(truths, k),
 				      order <= 0 ? i : SM_NONE, order >= 0 ? k : SM_NONE};
 		i += order <= 0;
 		k += order >= 0;
@@ -277,24 +295,25 @@ static enum sm_status finish(struct work *w, struct sm_err *err)
 	{
 		if (!sm_record_ok(record) || st != SM_OK)
 			continue;
-		st = sm_scores_from_json(json_object_get(record, "scores"), sm_record_key(record), &scores[n], err);
+		st = sm_scores_from_json(&w->map, json_object_get(record, "scores"),
+					 sm_record_key(record), &scores[n], err);
 		if (st == SM_OK)
-			sm_scores_csv(&cases, sm_record_key(record), &scores[n++]);
+			sm_scores_csv(&w->map, &cases, sm_record_key(record), &scores[n++]);
 	}
 	if (st != SM_OK)
 		goto out;
 	SM_GOTO(st, sm_records_check(run->ledger.records, err));
-	SM_GOTO(st, sm_summarise(scores, n, &sum, err));
-	json_object_set_new(run->ledger.header, "summary", sm_summary_to_json(&sum));
-	sm_summary_csv(&summary, &sum);
+	SM_GOTO(st, sm_summarise(&w->map, scores, n, &sum, err));
+	json_object_set_new(run->ledger.header, "summary", sm_summary_to_json(&w->map, &sum));
+	sm_summary_csv(&w->map, &summary, &sum);
 	if (run->out) {
 		SM_GOTO(st, write_table(run, "scores.csv", "scores", &cases, outputs, err));
 		SM_GOTO(st, write_table(run, "summary.csv", "summary", &summary, outputs, err));
 	}
 	if (w->o->pred && n)
-		sm_scores_print(&screen, &scores[0]);
+		sm_scores_print(&w->map, &screen, &scores[0]);
 	else if (n)
-		sm_summary_print(&screen, &sum);
+		sm_summary_print(&w->map, &screen, &sum);
 	SM_GOTO(st, sm_text_check(&screen, "table", err));
 	if (screen.n)
 		fputs(screen.data, stdout);
@@ -337,6 +356,7 @@ static enum sm_status run_stage(struct sm_run *run, struct sm_err *err)
 	struct pair single = {.key = "pair", .prediction = SM_NONE, .truth = SM_NONE};
 	enum sm_status st;
 	SM_GOTO(st, check_options(&w, err));
+	SM_GOTO(st, sm_label_map_make(w.settings, &w.map, err));
 	if (w.o->pred) {
 		w.pairs = &single;
 		w.count = 1;
@@ -368,11 +388,11 @@ static const struct sm_stage stage = {
 		   "ingest\n"
 		   "(--truth); writes scores.csv (a row a case and region), summary.csv and the "
 		   "ledger, and\n"
-		   "prints the table. Regions are BraTS's WT, TC and ET, each label, "
-		   "and the\n"
-		   "original study's TC: its first output alone, which equals label 1 here, "
-		   "where each voxel\n"
-		   "gets one label.\n\n"
+		   "prints the table. The manifest's section evaluate names labels and regions; "
+		   "without it they\n"
+		   "are BraTS's WT, TC and ET, each label, and the original study's TC: its first "
+		   "output alone,\n"
+		   "which equals label 1 here, where each voxel gets one label.\n\n"
 		   "  scanmill evaluate --in W/predict --truth W/ingest --out W/evaluate\n"
 		   "  scanmill evaluate --pred p.nii.gz --truth t.nii.gz",
 	.version = 2,

@@ -107,21 +107,23 @@ static size_t measures(const struct sm_explore *x, const struct sm_channel *chan
 
 /* ---- first look at all records: which channels and labels there are, and numbers ------------- */
 
-static enum sm_status channel_of(struct sm_explore *x, const char *when, const char *name, const char *key,
-				 struct sm_channel **out, struct sm_err *err)
+static enum sm_status channel_of(struct sm_explore *x, const char *when, const char *name,
+				 const char *key, struct sm_channel **out, struct sm_err *err)
 {
 	for (size_t i = 0; i < x->channel_count; i++)
-		if (when && name && strcmp(x->channels[i].when, when) == 0 && strcmp(x->channels[i].name, name) == 0) {
+		if (when && name && strcmp(x->channels[i].when, when) == 0 &&
+		    strcmp(x->channels[i].name, name) == 0) {
 			*out = &x->channels[i];
 			return SM_OK;
 		}
 	if (!when || !name || x->channel_count == SM_EX_CHANNELS)
-		return SM_FAIL(err, SM_INPUT, "%s: holds an image beyond the %d that a page takes", key,
-			       SM_EX_CHANNELS);
+		return SM_FAIL(err, SM_INPUT, "%s: holds an image beyond the %d that a page takes",
+			       key, SM_EX_CHANNELS);
 	struct sm_arena *arena = &x->run->arena;
 	struct sm_channel c = {.when = sm_arena_strdup(arena, when),
 			       .name = sm_arena_strdup(arena, name),
-			       .of = sm_calloc(&x->run->mem, count(x) + 1, sizeof *c.of, "numbers of the cohort", err)};
+			       .of = sm_calloc(&x->run->mem, count(x) + 1, sizeof *c.of,
+					       "numbers of the cohort", err)};
 	if (!c.of)
 		return SM_BUDGET;
 	x->channels[x->channel_count] = c;
@@ -147,7 +149,8 @@ static struct sm_numbers numbers_of(const json_t *e)
 	return n;
 }
 
-static enum sm_status gather_images(struct sm_explore *x, size_t at, const json_t *record, struct sm_err *err)
+static enum sm_status gather_images(struct sm_explore *x, size_t at, const json_t *record,
+				    struct sm_err *err)
 {
 	size_t i;
 	json_t *e;
@@ -159,7 +162,8 @@ static enum sm_status gather_images(struct sm_explore *x, size_t at, const json_
 		struct sm_channel *c = NULL;
 		SM_TRY(channel_of(x, when, name, key, &c, err));
 		if (!sm_hist_read(json_object_get(e, "hist"), &h))
-			return SM_FAIL(err, SM_INTERNAL, "%s: its histogram of %s cannot be read", key, name);
+			return SM_FAIL(err, SM_INTERNAL, "%s: its histogram of %s cannot be read",
+				       key, name);
 		c->cases++;
 		if (!c->of[at].has)
 			c->of[at] = numbers_of(e);
@@ -168,7 +172,8 @@ static enum sm_status gather_images(struct sm_explore *x, size_t at, const json_
 }
 
 /* Everything that one record tells without knowing the others. */
-static enum sm_status gather_one(struct sm_explore *x, size_t at, const json_t *record, struct sm_err *err)
+static enum sm_status gather_one(struct sm_explore *x, size_t at, const json_t *record,
+				 struct sm_err *err)
 {
 	size_t i;
 	json_t *e;
@@ -201,9 +206,9 @@ static void find_whens(struct sm_explore *x)
 
 /* ---- second look: histograms and labels ------------------------------------------------------ */
 
-/* Values of a channel that count for its histogram. One case whose values reach a thousand times as far as those
- * of the others would leave them one bin: what lies more than eight usual spreads away from the
- * middle of the cohort is left out, when there are 5 cases or more. */
+/* Values of a channel that count for its histogram. One case whose values reach a thousand times as
+ * far as those of the others would leave them one bin: what lies more than eight usual spreads away
+ * from the middle of the cohort is left out, when there are 5 cases or more. */
 struct band {
 	double middle, room;
 };
@@ -217,7 +222,8 @@ static struct band band_of(const struct sm_explore *x, const struct sm_channel *
 	return band;
 }
 
-static void merge_one(struct sm_explore *x, struct sm_channel *c, const struct band *band, const json_t *record)
+static void merge_one(struct sm_explore *x, struct sm_channel *c, const struct band *band,
+		      const json_t *record)
 {
 	const json_t *e = sm_explore_entry(record, "images", c->when, c->name);
 	struct sm_hist h;
@@ -229,12 +235,14 @@ static void merge_one(struct sm_explore *x, struct sm_channel *c, const struct b
 	c->drawn++;
 }
 
-static enum sm_status add_label(struct sm_explore *x, int label, const json_t *e, struct sm_err *err)
+static enum sm_status add_label(struct sm_explore *x, int label, const json_t *e,
+				struct sm_err *err)
 {
 	struct sm_label_sums *l = &x->labels[label];
 	double d = sm_explore_real(e, x->cm3 ? "cm3" : "voxels");
 	if (!l->v)
-		l->v = sm_alloc(&x->run->mem, count(x) + 1, sizeof *l->v, "volumes of the cohort", err);
+		l->v = sm_alloc(&x->run->mem, count(x) + 1, sizeof *l->v, "volumes of the cohort",
+				err);
 	if (!l->v)
 		return SM_BUDGET;
 	l->voxels += sm_explore_real(e, "voxels");
@@ -255,7 +263,8 @@ static enum sm_status add_labels(struct sm_explore *x, const json_t *record, str
 	json_array_foreach(json_object_get(record, "labels"), i, e)
 	{
 		json_int_t label = json_integer_value(json_object_get(e, "label"));
-		if (label >= 0 && label < SM_EX_LABELS && sm_explore_label(record, when, (int)label) == e)
+		if (label >= 0 && label < SM_EX_LABELS &&
+		    sm_explore_label(record, when, (int)label) == e)
 			SM_TRY(add_label(x, (int)label, e, err));
 	}
 	return SM_OK;
@@ -267,7 +276,9 @@ static enum sm_status second_look(struct sm_explore *x, struct sm_err *err)
 	json_t *record;
 	enum sm_status st = SM_OK;
 	double *v = sm_alloc(&x->run->mem, count(x) + 1, sizeof *v, "numbers of the cohort", err);
-	struct band *bands = v ? sm_alloc(&x->run->mem, x->channel_count + 1, sizeof *bands, "channels", err) : NULL;
+	struct band *bands =
+		v ? sm_alloc(&x->run->mem, x->channel_count + 1, sizeof *bands, "channels", err)
+		  : NULL;
 	for (size_t c = 0; bands && c < x->channel_count; c++)
 		bands[c] = band_of(x, &x->channels[c], v);
 	sm_records_foreach(x->run->ledger.records, i, record)
@@ -292,7 +303,8 @@ static enum sm_status second_look(struct sm_explore *x, struct sm_err *err)
 /* Robust z: distance from the median in units of 1.4826 MAD, which is 1 sd for normal values
  * (Iglewicz and Hoaglin, 1993). With fewer than 5 cases nothing is far; nor is what lies nearer
  * than a quarter of the usual spread (1 to 99 %) of a case, however alike the others are. */
-static void far_ones(const struct sm_explore *x, const struct sm_channel *channel, enum sm_odd kind, double *v)
+static void far_ones(const struct sm_explore *x, const struct sm_channel *channel, enum sm_odd kind,
+		     double *v)
 {
 	size_t i, n = measures(x, channel, SM_ODD_SPREAD, v);
 	if (n < 5)
@@ -340,7 +352,8 @@ size_t sm_explore_samples(const json_t *record)
 	return n;
 }
 
-/* Of the data set: samples in all and by fold. A stage that has folds of its own tells their counts in its header. */
+/* Of the data set: samples in all and by fold. A stage that has folds of its own tells their counts
+ * in its header. */
 static enum sm_status gather_samples(struct sm_explore *x, struct sm_err *err)
 {
 	const struct sm_ledger *data = &x->from[SM_EX_DATA];
@@ -358,8 +371,9 @@ static enum sm_status gather_samples(struct sm_explore *x, struct sm_err *err)
 		free(own);
 	}
 	for (int f = 0; f < SM_FOLDS; f++)
-		json_object_foreach(counts, domain, of) x->fold_samples[f] += (size_t)json_integer_value(
-			json_object_get(of, sm_fold_name((enum sm_fold)f)));
+		json_object_foreach(counts, domain, of) x->fold_samples[f] +=
+			(size_t)json_integer_value(
+				json_object_get(of, sm_fold_name((enum sm_fold)f)));
 	return sm_records_check(data->records, err);
 }
 

@@ -63,7 +63,8 @@ static size_t raw_of(const struct stage_ctx *x, const char *key)
 }
 
 /* What the data set has of the case. */
-static enum sm_status sample_inputs(const struct stage_ctx *x, struct sm_item *item, struct sm_err *err)
+static enum sm_status sample_inputs(const struct stage_ctx *x, struct sm_item *item,
+				    struct sm_err *err)
 {
 	json_t *data = sm_ledger_get(&x->x.from[SM_EX_DATA], item->key), *o;
 	json_t *outputs = data && sm_record_ok(data) ? json_object_get(data, "outputs") : NULL;
@@ -73,7 +74,8 @@ static enum sm_status sample_inputs(const struct stage_ctx *x, struct sm_item *i
 	{
 		const char *path = sm_json_text(o, "path"), *sha = sm_json_text(o, "sha256");
 		if (st == SM_OK && path && sha)
-			st = sm_item_input_from(item, x->x.dir[SM_EX_DATA], "sample", path, sha, err);
+			st = sm_item_input_from(item, x->x.dir[SM_EX_DATA], "sample", path, sha,
+						err);
 	}
 	json_decref(data);
 	return st;
@@ -233,8 +235,8 @@ static const struct file {
 	     {"labels.csv", "labels", sm_explore_csv_labels, false},
 	     {"split.csv", "split", sm_explore_csv_split, true}};
 
-static enum sm_status write_file(const struct sm_explore *x, const struct file *file, json_t *outputs,
-				 struct sm_err *err)
+static enum sm_status write_file(const struct sm_explore *x, const struct file *file,
+				 json_t *outputs, struct sm_err *err)
 {
 	struct sm_outfile out = {0};
 	char hex[65], *path = sm_path_join(x->run->out, file->name);
@@ -245,8 +247,8 @@ static enum sm_status write_file(const struct sm_explore *x, const struct file *
 	SM_GOTO(st, file->write(x, out.stream, err));
 	SM_GOTO(st, sm_outfile_commit(&out, err));
 	SM_GOTO(st, sm_sha256_file(path, hex, err));
-	json_array_append_new(outputs, json_pack("{s:s, s:s, s:s}", "path", file->name, "role", file->role,
-						 "sha256", hex));
+	json_array_append_new(outputs, json_pack("{s:s, s:s, s:s}", "path", file->name, "role",
+						 file->role, "sha256", hex));
 out:
 	sm_outfile_abandon(&out);
 	free(path);

@@ -300,17 +300,19 @@ static bool is_narrow(const char *svg)
 }
 
 /* One drawing of a case; fold NULL = untold. */
-static enum sm_status drawing(const struct sm_explore *x, const char *key, const char *fold, const char *name,
-			      struct sm_text *out, struct sm_err *err)
+static enum sm_status drawing(const struct sm_explore *x, const char *key, const char *fold,
+			      const char *name, struct sm_text *out, struct sm_err *err)
 {
 	unsigned char *bytes = NULL;
 	size_t n = 0;
 	char *path = sm_path_join(x->run->out, name);
-	enum sm_status st = path ? sm_file_read(path, (size_t)256 << 20, &x->run->mem, &bytes, &n, err)
-				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
+	enum sm_status st =
+		path ? sm_file_read(path, (size_t)256 << 20, &x->run->mem, &bytes, &n, err)
+		     : SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
 	free(path);
 	SM_TRY(st);
-	sm_text_f(out, "<figure class=\"sheet%s\">\n<figcaption><b>", is_narrow((const char *)bytes) ? " half" : "");
+	sm_text_f(out, "<figure class=\"sheet%s\">\n<figcaption><b>",
+		  is_narrow((const char *)bytes) ? " half" : "");
 	sm_text_html(out, key);
 	sm_text_str(out, "</b>");
 	if (fold)
@@ -323,8 +325,8 @@ static enum sm_status drawing(const struct sm_explore *x, const char *key, const
 }
 
 /* The drawings of a role that cases left, in order. */
-static enum sm_status sheets(const struct sm_explore *x, const char *role, uint8_t bit, struct sm_text *out,
-			     struct sm_err *err)
+static enum sm_status sheets(const struct sm_explore *x, const char *role, uint8_t bit,
+			     struct sm_text *out, struct sm_err *err)
 {
 	struct sm_records *records = x->run->ledger.records;
 	bool tell_fold = bit != SM_EX_SAMPLES || sm_explore_by_patient(x);
@@ -335,7 +337,8 @@ static enum sm_status sheets(const struct sm_explore *x, const char *role, uint8
 		json_t *record = sm_records_get(records, i);
 		const char *name = sm_json_text(sm_record_output(record, role), "path");
 		char *fold = tell_fold ? sm_explore_fold(x, sm_records_key(records, i)) : NULL;
-		enum sm_status st = name ? drawing(x, sm_records_key(records, i), fold, name, out, err) : SM_OK;
+		enum sm_status st =
+			name ? drawing(x, sm_records_key(records, i), fold, name, out, err) : SM_OK;
 		free(fold);
 		json_decref(record);
 		SM_TRY(st);

@@ -45,7 +45,8 @@ static size_t count(const struct sm_explore *x)
 }
 
 /* Numbers of all cases in the channel, sorted; returns how many. */
-static size_t numbers(const struct sm_explore *x, const struct sm_channel *c, enum sm_number which, double *v)
+static size_t numbers(const struct sm_explore *x, const struct sm_channel *c, enum sm_number which,
+		      double *v)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < count(x); i++)
@@ -115,7 +116,8 @@ static void intensity_table(const struct sm_explore *x, double *v, struct sm_tex
 }
 
 /* One finding: in how many cases, and which. */
-static void odd_row(const struct sm_explore *x, const struct sm_channel *c, int kind, struct sm_text *out)
+static void odd_row(const struct sm_explore *x, const struct sm_channel *c, int kind,
+		    struct sm_text *out)
 {
 	size_t n = 0, shown = 0, all = count(x);
 	for (size_t i = 0; i < all; i++)
@@ -235,12 +237,14 @@ static void class_table(const struct sm_explore *x, struct sm_text *out)
 			continue;
 		sm_text_str(out, "<tr><th scope=\"row\">");
 		if (k)
-			sm_text_f(out, "<i class=\"key\" style=\"background:%s\"></i>", sm_label_colour(k));
+			sm_text_f(out, "<i class=\"key\" style=\"background:%s\"></i>",
+				  sm_label_colour(k));
 		label_name(x, k, out);
 		sm_text_f(out,
 			  "</th><td class=\"n\">%zu of %zu</td><td class=\"n\">%.0f</td>"
 			  "<td class=\"n\">%.0f</td><td class=\"n\">%.3f %%</td>",
-			  l->cases, x->labelled, l->slices, l->voxels, all > 0 ? l->voxels / all * 100 : 0);
+			  l->cases, x->labelled, l->slices, l->voxels,
+			  all > 0 ? l->voxels / all * 100 : 0);
 		cell(out, l->n ? l->v[0] : NAN);
 		cell(out, middle(l->v, l->n));
 		cell(out, l->n ? l->v[l->n - 1] : NAN);
@@ -316,7 +320,8 @@ static void volume_chart(const struct sm_explore *x, struct sm_text *out)
 		if (!x->holds[k])
 			continue;
 		struct sm_strip *s = &strips[n++];
-		*s = (struct sm_strip){.colour = sm_label_colour(k), .v = x->labels[k].v, .n = x->labels[k].n};
+		*s = (struct sm_strip){
+			.colour = sm_label_colour(k), .v = x->labels[k].v, .n = x->labels[k].n};
 		snprintf(s->name, sizeof s->name, "label %d", k);
 	}
 	sm_text_f(out, "<figure class=\"chart broad\">\n<figcaption>A dot a case that holds the "
@@ -342,7 +347,8 @@ enum sm_status sm_explore_labels(const struct sm_explore *x, struct sm_text *out
 		out,
 		"<section id=\"labels\">\n<h2>Labels</h2>\n"
 		"<div class=\"wide\" tabindex=\"0\"><table>\n<caption>Classes of the labels, %s; "
-		"%zu of %zu cases have a label volume</caption>\n<thead><tr><th scope=\"col\">Label</th>"
+		"%zu of %zu cases have a label volume</caption>\n<thead><tr><th "
+		"scope=\"col\">Label</th>"
 		"<th scope=\"col\" class=\"n\">Cases</th><th scope=\"col\" class=\"n\">Slices</th>"
 		"<th scope=\"col\" class=\"n\">Voxels</th><th scope=\"col\" class=\"n\">Share</th>"
 		"<th scope=\"col\" class=\"n\">Smallest, %s</th><th scope=\"col\" "

@@ -13,7 +13,8 @@ enum { MOST_NUMBERS = 32, STRATUM_MAX = 128 };
 
 /* What the records of split tell, counted. */
 struct sums {
-	char strata[SM_COLOURS][STRATUM_MAX]; /* in the order of their names; at most 7, the rest counts as the last */
+	char strata[SM_COLOURS][STRATUM_MAX]; /* in the order of their names; at most 7, the rest
+						 counts as the last */
 	size_t strata_count;
 	size_t part[SM_FOLDS][SM_COLOURS]; /* cases by stratum */
 	size_t cases[SM_FOLDS];
@@ -90,7 +91,8 @@ static enum sm_status count(const struct sm_explore *x, struct sums *s, struct s
 	json_t *record;
 	sm_records_foreach(split, i, record)
 	{
-		const char *fold = sm_json_text(record, "fold"), *patient = sm_json_text(record, "patient");
+		const char *fold = sm_json_text(record, "fold"),
+			   *patient = sm_json_text(record, "patient");
 		add_stratum(s, sm_json_text(record, "stratum"));
 		if (st == SM_OK && patient && fold)
 			st = sm_sorter_add(sorter, patient, fold, err);
@@ -125,10 +127,12 @@ static void fold_bars(const struct sm_explore *x, const struct sums *s, struct s
 		int f = folds[b];
 		memcpy(bars[b].part, s->part[f], sizeof bars[b].part);
 		snprintf(bars[b].name, sizeof bars[b].name, "%s", words[f]);
-		int used = snprintf(notes[b], sizeof notes[b], "%zu case%s, %zu patient%s", s->cases[f],
-				    s->cases[f] == 1 ? "" : "s", s->patients[f], s->patients[f] == 1 ? "" : "s");
+		int used = snprintf(notes[b], sizeof notes[b], "%zu case%s, %zu patient%s",
+				    s->cases[f], s->cases[f] == 1 ? "" : "s", s->patients[f],
+				    s->patients[f] == 1 ? "" : "s");
 		if (x->from[SM_EX_DATA].header)
-			snprintf(notes[b] + used, sizeof notes[b] - (size_t)used, ", %zu samples", x->fold_samples[f]);
+			snprintf(notes[b] + used, sizeof notes[b] - (size_t)used, ", %zu samples",
+				 x->fold_samples[f]);
 		bars[b].note = notes[b];
 	}
 	sm_text_str(out, "<figure class=\"chart broad\">\n");
@@ -158,7 +162,8 @@ static void numbered_folds(const struct sums *s, struct sm_text *out)
 	for (size_t i = 0; i < s->numbers; i++) {
 		bars[i].part[0] = s->numbered[i];
 		snprintf(bars[i].name, sizeof bars[i].name, "fold %zu", i);
-		snprintf(notes[i], sizeof notes[i], "%zu case%s", s->numbered[i], s->numbered[i] == 1 ? "" : "s");
+		snprintf(notes[i], sizeof notes[i], "%zu case%s", s->numbered[i],
+			 s->numbered[i] == 1 ? "" : "s");
 		bars[i].note = notes[i];
 	}
 	sm_text_str(out, "<figure class=\"chart broad\">\n<figcaption>Folds of the "

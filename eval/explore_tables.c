@@ -53,10 +53,11 @@ static void flag_words(struct sm_text *out, unsigned flags)
 	sm_text_clear(&all);
 }
 
-static void image_row(const struct sm_explore *x, const struct sm_channel *channel, size_t i, const json_t *record,
-		      struct sm_text *out)
+static void image_row(const struct sm_explore *x, const struct sm_channel *channel, size_t i,
+		      const json_t *record, struct sm_text *out)
 {
-	static const enum sm_number reals[] = {SM_N_MIN, SM_N_MAX, SM_N_MEAN, SM_N_SD, SM_N_P1, SM_N_P50, SM_N_P99};
+	static const enum sm_number reals[] = {SM_N_MIN, SM_N_MAX, SM_N_MEAN, SM_N_SD,
+					       SM_N_P1,  SM_N_P50, SM_N_P99};
 	const json_t *e = sm_explore_entry(record, "images", channel->when, channel->name);
 	key_and_fold(x, sm_record_key(record), out);
 	sm_text_f(out, ",%s,", channel->when);
@@ -75,8 +76,10 @@ static void image_row(const struct sm_explore *x, const struct sm_channel *chann
 	sm_text_str(out, "\r\n");
 }
 
-/* The rows stand image by image, the records case by case: each row goes to the sorter under its place. */
-static enum sm_status sort_rows(const struct sm_explore *x, struct sm_sorter *sorter, struct sm_err *err)
+/* The rows stand image by image, the records case by case: each row goes to the sorter under its
+ * place. */
+static enum sm_status sort_rows(const struct sm_explore *x, struct sm_sorter *sorter,
+				struct sm_err *err)
 {
 	struct sm_text row = {0};
 	size_t i;
@@ -103,8 +106,10 @@ enum sm_status sm_explore_csv_images(const struct sm_explore *x, FILE *f, struct
 {
 	const char *place, *row;
 	struct sm_sorter *sorter = sm_sorter_new(x->run->out, 0);
-	enum sm_status st = sorter ? sort_rows(x, sorter, err) : SM_FAIL(err, SM_BUDGET, "table: out of memory");
-	bool good = fputs("case,fold,stage,image,voxels,foreground,background,min,max,mean,sd,p1,p50,p99,"
+	enum sm_status st = sorter ? sort_rows(x, sorter, err)
+				   : SM_FAIL(err, SM_BUDGET, "table: out of memory");
+	bool good = fputs("case,fold,stage,image,voxels,foreground,background,min,max,mean,sd,p1,"
+			  "p50,p99,"
 			  "slices,constant_slices,gaps,at_lowest,at_highest,odd\r\n",
 			  f) >= 0;
 	while (st == SM_OK && (st = sm_sorter_next(sorter, &place, &row, err)) == SM_OK && place)

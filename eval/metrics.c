@@ -11,24 +11,6 @@
 
 #define BLOCK ((size_t)1 << 20)
 
-#define BIT(label) (1u << (label))
-const struct sm_region sm_regions[SM_REGIONS] = {
-	[SM_WT] = {"wt", "WT", "whole tumour, labels 1, 2 and 4", BIT(1) | BIT(2) | BIT(4), false},
-	[SM_TC] = {"tc", "TC", "tumour core as BraTS defines it, labels 1 and 4", BIT(1) | BIT(4),
-		   false},
-	[SM_ET] = {"et", "ET", "enhancing tumour, label 4", BIT(4), false},
-	[SM_TC_ORIGINAL] =
-		{"tc_original", "TC (original)",
-		 "what the original study called tumour core: the network's first output, thresholded "
-		 "on its own. Here a voxel gets one label, that of the largest output, so this "
-		 "always equals label 1",
-		 BIT(1), true},
-	[SM_LABEL_1] = {"label_1", "label 1 (NCR)", "necrosis and non-enhancing core", BIT(1),
-			false},
-	[SM_LABEL_2] = {"label_2", "label 2 (ED)", "oedema", BIT(2), false},
-	[SM_LABEL_4] = {"label_4", "label 4 (ET)", "enhancing tumour", BIT(4), false},
-};
-
 static double ratio(uint64_t part, uint64_t whole)
 {
 	return whole ? (double)part / (double)whole : NAN;
@@ -58,29 +40,25 @@ const struct sm_metric sm_metrics[SM_METRICS] = {
 };
 
 struct count_job {
+	const struct sm_label_map *map;
 	const uint8_t *truth, *prediction;
+	const char *truth_name, *prediction_name;
 	size_t n;
-	uint32_t allowed;
+	uint8_t class_of[256];    /* of each value; SM_MAP_CLASSES = none */
 	struct sm_joint *partial; /* one a block */
 };
 
-static enum sm_status bad_label(const char *what, unsigned value, size_t at, uint32_t allowed,
-				struct sm_err *err)
+static enum sm_status bad_label(const struct sm_label_map *map, const char *what, unsigned value,
+				size_t at, struct sm_err *err)
 {
-	char list[8 * SM_LABELS] = "";
+	char list[6 * SM_MAP_CLASSES] = "";
 	size_t used = 0;
-	for (unsigned label = 0; label < SM_LABELS; label++)
-		if (allowed >> label & 1)
-			used += (size_t)snprintf(list + used, sizeof list - used, "%s%u",
-						 used ? ", " : "", label);
+	for (size_t c = 0; c < map->classes; c++)
+		used += (size_t)snprintf(list + used, sizeof list - used, "%s%u", used ? ", " : "",
+					 (unsigned)map->value[c]);
 	return SM_FAIL(err, SM_INPUT,
 		       "%s: label %u at voxel number %zu is not in the label map: allowed are %s",
 		       what, value, at, list);
-}
-
-static bool is_allowed(uint32_t allowed, unsigned value)
-{
-	return value < SM_LABELS && (allowed >> value & 1);
 }
 
 /* One block. Eight background voxels at a time are most of a scan. */
@@ -102,26 +80,34 @@ static enum sm_status count_block(void *ctx, size_t block, struct sm_err *err)
 		}
 		size_t end = to - i >= 8 ? i + 8 : to;
 		for (; i < end; i++) {
-			unsigned t = job->truth[i], p = job->prediction[i];
-			if (!is_allowed(job->allowed, t))
-				return bad_label("truth", t, i, job->allowed, err);
-			if (!is_allowed(job->allowed, p))
-				return bad_label("prediction", p, i, job->allowed, err);
-			n[t * SM_LABELS + p]++;
+			size_t t = job->class_of[job->truth[i]];
+			size_t p = job->class_of[job->prediction[i]];
+			if (t == SM_MAP_CLASSES)
+				return bad_label(job->map, job->truth_name, job->truth[i], i, err);
+			if (p == SM_MAP_CLASSES)
+				return bad_label(job->map, job->prediction_name, job->prediction[i],
+						 i, err);
+			n[t * SM_MAP_CLASSES + p]++;
 		}
 	}
 	return SM_OK;
 }
 
-enum sm_status sm_joint_count(const uint8_t *truth, const uint8_t *prediction, size_t n,
-			      uint32_t allowed, int jobs, struct sm_joint *out, struct sm_err *err)
+enum sm_status sm_joint_count(const struct sm_label_map *map, const uint8_t *truth,
+			      const char *truth_name, const uint8_t *prediction,
+			      const char *prediction_name, size_t n, int jobs, struct sm_joint *out,
+			      struct sm_err *err)
 {
 	size_t blocks = (n + BLOCK - 1) / BLOCK;
-	struct count_job job = {.truth = truth,
+	struct count_job job = {.map = map,
+				.truth = truth,
 				.prediction = prediction,
-				.n = n,
-				/* The shortcut counts label 0 without a look at the map. */
-				.allowed = allowed | 1};
+				.truth_name = truth_name,
+				.prediction_name = prediction_name,
+				.n = n};
+	memset(job.class_of, SM_MAP_CLASSES, sizeof job.class_of);
+	for (size_t c = 0; c < map->classes; c++)
+		job.class_of[map->value[c]] = (uint8_t)c;
 	*out = (struct sm_joint){0};
 	job.partial =
 		sm_calloc(NULL, blocks ? blocks : 1, sizeof *job.partial, "label counts", err);
@@ -129,18 +115,18 @@ enum sm_status sm_joint_count(const uint8_t *truth, const uint8_t *prediction, s
 		return SM_BUDGET;
 	enum sm_status st = sm_par_for(blocks, jobs, count_block, &job, err);
 	for (size_t b = 0; st == SM_OK && b < blocks; b++)
-		for (size_t i = 0; i < SM_LABELS * SM_LABELS; i++)
+		for (size_t i = 0; i < (size_t)SM_MAP_CLASSES * SM_MAP_CLASSES; i++)
 			(&out->n[0][0])[i] += (&job.partial[b].n[0][0])[i];
 	sm_free(job.partial);
 	return st;
 }
 
-struct sm_counts sm_joint_region(const struct sm_joint *joint, uint32_t labels)
+struct sm_counts sm_joint_region(const struct sm_joint *joint, uint64_t members)
 {
 	struct sm_counts c = {0};
-	for (unsigned t = 0; t < SM_LABELS; t++)
-		for (unsigned p = 0; p < SM_LABELS; p++) {
-			bool in_truth = labels >> t & 1, in_prediction = labels >> p & 1;
+	for (size_t t = 0; t < SM_MAP_CLASSES; t++)
+		for (size_t p = 0; p < SM_MAP_CLASSES; p++) {
+			bool in_truth = members >> t & 1, in_prediction = members >> p & 1;
 			uint64_t *cell = in_truth        ? in_prediction ? &c.tp : &c.fn
 					 : in_prediction ? &c.fp
 							 : &c.tn;
@@ -170,10 +156,11 @@ double sm_metric_value(const struct sm_metric *metric, const struct sm_counts *c
 	return metric->of(counts);
 }
 
-void sm_scores_from_joint(const struct sm_joint *joint, enum sm_empty policy, struct sm_scores *out)
+void sm_scores_from_joint(const struct sm_label_map *map, const struct sm_joint *joint,
+			  enum sm_empty policy, struct sm_scores *out)
 {
-	for (size_t r = 0; r < SM_REGIONS; r++) {
-		out->counts[r] = sm_joint_region(joint, sm_regions[r].labels);
+	for (size_t r = 0; r < map->n; r++) {
+		out->counts[r] = sm_joint_region(joint, map->row[r].members);
 		for (size_t m = 0; m < SM_METRICS; m++)
 			out->value[r][m] = sm_metric_value(&sm_metrics[m], &out->counts[r], policy);
 	}

@@ -1,4 +1,4 @@
-# eval/: scores and the report. A metric or a region is one row of a table in metrics.c.
+# eval/: scores and the report. A metric is one row of the table in metrics.c; regions are those of manifests/label_map.h.
 LIBS += eval
 eval_SRC := \
 	eval/cases.c \

@@ -4,6 +4,7 @@
  * sharp at any size and the picture's pixels stay the scan's.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@ struct view {
 };
 
 struct scene {
+	const struct sm_label_map *map;
 	struct sm_vol image, truth, prediction;
 	struct view view;
 	double low, high; /* gray window */
@@ -60,7 +62,7 @@ static size_t index_at(const struct view *v, const struct sm_vol *vol, int64_t c
 	return (size_t)(at[0] + vol->dim[0] * (at[1] + vol->dim[1] * at[2]));
 }
 
-/* Box of what is not 0 in image or labels, and the span of slices of the whole tumour: of the
+/* Box of what is not 0 in image or labels, and the span of slices of all labels: of the
  * truth, else of the prediction, else of the image. */
 static void find_extent(struct scene *s, int64_t *first, int64_t *last)
 {
@@ -168,36 +170,52 @@ out:
 	return st;
 }
 
-/* Outlines of the three BraTS regions, or of the whole tumour alone as a thin broken line. */
-static enum sm_status add_outlines(const struct scene *s, const struct sm_vol *labels,
-				   int64_t slice, bool reference, struct sm_mem *mem,
-				   struct sm_text *out, struct sm_err *err)
+/* The outline of all voxels whose class is a member, in the words of `head`. */
+static enum sm_status add_outline(const struct scene *s, const struct sm_vol *labels, int64_t slice,
+				  uint64_t members, const char *head, struct sm_mem *mem,
+				  struct sm_text *out, struct sm_err *err)
 {
 	const struct view *v = &s->view;
 	int64_t w = v->to[0] - v->from[0] + 1, h = v->to[1] - v->from[1] + 1;
+	bool in[256] = {0}, any = false;
 	uint8_t *mask = sm_alloc(mem, (size_t)w, (size_t)h, "outline", err);
-	enum sm_status st = mask ? SM_OK : SM_BUDGET;
-	for (size_t r = SM_WT; st == SM_OK && r <= (reference ? SM_WT : SM_ET); r++) {
-		bool any = false;
-		for (int64_t y = 0; y < h; y++)
-			for (int64_t x = 0; x < w; x++) {
-				uint8_t label = ((const uint8_t *)labels->data)[index_at(
-					v, labels, x + v->from[0], y + v->from[1], slice)];
-				mask[y * w + x] =
-					label < SM_LABELS && (sm_regions[r].labels >> label & 1);
-				any |= mask[y * w + x];
-			}
-		if (!any)
-			continue;
-		if (reference)
-			sm_text_str(out, "<path class=\"ref\" d=\"");
-		else
-			sm_text_f(out, "<path class=\"o\" stroke=\"%s\" d=\"", sm_region_colour(r));
+	if (!mask)
+		return SM_BUDGET;
+	for (size_t c = 0; c < s->map->classes; c++)
+		in[s->map->value[c]] = members >> c & 1;
+	for (int64_t y = 0; y < h; y++)
+		for (int64_t x = 0; x < w; x++) {
+			size_t i = index_at(v, labels, x + v->from[0], y + v->from[1], slice);
+			mask[y * w + x] = in[((const uint8_t *)labels->data)[i]];
+			any |= mask[y * w + x];
+		}
+	enum sm_status st = SM_OK;
+	if (any) {
+		sm_text_f(out, "<path %s d=\"", head);
 		st = sm_svg_outline(out, mask, w, h, err);
 		sm_text_str(out, "\"/>");
 	}
 	sm_free(mask);
 	return st;
+}
+
+/* Outlines of the map's main rows, or of all of them together as one thin broken line. */
+static enum sm_status add_outlines(const struct scene *s, const struct sm_vol *labels,
+				   int64_t slice, bool reference, struct sm_mem *mem,
+				   struct sm_text *out, struct sm_err *err)
+{
+	uint64_t all = 0;
+	for (size_t r = 0; r < s->map->main; r++) {
+		char head[64];
+		uint64_t members = s->map->row[r].members;
+		all |= members;
+		snprintf(head, sizeof head, "class=\"o\" stroke=\"%s\"",
+			 sm_region_colour(s->map, r));
+		if (!reference)
+			SM_TRY(add_outline(s, labels, slice, members, head, mem, out, err));
+	}
+	return reference ? add_outline(s, labels, slice, all, "class=\"ref\"", mem, out, err)
+			 : SM_OK;
 }
 
 static void open_panel(const struct scene *s, double x, double y, double height,
@@ -295,7 +313,8 @@ static const char *background_role(const json_t *record)
 }
 
 static enum sm_status read_scene(const struct sm_report *report, const char *key, const json_t *raw,
-				 const json_t *made, struct scene *s, const char **role, struct sm_err *err)
+				 const json_t *made, struct scene *s, const char **role,
+				 struct sm_err *err)
 {
 	struct sm_run *run = report->run;
 	if (!raw || !made)
@@ -327,26 +346,27 @@ static enum sm_status load_scene(const struct sm_report *report, const char *key
 	return st;
 }
 
-static void caption(const struct sm_report_case *c, size_t rank, size_t n, const char *role,
-		    struct sm_text *out)
+static void caption(const struct sm_label_map *map, const struct sm_report_case *c, size_t rank,
+		    size_t n, const char *role, struct sm_text *out)
 {
+	const char *by = map->row[0].name;
 	sm_text_str(out, "<figcaption><b>");
 	sm_text_html(out, c->key);
 	sm_text_str(out, "</b>");
 	if (n > 1) {
 		if (rank == 0)
-			sm_text_str(out, " <span class=\"tag\">lowest WT Dice</span>");
+			sm_text_f(out, " <span class=\"tag\">lowest %s Dice</span>", by);
 		else if (rank == n - 1)
-			sm_text_str(out, " <span class=\"tag\">highest WT Dice</span>");
+			sm_text_f(out, " <span class=\"tag\">highest %s Dice</span>", by);
 		else if (rank == (n - 1) / 2)
 			sm_text_str(out, " <span class=\"tag\">median</span>");
 		else
-			sm_text_f(out, " <span class=\"tag\">%zu of %zu by WT Dice</span>",
-				  rank + 1, n);
+			sm_text_f(out, " <span class=\"tag\">%zu of %zu by %s Dice</span>",
+				  rank + 1, n, by);
 	}
-	for (size_t r = SM_WT; r <= SM_ET; r++) {
+	for (size_t r = 0; r < map->main; r++) {
 		sm_text_f(out, " &nbsp;<i class=\"key\" style=\"background:%s\"></i>%s ",
-			  sm_region_colour(r), sm_regions[r].name);
+			  sm_region_colour(map, r), map->row[r].name);
 		sm_text_number(out, c->scores.value[r][SM_DICE], 3, "–");
 	}
 	sm_text_f(out, " &nbsp;<span class=\"quiet\">background: %s</span></figcaption>\n", role);
@@ -360,7 +380,7 @@ enum sm_status sm_report_montage(const struct sm_report *report, struct sm_text 
 				index, rank, &n, err));
 	for (size_t i = 0; i < n; i++) {
 		const struct sm_report_case *c = &report->cases[index[i]];
-		struct scene scene = {.id = i};
+		struct scene scene = {.map = &report->map, .id = i};
 		struct sm_text drawing = {0};
 		const char *role = "";
 		enum sm_status st = load_scene(report, c->key, &scene, &role, err);
@@ -369,7 +389,7 @@ enum sm_status sm_report_montage(const struct sm_report *report, struct sm_text 
 					&report->run->mem, &drawing, err);
 		if (st == SM_OK) {
 			sm_text_str(out, "<figure>\n");
-			caption(c, rank[i], report->count, role, out);
+			caption(&report->map, c, rank[i], report->count, role, out);
 			sm_text_add(out, drawing.data, drawing.n);
 			sm_text_str(out, "</figure>\n");
 			out->failed |= drawing.failed;
@@ -408,7 +428,7 @@ enum sm_status sm_report_choose(const struct sm_report_case *cases, size_t n, si
 	if (!list)
 		return SM_BUDGET;
 	for (size_t i = 0; i < n; i++)
-		list[i] = (struct ranked){cases[i].scores.value[SM_WT][SM_DICE], i};
+		list[i] = (struct ranked){cases[i].scores.value[0][SM_DICE], i};
 	qsort(list, n, sizeof *list, by_rank);
 	for (size_t i = 0; i < m; i++) {
 		size_t place = m > 1 ? i * (n - 1) / (m - 1) : 0;

@@ -29,13 +29,17 @@ struct sm_report {
 	struct sm_ledger from[SM_FROMS];
 	struct sm_report_case *cases; /* good ones, by key */
 	size_t count, rejected;
+	struct sm_label_map map; /* as evaluate had it */
 	struct sm_summary summary;
 	bool skip_empty;            /* the empty-region policy of evaluate */
 	struct sm_trainlog history; /* columns 0 = no training given */
 };
 
 /* Colour of a region in charts and pictures. */
-const char *sm_region_colour(size_t region);
+const char *sm_region_colour(const struct sm_label_map *map, size_t row);
+
+/* Its words, or "label 2", "labels 1, 2". */
+void sm_region_words(const struct sm_label_map *map, size_t row, struct sm_text *out);
 
 /* report_origin.c: which cases these are, from the fold that predict was asked for: "held-out ",
  * "validation ", "training ", or "" when it is mixed or not known. */
@@ -62,7 +66,7 @@ enum sm_status sm_report_montage(const struct sm_report *report, struct sm_text 
 				 struct sm_err *err);
 
 /* Indices into cases of the (at most want) cases to show: evenly spread from the lowest to the
- * highest whole-tumour Dice, the lowest first; ties by key, cases without a value last. index and
+ * highest Dice of the map's first row, the lowest first; ties by key, cases without a value last. index and
  * rank have room for want; rank receives each one's place, *count their number. */
 enum sm_status sm_report_choose(const struct sm_report_case *cases, size_t n, size_t want,
 				size_t *index, size_t *rank, size_t *count, struct sm_err *err);

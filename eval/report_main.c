@@ -108,6 +108,8 @@ static enum sm_status read_scores(struct sm_report *report, struct sm_err *err)
 	struct sm_scores *scores =
 		sm_alloc(&report->run->mem, n + 1, sizeof *scores, "scores", err);
 	enum sm_status st = scores ? SM_OK : SM_BUDGET;
+	if (st == SM_OK)
+		st = sm_label_map_read(json_object_get(manifest, "evaluate"), &report->map, err);
 	report->skip_empty = policy && strcmp(policy, "skip") == 0;
 	report->cases = sm_arena_alloc(&report->run->arena, (n + 1) * sizeof *report->cases);
 	if (st == SM_OK && !report->cases)
@@ -123,8 +125,8 @@ static enum sm_status read_scores(struct sm_report *report, struct sm_err *err)
 		struct sm_report_case *c = &report->cases[report->count];
 		c->key = sm_records_key(ledger->records, i);
 		c->voxel_mm3 = json_number_value(json_object_get(record, "voxel_mm3"));
-		st = sm_scores_from_json(json_object_get(record, "scores"), c->key, &c->scores,
-					 err);
+		st = sm_scores_from_json(&report->map, json_object_get(record, "scores"), c->key,
+					 &c->scores, err);
 		scores[report->count++] = c->scores;
 	}
 	if (st == SM_OK)
@@ -133,7 +135,7 @@ static enum sm_status read_scores(struct sm_report *report, struct sm_err *err)
 		st = SM_FAIL(err, SM_INPUT,
 			     "evaluate ledger: has no good case, needed is at least 1");
 	if (st == SM_OK)
-		st = sm_summarise(scores, report->count, &report->summary, err);
+		st = sm_summarise(&report->map, scores, report->count, &report->summary, err);
 	sm_free(scores);
 	return st;
 }

@@ -16,10 +16,16 @@ const char *const sm_from_stage[SM_FROMS] = {
 const char *sm_report_fold(const struct sm_report *report)
 {
 	static const char *const words[][2] = {
-		{"test", "held-out "}, {"valid", "validation "}, {"train", "training "}};
+		{"test", "held-out "},
+		{"valid", "validation "},
+		{"train", "training "},
+		{"cross_validation", "out-of-fold "}};
 	const json_t *settings = json_object_get(report->from[SM_FROM_PREDICT].header, "settings");
 	const json_t *predict = json_object_get(json_object_get(settings, "manifest"), "predict");
-	const char *fold = sm_json_text(predict, "fold");
+	const char *fold = sm_json_text(predict, "fold"), *seen = sm_json_text(predict, "seen");
+	/* Allowed to predict what they were trained on: their fold's name says nothing. */
+	if (fold && seen && strcmp(seen, "allow") == 0 && strcmp(fold, "train") != 0)
+		return "";
 	for (size_t i = 0; fold && i < SM_COUNT(words); i++)
 		if (strcmp(fold, words[i][0]) == 0)
 			return words[i][1];

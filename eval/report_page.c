@@ -110,7 +110,7 @@ static void card(const struct sm_report *report, size_t region, struct sm_text *
 	sm_text_f(out,
 		  "<div class=\"card\" style=\"border-left-color:%s\"><h3>Dice, %s</h3><div "
 		  "class=\"big\">",
-		  sm_region_colour(region), sm_regions[region].name);
+		  sm_region_colour(&report->map, region), report->map.row[region].name);
 	sm_text_number(out, s->mean, 3, "–");
 	sm_text_str(out, "</div><p class=\"quiet\">");
 	if (isfinite(s->sd))
@@ -123,20 +123,25 @@ static void card(const struct sm_report *report, size_t region, struct sm_text *
 static enum sm_status pictures(const struct sm_report *report, struct sm_text *out,
 			       struct sm_err *err)
 {
+	const struct sm_label_map *map = &report->map;
 	if (!report->dir[SM_FROM_INGEST] || !report->dir[SM_FROM_PREDICT] ||
 	    !report->settings->montage_cases)
 		return SM_OK;
-	sm_text_str(out, "<section id=\"pictures\">\n<h2>Truth and prediction</h2>\n"
-			 "<p>Axial slices spread through the true tumour, seen from the feet (the "
-			 "patient's right "
-			 "is on the left). Cases are ordered from the lowest to the highest Dice "
-			 "of the whole "
-			 "tumour.</p>\n<p class=\"legend\">");
-	for (size_t r = SM_WT; r <= SM_ET; r++)
-		sm_text_f(out, "<span><i class=\"key\" style=\"background:%s\"></i>%s, %s</span> ",
-			  sm_region_colour(r), sm_regions[r].name, sm_regions[r].words);
-	sm_text_str(out,
-		    "<span><i class=\"dash\"></i>in the lower row: true whole tumour</span></p>\n");
+	sm_text_f(
+		out,
+		"<section id=\"pictures\">\n<h2>Truth and prediction</h2>\n"
+		"<p>Axial slices spread through what is labelled in the truth, seen from the feet "
+		"(the patient's right is on the left). Cases are ordered from the lowest to the "
+		"highest Dice of %s.</p>\n<p class=\"legend\">",
+		map->row[0].name);
+	for (size_t r = 0; r < map->main; r++) {
+		sm_text_f(out, "<span><i class=\"key\" style=\"background:%s\"></i>%s, ",
+			  sm_region_colour(map, r), map->row[r].name);
+		sm_region_words(map, r, out);
+		sm_text_str(out, "</span> ");
+	}
+	sm_text_str(out, "<span><i class=\"dash\"></i>in the lower row: all of these in the "
+			 "truth</span></p>\n");
 	SM_TRY(sm_report_montage(report, out, err));
 	sm_text_str(out, "</section>\n");
 	return SM_OK;
@@ -147,7 +152,7 @@ enum sm_status sm_report_page(const struct sm_report *report, struct sm_text *ou
 {
 	head(report, out);
 	sm_text_str(out, "<section id=\"scores\">\n<div class=\"cards\">\n");
-	for (size_t r = SM_WT; r <= SM_TC_ORIGINAL; r++)
+	for (size_t r = 0; r < report->map.shown; r++)
 		card(report, r, out);
 	sm_text_str(out, "</div>\n<h2>Scores</h2>\n");
 	sm_report_scores(report, out);

@@ -5,15 +5,29 @@
 
 #include "eval/report.h"
 
-const char *sm_region_colour(size_t region)
+const char *sm_region_colour(const struct sm_label_map *map, size_t row)
 {
-	static const int colour[SM_REGIONS] = {
+	/* The rows of BraTS's map; of others the palette again and again. */
+	static const int brats[SM_BRATS_ROWS] = {
 		[SM_WT] = SM_SKY,         [SM_TC] = SM_ORANGE,
 		[SM_ET] = SM_PURPLE,      [SM_TC_ORIGINAL] = SM_YELLOW,
 		[SM_LABEL_1] = SM_YELLOW, [SM_LABEL_2] = SM_GREEN,
 		[SM_LABEL_4] = SM_PURPLE,
 	};
-	return sm_okabe_ito[colour[region]];
+	static const int others[SM_COLOURS] = {SM_SKY,  SM_ORANGE,     SM_PURPLE, SM_GREEN,
+					       SM_BLUE, SM_VERMILION, SM_YELLOW};
+	bool is_brats = map->row[0].words == sm_brats_map.row[0].words;
+	return sm_okabe_ito[is_brats ? brats[row] : others[row % SM_COLOURS]];
+}
+
+void sm_region_words(const struct sm_label_map *map, size_t row, struct sm_text *out)
+{
+	char labels[SM_REGION_LABELS];
+	sm_region_labels(map, row, labels);
+	if (map->row[row].words)
+		sm_text_str(out, map->row[row].words);
+	else
+		sm_text_f(out, "label%s %s", strchr(labels, ',') ? "s" : "", labels);
 }
 
 static void number_cell(struct sm_text *out, double v, int decimals)
@@ -45,22 +59,25 @@ static void empty_cell(struct sm_text *out, const struct sm_summary *s, size_t r
 	sm_text_str(out, "</td>");
 }
 
-/* Rows `from`..`to` of the region table under a line that says whose definition they are. */
+/* Rows from..to-1 of the table under a line that says what they are; without any nothing. */
 static void region_rows(const struct sm_report *report, struct sm_text *out, const char *whose,
 			size_t from, size_t to)
 {
 	const struct sm_summary *s = &report->summary;
+	const struct sm_label_map *map = &report->map;
+	if (from == to)
+		return;
 	sm_text_f(
 		out,
 		"<tbody>\n<tr class=\"group\"><th colspan=\"8\" scope=\"rowgroup\">%s</th></tr>\n",
 		whose);
-	for (size_t r = from; r <= to; r++) {
-		char labels[48];
-		sm_region_labels(&sm_regions[r], labels);
+	for (size_t r = from; r < to; r++) {
+		char labels[SM_REGION_LABELS];
+		sm_region_labels(map, r, labels);
 		sm_text_f(out,
 			  "<tr><th scope=\"row\"><i class=\"key\" "
 			  "style=\"background:%s\"></i>%s</th><td>%s</td>",
-			  sm_region_colour(r), sm_regions[r].name, labels);
+			  sm_region_colour(map, r), map->row[r].name, labels);
 		mean_cell(out, s, r, SM_DICE);
 		number_cell(out, s->stat[r][SM_DICE].median, 3);
 		mean_cell(out, s, r, SM_SENSITIVITY);
@@ -90,9 +107,11 @@ void sm_report_scores(const struct sm_report *report, struct sm_text *out)
 		"class=\"n\">Specificity</th>"
 		"<th scope=\"col\" class=\"n\">n</th><th scope=\"col\" class=\"n\">Empty truth</th>"
 		"</tr></thead>\n");
-	region_rows(report, out, "BraTS regions", SM_WT, SM_ET);
-	region_rows(report, out, "The original study's core", SM_TC_ORIGINAL, SM_TC_ORIGINAL);
-	region_rows(report, out, "Single labels", SM_LABEL_1, SM_LABEL_4);
+	const struct sm_label_map *map = &report->map;
+	bool is_brats = map->singles > map->regions;
+	region_rows(report, out, is_brats ? "BraTS regions" : "Regions", 0, map->regions);
+	region_rows(report, out, "The original study's core", map->regions, map->singles);
+	region_rows(report, out, "Single labels", map->singles, map->n);
 	sm_text_str(out, "</table></div>\n");
 }
 
@@ -105,24 +124,26 @@ static int ascending(const void *a, const void *b)
 enum sm_status sm_report_spread(const struct sm_report *report, struct sm_text *out,
 				struct sm_err *err)
 {
-	struct sm_svg_column columns[SM_TC_ORIGINAL + 1];
-	double *v = sm_alloc(&report->run->mem, report->count + 1, sizeof *v * SM_REGIONS,
+	const struct sm_label_map *map = &report->map;
+	struct sm_svg_column columns[SM_MAP_ROWS];
+	double *v = sm_alloc(&report->run->mem, report->count + 1, sizeof *v * SM_MAP_ROWS,
 			     "spread of scores", err);
 	if (!v)
 		return SM_BUDGET;
-	for (size_t r = 0; r <= SM_TC_ORIGINAL; r++) {
+	for (size_t r = 0; r < map->shown; r++) {
 		double *y = v + r * report->count;
 		size_t n = 0;
 		for (size_t i = 0; i < report->count; i++)
 			if (isfinite(report->cases[i].scores.value[r][SM_DICE]))
 				y[n++] = report->cases[i].scores.value[r][SM_DICE];
 		qsort(y, n, sizeof *y, ascending);
-		columns[r] = (struct sm_svg_column){sm_regions[r].name, sm_region_colour(r), y, n};
+		columns[r] =
+			(struct sm_svg_column){map->row[r].name, sm_region_colour(map, r), y, n};
 	}
 	sm_text_str(out, "<figure class=\"chart\">\n<figcaption>Dice of every case; the bar is the "
 			 "median</figcaption>\n");
 	sm_svg_dots(out, "Dice of every case by region, a dot each, with the median", 640, 260,
-		    columns, SM_TC_ORIGINAL + 1);
+		    columns, map->shown);
 	sm_text_str(out, "</figure>\n");
 	sm_free(v);
 	return SM_OK;
@@ -163,15 +184,20 @@ static const char *curve_title(const char *column)
 	return column;
 }
 
-/* The epochs that have a number in the column (others have NaN), so that their points are joined. All of them when
- * memory runs out. */
-static struct sm_svg_series measured(const struct sm_report *report, const double *epoch, size_t column)
+/* The epochs that have a number in the column (others have NaN), so that their points are joined.
+ * All of them when memory runs out. */
+static struct sm_svg_series measured(const struct sm_report *report, const double *epoch,
+				     size_t column)
 {
 	const struct sm_trainlog *h = &report->history;
 	const double *v = h->column[column];
 	bool is_valid = strncmp(h->name[column], "volume_", 7) == 0;
-	struct sm_svg_series all = {is_valid ? "validation" : "training", sm_okabe_ito[SM_BLUE], epoch, v,
-				    h->rows, false};
+	struct sm_svg_series all = {is_valid ? "validation" : "training",
+				    sm_okabe_ito[SM_BLUE],
+				    epoch,
+				    v,
+				    h->rows,
+				    false};
 	double *room = sm_arena_alloc(&report->run->arena, 2 * (h->rows + 1) * sizeof *room);
 	size_t n = 0;
 	for (size_t r = 0; room && r < h->rows; r++)
@@ -218,8 +244,8 @@ static void one_curve(const struct sm_report *report, const double *epoch, size_
 	sm_text_str(out, "</figure>\n");
 }
 
-/* The validation's Dice by class or region, when the log has it: columns val_dice_1, val_dice_2, ... or
- * val_dice_WT, ... */
+/* The validation's Dice by class or region, when the log has it: columns val_dice_1, val_dice_2,
+ * ... or val_dice_WT, ... */
 static void class_curves(const struct sm_report *report, const double *epoch, struct sm_text *out)
 {
 	const struct sm_trainlog *h = &report->history;
@@ -294,20 +320,21 @@ enum sm_status sm_report_curves(const struct sm_report *report, struct sm_text *
 	return SM_OK;
 }
 
-static void case_row(const struct sm_report_case *c, struct sm_text *out)
+static void case_row(const struct sm_label_map *map, const struct sm_report_case *c,
+		     struct sm_text *out)
 {
-	const struct sm_counts *wt = &c->scores.counts[SM_WT];
+	const struct sm_counts *wt = &c->scores.counts[0];
 	sm_text_str(out, "<tr><th scope=\"row\">");
 	sm_text_html(out, c->key);
 	sm_text_str(out, "</th>");
 	number_cell(out, (double)(wt->tp + wt->fn) * c->voxel_mm3 / 1000, 1);
 	number_cell(out, (double)(wt->tp + wt->fp) * c->voxel_mm3 / 1000, 1);
-	for (size_t r = SM_WT; r <= SM_TC_ORIGINAL; r++) {
+	for (size_t r = 0; r < map->shown; r++) {
 		number_cell(out, c->scores.value[r][SM_DICE], 3);
-		if (r <= SM_ET)
+		if (r < map->main)
 			number_cell(out, c->scores.value[r][SM_SENSITIVITY], 3);
 	}
-	number_cell(out, c->scores.value[SM_WT][SM_SPECIFICITY], 4);
+	number_cell(out, c->scores.value[0][SM_SPECIFICITY], 4);
 	sm_text_str(out, "</tr>\n");
 }
 
@@ -339,27 +366,30 @@ static void rejected_table(const struct sm_report *report, struct sm_text *out)
 
 void sm_report_cases(const struct sm_report *report, struct sm_text *out)
 {
+	const struct sm_label_map *map = &report->map;
 	sm_text_str(out, "<section id=\"cases\">\n<h2>Every case</h2>\n");
-	sm_text_str(
+	sm_text_f(
 		out,
 		"<div class=\"wide\" tabindex=\"0\"><table>\n<caption>Dice, and sensitivity beside "
 		"it (Sens.); volumes "
-		"of the whole tumour in cm³. A dash marks a score that is undefined or left out by "
+		"of %s in cm³. A dash marks a score that is undefined or left out by "
 		"the rule for empty regions.</caption>\n<thead><tr><th scope=\"col\">Case</th>"
 		"<th scope=\"col\" class=\"n\">True cm³</th><th scope=\"col\" "
-		"class=\"n\">Predicted cm³</th>");
-	for (size_t r = SM_WT; r <= SM_TC_ORIGINAL; r++) {
-		sm_text_f(out, "<th scope=\"col\" class=\"n\">%s</th>", sm_regions[r].name);
-		if (r <= SM_ET)
+		"class=\"n\">Predicted cm³</th>",
+		map->row[0].name);
+	for (size_t r = 0; r < map->shown; r++) {
+		sm_text_f(out, "<th scope=\"col\" class=\"n\">%s</th>", map->row[r].name);
+		if (r < map->main)
 			sm_text_f(out,
 				  "<th scope=\"col\" class=\"n\"><abbr title=\"Sensitivity of "
 				  "%s\">Sens.</abbr></th>",
-				  sm_regions[r].name);
+				  map->row[r].name);
 	}
-	sm_text_str(out,
-		    "<th scope=\"col\" class=\"n\">Specificity WT</th></tr></thead>\n<tbody>\n");
+	sm_text_f(out,
+		  "<th scope=\"col\" class=\"n\">Specificity %s</th></tr></thead>\n<tbody>\n",
+		  map->row[0].name);
 	for (size_t i = 0; i < report->count; i++)
-		case_row(&report->cases[i], out);
+		case_row(map, &report->cases[i], out);
 	sm_text_str(out, "</tbody></table></div>\n");
 	rejected_table(report, out);
 	sm_text_str(out, "</section>\n");
@@ -368,9 +398,11 @@ void sm_report_cases(const struct sm_report *report, struct sm_text *out)
 void sm_report_definitions(const struct sm_report *report, struct sm_text *out)
 {
 	sm_text_str(out, "<section id=\"definitions\">\n<h2>Definitions</h2>\n<dl>\n");
-	for (size_t r = 0; r <= SM_TC_ORIGINAL; r++)
-		sm_text_f(out, "<dt>%s</dt><dd>%s.</dd>\n", sm_regions[r].name,
-			  sm_regions[r].words);
+	for (size_t r = 0; r < report->map.shown; r++) {
+		sm_text_f(out, "<dt>%s</dt><dd>", report->map.row[r].name);
+		sm_region_words(&report->map, r, out);
+		sm_text_str(out, ".</dd>\n");
+	}
 	for (size_t m = 0; m < SM_METRICS; m++)
 		sm_text_f(out, "<dt>%s</dt><dd>%s; from 0 to 1.</dd>\n", sm_metrics[m].name,
 			  sm_metrics[m].formula);

@@ -5,7 +5,7 @@
 
 void sm_report_csv(const struct sm_report *report, struct sm_text *out)
 {
-	sm_summary_csv(out, &report->summary);
+	sm_summary_csv(&report->map, out, &report->summary);
 }
 
 /* "0.812 +- 0.034" with the sign of the medium. */
@@ -28,6 +28,7 @@ static const char *policy_words(const struct sm_report *report)
 void sm_report_tex(const struct sm_report *report, struct sm_text *out)
 {
 	const struct sm_summary *s = &report->summary;
+	const struct sm_label_map *map = &report->map;
 	sm_text_str(out,
 		    "% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n\\caption{Scores "
 		    "of ");
@@ -38,13 +39,13 @@ void sm_report_tex(const struct sm_report *report, struct sm_text *out)
 		"}\n\\begin{tabular}{llrrrrrr}\n\\toprule\n"
 		"Region & Labels & Dice & Median & Sensitivity & Specificity & $n$ & Empty \\\\\n"
 		"\\midrule\n");
-	for (size_t r = 0; r < SM_REGIONS; r++) {
-		char labels[48];
-		sm_region_labels(&sm_regions[r], labels);
-		/* BraTS's regions, the original's, single labels. */
-		if (r == SM_TC_ORIGINAL || r == SM_LABEL_1)
+	for (size_t r = 0; r < map->n; r++) {
+		char labels[SM_REGION_LABELS];
+		sm_region_labels(map, r, labels);
+		/* Regions, what is only compared, single labels. */
+		if (r && (r == map->regions || r == map->singles))
 			sm_text_str(out, "\\addlinespace\n");
-		sm_text_tex(out, sm_regions[r].name);
+		sm_text_tex(out, map->row[r].name);
 		sm_text_f(out, " & %s & ", labels);
 		mean_sd(out, s, r, SM_DICE, " $\\pm$ ");
 		sm_text_str(out, " & ");
@@ -61,13 +62,14 @@ void sm_report_tex(const struct sm_report *report, struct sm_text *out)
 void sm_report_md(const struct sm_report *report, struct sm_text *out)
 {
 	const struct sm_summary *s = &report->summary;
+	const struct sm_label_map *map = &report->map;
 	sm_text_str(out, "| Region | Labels | Dice | Median | Sensitivity | Specificity | n | "
 			 "Empty truth |\n"
 			 "|---|---|---:|---:|---:|---:|---:|---:|\n");
-	for (size_t r = 0; r < SM_REGIONS; r++) {
-		char labels[48];
-		sm_region_labels(&sm_regions[r], labels);
-		sm_text_f(out, "| %s | %s | ", sm_regions[r].name, labels);
+	for (size_t r = 0; r < map->n; r++) {
+		char labels[SM_REGION_LABELS];
+		sm_region_labels(map, r, labels);
+		sm_text_f(out, "| %s | %s | ", map->row[r].name, labels);
 		mean_sd(out, s, r, SM_DICE, " ± ");
 		sm_text_str(out, " | ");
 		sm_text_number(out, s->stat[r][SM_DICE].median, 3, "--");

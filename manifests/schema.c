@@ -6,6 +6,7 @@
 
 #include "core/file.h"
 #include "core/vol.h"
+#include "manifests/label_map.h"
 #include "manifests/roles.h"
 #include "manifests/schema_rows.h"
 #include "preprocess/op_table.h"
@@ -339,14 +340,29 @@ static const struct sm_field pair[] = {
 static const struct sm_fieldset pair_set =
 	SM_FIELDSET_CHECKED(check_pair, "pair", struct sm_pair_section, pair, "pairs of images");
 
+static const struct sm_field label[] = {
+	{"value", SM_F_INT, AT(sm_evaluate_label, value), .min = 1, .max = 255, .required = true, .doc = "in the volumes"},
+	{"name", SM_F_STRING, AT(sm_evaluate_label, name), .required = true, .doc = "in the tables"},
+};
+static const struct sm_fieldset label_set = SM_FIELDSET("label", struct sm_evaluate_label, label, "a label and its name");
 static const struct sm_field evaluate[] = {
 	ONEOF(sm_evaluate_section, empty, "brats", "brats|skip",
 	      "truth empty: 1 when the prediction is empty too and 0 otherwise, or leave out of the mean"),
 	REAL(sm_evaluate_section, grid_tolerance, SM_GRID_MM_TEXT, 0, 10,
 	     "mm that the grids of prediction and truth may differ"),
+	{"labels", SM_F_LIST, AT(sm_evaluate_section, labels), .of = &label_set,
+	 .doc = "labels that truth and prediction may hold beside 0, each a row of the tables; absent = BraTS's 1, 2, 4 "
+		"and its regions"},
+	{"regions", SM_F_LIST, AT(sm_evaluate_section, regions), .of = &sm_region_fieldset,
+	 .doc = "unions of these labels, rows above theirs, larger ones first"},
 };
+static enum sm_status check_evaluate(const void *base, struct sm_err *err)
+{
+	struct sm_label_map map;
+	return sm_label_map_make(base, &map, err);
+}
 static const struct sm_fieldset evaluate_set =
-	SM_FIELDSET("evaluate", struct sm_evaluate_section, evaluate, "scores");
+	SM_FIELDSET_CHECKED(check_evaluate, "evaluate", struct sm_evaluate_section, evaluate, "scores");
 
 static const struct sm_field report[] = {
 	{"title", SM_F_STRING, AT(sm_report_section, title), .doc = "heading of the page"},

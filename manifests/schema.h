@@ -173,6 +173,7 @@ struct sm_train_region {
 	char *name;
 	struct sm_ints labels;
 };
+#define SM_SCHEDULE_PLATEAU 1
 struct sm_plateau {
 	double factor;    /* the rate is multiplied by it */
 	int64_t patience; /* epochs without a better val_loss before that */
@@ -196,12 +197,15 @@ struct sm_train_section {
 	int loss;               /* row of the losses' table (train/nn/nn.h) */
 	struct sm_floats class_weight; /* one an output; empty = all 1 */
 	double tversky_alpha, tversky_beta, focal_gamma;
+	bool background, batch_dice; /* of Dice and Tversky */
+	double smooth;
 	/* the optimiser */
 	int optimiser;          /* row of the optimisers' table */
 	double learning_rate;
-	double momentum;        /* sgd; beta1 of adam is 0.9 */
+	double momentum;        /* of sgd; beta1 of adam and adamw */
 	bool nesterov;
 	double weight_decay;
+	bool decay_norm;        /* of what is no kernel, too */
 	double clip_norm;       /* 0 = none */
 	double ema;             /* 0 = none */
 	/* the rate over time */
@@ -249,7 +253,9 @@ struct sm_predict_section {
 	double overlap;      /* share of the window that neighbours share, 0..0.9 */
 	int blend;           /* enum sm_blend */
 	double threshold;    /* a class is present above this probability */
-	int fold;            /* enum sm_fold (manifests/folds.h), or SM_PREDICT_ALL */
+	int fold;            /* enum sm_fold (manifests/folds.h), SM_PREDICT_ALL, SM_PREDICT_CROSS */
+	int seen;            /* enum sm_predict_seen */
+	int precision;       /* enum sm_precision */
 	int mirror;          /* axes of the flips: 1 x, 2 y, 4 z */
 	struct sm_list clean; /* struct sm_predict_clean, in their order */
 };
@@ -264,12 +270,20 @@ struct sm_predict_clean {
 };
 enum sm_clean_unit { SM_CLEAN_VOXELS, SM_CLEAN_MM3 };
 #define SM_PREDICT_ALL 3 /* every fold: stands behind the last of enum sm_fold */
+#define SM_PREDICT_CROSS 4 /* every case of k folds, by the network that was trained without it */
+enum sm_predict_seen { SM_SEEN_REFUSE, SM_SEEN_ALLOW };
 enum sm_blend { SM_BLEND_UNIFORM, SM_BLEND_GAUSSIAN };
 
-/* evaluate. */
+/* evaluate. manifests/label_map.h makes the table's rows of labels and regions. */
+struct sm_evaluate_label {
+	int64_t value;
+	char *name;
+};
 struct sm_evaluate_section {
-	int empty;           /* empty-region policy: enum sm_empty */
+	int empty;             /* empty-region policy: enum sm_empty */
 	double grid_tolerance; /* mm */
+	struct sm_list labels;  /* struct sm_evaluate_label; empty = BraTS's labels and regions */
+	struct sm_list regions; /* struct sm_train_region, of values of labels */
 };
 enum sm_empty { SM_EMPTY_BRATS, SM_EMPTY_SKIP };
 

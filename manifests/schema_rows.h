@@ -26,7 +26,7 @@
 #define GZ(type, def) \
 	ONEOF(type, compression, def, "0|1|2|3|4|5|6|7|8|9|10|11|12", "gzip level; 0 = stored")
 
-/* schema_train.c */
-extern const struct sm_fieldset sm_train_fieldset, sm_predict_fieldset;
+/* schema_train.c; the third is of struct sm_train_region. */
+extern const struct sm_fieldset sm_train_fieldset, sm_predict_fieldset, sm_region_fieldset;
 
 #endif

@@ -18,6 +18,14 @@ static enum sm_status check_train(const void *base, struct sm_err *err)
 	if (s->warmup >= s->epochs)
 		return SM_FAIL(err, SM_USAGE, "warmup: found %" PRId64 ", allowed is less than epochs (%" PRId64 ")",
 			       s->warmup, s->epochs);
+	if (s->min_rate > s->learning_rate)
+		return SM_FAIL(err, SM_USAGE, "min_rate: found %g, allowed is at most learning_rate (%g)", s->min_rate,
+			       s->learning_rate);
+	/* The default, 1e-6, stands under any rate: a rate that is lower stays what it is. */
+	if (s->schedule == SM_SCHEDULE_PLATEAU && s->plateau->min_rate > s->learning_rate &&
+	    s->plateau->min_rate > 1e-6)
+		return SM_FAIL(err, SM_USAGE, "plateau.min_rate: found %g, allowed is at most learning_rate (%g)",
+			       s->plateau->min_rate, s->learning_rate);
 	if (!sm_key_is_safe(s->csv_name) || strcmp(s->csv_name, "ledger.jsonl") == 0 ||
 	    sm_ends_with(s->csv_name, ".hdf5") || sm_ends_with(s->csv_name, ".m5") ||
 	    sm_ends_with(s->csv_name, ".png") || sm_ends_with(s->csv_name, ".sha256"))
@@ -33,8 +41,7 @@ static const struct sm_field region[] = {
 	{"labels", SM_F_INTS, AT(sm_train_region, labels), .min = 1, .max = 255, .required = true,
 	 .doc = "labels whose union it is"},
 };
-static const struct sm_fieldset region_set =
-	SM_FIELDSET("region", struct sm_train_region, region, "an output that is a union of labels");
+const struct sm_fieldset sm_region_fieldset = SM_FIELDSET("region", struct sm_train_region, region, "a union of labels");
 
 static const struct sm_field plateau[] = {
 	REAL(sm_plateau, factor, "0.2", 1e-6, 0.999999, "the rate is multiplied by this"),
@@ -44,6 +51,9 @@ static const struct sm_field plateau[] = {
 };
 static const struct sm_fieldset plateau_set =
 	SM_FIELDSET("plateau", struct sm_plateau, plateau, "ReduceLROnPlateau, with Keras's rules");
+
+/* Losses with sums over voxels in a quotient. */
+#define WITH_DICE "loss soft_dice|dice|generalised_dice|dice_ce|dice_bce|dice_focal|tversky"
 
 static const struct sm_field train[] = {
 	/* The choices are the rows of the tables of train/, in order; test_schema compares them. */
@@ -59,35 +69,43 @@ static const struct sm_field train[] = {
 	ONEOF(sm_train_section, precision, "float32", "float32|bf16",
 	      "of what stands between the operators while training; bf16 halves that memory; weights, their gradients "
 	      "and checkpoints stay float32"),
-	{"spacing", SM_F_FLOATS, AT(sm_train_section, spacing), .min = 0.001, .max = 1000, .count = 3,
+	{"spacing", SM_F_FLOATS, AT(sm_train_section, spacing), .min = 0.001, .max = 1000, .count = 3, .only = "model nnunet3d",
 	 .doc = "voxel size x, y, z in mm, by which nnunet3d chooses its kernels; absent = equal"},
-	WHOLE(sm_train_section, classes, "3", 1, 64, "labels 1 to classes are the foreground"),
-	{"regions", SM_F_LIST, AT(sm_train_section, regions), .of = &region_set,
+	WHOLE(sm_train_section, classes, "3", 1, 64,
+	      "labels 1 to classes are the foreground; with softmax outputs, which have the background, too, at most 63"),
+	{"regions", SM_F_LIST, AT(sm_train_section, regions), .of = &sm_region_fieldset,
 	 .doc = "outputs that are unions of labels and may overlap, larger ones first; absent = one output a label"},
 	ONEOF(sm_train_section, head, "auto", "auto|sigmoid|softmax",
-	      "outputs: each by itself, or exclusive with a background; auto = softmax where the loss or the network "
-	      "needs it"),
+	      "outputs: each by itself, or exclusive with a background; auto = what the loss is made for "
+	      "(softmax: ce, dice_ce, dice_focal; sigmoid: bce, dice_bce), else what the network's original has"),
 	ONEOF(sm_train_section, loss, "soft_dice", "soft_dice|dice|generalised_dice|dice_ce|dice_bce|dice_focal|ce|bce|tversky",
 	      "loss function; dice and soft_dice are the same"),
 	{"class_weight", SM_F_FLOATS, AT(sm_train_section, class_weight), .min = 0, .max = 1e6,
 	 .doc = "weight of each output in the loss, of softmax the background first; absent = all 1"},
-	REAL(sm_train_section, tversky_alpha, "0.3", 0, 10, "loss tversky: weight of false positives"),
-	REAL(sm_train_section, tversky_beta, "0.7", 0, 10, "loss tversky: weight of false negatives"),
-	REAL(sm_train_section, focal_gamma, "2", 0, 10, "loss dice_focal: exponent"),
+	REAL_IF(sm_train_section, tversky_alpha, "loss tversky", "0.3", 0, 10, "loss tversky: weight of false positives"),
+	REAL_IF(sm_train_section, tversky_beta, "loss tversky", "0.7", 0, 10, "loss tversky: weight of false negatives"),
+	REAL_IF(sm_train_section, focal_gamma, "loss dice_focal", "2", 0, 10, "loss dice_focal: exponent; 0 = dice_ce"),
+	{"background", SM_F_BOOL, AT(sm_train_section, background), "false", .only = "loss soft_dice|dice|dice_ce|dice_focal|tversky",
+	 .doc = "softmax: Dice and Tversky count the background, too"},
+	{"batch_dice", SM_F_BOOL, AT(sm_train_section, batch_dice), "false", .only = WITH_DICE,
+	 .doc = "sums of Dice and Tversky go over all samples that the network holds at once, not over each alone"},
+	REAL_IF(sm_train_section, smooth, WITH_DICE, "1e-5", 1e-9, 1, "added above and below in Dice and Tversky"),
 	ONEOF(sm_train_section, optimiser, "adam", "adam|adamw|sgd", "optimiser"),
 	REAL(sm_train_section, learning_rate, "1e-5", 0, 10, "step size"),
 	REAL(sm_train_section, momentum, "0.9", 0, 0.9999, "momentum of sgd, beta1 of adam"),
 	{"nesterov", SM_F_BOOL, AT(sm_train_section, nesterov), "false", .only = "optimiser sgd",
 	 .doc = "sgd: Nesterov's momentum"},
 	REAL(sm_train_section, weight_decay, "0", 0, 10, "L2 penalty; of adamw decoupled from the gradient"),
+	{"decay_norm", SM_F_BOOL, AT(sm_train_section, decay_norm), "true", .only = "any weight_decay",
+	 .doc = "biases, norms' scales and shifts and PReLU slopes decay, too"},
 	REAL(sm_train_section, clip_norm, "0", 0, 1e9, "largest gradient norm; 0 = no clipping"),
 	REAL(sm_train_section, ema, "0", 0, 0.999999,
 	     "decay of a moving average of the weights, which then is what is validated; 0 = none"),
 	ONEOF(sm_train_section, schedule, "constant", "constant|plateau|polynomial|cosine|linear",
 	      "learning rate over time; plateau by val_loss, the last three fall over all epochs to min_rate"),
 	WHOLE(sm_train_section, warmup, "0", 0, 1e6, "epochs in which the rate rises step by step before the schedule"),
-	REAL(sm_train_section, warmup_start, "0.01", 0, 1, "share of the rate that warm-up begins with"),
-	{"plateau", SM_F_MAPPING, AT(sm_train_section, plateau), "{}", .of = &plateau_set,
+	REAL_IF(sm_train_section, warmup_start, "any warmup", "0.01", 0, 1, "share of the rate that warm-up begins with"),
+	{"plateau", SM_F_MAPPING, AT(sm_train_section, plateau), "{}", .of = &plateau_set, .only = "schedule plateau",
 	 .doc = "schedule plateau: its rule"},
 	REAL_IF(sm_train_section, power, "schedule polynomial", "0.9", 0.01, 10, "polynomial: exponent"),
 	REAL_IF(sm_train_section, min_rate, "schedule polynomial|cosine|linear", "0", 0, 10,
@@ -119,7 +137,7 @@ static const struct sm_field train[] = {
 	      "and so on"),
 	WHOLE(sm_train_section, checkpoint_every, "1", 0, 1e6,
 	      "numbered checkpoint each n epochs; 0 = only best and last"),
-	ONEOF(sm_train_section, checkpoint_names, "model", "model|unet2d|epoch",
+	ONEOF_IF(sm_train_section, checkpoint_names, "any checkpoint_every", "model", "model|unet2d|epoch",
 	      "model-0001-0.1234.hdf5 of each n epochs; model_.01-0.123456.m5 whenever val_loss is the lowest so far; or "
 	      "epoch-0001.hdf5 of each n epochs"),
 	ONEOF(sm_train_section, csv, "overwrite", "append|overwrite",
@@ -166,7 +184,14 @@ static const struct sm_field predict[] = {
 	REAL(sm_predict_section, overlap, "0.5", 0, 0.9, "share of a window that neighbours share"),
 	ONEOF(sm_predict_section, blend, "gaussian", "uniform|gaussian", "weights of overlapping windows"),
 	REAL(sm_predict_section, threshold, "0.5", 0, 1, "a class is present above this probability"),
-	ONEOF(sm_predict_section, fold, "test", "train|test|valid|all", "cases to predict"),
+	ONEOF(sm_predict_section, fold, "test", "train|test|valid|all|cross_validation",
+	      "cases to predict; cross_validation: those of all k folds, each by the network of train --fold all that "
+	      "was trained without its fold"),
+	ONEOF(sm_predict_section, seen, "refuse", "refuse|allow",
+	      "cases that a network was trained on: allow predicts them too, and the ledger tells which"),
+	ONEOF(sm_predict_section, precision, "float32", "float32|bf16",
+	      "of what stands between the operators; bf16 halves that memory; weights and the network's output stay "
+	      "float32"),
 	ONEOF(sm_predict_section, mirror, "none", "none|x|y|xy|z|xz|yz|xyz",
 	      "mean over the window and its flips along these axes, alone and together (xyz: 8 times the time)"),
 	{"clean", SM_F_LIST, AT(sm_predict_section, clean), .of = &clean_set,

@@ -50,8 +50,7 @@ def tversky(p, t, w, alpha=0.3, beta=0.7, e=1e-5, first=0):
 
 
 def ce(z, t, w):
-    label = t.argmax(1)
-    return sum(F.cross_entropy(z[n:n + 1], label[n:n + 1], weight=w) for n in range(N)) / N
+    return F.cross_entropy(z, t.argmax(1), weight=w)
 
 
 def bce(z, t, w):
@@ -62,8 +61,7 @@ def bce(z, t, w):
 def focal_softmax(z, t, w, gamma):
     log = F.log_softmax(z, 1)
     wt = t * w.view(1, -1, 1, 1, 1)
-    v = -(wt * (1 - log.exp()) ** gamma * log).sum((1, 2, 3, 4)) / wt.sum((1, 2, 3, 4))
-    return v.mean()
+    return -(wt * (1 - log.exp()) ** gamma * log).sum() / wt.sum()
 
 
 def focal_sigmoid(z, t, w, gamma):
@@ -96,6 +94,8 @@ CASES = [
     ("dice_focal", 1, lambda z, t: dice(sm(z), t, ONE, first=1) + focal_softmax(z, t, ONE, 2)),
     ("dice_focal:gamma", 1,
      lambda z, t: dice(sm(z), t, ONE, first=1) + focal_softmax(z, t, ONE, 1.5)),
+    ("dice_focal:weights", 1,
+     lambda z, t: dice(sm(z), t, CW, first=1) + focal_softmax(z, t, CW, 2)),
     ("dice_focal", 0, lambda z, t: dice(sig(z), t, ONE) + focal_sigmoid(z, t, ONE, 2)),
     ("dice_focal:gamma", 0, lambda z, t: dice(sig(z), t, ONE) + focal_sigmoid(z, t, ONE, 1.5)),
     ("ce", 1, lambda z, t: ce(z, t, ONE)),

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes tests/golden/models.txt for tests/unit/test_models.c: for each network of train/models, written
 here once more in plain PyTorch, the number of parameters at full width, and of a narrow one on a small
-input the losses of 10 Adam steps and the gradient of each parameter at the first step, in float64.
+input the losses of 10 Adam steps, the gradient of each parameter at the first step, and how far each has moved
+after the first and the tenth, in float64. Adam's eps is 1e-4, about the size of the gradients: where a gradient is
+zero but for rounding a weight then stays, so that float32 can be held to tight bounds, and eps shows in the numbers.
 Input, target and weights come from the same counter hash on both sides, keyed by the parameter's name.
 Of 24 hash offsets the one is taken at which no activation stands near its kink (`margin`: the smallest
 |input| of an activation over the layer's root mean square), so that float32 can be held to tight bounds.
@@ -15,7 +17,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-LR, STEPS, OFFSETS = 1e-3, 10, 24
+LR, EPS, STEPS, OFFSETS = 1e-3, 1e-4, 10, 24
 
 
 def hashed(n, start):
@@ -46,8 +48,10 @@ class Net(nn.Module):
         self.named = {}      # name.leaf -> parameter, in order of first use
         self.margin = np.inf
 
+    base = 16  # channels of the first layer at width 1: all others are multiples
+
     def width(self, c):
-        return max(1, int(np.floor(c * self.factor + 0.5)))
+        return c // self.base * max(1, int(np.floor(self.base * self.factor + 0.5)))
 
     def parameter(self, name, shape):
         if name not in self.named:
@@ -112,6 +116,8 @@ def up2(x, f=(2, 2, 2)):
 
 
 class UNet3D(Net):
+    base = 32
+
     def pair(self, x, s, a, b):
         x = self.relu(self.conv(x, s + ".conv1", a, 3))
         return self.relu(self.conv(x, s + ".conv2", b, 3))
@@ -128,6 +134,8 @@ class UNet3D(Net):
 
 
 class ResUNet3D(Net):
+    base = 64
+
     def block(self, x, s, c, stride):
         y = self.conv(self.relu(self.norm(x, s + ".norm1")), s + ".conv1", c, 3, stride)
         y = self.conv(self.relu(self.norm(y, s + ".norm2")), s + ".conv2", c, 3)
@@ -195,6 +203,8 @@ class VNetPaper(Net):
 
 
 class UNet2D(Net):
+    base = 32
+
     def pair(self, x, s, c):
         x = self.relu(self.conv(x, s + ".conv1", c, (1, 3, 3)))
         return self.relu(self.conv(x, s + ".conv2", c, (1, 3, 3)))
@@ -216,6 +226,8 @@ class UNet2D(Net):
 
 
 class NnUNet3D(Net):
+    base = 32
+
     def levels(self, size):
         """Kernels and strides by nnU-Net's rule, at most 5 poolings."""
         spacing, size = list(self.spacing or (1, 1, 1)), list(size)
@@ -356,6 +368,16 @@ def count(case):
     return sum(p.numel() for p in net.parameters())
 
 
+def measured(v):
+    """Norm, and the product with the hash."""
+    v = v.contiguous().view(-1).numpy()
+    return np.linalg.norm(v), np.dot(v, hashed(v.size, 3 * 10 ** 7) * 2 - 1)
+
+
+def moves(net, start):
+    return {key: measured(p.detach() - start[key]) for key, p in net.named.items()}
+
+
 def run(case):
     name, loss, width = case[0], case[11], case[9]
     best = (-1, 0)
@@ -377,7 +399,9 @@ def run(case):
           f"{spacing[0]} {spacing[1]} {spacing[2]} {best[1]}")
     print(f"# margin {best[0]:.1e}")
     print(f"count {case[12][0]} {case[12][1]} {count(case)}")
-    opt = torch.optim.Adam(net.parameters(), LR)
+    opt = torch.optim.Adam(net.parameters(), LR, eps=EPS)
+    start = {key: p.detach().clone() for key, p in net.named.items()}
+    first = {}
     for step in range(STEPS):
         opt.zero_grad()
         value = over_heads(loss, net(x), t)
@@ -385,10 +409,13 @@ def run(case):
         print(f"loss {step} {value.item():.9e}")
         for key, p in net.named.items() if step == 0 else ():
             g = torch.zeros_like(p) if p.grad is None else p.grad
-            g = g.contiguous().view(-1).numpy()
-            u = hashed(g.size, 3 * 10 ** 7) * 2 - 1
-            print(f"grad {key} {g.size} {np.linalg.norm(g):.7e} {np.dot(g, u):.7e}")
+            print(f"grad {key} {p.numel()} %.7e %.7e" % measured(g))
         opt.step()
+        if step == 0:
+            first = moves(net, start)
+    last = moves(net, start)
+    for key in net.named:
+        print(f"move {key} %.5e %.5e %.5e %.5e" % (first[key] + last[key]))
 
 
 def main():
@@ -398,9 +425,10 @@ def main():
                 print(f"{case[0]:14} {case[2] or 'none':9} {case[12][0]} in, {case[12][1]} out: {count(case)}")
         return
     version = torch.__version__.split("+")[0]
-    print(f"# scripts/golden_models.py, torch {version}, float64, {STEPS} steps of Adam {LR}")
+    print(f"# scripts/golden_models.py, torch {version}, float64, {STEPS} steps of Adam {LR}, eps {EPS}")
     print("# net NAME NORM LOSS N C OUT D H W WIDTH SPACING(3) OFFSET; count IN OUT PARAMETERS at width 1")
-    print("# loss STEP VALUE; grad NAME COUNT NORM DOT (with the hash)")
+    print("# loss STEP VALUE; grad NAME COUNT NORM DOT (with the hash); move NAME NORM DOT NORM DOT (weights less those")
+    print("# at the start, after step 1 and after step 10)")
     for case in CASES:
         run(case)
 

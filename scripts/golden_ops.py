@@ -47,6 +47,11 @@ def conv_t(out, k, stride, bias=True, pad=None):
     return f, lambda c: [(c, out) + k] + ([(out,)] if bias else [])
 
 
+def relu(layer):
+    f, params = layer
+    return lambda x, w: F.relu(f(x, w)), params
+
+
 def batch(x, w):
     return F.batch_norm(x[0], None, None, w[0], w[1], True, 0.1, 1e-3)
 
@@ -80,6 +85,9 @@ CASES = [
     ("conv/2x4x3_stride_2", [(1, 4, 5, 4, 2)], *conv(2, (2, 4, 3), (2, 2, 2))),
     ("conv/explicit_uneven_padding", [(1, 2, 4, 4, 3)],
      *conv(2, (1, 3, 2), (1, 2, 1), pad=[(0, 0), (2, 1), (0, 1)])),
+    ("conv/3x3x3_with_ReLU", [(2, 3, 4, 5, 2)], *relu(conv(3, (3, 3, 3)))),
+    ("conv/3x3x3_with_ReLU,_16_channels", [(1, 2, 4, 4, 16)], *relu(conv(3, (3, 3, 3)))),
+    ("conv_t/2x2x2_with_ReLU", [(1, 2, 2, 3, 4)], *relu(conv_t(3, (2, 2, 2), (2, 2, 2)))),
     ("conv_t/2x2x2_stride_2", [(1, 2, 2, 3, 4)], *conv_t(3, (2, 2, 2), (2, 2, 2))),
     ("conv_t/2-D_4x4_stride_2", [(2, 1, 3, 3, 2)], *conv_t(2, (1, 4, 4), (1, 2, 2))),
     ("conv_t/explicit_padding", [(1, 2, 3, 3, 2)],
@@ -95,6 +103,9 @@ CASES = [
     ("upsample/2x2x2", [(1, 2, 2, 3, 3)], up((2, 2, 2)), none),
     ("upsample/1x3x2", [(2, 1, 3, 3, 2)], up((1, 3, 2)), none),
     ("concat/", [(1, 2, 2, 3, 2), (1, 2, 2, 3, 5)], lambda x, w: torch.cat(x, 1), none),
+    ("sample/coarser_and_finer", [(2, 5, 4, 3, 3)],
+     lambda x, w: F.interpolate(x[0].detach(), (2, 5, 3), mode="nearest-exact"), none),
+    ("detach/", [(2, 2, 3, 3, 3)], lambda x, w: x[0].detach(), none),
     ("add/", [(2, 1, 3, 3, 3)] * 2, lambda x, w: x[0] + x[1], none),
     ("relu/", [(2, 2, 2, 3, 4)], lambda x, w: F.relu(x[0]), none),
     ("leaky_relu/", [(2, 2, 2, 3, 4)], lambda x, w: F.leaky_relu(x[0], 0.3), none),
@@ -129,8 +140,10 @@ def main():
         n, c, d, h, k = y.shape
         t = torch.from_numpy(hashed(y.numel(), 9 * 10 ** 6)).view(n, d, h, k, c)
         t = t.permute(0, 4, 1, 2, 3)
-        F.binary_cross_entropy_with_logits(y, t, reduction="sum").backward()
         show(label, "y", y, True)
+        if not y.requires_grad:
+            continue
+        F.binary_cross_entropy_with_logits(y, t, reduction="sum").backward()
         for i, v in enumerate(x):
             show(label, f"x{i}", v.grad, True)
         for i, v in enumerate(w):

@@ -7,6 +7,8 @@ WORK     ?= work/$(NAME)
 RAW      ?= $(WORK)/raw
 JOBS     ?= 0
 STRICT   ?= 0
+# 1: a training whose settings changed is replaced; else train refuses and keeps it.
+RESTART  ?= 0
 # A file whose bytes salt the hashes of patients and UIDs; keep it apart from the data.
 SALT     ?=
 # The table that split.stratify takes its column from.
@@ -62,7 +64,8 @@ $(call L,explore): $(call L,$(DATASET)) $(call L,preprocess) $(call L,ingest) $(
 	$(call P,explore) $(COMMON) --in $(WORK)/preprocess --raw $(WORK)/ingest --split $(WORK)/split --data $(<D) \
 		--out $(@D) $(ACCEPT)
 $(call L,train): $(call L,$(if $(filter slice,$(DATASET)),slice,tile)) $(call L,split) $(MANIFEST)
-	$(call P,train) $(COMMON) --in $(<D) --split $(WORK)/split --volumes $(WORK)/preprocess --out $(@D) $(AGAIN)
+	$(call P,train) $(COMMON) --in $(<D) --split $(WORK)/split --volumes $(WORK)/preprocess \
+		$(if $(filter 1,$(RESTART)),--restart) --out $(@D) $(AGAIN)
 $(call L,predict): $(call L,preprocess) $(call L,split) $(call L,train) $(MANIFEST)
 	$(call P,predict) $(COMMON) --in $(<D) --split $(WORK)/split --model $(WORK)/train --out $(@D) $(ACCEPT)
 $(call L,evaluate): $(call L,predict) $(call L,ingest) $(MANIFEST)

@@ -137,7 +137,7 @@ loss_of() {
 data
 : >"$out/rows"
 case $name in
-hippocampus) regions="label_1 label_2" ;;
+hippocampus) regions="anterior posterior" ;;
 *) regions="wt et tc tc_original" ;;
 esac
 for net in $nets; do

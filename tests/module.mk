@@ -137,3 +137,8 @@ make_checkpoint_USE := train models nn core
 make_checkpoint_LD := -ldnnl
 $(eval $(call unit_test,ranks,train models nn core,-ldnnl))
 NO_VALGRIND += test_ranks
+$(eval $(call unit_test,mapped,core))
+$(eval $(call unit_test,infer_bf16,train models nn core,-ldnnl))
+NO_VALGRIND += test_mapped test_infer_bf16
+$(eval $(call unit_test,nn_init,nn core,-ldnnl))
+NO_VALGRIND += test_nn_init

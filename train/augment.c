@@ -137,7 +137,8 @@ size_t sm_augment_scratch(const struct sm_augment *a, const struct sm_tile_shape
 void sm_augment_settle(struct sm_augmented *s)
 {
 	if (!sm_warp_is_nothing(&s->warp)) {
-		sm_warp_run(&s->warp, s->size, (int64_t)s->channels, s->x, s->y, s->x2, s->y2, s->work);
+		sm_warp_run(&s->warp, s->size, (int64_t)s->channels, s->x, s->y, s->x2, s->y2,
+			    s->work);
 		memcpy(s->x, s->x2, s->channels * s->voxels * sizeof(float));
 		memcpy(s->y, s->y2, s->voxels);
 	}

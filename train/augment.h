@@ -38,12 +38,13 @@ void sm_augment_list(const struct sm_augment *a, char *out, size_t room);
 /* Bytes of scratch that one thread needs for samples of the shape. */
 size_t sm_augment_scratch(const struct sm_augment *a, const struct sm_tile_shape *shape);
 
-/* Applies the steps to x (C,D,H,W) and labels y (D,H,W) in place. Thread-safe for different x, y and
- * scratch. No label appears that the sample did not have, but 0. */
+/* Applies the steps to x (C,D,H,W) and labels y (D,H,W) in place. Thread-safe for different x, y
+ * and scratch. No label appears that the sample did not have, but 0. */
 void sm_augment_apply(const struct sm_augment *a, uint64_t seed, int64_t epoch, uint64_t sample,
 		      const struct sm_tile_shape *shape, float *x, uint8_t *y, void *scratch);
 
 /* The hook for a loader; no step = no hook. `a` is borrowed. */
-struct sm_loader_hook sm_augment_hook(const struct sm_augment *a, const struct sm_tile_shape *shape);
+struct sm_loader_hook sm_augment_hook(const struct sm_augment *a,
+				      const struct sm_tile_shape *shape);
 
 #endif

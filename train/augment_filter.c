@@ -13,7 +13,8 @@ struct filter {
 	int n, taps;
 	int *index;
 	float *weight;
-	bool even; /* the weights of all voxels are the same and index rises by one: x needs no gather */
+	bool even; /* the weights of all voxels are the same and index rises by one: x needs no
+		      gather */
 };
 
 static struct filter filter_at(float *work, int64_t n)
@@ -106,7 +107,8 @@ static void run(float *x, const int64_t size[3], bool plane, float *spare, float
 		struct filter f = filter_at(work, size[2]);
 		make(&f, how);
 		for (int64_t r = 0; r < rows; r++)
-			(f.even ? even_row : uneven_row)(&f, from + r * size[2], x + r * size[2], row);
+			(f.even ? even_row : uneven_row)(&f, from + r * size[2], x + r * size[2],
+							 row);
 		from = x;
 	}
 	if (from != x)

@@ -16,8 +16,8 @@
 void sm_filter_gaussian(float *x, const int64_t size[3], double sigma, bool plane, float *spare,
 			float *work);
 
-/* Leaves round(zoom n) of n voxels (nearest) of an axis and interpolates back, linearly or by Keys's
- * cubic (a = -1/2), beyond the border the nearest. Buffers as above. */
+/* Leaves round(zoom n) of n voxels (nearest) of an axis and interpolates back, linearly or by
+ * Keys's cubic (a = -1/2), beyond the border the nearest. Buffers as above. */
 void sm_filter_low_resolution(float *x, const int64_t size[3], double zoom, bool cubic, bool plane,
 			      float *spare, float *work);
 

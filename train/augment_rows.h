@@ -26,7 +26,8 @@ struct sm_augmented {
 	uint8_t *y;
 	bool thin;           /* axes: auto means the plane alone */
 	struct sm_warp warp; /* moves that are not done yet */
-	struct sm_rng bulk;  /* for an operation that needs a number a voxel: only its name is used */
+	struct sm_rng
+		bulk; /* for an operation that needs a number a voxel: only its name is used */
 	/* scratch */
 	float *x2; /* as x */
 	uint8_t *y2;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Augmentations of space: each changes the move that waits in s->warp; one resampling does them all. */
+/* Augmentations of space: each changes the move that waits in s->warp; one resampling does them
+ * all. */
 #include "core/elementary.h"
 #include "train/augment_rows.h"
 

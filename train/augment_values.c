@@ -183,7 +183,8 @@ SM_INLINE void normal_pair(uint32_t u, uint32_t v, float *a, float *b)
 	int32_t quarter = (int32_t)(turn + 0.5f);
 	float r = (turn - (float)quarter) * (float)PI_HALF, z = r * r;
 	float sine = r + r * z * (-1.66666657e-1f + z * (8.33322e-3f - z * 1.9515296e-4f));
-	float cosine = 1.0f - 0.5f * z + z * z * (4.166664568e-2f + z * (-1.388731625e-3f + z * 2.443315711e-5f));
+	float cosine = 1.0f - 0.5f * z +
+		       z * z * (4.166664568e-2f + z * (-1.388731625e-3f + z * 2.443315711e-5f));
 	float swap = (float)(quarter & 1), keep = 1.0f - swap;
 	float sign_c = 1.0f - (float)((quarter + 1) & 2), sign_s = 1.0f - (float)(quarter & 2);
 	*a = radius * sign_c * (keep * cosine + swap * sine);
@@ -204,7 +205,8 @@ static void normals(const struct sm_rng *stream, uint32_t first, uint32_t channe
 	}
 	for (int round = 0; round < 10; round++) {
 		for (int i = 0; i < BLOCKS; i++) {
-			uint64_t p0 = (uint64_t)0xD2511F53u * w0[i], p1 = (uint64_t)0xCD9E8D57u * w2[i];
+			uint64_t p0 = (uint64_t)0xD2511F53u * w0[i],
+				 p1 = (uint64_t)0xCD9E8D57u * w2[i];
 			uint32_t n0 = (uint32_t)(p1 >> 32) ^ w1[i] ^ k0,
 				 n2 = (uint32_t)(p0 >> 32) ^ w3[i] ^ k1;
 			w1[i] = (uint32_t)p1;

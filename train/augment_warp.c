@@ -157,7 +157,8 @@ static void prepare_basis(const struct sm_warp *w, int64_t width, struct row *r)
 
 /* The displacement of row (z, y). */
 SM_AUGMENT_CLONES
-static void displace_row(const struct sm_warp *w, int64_t z, int64_t y, int64_t width, struct row *r)
+static void displace_row(const struct sm_warp *w, int64_t z, int64_t y, int64_t width,
+			 struct row *r)
 {
 	double bz[4], by[4];
 	int z0, y0, nz = points_of(w->grid[0], w->spacing, z, &z0, bz),
@@ -174,7 +175,8 @@ static void displace_row(const struct sm_warp *w, int64_t z, int64_t y, int64_t 
 				double share = bz[i] * by[j];
 				const double *c =
 					w->control +
-					(((size_t)a * w->grid[0] + z0 + i) * w->grid[1] + y0 + j) * gx;
+					(((size_t)a * w->grid[0] + z0 + i) * w->grid[1] + y0 + j) *
+						gx;
 				for (int k = 0; k < gx; k++)
 					knot[k] += share * c[k];
 			}

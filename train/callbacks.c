@@ -20,6 +20,14 @@ static enum sm_status write_to(struct sm_fit *fit, const char *name, struct sm_e
 	return st;
 }
 
+/* A training that fails in its first epoch leaves the folder as it was. */
+static enum sm_status begin(struct sm_fit *fit, struct sm_err *err)
+{
+	bool now = fit->begin && !fit->begun;
+	fit->begun = true;
+	return now ? fit->begin(fit->begin_ctx, err) : SM_OK;
+}
+
 static enum sm_status picture(struct sm_fit *fit, struct sm_err *err)
 {
 	char name[64];
@@ -79,6 +87,7 @@ static const struct {
 	const char *name;
 	enum sm_status (*epoch_end)(struct sm_fit *fit, struct sm_err *err);
 } callbacks[] = {
+	{"begin", begin},
 	{"clear_old", sm_fit_clear_old},
 	{"picture", picture},
 	{"numbered", numbered},

@@ -11,8 +11,9 @@
 #include "core/ledger.h"
 #include "train/tensors.h"
 
-#define SCHEMA "scanmill-checkpoint 2"
-#define META_ROOM 60000 /* HDF5 keeps attributes below 64 KiB */
+#define SCHEMA "scanmill-checkpoint 3"
+#define SCHEMA_BEFORE "scanmill-checkpoint 2"
+#define META_ROOM SM_CHECKPOINT_SETTINGS /* HDF5 keeps attributes below 64 KiB */
 #define MAX_EPOCHS 1000000
 #define MAX_COLUMNS 4096
 
@@ -49,10 +50,52 @@ enum sm_status sm_history_begin(struct sm_history *h, const char *names, struct 
 	return SM_OK;
 }
 
+/* Number of the column with the first n characters of `name`; h->columns when there is none. */
+static size_t column_of(const struct sm_history *h, const char *name, size_t n)
+{
+	const char *p = h->names;
+	size_t at = 0;
+	for (; strcspn(p, ",") != n || memcmp(p, name, n) != 0; at++) {
+		p += strcspn(p, ",");
+		if (!*p++)
+			return h->columns;
+	}
+	return at;
+}
+
+enum sm_status sm_history_recast(struct sm_history *h, const char *names, struct sm_err *err)
+{
+	struct sm_history new;
+	enum sm_status st = sm_history_begin(&new, names, err);
+	size_t count;
+	if (st == SM_OK && (!sm_mul3(h->rows + 1, new.columns, sizeof *new.v, &count) ||
+			    !(new.v = malloc(count))))
+		st = SM_FAIL(err, SM_BUDGET, "history: out of memory");
+	if (st != SM_OK)
+		goto out;
+	new.rows = h->rows;
+	new.room = h->rows + 1;
+	for (size_t c = 0; c < new.columns; c++) {
+		size_t n = strcspn(names, ","), from = column_of(h, names, n);
+		for (size_t r = 0; r < h->rows; r++)
+			new.v[r * new.columns + c] =
+				from < h->columns ? h->v[r * h->columns + from] : (double)NAN;
+		names += n + (names[n] == ',');
+	}
+	sm_history_clear(h);
+	*h = new;
+	new = (struct sm_history){0};
+out:
+	sm_history_clear(&new);
+	return st;
+}
+
 void sm_checkpoint_clear(struct sm_checkpoint *c)
 {
+	free(c->settings);
 	json_decref(c->channels);
 	sm_history_clear(&c->history);
+	sm_seen_clear(&c->seen);
 	*c = (struct sm_checkpoint){0};
 }
 
@@ -62,17 +105,18 @@ static char *meta_of(const struct sm_checkpoint *c)
 {
 	const int64_t size[3] = {c->size[0], c->size[1], c->size[2]};
 	json_t *meta = json_pack(
-		"{s:s, s:f, s:s, s:s, s:f, s:i, s:o, s:i, s:o, s:o, s:i, s:i, s:b, s:O, s:I, s:s, s:I, s:I, s:I, "
-		"s:f, s:s, s:s, s:s}",
+		"{s:s, s:f, s:s, s:s, s:f, s:i, s:o, s:i, s:o, s:o, s:i, s:i, s:b, s:O, s:I, s:s, "
+		"s:I, s:I, s:I, "
+		"s:f, s:s, s:s, s:s, s:I}",
 		"model", c->model, "width", c->width, "norm", c->norm, "activation", c->activation,
 		"dropout", c->dropout, "deep_supervision", c->deep_supervision, "spacing",
 		sm_json_floats(c->spacing, 3), "in_channels", c->in_channels, "task",
 		sm_task_dump(&c->task), "tile_size", sm_json_ints(size, 3), "standardise",
-		(int)c->standardise, "plane", c->plane, "stored", (int)c->stored, "channels", c->channels, "parameters", (json_int_t)c->parameters,
-		"optimiser", c->optimiser, "epoch", (json_int_t)c->epoch, "steps",
-		(json_int_t)c->steps, "best_epoch", (json_int_t)c->best_epoch, "best_val_loss",
-		c->best, "fingerprint", c->fingerprint, "split", c->split, "preprocess",
-		c->preprocess);
+		(int)c->standardise, "plane", c->plane, "stored", (int)c->stored, "channels",
+		c->channels, "parameters", (json_int_t)c->parameters, "optimiser", c->optimiser,
+		"epoch", (json_int_t)c->epoch, "steps", (json_int_t)c->steps, "best_epoch",
+		(json_int_t)c->best_epoch, "best_val_loss", c->best, "fingerprint", c->fingerprint,
+		"split", c->split, "preprocess", c->preprocess, "fold", (json_int_t)c->fold);
 	char *text = meta ? sm_json_line(meta) : NULL;
 	json_decref(meta);
 	return text;
@@ -83,10 +127,19 @@ static enum sm_status put_history(hid_t file, const struct sm_checkpoint *c, con
 {
 	const struct sm_history *h = &c->history;
 	const hsize_t dims[2] = {h->rows, h->columns};
-	bool good =
-		h->names && h->rows &&
-		sm_h5_plain(file, "history", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, 2, dims, h->v) &&
-		sm_h5_put_text(file, "history_columns", h->names);
+	const hsize_t at[2] = {0, 0};
+	unsigned char *packed = NULL;
+	size_t n = 0;
+	bool good = h->names && h->rows && sm_h5_put_text(file, "history_columns", h->names);
+	if (good)
+		SM_TRY(sm_chunk_pack(h->v, h->rows * h->columns * sizeof *h->v, false, 0, &packed,
+				     &n, err));
+	hid_t set = good ? sm_h5_chunked(file, "history", H5T_IEEE_F64LE, 2, dims, dims, false, 0)
+			 : -1;
+	good = set >= 0 && H5Dwrite_chunk(set, H5P_DEFAULT, 0, at, n, packed) >= 0;
+	if (set >= 0)
+		good = H5Dclose(set) >= 0 && good;
+	sm_free(packed);
 	return good ? SM_OK : SM_FAIL(err, SM_IO, "%s: HDF5 cannot write the history", name);
 }
 
@@ -95,11 +148,13 @@ static enum sm_status put_all(hid_t file, const char *name, struct sm_net *net,
 {
 	char *meta = meta_of(c);
 	bool good = meta && strlen(meta) < META_ROOM && sm_h5_put_text(file, "schema", SCHEMA) &&
-		    sm_h5_put_text(file, "meta", meta);
+		    sm_h5_put_text(file, "meta", meta) &&
+		    (!c->settings || sm_h5_put_text(file, "settings", c->settings));
 	free(meta);
 	if (!good)
 		return SM_FAIL(err, SM_IO, "%s: HDF5 cannot write the attributes", name);
 	SM_TRY(put_history(file, c, name, err));
+	SM_TRY(sm_seen_write(file, name, &c->seen, err));
 	return sm_tensors_write(file, name, net, err);
 }
 
@@ -165,7 +220,8 @@ static bool get_real(const json_t *meta, const char *key, double *out)
 	return json_is_number(v);
 }
 
-/* What rebuilds the network; the name of the first field that is missing or out of range, else NULL. */
+/* What rebuilds the network; the name of the first field that is missing or out of range, else
+ * NULL. */
 static const char *parse_network(const json_t *meta, struct sm_checkpoint *c)
 {
 	int64_t v, size[3];
@@ -199,6 +255,19 @@ static const char *parse_network(const json_t *meta, struct sm_checkpoint *c)
 	return NULL;
 }
 
+/* An array of n texts, or an empty one. */
+static bool is_names(const json_t *v, size_t n)
+{
+	size_t i;
+	json_t *name;
+	if (!json_is_array(v) || (json_array_size(v) && json_array_size(v) != n))
+		return false;
+	json_array_foreach(v, i, name)
+		if (!json_is_string(name) || !json_string_length(name))
+			return false;
+	return true;
+}
+
 /* The rest, in the same way. */
 static const char *parse_training(const json_t *meta, struct sm_checkpoint *c)
 {
@@ -211,7 +280,7 @@ static const char *parse_training(const json_t *meta, struct sm_checkpoint *c)
 	c->plane = (int)v;
 	c->stored = json_is_true(json_object_get(meta, "stored"));
 	c->channels = json_incref(json_object_get(meta, "channels"));
-	if (!json_is_array(c->channels))
+	if (!is_names(c->channels, (size_t)c->in_channels))
 		return "channels";
 	if (!get_int(meta, "parameters", 1, INT64_MAX, &c->parameters))
 		return "parameters";
@@ -232,6 +301,9 @@ static const char *parse_training(const json_t *meta, struct sm_checkpoint *c)
 	if (!get_text(meta, "preprocess", c->preprocess, sizeof c->preprocess) ||
 	    strlen(c->preprocess) != 64)
 		return "preprocess";
+	c->fold = -1; /* files of before have no such field */
+	if (json_object_get(meta, "fold") && !get_int(meta, "fold", -1, INT32_MAX, &c->fold))
+		return "fold";
 	return NULL;
 }
 
@@ -243,7 +315,8 @@ static enum sm_status read_meta(hid_t file, const char *name, struct sm_checkpoi
 	enum sm_status st = SM_OK;
 	if (!text)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
-	if (!sm_h5_get_text(file, "schema", schema, sizeof schema) || strcmp(schema, SCHEMA) != 0) {
+	if (!sm_h5_get_text(file, "schema", schema, sizeof schema) ||
+	    (strcmp(schema, SCHEMA) != 0 && strcmp(schema, SCHEMA_BEFORE) != 0)) {
 		st = SM_FAIL(err, SM_INPUT, "%s: attribute schema is '%s', allowed is '%s'", name,
 			     schema, SCHEMA);
 		goto out;
@@ -257,6 +330,10 @@ static enum sm_status read_meta(hid_t file, const char *name, struct sm_checkpoi
 		st = SM_FAIL(err, SM_INPUT,
 			     "%s: field %s of the checkpoint is missing or out of range", name,
 			     bad);
+	else if (H5Aexists(file, "settings") > 0 &&
+		 (!sm_h5_get_text(file, "settings", text, META_ROOM) ||
+		  !(c->settings = sm_strf("%s", text))))
+		st = SM_FAIL(err, SM_INPUT, "%s: attribute settings is damaged", name);
 out:
 	json_decref(meta);
 	free(text);
@@ -272,12 +349,37 @@ static enum sm_status read_columns(hid_t set, const char *name, struct sm_histor
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
 	if (!sm_h5_get_text(set, "history_columns", names, META_ROOM) ||
 	    strncmp(names, SM_HISTORY_FIXED_NAMES, strlen(SM_HISTORY_FIXED_NAMES)) != 0)
-		st = SM_FAIL(err, SM_INPUT, "%s: history_columns are missing or others than %s, ...",
-			     name, SM_HISTORY_FIXED_NAMES);
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: history_columns are missing or others than %s, ...", name,
+			     SM_HISTORY_FIXED_NAMES);
 	else
 		st = sm_history_begin(h, names, err);
 	free(names);
 	return st;
+}
+
+/* The first columns name files and decide what is best: they must be what a training writes. */
+static enum sm_status check_history(const char *name, const struct sm_checkpoint *c,
+				    struct sm_err *err)
+{
+	const struct sm_history *h = &c->history;
+	for (size_t r = 0; r < h->rows; r++) {
+		const double *row = h->v + r * h->columns;
+		bool good = fabs(row[0] - (double)(r + 1)) < 0.5;
+		for (size_t k = 0; k < SM_HISTORY_FIXED; k++)
+			good = good && isfinite(row[k]);
+		if (!good)
+			return SM_FAIL(err, SM_INPUT,
+				       "%s: history, row %zu: found %g, %g, %g, %g, %g, allowed is "
+				       "epoch %zu and numbers that are finite",
+				       name, r, row[0], row[1], row[2], row[3], row[4], r + 1);
+	}
+	double own = h->v[(size_t)(c->best_epoch - 1) * h->columns + SM_HISTORY_VAL_LOSS];
+	return fabs(own - c->best) <= 0
+		       ? SM_OK
+		       : SM_FAIL(err, SM_INPUT,
+				 "%s: field best_val_loss is %g, the history's of epoch %lld is %g",
+				 name, c->best, (long long)c->best_epoch, own);
 }
 
 static enum sm_status read_history(hid_t file, const char *name, struct sm_checkpoint *c,
@@ -304,8 +406,9 @@ static enum sm_status read_history(hid_t file, const char *name, struct sm_check
 		goto out;
 	}
 	h->rows = h->room = dims[0];
-	if (H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, h->v) < 0)
-		st = SM_FAIL(err, SM_INPUT, "%s: history is damaged", name);
+	st = H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, h->v) < 0
+		     ? SM_FAIL(err, SM_INPUT, "%s: history is damaged", name)
+		     : check_history(name, c, err);
 out:
 	if (space >= 0)
 		H5Sclose(space);
@@ -334,7 +437,8 @@ enum sm_status sm_checkpoint_open(const char *path, struct sm_checkpoint *c, str
 	*c = (struct sm_checkpoint){0};
 	SM_GOTO(st, open_file(path, &file, err));
 	SM_GOTO(st, read_meta(file, sm_path_base(path), c, err));
-	st = read_history(file, sm_path_base(path), c, err);
+	SM_GOTO(st, read_history(file, sm_path_base(path), c, err));
+	st = sm_seen_read(file, sm_path_base(path), &c->seen, err);
 out:
 	sm_h5_close_file(&file);
 	if (st != SM_OK)
@@ -369,4 +473,10 @@ void sm_checkpoint_steps(const struct sm_ledger *ledger, char sha256[65])
 	sm_sha256_bytes(line ? line : "", line ? strlen(line) : 0, sha256);
 	free(line);
 	json_decref(own);
+}
+
+const char *sm_checkpoint_plane(int plane)
+{
+	static const char *const names[] = {"none", "axial", "coronal", "sagittal", "all"};
+	return plane >= 0 && (size_t)plane < sizeof names / sizeof names[0] ? names[plane] : NULL;
 }

@@ -7,8 +7,12 @@
  *   state/NAME             running statistics, when the network has any
  *   optimiser/ARRAY/NAME   for instance optimiser/adam.m/enc0.conv1.weight
  *   history                (epochs, columns) float64; attribute `history_columns` names the columns
- *   attributes `schema`, `meta` (JSON: the fields of struct sm_checkpoint)
- * Every dataset of weights is a zlib stream (stored), so that a damaged byte is noticed.
+ *   trained_on             (cases) uint64 (seen.h)
+ *   attributes `schema`, `meta` (JSON: the fields of struct sm_checkpoint), `settings` (JSON: what
+ *   decides the weights; its SHA-256 is the fingerprint)
+ * Every dataset is a zlib stream (stored), so that a damaged byte is noticed. Files of schema 2,
+ * whose history is plain and which have no settings, can be read (unless their
+ * network's width is one that was rounded otherwise), but not gone on with.
  */
 #ifndef SM_TRAIN_CHECKPOINT_H
 #define SM_TRAIN_CHECKPOINT_H
@@ -20,6 +24,7 @@
 #include "core/mem.h"
 #include "core/standardise.h"
 #include "train/nn/nn.h"
+#include "train/seen.h"
 #include "train/task.h"
 
 /* The first columns: epoch, loss, dice, val_loss, val_dice. */
@@ -39,7 +44,15 @@ enum sm_status sm_history_begin(struct sm_history *h, const char *names, struct 
 
 /* Adds a row of `columns` values. */
 enum sm_status sm_history_add(struct sm_history *h, const double *row, struct sm_err *err);
+
+/* Gives h these columns in place of its own: those of the same name keep their values, others are
+ * NaN in the rows that are there. */
+enum sm_status sm_history_recast(struct sm_history *h, const char *names, struct sm_err *err);
 void sm_history_clear(struct sm_history *h);
+
+/* The longest text of settings that a file can hold. */
+#define SM_CHECKPOINT_SETTINGS 60000
+
 struct sm_checkpoint {
 	/* the network */
 	char model[64];
@@ -62,9 +75,14 @@ struct sm_checkpoint {
 	int64_t steps;        /* training steps done: with the seed the whole position of the RNG */
 	int64_t best_epoch;   /* 1.. */
 	double best;          /* val_loss of it */
-	char fingerprint[65]; /* hash of settings and tiles; a resumed training must have the same */
+	char fingerprint[65]; /* hash of settings and tiles; a resumed training must have the same
+			       */
 	char split[65];       /* hash of the split's ledger: which cases were trained on */
-	char preprocess[65];  /* hash of the preprocess section that the tiles' volumes went through */
+	int64_t fold; /* of k folds: the one that it was trained without; -1 = of folds by name */
+	struct sm_seen seen;  /* the cases it was trained on */
+	char preprocess[65];  /* hash of the preprocess section that the tiles' volumes went through
+			       */
+	char *settings; /* what the fingerprint is the hash of; owned; NULL = the file has none */
 	struct sm_history history; /* of all epochs done */
 };
 
@@ -77,7 +95,7 @@ enum sm_status sm_checkpoint_write(const char *path, struct sm_net *net,
 				   struct sm_err *err);
 
 /* Reads all but the tensors; the caller clears *c. SM_INPUT: no checkpoint, cut off, a field out of
- * range. */
+ * range, a history whose first columns are not the numbers of such epochs. */
 enum sm_status sm_checkpoint_open(const char *path, struct sm_checkpoint *c, struct sm_err *err);
 
 /* Reads parameters and running statistics into net, and with `training` the optimiser too. The file
@@ -88,5 +106,9 @@ enum sm_status sm_checkpoint_load(const char *path, struct sm_net *net, bool tra
 
 /* Hash of the preprocess section in the settings of a ledger (of stage preprocess or tile). */
 void sm_checkpoint_steps(const struct sm_ledger *ledger, char sha256[65]);
+
+/* By the field plane: "none" (0, a network of tiles), "axial", "coronal", "sagittal", "all"; NULL
+ * for another number. */
+const char *sm_checkpoint_plane(int plane);
 
 #endif

@@ -19,13 +19,16 @@ struct sm_export {
 };
 
 /* Opens a checkpoint; the caller closes (also after a failure). Activations are planned but never
- * touched, so that resident memory is that of the weights. Failures: those of sm_checkpoint_open,
- * _load and sm_network_plan. */
-enum sm_status sm_export_open(const char *path, struct sm_export *e, struct sm_err *err);
+ * touched, so that resident memory is that of the weights, and these are held against mem (NULL =
+ * no budget). Failures: those of sm_checkpoint_open, _load and sm_network_plan_file; SM_BUDGET;
+ * SM_INPUT with the name of a tensor that holds NaN or an infinite value. */
+enum sm_status sm_export_open(const char *path, struct sm_mem *mem, struct sm_export *e,
+			      struct sm_err *err);
 void sm_export_close(struct sm_export *e);
 
 /* Both write atomically. */
-enum sm_status sm_export_safetensors(const struct sm_export *e, const char *path, struct sm_err *err);
+enum sm_status sm_export_safetensors(const struct sm_export *e, const char *path,
+				     struct sm_err *err);
 enum sm_status sm_export_onnx(const struct sm_export *e, const char *path, struct sm_err *err);
 
 #endif

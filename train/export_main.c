@@ -20,7 +20,8 @@ struct options {
 
 #define AT(member) .offset = offsetof(struct options, member)
 static const struct sm_field fields[] = {
-	{"checkpoint", SM_F_STRING, AT(checkpoint), .path = true, .doc = "checkpoint of train (best.hdf5)"},
+	{"checkpoint", SM_F_STRING, AT(checkpoint), .path = true,
+	 .doc = "checkpoint of train (best.hdf5)"},
 	{"format", SM_F_CHOICE, AT(format), "both", .choices = "safetensors|onnx|both",
 	 .doc = "what to write"},
 	{"name", SM_F_STRING, AT(name),
@@ -56,9 +57,10 @@ static enum sm_status stem_of(const struct options *o, char stem[101], struct sm
 		stem[n] = 0;
 	}
 	if (n > 100 || !sm_key_is_safe(stem))
-		return SM_FAIL(err, SM_USAGE,
-			       "--name: found '%s', allowed are 1 to 100 letters, digits, '_', '-', '.'",
-			       base);
+		return SM_FAIL(
+			err, SM_USAGE,
+			"--name: found '%s', allowed are 1 to 100 letters, digits, '_', '-', '.'",
+			base);
 	return SM_OK;
 }
 
@@ -81,9 +83,10 @@ static enum sm_status check_free(const struct sm_run *run, const char *stem, str
 			continue;
 		SM_TRY(path_of(run, stem, i, &path, err));
 		if (sm_file_exists(path))
-			st = SM_FAIL(err, SM_USAGE,
-				     "%s: exists already: remove it, or give another --out or --name",
-				     path);
+			st = SM_FAIL(
+				err, SM_USAGE,
+				"%s: exists already: remove it, or give another --out or --name",
+				path);
 		free(path);
 	}
 	return st;
@@ -110,10 +113,11 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 	char stem[101];
 	enum sm_status st;
 	if (!o->checkpoint)
-		return SM_FAIL(err, SM_USAGE, "--checkpoint: is missing (--help lists the options)");
+		return SM_FAIL(err, SM_USAGE,
+			       "--checkpoint: is missing (--help lists the options)");
 	SM_TRY(stem_of(o, stem, err));
 	SM_TRY(check_free(run, stem, err));
-	SM_GOTO(st, sm_export_open(o->checkpoint, &e, err));
+	SM_GOTO(st, sm_export_open(o->checkpoint, &run->mem, &e, err));
 	sm_info(&run->log, NULL, "%s", e.doc);
 	for (size_t i = 0; !run->dry_run && i < SM_COUNT(formats); i++)
 		if (wanted(o, i))
@@ -126,11 +130,13 @@ out:
 static const struct sm_stage stage = {
 	.name = "export",
 	.summary = "a trained network as safetensors and ONNX for other programs",
-	.details =
-		"Writes OUT/<checkpoint>.safetensors (weights and running statistics, with the names of the\n"
-		"MONAI network that is most like it) and OUT/<checkpoint>.onnx (the network itself, channels\n"
-		"first, any batch size). docs/export.md tells names, inputs and outputs.\n"
-		"  scanmill export --checkpoint work/train/best.hdf5 --format both --out work/export",
+	.details = "Writes OUT/<checkpoint>.safetensors (weights and running statistics, with the "
+		   "names of the\n"
+		   "MONAI network that is most like it) and OUT/<checkpoint>.onnx (the network "
+		   "itself, channels\n"
+		   "first, any batch size). docs/export.md tells names, inputs and outputs.\n"
+		   "  scanmill export --checkpoint work/train/best.hdf5 --format both --out "
+		   "work/export",
 	.version = 1,
 	.needs = SM_NEEDS_OUT | SM_NO_LEDGER,
 	.options = &options,

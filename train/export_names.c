@@ -6,9 +6,9 @@
 #include <string.h>
 
 /* A rule is for names without the leaf ("enc0.conv1" of "enc0.conv1.weight"); the first that fits
- * is taken. In `own`, # is a number (the first is a, the second b) and @ the number L of the deepest
- * stage "enc#". In `theirs`, {...} is a sum of a, b, L and digits; with T before it, 16 times 2 to
- * that sum. */
+ * is taken. In `own`, # is a number (the first is a, the second b) and @ the number L of the
+ * deepest stage "enc#". In `theirs`, {...} is a sum of a, b, L and digits; with T before it, 16
+ * times 2 to that sum. */
 struct rule {
 	const char *own, *theirs;
 };

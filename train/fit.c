@@ -64,20 +64,68 @@ static double mean_dice(const struct sums *s, const struct sm_task *task)
 	return sum / (double)(task->channels - first) / (double)s->samples;
 }
 
-static enum sm_status not_finite(struct sm_fit *fit, const char *what, int64_t step,
-				 struct sm_err *err)
+/* Values above this overflow in squares and sums of many. */
+#define HUGE_INPUT 1e15f
+
+/* The case of the first sample of the batch with a value that no network can take, NULL when there
+ * is none; *value is the largest of it. */
+static const char *strange_case(const struct sm_fit *fit, const struct sm_batch *batch,
+				double *value)
 {
-	char kept[96] = "no checkpoint was written yet", where[SM_NET_WHAT] = "";
+	struct sm_shape xs;
+	sm_net_buffer(fit->net, "x", &xs);
+	size_t each = sm_shape_count(xs) / (size_t)xs.n;
+	for (int i = 0; i < batch->n; i++) {
+		const float *x = batch->x + (size_t)i * each;
+		float most = 0;
+		for (size_t k = 0; k < each; k++)
+			if (!(fabsf(x[k]) <= most))
+				most = isfinite(x[k]) ? fabsf(x[k]) : INFINITY;
+		*value = (double)most;
+		if (!(most <= HUGE_INPUT))
+			return sm_loader_key(fit->loader, batch, i);
+	}
+	return NULL;
+}
+
+/* What may have been the reason: the samples, or behind the first update the rate. */
+static void explain(const struct sm_fit *fit, const struct sm_batch *batch, int64_t step,
+		    char *text, size_t room)
+{
+	double value = 0;
+	const char *key = strange_case(fit, batch, &value);
+	size_t at = 0;
+	if (key)
+		snprintf(text, room,
+			 "a sample of case %s holds values of up to %.3g: look at the case, or "
+			 "scale the samples (standardise)",
+			 key, value);
+	else if (fit->state.epoch || step || batch->valid)
+		snprintf(text, room, "a lower train.learning_rate may help");
+	else {
+		at = (size_t)snprintf(text, room, "before any update; its samples are of");
+		for (int i = 0; i < batch->n && at < room; i++)
+			at += (size_t)snprintf(text + at, room - at, "%s %s", i ? "," : "",
+					       sm_loader_key(fit->loader, batch, i));
+	}
+}
+
+/* The search runs what failed once more: a training step, or the evaluation. */
+static enum sm_status not_finite(struct sm_fit *fit, const char *what,
+				 const struct sm_batch *batch, int64_t step, struct sm_err *err)
+{
+	char kept[96] = "no checkpoint was written yet", where[SM_NET_WHAT] = "", why[256];
 	if (fit->state.epoch)
 		snprintf(kept, sizeof kept, "%s holds epoch %" PRId64, SM_FIT_LAST,
 			 fit->state.epoch);
-	if (sm_net_find_nonfinite(fit->net, where, NULL) != SM_OK)
+	explain(fit, batch, step, why, sizeof why);
+	if (sm_net_find_nonfinite(fit->net, !batch->valid, where, NULL) != SM_OK)
 		where[0] = 0;
 	return SM_FAIL(err, SM_INPUT,
 		       "training: the %s is not finite at step %" PRId64 " of epoch %" PRId64
-		       "%s%s (a lower train.learning_rate may help); %s",
+		       "%s%s (%s); %s",
 		       what, step + 1, fit->state.epoch + 1, where[0] ? ", first in the " : "",
-		       where, kept);
+		       where, why, kept);
 }
 
 static enum sm_status learn(struct sm_fit *fit, const struct sm_batch *batch, double *loss,
@@ -101,14 +149,16 @@ static enum sm_status one_batch(struct sm_fit *fit, const struct sm_batch *batch
 	sm_net_set_valid(fit->net, batch->n);
 	SM_TRY(batch->valid ? sm_net_eval(fit->net, &loss, err) : learn(fit, batch, &loss, err));
 	if (!isfinite(loss))
-		return not_finite(fit, batch->valid ? "validation loss" : "loss", step, err);
+		return not_finite(fit, batch->valid ? "validation loss" : "loss", batch, step,
+				  err);
 	/* The prediction is that of before the update, and lives until the next run. */
 	const float *p = sm_net_buffer(fit->net, "p", NULL);
 	const struct sm_metrics *m = fit->measured[batch->valid];
-	SM_TRY(sm_parts_add(fit->parts, batch, loss, k, sm_metrics_part_size(m), &dice, &sums, err));
+	SM_TRY(sm_parts_add(fit->parts, batch, loss, k, sm_metrics_part_size(m), &dice, &sums,
+			    err));
 	for (int i = 0; i < batch->n; i++)
-		sm_batch_dice(p + (size_t)i * voxels * k, t + (size_t)i * voxels * k, 1, voxels, ts.c,
-			      fit->threads, fit->work, dice + (size_t)i * k);
+		sm_batch_dice(p + (size_t)i * voxels * k, t + (size_t)i * voxels * k, 1, voxels,
+			      ts.c, fit->threads, fit->work, dice + (size_t)i * k);
 	sm_metrics_measure(m, p, t, (size_t)batch->n * voxels, fit->threads, sums);
 	return SM_OK;
 }
@@ -146,7 +196,7 @@ static enum sm_status end_step(struct sm_fit *fit, const struct sm_batch *batch,
 	double rate = sm_schedule_step(&fit->schedule, fit->state.epoch, step,
 				       sm_loader_train_steps(fit->loader), fit->rate);
 	enum sm_status st = sm_net_update(fit->net, rate, NULL, err);
-	return st == SM_INPUT ? not_finite(fit, "gradient", step, err) : st;
+	return st == SM_INPUT ? not_finite(fit, "gradient", batch, step, err) : st;
 }
 
 static enum sm_status phase(struct sm_fit *fit, struct sums *s, struct sm_progress *progress,

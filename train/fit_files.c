@@ -14,11 +14,25 @@
 
 #define CSV_MOST ((size_t)64 << 20)
 
-/* How numbered files of an earlier training look, whatever its settings were. */
-static const struct {
-	const char *head, *tail;
-} patterns[] = {{"model-", ".hdf5"}, {"model_.", ".m5"}, {"epoch-", ".hdf5"}, {"sample-", ".png"}};
-#define PATTERNS (sizeof patterns / sizeof *patterns)
+/* How the files are called that a training names itself: '#' stands for digits. */
+static const char *const shapes[] = {
+	[SM_NAMES_MODEL] = "model-#-#.#.hdf5",
+	[SM_NAMES_UNET2D] = "model_.#-#.#.m5",
+	[SM_NAMES_EPOCH] = "epoch-#.hdf5",
+};
+#define SHAPES (sizeof shapes / sizeof *shapes)
+
+static bool shaped(const char *name, const char *shape)
+{
+	while (*shape && *name) {
+		size_t n = strspn(name, "0123456789");
+		if (*shape == '#' ? !n : *shape != *name)
+			return false;
+		name += *shape == '#' ? n : 1;
+		shape++;
+	}
+	return !*shape && !*name;
+}
 
 static enum sm_status remove_file(const char *dir, const char *name, struct sm_err *err)
 {
@@ -45,24 +59,39 @@ static bool was_best(const struct sm_history *h, int64_t epoch)
 	return true;
 }
 
-bool sm_fit_numbered(const struct sm_fit *fit, int64_t epoch, char name[64])
+/* Of epoch 1.. of the history. */
+static void name_as(const struct sm_history *h, int naming, int64_t epoch, char name[64])
 {
-	const struct sm_history *h = &fit->state.history;
-	int64_t every = fit->s->checkpoint_every;
-	if (!every || epoch < 1 || epoch > (int64_t)h->rows)
-		return false;
 	double loss = val_loss_of(h, epoch);
-	switch (fit->s->checkpoint_names) {
+	switch (naming) {
 	case SM_NAMES_UNET2D:
 		snprintf(name, 64, "model_.%02" PRId64 "-%.6f.m5", epoch, loss);
-		return was_best(h, epoch);
+		break;
 	case SM_NAMES_EPOCH:
 		snprintf(name, 64, "epoch-%04" PRId64 ".hdf5", epoch);
 		break;
 	default:
 		snprintf(name, 64, "model-%04" PRId64 "-%.4f.hdf5", epoch, loss);
 	}
-	return epoch % every == 0;
+}
+
+bool sm_fit_numbered(const struct sm_fit *fit, int64_t epoch, char name[64])
+{
+	const struct sm_history *h = &fit->state.history;
+	int64_t every = fit->s->checkpoint_every;
+	if (!every || epoch < 1 || epoch > (int64_t)h->rows)
+		return false;
+	name_as(h, fit->s->checkpoint_names, epoch, name);
+	return fit->s->checkpoint_names == SM_NAMES_UNET2D ? was_best(h, epoch)
+							   : epoch % every == 0;
+}
+
+bool sm_fit_named(const struct sm_fit *fit, size_t kind, int64_t epoch, char name[64])
+{
+	if (kind >= SHAPES)
+		return false;
+	name_as(&fit->state.history, (int)kind, epoch, name);
+	return true;
 }
 
 bool sm_fit_pictured(const struct sm_fit *fit, int64_t epoch, char name[64])
@@ -73,27 +102,53 @@ bool sm_fit_pictured(const struct sm_fit *fit, int64_t epoch, char name[64])
 	       epoch % every == 0;
 }
 
-static bool is_ours(const struct sm_fit *fit, const char *name, size_t head)
+static bool is_of(const struct sm_fit *fit, const char *name, const char *fingerprint)
 {
-	char own[64];
-	int64_t epoch = (int64_t)strtoll(name + head, NULL, 10);
-	return (sm_fit_numbered(fit, epoch, own) && strcmp(own, name) == 0) ||
-	       (sm_fit_pictured(fit, epoch, own) && strcmp(own, name) == 0);
+	struct sm_checkpoint c = {0};
+	char *path = sm_path_join(fit->dir, name);
+	bool own = path && sm_checkpoint_open(path, &c, NULL) == SM_OK &&
+		   strcmp(c.fingerprint, fingerprint) == 0;
+	sm_checkpoint_clear(&c);
+	free(path);
+	return own;
 }
 
-enum sm_status sm_fit_sweep(const struct sm_fit *fit, struct sm_err *err)
+bool sm_fit_owns(const struct sm_fit *fit, const char *name)
+{
+	return is_of(fit, name, fit->state.fingerprint);
+}
+
+/* A name that the history gives to a checkpoint. */
+static bool has_name(const struct sm_history *h, int naming, const char *name)
+{
+	char own[64];
+	int64_t epoch = (int64_t)strtoll(name + strcspn(name, "0123456789"), NULL, 10);
+	if (epoch < 1 || epoch > (int64_t)h->rows)
+		return false;
+	name_as(h, naming, epoch, own);
+	return strcmp(own, name) == 0;
+}
+
+/* Removes numbered checkpoints with this fingerprint, but those that `keep` names. */
+static enum sm_status sweep(const struct sm_fit *fit, const char *fingerprint,
+			    const struct sm_history *keep, struct sm_err *err)
 {
 	struct sm_paths files = {0};
 	enum sm_status st = sm_walk(fit->dir, &files, err);
-	for (size_t i = 0; st == SM_OK && i < files.count * PATTERNS; i++) {
-		const char *name = files.path[i / PATTERNS], *head = patterns[i % PATTERNS].head;
-		size_t n = strlen(head);
-		if (strncmp(name, head, n) == 0 && sm_ends_with(name, patterns[i % PATTERNS].tail) &&
-		    !strchr(name, '/') && !is_ours(fit, name, n))
+	for (size_t i = 0; st == SM_OK && i < files.count * SHAPES; i++) {
+		const char *name = files.path[i / SHAPES];
+		int naming = (int)(i % SHAPES);
+		if (shaped(name, shapes[naming]) && !(keep && has_name(keep, naming, name)) &&
+		    is_of(fit, name, fingerprint))
 			st = remove_file(fit->dir, name, err);
 	}
 	sm_paths_clear(&files);
 	return st;
+}
+
+enum sm_status sm_fit_sweep(const struct sm_fit *fit, struct sm_err *err)
+{
+	return sweep(fit, fit->state.fingerprint, &fit->state.history, err);
 }
 
 /* ---- the history ---------------------------------------------------------------------------- */
@@ -138,14 +193,16 @@ static enum sm_status keep_rows(struct sm_fit *fit, const char *csv, const char 
 		sm_warn(fit->log, fit->s->csv_name,
 			"has other columns than this training's: its rows are not kept");
 		if (unlink(aside) != 0 && errno != ENOENT)
-			st = SM_FAIL(err, SM_IO, "%s: cannot be removed: %s", aside, strerror(errno));
+			st = SM_FAIL(err, SM_IO, "%s: cannot be removed: %s", aside,
+				     strerror(errno));
 	}
 	sm_free(text);
 	return st;
 }
 
-/* Files of another training leave only now, when an epoch of this one is about to replace them;
- * last.hdf5 first, since the others mean nothing without it. */
+/* Files of another training leave only now, when an epoch of this one is about to replace them.
+ * last.hdf5 tells which numbered ones are its own, so it leaves behind them; without it the others
+ * mean nothing. */
 enum sm_status sm_fit_clear_old(struct sm_fit *fit, struct sm_err *err)
 {
 	if (!fit->fresh)
@@ -162,10 +219,11 @@ enum sm_status sm_fit_clear_old(struct sm_fit *fit, struct sm_err *err)
 	free(csv);
 	free(earlier);
 	SM_TRY(st);
+	if (fit->replaced.fingerprint[0])
+		SM_TRY(sweep(fit, fit->replaced.fingerprint, NULL, err));
 	SM_TRY(remove_file(fit->dir, SM_FIT_LAST, err));
 	SM_TRY(remove_file(fit->dir, SM_FIT_BEST, err));
-	SM_TRY(remove_file(fit->dir, fit->s->csv_name, err));
-	return sm_fit_sweep(fit, err);
+	return remove_file(fit->dir, fit->s->csv_name, err);
 }
 
 enum sm_status sm_fit_write_csv(const struct sm_fit *fit, struct sm_err *err)

@@ -14,11 +14,17 @@
 enum sm_status sm_infer_open(struct sm_infer *f, const char *path, int batch, int threads,
 			     struct sm_mem *mem, struct sm_err *err)
 {
-	const struct sm_network_opt opt = {.batch = batch, .threads = threads};
+	return sm_infer_open_as(f, path, batch, threads, false, mem, err);
+}
+
+enum sm_status sm_infer_open_as(struct sm_infer *f, const char *path, int batch, int threads,
+				bool bf16, struct sm_mem *mem, struct sm_err *err)
+{
+	const struct sm_network_opt opt = {.batch = batch, .threads = threads, .bf16 = bf16};
 	*f = (struct sm_infer){.batch = batch};
 	pthread_mutex_init(&f->lock, NULL);
 	SM_TRY(sm_checkpoint_open(path, &f->about, err));
-	SM_TRY(sm_network_plan(&f->about, &opt, &f->net, err));
+	SM_TRY(sm_network_plan_file(path, &f->about, &opt, &f->net, err));
 	SM_TRY(sm_net_alloc(f->net, mem, err));
 	return sm_checkpoint_load(path, f->net, false, err);
 }
@@ -80,6 +86,8 @@ static const char *difference(const struct sm_checkpoint *a, const struct sm_che
 	       : a->deep_supervision != b->deep_supervision        ? "deep_supervision"
 	       : memcmp(a->spacing, b->spacing, sizeof a->spacing) ? "spacing"
 	       : a->in_channels != b->in_channels                  ? "in_channels"
+	       : a->plane != b->plane                              ? "plane"
+	       : a->stored != b->stored                            ? "view"
 	       : memcmp(a->size, b->size, sizeof a->size) != 0     ? "tile_size"
 	       : a->standardise != b->standardise                  ? "standardise"
 	       : !json_equal(a->channels, b->channels)             ? "channels"
@@ -102,7 +110,8 @@ enum sm_status sm_infer_add(struct sm_infer *f, const char *path, struct sm_mem 
 	sm_checkpoint_clear(&about);
 	if (other)
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: has another %s than the first checkpoint, allowed in an ensemble is the same",
+			       "%s: has another %s than the first checkpoint, allowed in an "
+			       "ensemble is the same",
 			       path, other);
 	SM_TRY(sm_checkpoint_load(path, f->net, false, err));
 	f->loaded = f->members;
@@ -123,8 +132,10 @@ struct volume {
 	int64_t group;     /* such levels that are worked on together */
 	int64_t ring;      /* planes of sums */
 	int64_t given;     /* planes that the sink has */
+	uint64_t members;  /* bits of those whose mean is taken */
 	float *tile;       /* (C,Z,Y,X) of one window */
-	float *sums;       /* (ring,y,x,channel): plane z stands at z % ring; behind `given` + ring there is none */
+	float *sums; /* (ring,y,x,channel): plane z stands at z % ring; behind `given` + ring there
+			is none */
 	float *across;     /* weight along x of each value of a row of the output */
 	float *total;      /* the same of sums of weights, of a row of the volume */
 };
@@ -194,8 +205,8 @@ static uint32_t not_finite(float v)
 }
 
 /* out[i] += w * across[i] * in[i]; true when all values were finite. */
-static bool add_row(float *restrict out, const float *restrict in, const float *restrict across, float w,
-		    size_t n)
+static bool add_row(float *restrict out, const float *restrict in, const float *restrict across,
+		    float w, size_t n)
 {
 	uint32_t bad = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -235,12 +246,14 @@ static bool scatter(struct volume *v, const int64_t start[3], unsigned mirror, c
 			int64_t plane = (from[2] + z - lo[2]) % v->ring;
 			float *out = v->sums +
 				     ((plane * d[1] + from[1] + y - lo[1]) * d[0] + from[0]) * k;
-			int64_t pz = mirror & 4 ? s[2] - 1 - z : z, py = mirror & 2 ? s[1] - 1 - y : y;
+			int64_t pz = mirror & 4 ? s[2] - 1 - z : z,
+				py = mirror & 2 ? s[1] - 1 - y : y;
 			const float *row = p + (pz * s[1] + py) * s[0] * k;
 			const float *across = v->across + lo[0] * k;
-			good = (mirror & 1 ? add_mirrored(out, row + (s[0] - 1 - lo[0]) * k, across, w, n,
-							  (size_t)k)
-					   : add_row(out, row + lo[0] * k, across, w, n * (size_t)k)) &&
+			good = (mirror & 1 ? add_mirrored(out, row + (s[0] - 1 - lo[0]) * k, across,
+							  w, n, (size_t)k)
+					   : add_row(out, row + lo[0] * k, across, w,
+						     n * (size_t)k)) &&
 			       good;
 		}
 	return good;
@@ -266,9 +279,11 @@ static enum sm_status run_batch(struct volume *v, int64_t first, int n, unsigned
 		sm_windows_start(&v->windows, first + i, start);
 		if (!scatter(v, start, mirror, p + (size_t)i * v->voxels * (size_t)v->channels))
 			return SM_FAIL(err, SM_INPUT,
-				       "the network's output is NaN or infinite in the window at voxel %lld, "
+				       "the network's output is NaN or infinite in the window at "
+				       "voxel %lld, "
 				       "%lld, %lld",
-				       (long long)start[0], (long long)start[1], (long long)start[2]);
+				       (long long)start[0], (long long)start[1],
+				       (long long)start[2]);
 	}
 	return SM_OK;
 }
@@ -280,19 +295,22 @@ static enum sm_status run_levels(struct volume *v, int64_t first, int64_t last, 
 	int64_t end = last * v->slab;
 	int members = f->members ? f->members : 1;
 	for (int m = 0; m < members; m++) {
+		if (!(v->members >> m & 1))
+			continue;
 		use(f, m);
 		for (unsigned mirror = 0; mirror < 8; mirror++)
 			for (int64_t i = first * v->slab; i < end && !(mirror & ~f->mirror);
 			     i += f->batch) {
 				int64_t left = end - i;
-				SM_TRY(run_batch(v, i, left < f->batch ? (int)left : f->batch, mirror, err));
+				SM_TRY(run_batch(v, i, left < f->batch ? (int)left : f->batch,
+						 mirror, err));
 			}
 	}
 	return SM_OK;
 }
 
-/* Divides the planes up to `until` by their weights and hands them on. The weights are separable and the
- * windows form a grid: so is the sum of weights. */
+/* Divides the planes up to `until` by their weights and hands them on. The weights are separable
+ * and the windows form a grid: so is the sum of weights. */
 static enum sm_status give(struct volume *v, int64_t until, struct sm_err *err)
 {
 	const int64_t *d = v->image->dim;
@@ -304,7 +322,8 @@ static enum sm_status give(struct volume *v, int64_t until, struct sm_err *err)
 		float *p = v->sums + (size_t)at * plane, *q = p;
 		for (int64_t z = v->given; z < v->given + n; z++)
 			for (int64_t y = 0; y < d[1]; y++, q += row) {
-				float w = axis[2].total[z + axis[2].pad] * axis[1].total[y + axis[1].pad];
+				float w = axis[2].total[z + axis[2].pad] *
+					  axis[1].total[y + axis[1].pad];
 				for (size_t i = 0; i < row; i++)
 					q[i] /= w * v->total[i];
 			}
@@ -326,10 +345,27 @@ static enum sm_status run_all(struct volume *v, struct sm_err *err)
 	return SM_OK;
 }
 
+static int count_of(uint64_t bits)
+{
+	int n = 0;
+	for (; bits; bits &= bits - 1)
+		n++;
+	return n;
+}
+
+/* Bits of the members that there are and that are asked for (0 = all). */
+static uint64_t asked(const struct sm_infer *f, uint64_t bits)
+{
+	int members = f->members ? f->members : 1;
+	uint64_t all = UINT64_MAX >> (SM_INFER_MEMBERS - members);
+	return bits & all ? bits & all : all;
+}
+
 static enum sm_status plan(struct volume *v, struct sm_infer *f, const int64_t dim[3],
 			   struct sm_err *err)
 {
 	v->infer = f;
+	v->members = asked(f, v->sink ? v->sink->members : 0);
 	for (int a = 0; a < 3; a++)
 		v->size[a] = f->about.size[a];
 	v->voxels = (size_t)(v->size[0] * v->size[1] * v->size[2]);
@@ -337,9 +373,10 @@ static enum sm_status plan(struct volume *v, struct sm_infer *f, const int64_t d
 	SM_TRY(sm_windows_init(&v->windows, dim, v->size, f->overlap, f->gaussian, err));
 	const struct sm_window_axis *a = v->windows.axis, *z = &a[2];
 	v->slab = a[0].count * a[1].count;
-	/* Enough windows for a batch; and changing the weights must not cost more than using them. */
+	/* Enough windows for a batch; and changing the weights must not cost more than
+	 * using them. */
 	v->group = 1;
-	int64_t at_least = f->members > 1 ? SLAB : 1;
+	int64_t at_least = count_of(v->members) > 1 ? SLAB : 1;
 	for (;; v->group++) {
 		v->ring = 0;
 		for (int64_t k = 0; k < z->count; k += v->group) {
@@ -377,13 +414,14 @@ static enum sm_status prepare(struct volume *v, struct sm_mem *mem, struct sm_er
 	const int64_t *d = v->image->dim, k = v->channels;
 	const struct sm_window_axis *x = &v->windows.axis[0];
 	struct sm_infer *f = v->infer;
-	float runs = (float)(f->members ? f->members : 1);
+	float runs = (float)count_of(v->members);
 	size_t count;
 	for (unsigned m = f->mirror; m; m &= m - 1)
 		runs *= 2;
 	if (!slab_values(v, d, &count))
 		return SM_FAIL(err, SM_BUDGET, "probabilities: the volume is too large");
-	v->tile = sm_alloc(mem, v->voxels, (size_t)f->about.in_channels * sizeof *v->tile, "a window", err);
+	v->tile = sm_alloc(mem, v->voxels, (size_t)f->about.in_channels * sizeof *v->tile,
+			   "a window", err);
 	if (!v->tile)
 		return SM_BUDGET;
 	v->across = sm_alloc(mem, (size_t)((x->size + d[0]) * k), sizeof *v->across, "a row", err);
@@ -423,7 +461,8 @@ out:
 
 /* ---- into a volume --------------------------------------------------------------------------- */
 
-static enum sm_status keep_planes(void *ctx, int64_t z, int64_t n, const float *p, struct sm_err *err)
+static enum sm_status keep_planes(void *ctx, int64_t z, int64_t n, const float *p,
+				  struct sm_err *err)
 {
 	const struct sm_vol *prob = ctx;
 	size_t plane = (size_t)(prob->dim[0] * prob->dim[1]), frame = plane * (size_t)prob->dim[2];
@@ -439,8 +478,9 @@ static enum sm_status keep_planes(void *ctx, int64_t z, int64_t n, const float *
 enum sm_status sm_infer_volume(struct sm_infer *f, const struct sm_vol *image, struct sm_mem *mem,
 			       struct sm_vol *prob, struct sm_err *err)
 {
-	const int64_t dim[4] = {image->dim[0], image->dim[1], image->dim[2], f->about.task.channels};
-	const struct sm_infer_sink sink = {keep_planes, prob};
+	const int64_t dim[4] = {image->dim[0], image->dim[1], image->dim[2],
+				f->about.task.channels};
+	const struct sm_infer_sink sink = {.planes = keep_planes, .ctx = prob};
 	*prob = (struct sm_vol){0};
 	SM_TRY(sm_vol_init(prob, dim, SM_F32, mem, "probabilities", err));
 	memcpy(prob->affine, image->affine, sizeof prob->affine);

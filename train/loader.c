@@ -25,6 +25,7 @@ struct slot {
 	struct cut cut;
 	int left; /* samples not decoded yet */
 	float *x, *target;
+	size_t *tile; /* number of each sample's */
 	int failed; /* sample of `error`, or n */
 	struct sm_err error;
 };
@@ -126,10 +127,12 @@ size_t sm_loader_bytes(const struct sm_loader_opt *o)
 
 /* ---- the batches of an epoch ---------------------------------------------------------------- */
 
-/* Cuts a step of n samples from `first` on into batches: those of this rank, at least an empty one. */
+/* Cuts a step of n samples from `first` on into batches: those of this rank, at least
+ * an empty one. */
 static void add_step(struct sm_loader *l, size_t first, size_t n, bool valid)
 {
-	size_t ranks = l->opt.ranks > 1 ? (size_t)l->opt.ranks : 1, rank = ranks > 1 ? (size_t)l->opt.rank : 0;
+	size_t ranks = l->opt.ranks > 1 ? (size_t)l->opt.ranks : 1,
+	       rank = ranks > 1 ? (size_t)l->opt.rank : 0;
 	size_t parts = (n + l->micro - 1) / l->micro;
 	size_t from = parts * rank / ranks, to = parts * (rank + 1) / ranks;
 	size_t k = from;
@@ -163,7 +166,8 @@ static enum sm_status cut_by_case(struct sm_loader *l, int64_t epoch, struct sm_
 {
 	size_t steps = (size_t)l->train_steps, at = 0;
 	size_t *which = malloc(steps * sizeof *which);
-	enum sm_status st = which ? SM_OK : SM_FAIL(err, SM_BUDGET, "order of cases: out of memory");
+	enum sm_status st =
+		which ? SM_OK : SM_FAIL(err, SM_BUDGET, "order of cases: out of memory");
 	if (st == SM_OK)
 		st = sm_loader_order(l->opt.seed, epoch, l->cases, which, steps, err);
 	for (size_t i = 0; st == SM_OK && i < steps; i++) {
@@ -250,7 +254,8 @@ static bool wait_for_slot(struct sm_loader *l)
 	return !l->stop && p->epoch < l->opt.last_epoch;
 }
 
-/* With the lock: gives slot s to the batch that begins; false when nothing can be taken up any more. */
+/* With the lock: gives slot s to the batch that begins; false when nothing can be taken up any
+ * more. */
 static bool begin_batch(struct sm_loader *l, struct slot *s)
 {
 	const struct place *p = &l->at;
@@ -281,6 +286,7 @@ static bool take(struct sm_loader *l, struct task *t)
 			size_t i = s->cut.first + (size_t)p->sample;
 			size_t tile = s->cut.valid ? l->valid_order[i] : l->order[i];
 			*t = (struct task){s, p->sample, tile, i};
+			s->tile[p->sample] = tile;
 			advance(l, s->cut.n);
 			return true;
 		}
@@ -365,7 +371,8 @@ static enum sm_status allocate(struct sm_loader *l, struct sm_err *err)
 		s->target = s->x ? sm_alloc(l->mem, l->micro * l->voxels * k, sizeof(float),
 					    "a batch", err)
 				 : NULL;
-		if (!s->target)
+		s->tile = sm_calloc(l->mem, l->micro, sizeof *s->tile, "a batch", err);
+		if (!s->target || !s->tile)
 			return SM_BUDGET;
 	}
 	choose_valid(l, l->valid_order);
@@ -377,7 +384,8 @@ static enum sm_status find_cases(struct sm_loader *l, struct sm_err *err)
 {
 	size_t n = sm_tiles_count(l->opt.train);
 	l->cases = sm_tiles_cases(l->opt.train);
-	l->case_first = sm_alloc(l->mem, l->cases + 1, sizeof *l->case_first, "order of cases", err);
+	l->case_first =
+		sm_alloc(l->mem, l->cases + 1, sizeof *l->case_first, "order of cases", err);
 	if (!l->case_first)
 		return SM_BUDGET;
 	for (size_t i = n; i-- > 0;)
@@ -429,12 +437,13 @@ enum sm_status sm_loader_start(const struct sm_loader_opt *opt, struct sm_mem *m
 	struct sm_tile_shape a = sm_tiles_shape(opt->train), b = sm_tiles_shape(opt->valid);
 	*out = NULL;
 	if (memcmp(&a, &b, sizeof a) != 0)
-		return SM_FAIL(err, SM_INPUT,
-			       "tiles of the training and the validation fold differ in shape: "
-			       "%lld x %lld x %lld with %lld channels, and %lld x %lld x %lld with %lld",
-			       (long long)a.width, (long long)a.height, (long long)a.depth,
-			       (long long)a.channels, (long long)b.width, (long long)b.height,
-			       (long long)b.depth, (long long)b.channels);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"tiles of the training and the validation fold differ in shape: "
+			"%lld x %lld x %lld with %lld channels, and %lld x %lld x %lld with %lld",
+			(long long)a.width, (long long)a.height, (long long)a.depth,
+			(long long)a.channels, (long long)b.width, (long long)b.height,
+			(long long)b.depth, (long long)b.channels);
 	struct sm_loader *l = calloc(1, sizeof *l);
 	if (!l)
 		return SM_FAIL(err, SM_BUDGET, "loader: out of memory");
@@ -459,11 +468,6 @@ enum sm_status sm_loader_start(const struct sm_loader_opt *opt, struct sm_mem *m
 int64_t sm_loader_train_steps(const struct sm_loader *loader)
 {
 	return loader->train_steps;
-}
-
-int64_t sm_loader_valid_steps(const struct sm_loader *loader)
-{
-	return loader->valid_steps;
 }
 
 int64_t sm_loader_epoch_samples(const struct sm_loader *loader)
@@ -507,10 +511,16 @@ enum sm_status sm_loader_next(struct sm_loader *l, struct sm_batch *batch, struc
 				   .parts = s->cut.parts,
 				   .before = s->cut.before,
 				   .x = s->x,
-				   .target = s->target};
+				   .target = s->target,
+				   .tile = s->tile};
 	if (l->handed++)
 		l->waited += sm_now() - started;
 	return st;
+}
+
+const char *sm_loader_key(const struct sm_loader *l, const struct sm_batch *batch, int i)
+{
+	return sm_tiles_key(batch->valid ? l->opt.valid : l->opt.train, batch->tile[i]);
 }
 
 double sm_loader_waited(const struct sm_loader *loader)
@@ -531,6 +541,7 @@ void sm_loader_stop(struct sm_loader *l)
 	for (int i = 0; i < SLOTS; i++) {
 		sm_free(l->slot[i].x);
 		sm_free(l->slot[i].target);
+		sm_free(l->slot[i].tile);
 	}
 	for (int i = 0; i < l->opt.threads; i++) {
 		sm_free(l->scratch_x ? l->scratch_x[i] : NULL);

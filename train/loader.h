@@ -27,8 +27,8 @@ enum sm_status sm_tiles_list(const char *dir, const struct sm_ledger *tile,
 			     const struct sm_ledger *split, const char *fold, struct sm_mem *mem,
 			     struct sm_tiles **out, struct sm_err *err);
 
-/* The same of a fold by name, or of k folds by number: the cases whose fold_index is `index`, or all
- * others. Cases that leave_out names are in neither. Shards may be of tiles or of slices with
+/* The same of a fold by name, or of k folds by number: the cases whose fold_index is `index`, or
+ * all others. Cases that leave_out names are in neither. Shards may be of tiles or of slices with
  * labels (depth 1). */
 struct sm_tiles_fold {
 	const char *name; /* NULL = by number */
@@ -49,6 +49,8 @@ size_t sm_tiles_count(const struct sm_tiles *tiles);
 size_t sm_tiles_cases(const struct sm_tiles *tiles);
 /* Number of the case (0..) that tile i is of. */
 size_t sm_tiles_case(const struct sm_tiles *tiles, size_t i);
+/* Its key. */
+const char *sm_tiles_key(const struct sm_tiles *tiles, size_t i);
 /* Shape of every tile of the list (tiles = 1). */
 struct sm_tile_shape sm_tiles_shape(const struct sm_tiles *tiles);
 
@@ -76,7 +78,7 @@ struct sm_loader_hook {
 
 struct sm_loader_opt {
 	struct sm_tiles *train, *valid; /* borrowed; one shape */
-	const struct sm_task *task;     /* borrowed; a larger label than its in a tile is SM_INPUT */
+	const struct sm_task *task; /* borrowed; a larger label than its in a tile is SM_INPUT */
 	int batch;                      /* samples a step */
 	int micro;     /* samples a batch handed out, 1..batch: a step comes in parts; 0 = batch */
 	bool by_case;  /* a step is all samples of one case, in their order; batch then counts for
@@ -87,8 +89,8 @@ struct sm_loader_opt {
 	uint64_t seed;
 	int64_t first_epoch, last_epoch; /* first_epoch..last_epoch - 1 are delivered */
 	int threads;                     /* that decode, >= 1 */
-	int rank, ranks; /* of several processes that share each step; ranks 0 = alone. Of a step's P
-			    parts rank r is handed P r / ranks .. P (r+1) / ranks - 1 */
+	int rank, ranks; /* of several processes that share each step; ranks 0 = alone. Of a step's
+			    P parts rank r is handed P r / ranks .. P (r+1) / ranks - 1 */
 	struct sm_loader_hook hook;
 };
 
@@ -103,6 +105,7 @@ struct sm_batch {
 	bool end;            /* last of the epoch's training, or of its validation */
 	const float *x;      /* (micro,D,H,W,C) */
 	const float *target; /* (micro,D,H,W,channels) of the task */
+	const size_t *tile;  /* (n) number of each sample's tile, of training or validation */
 };
 
 /* Which training tile is sample i of an epoch: a permutation by the stream (seed, "train.order",
@@ -119,9 +122,8 @@ size_t sm_loader_bytes(const struct sm_loader_opt *opt);
 enum sm_status sm_loader_start(const struct sm_loader_opt *opt, struct sm_mem *mem,
 			       struct sm_loader **out, struct sm_err *err);
 
-/* Steps of one epoch's training, and of its validation. */
+/* Steps of one epoch's training. */
 int64_t sm_loader_train_steps(const struct sm_loader *loader);
-int64_t sm_loader_valid_steps(const struct sm_loader *loader);
 /* Samples of both in one epoch (by_case with a number of steps: about). */
 int64_t sm_loader_epoch_samples(const struct sm_loader *loader);
 
@@ -129,6 +131,9 @@ int64_t sm_loader_epoch_samples(const struct sm_loader *loader);
  * memory is valid until the next call. A tile that cannot be read is reported when its batch is
  * asked for. */
 enum sm_status sm_loader_next(struct sm_loader *loader, struct sm_batch *batch, struct sm_err *err);
+
+/* Key of the case that sample i of a batch is of. */
+const char *sm_loader_key(const struct sm_loader *loader, const struct sm_batch *batch, int i);
 
 /* Seconds that sm_loader_next has waited for data, the very first batch left out. For the log. */
 double sm_loader_waited(const struct sm_loader *loader);

@@ -17,7 +17,6 @@ struct sm_metrics {
 	unsigned rows;
 	const struct sm_task *task;
 	size_t channels, columns;
-	double *block;  /* [BLOCKS][channels][SUMS], then voxels: a part */
 	double *step;   /* [channels][SUMS] */
 	double *epoch;  /* the same over all steps */
 	double *value;  /* [columns], weighted by samples */
@@ -57,7 +56,8 @@ static double dice_coef(const struct sm_metrics *m, const double *s, size_t c)
 {
 	double sum = 0;
 	for (c = 0; c < m->channels; c++)
-		sum += (2 * s[c * SUMS + TP] + SMOOTH) / (s[c * SUMS + T] + s[c * SUMS + P] + SMOOTH);
+		sum += (2 * s[c * SUMS + TP] + SMOOTH) /
+		       (s[c * SUMS + T] + s[c * SUMS + P] + SMOOTH);
 	return sum / (double)m->channels;
 }
 
@@ -114,13 +114,23 @@ enum sm_status sm_metrics_choose(const char *const *names, size_t n, unsigned *r
 		size_t k = 0;
 		while (k < ROWS && strcmp(table[k].name, names[i]) != 0)
 			k++;
-		if (k == ROWS && strcmp(names[i], "all") != 0)
+		if (k == ROWS && strcmp(names[i], "all") != 0) {
+			char known[256] = "";
+			size_t at = 0;
+			for (size_t r = 0; r < ROWS && at < sizeof known; r++)
+				at += (size_t)snprintf(known + at, sizeof known - at, "%s, ",
+						       table[r].name);
 			return SM_FAIL(err, SM_USAGE,
-				       "train.metrics[%zu]: found '%s', allowed is one of accuracy, "
-				       "mean_iou, dice_coef, dice_coef_class, precision, sensitivity, "
-				       "specificity, all",
+				       "train.metrics[%zu]: found '%s', allowed is one of %sall", i,
+				       names[i], known);
+		}
+		unsigned now = k == ROWS ? (1u << ROWS) - 1 : 1u << k;
+		if (*rows & now)
+			return SM_FAIL(err, SM_USAGE,
+				       "train.metrics[%zu]: found '%s', but a name before it "
+				       "stands for the same: allowed are each once, or all alone",
 				       i, names[i]);
-		*rows |= k == ROWS ? (1u << ROWS) - 1 : 1u << k;
+		*rows |= now;
 	}
 	return SM_OK;
 }
@@ -169,12 +179,11 @@ struct sm_metrics *sm_metrics_make(unsigned rows, const struct sm_task *task, st
 		*m = (struct sm_metrics){.rows = rows, .task = task,
 					 .channels = (size_t)task->channels,
 					 .columns = sm_metrics_columns(rows, task)};
-		m->block = calloc(BLOCKS * each + 1, sizeof(double));
 		m->step = calloc(each, sizeof(double));
 		m->epoch = calloc(each, sizeof(double));
 		m->value = calloc(m->columns + 1, sizeof(double));
 	}
-	if (m && m->block && m->step && m->epoch && m->value)
+	if (m && m->step && m->epoch && m->value)
 		return m;
 	sm_metrics_free(m);
 	SM_FAIL(err, SM_BUDGET, "metrics: out of memory");
@@ -185,7 +194,6 @@ void sm_metrics_free(struct sm_metrics *m)
 {
 	if (!m)
 		return;
-	free(m->block);
 	free(m->step);
 	free(m->epoch);
 	free(m->value);
@@ -210,7 +218,8 @@ static size_t largest(const float *v, size_t n)
 	return at;
 }
 
-static void sum_block(const struct sm_metrics *m, const float *p, const float *t, size_t n, double *s)
+static void sum_block(const struct sm_metrics *m, const float *p, const float *t, size_t n,
+		      double *s)
 {
 	size_t k = m->channels;
 	bool softmax = m->task->softmax;
@@ -219,7 +228,8 @@ static void sum_block(const struct sm_metrics *m, const float *p, const float *t
 		size_t pick = softmax ? largest(p, k) : 0, truth = softmax ? largest(t, k) : 0;
 		for (size_t c = 0; c < k; c++) {
 			double *v = s + c * SUMS, a = (double)p[c], b = (double)t[c];
-			bool is = softmax ? pick == c : a > 0.5, should = softmax ? truth == c : b > 0.5;
+			bool is = softmax ? pick == c : a > 0.5,
+			     should = softmax ? truth == c : b > 0.5;
 			v[TP] += a * b;
 			v[T] += b;
 			v[P] += a;
@@ -264,12 +274,6 @@ void sm_metrics_add_part(struct sm_metrics *m, const double *part)
 		for (size_t i = 0; i < each; i++)
 			m->step[i] += part[b * each + i];
 	m->voxels += part[BLOCKS * each];
-}
-
-void sm_metrics_add(struct sm_metrics *m, const float *p, const float *t, size_t n, int threads)
-{
-	sm_metrics_measure(m, p, t, n, threads, m->block);
-	sm_metrics_add_part(m, m->block);
 }
 
 void sm_metrics_step(struct sm_metrics *m, int64_t samples)

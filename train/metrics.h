@@ -7,8 +7,8 @@
  *   accuracy         softmax: share of voxels whose largest output is the true one (the first of
  *                    equal ones); sigmoid: share of outputs with round(p) = t
  *   mean_iou         mean over the channels that occur of |P and T| / |P or T|, P = largest output
- *                    (sigmoid: round(p)). The original's handed one-hot values to MeanIoU as if they were labels: a
- *                    mistake that is not repeated
+ *                    (sigmoid: round(p)). The original's handed one-hot values to MeanIoU as if
+ *                    they were labels: a mistake that is not repeated
  *   dice_coef        mean over c of (2 sum t p + 1) / (sum t + sum p + 1), the background counts
  *   dice_coef_class  a column for each c but the background: 2 sum t p / (sum t^2 + sum p^2 + 1e-6)
  *                    (the original's dice_coef_necrotic, _edema, _enhancing)
@@ -27,7 +27,8 @@ struct sm_metrics; /* sums of one phase (training or validation) of an epoch */
 /* Name of row i of the table, NULL behind the last. */
 const char *sm_metric_name(size_t i);
 
-/* Which rows are wanted ("all" = every one), as bits. SM_USAGE: an unknown name, with the known ones. */
+/* Which rows are wanted ("all" = every one), as bits. SM_USAGE: an unknown name, with the known
+ * ones, or one that is wanted already. */
 enum sm_status sm_metrics_choose(const char *const *names, size_t n, unsigned *rows,
 				 struct sm_err *err);
 
@@ -42,12 +43,9 @@ void sm_metrics_free(struct sm_metrics *m); /* NULL is fine */
 /* Forgets all sums. */
 void sm_metrics_clear(struct sm_metrics *m);
 
-/* Adds n voxels, p and t (n, channels), to the step at work. Sums go over fixed blocks: their bits
- * do not depend on threads. */
-void sm_metrics_add(struct sm_metrics *m, const float *p, const float *t, size_t n, int threads);
-
-/* The same in two: the sums of n voxels as sm_metrics_part_size doubles, which may come from another
- * process, and adding them. */
+/* The sums of n voxels, p and t (n, channels), as sm_metrics_part_size doubles, which may come from
+ * another process, and adding them to the step at work. Sums go over fixed blocks: their bits do
+ * not depend on threads. */
 size_t sm_metrics_part_size(const struct sm_metrics *m);
 void sm_metrics_measure(const struct sm_metrics *m, const float *p, const float *t, size_t n,
 			int threads, double *part);

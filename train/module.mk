@@ -29,6 +29,7 @@ train_SRC := \
 	train/postprocess.c \
 	train/safetensors.c \
 	train/schedule.c \
+	train/seen.c \
 	train/task.c \
 	train/tensors.c \
 	train/tiles.c \
@@ -37,6 +38,8 @@ train_SRC := \
 
 EXES += scanmill-train
 scanmill-train_SRC := train/train_main.c train/training.c train/training_plan.c train/training_records.c \
+	train/training_resume.c \
+	train/turned.c \
 	train/volumes.c
 scanmill-train_USE := train models nn prep manifest ops core
 scanmill-train_LD := -ldnnl
@@ -45,8 +48,9 @@ scanmill-preview_SRC := train/preview_main.c
 scanmill-preview_USE := train nn manifest ops core
 scanmill-preview_LD :=
 EXES += scanmill-predict
-scanmill-predict_SRC := train/predict_main.c train/predict_cases.c train/predict_models.c train/predict_tiles.c \
-	train/predict_write.c
+scanmill-predict_SRC := train/predict_main.c train/predict_cases.c train/predict_models.c train/predict_pick.c \
+	train/predict_tiles.c \
+	train/predict_write.c train/turned.c
 scanmill-predict_USE := train models nn prep manifest ops core
 scanmill-predict_LD := -ldnnl
 

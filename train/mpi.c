@@ -14,7 +14,8 @@
 enum sm_status sm_mpi_begin(int *argc, char ***argv, struct sm_err *err)
 {
 	int provided;
-	/* Only the thread that calls begin calls later; the loader's and OpenMP's threads do not. */
+	/* Only the thread that calls begin calls later; the loader's and OpenMP's threads
+	 * do not. */
 	if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
 		return SM_FAIL(err, SM_INTERNAL, "ranks: MPI cannot be started");
 	if (provided < MPI_THREAD_FUNNELED)
@@ -25,8 +26,8 @@ enum sm_status sm_mpi_begin(int *argc, char ***argv, struct sm_err *err)
 void sm_mpi_end(int code)
 {
 	if (code != 0 && sm_mpi_size() > 1) {
-		fprintf(stderr, "train: error: rank %d of %d failed: all ranks end\n", sm_mpi_rank(),
-			sm_mpi_size());
+		fprintf(stderr, "train: error: rank %d of %d failed: all ranks end\n",
+			sm_mpi_rank(), sm_mpi_size());
 		fflush(stderr);
 		MPI_Abort(MPI_COMM_WORLD, code);
 	}
@@ -68,8 +69,9 @@ static enum sm_status gather(const double *own, int n, int *count, int *at, doub
 	*all = malloc((*total + 1) * sizeof **all);
 	if (!*all)
 		return SM_FAIL(err, SM_BUDGET, "ranks: out of memory");
-	return check(MPI_Allgatherv(own, n, MPI_DOUBLE, *all, count, at, MPI_DOUBLE, MPI_COMM_WORLD),
-		     err);
+	return check(
+		MPI_Allgatherv(own, n, MPI_DOUBLE, *all, count, at, MPI_DOUBLE, MPI_COMM_WORLD),
+		err);
 }
 
 enum sm_status sm_mpi_gather(const double *own, size_t n, double **all, size_t *total,
@@ -134,8 +136,8 @@ enum sm_status sm_mpi_mean(float *g, size_t n, const double *before, const doubl
 					       MPI_FLOAT, MPI_COMM_WORLD),
 				  err));
 		add_in_order(in, (int)segment, before, samples);
-		SM_GOTO(st, check(MPI_Allgather(in + all, (int)segment, MPI_FLOAT, out, (int)segment,
-						MPI_FLOAT, MPI_COMM_WORLD),
+		SM_GOTO(st, check(MPI_Allgather(in + all, (int)segment, MPI_FLOAT, out,
+						(int)segment, MPI_FLOAT, MPI_COMM_WORLD),
 				  err));
 		memcpy(g + at, out, m * sizeof *g);
 	}

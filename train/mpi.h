@@ -29,8 +29,8 @@ enum sm_status sm_mpi_gather(const double *own, size_t n, double **all, size_t *
 enum sm_status sm_mpi_from_first(void *v, size_t bytes, struct sm_err *err);
 
 /* g, of n values, becomes the mean over all samples of a step: rank r's part is weighted already by
- * 1 / (before[r] + samples[r]), where before[r] counts the samples of the ranks below. The parts are
- * added in the order of the ranks, each time  sum * before / (before + samples) + part,  as
+ * 1 / (before[r] + samples[r]), where before[r] counts the samples of the ranks below. The parts
+ * are added in the order of the ranks, each time  sum * before / (before + samples) + part,  as
  * sm_net_accumulate does: with one micro-batch a rank the bits are those of one process that
  * takes them one after the other. A rank without samples is passed over. */
 enum sm_status sm_mpi_mean(float *g, size_t n, const double *before, const double *samples,

@@ -148,7 +148,8 @@ enum sm_status sm_parts_join(struct sm_parts *p, struct sm_net *net, struct sm_e
 {
 	if (sm_mpi_size() == 1)
 		return SM_OK;
-	SM_TRY(sm_mpi_mean(sm_net_gradients(net), sm_net_weight_count(net), p->before, p->samples, err));
+	SM_TRY(sm_mpi_mean(sm_net_gradients(net), sm_net_weight_count(net), p->before, p->samples,
+			   err));
 	return p->states ? join_states(p, net, err) : SM_OK;
 }
 
@@ -173,6 +174,7 @@ enum sm_status sm_parts_same(struct sm_net *net, struct sm_err *err)
 	free(all);
 	return same ? SM_OK
 		    : SM_FAIL(err, SM_INTERNAL,
-			      "ranks: their weights differ after the same updates: all must run the "
+			      "ranks: their weights differ after the same updates: all must run "
+			      "the "
 			      "same program");
 }

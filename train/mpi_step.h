@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One training step shared by several ranks (train/mpi.h): what each part of it measured goes round
- * and is added by everyone in the order of the parts, so that a history does not depend on the ranks.
+ * and is added by everyone in the order of the parts, so that a history does not depend on the
+ * ranks.
  */
 #ifndef SM_TRAIN_MPI_STEP_H
 #define SM_TRAIN_MPI_STEP_H
@@ -26,8 +27,8 @@ struct sm_part {
 struct sm_parts *sm_parts_make(struct sm_net *net);
 void sm_parts_free(struct sm_parts *p); /* NULL is fine */
 
-/* Adds this rank's batch; *dice (batch->n * channels) and *sums (of so many) are to be filled before
- * the next call. */
+/* Adds this rank's batch; *dice (batch->n * channels) and *sums (of so many) are to be filled
+ * before the next call. */
 enum sm_status sm_parts_add(struct sm_parts *p, const struct sm_batch *batch, double loss,
 			    size_t channels, size_t sums, double **dice, double **at,
 			    struct sm_err *err);

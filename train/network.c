@@ -2,7 +2,9 @@
 #include "train/network.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
+#include "core/file.h"
 #include "train/models/models.h"
 
 struct sm_model_opt sm_network_model(const struct sm_checkpoint *c, int batch)
@@ -44,6 +46,31 @@ enum sm_status sm_network_plan(const struct sm_checkpoint *c, const struct sm_ne
 	if (sm_model_build(c->model, &model, g, &heads, err) == SM_OK && opt->loss)
 		sm_g_loss(g, opt->loss, &heads);
 	return sm_net_plan(g, &options, net, err);
+}
+
+enum sm_status sm_network_plan_file(const char *path, const struct sm_checkpoint *c,
+				    const struct sm_network_opt *opt, struct sm_net **net,
+				    struct sm_err *err)
+{
+	const char *name = sm_path_base(path);
+	struct stat file;
+	*net = NULL;
+	if (stat(path, &file) == 0 && c->parameters > file.st_size / (int64_t)sizeof(float))
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: says it has %lld weights, its %lld bytes hold at most %lld",
+			       name, (long long)c->parameters, (long long)file.st_size,
+			       (long long)file.st_size / (long long)sizeof(float));
+	SM_TRY(sm_network_plan(c, opt, net, err));
+	int64_t planned = (int64_t)sm_net_weight_count(*net);
+	if (planned == c->parameters)
+		return SM_OK;
+	sm_net_free(*net);
+	*net = NULL;
+	return SM_FAIL(err, SM_INPUT,
+		       "%s: model %s of width %g has %lld weights, the checkpoint says %lld: its "
+		       "fields do not go together, or an earlier version wrote it, which "
+		       "rounded such widths otherwise",
+		       name, c->model, c->width, (long long)planned, (long long)c->parameters);
 }
 
 double sm_peak_mib(void)

@@ -25,6 +25,12 @@ struct sm_model_opt sm_network_model(const struct sm_checkpoint *c, int batch);
 enum sm_status sm_network_plan(const struct sm_checkpoint *c, const struct sm_network_opt *opt,
 			       struct sm_net **net, struct sm_err *err);
 
+/* The same of a checkpoint's file: SM_INPUT, beforehand where that can be known, when the network
+ * has another number of weights than the file says or holds. */
+enum sm_status sm_network_plan_file(const char *path, const struct sm_checkpoint *c,
+				    const struct sm_network_opt *opt, struct sm_net **net,
+				    struct sm_err *err);
+
 /* Largest resident memory of this process so far, in MiB. For the log. */
 double sm_peak_mib(void);
 

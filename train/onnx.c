@@ -145,7 +145,8 @@ static enum sm_status put_all(const char *path, const struct onnx_build *b,
 		       put(out.stream, c->data ? c->data : c->own, c->count * sizeof(float));
 		sm_proto_clear(&head);
 	}
-	good = good && put(out.stream, part[2].v, part[2].n) && put(out.stream, part[3].v, part[3].n);
+	good = good && put(out.stream, part[2].v, part[2].n) &&
+	       put(out.stream, part[3].v, part[3].n);
 	st = good ? sm_outfile_commit(&out, err)
 		  : SM_FAIL(err, SM_IO, "%s: cannot be written: %s", path,
 			    errno ? strerror(errno) : "out of memory");

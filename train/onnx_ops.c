@@ -186,7 +186,8 @@ static void end_with_act(struct onnx_build *b, struct sm_proto *n, enum sm_fuse 
 	sm_proto_text(&act, NODE_INPUT, part);
 	if (fuse == SM_FUSE_LEAKY_RELU)
 		attr_float(&act, "alpha", slope);
-	node_end(b, &act, op_row(fuse == SM_FUSE_RELU ? OP_KIND_relu : OP_KIND_leaky_relu)->onnx, out);
+	node_end(b, &act, op_row(fuse == SM_FUSE_RELU ? OP_KIND_relu : OP_KIND_leaky_relu)->onnx,
+		 out);
 }
 
 /* ---- the operators -------------------------------------------------------------------------- */

@@ -56,7 +56,8 @@ void sm_proto_float(struct sm_proto *m, int field, float value)
 {
 	uint32_t bits;
 	memcpy(&bits, &value, sizeof bits);
-	const unsigned char byte[4] = {bits & 0xff, bits >> 8 & 0xff, bits >> 16 & 0xff, (unsigned char)(bits >> 24)};
+	const unsigned char byte[4] = {bits & 0xff, bits >> 8 & 0xff, bits >> 16 & 0xff,
+				       (unsigned char)(bits >> 24)};
 	tag(m, field, FIXED32);
 	add(m, byte, sizeof byte);
 }

@@ -23,6 +23,7 @@ enum sm_status sm_paint_begin(struct sm_image *image, const struct sm_slice_view
 			      struct sm_mem *mem, struct sm_err *err);
 
 /* Paints part 0.. of the picture; label NULL = grey alone. */
-void sm_paint(const struct sm_slice_view *p, const uint8_t *label, struct sm_image *image, int part);
+void sm_paint(const struct sm_slice_view *p, const uint8_t *label, struct sm_image *image,
+	      int part);
 
 #endif

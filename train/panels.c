@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/panels.h"
 
+#include "preprocess/slice.h"
+
 #include <ctype.h>
 #include <math.h>
 #include <string.h>
@@ -17,19 +19,24 @@ static const uint8_t colour[][3] = {{230, 159, 0}, {86, 180, 233}, {0, 158, 115}
 
 /* 5 x 7 letters by columns, the top pixel lowest. */
 static const uint8_t digits[10][5] = {
-	{0x3e, 0x51, 0x49, 0x45, 0x3e}, {0x00, 0x42, 0x7f, 0x40, 0x00}, {0x42, 0x61, 0x51, 0x49, 0x46},
-	{0x21, 0x41, 0x45, 0x4b, 0x31}, {0x18, 0x14, 0x12, 0x7f, 0x10}, {0x27, 0x45, 0x45, 0x45, 0x39},
-	{0x3c, 0x4a, 0x49, 0x49, 0x30}, {0x01, 0x71, 0x09, 0x05, 0x03}, {0x36, 0x49, 0x49, 0x49, 0x36},
-	{0x06, 0x49, 0x49, 0x29, 0x1e}};
+	{0x3e, 0x51, 0x49, 0x45, 0x3e}, {0x00, 0x42, 0x7f, 0x40, 0x00},
+	{0x42, 0x61, 0x51, 0x49, 0x46}, {0x21, 0x41, 0x45, 0x4b, 0x31},
+	{0x18, 0x14, 0x12, 0x7f, 0x10}, {0x27, 0x45, 0x45, 0x45, 0x39},
+	{0x3c, 0x4a, 0x49, 0x49, 0x30}, {0x01, 0x71, 0x09, 0x05, 0x03},
+	{0x36, 0x49, 0x49, 0x49, 0x36}, {0x06, 0x49, 0x49, 0x29, 0x1e}};
 static const uint8_t letters[26][5] = {
-	{0x7e, 0x11, 0x11, 0x11, 0x7e}, {0x7f, 0x49, 0x49, 0x49, 0x36}, {0x3e, 0x41, 0x41, 0x41, 0x22},
-	{0x7f, 0x41, 0x41, 0x22, 0x1c}, {0x7f, 0x49, 0x49, 0x49, 0x41}, {0x7f, 0x09, 0x09, 0x09, 0x01},
-	{0x3e, 0x41, 0x49, 0x49, 0x7a}, {0x7f, 0x08, 0x08, 0x08, 0x7f}, {0x00, 0x41, 0x7f, 0x41, 0x00},
-	{0x20, 0x40, 0x41, 0x3f, 0x01}, {0x7f, 0x08, 0x14, 0x22, 0x41}, {0x7f, 0x40, 0x40, 0x40, 0x40},
-	{0x7f, 0x02, 0x0c, 0x02, 0x7f}, {0x7f, 0x04, 0x08, 0x10, 0x7f}, {0x3e, 0x41, 0x41, 0x41, 0x3e},
-	{0x7f, 0x09, 0x09, 0x09, 0x06}, {0x3e, 0x41, 0x51, 0x21, 0x5e}, {0x7f, 0x09, 0x19, 0x29, 0x46},
-	{0x46, 0x49, 0x49, 0x49, 0x31}, {0x01, 0x01, 0x7f, 0x01, 0x01}, {0x3f, 0x40, 0x40, 0x40, 0x3f},
-	{0x1f, 0x20, 0x40, 0x20, 0x1f}, {0x3f, 0x40, 0x38, 0x40, 0x3f}, {0x63, 0x14, 0x08, 0x14, 0x63},
+	{0x7e, 0x11, 0x11, 0x11, 0x7e}, {0x7f, 0x49, 0x49, 0x49, 0x36},
+	{0x3e, 0x41, 0x41, 0x41, 0x22}, {0x7f, 0x41, 0x41, 0x22, 0x1c},
+	{0x7f, 0x49, 0x49, 0x49, 0x41}, {0x7f, 0x09, 0x09, 0x09, 0x01},
+	{0x3e, 0x41, 0x49, 0x49, 0x7a}, {0x7f, 0x08, 0x08, 0x08, 0x7f},
+	{0x00, 0x41, 0x7f, 0x41, 0x00}, {0x20, 0x40, 0x41, 0x3f, 0x01},
+	{0x7f, 0x08, 0x14, 0x22, 0x41}, {0x7f, 0x40, 0x40, 0x40, 0x40},
+	{0x7f, 0x02, 0x0c, 0x02, 0x7f}, {0x7f, 0x04, 0x08, 0x10, 0x7f},
+	{0x3e, 0x41, 0x41, 0x41, 0x3e}, {0x7f, 0x09, 0x09, 0x09, 0x06},
+	{0x3e, 0x41, 0x51, 0x21, 0x5e}, {0x7f, 0x09, 0x19, 0x29, 0x46},
+	{0x46, 0x49, 0x49, 0x49, 0x31}, {0x01, 0x01, 0x7f, 0x01, 0x01},
+	{0x3f, 0x40, 0x40, 0x40, 0x3f}, {0x1f, 0x20, 0x40, 0x20, 0x1f},
+	{0x3f, 0x40, 0x38, 0x40, 0x3f}, {0x63, 0x14, 0x08, 0x14, 0x63},
 	{0x07, 0x08, 0x70, 0x08, 0x07}, {0x61, 0x51, 0x49, 0x45, 0x43}};
 static const uint8_t dash[5] = {8, 8, 8, 8, 8}, low_line[5] = {0x40, 0x40, 0x40, 0x40, 0x40};
 
@@ -66,6 +73,7 @@ struct plane {
 	const struct sm_panels *p;
 	int64_t w, h, z, scale;
 	float low, high;
+	const float *pixels;
 	uint8_t *truth, *label; /* of the plane; members of the task's labels */
 };
 
@@ -74,7 +82,8 @@ static bool lies_at(const struct sm_panels *p, int64_t x, int64_t y, int64_t z, 
 {
 	for (int a = 0; a < 3; a++) {
 		const double *m = p->way->way[a];
-		double v = floor(m[0] * (double)x + m[1] * (double)y + m[2] * (double)z + m[3] + 0.5);
+		double v =
+			floor(m[0] * (double)x + m[1] * (double)y + m[2] * (double)z + m[3] + 0.5);
 		if (!(v >= 0 && v < (double)p->image->dim[a]))
 			return false;
 		at[a] = (int64_t)v;
@@ -124,7 +133,8 @@ static void take_prediction(struct plane *q)
 				at[a] = inside ? (int64_t)v : 0;
 			}
 			if (inside)
-				q->label[y * q->w + x] = from[(at[2] * s[1] + at[1]) * s[0] + at[0]];
+				q->label[y * q->w + x] =
+					from[(at[2] * s[1] + at[1]) * s[0] + at[0]];
 		}
 }
 
@@ -142,7 +152,8 @@ static enum sm_status busiest(const struct sm_panels *p, const struct sm_vol *tr
 		for (int64_t b = 0; b < d[1]; b++)
 			for (int64_t a = 0; a < d[0]; a++) {
 				int64_t at[3] = {a, b, c};
-				if (v[(c * d[1] + b) * d[0] + a] && (truth || lies_at(p, a, b, c, at)) && at[2] < n)
+				if (v[(c * d[1] + b) * d[0] + a] &&
+				    (truth || lies_at(p, a, b, c, at)) && at[2] < n)
 					found[at[2]]++;
 			}
 	*z = n / 2;
@@ -164,8 +175,9 @@ static void panel(const struct plane *q, struct sm_image *image, int at, const c
 {
 	static const uint8_t white[3] = {255, 255, 255};
 	int64_t w = q->w * q->scale, h = q->h * q->scale;
-	int64_t left = GAP + at % ACROSS * (w + GAP), top = at / ACROSS * (h + TALL + 2 * GAP) + GAP;
-	const float *x = pixels_of(q);
+	int64_t left = GAP + at % ACROSS * (w + GAP),
+		top = at / ACROSS * (h + TALL + 2 * GAP) + GAP;
+	const float *x = q->pixels;
 	float span = q->high > q->low ? q->high - q->low : 1;
 	write_text(image, left, top, w, title, white);
 	top += TALL + GAP / 2;
@@ -208,6 +220,40 @@ static void draw_all(const struct plane *q, struct sm_image *image)
 	}
 }
 
+/* How to look at the z planes of the image: as a radiologist does where the image is a volume; one
+ * that was turned for a network of slices stands so already. */
+static struct sm_slice_view view_of(const struct sm_panels *p)
+{
+	static const enum sm_plane planes[] = {SM_PLANE_AXIAL, SM_PLANE_CORONAL, SM_PLANE_SAGITTAL};
+	struct sm_slice_view view = {.column = 0, .row = 1, .normal = 2};
+	for (size_t i = 0; i < 3 && !p->turned; i++) {
+		sm_slice_plan(p->image, planes[i], SM_VIEW_RADIOLOGICAL, &view);
+		if (view.normal == 2)
+			break;
+	}
+	view.width = p->image->dim[view.column];
+	view.height = p->image->dim[view.row];
+	view.count = 1;
+	return view;
+}
+
+/* From index order to how the plane is looked at; scratch has room for one plane of labels. */
+static void look(struct plane *q, float *pixels, uint8_t *scratch)
+{
+	const int64_t dim[3] = {q->w, q->h, 1};
+	const struct sm_slice_view view = view_of(q->p);
+	size_t n = (size_t)(q->w * q->h);
+	sm_slice_cut(pixels_of(q), dim, &view, 0, pixels);
+	q->pixels = pixels;
+	uint8_t *const labels[2] = {q->label, q->truth};
+	for (int i = 0; i < 2 && labels[i]; i++) {
+		sm_slice_cut_labels(labels[i], dim, &view, 0, scratch);
+		memcpy(labels[i], scratch, n);
+	}
+	q->w = view.width;
+	q->h = view.height;
+}
+
 enum sm_status sm_panels_draw(const struct sm_panels *p, struct sm_image *out, struct sm_mem *mem,
 			      struct sm_err *err)
 {
@@ -215,9 +261,10 @@ enum sm_status sm_panels_draw(const struct sm_panels *p, struct sm_image *out, s
 	const struct sm_vol *truth = p->turned ? NULL : p->truth;
 	size_t n = (size_t)(q.w * q.h);
 	bool fits = truth && memcmp(truth->dim, p->image->dim, 3 * sizeof(int64_t)) == 0;
-	uint8_t *labels = sm_alloc(mem, n, 2, "a picture", err);
-	if (!labels)
+	float *pixels = sm_alloc(mem, n, sizeof *pixels + 3, "a picture", err);
+	if (!pixels)
 		return SM_BUDGET;
+	uint8_t *labels = (uint8_t *)(pixels + n);
 	q.label = labels;
 	enum sm_status st = busiest(p, fits ? truth : NULL, &q.z, mem, err);
 	if (st != SM_OK)
@@ -227,19 +274,20 @@ enum sm_status sm_panels_draw(const struct sm_panels *p, struct sm_image *out, s
 		memcpy(q.truth, (const uint8_t *)truth->data + (size_t)q.z * n, n);
 	}
 	take_prediction(&q);
-	const float *x = pixels_of(&q);
+	look(&q, pixels, labels + 2 * n);
 	q.low = INFINITY;
 	q.high = -INFINITY;
 	for (size_t i = 0; i < n; i++) {
-		q.low = fminf(q.low, x[i]);
-		q.high = fmaxf(q.high, x[i]);
+		q.low = fminf(q.low, pixels[i]);
+		q.high = fmaxf(q.high, pixels[i]);
 	}
 	q.scale = (SMALLEST + q.w - 1) / q.w;
-	int64_t panels = 3 + p->task->channels - sm_task_first(p->task), rows = (panels + ACROSS - 1) / ACROSS;
+	int64_t panels = 3 + p->task->channels - sm_task_first(p->task),
+		rows = (panels + ACROSS - 1) / ACROSS;
 	SM_GOTO(st, sm_image_init(out, GAP + ACROSS * (q.w * q.scale + GAP),
 				  rows * (q.h * q.scale + TALL + 2 * GAP) + GAP, 3, 8, mem, err));
 	draw_all(&q, out);
 out:
-	sm_free(labels);
+	sm_free(pixels);
 	return st;
 }

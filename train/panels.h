@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The picture of a prediction: one plane as the image, the truth, all classes, and each class, side by
- * side with titles.
+ * The picture of a prediction: one plane as the image, the truth, all classes, and each class, side
+ * by side with titles, as a radiologist looks at it.
  */
 #ifndef SM_TRAIN_PANELS_H
 #define SM_TRAIN_PANELS_H
@@ -22,10 +22,11 @@ struct sm_panels {
 	const struct sm_task *task;
 };
 
-/* Draws the z plane of image with the most labelled voxels of the truth, without one of the prediction (the
- * middle plane when there are none), in panels, three a row: image, truth (empty with a note when there is
- * none), prediction, then the prediction of each output but the background. Colours as in the report, which
- * people with any colour vision can tell apart. The caller clears *out. */
+/* Draws the z plane of image with the most labelled voxels of the truth, without one of the
+ * prediction (the middle plane when there are none), in panels, three a row: image, truth (empty
+ * with a note when there is none), prediction, then the prediction of each output but the
+ * background. Colours as in the report, which people with any colour vision can tell apart. The
+ * caller clears *out. */
 enum sm_status sm_panels_draw(const struct sm_panels *p, struct sm_image *out, struct sm_mem *mem,
 			      struct sm_err *err);
 

@@ -9,7 +9,8 @@
 #include "train/fit.h"
 #include "train/paint.h"
 
-#define LOOKED_AT 64 /* validation tiles among which one with a labelled middle plane is looked for */
+#define LOOKED_AT \
+	64 /* validation tiles among which one with a labelled middle plane is looked for */
 #define THRESHOLD 0.5
 
 /* The tile is the same in all epochs and all runs. */

@@ -9,12 +9,14 @@ static size_t plane_values(const struct sm_task *task, const int64_t dim[3])
 	return (size_t)dim[0] * (size_t)dim[1] * (size_t)task->channels;
 }
 
-size_t sm_placer_bytes(const struct sm_way_back *way, const struct sm_task *task, const int64_t dim[3])
+size_t sm_placer_bytes(const struct sm_way_back *way, const struct sm_task *task,
+		       const int64_t dim[3])
 {
 	size_t label;
 	if (!sm_mul3((size_t)way->dim[0], (size_t)way->dim[1], (size_t)way->dim[2], &label))
 		return SIZE_MAX;
-	return label + (plane_values(task, dim) + (size_t)(way->dim[0] * task->channels)) * sizeof(float) +
+	return label +
+	       (plane_values(task, dim) + (size_t)(way->dim[0] * task->channels)) * sizeof(float) +
 	       (size_t)way->dim[0] * sizeof(int64_t);
 }
 
@@ -63,9 +65,10 @@ static double place(const struct sm_way_back *way, int a, int64_t x, int64_t y, 
 	return m[0] * (double)x + m[1] * (double)y + m[2] * (double)z + m[3];
 }
 
-/* The range of x in a row for which `low` <= place along a < high, made wider by rounding at most. */
-static void narrow(const struct sm_way_back *way, int a, double low, double high, int64_t y, int64_t z,
-		   int64_t *from, int64_t *to)
+/* The range of x in a row for which `low` <= place along a < high, made wider by
+ * rounding at most. */
+static void narrow(const struct sm_way_back *way, int a, double low, double high, int64_t y,
+		   int64_t z, int64_t *from, int64_t *to)
 {
 	double start = place(way, a, 0, y, z), by = way->way[a][0];
 	if (by == 0) {
@@ -128,21 +131,23 @@ static bool interpolate(const struct sm_placer *p, const struct planes *q, int64
 		return false;
 	int64_t across = f[0] > 0 ? k : 0, down = f[1] > 0 ? d[0] * k : 0;
 	const float *near = plane_at(p, q, low[2]) + (low[1] * d[0] + low[0]) * k;
-	const float *far = f[2] > 0 ? plane_at(p, q, low[2] + 1) + (low[1] * d[0] + low[0]) * k : near;
+	const float *far =
+		f[2] > 0 ? plane_at(p, q, low[2] + 1) + (low[1] * d[0] + low[0]) * k : near;
 	for (int64_t c = 0; c < k; c++) {
 		double sum = 0;
 		for (int i = 0; i < 8; i++) {
 			double w = (i & 1 ? f[0] : 1 - f[0]) * (i & 2 ? f[1] : 1 - f[1]) *
 				   (i & 4 ? f[2] : 1 - f[2]);
-			sum += w * (double)(i & 4 ? far : near)[c + (i & 1 ? across : 0) + (i & 2 ? down : 0)];
+			sum += w * (double)(i & 4 ? far : near)[c + (i & 1 ? across : 0) +
+								(i & 2 ? down : 0)];
 		}
 		out[c] = (float)sum;
 	}
 	return true;
 }
 
-static int64_t interpolate_row(struct sm_placer *p, const struct planes *q, int64_t until, int64_t y,
-			       int64_t z)
+static int64_t interpolate_row(struct sm_placer *p, const struct planes *q, int64_t until,
+			       int64_t y, int64_t z)
 {
 	const int64_t *d = p->dim, k = p->task->channels;
 	int64_t from = 0, to = p->way->dim[0], n = 0;

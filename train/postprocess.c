@@ -15,7 +15,8 @@ static size_t runs_of(const uint8_t *label, int64_t n, const uint8_t member[256]
 		while (x < n && member[label[x]])
 			x++;
 		if (out)
-			out[count] = (struct sm_run_of_voxels){(int32_t)start, (int32_t)(x - start), 0};
+			out[count] =
+				(struct sm_run_of_voxels){(int32_t)start, (int32_t)(x - start), 0};
 		count++;
 	}
 	return count;
@@ -60,10 +61,12 @@ static void join_rows(struct sm_parts *p, uint32_t *parent, size_t a, size_t b, 
 static void join_all(struct sm_parts *p, uint32_t *parent, const int64_t dim[3],
 		     enum sm_neighbours neighbours)
 {
-	/* Earlier rows next to one, and the reach along x for each kind of neighbours; -1 = none. */
+	/* Earlier rows next to one, and the reach along x for each kind of neighbours;
+	 * -1 = none. */
 	static const struct {
 		int y, z, reach[3];
-	} near[] = {{-1, 0, {0, 1, 1}}, {0, -1, {0, 1, 1}}, {-1, -1, {-1, 0, 1}}, {1, -1, {-1, 0, 1}}};
+	} near[] = {
+		{-1, 0, {0, 1, 1}}, {0, -1, {0, 1, 1}}, {-1, -1, {-1, 0, 1}}, {1, -1, {-1, 0, 1}}};
 	for (int64_t z = 0; z < dim[2]; z++)
 		for (int64_t y = 0; y < dim[1]; y++)
 			for (size_t k = 0; k < 4; k++) {
@@ -89,8 +92,8 @@ static void number(struct sm_parts *p, uint32_t *parent)
 }
 
 enum sm_status sm_parts_find(struct sm_parts *p, const uint8_t *label, const int64_t dim[3],
-			     const uint8_t member[256], enum sm_neighbours neighbours, struct sm_mem *mem,
-			     struct sm_err *err)
+			     const uint8_t member[256], enum sm_neighbours neighbours,
+			     struct sm_mem *mem, struct sm_err *err)
 {
 	uint32_t *parent = NULL;
 	enum sm_status st = SM_BUDGET;
@@ -138,8 +141,8 @@ void sm_parts_clear(struct sm_parts *p)
 	*p = (struct sm_parts){0};
 }
 
-enum sm_status sm_clean(uint8_t *label, const int64_t dim[3], const struct sm_clean *rule, struct sm_mem *mem,
-			int64_t *voxels, int64_t *parts, struct sm_err *err)
+enum sm_status sm_clean(uint8_t *label, const int64_t dim[3], const struct sm_clean *rule,
+			struct sm_mem *mem, int64_t *voxels, int64_t *parts, struct sm_err *err)
 {
 	struct sm_parts p;
 	size_t largest = 0;
@@ -156,7 +159,8 @@ enum sm_status sm_clean(uint8_t *label, const int64_t dim[3], const struct sm_cl
 	for (size_t r = 0; r < p.rows; r++)
 		for (size_t i = p.row[r]; i < p.row[r + 1]; i++)
 			if (!p.size[p.run[i].part])
-				memset(label + r * (size_t)dim[0] + p.run[i].start, 0, (size_t)p.run[i].length);
+				memset(label + r * (size_t)dim[0] + p.run[i].start, 0,
+				       (size_t)p.run[i].length);
 	sm_parts_clear(&p);
 	return SM_OK;
 }

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "core/file.h"
-#include "preprocess/slice.h"
 #include "train/predict.h"
+#include "train/turned.h"
 
 const json_t *sm_predict_image(const json_t *record)
 {
@@ -24,9 +24,8 @@ const json_t *sm_predict_image(const json_t *record)
 	return found ? found : others == 1 ? only : NULL;
 }
 
-/* A network takes channels by position: names must be those of the training. */
-static enum sm_status check_channels(const struct sm_predicting *p, const json_t *record,
-				     const char *who, struct sm_err *err)
+enum sm_status sm_predict_channels(const struct sm_predicting *p, const json_t *record,
+				   const char *who, struct sm_err *err)
 {
 	json_t *want = p->infer.about.channels, *have = json_object_get(record, "channels");
 	size_t n = json_array_size(want);
@@ -57,7 +56,8 @@ static enum sm_status read_way_back(const json_t *record, const char *who, struc
 			       "%s: record lacks source_grid or way: run preprocess again", who);
 	for (int a = 0; a < 16; a++)
 		if (!(fabs(walk[a]) <= INT32_MAX) || (a < 3 && way->dim[a] > INT32_MAX))
-			return SM_FAIL(err, SM_INPUT, "%s: source_grid or way is out of range", who);
+			return SM_FAIL(err, SM_INPUT, "%s: source_grid or way is out of range",
+				       who);
 	memcpy(way->affine, affine, sizeof affine);
 	memcpy(way->way, walk, sizeof walk);
 	way->pairs = calloc(json_array_size(map) + 1, sizeof *way->pairs);
@@ -73,7 +73,8 @@ static enum sm_status read_way_back(const json_t *record, const char *who, struc
 }
 
 /* One sentence for all that is wrong before the network sees a value. */
-static enum sm_status spool_image(const struct sm_predicting *p, struct sm_predict_case *c, struct sm_err *err)
+static enum sm_status spool_image(const struct sm_predicting *p, struct sm_predict_case *c,
+				  struct sm_err *err)
 {
 	const json_t *output = sm_predict_image(c->record);
 	const char *name = sm_json_text(output, "path");
@@ -110,29 +111,31 @@ static void turn_way(struct sm_way_back *way, const struct sm_slice_view *v)
 		}
 }
 
-/* The volume as its slices were cut for the training: columns, rows, slices. */
-static enum sm_status turn(const struct sm_predicting *p, struct sm_predict_case *c, struct sm_err *err)
+struct two {
+	const struct sm_mapped *a, *b;
+};
+
+static void let_go(void *ctx)
 {
-	const struct sm_checkpoint *about = &p->infer.about;
+	const struct two *both = ctx;
+	sm_mapped_let_go(both->a);
+	sm_mapped_let_go(both->b);
+}
+
+/* The volume as its slices were cut for the training: columns, rows, slices. */
+static enum sm_status turn(const struct sm_predicting *p, struct sm_predict_case *c,
+			   struct sm_err *err)
+{
 	struct sm_slice_view v;
 	struct sm_mapped turned;
-	if (!about->plane)
-		return SM_OK;
-	sm_slice_plan(&c->image, about->plane > SM_PLANES ? SM_PLANE_AXIAL : (enum sm_plane)(about->plane - 1),
-		      about->stored ? SM_VIEW_STORED : SM_VIEW_RADIOLOGICAL, &v);
-	if (v.column == 0 && v.row == 1 && !v.flip_column && !v.flip_row)
+	struct two both = {&turned, &c->spool};
+	if (!sm_turned_plan(&p->infer.about, &c->image, &v))
 		return SM_OK;
 	SM_TRY(sm_mapped_open(&turned, p->run->out, c->spool.bytes, c->key, err));
-	size_t frame = sm_vol_frame_count(&c->image), plane = (size_t)(v.width * v.height);
+	size_t frame = sm_vol_frame_count(&c->image);
 	for (int64_t k = 0; k < c->image.dim[3]; k++)
-		for (int64_t z = 0; z < v.count; z++) {
-			sm_slice_cut((const float *)c->image.data + (size_t)k * frame, c->image.dim, &v, z,
-				     (float *)turned.data + (size_t)k * frame + (size_t)z * plane);
-			if (z % 16 == 15) {
-				sm_mapped_let_go(&turned);
-				sm_mapped_let_go(&c->spool);
-			}
-		}
+		sm_turned_frame((const float *)c->image.data + (size_t)k * frame, c->image.dim, &v,
+				(float *)turned.data + (size_t)k * frame, let_go, &both);
 	sm_mapped_close(&c->spool);
 	c->spool = turned;
 	c->image.data = turned.data;
@@ -146,7 +149,7 @@ static enum sm_status turn(const struct sm_predicting *p, struct sm_predict_case
 enum sm_status sm_predict_read(const struct sm_predicting *p, struct sm_predict_case *c,
 			       struct sm_err *err)
 {
-	SM_TRY(check_channels(p, c->record, c->key, err));
+	SM_TRY(sm_predict_channels(p, c->record, c->key, err));
 	SM_TRY(read_way_back(c->record, c->key, &c->way, err));
 	SM_TRY(spool_image(p, c, err));
 	return turn(p, c, err);
@@ -159,73 +162,4 @@ void sm_predict_case_clear(struct sm_predict_case *c)
 	sm_mapped_close(&c->maps);
 	sm_placer_clear(&c->placer);
 	*c = (struct sm_predict_case){0};
-}
-
-/* ---- which cases ----------------------------------------------------------------------------- */
-
-/* Why a case is not predicted: NULL when it is. fold: that asked for; in: the case's. */
-static const char *left_out(const struct sm_predicting *p, const char *key, const char *fold, const char *in)
-{
-	if (p->o->one_case)
-		return strcmp(key, p->o->one_case) == 0 ? NULL : "not_asked";
-	return strcmp(in, fold) == 0 ? NULL : "other_folds";
-}
-
-static enum sm_status pick(struct sm_predicting *p, size_t i, const char *in, const char *fold, json_t *why,
-			   struct sm_err *err)
-{
-	const char *key = sm_records_key(p->cases.records, i);
-	if (!sm_records_ok(p->cases.records, i)) {
-		sm_warn(&p->run->log, key, "was rejected before and is left out");
-		json_array_append_new(json_object_get(why, "rejected"), json_string(key));
-		return SM_OK;
-	}
-	if (!in)
-		SM_TRY(sm_records_check(p->split.records, err));
-	if (!in && !p->o->one_case)
-		return SM_FAIL(err, SM_INPUT, "%s: stands in no fold of the split: run split again", key);
-	const char *reason = left_out(p, key, fold, in);
-	if (reason)
-		json_array_append_new(json_object_get(why, reason), json_string(key));
-	else
-		p->at[p->count++] = i;
-	if (!reason && in && strcmp(in, "train") == 0)
-		sm_warn(&p->run->log, key, "is of fold train: a score of its prediction says nothing");
-	return SM_OK;
-}
-
-enum sm_status sm_predict_list(struct sm_predicting *p, struct sm_err *err)
-{
-	struct sm_run *run = p->run;
-	bool all = p->s->fold == SM_PREDICT_ALL;
-	const char *fold = all ? "all" : sm_fold_name((enum sm_fold)p->s->fold);
-	if (!all && !p->o->split && !p->o->one_case)
-		return SM_FAIL(err, SM_USAGE, "--split: is missing, fold %s needs it", fold);
-	const struct sm_manifest_root *m = run->manifest;
-	const char *samples = m->dataset == SM_LAST_SLICE ? "slice" : "tile";
-	SM_TRY(sm_run_parent(run, run->in, p->o->tiles ? samples : "preprocess", &p->cases, err));
-	if (p->o->split)
-		SM_TRY(sm_run_parent(run, p->o->split, "split", &p->split, err));
-	size_t count = sm_records_count(p->cases.records);
-	p->at = calloc(count + 1, sizeof *p->at);
-	if (!p->at)
-		return SM_FAIL(err, SM_BUDGET, "predict: out of memory");
-	/* So that evaluate can tell why a truth has no prediction. */
-	json_t *why = json_pack("{s:[], s:[]}", "other_folds", "rejected");
-	if (p->o->one_case)
-		json_object_set_new(why, "not_asked", json_array());
-	json_object_set_new(run->ledger.header, "not_predicted", why);
-	for (size_t i = 0; i < count; i++) {
-		char *in = all || !p->o->split ? sm_strf("%s", fold)
-					       : sm_ledger_text(&p->split, sm_records_key(p->cases.records, i), "fold");
-		enum sm_status st = pick(p, i, in, fold, why, err);
-		free(in);
-		SM_TRY(st);
-	}
-	if (!p->count && p->o->one_case)
-		return SM_FAIL(err, SM_USAGE, "--case: found '%s', allowed are the good cases of preprocess",
-			       p->o->one_case);
-	return p->count
-		       ? SM_OK
-		       : SM_FAIL(err, SM_INPUT, "fold %s: has 0 cases, needed is at least 1", fold);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Stage predict: a trained network, or the mean of several, over whole volumes, labels on the source's
- * grid.
+ * Stage predict: a trained network, or the mean of several, over whole volumes, labels on the
+ * source's grid.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -15,18 +15,21 @@ static const struct sm_field fields[] = {
 	{"split", SM_F_STRING, AT(split), .path = true,
 	 .doc = "folder of split, that of the training; not needed for fold all"},
 	{"model", SM_F_STRING, AT(model), .path = true,
-	 .doc = "folder of train: its best checkpoint is used, of a training of all folds the mean of them all"},
+	 .doc = "folder of train: its best checkpoint is used, of a training of all folds the mean "
+		"of them all"},
 	{"other_steps", SM_F_BOOL, AT(other_steps), "false",
 	 .doc = "accept volumes that went through other preprocess settings than the training's"},
 	{"checkpoint", SM_F_STRING, AT(checkpoint), .path = true,
 	 .doc = "this checkpoint instead, or the mean of several, parted by commas"},
 	{"case", SM_F_STRING, AT(one_case), .doc = "only this case, whatever its fold"},
 	{"probabilities", SM_F_BOOL, AT(probabilities), "false",
-	 .doc = "write a float32 map of each of the network's outputs too: <case>_probability_<output>.nii.gz"},
+	 .doc = "write a float32 map of each of the network's outputs too: "
+		"<case>_probability_<output>.nii.gz"},
 	{"pictures", SM_F_BOOL, AT(pictures), "false",
 	 .doc = "write a picture of each case too: image, truth, all classes, each class"},
 	{"tiles", SM_F_BOOL, AT(tiles), "false",
-	 .doc = "--in is a folder of tile or slice (manifest key dataset): predict its samples, one frame each"},
+	 .doc = "--in is a folder of tile or slice (manifest key dataset): predict its samples, "
+		"one frame each"},
 	{"batch", SM_F_INT, AT(batch), "1", 1, 1024,
 	 .doc = "windows that the network takes at once"},
 };
@@ -36,20 +39,20 @@ static const struct sm_fieldset options =
 static const char *key(void *ctx, size_t i)
 {
 	const struct sm_predicting *p = ctx;
-	return sm_records_key(p->cases.records, p->at[i]);
+	return sm_records_key(p->cases.records, p->at[i].record);
 }
 
 /* A new reference; NULL with the error. */
 static json_t *record_of(const struct sm_predicting *p, size_t i, struct sm_err *err)
 {
-	json_t *record = sm_records_get(p->cases.records, p->at[i]);
+	json_t *record = sm_records_get(p->cases.records, p->at[i].record);
 	if (!record)
 		sm_records_check(p->cases.records, err);
 	return record;
 }
 
-static enum sm_status add_inputs(const struct sm_predicting *p, json_t *record, struct sm_item *item,
-				 struct sm_err *err)
+static enum sm_status add_inputs(const struct sm_predicting *p, json_t *record,
+				 struct sm_item *item, struct sm_err *err)
 {
 	const json_t *image = sm_predict_image(record);
 	const char *path = sm_json_text(image, "path"), *sha = sm_json_text(image, "sha256");
@@ -76,7 +79,9 @@ static enum sm_status inputs(void *ctx, size_t i, struct sm_item *item, struct s
 	json_decref(record);
 	/* Behind the files: those of --in come first. */
 	for (size_t m = 0; st == SM_OK && m < p->models; m++)
-		st = sm_item_input(item, "checkpoint", p->model[m].name, p->model[m].sha256, err);
+		if (p->at[i].networks >> m & 1)
+			st = sm_item_input(item, "checkpoint", p->model[m].name,
+					   p->model[m].sha256, err);
 	return st;
 }
 
@@ -88,15 +93,18 @@ static enum sm_status foresee_memory(const struct sm_predicting *p, const struct
 	size_t slab = sm_infer_bytes(&p->infer, d);
 	size_t label = sm_placer_bytes(&c->way, &p->infer.about.task, d);
 	size_t used = p->run->mem.used, limit = p->run->mem.limit;
-	sm_info(&p->run->log, c->key, "memory forecast: %zu MiB for the labels, %zu MiB for a slab of windows",
+	sm_info(&p->run->log, c->key,
+		"memory forecast: %zu MiB for the labels, %zu MiB for a slab of windows",
 		label >> 20, slab >> 20);
 	if (!limit || (slab <= limit && label <= limit - slab && used <= limit - slab - label))
 		return SM_OK;
 	return SM_FAIL(err, SM_BUDGET,
-		       "%s: needs %zu MiB for the labels of %lld x %lld x %lld voxels and %zu MiB for a slab of "
+		       "%s: needs %zu MiB for the labels of %lld x %lld x %lld voxels and %zu MiB "
+		       "for a slab of "
 		       "windows, free of the budget (--memory) are %zu MiB",
 		       c->key, label >> 20, (long long)c->way.dim[0], (long long)c->way.dim[1],
-		       (long long)c->way.dim[2], slab >> 20, used < limit ? (limit - used) >> 20 : 0);
+		       (long long)c->way.dim[2], slab >> 20,
+		       used < limit ? (limit - used) >> 20 : 0);
 }
 
 /* Pages of the spools that were read or written go back to the system behind each slab. */
@@ -107,10 +115,11 @@ static void let_go(void *ctx)
 	sm_mapped_let_go(&c->maps);
 }
 
-static enum sm_status predict(struct sm_predicting *p, struct sm_predict_case *c, struct sm_err *err)
+static enum sm_status predict(struct sm_predicting *p, struct sm_predict_case *c,
+			      struct sm_err *err)
 {
 	struct sm_placer *placer = &c->placer;
-	const struct sm_infer_sink sink = {sm_placer_planes, placer};
+	const struct sm_infer_sink sink = {sm_placer_planes, placer, c->networks};
 	size_t bytes;
 	*placer = (struct sm_placer){.way = &c->way,
 				     .task = &p->infer.about.task,
@@ -121,8 +130,8 @@ static enum sm_status predict(struct sm_predicting *p, struct sm_predict_case *c
 	SM_TRY(foresee_memory(p, c, err));
 	SM_TRY(sm_placer_begin(placer, &p->run->mem, err));
 	if (p->o->probabilities) {
-		if (!sm_mul3(sm_vol_count(&placer->label), (size_t)p->infer.about.task.channels, sizeof(float),
-			     &bytes))
+		if (!sm_mul3(sm_vol_count(&placer->label), (size_t)p->infer.about.task.channels,
+			     sizeof(float), &bytes))
 			return SM_FAIL(err, SM_BUDGET, "%s: probabilities are too large", c->key);
 		SM_TRY(sm_mapped_open(&c->maps, p->run->out, bytes, c->key, err));
 		placer->map = c->maps.data;
@@ -138,15 +147,18 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 {
 	struct sm_predicting *p = ctx;
 	json_t *record = record_of(p, i, err);
-	struct sm_predict_case c = {.key = item->key, .record = record};
+	struct sm_predict_case c = {
+		.key = item->key, .record = record, .networks = p->at[i].networks};
 	if (!record)
 		return SM_IO;
 	json_t *patient = json_object_get(record, "patient");
 	if (patient)
 		json_object_set(item->record, "patient", patient);
 	enum sm_status st;
+	SM_GOTO(st, sm_predict_unseen(p, i, err));
+	SM_GOTO(st, sm_predict_note_seen(p, i, item, err));
 	if (p->o->tiles) {
-		st = sm_predict_tiles(p, record, item, err);
+		st = sm_predict_tiles(p, record, c.networks, item, err);
 		goto out;
 	}
 	SM_GOTO(st, sm_predict_read(p, &c, err));
@@ -158,6 +170,12 @@ out:
 	return st;
 }
 
+static enum sm_status foresee(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
+{
+	(void)item;
+	return sm_predict_unseen(ctx, i, err);
+}
+
 static enum sm_status run(struct sm_run *run, struct sm_err *err)
 {
 	struct sm_predicting p = {.run = run,
@@ -167,11 +185,14 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 				  .infer = {.lock = PTHREAD_MUTEX_INITIALIZER}};
 	enum sm_status st;
 	if (p.o->tiles && (p.o->pictures || p.s->clean.n)) {
-		st = SM_FAIL(err, SM_USAGE, "--tiles: was given with --pictures or predict.clean, which are of volumes");
+		st = SM_FAIL(err, SM_USAGE,
+			     "--tiles: was given with --pictures or predict.clean, which are of "
+			     "volumes");
 		goto out;
 	}
-	SM_GOTO(st, sm_predict_list(&p, err));
+	SM_GOTO(st, sm_predict_ledgers(&p, err));
 	SM_GOTO(st, sm_predict_find_models(&p, err));
+	SM_GOTO(st, sm_predict_list(&p, err));
 	if (!run->dry_run) {
 		SM_GOTO(st, sm_predict_open(&p, err));
 		SM_GOTO(st, sm_predict_rules(&p, err));
@@ -181,7 +202,8 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 				       .ctx = &p,
 				       .key = key,
 				       .inputs = inputs,
-				       .work = work};
+				       .work = work,
+				       .foresee = foresee};
 	/* The network uses all threads and takes one case at a time: a second case only reads and
 	 * writes meanwhile. More would cost memory for nothing. */
 	run->jobs = p.threads > 1 ? 2 : 1;
@@ -193,8 +215,10 @@ out:
 	sm_ledger_clear(&p.cases);
 	sm_ledger_clear(&p.split);
 	sm_ledger_clear(&p.train);
-	for (size_t i = 0; i < p.models; i++)
+	for (size_t i = 0; i < p.models; i++) {
 		free(p.model[i].path);
+		sm_seen_clear(&p.model[i].seen);
+	}
 	free(p.at);
 	free(p.clean);
 	return st;
@@ -209,13 +233,18 @@ static const struct sm_stage stage = {
 		   "numbers on the grid\n"
 		   "of the source volumes. The network sees overlapping windows of the tile size "
 		   "it was trained with;\n"
-		   "a network of slices sees each slice of the plane that it was trained on. Of several "
+		   "a network of slices sees each slice of the plane that it was trained on. Of "
+		   "several "
 		   "checkpoints the\n"
-		   "probabilities are averaged. Memory grows with the label map and one slab of windows, not with "
+		   "probabilities are averaged. Memory grows with the label map and one slab of "
+		   "windows, not with "
 		   "the volume's\n"
 		   "channels: these stand in nameless temporary files in --out.\n"
-		   "--split must be the split of the training: its folds alone say which cases the "
-		   "network never saw.\n"
+		   "--split must be the split of the training. A case that a network was trained "
+		   "on is refused (predict.seen\n"
+		   "allows it). After train --fold all, predict.fold: cross_validation predicts "
+		   "the cases of all folds, each\n"
+		   "by the one network that was trained without its fold.\n"
 		   "  scanmill predict --manifest m.yaml --in work/preprocess --split work/split "
 		   "--model work/train "
 		   "--out work/predict",

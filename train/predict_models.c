@@ -8,7 +8,8 @@
 #include "train/network.h"
 #include "train/predict.h"
 
-/* Adds a checkpoint; path is malloc memory that is taken over, or NULL. sha256: what it must be, or NULL. */
+/* Adds a checkpoint; path is malloc memory that is taken over, or NULL. sha256: what it must be, or
+ * NULL. */
 static enum sm_status add(struct sm_predicting *p, char *path, const char *name, const char *sha256,
 			  struct sm_err *err)
 {
@@ -28,7 +29,8 @@ static enum sm_status add(struct sm_predicting *p, char *path, const char *name,
 	SM_TRY(sm_content_sha256(path, &p->run->mem, m->sha256, err));
 	if (sha256 && strcmp(sha256, m->sha256) != 0)
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: content is not what the ledger of train says: run train again", path);
+			       "%s: content is not what the ledger of train says: run train again",
+			       path);
 	return SM_OK;
 }
 
@@ -40,14 +42,35 @@ static enum sm_status add_trained(struct sm_predicting *p, const char *key, stru
 	const char *name = sm_json_text(output, "path"), *sha = sm_json_text(output, "sha256");
 	enum sm_status st =
 		!name || !sha || !sm_path_is_inside(name)
-			? SM_FAIL(err, SM_INPUT, "%s: the ledger of train names no checkpoint %s", p->o->model, key)
+			? SM_FAIL(err, SM_INPUT, "%s: the ledger of train names no checkpoint %s",
+				  p->o->model, key)
 			: add(p, sm_path_join(p->o->model, name), name, sha, err);
 	json_decref(record);
 	return st;
 }
 
+/* One fold's folder has checkpoints, but the ledger stands above it. */
+static enum sm_status check_whole(const char *dir, struct sm_err *err)
+{
+	char *own = sm_path_join(dir, "ledger.jsonl"), *up = sm_path_join(dir, "../ledger.jsonl"),
+	     *best = sm_path_join(dir, "best.hdf5");
+	enum sm_status st = SM_OK;
+	if (!own || !up || !best)
+		st = SM_FAIL(err, SM_BUDGET, "predict: out of memory");
+	else if (!sm_file_exists(own) && sm_file_exists(up) && sm_file_exists(best))
+		st = SM_FAIL(err, SM_INPUT,
+			     "--model: %s is one fold of a training: give the folder above it, or "
+			     "--checkpoint %s",
+			     dir, best);
+	free(own);
+	free(up);
+	free(best);
+	return st;
+}
+
 static enum sm_status from_model(struct sm_predicting *p, struct sm_err *err)
 {
+	SM_TRY(check_whole(p->o->model, err));
 	SM_TRY(sm_run_parent(p->run, p->o->model, "train", &p->train, err));
 	json_int_t folds = json_integer_value(json_object_get(p->train.header, "folds"));
 	if (!folds)
@@ -70,14 +93,17 @@ static enum sm_status from_list(struct sm_predicting *p, struct sm_err *err)
 		n = strcspn(text, ",");
 		char *path = n ? sm_strf("%.*s", (int)n, text) : NULL;
 		if (!n)
-			return SM_FAIL(err, SM_USAGE, "--checkpoint: found '%s', allowed are paths parted by commas",
-				       p->o->checkpoint);
+			return SM_FAIL(
+				err, SM_USAGE,
+				"--checkpoint: found '%s', allowed are paths parted by commas",
+				p->o->checkpoint);
 		SM_TRY(add(p, path, path ? sm_path_base(path) : "", NULL, err));
 	}
 	return SM_OK;
 }
 
-/* Folds of another split than the training's mean nothing: its test cases may have been trained on. */
+/* Folds of another split than the training's mean nothing: its test cases may have
+ * been trained on. */
 static enum sm_status check_split(struct sm_predicting *p, const struct sm_predict_model *m,
 				  const struct sm_checkpoint *about, struct sm_err *err)
 {
@@ -106,12 +132,38 @@ static enum sm_status check_steps(struct sm_predicting *p, const struct sm_check
 	if (strcmp(own, about->preprocess) == 0)
 		return SM_OK;
 	if (!p->o->other_steps)
-		return SM_FAIL(err, SM_INPUT,
-			       "--in: its volumes went through preprocess settings %.12s, the training's "
-			       "through %.12s: preprocess as for the training, or give --other-steps",
-			       own, about->preprocess);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"--in: its volumes went through preprocess settings %.12s, the training's "
+			"through %.12s: preprocess as for the training, or give --other-steps",
+			own, about->preprocess);
 	sm_warn(&p->run->log, NULL,
 		"the volumes went through other preprocess settings than the training's");
+	return SM_OK;
+}
+
+/* With --tiles: the samples must have been made as those of the training were. */
+static enum sm_status check_samples(struct sm_predicting *p, const char *name,
+				    const struct sm_checkpoint *about, struct sm_err *err)
+{
+	static const char *const keys[] = {"standardise", "plane", "view"};
+	const char *want[] = {sm_standardise_name((size_t)about->standardise),
+			      sm_checkpoint_plane(about->plane),
+			      about->stored ? "stored" : "radiological"};
+	const struct sm_manifest_root *m = p->run->manifest;
+	const char *stage = m->dataset == SM_LAST_SLICE ? "slice" : "tile";
+	const json_t *settings = json_object_get(p->cases.header, "settings");
+	const json_t *own = json_object_get(json_object_get(settings, "manifest"), stage);
+	for (size_t i = 0; p->o->tiles && i < SM_COUNT(keys); i++) {
+		const char *found = sm_json_text(own, keys[i]);
+		if (i > 0 && !found && m->dataset != SM_LAST_SLICE)
+			found = i == 1 ? sm_checkpoint_plane(0) : want[i];
+		if (!found || strcmp(found, want[i]) != 0)
+			return SM_FAIL(err, SM_INPUT,
+				       "--in: its samples were made with %s.%s %s, %s was trained "
+				       "on %s: make them as for the training",
+				       stage, keys[i], found ? found : "unknown", name, want[i]);
+	}
 	return SM_OK;
 }
 
@@ -128,6 +180,11 @@ enum sm_status sm_predict_find_models(struct sm_predicting *p, struct sm_err *er
 		enum sm_status st = check_split(p, &p->model[i], &about, err);
 		if (st == SM_OK)
 			st = check_steps(p, &about, err);
+		if (st == SM_OK)
+			st = check_samples(p, p->model[i].name, &about, err);
+		p->model[i].fold = about.fold;
+		p->model[i].seen = about.seen;
+		about.seen = (struct sm_seen){0};
 		sm_checkpoint_clear(&about);
 		SM_TRY(st);
 	}
@@ -137,7 +194,8 @@ enum sm_status sm_predict_find_models(struct sm_predicting *p, struct sm_err *er
 enum sm_status sm_predict_open(struct sm_predicting *p, struct sm_err *err)
 {
 	struct sm_infer *f = &p->infer;
-	SM_TRY(sm_infer_open(f, p->model[0].path, (int)p->o->batch, p->threads, &p->run->mem, err));
+	SM_TRY(sm_infer_open_as(f, p->model[0].path, (int)p->o->batch, p->threads,
+				p->s->precision == SM_BF16, &p->run->mem, err));
 	for (size_t i = 1; i < p->models; i++)
 		SM_TRY(sm_infer_add(f, p->model[i].path, &p->run->mem, err));
 	f->overlap = p->s->overlap;
@@ -153,8 +211,15 @@ enum sm_status sm_predict_open(struct sm_predicting *p, struct sm_err *err)
 		h->v[(h->rows - 1) * h->columns + SM_HISTORY_VAL_LOSS],
 		sm_net_forecast(f->net).total >> 20);
 	if (p->models > 1)
-		sm_info(&p->run->log, NULL, "mean of %zu checkpoints", p->models);
+		sm_info(&p->run->log, NULL,
+			p->s->fold == SM_PREDICT_CROSS
+				? "%zu checkpoints, each for the cases of the fold that it was "
+				  "trained without"
+				: "mean of %zu checkpoints",
+			p->models);
 	if (f->about.plane > SM_PLANES)
-		sm_warn(&p->run->log, NULL, "the network was trained on slices of all planes: axial ones are predicted");
+		sm_warn(&p->run->log, NULL,
+			"the network was trained on slices of all planes: axial ones are "
+			"predicted");
 	return SM_OK;
 }

@@ -12,15 +12,17 @@ static const char *const neighbour_names[] = {"6", "18", "26"};
 
 /* ---- rules ----------------------------------------------------------------------------------- */
 
-static enum sm_status rule_of(const struct sm_task *task, const struct sm_predict_clean *s, size_t i,
-			      struct sm_clean *rule, struct sm_err *err)
+static enum sm_status rule_of(const struct sm_task *task, const struct sm_predict_clean *s,
+			      size_t i, struct sm_clean *rule, struct sm_err *err)
 {
-	*rule = (struct sm_clean){.neighbours = (enum sm_neighbours)s->neighbours, .largest = s->largest};
+	*rule = (struct sm_clean){.neighbours = (enum sm_neighbours)s->neighbours,
+				  .largest = s->largest};
 	for (size_t k = 0; k < s->labels.n; k++) {
 		if (s->labels.v[k] > task->labels)
 			return SM_FAIL(err, SM_USAGE,
-				       "predict.clean[%zu].labels: found %lld, allowed are 1 to %d, the network's", i,
-				       (long long)s->labels.v[k], task->labels);
+				       "predict.clean[%zu].labels: found %lld, allowed are 1 to "
+				       "%d, the network's",
+				       i, (long long)s->labels.v[k], task->labels);
 		rule->member[s->labels.v[k]] = 1;
 	}
 	if (!s->region)
@@ -31,8 +33,9 @@ static enum sm_status rule_of(const struct sm_task *task, const struct sm_predic
 			return SM_OK;
 		}
 	return SM_FAIL(err, SM_USAGE,
-		       "predict.clean[%zu].region: found '%s', allowed are the network's outputs (%s, ...)", i,
-		       s->region, task->name[sm_task_first(task)]);
+		       "predict.clean[%zu].region: found '%s', allowed are the network's outputs "
+		       "(%s, ...)",
+		       i, s->region, task->name[sm_task_first(task)]);
 }
 
 enum sm_status sm_predict_rules(struct sm_predicting *p, struct sm_err *err)
@@ -59,8 +62,8 @@ static int64_t least(const struct sm_predict_clean *s, const struct sm_vol *vol)
 	return voxels < 9e15 ? (int64_t)voxels : INT64_MAX;
 }
 
-static enum sm_status clean(const struct sm_predicting *p, struct sm_vol *label, struct sm_item *item,
-			    struct sm_err *err)
+static enum sm_status clean(const struct sm_predicting *p, struct sm_vol *label,
+			    struct sm_item *item, struct sm_err *err)
 {
 	const struct sm_predict_clean *s = p->s->clean.items;
 	if (!p->s->clean.n)
@@ -71,10 +74,12 @@ static enum sm_status clean(const struct sm_predicting *p, struct sm_vol *label,
 		struct sm_clean rule = p->clean[i];
 		int64_t voxels, parts;
 		rule.least = least(s + i, label);
-		SM_TRY(sm_clean(label->data, label->dim, &rule, &p->run->mem, &voxels, &parts, err));
+		SM_TRY(sm_clean(label->data, label->dim, &rule, &p->run->mem, &voxels, &parts,
+				err));
 		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I}", "neighbours",
-						      neighbour_names[rule.neighbours], "min_voxels",
-						      (json_int_t)rule.least, "parts_removed", (json_int_t)parts,
+						      neighbour_names[rule.neighbours],
+						      "min_voxels", (json_int_t)rule.least,
+						      "parts_removed", (json_int_t)parts,
 						      "voxels_removed", (json_int_t)voxels));
 	}
 	return SM_OK;
@@ -82,14 +87,16 @@ static enum sm_status clean(const struct sm_predicting *p, struct sm_vol *label,
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-enum sm_status sm_predict_save(const struct sm_predicting *p, struct sm_item *item, const char *suffix,
-			       const char *role, const struct sm_vol *vol, struct sm_err *err)
+enum sm_status sm_predict_save(const struct sm_predicting *p, struct sm_item *item,
+			       const char *suffix, const char *role, const struct sm_vol *vol,
+			       struct sm_err *err)
 {
 	char hex[65], bytes[65];
 	char *name = sm_strf("%s%s.nii.gz", item->key, suffix);
 	char *path = name ? sm_path_join(item->run->out, name) : NULL;
-	enum sm_status st = path ? sm_nii_write_in(&item->files, path, vol, 0, p->threads, hex, bytes, err)
-				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", item->key);
+	enum sm_status st =
+		path ? sm_nii_write_in(&item->files, path, vol, 0, p->threads, hex, bytes, err)
+		     : SM_FAIL(err, SM_BUDGET, "%s: out of memory", item->key);
 	if (st == SM_OK)
 		st = sm_item_output(item, role, name, hex, err);
 	if (st == SM_OK)
@@ -156,13 +163,15 @@ static enum sm_status save_picture(const struct sm_predicting *p, const struct s
 	json_array_foreach(p->infer.about.channels, i, channel)
 		if (json_string_value(channel) && strcmp(json_string_value(channel), "flair") == 0)
 			panels.channel = (int64_t)i;
-	panels.name = json_string_value(json_array_get(p->infer.about.channels, (size_t)panels.channel));
+	panels.name =
+		json_string_value(json_array_get(p->infer.about.channels, (size_t)panels.channel));
 	panels.turned = p->infer.about.plane > 0;
 	if (!truth.data)
 		sm_item_warn(item, "has no label: the picture's truth is empty");
 	panels.truth = truth.data ? &truth : NULL;
 	SM_GOTO(st, sm_panels_draw(&panels, &image, &p->run->mem, err));
-	st = path ? sm_png_write(path, &image, err) : SM_FAIL(err, SM_BUDGET, "%s: out of memory", item->key);
+	st = path ? sm_png_write(path, &image, err)
+		  : SM_FAIL(err, SM_BUDGET, "%s: out of memory", item->key);
 	if (st == SM_OK) {
 		sm_image_sha256(&image, hex);
 		st = sm_item_output(item, "picture", name, hex, err);
@@ -191,16 +200,16 @@ static void count(const struct sm_vol *label, struct sm_item *item)
 	json_object_set_new(item->record, "voxels", voxels);
 }
 
-enum sm_status sm_predict_write(struct sm_predicting *p, struct sm_predict_case *c, struct sm_item *item,
-				struct sm_err *err)
+enum sm_status sm_predict_write(struct sm_predicting *p, struct sm_predict_case *c,
+				struct sm_item *item, struct sm_err *err)
 {
 	uint8_t original[256];
 	struct sm_vol *label = &c->placer.label;
 	uint8_t *v = label->data;
 	int unclear = sm_way_back_labels(&c->way, p->infer.about.task.labels, original);
 	if (unclear >= 0)
-		sm_item_warn(item, "label %d stands for several original labels: it stays %d", unclear,
-			     unclear);
+		sm_item_warn(item, "label %d stands for several original labels: it stays %d",
+			     unclear, unclear);
 	SM_TRY(clean(p, label, item, err));
 	if (p->o->pictures)
 		SM_TRY(save_picture(p, c, item, err));

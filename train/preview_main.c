@@ -49,10 +49,12 @@ static enum sm_status open_tiles(struct preview *p, struct sm_err *err)
 	if (!o->split)
 		return SM_FAIL(err, SM_USAGE, "--split: is missing (--help lists the options)");
 	if (m->dataset > SM_LAST_SLICE)
-		return SM_FAIL(err, SM_USAGE, "dataset: found pair, allowed for preview is tile or slice");
+		return SM_FAIL(err, SM_USAGE,
+			       "dataset: found pair, allowed for preview is tile or slice");
 	SM_GOTO(st, sm_ledger_read(p->run->in, stages[m->dataset], &data, err));
 	SM_GOTO(st, sm_ledger_read(o->split, "split", &split, err));
-	SM_GOTO(st, sm_tiles_list(p->run->in, &data, &split, "train", &p->run->mem, &p->tiles, err));
+	SM_GOTO(st,
+		sm_tiles_list(p->run->in, &data, &split, "train", &p->run->mem, &p->tiles, err));
 	p->shape = sm_tiles_shape(p->tiles);
 	p->voxels = (size_t)(p->shape.depth * p->shape.height * p->shape.width);
 out:
@@ -108,7 +110,8 @@ static enum sm_status draw(struct preview *p, size_t tile, size_t i, struct sm_e
 	int64_t slice = p->shape.height * p->shape.width;
 	size_t at = (size_t)(slice_of(p, p->y) * slice),
 	       moved = (size_t)(slice_of(p, p->moved) * slice);
-	struct sm_slice_view plane = {.width = p->shape.width, .height = p->shape.height, .x = p->x + at};
+	struct sm_slice_view plane = {
+		.width = p->shape.width, .height = p->shape.height, .x = p->x + at};
 	SM_GOTO(st, sm_paint_begin(&image, &plane, 4, &p->run->mem, err));
 	sm_view_range(&plane);
 	sm_paint(&plane, NULL, &image, 0);
@@ -118,7 +121,8 @@ static enum sm_status draw(struct preview *p, size_t tile, size_t i, struct sm_e
 	sm_paint(&plane, p->moved + moved, &image, 3);
 	snprintf(name, sizeof name, "preview-%04zu.png", i + 1);
 	path = sm_path_join(p->run->out, name);
-	st = path ? sm_png_write(path, &image, err) : SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
+	st = path ? sm_png_write(path, &image, err)
+		  : SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
 out:
 	free(path);
 	sm_image_clear(&image);
@@ -135,8 +139,9 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 	enum sm_status st;
 	p.seed = sm_run_given(run, "seed") ? run->seed : (uint64_t)s->seed;
 	SM_GOTO(st, open_tiles(&p, err));
-	SM_GOTO(st, sm_augment_init(&p.augment, (enum sm_augment_preset)s->augment, &s->augmentations,
-				    (enum sm_augment_border)s->augment_border, err));
+	SM_GOTO(st,
+		sm_augment_init(&p.augment, (enum sm_augment_preset)s->augment, &s->augmentations,
+				(enum sm_augment_border)s->augment_border, err));
 	SM_GOTO(st, allocate(&p, err));
 	order = malloc((size_t)o->count * sizeof *order);
 	st = order ? sm_loader_order(p.seed, o->epoch - 1, sm_tiles_count(p.tiles), order,
@@ -149,7 +154,8 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 	sm_augment_list(&p.augment, names, sizeof names);
 	if (st == SM_OK)
 		sm_info(&run->log, NULL,
-			"%lld pictures of the first channel: tile, its labels, the sample, its labels; "
+			"%lld pictures of the first channel: tile, its labels, the sample, its "
+			"labels; "
 			"augmented by: %s",
 			(long long)o->count, p.augment.n ? names : "nothing");
 out:
@@ -169,7 +175,8 @@ static const char *const sections[] = {"train", NULL};
 static const struct sm_stage stage = {
 	.name = "preview",
 	.summary = "pictures of training samples as augmentation makes them",
-	.details = "Reads the folders of tile (or slice: manifest key dataset) and split; writes the first "
+	.details = "Reads the folders of tile (or slice: manifest key dataset) and split; writes "
+		   "the first "
 		   "samples of an epoch\n"
 		   "as preview-0001.png and so on: the tile, its labels, the augmented sample, its "
 		   "labels. They are the samples\n"

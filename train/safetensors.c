@@ -12,7 +12,8 @@
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct sm_safetensor *)a)->name, ((const struct sm_safetensor *)b)->name);
+	return strcmp(((const struct sm_safetensor *)a)->name,
+		      ((const struct sm_safetensor *)b)->name);
 }
 
 /* The header as one line of JSON, keys sorted; NULL when out of memory. */

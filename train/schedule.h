@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The learning rate over time: one row a schedule in schedule.c. Pure functions of the settings, the
- * epoch and the losses so far, so that a resumed training has nothing to restore.
+ * The learning rate over time: one row a schedule in schedule.c. Pure functions of the settings,
+ * the epoch and the losses so far, so that a resumed training has nothing to restore.
  */
 #ifndef SM_TRAIN_SCHEDULE_H
 #define SM_TRAIN_SCHEDULE_H
@@ -29,16 +29,15 @@ const char *sm_schedule_name(size_t i);
 /* Whether the rates of row i depend on the number of epochs in all. */
 bool sm_schedule_falls(int row);
 
-/* Rate of an epoch (0..) behind the warm-up, whose epochs count as no epochs of the schedule. With t
- * and T the epoch and the epochs in all, both less the warm-up, and r the rate:
- *   constant    r
+/* Rate of an epoch (0..) behind the warm-up, whose epochs count as no epochs of the schedule. With
+ * t and T the epoch and the epochs in all, both less the warm-up, and r the rate: constant    r
  *   plateau     times factor whenever val_loss was not below the best by more than min_delta for
- *               `patience` epochs in a row, never below plateau.min_rate (Keras's ReduceLROnPlateau,
- *               cooldown 0; PyTorch's with patience - 1 and threshold_mode abs)
- *   polynomial  (r - min) (1 - t/T)^power + min (PyTorch's PolynomialLR where min is 0; nnU-Net)
- *   cosine      min + (r - min) (1 + cos(pi t/T)) / 2 (PyTorch's CosineAnnealingLR)
- *   linear      r + (min - r) t/T (PyTorch's LinearLR, end_factor min/r)
- * val_loss is that of the epochs 0..epoch-1, one every `stride` doubles. */
+ *               `patience` epochs in a row, never below plateau.min_rate (Keras's
+ * ReduceLROnPlateau, cooldown 0; PyTorch's with patience - 1 and threshold_mode abs) polynomial  (r
+ * - min) (1 - t/T)^power + min (PyTorch's PolynomialLR where min is 0; nnU-Net) cosine      min +
+ * (r - min) (1 + cos(pi t/T)) / 2 (PyTorch's CosineAnnealingLR) linear      r + (min - r) t/T
+ * (PyTorch's LinearLR, end_factor min/r) val_loss is that of the epochs 0..epoch-1, one every
+ * `stride` doubles. */
 double sm_schedule_epoch(const struct sm_schedule *s, int64_t epoch, const double *val_loss,
 			 size_t stride);
 

@@ -30,7 +30,8 @@ static bool name_is_safe(const char *name)
 {
 	size_t n = strlen(name);
 	return n > 0 && n < SM_TASK_NAME &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == n;
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
+		       n;
 }
 
 enum sm_status sm_task_region(struct sm_task *task, const char *name, const int64_t *label,
@@ -47,7 +48,8 @@ enum sm_status sm_task_region(struct sm_task *task, const char *name, const int6
 	for (int k = 0; k < c; k++)
 		if (strcmp(task->name[k], name) == 0)
 			return SM_FAIL(err, SM_USAGE,
-				       "regions[%d].name: found '%s' again, allowed is once", c, name);
+				       "regions[%d].name: found '%s' again, allowed is once", c,
+				       name);
 	if (!n)
 		return SM_FAIL(err, SM_USAGE, "regions[%d].labels: found none, needed is one", c);
 	for (size_t i = 0; i < n; i++) {

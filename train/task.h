@@ -42,15 +42,16 @@ enum sm_status sm_task_region(struct sm_task *task, const char *name, const int6
 			      size_t n, struct sm_err *err);
 
 /* Finds the label that each region paints: the smallest one of it that no later region holds, as
- * BraTS's WT {1,2,3}, TC {1,3}, ET {3} give 2, 1, 3 (nnU-Net's regions_class_order). SM_USAGE: a region all of
- * whose labels stand in later ones, since nothing of it would be seen (larger regions come first),
- * and a task without a region. */
+ * BraTS's WT {1,2,3}, TC {1,3}, ET {3} give 2, 1, 3 (nnU-Net's regions_class_order). SM_USAGE: a
+ * region all of whose labels stand in later ones, since nothing of it would be seen (larger regions
+ * come first), and a task without a region. */
 enum sm_status sm_task_check(struct sm_task *task, struct sm_err *err);
 
 /* First channel that is no background: 1 of softmax, else 0. */
 int sm_task_first(const struct sm_task *task);
 
-/* Labels of n voxels -> (n, channels) of 0 and 1. A label above task->labels belongs to no channel. */
+/* Labels of n voxels -> (n, channels) of 0 and 1. A label above task->labels belongs to no channel.
+ */
 void sm_task_target(const struct sm_task *task, const uint8_t *label, size_t n, float *dst);
 
 /* Probabilities (n, channels) -> labels of n voxels. Softmax: the most probable channel (of equal
@@ -59,7 +60,8 @@ void sm_task_target(const struct sm_task *task, const uint8_t *label, size_t n, 
 void sm_task_labels(const struct sm_task *task, const float *p, size_t n, double threshold,
 		    uint8_t *dst);
 
-/* As JSON (new reference, NULL when out of memory), and back; false when it is none or out of range. */
+/* As JSON (new reference, NULL when out of memory), and back; false when it is none or out of
+ * range. */
 json_t *sm_task_dump(const struct sm_task *task);
 bool sm_task_parse(const json_t *json, struct sm_task *task);
 

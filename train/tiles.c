@@ -19,6 +19,7 @@ struct tile {
 struct sm_tiles {
 	struct tile *v;
 	size_t count, room, cases;
+	char **keys; /* of the cases */
 	struct sm_shard **shards;
 	size_t shard_count;
 	struct sm_tile_shape shape;
@@ -34,6 +35,9 @@ void sm_tiles_free(struct sm_tiles *t)
 		free(t->v[i].path);
 	for (size_t i = 0; i < t->shard_count; i++)
 		sm_shard_close(t->shards[i]);
+	for (size_t i = 0; i < t->cases; i++)
+		free(t->keys[i]);
+	free(t->keys);
 	free(t->shards);
 	free(t->v);
 	free(t);
@@ -52,6 +56,11 @@ size_t sm_tiles_cases(const struct sm_tiles *tiles)
 size_t sm_tiles_case(const struct sm_tiles *tiles, size_t i)
 {
 	return tiles->v[i].case_number;
+}
+
+const char *sm_tiles_key(const struct sm_tiles *tiles, size_t i)
+{
+	return tiles->keys[tiles->v[i].case_number];
 }
 
 struct sm_tile_shape sm_tiles_shape(const struct sm_tiles *tiles)
@@ -125,10 +134,12 @@ static enum sm_status add_shard(struct sm_tiles *t, const char *path, const char
 	t->shards[t->shard_count++] = shard;
 	if (shape.b_channels || (shape.parts & SM_SHARD_FOLD))
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: is a shard of pairs, needed are tiles or slices with labels", name);
+			       "%s: is a shard of pairs, needed are tiles or slices with labels",
+			       name);
 	if (shape.parts & SM_SHARD_UNLABELLED)
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: its slices have no labels, which a training needs (or leave_out the case in the split)",
+			       "%s: its slices have no labels, which a training needs (or "
+			       "leave_out the case in the split)",
 			       name);
 	SM_TRY(check_shape(t, shape, name, err));
 	SM_TRY(check_shard(path, name, sha256, t->mem, err));
@@ -183,7 +194,14 @@ static enum sm_status add_case(struct sm_tiles *t, const char *dir, const json_t
 		free(path);
 		SM_TRY(st);
 	}
-	t->cases += t->count > before;
+	if (t->count == before)
+		return SM_OK;
+	char **keys = realloc(t->keys, (t->cases + 1) * sizeof *keys);
+	if (keys)
+		t->keys = keys;
+	if (!keys || !(keys[t->cases] = sm_strf("%s", sm_record_key(record))))
+		return SM_FAIL(err, SM_BUDGET, "list of tiles: out of memory");
+	t->cases++;
 	return SM_OK;
 }
 
@@ -243,7 +261,8 @@ enum sm_status sm_tiles_list_fold(const char *dir, const struct sm_ledger *tile,
 	if (st == SM_OK)
 		st = sm_records_check(tile->records, err);
 	if (st == SM_OK && !t->count && fold->name)
-		st = SM_FAIL(err, SM_INPUT, "fold %s: has 0 tiles, needed is at least 1", fold->name);
+		st = SM_FAIL(err, SM_INPUT, "fold %s: has 0 tiles, needed is at least 1",
+			     fold->name);
 	else if (st == SM_OK && !t->count)
 		st = SM_FAIL(err, SM_INPUT, "fold %lld: has 0 tiles %s, needed is at least 1",
 			     (long long)fold->index, fold->others ? "outside of it" : "in it");
@@ -265,7 +284,8 @@ enum sm_status sm_tiles_list_case(const char *dir, const json_t *record, struct 
 	t->mem = mem;
 	enum sm_status st = add_case(t, dir, record, err);
 	if (st == SM_OK && !t->count)
-		st = SM_FAIL(err, SM_INPUT, "%s: has 0 tiles, needed is at least 1", sm_record_key(record));
+		st = SM_FAIL(err, SM_INPUT, "%s: has 0 tiles, needed is at least 1",
+			     sm_record_key(record));
 	if (st == SM_OK)
 		*out = t;
 	else
@@ -324,7 +344,8 @@ enum sm_status sm_tiles_find_label(struct sm_tiles *t, bool middle, size_t most,
 	size_t from = middle ? (size_t)(s->depth / 2) * plane : 0,
 	       to = middle ? from + plane : voxels;
 	uint8_t *y = sm_alloc(t->mem, voxels, 1, "a tile", err);
-	float *x = y ? sm_alloc(t->mem, voxels * (size_t)s->channels, sizeof *x, "a tile", err) : NULL;
+	float *x =
+		y ? sm_alloc(t->mem, voxels * (size_t)s->channels, sizeof *x, "a tile", err) : NULL;
 	enum sm_status st = x ? SM_OK : SM_BUDGET;
 	*found = t->count;
 	for (size_t i = 0; st == SM_OK && i < t->count && i < most && *found == t->count; i++) {

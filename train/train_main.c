@@ -19,6 +19,7 @@
 
 struct options {
 	char *split, *volumes, *fold;
+	bool restart;
 };
 
 #define AT(member) .offset = offsetof(struct options, member)
@@ -27,7 +28,11 @@ static const struct sm_field fields[] = {
 	{"volumes", SM_F_STRING, AT(volumes), .path = true,
 	 .doc = "folder of preprocess, needed by train.valid_volumes"},
 	{"fold", SM_F_STRING, AT(fold),
-	 .doc = "all: as train.folds all; a number: only the training that this fold of the split validates"},
+	 .doc = "all: as train.folds all; a number: only the training that this fold of the split "
+		"validates"},
+	{"restart", SM_F_BOOL, AT(restart), "false", .no_setting = true,
+	 .doc = "start from the beginning and replace an earlier training in --out, also with "
+		"--resume"},
 };
 static const struct sm_fieldset options =
 	SM_FIELDSET("train", struct options, fields, "options of train");
@@ -53,7 +58,8 @@ static enum sm_status read_inputs(struct job *j, struct sm_err *err)
 	if (!o->split)
 		return SM_FAIL(err, SM_USAGE, "--split: is missing (--help lists the options)");
 	if (m->dataset > SM_LAST_SLICE)
-		return SM_FAIL(err, SM_USAGE, "dataset: found pair, allowed for train is tile or slice");
+		return SM_FAIL(err, SM_USAGE,
+			       "dataset: found pair, allowed for train is tile or slice");
 	if (j->s->valid_volumes && !o->volumes)
 		return SM_FAIL(err, SM_USAGE,
 			       "--volumes: is missing, train.valid_volumes needs the folder of "
@@ -65,6 +71,27 @@ static enum sm_status read_inputs(struct job *j, struct sm_err *err)
 	const json_t *manifest = json_object_get(
 		json_object_get(j->split.header, "settings"), "manifest");
 	j->folds = json_integer_value(json_object_get(json_object_get(manifest, "split"), "folds"));
+	return SM_OK;
+}
+
+/* What is gone on with stands in the checkpoints, and the ledger is made anew from them; but what
+ * cut it may have cut other files, too. */
+static enum sm_status check_ledger(const struct job *j, struct sm_err *err)
+{
+	struct sm_run *run = j->run;
+	char *path = sm_path_join(run->out, SM_LEDGER_NAME);
+	struct sm_ledger own = {0};
+	struct sm_err why = {0};
+	if (!path)
+		return SM_FAIL(err, SM_BUDGET, "train: out of memory");
+	if (run->resume && !j->base.restart && sm_file_exists(path) &&
+	    sm_ledger_read(run->out, "train", &own, &why) != SM_OK)
+		sm_warn(&run->log, NULL,
+			"%s: it is written anew from the checkpoints, if these are whole; compare "
+			"the folder with a copy of it when there is one",
+			why.text);
+	sm_ledger_clear(&own);
+	free(path);
 	return SM_OK;
 }
 
@@ -149,8 +176,9 @@ static enum sm_status write_summary(struct job *j, struct sm_err *err)
 	SM_GOTO(st, sm_file_write(path, text.data, text.n, err));
 	char hex[65];
 	sm_sha256_bytes(text.data, text.n, hex);
-	json_t *record = json_pack("{s:s, s:s, s:[{s:s, s:s, s:s}]}", "key", "folds", "status", "ok", "outputs",
-				   "path", FOLDS_CSV, "role", "summary", "sha256", hex);
+	json_t *record =
+		json_pack("{s:s, s:s, s:[{s:s, s:s, s:s}]}", "key", "folds", "status", "ok",
+			  "outputs", "path", FOLDS_CSV, "role", "summary", "sha256", hex);
 	st = record ? sm_records_add(j->run->ledger.records, record, NULL, err)
 		    : SM_FAIL(err, SM_BUDGET, "train: out of memory");
 	json_decref(record);
@@ -196,12 +224,13 @@ static enum sm_status one_training(struct job *j, int64_t fold, const char *pref
 		dir[strlen(dir) - 1] = 0;
 	SM_GOTO(st, sm_training_open(&t, err));
 	SM_GOTO(st, sm_training_run(&t, err));
+	/* Known to ranks behind the first, too: no rank may begin a fold that the others do not. */
+	if (t.fit.stopped && strcmp(t.fit.stopped, "time_budget") == 0)
+		j->stopped = t.fit.stopped;
 	if (j->run->dry_run)
 		goto out;
 	SM_GOTO(st, sm_training_records(&t, prefix, err));
 	describe(j, &t);
-	if (t.fit.stopped && strcmp(t.fit.stopped, "time_budget") == 0)
-		j->stopped = t.fit.stopped;
 	if (prefix[0])
 		st = keep_best(j, &t.fit, fold, err);
 out:
@@ -238,12 +267,14 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 	enum sm_status st;
 	j.base.run = run;
 	j.base.s = s;
+	j.base.restart = ((const struct options *)run->options)->restart;
 	j.base.seed = sm_run_given(run, "seed") ? run->seed : (uint64_t)s->seed;
 	j.base.deadline = s->time_budget > 0 ? sm_now() + 60 * s->time_budget : 0;
 	j.base.data = &j.data;
 	j.base.split = &j.split;
 	SM_GOTO(st, read_inputs(&j, err));
 	SM_GOTO(st, which_folds(&j, &fold, err));
+	SM_GOTO(st, check_ledger(&j, err));
 	st = fold == -2 ? all_folds(&j, err) : one_training(&j, fold, "", err);
 out:
 	free(j.best);
@@ -263,13 +294,15 @@ static const struct sm_stage stage = {
 		   "numbered checkpoints (model-EPOCH-VALLOSS.hdf5) and the history "
 		   "(model_history_log.csv). --resume goes on\n"
 		   "after a run that was killed or whose time was over, or makes a finished "
-		   "training longer when only\n"
-		   "train.epochs was raised. --fold all trains each fold of a split with folds, in "
+		   "training longer when\n"
+		   "train.epochs was raised; it refuses when a setting that decides weights is "
+		   "another (--restart replaces).\n"
+		   "--fold all trains each fold of a split with folds, in "
 		   "OUT/fold0 and so on.\n"
 		   "--jobs are the network's threads.\n"
 		   "  scanmill train --manifest m.yaml --in work/tile --split work/split --out "
 		   "work/train",
-	.version = 3,
+	.version = 4,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
 	.options = &options,
 	.manifest = &sm_manifest_schema,
@@ -278,7 +311,8 @@ static const struct sm_stage stage = {
 };
 
 /* Runs the stage with standard error held back; on failure tells it a second later: what fails all
- * ranks alike (a wrong option, a missing file) is told by the first, which ends this one meanwhile. */
+ * ranks alike (a wrong option, a missing file) is told by the first, which ends this one meanwhile.
+ */
 static int run_held(int argc, char **argv)
 {
 	FILE *held = tmpfile();

@@ -2,62 +2,54 @@
 #include "train/training.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/file.h"
-#include "core/hash.h"
 #include "train/models/models.h"
 #include "train/mpi.h"
 #include "train/network.h"
 #include "train/training_plan.h"
-
-/* Settings that decide when a training stops or what it shows, but no weight of an epoch. */
-static const char *const no_weight[] = {"epochs",          "early_stop", "time_budget", "folds",
-					"sample_pictures", "csv",        "csv_name"};
-
-/* Hash of all that decides the weights after an epoch: settings (a finished training can be made
- * longer), data, and the fold. */
-static enum sm_status fingerprint(const struct sm_training *t, char hex[65], struct sm_err *err)
-{
-	const char *keys[] = {"stage", "version", "settings", "parents"};
-	json_t *all = json_object();
-	for (size_t i = 0; i < SM_COUNT(keys); i++)
-		json_object_set_new(
-			all, keys[i],
-			json_deep_copy(json_object_get(t->run->ledger.header, keys[i])));
-	json_t *settings = json_object_get(all, "settings");
-	json_t *train = json_object_get(json_object_get(settings, "manifest"), "train");
-	for (size_t i = 0; i < SM_COUNT(no_weight); i++)
-		if (strcmp(no_weight[i], "epochs") != 0 || !sm_schedule_falls(t->s->schedule))
-			json_object_del(train, no_weight[i]);
-	json_object_del(json_object_get(settings, "options"), "fold");
-	json_object_set_new(all, "fold", json_integer(t->fold));
-	char *line = sm_json_line(all);
-	json_decref(all);
-	if (!line)
-		return SM_FAIL(err, SM_BUDGET, "train: out of memory");
-	sm_sha256_bytes(line, strlen(line), hex);
-	free(line);
-	return SM_OK;
-}
+#include "train/training_resume.h"
 
 /* ---- the task and the network --------------------------------------------------------------- */
 
-/* Losses of exclusive classes. */
-static bool needs_softmax(const char *loss)
+/* Whether the outputs exclude each other: as told, else as the loss is made for, else as the
+ * network's original. */
+static bool is_softmax(const struct sm_train_section *s)
 {
-	return strcmp(loss, "ce") == 0 || strcmp(loss, "dice_ce") == 0 ||
-	       strcmp(loss, "dice_focal") == 0;
+	enum sm_loss_outputs by_loss = sm_loss_outputs((size_t)s->loss);
+	if (s->head != SM_HEAD_AUTO)
+		return s->head == SM_HEAD_SOFTMAX;
+	if (s->regions.n || by_loss == SM_LOSS_SIGMOID)
+		return false;
+	return by_loss == SM_LOSS_SOFTMAX || sm_model_at((size_t)s->model)->softmax;
+}
+
+/* Numbers that would have no effect. */
+static enum sm_status check_background(const struct sm_train_section *s, bool softmax,
+				       struct sm_err *err)
+{
+	size_t loss = (size_t)s->loss;
+	if (s->background && !softmax)
+		return SM_FAIL(err, SM_USAGE,
+			       "background: found true, allowed with sigmoid outputs, which have "
+			       "none, is false");
+	if (softmax && s->class_weight.n && !s->background && !sm_loss_weighs_background(loss) &&
+	    fabs(s->class_weight.v[0] - 1) > 0 && fabs(s->class_weight.v[0]) > 0)
+		return SM_FAIL(err, SM_USAGE,
+			       "class_weight[0]: found %g, allowed are 0 and 1: loss %s leaves the "
+			       "background out (background: true takes it in)",
+			       s->class_weight.v[0], sm_loss_name(loss));
+	return SM_OK;
 }
 
 enum sm_status sm_training_task(const struct sm_train_section *s, struct sm_task *task,
 				struct sm_err *err)
 {
 	const struct sm_train_region *region = s->regions.items;
-	bool softmax = s->head == SM_HEAD_SOFTMAX ||
-		       (s->head == SM_HEAD_AUTO && !s->regions.n &&
-			needs_softmax(sm_loss_name((size_t)s->loss)));
+	bool softmax = is_softmax(s);
 	enum sm_status st = SM_OK;
 	if (!s->regions.n) {
 		st = sm_task_classes(task, (int)s->classes, softmax, err);
@@ -70,21 +62,22 @@ enum sm_status sm_training_task(const struct sm_train_section *s, struct sm_task
 			st = sm_task_check(task, err);
 	}
 	if (st == SM_OK && s->class_weight.n && s->class_weight.n != (size_t)task->channels)
-		st = SM_FAIL(err, SM_USAGE,
-			     "class_weight: found %zu numbers, allowed are none or %d, one an output%s",
-			     s->class_weight.n, task->channels,
-			     softmax ? ", the background first" : "");
+		st = SM_FAIL(
+			err, SM_USAGE,
+			"class_weight: found %zu numbers, allowed are none or %d, one an output%s",
+			s->class_weight.n, task->channels, softmax ? ", the background first" : "");
+	if (st == SM_OK)
+		st = check_background(s, softmax, err);
 	return st == SM_OK ? st : sm_err_prefix(err, "train");
 }
 
 /* Planes of slices and how they are turned: a prediction must cut volumes in the same way. */
 static void describe_slices(const json_t *section, struct sm_checkpoint *c)
 {
-	static const char *const planes[] = {"axial", "coronal", "sagittal", "all"};
 	const char *plane = sm_json_text(section, "plane"), *view = sm_json_text(section, "view");
-	for (size_t i = 0; plane && i < SM_COUNT(planes); i++)
-		if (strcmp(plane, planes[i]) == 0)
-			c->plane = (int)i + 1;
+	for (int i = 1; plane && sm_checkpoint_plane(i); i++)
+		if (strcmp(plane, sm_checkpoint_plane(i)) == 0)
+			c->plane = i;
 	c->stored = view && strcmp(view, "stored") == 0;
 }
 
@@ -97,13 +90,12 @@ static enum sm_status describe_input(struct sm_training *t, struct sm_err *err)
 	const json_t *section =
 		json_object_get(json_object_get(settings, "manifest"), t->data_stage);
 	const char *how = sm_json_text(section, "standardise");
-	static const char *const hows[] = {"none", "slice", "tile", "unit"};
 	size_t i, which = 0;
 	json_t *record;
 	enum sm_status st = SM_OK;
-	while (which < SM_COUNT(hows) && (!how || strcmp(how, hows[which]) != 0))
+	while (sm_standardise_name(which) && (!how || strcmp(how, sm_standardise_name(which)) != 0))
 		which++;
-	if (which == SM_COUNT(hows))
+	if (!sm_standardise_name(which))
 		return SM_FAIL(
 			err, SM_INPUT,
 			"%s: ledger says standardise %s, allowed are none, slice, tile, unit",
@@ -136,13 +128,14 @@ static enum sm_status describe_input(struct sm_training *t, struct sm_err *err)
 
 static enum sm_status describe_network(struct sm_training *t, struct sm_err *err)
 {
-	static const char *const norms[] = {"auto", "none", "batch", "instance", "depth"};
-	static const char *const activations[] = {"auto", "relu", "leaky_relu", "prelu"};
 	const struct sm_train_section *s = t->s;
 	struct sm_checkpoint *c = &t->fit.state;
 	snprintf(c->model, sizeof c->model, "%s", sm_model_at((size_t)s->model)->name);
-	snprintf(c->norm, sizeof c->norm, "%s", norms[s->norm]);
-	snprintf(c->activation, sizeof c->activation, "%s", activations[s->activation]);
+	/* "auto" stands before the tables' names. */
+	snprintf(c->norm, sizeof c->norm, "%s",
+		 s->norm ? sm_model_norm((size_t)s->norm - 1) : "auto");
+	snprintf(c->activation, sizeof c->activation, "%s",
+		 s->activation ? sm_model_activation((size_t)s->activation - 1) : "auto");
 	snprintf(c->optimiser, sizeof c->optimiser, "%s", sm_optim_name((size_t)s->optimiser));
 	c->width = s->width;
 	c->dropout = s->dropout;
@@ -187,16 +180,18 @@ static enum sm_status list_tiles(struct sm_training *t, struct sm_err *err)
 				  err));
 	SM_TRY(sm_tiles_find_label(t->train, false, SIZE_MAX, &found, err));
 	if (found == sm_tiles_count(t->train))
-		return SM_FAIL(err, SM_INPUT,
-			       "fold train: none of its %zu tiles has a voxel with a label above 0, "
-			       "needed is at least one",
-			       found);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"fold train: none of its %zu tiles has a voxel with a label above 0, "
+			"needed is at least one",
+			found);
 	SM_TRY(sm_tiles_find_label(t->valid, false, SIZE_MAX, &found, err));
 	if (found == sm_tiles_count(t->valid))
-		return SM_FAIL(err, SM_INPUT,
-			       "fold valid: none of its %zu tiles has a voxel with a label above 0, "
-			       "needed is at least one",
-			       found);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"fold valid: none of its %zu tiles has a voxel with a label above 0, "
+			"needed is at least one",
+			found);
 	if (t->s->valid_fold == SM_VALIDATE_ON_TRAIN)
 		sm_warn(&run->log, NULL,
 			"validation runs on the training tiles: its figures say nothing about "
@@ -206,68 +201,6 @@ static enum sm_status list_tiles(struct sm_training *t, struct sm_err *err)
 		sm_tiles_count(t->train), sm_tiles_cases(t->train), sm_tiles_count(t->valid),
 		sm_tiles_cases(t->valid));
 	return SM_OK;
-}
-
-/* ---- an earlier training in the folder ------------------------------------------------------ */
-
-/* Reads last.hdf5 and best.hdf5; *why says why they are not gone on with. */
-static enum sm_status read_earlier(struct sm_training *t, const char *last, const char *best_path,
-				   struct sm_checkpoint *old, const char **why, struct sm_err *err)
-{
-	struct sm_checkpoint best = {0};
-	enum sm_status st = sm_checkpoint_open(last, old, err);
-	if (st == SM_OK)
-		st = sm_checkpoint_open(best_path, &best, err);
-	if (st != SM_OK)
-		sm_err_prefix(
-			err, "--resume cannot go on (remove the file to start from the beginning)");
-	/* A run killed between best.hdf5 and last.hdf5 leaves a best that is one epoch ahead; that
-	 * epoch is run again and writes it again. */
-	else if (strcmp(old->fingerprint, t->fit.state.fingerprint) != 0)
-		*why = "its settings or tiles were others";
-	else if (old->epoch > t->s->epochs)
-		st = SM_FAIL(err, SM_USAGE,
-			     "train.epochs: found %" PRId64 ", allowed is at least %" PRId64
-			     ", which are trained already (or another --out)",
-			     t->s->epochs, old->epoch);
-	else if (strcmp(best.fingerprint, old->fingerprint) != 0 ||
-		 (best.epoch != old->best_epoch && best.epoch != old->epoch + 1))
-		*why = "its best.hdf5 is of another training";
-	sm_checkpoint_clear(&best);
-	return st;
-}
-
-/* Takes up what an earlier run left in the folder when it is of this training: fit.fresh is then
- * false. */
-static enum sm_status look_for_earlier(struct sm_training *t, struct sm_err *err)
-{
-	struct sm_checkpoint old = {0};
-	char *last = sm_path_join(t->dir, SM_FIT_LAST), *best = sm_path_join(t->dir, SM_FIT_BEST);
-	const char *why = NULL;
-	enum sm_status st = SM_OK;
-	t->fit.fresh = true;
-	if (!last || !best)
-		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", t->dir);
-	else if (!sm_file_exists(last))
-		goto out;
-	else if (!t->run->resume)
-		why = "--resume was not given";
-	else
-		st = read_earlier(t, last, best, &old, &why, err);
-	if (why || st != SM_OK)
-		goto out;
-	sm_checkpoint_clear(&t->fit.state);
-	t->fit.state = old;
-	old = (struct sm_checkpoint){0};
-	t->fit.fresh = false;
-out:
-	if (why)
-		sm_warn(&t->run->log, NULL,
-			"an earlier training in the output folder is replaced: %s", why);
-	sm_checkpoint_clear(&old);
-	free(best);
-	free(last);
-	return st;
 }
 
 /* ---- planning ------------------------------------------------------------------------------- */
@@ -283,15 +216,16 @@ static void set_options(struct sm_training *t)
 	fit->threads = t->run->jobs;
 	fit->valid = t->valid;
 	fit->deadline = t->deadline;
-	fit->schedule = (struct sm_schedule){.row = s->schedule,
-					     .rate = s->learning_rate,
-					     .epochs = s->epochs,
-					     .warmup = s->warmup,
-					     .warmup_start = s->warmup_start,
-					     .power = s->power,
-					     .min_rate = s->min_rate,
-					     .plateau = {s->plateau->factor, s->plateau->min_delta,
-							 s->plateau->min_rate, s->plateau->patience}};
+	fit->schedule =
+		(struct sm_schedule){.row = s->schedule,
+				     .rate = s->learning_rate,
+				     .epochs = s->epochs,
+				     .warmup = s->warmup,
+				     .warmup_start = s->warmup_start,
+				     .power = s->power,
+				     .min_rate = s->min_rate,
+				     .plateau = {s->plateau->factor, s->plateau->min_delta,
+						 s->plateau->min_rate, s->plateau->patience}};
 	t->loader = (struct sm_loader_opt){
 		.train = t->train,
 		.valid = t->valid,
@@ -333,12 +267,16 @@ enum sm_status sm_training_open(struct sm_training *t, struct sm_err *err)
 	SM_TRY(check_size(t, err));
 	SM_TRY(list_tiles(t, err));
 	SM_TRY(describe_input(t, err));
-	SM_TRY(fingerprint(t, c->fingerprint, err));
+	SM_TRY(sm_training_fingerprint(t, err));
 	set_options(t);
 	SM_TRY(set_augment(t, err));
 	SM_TRY(sm_fit_columns(&t->fit, err));
-	SM_TRY(look_for_earlier(t, err));
+	SM_TRY(sm_training_look(t, err));
 	t->loader.first_epoch = c->epoch;
+	const struct sm_tiles_fold trained = {t->fold < 0 ? "train" : NULL, t->fold, true};
+	sm_seen_clear(&c->seen);
+	SM_TRY(sm_seen_collect(t->data, t->split, &trained, &c->seen, err));
+	c->fold = t->fold < 0 ? -1 : t->fold;
 	if (t->s->valid_volumes) {
 		SM_TRY(sm_volumes_open(t->run, t->volumes_dir, t->split, &t->valid_fold, c,
 				       &t->volumes, &t->volume_bytes, err));
@@ -368,35 +306,44 @@ static enum sm_status check_best(const struct sm_training *t, struct sm_err *err
 	return st;
 }
 
+/* Of the first rank, before it writes. */
+static enum sm_status begin(void *ctx, struct sm_err *err)
+{
+	struct sm_training *t = ctx;
+	SM_TRY(sm_run_begin(t->run, err));
+	return sm_mkdirs(t->dir, err);
+}
+
+static enum sm_status load_last(struct sm_training *t, struct sm_err *err)
+{
+	char *last = sm_path_join(t->dir, SM_FIT_LAST);
+	enum sm_status st = last ? sm_checkpoint_load(last, t->fit.net, true, err)
+				 : SM_FAIL(err, SM_BUDGET, "train: out of memory");
+	free(last);
+	return st == SM_OK ? st : sm_err_prefix(err, SM_RESUME_CANNOT);
+}
+
 static enum sm_status fit(struct sm_training *t, struct sm_err *err)
 {
 	struct sm_run *run = t->run;
 	struct sm_fit *f = &t->fit;
 	SM_TRY(sm_loader_start(&t->loader, &run->mem, &f->loader, err));
 	SM_TRY(sm_net_alloc(f->net, &run->mem, err));
-	SM_TRY(sm_run_begin(run, err));
-	if (sm_mpi_rank() == 0)
-		SM_TRY(sm_mkdirs(t->dir, err));
+	f->begin = begin;
+	f->begin_ctx = t;
 	if (f->fresh) {
 		sm_net_init(f->net, t->seed);
 	} else {
-		char *last = sm_path_join(t->dir, SM_FIT_LAST);
-		enum sm_status st = last ? sm_checkpoint_load(last, f->net, true, err)
-					 : SM_FAIL(err, SM_BUDGET, "train: out of memory");
-		free(last);
-		SM_TRY(st);
-		if (sm_mpi_rank() == 0)
-			SM_TRY(sm_fit_write_csv(f, err));
+		SM_TRY(load_last(t, err));
 		sm_info(&run->log, NULL, "goes on after epoch %" PRId64, f->state.epoch);
 	}
 	double began = sm_now();
 	SM_TRY(sm_fit_run(f, err));
 	sm_info(&run->log, NULL,
-		"waited %.2f s for tiles, %.2f %% of the training; peak memory %.0f MiB, %.2f of the "
-		"forecast",
-		sm_loader_waited(f->loader),
-		100 * sm_loader_waited(f->loader) / (sm_now() - began), sm_peak_mib(),
-		sm_peak_mib() / t->forecast);
+		"waited %.2f s for tiles, %.2f %% of the training; peak memory %.0f MiB, %.2f of "
+		"the forecast",
+		sm_loader_waited(f->loader), 100 * sm_loader_waited(f->loader) / (sm_now() - began),
+		sm_peak_mib(), sm_peak_mib() / t->forecast);
 	return SM_OK;
 }
 
@@ -410,8 +357,8 @@ enum sm_status sm_training_run(struct sm_training *t, struct sm_err *err)
 		SM_TRY(fit(t, err));
 	if (sm_mpi_rank() > 0)
 		return SM_OK;
-	if (!f->loader) {
-		SM_TRY(sm_run_begin(t->run, err));
+	if (!f->begun) {
+		SM_TRY(begin(t, err));
 		SM_TRY(sm_fit_write_csv(f, err));
 	}
 	if (f->stopped)
@@ -431,6 +378,7 @@ void sm_training_close(struct sm_training *t)
 	sm_augment_clear(&t->augment);
 	sm_net_free(t->fit.net);
 	sm_checkpoint_clear(&t->fit.state);
+	sm_checkpoint_clear(&t->fit.replaced);
 	sm_volumes_close(t->volumes);
 	sm_tiles_free(t->train);
 	sm_tiles_free(t->valid);

@@ -20,8 +20,10 @@ struct sm_training {
 	const struct sm_ledger *data, *split;
 	int64_t fold;    /* that validates; -1 = the split's folds train and valid */
 	const char *dir; /* output folder; exists, or is made when the training begins */
-	const char *volumes_dir; /* folder of preprocess, for validation on whole volumes; or NULL */
+	const char
+		*volumes_dir; /* folder of preprocess, for validation on whole volumes; or NULL */
 	double deadline;         /* of sm_now; 0 = none */
+	bool restart;            /* replace an earlier training in dir, whatever it is */
 
 	/* of the training */
 	struct sm_tiles_fold valid_fold;

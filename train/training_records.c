@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/file.h"
 #include "core/hash.h"
@@ -57,6 +58,20 @@ static enum sm_status add_numbered(struct sm_training *t, const char *prefix, co
 	return add_record(t, prefix, key, name, role, epoch, err);
 }
 
+/* Numbered checkpoints of an epoch that were written under other settings of names. */
+static enum sm_status add_kept(struct sm_training *t, const char *prefix, int64_t epoch,
+			       struct sm_err *err)
+{
+	static const char *const kinds[] = {"kept-model", "kept-unet2d", "kept-epoch"};
+	char due[64], name[64];
+	if (!sm_fit_numbered(&t->fit, epoch, due))
+		due[0] = 0;
+	for (size_t k = 0; sm_fit_named(&t->fit, k, epoch, name); k++)
+		if (strcmp(name, due) != 0 && sm_fit_owns(&t->fit, name))
+			SM_TRY(add_numbered(t, prefix, name, kinds[k], "checkpoint", epoch, err));
+	return SM_OK;
+}
+
 enum sm_status sm_training_records(struct sm_training *t, const char *prefix, struct sm_err *err)
 {
 	const struct sm_checkpoint *c = &t->fit.state;
@@ -67,6 +82,7 @@ enum sm_status sm_training_records(struct sm_training *t, const char *prefix, st
 	for (int64_t e = 1; e <= c->epoch; e++) {
 		if (sm_fit_numbered(&t->fit, e, name))
 			SM_TRY(add_numbered(t, prefix, name, "model", "checkpoint", e, err));
+		SM_TRY(add_kept(t, prefix, e, err));
 		if (sm_fit_pictured(&t->fit, e, name))
 			SM_TRY(add_numbered(t, prefix, name, "sample", "picture", e, err));
 	}

@@ -7,6 +7,7 @@
 #include "preprocess/cases.h"
 #include "train/infer.h"
 #include "train/network.h"
+#include "train/turned.h"
 
 #define OVERLAP 0.5
 #define THRESHOLD 0.5
@@ -45,29 +46,49 @@ static enum sm_status pick_cases(struct sm_volumes *v, const struct sm_ledger *s
 	}
 	SM_TRY(split->records ? sm_records_check(split->records, err) : SM_OK);
 	if (!v->count)
-		return SM_FAIL(err, SM_INPUT,
-			       "--volumes: holds no case of the validation fold, needed is at least one");
+		return SM_FAIL(
+			err, SM_INPUT,
+			"--volumes: holds no case of the validation fold, needed is at least one");
 	return SM_OK;
 }
 
-/* Image, outputs and label of the largest case, by the grid it came with. */
+/* A slab of windows of the volume, of slices whichever way it is turned. */
+static size_t slab_bytes(const struct sm_volumes *v, const int64_t d[3])
+{
+	static const int ways[3][3] = {{0, 1, 2}, {0, 2, 1}, {1, 2, 0}};
+	size_t most = 0;
+	for (int i = 0; i < (v->infer.about.plane ? 3 : 1); i++) {
+		const int64_t dim[3] = {d[ways[i][0]], d[ways[i][1]], d[ways[i][2]]};
+		size_t bytes = sm_infer_bytes(&v->infer, dim);
+		most = bytes > most ? bytes : most;
+	}
+	return most;
+}
+
+/* Image, outputs, label and a slab of windows of the largest case, by the grid it came with. */
 static enum sm_status largest_bytes(const struct sm_volumes *v, size_t *bytes, struct sm_err *err)
 {
 	const struct sm_checkpoint *c = &v->infer.about;
-	size_t most = 0;
+	/* Of slices a frame more, while the volume is turned. */
+	int frames = c->in_channels + c->task.channels + (c->plane > 0);
+	size_t most = 0, each = (size_t)frames * sizeof(float) + 2;
 	for (size_t i = 0; i < v->count; i++) {
 		json_t *record = sm_cases_record(&v->cases, v->pick[i], err);
 		int64_t d[3];
-		size_t voxels;
+		size_t voxels, need;
 		if (!record)
 			return err->code;
 		if (sm_json_get_ints(json_object_get(record, "source_grid"), "dim", d, 3) &&
 		    d[0] > 0 && d[1] > 0 && d[2] > 0 &&
-		    sm_mul3((size_t)d[0], (size_t)d[1], (size_t)d[2], &voxels) && voxels > most)
-			most = voxels;
+		    sm_mul3((size_t)d[0], (size_t)d[1], (size_t)d[2], &voxels) &&
+		    sm_mul(voxels, each, &need)) {
+			size_t slab = slab_bytes(v, d);
+			need = slab > SIZE_MAX - need ? SIZE_MAX : need + slab;
+			most = need > most ? need : most;
+		}
 		json_decref(record);
 	}
-	*bytes = most * ((size_t)(c->in_channels + c->task.channels) * sizeof(float) + 2);
+	*bytes = most;
 	return SM_OK;
 }
 
@@ -92,7 +113,8 @@ enum sm_status sm_volumes_open(struct sm_run *run, const char *dir, const struct
 	SM_GOTO(st, pick_cases(v, split, fold, err));
 	SM_GOTO(st, sm_network_plan(c, &opt, &v->infer.net, err));
 	SM_GOTO(st, largest_bytes(v, bytes, err));
-	*bytes += sm_net_forecast(v->infer.net).total;
+	/* The program is there already. */
+	*bytes += sm_net_forecast(v->infer.net).total - sm_net_forecast(v->infer.net).code;
 out:
 	if (st != SM_OK)
 		sm_volumes_close(v);
@@ -159,6 +181,7 @@ static enum sm_status one_case(struct sm_volumes *v, size_t i, double *dice, str
 		goto out;
 	}
 	SM_GOTO(st, sm_vol_to_f32(&c.vols[0].vol, &v->run->mem, v->run->jobs, err));
+	SM_GOTO(st, sm_turned_case(&v->infer.about, &c.vols[0].vol, &c.label, &v->run->mem, err));
 	SM_GOTO(st, sm_infer_volume(&v->infer, &c.vols[0].vol, &v->run->mem, &prob, err));
 	add_dice(&v->infer.about.task, &prob, c.label.data, dice);
 out:

@@ -12,8 +12,8 @@
 struct sm_volumes;
 
 /* Takes the cases of `dir` (folder of preprocess) that stand in the fold and plans a network like
- * that of c for them; c is borrowed. *bytes is what that takes of the budget, with the largest case.
- * SM_INPUT when there is no such case. */
+ * that of c for them; c is borrowed. *bytes is what that takes of the budget, with the largest
+ * case. SM_INPUT when there is no such case. */
 enum sm_status sm_volumes_open(struct sm_run *run, const char *dir, const struct sm_ledger *split,
 			       const struct sm_tiles_fold *fold, const struct sm_checkpoint *c,
 			       struct sm_volumes **out, size_t *bytes, struct sm_err *err);

@@ -20,9 +20,9 @@ struct sm_way_back {
 	size_t pair_count;
 };
 
-/* True when the way is made of flips, axis swaps and whole shifts only: results are then copied voxel
- * by voxel. Otherwise probabilities are interpolated linearly at the source's voxel centres (up to
- * half a voxel outside the outermost centres they are those of the edge). */
+/* True when the way is made of flips, axis swaps and whole shifts only: results are then copied
+ * voxel by voxel. Otherwise probabilities are interpolated linearly at the source's voxel centres
+ * (up to half a voxel outside the outermost centres they are those of the edge). */
 bool sm_way_back_exact(const struct sm_way_back *way);
 
 /* The original number of each label 0..classes: that of the one pair which leads to it, or itself

@@ -22,8 +22,9 @@ like "goes on" "$(cat "$ERR")" 'goes on after epoch 2'
 same_tree "and has the same bytes as one that never stopped" "$T/one" "$T/longer"
 
 edit 's/^train:/train:\n  augmentations:\n    - {rotation: {degrees: 30, p: 0.2}}\n    - gaussian_noise: {p: 0.5}/' "$T/list.yaml"
-exits "a list" 0 training "$T/longer" --manifest "$T/list.yaml" --resume
-like "is another training" "$(cat "$ERR")" 'replaced: its settings or tiles were others'
+exits "a list" 2 training "$T/longer" --manifest "$T/list.yaml" --resume
+like "is another training" "$(cat "$ERR")" '--resume: train.augment is "none", but the training in .* has "nnunet": --restart'
+exits "which takes its place when asked to" 0 training "$T/longer" --manifest "$T/list.yaml" --restart
 like "and stands in the ledger" "$(head -n 1 "$T/longer/ledger.jsonl")" '"augmentations":\[\{"rotation":\{"axes":"auto","degrees":30'
 edit 's/^train:/train:\n  augmentations: [{scaling: {range: [1.4, 0.7]}}]/' "$T/wrong.yaml"
 exits "a range the wrong way round" 2 training "$T/wrong" --manifest "$T/wrong.yaml"

@@ -48,6 +48,35 @@ exits "two files" 0 sm evaluate --pred predict/case02.nii.gz --truth ingest/case
 like "their Dice" "$(cat "$OUT")" '^WT +1,2,4 +0\.7500 +0\.7500'
 like "their voxels" "$(cat "$OUT")" '^ET .* 96 +96$'
 
+# Another task: labels and regions of the manifest.
+cat >other.yaml <<'EOS'
+schema: 1
+name: other
+evaluate:
+  labels: [{value: 1, name: anterior}, {value: 2, name: posterior}, {value: 4, name: tail}]
+  regions: [{name: hippocampus, labels: [1, 2]}]
+EOS
+exits "a label map of the manifest" 0 sm evaluate --manifest other.yaml --in predict --truth ingest --out o1 --jobs 2
+is "names the rows" "$(sed -n '4,$s/ .*//p' "$OUT" | tr '\n' ' ')" 'hippocampus anterior posterior tail '
+is "in both files" "$(cut -d, -f2 o1/scores.csv | sort -u | tr '\n' ' ')" 'anterior hippocampus posterior region tail '
+unlike "and none of BraTS's" "$(cat "$OUT" o1/*)" '[Tt][Cc]_?(\(| )?orig|WT|"wt"|label_1'
+like "the region is their union" "$(cat o1/summary.csv)" '^hippocampus,"1,2",dice,'
+exits "one file by it" 0 sm evaluate --manifest other.yaml --pred predict/case02.nii.gz --truth ingest/case02/seg.nii.gz
+like "has its names" "$(cat "$OUT")" '^tail +4 .* 96 +96$'
+exits "a report of it" 0 sm report --in o1 --predict predict --truth ingest --out o2
+like "has its names too" "$(cat o2/report.html)" 'Dice, hippocampus'
+like "and the single labels" "$(cat o2/table.md)" '^\| tail \| 4 \|'
+unlike "and none of BraTS's either" "$(cat o2/report.html o2/table.*)" 'BraTS regions|WT|TC|tumour'
+sed -i 's/, {value: 4, name: tail}//' other.yaml
+exits "a label that the map does not name" 3 sm evaluate --manifest other.yaml --in predict --truth ingest --out o3 --strict
+like "is refused by file, value found and values allowed" "$(cat "$ERR")" \
+	'truth case00/seg.nii.gz: label 4 at voxel number [0-9]+ is not in the label map: allowed are 0, 1, 2$'
+exits "in a single file" 3 sm evaluate --manifest other.yaml --pred predict/case02.nii.gz --truth ingest/case02/seg.nii.gz
+like "too" "$(cat "$ERR")" 'seg.nii.gz: label 4 .*allowed are 0, 1, 2$'
+sed -i 's/labels: \[1, 2\]/labels: [1, 3]/' other.yaml
+exits "a region of an unknown label" 2 sm evaluate --manifest other.yaml --in predict --truth ingest --out o3
+like "is refused by its key" "$(cat "$ERR")" 'regions\[0\].labels: found 3, allowed are the values of labels'
+
 # One pair, each kind of bad input.
 truth=ingest/case00/seg.nii.gz
 edit predict/case00.nii.gz moved.nii.gz 'm[0, 3] += 2.5'
@@ -58,7 +87,7 @@ exits "other size" 3 sm evaluate --pred small.nii.gz --truth $truth
 like "names the sizes" "$(cat "$ERR")" 'size along y is 29, but truth .* has 30'
 edit predict/case00.nii.gz three.nii.gz 'a[a == 4] = 3'
 exits "label outside the map" 3 sm evaluate --pred three.nii.gz --truth $truth
-like "names the label" "$(cat "$ERR")" 'prediction: label 3 .*allowed are 0, 1, 2, 4'
+like "names the label" "$(cat "$ERR")" 'prediction three.nii.gz: label 3 .*allowed are 0, 1, 2, 4'
 edit predict/case00.nii.gz float.nii.gz 'a = a.astype(np.float32) * 0.3'
 exits "probabilities instead of labels" 3 sm evaluate --pred float.nii.gz --truth $truth
 like "says what a label is" "$(cat "$ERR")" 'is no label: allowed are whole numbers'

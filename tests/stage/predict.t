@@ -28,7 +28,7 @@ like "the forecast is told" "$(cat "$ERR")" 'memory forecast of the network [0-9
 
 other_folds=$(grep -o '"fold":"\(train\|valid\)"' "$T/split/ledger.jsonl" | wc -l | tr -d ' ')
 is "the cases of other folds are listed" "$(head -n 1 "$T/one/ledger.jsonl" | grep -o '"other_folds":\[[^]]*' | grep -o BraTS | wc -l | tr -d ' ')" "$other_folds"
-sed 's/^split:/predict: {fold: all}\nsplit:/' "$T/m.yaml" >"$T/all.yaml"
+sed 's/^split:/predict: {fold: all, seen: allow}\nsplit:/' "$T/m.yaml" >"$T/all.yaml"
 exits "all cases, without a split" 0 sm predict --manifest "$T/all.yaml" --in "$T/preprocess" --model "$T/train" \
 	--out "$T/all" --jobs 1 --probabilities
 is "are four, with probabilities of each class" "$(find "$T/all" -name '*.nii.gz' | wc -l | tr -d ' ')" 16
@@ -105,9 +105,10 @@ exits "neither model nor checkpoint" 2 sm predict --manifest "$T/all.yaml" --in 
 exits "fold test without a split" 2 sm predict --manifest "$T/m.yaml" --in "$T/preprocess" --model "$T/train" --out "$T/bad"
 sed 's/fold: all/fold: tset/' "$T/all.yaml" >"$T/fold.yaml"
 exits "an unknown fold" 2 predict "$T/bad" --manifest "$T/fold.yaml"
-like "is told with those allowed" "$(cat "$ERR")" "predict.fold: found 'tset', allowed is one of train.test.valid.all"
-sed 's/"fold":"test"/"fold":"valid"/' "$T/split/ledger.jsonl" >"$T/notest.jsonl"
-exits "a fold without cases" 3 sm predict --manifest "$T/m.yaml" --in "$T/preprocess" --split "$T/notest.jsonl" \
+like "is told with those allowed" "$(cat "$ERR")" "predict.fold: found 'tset', allowed is one of train.test.valid.all.cross_validation"
+mkdir "$T/lacking"
+grep -v "\"key\":\"$test_key\"" "$T/preprocess/ledger.jsonl" >"$T/lacking/ledger.jsonl"
+exits "a fold without cases" 3 sm predict --manifest "$T/m.yaml" --in "$T/lacking" --split "$T/split" \
 	--model "$T/train" --out "$T/bad"
 like "is told" "$(cat "$ERR")" 'fold test: has 0 cases'
 head -c 20000 "$T/train/best.hdf5" >"$T/cut.hdf5"

@@ -43,6 +43,71 @@ like "is refused" "$(cat "$ERR")" 'train.power: .*schedule polynomial'
 exits "a warm-up as long as the training" 2 with "$T/bad" 'warmup: 4'
 like "is refused, too" "$(cat "$ERR")" 'warmup: found 4, allowed is less than epochs \(4\)'
 
+# ---- numbers that do not count, and numbers that do
+refuse() { # NAME LINES SENTENCE
+	exits "$1" 2 with "$T/bad" "$2"
+	like "is refused" "$(cat "$ERR")" "$3"
+}
+refuse "focal_gamma with another loss" 'focal_gamma: 3' 'train.focal_gamma: is given, but counts only with loss dice_focal'
+refuse "tversky_alpha" 'tversky_alpha: 0.5' 'train.tversky_alpha: is given, but counts only with loss tversky'
+refuse "a plateau of a constant rate" 'plateau: {factor: 0.5}' 'train.plateau: is given, but counts only with schedule plateau'
+refuse "the start of no warm-up" 'warmup_start: 0.1' 'train.warmup_start: is given, but counts only with any warmup'
+refuse "what no decay decays" 'decay_norm: false' 'train.decay_norm: is given, but counts only with any weight_decay'
+refuse "a lowest rate above the rate" 'schedule: cosine
+min_rate: 1' 'train: min_rate: found 1, allowed is at most learning_rate .0.003.'
+refuse "a plateau's, too" 'schedule: plateau
+plateau: {min_rate: 0.01}' 'train: plateau.min_rate: found 0.01, allowed is at most learning_rate .0.003.'
+refuse "a 64th class beside the background" 'classes: 64
+head: softmax' 'train: classes: found 64, allowed are 1 to 63'
+run sm manifest --describe
+like "which the description says" "$(cat "$OUT")" 'labels 1 to classes are the foreground; with softmax outputs, which have the background, too, at most 63'
+refuse "a metric twice" 'metrics: [accuracy, mean_iou, accuracy]' "train.metrics.2.: found 'accuracy', but a name before it stands for the same"
+refuse "a metric beside all" 'metrics: [all, accuracy]' "train.metrics.1.: found 'accuracy', but a name before it"
+refuse "all beside a metric" 'metrics: [accuracy, all]' "train.metrics.1.: found 'all', but a name before it"
+refuse "the spacing of a network without it" 'spacing: [1, 1, 3]' 'train.spacing: is given, but counts only with model nnunet3d'
+refuse "batch_dice without Dice" 'loss: bce
+batch_dice: true' 'train.batch_dice: is given, but counts only with loss soft_dice'
+refuse "a background of sigmoids" 'loss: soft_dice
+background: true' 'train: background: found true, allowed with sigmoid outputs, which have none, is false'
+refuse "a weight of the background that is left out" 'head: softmax
+loss: tversky
+class_weight: [100, 1, 1, 1]' 'train: class_weight.0.: found 100, allowed are 0 and 1: loss tversky leaves the background out'
+for lines in 'head: softmax
+loss: tversky
+background: true
+class_weight: [100, 1, 1, 1]' 'loss: dice_ce
+class_weight: [100, 1, 1, 1]' 'weight_decay: 0.1
+decay_norm: false' 'warmup: 1
+warmup_start: 0.1'; do
+	exits "$(echo "$lines" | tail -n 1) where it counts" 0 with "$T/dry" "$lines" --dry-run
+done
+exits "a focal loss with exponent 0" 0 with "$T/focal0" 'loss: dice_focal
+focal_gamma: 0
+epochs: 2'
+exits "is cross-entropy" 0 with "$T/focal_ce" 'loss: dice_ce
+epochs: 2'
+is "to the last digit" "$(cat "$T/focal0/model_history_log.csv")" "$(cat "$T/focal_ce/model_history_log.csv")"
+exits "a Tversky loss with weights 0" 0 with "$T/tversky0" 'loss: tversky
+tversky_alpha: 0
+tversky_beta: 0
+epochs: 1'
+is "is 0" "$(column "$T/tversky0/model_history_log.csv" loss | sed 's/e-.*//; s/^-*[0-9.]*$/0/')" 0
+exits "a loss of the batch" 0 with "$T/batch_dice" 'loss: dice_ce
+batch_dice: true
+smooth: 0.1
+epochs: 2'
+isnt "is another" "$(column "$T/batch_dice/model_history_log.csv" loss)" "$(column "$T/focal_ce/model_history_log.csv" loss)"
+
+# ---- outputs of its own
+refuse "unet2d is a softmax as its original was" 'model: unet2d
+loss: soft_dice
+class_weight: [1, 1]' 'class_weight: found 2 numbers, allowed are none or 4, one an output, the background first'
+refuse "but sigmoids by a loss of sigmoids" 'model: unet2d
+loss: bce
+class_weight: [1, 1]' 'class_weight: found 2 numbers, allowed are none or 3, one an output$'
+refuse "unet3d is sigmoids" 'loss: soft_dice
+class_weight: [1, 1]' 'class_weight: found 2 numbers, allowed are none or 3, one an output$'
+
 # ---- steps
 exits "the whole batch at once" 0 with "$T/whole" 'micro_batch: 0'
 exits "the same by SGD, which does not magnify rounding" 0 with "$T/sgd" 'optimiser: sgd'
@@ -98,7 +163,7 @@ loss: dice_ce
 metrics: [all]
 sample_pictures: 1
 checkpoint_every: 1
-epochs: 6'
+epochs: 12'
 exits "everything at once" 0 with "$T/all" "$everything"
 exits "on two threads" 0 with "$T/all2" "$everything" --jobs 2
 same_tree "has the same bytes" "$T/all" "$T/all2"
@@ -107,7 +172,7 @@ while [ $kills -lt 5 ]; do
 	"$SM_BIN/scanmill-train" --manifest "$T/with.yaml" --in "$T/tile" --split "$T/split" --out "$T/killed" \
 		--jobs 1 --resume >/dev/null 2>>"$T/killed.log" &
 	waits=0 # until one epoch more is done, and then a moment
-	while ! grep -q "epoch $((kills + 1)) of 6: loss" "$T/killed.log" && [ $waits -lt 1500 ]; do
+	while ! grep -q "epoch $((kills + 1)) of 12: loss" "$T/killed.log" && [ $waits -lt 1500 ]; do
 		waits=$((waits + 1))
 		sleep 0.02
 	done

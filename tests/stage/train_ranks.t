@@ -26,7 +26,7 @@ ranks() {
 edit 's/^  batch: 3/  batch: 3\n  micro_batch: 2\n  metrics: [all]/; s/epochs: 4/epochs: 3/' "$T/m.yaml.new" && mv "$T/m.yaml.new" "$T/m.yaml"
 exits "one process" 0 training "$T/one"
 exits "two ranks" 0 ranks 2 "$T/two"
-is "one log" "$(grep -c 'epoch 3 of 3' "$ERR")" 1
+is "one log" "$(grep -c 'epoch 3 of 3: loss' "$ERR")" 1
 same_tree "the same files" "$T/one" "$T/two"
 edit 's/micro_batch: 2/micro_batch: 1/' "$T/three.yaml"
 exits "one process, three parts a step" 0 training "$T/one3" --manifest "$T/three.yaml"
@@ -51,6 +51,21 @@ cut -d, -f1,2 "$T/n2/model_history_log.csv" >"$T/n2.csv"
 ok "the same losses" cmp "$T/n1.csv" "$T/n2.csv"
 ok "validation to rounding" awk -F, 'NR == FNR {v[FNR] = $4; next} FNR > 1 {d = v[FNR] - $4; if (d < 0) d = -d; if (d > 1e-5) exit 1}' \
 	"$T/n1/model_history_log.csv" "$T/n2/model_history_log.csv"
+
+# Folds and a time budget: all ranks end behind the same fold.
+sed 's/^split: .*/split: {folds: 3}/' "$T/m.yaml" >"$T/split3.yaml"
+exits "a split of three folds" 0 sm split --manifest "$T/split3.yaml" --in "$T/preprocess" --out "$T/split3"
+edit 's/^train:/train:\n  folds: all\n  time_budget: 0.000001/; s/epochs: 3/epochs: 2/' "$T/budget.yaml"
+for run in 1 2 3 4 5; do
+	exits "folds with a time budget by two ranks, run $run" 0 timeout 60 mpirun -n 2 --oversubscribe --allow-run-as-root \
+		--bind-to none "$SM_BIN/scanmill-train" --jobs 1 --manifest "$T/budget.yaml" --split "$T/split3" --in "$T/tile" \
+		--out "$T/folds" --resume
+	[ -e "$T/folds/folds.csv" ] && break
+done
+is "the fourth ends the third fold" "$run" 4
+edit 's/^train:/train:\n  folds: all/; s/epochs: 3/epochs: 2/' "$T/folds.yaml"
+exits "the folds by one process" 0 training "$T/folds1" --manifest "$T/folds.yaml" --split "$T/split3"
+is "have the same weights" "$(hashes "$T/folds" | grep last)" "$(hashes "$T/folds1" | grep last)"
 
 exits "a dry run" 0 ranks 2 "$T/dry" --dry-run
 not_ok "writes nothing" test -e "$T/dry"

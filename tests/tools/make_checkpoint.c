@@ -62,6 +62,7 @@ static enum sm_status fill(struct sm_checkpoint *c, char **a, struct sm_err *err
 	snprintf(c->fingerprint, sizeof c->fingerprint, SHA);
 	snprintf(c->split, sizeof c->split, SHA);
 	snprintf(c->preprocess, sizeof c->preprocess, SHA);
+	c->fold = -1;
 	bool softmax = strtol(a[4], NULL, 10);
 	SM_TRY(sm_task_classes(&c->task, (int)strtol(a[6], NULL, 10) - softmax, softmax, err));
 	SM_TRY(sm_history_begin(&c->history, SM_HISTORY_FIXED_NAMES, err));
@@ -76,7 +77,8 @@ static enum sm_status save(const char *dir, const char *name, const float *last,
 	char *path = sm_path_join(dir, name);
 	enum sm_status st = first && path ? SM_OK : SM_FAIL(err, SM_BUDGET, "out of memory");
 	if (st == SM_OK) {
-		sm_to_channels_first(last, s.c, n / (size_t)s.c, first);
+		for (size_t i = 0, voxels = n / (size_t)s.c; i < n; i++)
+			first[i % (size_t)s.c * voxels + i / (size_t)s.c] = last[i];
 		st = sm_file_write(path, first, n * sizeof *first, err);
 	}
 	free(first);

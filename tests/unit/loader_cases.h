@@ -19,6 +19,7 @@
 #include "train/loader.h"
 
 enum { CASES = 4, TILES = 5, CHANNELS = 2, VOXELS = 3 * 4 * 5, CLASSES = 3 };
+enum { VALID_STEPS = 2 }; /* TILES by threes */
 
 static const struct sm_tile_shape shape = {TILES, CHANNELS, 3, 4, 5, 0, 0}; /* Z 3, Y 4, X 5 */
 static const char *const folds[CASES] = {"train", "valid", "train", "test"};

@@ -24,6 +24,16 @@ static int b_conv_pad(struct sm_graph *g, const int *x)
 			 CONV(.out = 2, .k = {1, 3, 2}, .stride = {1, 2, 1}, .pad = SM_PAD_EXPLICIT,
 			      .pad_lo = {0, 2, 0}, .pad_hi = {0, 1, 1}));
 }
+static int b_conv_relu(struct sm_graph *g, const int *x)
+{
+	return sm_g_conv(g, x[0], "c", CONV(.out = 3, .k = {3, 3, 3}, .fuse = SM_FUSE_RELU));
+}
+static int b_conv_t_relu(struct sm_graph *g, const int *x)
+{
+	return sm_g_conv_transposed(g, x[0], "t",
+				    CONV(.out = 3, .k = {2, 2, 2}, .stride = {2, 2, 2},
+					 .fuse = SM_FUSE_RELU));
+}
 static int b_conv_t2(struct sm_graph *g, const int *x)
 {
 	return sm_g_conv_transposed(g, x[0], "t",
@@ -83,6 +93,14 @@ static int b_concat(struct sm_graph *g, const int *x)
 {
 	return sm_g_concat(g, x, 2);
 }
+static int b_sample(struct sm_graph *g, const int *x)
+{
+	return sm_g_sample(g, x[0], 2, 5, 3);
+}
+static int b_detach(struct sm_graph *g, const int *x)
+{
+	return sm_g_detach(g, x[0]);
+}
 static int b_add(struct sm_graph *g, const int *x)
 {
 	return sm_g_add(g, x[0], x[1]);
@@ -106,10 +124,6 @@ static int b_softmax(struct sm_graph *g, const int *x)
 static int b_dropout(struct sm_graph *g, const int *x)
 {
 	return sm_g_dropout(g, x[0], 0.4f);
-}
-static int b_dice(struct sm_graph *g, const int *x)
-{
-	return sm_g_loss_dice(g, x[0], x[1], 1.5f);
 }
 static int b_bce(struct sm_graph *g, const int *x)
 {
@@ -140,14 +154,16 @@ LOSS(dice_ce_weights, .name = "dice_ce", .softmax = true, .class_weight = weight
 LOSS(dice_ce_batch, .name = "dice_ce", .softmax = true, .batch_dice = true)
 LOSS(dice_ce_sigmoid, .name = "dice_ce")
 LOSS(dice_bce, .name = "dice_bce", .class_weight = weight, .batch_dice = true)
-LOSS(dice_focal, .name = "dice_focal", .softmax = true, .class_weight = weight)
+LOSS(dice_focal, .name = "dice_focal", .softmax = true, .gamma = 2, .class_weight = weight)
 LOSS(dice_focal3, .name = "dice_focal", .softmax = true, .gamma = 3.5f)
-LOSS(dice_focal_sigmoid, .name = "dice_focal")
+LOSS(dice_focal_sigmoid, .name = "dice_focal", .gamma = 2)
+LOSS(dice_focal0, .name = "dice_focal", .softmax = true, .gamma = 0)
 LOSS(dice_focal_sigmoid1, .name = "dice_focal", .gamma = 1, .class_weight = weight)
 LOSS(ce, .name = "ce", .softmax = true)
 LOSS(ce_weights, .name = "ce", .softmax = true, .class_weight = weight)
 LOSS(bce_weights, .name = "bce", .class_weight = weight)
-LOSS(tversky, .name = "tversky")
+LOSS(tversky, .name = "tversky", .alpha = 0.3f, .beta = 0.7f)
+LOSS(tversky_alpha0, .name = "tversky", .alpha = 0, .beta = 0.7f)
 LOSS(tversky_softmax, .name = "tversky", .softmax = true, .alpha = 0.8f, .beta = 0.6f,
      .batch_dice = true)
 
@@ -159,6 +175,9 @@ const struct grad_case nn_cases[] = {
     {OP_KIND_conv, "2-D 5x5 same", b_conv5, 1, {{2, 1, 4, 5, 2}}},
     {OP_KIND_conv, "2x4x3 stride 2", b_conv_s2, 1, {{1, 4, 5, 4, 2}}},
     {OP_KIND_conv, "explicit uneven padding", b_conv_pad, 1, {{1, 2, 4, 4, 3}}},
+    {OP_KIND_conv, "3x3x3 with ReLU", b_conv_relu, 1, {{2, 3, 4, 5, 2}}},
+    {OP_KIND_conv, "3x3x3 with ReLU, 16 channels", b_conv_relu, 1, {{1, 2, 4, 4, 16}}},
+    {OP_KIND_conv_t, "2x2x2 with ReLU", b_conv_t_relu, 1, {{1, 2, 2, 3, 4}}},
     {OP_KIND_conv_t, "2x2x2 stride 2", b_conv_t2, 1, {{1, 2, 2, 3, 4}}},
     {OP_KIND_conv_t, "2-D 4x4 stride 2", b_conv_t4, 1, {{2, 1, 3, 3, 2}}},
     {OP_KIND_conv_t, "explicit padding", b_conv_t_pad, 1, {{1, 2, 3, 3, 2}}},
@@ -172,13 +191,14 @@ const struct grad_case nn_cases[] = {
     {OP_KIND_upsample, "2x2x2", b_up, 1, {{1, 2, 2, 3, 3}}},
     {OP_KIND_upsample, "1x3x2", b_up13, 1, {{2, 1, 3, 3, 2}}},
     {OP_KIND_concat, "", b_concat, 2, {{1, 2, 2, 3, 2}, {1, 2, 2, 3, 5}}},
+    {OP_KIND_sample, "coarser and finer", b_sample, 1, {{2, 5, 4, 3, 3}}},
+    {OP_KIND_detach, "", b_detach, 1, {{2, 2, 3, 3, 3}}},
     {OP_KIND_add, "", b_add, 2, {{2, 1, 3, 3, 3}, {2, 1, 3, 3, 3}}},
     {OP_KIND_relu, "", b_relu, 1, {{2, 2, 2, 3, 4}}},
     {OP_KIND_leaky_relu, "", b_leaky, 1, {{2, 2, 2, 3, 4}}},
     {OP_KIND_sigmoid, "", b_sigmoid, 1, {{2, 2, 2, 3, 4}}},
     {OP_KIND_softmax, "", b_softmax, 1, {{1, 2, 3, 3, 4}}},
     {OP_KIND_dropout, "", b_dropout, 1, {{2, 2, 2, 3, 4}}},
-    {OP_KIND_loss, "", b_dice, 2, {{2, 2, 3, 3, 3}, {2, 2, 3, 3, 3}}},
     {OP_KIND_loss, "", b_bce, 2, {{2, 2, 3, 3, 2}, {2, 2, 3, 3, 2}}},
     {OP_KIND_prelu, "", b_prelu, 1, {{2, 2, 2, 3, 4}}},
     LOSS_CASE(soft),
@@ -195,11 +215,13 @@ const struct grad_case nn_cases[] = {
     LOSS_CASE(dice_focal3),
     LOSS_CASE(dice_focal_sigmoid),
     LOSS_CASE(dice_focal_sigmoid1),
+    LOSS_CASE(dice_focal0),
     LOSS_CASE(ce),
     LOSS_CASE(ce_weights),
     LOSS_CASE(bce_weights),
     LOSS_CASE(tversky),
     LOSS_CASE(tversky_softmax),
+    LOSS_CASE(tversky_alpha0),
     {OP_KIND_loss, "3 channels, 70 voxels", b_dice_ce, 1, {{1, 2, 7, 5, 3}}},
     {OP_KIND_loss, "2 channels", b_dice_focal, 1, {{2, 1, 3, 5, 2}}},
     {OP_KIND_loss, "7 channels", b_dice_ce, 1, {{1, 1, 5, 3, 7}}},

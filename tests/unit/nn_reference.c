@@ -125,6 +125,21 @@ static void upsample(const struct job *j)
 							x, n, d / k[0], h / k[1], w / k[2], c)];
 }
 
+/* The voxel whose box holds the centre of the new one; of a centre on a border the one behind. */
+static void sample(const struct job *j)
+{
+	struct sm_shape x = j->in[0], y = j->out;
+	for (int n = 0; n < y.n; n++)
+		for (int d = 0; d < y.d; d++)
+			for (int h = 0; h < y.h; h++)
+				for (int w = 0; w < y.w; w++)
+					for (int c = 0; c < y.c; c++)
+						j->v->y[at(y, n, d, h, w, c)] = j->v->x[0][at(
+							x, n, (int)floor((d + 0.5) * x.d / y.d),
+							(int)floor((h + 0.5) * x.h / y.h),
+							(int)floor((w + 0.5) * x.w / y.w), c)];
+}
+
 static void concat(const struct job *j)
 {
 	struct sm_shape y = j->out, a = j->in[0], b = j->in[1];
@@ -149,6 +164,8 @@ static double each(const struct job *j, enum op_kind kind, size_t i)
 	switch (kind) {
 	case OP_KIND_add:
 		return x + j->v->x[1][i];
+	case OP_KIND_detach:
+		return x;
 	case OP_KIND_relu:
 		return fmax(x, 0);
 	case OP_KIND_leaky_relu:
@@ -236,7 +253,7 @@ static void loss(const struct job *j)
 			v = l->batch ? region(l, p, j->v->x[1], rows, s.c)
 				     : region(l, pn, tn, rows / s.n, s.c);
 		if (l->point != POINT_NONE)
-			v += point(l, pn, tn, rows / s.n, s.c);
+			v += point(l, p, j->v->x[1], rows, s.c); /* of all samples */
 		j->v->y[n] = v;
 	}
 }
@@ -263,6 +280,9 @@ bool nn_reference(const struct sm_graph *g, const struct node *n, const float *m
 	case OP_KIND_upsample:
 		upsample(&j);
 		return true;
+	case OP_KIND_sample:
+		sample(&j);
+		return true;
 	case OP_KIND_concat:
 		concat(&j);
 		return true;
@@ -271,6 +291,7 @@ bool nn_reference(const struct sm_graph *g, const struct node *n, const float *m
 			softmax_of(v->x[0] + i * j.out.c, v->y + i * j.out.c, j.out.c);
 		return true;
 	case OP_KIND_add:
+	case OP_KIND_detach:
 	case OP_KIND_relu:
 	case OP_KIND_leaky_relu:
 	case OP_KIND_prelu:

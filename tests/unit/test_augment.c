@@ -329,7 +329,7 @@ static void run_hash(const struct sm_augment *a, int threads, int64_t first, cha
 	assert_good(sm_loader_start(&o, NULL, &l, &err), err);
 	for (int64_t e = first; e < 3; e++) {
 		struct sm_sha256 *h = sm_sha256_begin();
-		int64_t all = sm_loader_train_steps(l) + sm_loader_valid_steps(l);
+		int64_t all = sm_loader_train_steps(l) + VALID_STEPS;
 		for (int64_t i = 0; i < all; i++) {
 			assert_good(sm_loader_next(l, &b, &err), err);
 			sm_sha256_add(h, b.x, 3 * VOXELS * CHANNELS * sizeof(float));

@@ -250,7 +250,7 @@ static void test_other_files_are_refused(void **state)
 		       "is no HDF5 file");
 	assert_good(sm_tilefile_write(at("tile.hdf5"), &one, x, y, 1, NULL, &err), err);
 	assert_refused(sm_checkpoint_open(at("tile.hdf5"), &c, &err), SM_INPUT, err,
-		       "schema is 'scanmill-tile 1', allowed is 'scanmill-checkpoint 2'");
+		       "schema is 'scanmill-tile 1', allowed is 'scanmill-checkpoint 3'");
 	assert_refused(sm_checkpoint_open(at("none.hdf5"), &c, &err), SM_INPUT, err,
 		       "does not exist");
 }
@@ -288,9 +288,117 @@ static void test_fields_out_of_range_are_named(void **state)
 	assert_refused(sm_checkpoint_open(at("f.hdf5"), &got, &err), SM_INPUT, err,
 		       "field best_epoch");
 	c.best_epoch = 2;
+	c.best = 0.25;
+	assert_good(sm_checkpoint_write(at("f.hdf5"), net, &c, NULL, &err), err);
+	assert_refused(sm_checkpoint_open(at("f.hdf5"), &got, &err), SM_INPUT, err,
+		       "field best_val_loss is 0.25, the history's of epoch 2 is 0.333333");
+	c.best = 1.0 / 3;
 	c.split[40] = 0;
 	assert_good(sm_checkpoint_write(at("f.hdf5"), net, &c, NULL, &err), err);
 	assert_refused(sm_checkpoint_open(at("f.hdf5"), &got, &err), SM_INPUT, err, "field split");
+	sm_checkpoint_clear(&c);
+	sm_net_free(net);
+}
+
+/* The names of channels go into predictions and exports. */
+static void test_channels_are_names_or_none(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *json;
+		bool good;
+	} cases[] = {{"[]", true},          {"[\"a\",\"b\"]", true}, {"[\"a\"]", false},
+		     {"[\"a\",\"\"]", false}, {"[1,null]", false},   {"[{},[]]", false},
+		     {"[\"a\",\"b\",\"c\"]", false}};
+	struct sm_net *net = make(4, false, 7);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct sm_checkpoint c = about(net), got;
+		json_decref(c.channels);
+		c.channels = json_loads(cases[i].json, 0, NULL);
+		assert_good(sm_checkpoint_write(at("c.hdf5"), net, &c, NULL, &err), err);
+		enum sm_status st = sm_checkpoint_open(at("c.hdf5"), &got, &err);
+		if (st != (cases[i].good ? SM_OK : SM_INPUT))
+			fail_msg("%s: %d", cases[i].json, st);
+		if (st != SM_OK)
+			assert_non_null(strstr(err.text, "field channels"));
+		sm_checkpoint_clear(&got);
+		sm_checkpoint_clear(&c);
+	}
+	sm_net_free(net);
+}
+
+/* The history names files and says what is best: a damaged byte, and numbers that no training
+ * writes, are refused. */
+static void test_the_history_is_checked(void **state)
+{
+	(void)state;
+	struct sm_net *net = make(4, false, 7);
+	struct sm_checkpoint c = about(net), got;
+	size_t n;
+	assert_good(sm_checkpoint_write(at("h.hdf5"), net, &c, NULL, &err), err);
+	unsigned char *bytes = slurp(at("h.hdf5"), &n);
+	unsigned char *found = memmem(bytes, n, c.history.v, 56);
+	assert_non_null(found);
+	for (size_t i = 0; i < 3 * 7 * sizeof(double); i += 5) {
+		found[i] ^= 1;
+		assert_good(sm_file_write(at("bad.hdf5"), bytes, n, &err), err);
+		assert_refused(sm_checkpoint_open(at("bad.hdf5"), &got, &err), SM_INPUT, err,
+			       "history is damaged");
+		found[i] ^= 1;
+	}
+	sm_free(bytes);
+	const double wrong[] = {NAN, INFINITY, -INFINITY};
+	for (size_t k = 0; k < SM_HISTORY_FIXED; k++)
+		for (size_t i = 0; i < 3; i++) {
+			double *at_row = c.history.v + 7 + k, before = *at_row;
+			*at_row = wrong[i];
+			assert_good(sm_checkpoint_write(at("h.hdf5"), net, &c, NULL, &err), err);
+			assert_refused(sm_checkpoint_open(at("h.hdf5"), &got, &err), SM_INPUT, err,
+				       "history, row 1: found ");
+			*at_row = before;
+		}
+	c.history.v[14] = 2; /* the epoch's number */
+	assert_good(sm_checkpoint_write(at("h.hdf5"), net, &c, NULL, &err), err);
+	assert_refused(sm_checkpoint_open(at("h.hdf5"), &got, &err), SM_INPUT, err,
+		       "history, row 2: found 2, ");
+	c.history.v[14] = 3;
+	c.history.v[5] = NAN; /* of a metric: an epoch that did not measure it */
+	assert_good(sm_checkpoint_write(at("h.hdf5"), net, &c, NULL, &err), err);
+	assert_good(sm_checkpoint_open(at("h.hdf5"), &got, &err), err);
+	sm_checkpoint_clear(&got);
+	sm_checkpoint_clear(&c);
+	sm_net_free(net);
+}
+
+static void test_columns_are_recast(void **state)
+{
+	(void)state;
+	struct sm_history h;
+	const double rows[2][3] = {{1, 2, 3}, {4, 5, 6}};
+	assert_good(sm_history_begin(&h, "a,bb,c", &err), err);
+	for (int r = 0; r < 2; r++)
+		assert_good(sm_history_add(&h, rows[r], &err), err);
+	assert_good(sm_history_recast(&h, "a,b,c,bb", &err), err);
+	assert_true(h.rows == 2 && h.columns == 4);
+	assert_string_equal(h.names, "a,b,c,bb");
+	assert_true(h.v[0] == 1 && isnan(h.v[1]) && h.v[2] == 3 && h.v[3] == 2);
+	assert_true(h.v[4] == 4 && isnan(h.v[5]) && h.v[6] == 6 && h.v[7] == 5);
+	const double more[4] = {7, 8, 9, 10};
+	assert_good(sm_history_add(&h, more, &err), err);
+	assert_true(h.v[11] == 10 && h.v[7] == 5);
+	sm_history_clear(&h);
+}
+
+static void test_settings_come_back(void **state)
+{
+	(void)state;
+	struct sm_net *net = make(4, false, 7);
+	struct sm_checkpoint c = about(net), got;
+	c.settings = strdup("{\"train\":{\"width\":1.0}}");
+	assert_good(sm_checkpoint_write(at("s.hdf5"), net, &c, NULL, &err), err);
+	assert_good(sm_checkpoint_open(at("s.hdf5"), &got, &err), err);
+	assert_string_equal(got.settings, c.settings);
+	sm_checkpoint_clear(&got);
 	sm_checkpoint_clear(&c);
 	sm_net_free(net);
 }
@@ -363,6 +471,10 @@ int main(void)
 		cmocka_unit_test(test_a_damaged_weight_is_refused),
 		cmocka_unit_test(test_other_files_are_refused),
 		cmocka_unit_test(test_fields_out_of_range_are_named),
+		cmocka_unit_test(test_channels_are_names_or_none),
+		cmocka_unit_test(test_the_history_is_checked),
+		cmocka_unit_test(test_columns_are_recast),
+		cmocka_unit_test(test_settings_come_back),
 		cmocka_unit_test(test_a_full_disk_leaves_nothing),
 		cmocka_unit_test(test_columns_are_named),
 		cmocka_unit_test(test_a_task_comes_back),

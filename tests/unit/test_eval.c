@@ -47,7 +47,7 @@ static struct sm_scores wt_score(uint64_t tp, uint64_t fp, uint64_t fn)
 	joint.n[2][2] = tp;
 	joint.n[0][2] = fp;
 	joint.n[2][0] = fn;
-	sm_scores_from_joint(&joint, SM_EMPTY_SKIP, &s);
+	sm_scores_from_joint(&sm_brats_map, &joint, SM_EMPTY_SKIP, &s);
 	return s;
 }
 
@@ -58,7 +58,7 @@ static void summary_counts_empty_regions(void **state)
 	struct sm_summary sum;
 	struct sm_scores s[] = {wt_score(10, 0, 0), wt_score(10, 10, 0), wt_score(0, 0, 0),
 				wt_score(0, 4, 0), wt_score(0, 0, 6)};
-	assert_good(sm_summarise(s, 5, &sum, &err), err);
+	assert_good(sm_summarise(&sm_brats_map, s, 5, &sum, &err), err);
 	assert_int_equal(sum.cases, 5);
 	assert_int_equal(sum.empty_truth[SM_WT], 2);
 	assert_int_equal(sum.empty_both[SM_WT], 1);
@@ -74,22 +74,106 @@ static void scores_come_back_from_json(void **state)
 	(void)state;
 	struct sm_err err = {0};
 	struct sm_scores a = wt_score(7, 3, 2), b;
-	json_t *json = sm_scores_to_json(&a);
+	json_t *json = sm_scores_to_json(&sm_brats_map, &a);
 	char *line = sm_json_line(json);
 	json_t *again = json_loads(line, 0, NULL);
-	assert_good(sm_scores_from_json(again, "x", &b, &err), err);
-	for (size_t r = 0; r < SM_REGIONS; r++) {
+	assert_good(sm_scores_from_json(&sm_brats_map, again, "x", &b, &err), err);
+	for (size_t r = 0; r < SM_BRATS_ROWS; r++) {
 		assert_memory_equal(&a.counts[r], &b.counts[r], sizeof a.counts[r]);
 		for (size_t m = 0; m < SM_METRICS; m++)
 			assert_true(a.value[r][m] == b.value[r][m] ||
 				    (isnan(a.value[r][m]) && isnan(b.value[r][m])));
 	}
 	json_object_del(json_object_get(again, "tc"), "fn");
-	assert_refused(sm_scores_from_json(again, "case x", &b, &err), SM_INPUT, err,
+	assert_refused(sm_scores_from_json(&sm_brats_map, again, "case x", &b, &err), SM_INPUT, err,
 		       "region 'tc' lacks");
 	free(line);
 	json_decref(json);
 	json_decref(again);
+}
+
+static struct sm_evaluate_label labels[] = {{1, "anterior"}, {2, "posterior"}, {200, "x-3"}};
+static int64_t both[] = {1, 2, 1}, other[] = {3};
+static struct sm_train_region regions[] = {{"hippocampus", {both, 2}}, {"rest", {both + 1, 1}}};
+
+static void a_map_has_its_regions_and_then_its_labels(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"hippocampus", "rest", "anterior", "posterior", "x-3"};
+	static const uint8_t t[] = {0, 1, 2, 200, 1}, p[] = {0, 1, 200, 200, 2};
+	struct sm_evaluate_section s = {.labels = {labels, 3}, .regions = {regions, 2}};
+	struct sm_err err = {0};
+	struct sm_label_map map, back;
+	struct sm_joint joint;
+	struct sm_scores scores;
+	char text[SM_REGION_LABELS];
+	assert_good(sm_label_map_make(&s, &map, &err), err);
+	assert_true(map.classes == 4 && map.n == 5 && map.regions == 2 && map.singles == 2);
+	assert_true(map.main == 2 && map.shown == 2);
+	for (size_t r = 0; r < map.n; r++)
+		assert_string_equal(map.row[r].name, names[r]);
+	sm_region_labels(&map, 4, text);
+	assert_string_equal(text, "200");
+	assert_good(sm_joint_count(&map, t, "t", p, "p", sizeof t, 1, &joint, &err), err);
+	sm_scores_from_joint(&map, &joint, SM_EMPTY_BRATS, &scores);
+	assert_true(scores.counts[0].tp == 2 && scores.counts[0].fn == 1 && !scores.counts[0].fp);
+	assert_true(scores.counts[4].tp == 1 && scores.counts[4].fp == 1);
+	static const uint8_t odd[] = {0, 1, 2, 4, 1};
+	assert_refused(
+		sm_joint_count(&map, t, "t", odd, "prediction a.nii", sizeof t, 1, &joint, &err),
+		SM_INPUT, err,
+		"prediction a.nii: label 4 at voxel number 3 is not in the label map: allowed are "
+		"0, 1, 2, 200");
+	/* By way of a ledger. */
+	json_t *json = json_pack("{s:[{s:i, s:s}, {s:i, s:s}], s:[{s:s, s:[i, i]}]}", "labels",
+				 "value", 1, "name", "anterior", "value", 2, "name", "posterior",
+				 "regions", "name", "hippocampus", "labels", 2, 1);
+	assert_non_null(json);
+	assert_good(sm_label_map_read(json, &back, &err), err);
+	assert_true(back.n == 3 && back.row[0].members == 6 && back.row[2].members == 4);
+	json_object_del(json, "regions");
+	assert_good(sm_label_map_read(json, &back, &err), err);
+	assert_true(back.n == 2 && back.main == 2 && back.shown == 2 && back.regions == 0);
+	json_object_set_new(json_array_get(json_object_get(json, "labels"), 0), "value",
+			    json_integer(2));
+	assert_refused(sm_label_map_read(json, &back, &err), SM_INPUT, err,
+		       "evaluate ledger: labels[1].value");
+	json_decref(json);
+	assert_good(sm_label_map_read(NULL, &back, &err), err);
+	assert_memory_equal(&back, &sm_brats_map, sizeof back);
+}
+
+static void a_map_that_cannot_be_is_refused_by_its_key(void **state)
+{
+	(void)state;
+	struct sm_evaluate_label again[] = {{1, "a"}, {1, "b"}}, high[] = {{256, "a"}},
+				 same[] = {{1, "a"}, {2, "a"}}, odd[] = {{1, "a b"}},
+				 void_[] = {{1, ""}};
+	struct sm_train_region twice[] = {{"r", {both, 3}}}, unknown[] = {{"r", {other, 1}}},
+			       none[] = {{"r", {both, 0}}}, named[] = {{"posterior", {both, 2}}};
+	const struct {
+		struct sm_list labels, regions;
+		const char *sentence;
+	} bad[] = {
+		{{again, 2}, {0}, "labels[1].value: found 1 again, allowed is once"},
+		{{high, 1}, {0}, "labels[0].value: found 256, allowed is 1 to 255"},
+		{{same, 2}, {0}, "labels[1].name: found 'a' again"},
+		{{odd, 1}, {0}, "labels[0].name: found 'a b', allowed are 1 to 31 letters"},
+		{{void_, 1}, {0}, "labels[0].name: found ''"},
+		{{0}, {regions, 1}, "regions: is given, needed are labels too"},
+		{{labels, 2}, {twice, 1}, "regions[0].labels: found 1 again"},
+		{{labels, 2},
+		 {unknown, 1},
+		 "regions[0].labels: found 3, allowed are the values of labels"},
+		{{labels, 2}, {none, 1}, "regions[0].labels: found none"},
+		{{labels, 2}, {named, 1}, "labels[1].name: found 'posterior' again"},
+	};
+	for (size_t i = 0; i < SM_COUNT(bad); i++) {
+		struct sm_evaluate_section s = {.labels = bad[i].labels, .regions = bad[i].regions};
+		struct sm_label_map map;
+		struct sm_err err = {0};
+		assert_refused(sm_label_map_make(&s, &map, &err), SM_USAGE, err, bad[i].sentence);
+	}
 }
 
 static void cases_are_spread_from_worst_to_best(void **state)
@@ -172,9 +256,9 @@ static void the_truth_is_found_by_the_ledgers_word(void **state)
 	(void)state;
 	struct sm_err err = {0};
 	const char *role;
-	json_t *header = json_pack("{s:s, s:{s:{s:{s:[{s:s, s:b}, {s:s, s:b}]}}}}", "stage", "ingest",
-				   "settings", "manifest", "ingest", "sources", "role", "t1",
-				   "label", 0, "role", "truth", "label", 1);
+	json_t *header = json_pack("{s:s, s:{s:{s:{s:[{s:s, s:b}, {s:s, s:b}]}}}}", "stage",
+				   "ingest", "settings", "manifest", "ingest", "sources", "role",
+				   "t1", "label", 0, "role", "truth", "label", 1);
 	json_t *record = json_pack("{s:s, s:[{s:s}, {s:s}]}", "key", "k", "outputs", "role", "t1",
 				   "role", "truth");
 	assert_non_null(header);
@@ -184,7 +268,8 @@ static void the_truth_is_found_by_the_ledgers_word(void **state)
 	assert_false(sm_role_is_label(header, "t1") || sm_role_is_label(NULL, "truth"));
 	assert_good(sm_label_role(header, record, &role, &err), err);
 	assert_string_equal(role, "truth");
-	json_array_append_new(json_object_get(record, "outputs"), json_pack("{s:s}", "role", "seg"));
+	json_array_append_new(json_object_get(record, "outputs"),
+			      json_pack("{s:s}", "role", "seg"));
 	assert_refused(sm_label_role(header, record, &role, &err), SM_INPUT, err,
 		       "two label volumes, 'truth' and 'seg'");
 	json_array_clear(json_object_get(record, "outputs"));
@@ -219,6 +304,8 @@ int main(void)
 		cmocka_unit_test(few_values_leave_gaps_not_zeros),
 		cmocka_unit_test(summary_counts_empty_regions),
 		cmocka_unit_test(scores_come_back_from_json),
+		cmocka_unit_test(a_map_has_its_regions_and_then_its_labels),
+		cmocka_unit_test(a_map_that_cannot_be_is_refused_by_its_key),
 		cmocka_unit_test(cases_are_spread_from_worst_to_best),
 		cmocka_unit_test(slices_are_the_middles_of_equal_parts),
 		cmocka_unit_test(a_training_log_is_read_by_its_header),

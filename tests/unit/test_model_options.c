@@ -208,7 +208,11 @@ static void test_sizes_that_do_not_fit(void **state)
 	o.in_channels = 3;
 	refused("vnet_paper", &o, "3 input channels");
 	o.in_channels = 4; /* more than the first stage has at this width */
-	refused("vnet_paper", &o, "fill the 2 channels");
+	refused("vnet_paper", &o, "train.width 0.125 gives 2 channels to its first stage, ");
+	refused("vnet_paper", &o, "of the 4 input channels fill; the nearest widths are 0.25");
+	o.width = 0.6;
+	refused("vnet_paper", &o, "the nearest widths are 0.5 and 0.75");
+
 	o = small("unet3d");
 	o.width = NAN;
 	refused("unet3d", &o, "width");
@@ -219,6 +223,29 @@ static void test_sizes_that_do_not_fit(void **state)
 	o = small("unet3d");
 	o.norm = "group";
 	refused("unet3d", &o, "norm \"group\", allowed are none|batch|instance|depth");
+}
+
+/* Levels fit each other at every width: each channel count is a multiple of the first one's. */
+static void test_widths(void **state)
+{
+	static const double widths[] = {1.0 / 64, 0.03, 0.09, 0.1, 0.2, 0.3, 0.7};
+	double loss;
+	(void)state;
+	for (size_t m = 0; sm_model_at(m); m++)
+		for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+			struct sm_model_opt o = small(sm_model_at(m)->name);
+			struct sm_graph *g;
+			struct sm_heads heads;
+			struct sm_err err = {0};
+			o.width = widths[i];
+			o.in_channels = 1;
+			if (i < 4)
+				assert_true(run(sm_model_at(m)->name, &o, &loss) > 0);
+			else if (build(sm_model_at(m)->name, &o, &g, &heads, &err) != SM_OK)
+				assert_non_null(strstr(err.text, "the nearest widths are"));
+			if (i >= 4)
+				sm_graph_free(g);
+		}
 }
 
 static void test_nnunet_sizes(void **state)
@@ -395,6 +422,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_dropout_is_the_models_own_or_refused),
 		cmocka_unit_test(test_deep_supervision),
 		cmocka_unit_test(test_sizes_that_do_not_fit),
+		cmocka_unit_test(test_widths),
 		cmocka_unit_test(test_nnunet_sizes),
 		cmocka_unit_test(test_nnunet_levels),
 		cmocka_unit_test(test_depth_norm_statistics),

@@ -73,6 +73,17 @@ static float *random_block(size_t n, const char *what)
 	return p;
 }
 
+/* x as bfloat16, and itself rounded; NULL when it stays float. */
+static void *stored(enum elem e, float *x, size_t n)
+{
+	if (e == ELEM_F32)
+		return NULL;
+	void *half = aligned_alloc(64, (n * sizeof(elem_half) + 63) / 64 * 64);
+	elem_convert(half, ELEM_BF16, x, ELEM_F32, n, 1);
+	elem_convert(x, ELEM_F32, half, ELEM_BF16, n, 1);
+	return half;
+}
+
 /* Runs a pass of a plan on fixed random operands; returns the block it wrote (to be freed). */
 static float *run(const struct conv_plan *p, double *want)
 {
@@ -82,6 +93,7 @@ static float *run(const struct conv_plan *p, double *want)
 	float *b = random_block((size_t)d->oc, "b"), *gw = calloc(nw, sizeof *gw);
 	void *packed = aligned_alloc(64, (p->packed + 127) / 64 * 64);
 	void *ws = aligned_alloc(64, (p->ws + 127) / 64 * 64);
+	char *ws_end = (char *)ws + p->ws;
 	struct conv_args a = {.x = x,
 			      .y = y,
 			      .w = w,
@@ -90,11 +102,23 @@ static float *run(const struct conv_plan *p, double *want)
 			      .packed = packed,
 			      .ws = ws};
 	struct sm_err err = {0};
+	void *half[2] = {stored(d->xe, x, nx), stored(d->ye, y, ny)};
 	if (want)
 		plain(d, p->pass, &a, want);
+	a.x = half[0] ? half[0] : x;
+	a.y = half[1] ? half[1] : y;
 	if (p->packed)
 		assert_int_equal(p->kernel->pack(p, &a, &err), SM_OK);
+	memset(ws_end, 0x7f, 64);
 	assert_int_equal(conv_plan_run(p, &a, &err), SM_OK);
+	for (int i = 0; i < 64; i++)
+		assert_int_equal(ws_end[i], 0x7f);
+	if (half[0])
+		elem_convert(x, ELEM_F32, half[0], ELEM_BF16, nx, 1);
+	if (half[1])
+		elem_convert(y, ELEM_F32, half[1], ELEM_BF16, ny, 1);
+	free(half[0]);
+	free(half[1]);
 	float *out = p->pass == SM_FORWARD ? y : p->pass == SM_BACKWARD_DATA ? x : gw;
 	float *all[] = {x, y, w, b, gw};
 	for (int i = 0; i < 5; i++)
@@ -129,7 +153,8 @@ static int compare(struct conv_lib *lib, const struct conv_desc *d, enum sm_pass
 		worst = e > worst ? e : worst;
 		top = fabs(want[i]) > top ? fabs(want[i]) : top;
 	}
-	if (!(worst <= 2e-5 * top + 1e-6))
+	enum elem e = pass == SM_FORWARD ? d->ye : pass == SM_BACKWARD_DATA ? d->xe : ELEM_F32;
+	if (!(worst <= (e == ELEM_BF16 ? 1.0 / 256 : 2e-5) * top + 1e-6))
 		fail_msg("%s (%s) pass %d: off by %g of %g at %d>%d k%dx%dx%d s%dx%dx%d",
 			 p->kernel->name, p->impl, pass, worst, top, d->ic, d->oc, d->k[0], d->k[1],
 			 d->k[2], d->stride[0], d->stride[1], d->stride[2]);
@@ -193,7 +218,7 @@ static void test_kernels_equal_the_definition(void **state)
 	for (size_t k = 0; conv_kernel_at(k); k++) {
 		int done = 0, tried = 0;
 		if (strstr(conv_kernel_at(k)->name, "wino") || /* test_nn_wino.c */
-		    conv_kernel_at(k) == &conv_patch)
+		    conv_kernel_at(k) == &conv_patch || conv_kernel_at(k) == &conv_point)
 			continue;
 		for (uint64_t i = 0; i < 40; i++) {
 			struct conv_desc d = random_desc(i);
@@ -211,42 +236,94 @@ static void test_kernels_equal_the_definition(void **state)
 	conv_lib_free(lib);
 }
 
-/* Kernels as large as their stride, lines of 1 to 40 outputs; one and two threads alike. */
+/* One kernel and shape in every pass it does: against the definition, and one and two threads alike. */
+static int every_pass(struct conv_lib *lib, struct conv_desc d, const struct conv_kernel *kernel)
+{
+	int done = 0;
+	for (int p = 0; p < SM_PASSES; p++) {
+		struct conv_plan *plan[2] = {NULL, NULL};
+		struct sm_err err = {0};
+		float *out[2];
+		if (!kernel->fits(&d, p))
+			continue;
+		assert_int_equal(compare(lib, &d, p, kernel->name), 1);
+		for (int t = 0; t < 2; t++) {
+			d.threads = 1 + t;
+			assert_int_equal(conv_plan_create(lib, &d, p, kernel->name, &plan[t], &err),
+					 SM_OK);
+			out[t] = run(plan[t], NULL);
+			conv_plan_free(plan[t]);
+		}
+		assert_memory_equal(out[0], out[1], out_size(&d, p) * sizeof(float));
+		free(out[0]);
+		free(out[1]);
+		done++;
+	}
+	return done;
+}
+
+static void needs_avx512(void)
+{
+	struct conv_desc d = cube(16, 16, 1, 1, 1);
+	if (!conv_patch.fits(&d, SM_FORWARD))
+		skip();
+}
+
+/* Kernels as large as their stride, lines of 1 to 40 outputs, channels that are no whole vectors where
+ * a pass allows it; both types of storage. */
 static void test_patches_equal_the_definition(void **state)
 {
 	(void)state;
-	static const int kernel[][3] = {{2, 2, 2}, {1, 2, 2}, {3, 2, 1}};
+	static const int kernel[][3] = {{2, 2, 2}, {1, 2, 2}, {3, 2, 1}, {1, 1, 1}};
+	static const int ic[] = {16, 32, 64, 4, 48}, oc[] = {16, 32, 48, 64, 3, 21, 80};
+	needs_avx512();
 	struct conv_lib *lib = library();
-	for (int i = 0; i < 24; i++) {
+	int done = 0;
+	for (int i = 0; i < 64; i++) {
 		struct conv_desc d = {.n = 1 + i % 2,
-				      .ic = 16 << i % 3,
-				      .oc = 16 * (1 + i / 5),
+				      .ic = ic[i % 5],
+				      .oc = oc[i % 7],
 				      .bias = i % 2,
 				      .relu = i % 3 == 0,
+				      .xe = i / 2 % 2 ? ELEM_BF16 : ELEM_F32,
+				      .ye = i / 4 % 2 ? ELEM_BF16 : ELEM_F32,
 				      .threads = 2};
 		for (int k = 0; k < 3; k++) {
-			d.k[k] = d.stride[k] = kernel[i % 3][k];
-			d.out[k] = k < 2 ? 1 + (i + k) % 4 : 1 + i * 7 % 40;
+			d.k[k] = d.stride[k] = kernel[i % 4][k];
+			d.out[k] = k < 2 ? 1 + (i + k) % 4 : 1 + i * 7 % 100;
 			d.in[k] = d.out[k] * d.k[k];
 		}
-		for (int p = 0; p < SM_PASSES; p++) {
-			struct conv_plan *one = NULL, *two = NULL;
-			struct sm_err err = {0};
-			if (!conv_patch.fits(&d, p))
-				continue; /* no AVX-512 */
-			assert_int_equal(compare(lib, &d, p, "patch"), 1);
-			conv_plan_create(lib, &d, p, "patch", &two, &err);
-			d.threads = 1;
-			conv_plan_create(lib, &d, p, "patch", &one, &err);
-			d.threads = 2;
-			float *a = run(one, NULL), *b = run(two, NULL);
-			assert_memory_equal(a, b, out_size(&d, p) * sizeof *a);
-			free(a);
-			free(b);
-			conv_plan_free(one);
-			conv_plan_free(two);
-		}
+		done += every_pass(lib, d, &conv_patch);
 	}
+	/* Large enough to be streamed past the caches, in float and in bfloat16. */
+	for (int e = ELEM_F32; e <= ELEM_BF16; e++) {
+		struct conv_desc d = {.n = 1, .ic = 16, .oc = 32, .out = {2, 64, 65},
+				      .in = {4, 128, 130}, .k = {2, 2, 2}, .stride = {2, 2, 2},
+				      .xe = e, .ye = e, .threads = 2};
+		done += every_pass(lib, d, &conv_patch);
+	}
+	assert_true(done >= 120);
+	conv_lib_free(lib);
+}
+
+/* 1x1x1 to few channels, every remainder of four voxels. */
+static void test_points_equal_the_definition(void **state)
+{
+	(void)state;
+	needs_avx512();
+	struct conv_lib *lib = library();
+	for (int i = 0; i < 48; i++) {
+		struct conv_desc d = cube(16 << i % 3, 1 + i % 8, 1 + i % 2, 1, 1);
+		d.in[2] = d.out[2] = 1 + i * 13 % 61;
+		d.in[1] = d.out[1] = 1 + i % 31;
+		d.bias = i % 3 > 0;
+		d.relu = i % 5 == 0;
+		d.xe = i / 2 % 2 ? ELEM_BF16 : ELEM_F32;
+		d.ye = i / 4 % 2 ? ELEM_BF16 : ELEM_F32;
+		assert_int_equal(every_pass(lib, d, &conv_point), 1);
+	}
+	for (int oc = 4; oc <= 8; oc += 4) /* streamed */
+		assert_int_equal(every_pass(lib, cube(16, oc, 3, 299, 1), &conv_point), 1);
 	conv_lib_free(lib);
 }
 
@@ -362,6 +439,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_kernels_equal_the_definition),
 	    cmocka_unit_test(test_patches_equal_the_definition),
+	    cmocka_unit_test(test_points_equal_the_definition),
 	    cmocka_unit_test(test_unet_layers_have_fast_kernels),
 	    cmocka_unit_test(test_unknown_kernel_and_bad_shapes_are_refused),
 	    cmocka_unit_test(test_flops_leave_padding_out),

@@ -46,6 +46,82 @@ static void test_fused_relu_equals_two_operators(void **state)
 	}
 }
 
+/* Loss and gradients of a convolution over a concatenation, whose output is
+ * named, and so must be made, or not. The second part has another reader too. */
+struct joined {
+	double loss;
+	float *grads;
+	size_t count, arena;
+	bool joined;
+};
+
+static struct joined concat_step(bool named, bool train, int threads)
+{
+	struct sm_graph *g = sm_graph_create();
+	struct joined r = {0};
+	const struct sm_shape s = S(2, 3, 13, 18, 3);
+	int x = nn_variable(g, "x", s);
+	int a = sm_g_conv(g, x, "a", CONV(.out = 16, .k = {3, 3, 3}));
+	int b = sm_g_conv(g, x, "b", CONV(.out = 32, .k = {1, 1, 1}));
+	int c = sm_g_concat(g, (int[]){a, b, a}, 3), concat = g->tensor[c].producer;
+	if (named)
+		sm_g_output(g, c, "c");
+	int y = sm_g_conv(g, c, "y", CONV(.out = 16, .k = {3, 3, 3}));
+	int z = sm_g_conv(g, c, "z", CONV(.out = 24, .k = {1, 3, 3}));
+	y = sm_g_concat(g, (int[]){y, z, b}, 3);
+	y = sm_g_conv(g, y, "head", CONV(.out = 2));
+	sm_g_loss(g, &(struct sm_loss_opt){.name = "bce"},
+		  &(struct sm_heads){.logits = {y}, .count = 1, .prob = y});
+	struct sm_net_opt opt = {.train = train, .threads = threads, .recompute = true};
+	struct sm_net *net = NULL;
+	struct sm_err err = {0};
+	assert_int_equal(sm_net_plan(g, &opt, &net, &err), SM_OK);
+	assert_int_equal(sm_net_alloc(net, NULL, &err), SM_OK);
+	r.joined = net->g->node[concat].joined;
+	r.arena = sm_net_forecast(net).arena;
+	sm_net_init(net, 1);
+	nn_fill_apart(sm_net_buffer(net, "x", NULL), sm_shape_count(s), 2, "x");
+	nn_fill_apart(sm_net_buffer(net, "target", NULL), sm_shape_count(s) / 3 * 2, 2, "t");
+	r.count = sm_net_weight_count(net);
+	if (train) {
+		r.loss = nn_loss_of(net);
+		r.grads = malloc(r.count * sizeof(float));
+		memcpy(r.grads, sm_net_gradients(net), r.count * sizeof(float));
+	} else {
+		assert_int_equal(sm_net_eval(net, &r.loss, &err), SM_OK);
+	}
+	sm_net_free(net);
+	return r;
+}
+
+/* What reads the parts has the loss of what reads the concatenation; gradients of parts with several
+ * readers are added in another order. The number of threads changes no bit. */
+static void test_convolutions_read_the_parts_of_concatenations(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		bool train = i == 0;
+		struct joined made = concat_step(true, train, 2);
+		struct joined parts = concat_step(false, train, 2);
+		struct joined alone = concat_step(false, train, 1);
+		float top = 0;
+		assert_false(made.joined);
+		if (!parts.joined) /* a machine without own kernels */
+			print_message("# parts are not taken here\n");
+		assert_true(made.loss == parts.loss);
+		assert_true(!parts.joined || parts.arena < made.arena);
+		for (size_t k = 0; train && k < made.count; k++)
+			top = fmaxf(top, fabsf(made.grads[k]));
+		for (size_t k = 0; train && k < made.count; k++)
+			assert_true(fabsf(made.grads[k] - parts.grads[k]) <= 1e-5f * top);
+		if (train)
+			assert_memory_equal(alone.grads, parts.grads, made.count * sizeof(float));
+		free(made.grads);
+		free(parts.grads);
+		free(alone.grads);
+	}
+}
+
 static void test_detach_stops_gradients(void **state)
 {
 	(void)state;
@@ -231,7 +307,8 @@ int main(int argc, char **argv)
 	sm_nn_prepare_process(argv);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fused_relu_equals_two_operators),
-		cmocka_unit_test(test_detach_stops_gradients),
+		cmocka_unit_test(test_convolutions_read_the_parts_of_concatenations),
+	    cmocka_unit_test(test_detach_stops_gradients),
 		cmocka_unit_test(test_shared_parameters_sum_their_gradients),
 		cmocka_unit_test(test_same_padding_by_hand),
 		cmocka_unit_test(test_mistakes_are_told),

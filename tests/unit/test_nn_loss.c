@@ -68,16 +68,19 @@ static struct sm_net *plan(struct sm_graph *g, int threads)
 
 static struct sm_loss_opt option(const char *text, char name[32])
 {
-	struct sm_loss_opt o = {.name = name};
+	struct sm_loss_opt o = sm_loss_default(name);
 	sscanf(text, "%31[^:]", name);
 	const char *extra = strchr(text, ':');
 	extra = extra ? extra + 1 : "";
 	o.class_weight = strcmp(extra, "weights") == 0 ? weights : NULL;
 	o.batch_dice = strcmp(extra, "batch") == 0;
 	o.background = strcmp(extra, "background") == 0;
-	o.gamma = strcmp(extra, "gamma") == 0 ? 1.5f : 0;
-	o.alpha = strcmp(extra, "alpha") == 0 ? 0.8f : 0;
-	o.beta = strcmp(extra, "alpha") == 0 ? 0.5f : 0;
+	if (strcmp(extra, "gamma") == 0)
+		o.gamma = 1.5f;
+	if (strcmp(extra, "alpha") == 0) {
+		o.alpha = 0.8f;
+		o.beta = 0.5f;
+	}
 	return o;
 }
 
@@ -163,7 +166,7 @@ static void test_values_and_gradients_equal_pytorch(void **state)
 		lines++;
 	}
 	fclose(f);
-	assert_int_equal(lines, 22);
+	assert_int_equal(lines, 23);
 }
 
 /* Every row of the table is in the golden file's cases, and bits do not hang on the threads. */
@@ -177,7 +180,8 @@ static void test_threads_do_not_change_a_bit(void **state)
 			bool sigmoid = strstr(name, "bce");
 			if (softmax ? sigmoid : point)
 				continue;
-			struct sm_loss_opt o = {.name = name, .softmax = softmax};
+			struct sm_loss_opt o = sm_loss_default(name);
+			o.softmax = softmax;
 			struct sm_net *a = make(&o, 1, false), *b = make(&o, 3, false);
 			assert_true(step(a) == step(b));
 			const struct tensor *p = &a->g->tensor[0], *q = &b->g->tensor[0];
@@ -218,9 +222,40 @@ static void test_batch_dice_is_of_the_batch(void **state)
 	struct sm_loss_opt o = {.name = "soft_dice", .batch_dice = true};
 	struct sm_net *net = make(&o, 2, false);
 	double loss = step(net);
-	const double *each = sm_net_sample_loss(net);
+	const double *each = net->sample;
 	assert_true(each[0] == loss && each[1] == loss);
 	sm_net_free(net);
+}
+
+/* Numbers that are allowed mean what they say, 0 too. */
+static void test_zeros_are_no_defaults(void **state)
+{
+	(void)state;
+	for (int softmax = 0; softmax < 2; softmax++) {
+		struct sm_loss_opt o = sm_loss_default("dice_focal"), ce = sm_loss_default("dice_ce");
+		o.softmax = ce.softmax = softmax;
+		o.gamma = 0;
+		struct sm_net *a = make(&o, 2, false), *b = make(&ce, 2, false);
+		assert_true(step(a) == step(b));
+		const struct tensor *p = &a->g->tensor[0], *q = &b->g->tensor[0];
+		assert_memory_equal(p->g, q->g, p->count * sizeof *p->g);
+		sm_net_free(a);
+		sm_net_free(b);
+		o = sm_loss_default("tversky");
+		o.softmax = softmax;
+		o.alpha = o.beta = 0; /* (I + e) / (I + e) */
+		a = make(&o, 2, false);
+		assert_true(fabs(step(a)) < 1e-12);
+		sm_net_free(a);
+		o.alpha = 0.3f;
+		a = make(&o, 2, false);
+		double only_alpha = step(a);
+		sm_net_free(a);
+		o.beta = 0.7f;
+		a = make(&o, 2, false);
+		assert_true(only_alpha > 1e-3 && only_alpha < step(a) - 1e-3);
+		sm_net_free(a);
+	}
 }
 
 static void test_values_that_are_not_finite_show(void **state)
@@ -230,7 +265,8 @@ static void test_values_that_are_not_finite_show(void **state)
 	for (size_t i = 0; sm_loss_name(i); i++)
 		for (size_t k = 0; k < 3; k++) {
 			const char *name = sm_loss_name(i);
-			struct sm_loss_opt o = {.name = name, .softmax = !strstr(name, "bce")};
+			struct sm_loss_opt o = sm_loss_default(name);
+			o.softmax = !strstr(name, "bce");
 			struct sm_net *net = make(&o, 2, false);
 			struct tensor *t = &net->g->tensor[0];
 			/* A softmax takes any infinity; a sigmoid is right to: p is 0 or 1. */
@@ -273,7 +309,8 @@ static void test_empty_targets(void **state)
 	(void)state;
 	for (size_t i = 0; sm_loss_name(i); i++) {
 		const char *name = sm_loss_name(i);
-		struct sm_loss_opt o = {.name = name, .softmax = !strstr(name, "bce")};
+		struct sm_loss_opt o = sm_loss_default(name);
+		o.softmax = !strstr(name, "bce");
 		struct sm_net *net = make(&o, 2, false);
 		struct tensor *t = &net->g->tensor[0];
 		memset(sm_net_buffer(net, "target", NULL), 0, t->count * sizeof(float));
@@ -405,6 +442,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_threads_do_not_change_a_bit),
 		cmocka_unit_test(test_only_samples_that_count),
 		cmocka_unit_test(test_batch_dice_is_of_the_batch),
+		cmocka_unit_test(test_zeros_are_no_defaults),
 		cmocka_unit_test(test_values_that_are_not_finite_show),
 		cmocka_unit_test(test_extreme_logits),
 		cmocka_unit_test(test_empty_targets),

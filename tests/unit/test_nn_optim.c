@@ -273,6 +273,19 @@ static void test_average_is_state_of_the_optimiser(void **state)
 	assert_true(averaged > before);
 	assert_refused(sm_net_step(net, 0, &loss, &err), SM_INTERNAL, err, "moving average");
 	assert_refused(sm_net_update(net, 0.1, NULL, &err), SM_INTERNAL, err, "moving average");
+	/* What is validated is searched as it is. */
+	char what[SM_NET_WHAT];
+	float *w = sm_net_weights(net), kept = w[0];
+	w[0] = NAN;
+	sm_net_touch(net);
+	assert_good(sm_net_eval(net, &averaged, &err), err);
+	assert_false(isfinite(averaged));
+	assert_good(sm_net_find_nonfinite(net, false, what, &err), err);
+	assert_non_null(strstr(what, "parameter "));
+	w[0] = kept;
+	sm_net_touch(net);
+	assert_good(sm_net_find_nonfinite(net, false, what, &err), err);
+	assert_string_equal(what, "");
 	sm_net_ema_swap(net);
 	assert_memory_equal(sm_net_weights(net), sm_net_weights(plain), n * sizeof(float));
 	sm_net_free(net);
@@ -284,7 +297,7 @@ static void found(struct sm_net *net, const char *want)
 {
 	char what[SM_NET_WHAT];
 	struct sm_err err = {0};
-	assert_good(sm_net_find_nonfinite(net, what, &err), err);
+	assert_good(sm_net_find_nonfinite(net, true, what, &err), err);
 	if (!strstr(what, want) || (!*want && what[0]))
 		fail_msg("said \"%s\", should be \"%s\"", what, want);
 }
@@ -350,8 +363,38 @@ static void test_gradient_that_is_not_finite_is_named(void **state)
 	assert_good(sm_net_step(net, 0, &loss, &err), err);
 	assert_true(isfinite(loss));
 	char what[SM_NET_WHAT];
-	assert_good(sm_net_find_nonfinite(net, what, &err), err);
+	assert_good(sm_net_find_nonfinite(net, true, what, &err), err);
 	assert_non_null(strstr(what, "gradient"));
+	sm_net_free(net);
+}
+
+/* Running statistics that only the evaluation uses: a training step would find nothing. */
+static void test_search_runs_what_failed(void **state)
+{
+	(void)state;
+	struct sm_graph *g = sm_graph_create();
+	int x = sm_g_input(g, "x", S(1, 1, 4, 4, 1));
+	x = sm_g_conv(g, x, "a", CONV(.out = 1, .no_bias = true));
+	x = sm_g_batch_norm(g, x, "n", 1e-3f, 0.1f);
+	sm_g_loss_bce(g, x, sm_g_input(g, "t", S(1, 1, 4, 4, 1)), 1);
+	struct sm_net *net = planned(g, NULL, 1);
+	struct sm_err err = {0};
+	char what[SM_NET_WHAT];
+	double loss;
+	for (int i = 0; i < 16; i++) {
+		sm_net_buffer(net, "x", NULL)[i] = (float)i;
+		sm_net_buffer(net, "t", NULL)[i] = 0;
+	}
+	sm_net_state_values(net)[0] = -3e38f;
+	for (size_t i = 0; i < sm_net_weight_count(net); i++)
+		sm_net_weights(net)[i] = 10;
+	sm_net_touch(net);
+	assert_good(sm_net_eval(net, &loss, &err), err);
+	assert_false(isfinite(loss));
+	assert_good(sm_net_find_nonfinite(net, false, what, &err), err);
+	assert_string_equal(what, "output of n (batch_norm)");
+	assert_good(sm_net_find_nonfinite(net, true, what, &err), err);
+	assert_string_equal(what, "");
 	sm_net_free(net);
 }
 
@@ -416,6 +459,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_average_is_state_of_the_optimiser),
 		cmocka_unit_test(test_first_value_that_is_not_finite_is_named),
 		cmocka_unit_test(test_gradient_that_is_not_finite_is_named),
+		cmocka_unit_test(test_search_runs_what_failed),
 		cmocka_unit_test(test_search_leaves_running_statistics),
 		cmocka_unit_test(test_mistakes_are_told),
 	};

@@ -92,12 +92,37 @@ static void test_plan_is_a_function_of_its_input(void **state)
 	check(a, N, 1u << 30);
 }
 
+/* Never larger, never below what must be there, and still no overlap. */
+static void test_improved_plans_are_plans(void **state)
+{
+	(void)state;
+	int better = 0;
+	for (uint64_t round = 0; round < 10; round++) {
+		struct plan_block b[N];
+		struct sm_rng rng;
+		struct sm_err err = {0};
+		sm_rng_init(&rng, 4, "test", "plan", round, 0);
+		for (int i = 0; i < N; i++) {
+			int first = (int)sm_rng_below(&rng, 100);
+			b[i] = (struct plan_block){.size = 1 + sm_rng_below(&rng, 100000),
+						   .first = first,
+						   .last = first + (int)sm_rng_below(&rng, 30)};
+		}
+		size_t before = plan_solve(b, N, &err), total = plan_improve(b, N, before, &err);
+		check(b, N, total);
+		assert_true(total <= before && total >= bound(b, N, 130));
+		better += total < before;
+	}
+	assert_true(better > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_live_blocks_never_overlap),
 	    cmocka_unit_test(test_disjoint_lives_share_and_touching_lives_do_not),
 	    cmocka_unit_test(test_plan_is_a_function_of_its_input),
+	    cmocka_unit_test(test_improved_plans_are_plans),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("nn_plan", tests, NULL, NULL);

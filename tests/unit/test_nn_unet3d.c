@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* UNet3D and the net as a whole: PyTorch's numbers for three training steps, parameter counts,
- * memory forecast against resident memory, budget, seeds, checkpoints' state, partial batches. */
+/* UNet3D and the net as a whole: parameter counts, memory forecast against resident memory, budget,
+ * seeds, checkpoints' state, partial batches. PyTorch's numbers are in test_models.c. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,11 +14,9 @@
 #include <cmocka.h>
 
 #include "train/models/models.h"
-#include "train/nn/nn.h"
+#include "train/nn/net.h"
 
-#define GOLDEN "tests/golden/unet3d_step.txt"
-
-/* The hash of scripts/golden_unet3d_step.py. */
+/* Wang's hash. */
 static float hashed(uint32_t v)
 {
 	v = (v ^ 61u) ^ (v >> 16);
@@ -59,7 +57,7 @@ static struct sm_net *make(const struct sm_model_opt *o, bool train, int threads
 	return net;
 }
 
-/* Weights, input and target of the golden script; targets only where the net has one. */
+/* Weights, input and target of the hash; targets only where the net has one. */
 static void fill(struct sm_net *net)
 {
 	size_t count;
@@ -105,74 +103,6 @@ static void update(struct sm_net *net, double lr)
 	struct sm_err err = {0};
 	if (sm_net_update(net, lr, NULL, &err) != SM_OK)
 		fail_msg("%s", err.text);
-}
-
-/* Compares one golden line "KIND NAME COUNT NORM v0..v4"; tolerance relative to the norm's
- * root-mean-square plus an absolute part. */
-static void check_line(struct sm_net *net, const char *line, const float *flat, double rel,
-		       double abs)
-{
-	char name[64];
-	size_t n, count;
-	double norm, v[5];
-	if (sscanf(line, "%*s %63s %zu %lf %lf %lf %lf %lf %lf", name, &n, &norm, &v[0], &v[1],
-		   &v[2], &v[3], &v[4]) != 8)
-		fail_msg("bad golden line %s", line);
-	const struct sm_param *p = sm_net_params(net, &count);
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(p[i].name, name) != 0)
-			continue;
-		const float *w = flat + p[i].offset;
-		double sum = 0, rms = norm / sqrt((double)n);
-		assert_int_equal(p[i].count, n);
-		for (size_t k = 0; k < n; k++)
-			sum += (double)w[k] * (double)w[k];
-		if (!(fabs(sqrt(sum) - norm) <= rel * norm + abs))
-			fail_msg("%.5s %s: norm %g, PyTorch %g", line, name, sqrt(sum), norm);
-		for (int q = 0; q < 5; q++)
-			if (!(fabs((double)w[q * n / 5] - v[q]) <= rel * (rms + fabs(v[q])) + abs))
-				fail_msg("%.5s %s[%zu]: %g, PyTorch %g", line, name, q * n / 5,
-					 (double)w[q * n / 5], v[q]);
-		return;
-	}
-	fail_msg("no parameter %s", name);
-}
-
-static void test_three_steps_equal_pytorch(void **state)
-{
-	(void)state;
-	struct sm_err err = {0};
-	struct sm_model_opt o = small_opt(2);
-	struct sm_net *net = make(&o, true, 2, NULL, &err);
-	FILE *f = fopen(GOLDEN, "r");
-	char line[512];
-	int updates = 0, lines = 0;
-	if (!net || !f)
-		fail_msg("%s", net ? "cannot open " GOLDEN : err.text);
-	fill(net);
-	while (fgets(line, sizeof line, f)) {
-		double want;
-		int at;
-		if (line[0] == '#')
-			continue;
-		lines++;
-		if (sscanf(line, "loss %d %lf", &at, &want) == 2) {
-			for (; updates < at; updates++)
-				update(net, 1e-3);
-			double got = step(net, (uint64_t)at);
-			if (!(fabs(got - want) < 1e-6))
-				fail_msg("step %d: loss %.8f, PyTorch %.8f", at, got, want);
-		} else if (sscanf(line, "w%d", &at) == 1) {
-			for (; updates < at; updates++)
-				update(net, 1e-3);
-			check_line(net, line, sm_net_weights(net), 1e-5, 1e-5);
-		} else {
-			check_line(net, line, sm_net_gradients(net), 2e-5, 1e-9);
-		}
-	}
-	fclose(f);
-	assert_int_equal(lines, 3 + 3 * 30);
-	sm_net_free(net);
 }
 
 /* Counted by hand: 27 in out + out for each 3x3x3 layer, 64 * 3 + 3 for the head. */
@@ -410,7 +340,7 @@ static void test_partial_batch(void **state)
 	sm_net_set_valid(two, 1);
 	double a = step(one, 0), b = step(two, 0);
 	assert_true(a == b && a != whole);
-	assert_true(a == sm_net_sample_loss(two)[0]);
+	assert_true(a == two->sample[0]);
 	const float *p = sm_net_gradients(one), *q = sm_net_gradients(two);
 	for (size_t i = 0; i < sm_net_weight_count(one); i++)
 		assert_true(fabsf(p[i] - q[i]) <= 1e-6f + 1e-4f * fabsf(p[i]));
@@ -514,7 +444,6 @@ int main(int argc, char **argv)
 #ifndef __SANITIZE_ADDRESS__
 	    cmocka_unit_test(test_forecast_is_what_is_used),
 #endif
-	    cmocka_unit_test(test_three_steps_equal_pytorch),
 	    cmocka_unit_test(test_full_width_parameter_count),
 	    cmocka_unit_test(test_budget_refuses_before_allocating),
 	    cmocka_unit_test(test_arena_reuses_memory),

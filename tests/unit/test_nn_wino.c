@@ -279,33 +279,50 @@ static void test_large_layers(void **state)
 	conv_lib_free(lib);
 }
 
-static void test_every_set_equals_the_definition(void **state)
+/* Visibly left out on a CPU without that instruction set. */
+static void set_equals_the_definition(const char *name)
 {
-	(void)state;
+	const struct conv_kernel *kernel = kernel_of(name);
+	struct conv_desc any = layer(1, 16, 16, 4, 40, 3, 3);
+	if (!kernel->fits(&any, SM_FORWARD))
+		skip();
 	struct conv_lib *lib = library();
 	int whole = 0, slab = 0;
 	for (uint64_t i = 0; i < 64; i++) {
 		struct conv_desc d = random_desc(i);
 		for (int pass = 0; pass < SM_PASSES; pass++) {
-			struct operands ref = operands(&d);
-			double *want = plain(&d, pass, &ref);
-			for (int s = 0; s < 3; s++) {
-				struct operands o = operands(&d);
-				char impl[48] = "";
-				if (!kernel_of(names[s])->fits(&d, pass))
-					continue;
-				run(lib, names[s], &d, pass, &o, impl);
-				compare(names[s], &d, pass, result(&o, pass), want);
-				whole += strstr(impl, "whole") != NULL;
-				slab += strstr(impl, "slab") != NULL;
-				drop(&o);
-			}
+			struct operands o = operands(&d);
+			double *want = plain(&d, pass, &o);
+			char impl[48] = "";
+			assert_true(kernel->fits(&d, pass));
+			run(lib, name, &d, pass, &o, impl);
+			compare(name, &d, pass, result(&o, pass), want);
+			whole += strstr(impl, "whole") != NULL;
+			slab += strstr(impl, "slab") != NULL;
+			drop(&o);
 			free(want);
-			drop(&ref);
 		}
 	}
-	assert_true(whole > 20 && slab > 20);
+	assert_true(whole > 10 && slab > 10);
 	conv_lib_free(lib);
+}
+
+static void test_avx512_equals_the_definition(void **state)
+{
+	(void)state;
+	set_equals_the_definition(names[0]);
+}
+
+static void test_avx2_equals_the_definition(void **state)
+{
+	(void)state;
+	set_equals_the_definition(names[1]);
+}
+
+static void test_portable_equals_the_definition(void **state)
+{
+	(void)state;
+	set_equals_the_definition(names[2]);
 }
 
 /* Same bits for 1, 2 and 3 threads; and, since lanes never meet, for AVX-512 and AVX2. */
@@ -418,7 +435,9 @@ int main(int argc, char **argv)
 	(void)argc;
 	sm_nn_prepare_process(argv);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_set_equals_the_definition),
+		cmocka_unit_test(test_avx512_equals_the_definition),
+		cmocka_unit_test(test_avx2_equals_the_definition),
+		cmocka_unit_test(test_portable_equals_the_definition),
 		cmocka_unit_test(test_large_layers),
 		cmocka_unit_test(test_bits_do_not_depend_on_threads),
 		cmocka_unit_test(test_bad_values_show_up),

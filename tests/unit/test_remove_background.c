@@ -98,7 +98,7 @@ static void test_frames_and_colours_decide_by_their_mean(void **state)
 	const float *v = values(&c, 0);
 	for (int t = 0; t < 3; t++)
 		assert_true(v[(t * 24 + 0) * 40 + 0] == 255 &&
-			    v[(t * 24 + 12) * 40 + 20] == 100 + 50 * t);
+			    v[(t * 24 + 12) * 40 + 20] == (float)(100 + 50 * t));
 	assert_int_equal(c.mask.dim[3], 1);
 	assert_refused(steps(&c, "remove_background: {threshold: value, value: 300}"), SM_INPUT,
 		       err, "no voxel");

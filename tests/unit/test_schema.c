@@ -49,12 +49,15 @@ static void test_choices_are_the_tables(void **state)
 	for (int f = 0; f < SM_FOLDS; f++)
 		join(folds, sizeof folds, sm_fold_name((enum sm_fold)f));
 	join(folds, sizeof folds, "all");
+	join(folds, sizeof folds, "cross_validation");
 	assert_string_equal(choices_of("train", "model"), models);
 	assert_string_equal(choices_of("train", "loss"), losses);
 	assert_string_equal(choices_of("train", "optimiser"), optims);
 	assert_string_equal(choices_of("train", "schedule"), schedules);
+	assert_string_equal(sm_schedule_name(SM_SCHEDULE_PLATEAU), "plateau");
 	assert_string_equal(choices_of("predict", "fold"), folds);
 	assert_int_equal(SM_PREDICT_ALL, SM_FOLDS);
+	assert_int_equal(SM_PREDICT_CROSS, SM_FOLDS + 1);
 }
 
 int main(void)

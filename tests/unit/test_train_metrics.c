@@ -38,18 +38,23 @@ static void measure(const struct sm_task *task, unsigned rows, int threads, doub
 	static float p[MOST * 4], t[MOST * 4];
 	struct sm_metrics *m = sm_metrics_make(rows, task, &err);
 	assert_non_null(m);
+	double *part = calloc(sm_metrics_part_size(m) + 1, sizeof *part);
 	for (int again = 0; again < 2; again++) {
 		sm_metrics_clear(m);
 		for (size_t s = 0; s < SIZES; s++) {
 			size_t k = (size_t)task->channels, half = sizes[s] / 5 * 2;
 			fill(task, sizes[s], s, p, t);
-			sm_metrics_add(m, p, t, half, threads);
-			sm_metrics_add(m, p + half * k, t + half * k, sizes[s] - half, threads);
+			sm_metrics_measure(m, p, t, half, threads, part);
+			sm_metrics_add_part(m, part);
+			sm_metrics_measure(m, p + half * k, t + half * k, sizes[s] - half, threads,
+					   part);
+			sm_metrics_add_part(m, part);
 			sm_metrics_step(m, s ? 3 : 5);
 		}
 	}
 	sm_metrics_values(m, out);
 	sm_metrics_free(m);
+	free(part);
 }
 
 static void test_values_are_the_originals(void **state)

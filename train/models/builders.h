@@ -19,6 +19,11 @@ struct sm_build {
 	enum sm_build_act act;
 };
 
+/* Channels for a count of the paper's: the model's first ones times width, rounded to nearest but
+ * at least 1, times the multiple of them that the paper's count is. Levels so fit each other at every
+ * width. */
+int sm_build_width(const struct sm_build *b, int channels);
+
 /* Input "x" of the size of the options. */
 int sm_build_input(const struct sm_build *b, struct sm_heads *heads);
 

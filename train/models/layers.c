@@ -21,13 +21,13 @@ int sm_build_input(const struct sm_build *b, struct sm_heads *heads)
 
 int sm_build_conv(const struct sm_build *b, int x, const char *name, struct sm_conv conv)
 {
-	conv.out = sm_model_width(&b->o, conv.out);
+	conv.out = sm_build_width(b, conv.out);
 	return sm_g_conv(b->g, x, name, conv);
 }
 
 int sm_build_conv_t(const struct sm_build *b, int x, const char *name, struct sm_conv conv)
 {
-	conv.out = sm_model_width(&b->o, conv.out);
+	conv.out = sm_build_width(b, conv.out);
 	return sm_g_conv_transposed(b->g, x, name, conv);
 }
 

@@ -16,27 +16,27 @@ static const char *const acts[] = {"relu", "leaky_relu", "prelu"};
 
 /* clang-format off: a row is three lines */
 static const struct sm_model models[] = {
-	{"unet3d", "3-D U-Net, 3 poolings, no norm, widths 32 to 512", {8, 8, 8},
+	{"unet3d", "3-D U-Net, 3 poolings, no norm, widths 32 to 512", {8, 8, 8}, 32,
 	 "none|batch|instance|depth", ANY_ACT, NONE, NONE,
-	 NULL, sm_build_unet3d},
-	{"resunet3d", "3-D residual U-Net, norm before activation, widths 64 to 512", {8, 8, 8},
+	 false, NULL, sm_build_unet3d},
+	{"resunet3d", "3-D residual U-Net, norm before activation, widths 64 to 512", {8, 8, 8}, 64,
 	 "batch|none|instance|depth", ANY_ACT, NONE, NONE,
-	 NULL, sm_build_resunet3d},
-	{"vnet", "V-Net with batch norm and two 5x5x5 layers a block, widths 16 to 256", {16, 16, 16},
+	 false, NULL, sm_build_resunet3d},
+	{"vnet", "V-Net with batch norm and two 5x5x5 layers a block, widths 16 to 256", {16, 16, 16}, 16,
 	 "batch|none|instance|depth", ANY_ACT, 0.2, NONE,
-	 NULL, sm_build_vnet},
-	{"vnet_paper", "V-Net of Milletari et al. 2016, PReLU, 1 to 3 layers a stage", {16, 16, 16},
+	 false, NULL, sm_build_vnet},
+	{"vnet_paper", "V-Net of Milletari et al. 2016, PReLU, 1 to 3 layers a stage", {16, 16, 16}, 16,
 	 "none|batch|instance", "prelu|relu|leaky_relu", NONE, NONE,
-	 sm_check_vnet_paper, sm_build_vnet_paper},
-	{"unet2d", "2-D U-Net, each slice on its own, 4 poolings, widths 32 to 512", {1, 16, 16},
+	 true, sm_check_vnet_paper, sm_build_vnet_paper},
+	{"unet2d", "2-D U-Net, each slice on its own, 4 poolings, widths 32 to 512", {1, 16, 16}, 32,
 	 "none|batch", ANY_ACT, 0.2, NONE,
-	 NULL, sm_build_unet2d},
-	{"nnunet3d", "nnU-Net's plain 3-D U-Net: instance norm, leaky ReLU, depth by the patch", {1, 1, 1},
+	 true, NULL, sm_build_unet2d},
+	{"nnunet3d", "nnU-Net's plain 3-D U-Net: instance norm, leaky ReLU, depth by the patch", {1, 1, 1}, 32,
 	 "instance|batch|none", "leaky_relu|relu|prelu", NONE, 1,
-	 sm_check_nnunet3d, sm_build_nnunet3d},
-	{"basic_unet3d", "3-D U-Net, 4 poolings, instance norm, no biases, widths 16 to 256", {16, 16, 16},
+	 true, sm_check_nnunet3d, sm_build_nnunet3d},
+	{"basic_unet3d", "3-D U-Net, 4 poolings, instance norm, no biases, widths 16 to 256", {16, 16, 16}, 16,
 	 "instance|batch|none|depth", ANY_ACT, NONE, NONE,
-	 NULL, sm_build_basic_unet3d},
+	 true, NULL, sm_build_basic_unet3d},
 };
 /* clang-format on */
 #define MODELS (sizeof models / sizeof *models)
@@ -44,6 +44,16 @@ static const struct sm_model models[] = {
 const struct sm_model *sm_model_at(size_t i)
 {
 	return i < MODELS ? &models[i] : NULL;
+}
+
+const char *sm_model_norm(size_t i)
+{
+	return i < sizeof norms / sizeof *norms ? norms[i] : NULL;
+}
+
+const char *sm_model_activation(size_t i)
+{
+	return i < sizeof acts / sizeof *acts ? acts[i] : NULL;
 }
 
 const struct sm_model *sm_model_find(const char *name)
@@ -67,10 +77,10 @@ struct sm_model_opt sm_model_default(void)
 				     .deep_supervision = -1};
 }
 
-int sm_model_width(const struct sm_model_opt *opt, int channels)
+int sm_build_width(const struct sm_build *b, int channels)
 {
-	int c = (int)floor(channels * opt->width + 0.5);
-	return c < 1 ? 1 : c;
+	int base = b->model->base, first = (int)floor(base * b->o.width + 0.5);
+	return channels / base * (first < 1 ? 1 : first);
 }
 
 /* Whether word (n characters) stands in "a|b|c". */

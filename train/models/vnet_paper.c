@@ -41,13 +41,13 @@ static int repeat(const struct sm_build *b, int x, int times)
 	return x;
 }
 
-/* Copies of the input that fill the first stage; 0 when no whole number does. */
-static int copies(const struct sm_build *b)
+/* Copies of the input that fill a first stage of so many channels; 0 when no whole number does. */
+static int copies(const struct sm_build *b, int first)
 {
-	int first = sm_model_width(&b->o, 16), n = first / b->o.in_channels, rest = n;
+	int n = first / b->o.in_channels, rest = n;
 	if (n * b->o.in_channels != first)
 		return 0;
-	for (int p = 2; p <= 7; p++)
+	for (int p = 2; n && p <= 7; p++)
 		while (rest % p == 0)
 			rest /= p;
 	return rest == 1 ? n : 0;
@@ -55,13 +55,24 @@ static int copies(const struct sm_build *b)
 
 enum sm_status sm_check_vnet_paper(const struct sm_build *b, struct sm_err *err)
 {
-	if (copies(b))
+	int first = sm_build_width(b, b->model->base), below = first, above = first;
+	char nearest[64];
+	if (copies(b, first))
 		return SM_OK;
-	return SM_FAIL(
-		err, SM_USAGE,
-		"model vnet_paper: %d input channels, allowed are those of which copies fill "
-		"the %d channels of its first stage",
-		b->o.in_channels, sm_model_width(&b->o, 16));
+	while (below > 0 && !copies(b, below))
+		below--;
+	while (!copies(b, above))
+		above++;
+	size_t at = 0;
+	if (below > 0)
+		at = (size_t)snprintf(nearest, sizeof nearest, "%g and ",
+				      (double)below / b->model->base);
+	snprintf(nearest + at, sizeof nearest - at, "%g", (double)above / b->model->base);
+	return SM_FAIL(err, SM_USAGE,
+		       "model vnet_paper: train.width %g gives %d channels to its first stage, "
+		       "allowed are those that copies of the %d input channels fill; the nearest "
+		       "widths are %s",
+		       b->o.width, first, b->o.in_channels, nearest);
 }
 
 void sm_build_vnet_paper(const struct sm_build *b, struct sm_heads *heads)
@@ -74,7 +85,7 @@ void sm_build_vnet_paper(const struct sm_build *b, struct sm_heads *heads)
 	static const char *const dec[LEVELS] = {"dec0", "dec1", "dec2", "dec3"};
 	int skip[LEVELS], x = sm_build_input(b, heads);
 
-	x = stage(b, x, repeat(b, x, copies(b)), enc[0], convs[0], width[0]);
+	x = stage(b, x, repeat(b, x, copies(b, sm_build_width(b, width[0]))), enc[0], convs[0], width[0]);
 	for (int l = 1; l <= LEVELS; l++) {
 		skip[l - 1] = x;
 		x = sm_build_conv(b, x, down[l], halve(width[l]));

@@ -6,9 +6,9 @@
 
 /* Tried in this order. A new kernel is one row here and one file. */
 static const struct conv_kernel *const kernels[] = {&conv_wino_avx512,   &conv_wino_avx2,
-						    &conv_wino_portable, &conv_patch,
-						    &conv_dnnl_slab,     &conv_dnnl,
-						    &conv_portable};
+						    &conv_wino_portable, &conv_point,
+						    &conv_patch,	 &conv_dnnl_slab,
+						    &conv_dnnl,		 &conv_portable};
 
 const struct conv_kernel *conv_kernel_at(size_t i)
 {
@@ -53,6 +53,25 @@ double conv_flops(const struct conv_desc *d)
 	return f;
 }
 
+static bool takes(const struct conv_kernel *k, const struct conv_desc *d, enum sm_pass pass,
+		  const char *only)
+{
+	if (only && strcmp(only, k->name) != 0)
+		return false;
+	if ((d->xe != ELEM_F32 || d->ye != ELEM_F32) && !k->bf16)
+		return false;
+	return k->fits(d, pass) && (only || !k->wins || k->wins(d, pass));
+}
+
+const struct conv_kernel *conv_kernel_for(const struct conv_desc *d, enum sm_pass pass,
+					  const char *only)
+{
+	for (size_t i = 0; conv_kernel_at(i); i++)
+		if (takes(conv_kernel_at(i), d, pass, only))
+			return conv_kernel_at(i);
+	return NULL;
+}
+
 enum sm_status conv_plan_create(struct conv_lib *lib, const struct conv_desc *d, enum sm_pass pass,
 				const char *only, struct conv_plan **plan, struct sm_err *err)
 {
@@ -66,11 +85,7 @@ enum sm_status conv_plan_create(struct conv_lib *lib, const struct conv_desc *d,
 		only ? only : "");
 	for (size_t i = 0; conv_kernel_at(i); i++) {
 		const struct conv_kernel *k = conv_kernel_at(i);
-		if (only ? strcmp(only, k->name) != 0 : false)
-			continue;
-		if ((d->xe != ELEM_F32 || d->ye != ELEM_F32) && !k->bf16)
-			continue;
-		if (!k->fits(d, pass) || (!only && k->wins && !k->wins(d, pass)))
+		if (!takes(k, d, pass, only))
 			continue;
 		*p = (struct conv_plan){.kernel = k, .pass = pass, .d = *d, .lib = lib};
 		st = k->create(p, err);

@@ -38,6 +38,14 @@ struct conv_plan {
 	void *priv;
 };
 
+/* Some channels of x as a tensor of their own, for kernels that know parts: what a concatenation
+ * would put side by side. CONV_PART channels or a multiple of them. */
+#define CONV_PART 16
+struct conv_part {
+	float *x; /* NULL: what backward-data would write there is not wanted */
+	int c;
+};
+
 /* Operands; x and y are of the descriptor's types. Which are used depends on the pass:
  *   FORWARD           x, w, bias -> y
  *   BACKWARD_DATA     y (gradient), w -> x (overwritten)
@@ -47,6 +55,8 @@ struct conv_args {
 	const float *w, *bias;
 	float *gw;
 	void *packed, *ws;
+	const struct conv_part *part; /* x in so many parts; 0 = x is one tensor */
+	int parts;
 };
 
 struct conv_kernel {
@@ -63,13 +73,18 @@ struct conv_kernel {
 	void (*destroy)(struct conv_plan *p);
 	/* Whether it is the faster choice, asked only when no kernel is forced; NULL = always. */
 	bool (*wins)(const struct conv_desc *d, enum sm_pass pass);
-	bool bf16; /* knows bfloat16 */
+	bool bf16;  /* knows bfloat16 */
+	bool parts; /* knows conv_args.part */
 };
 
 extern const struct conv_kernel conv_wino_avx512, conv_wino_avx2, conv_wino_portable;
-extern const struct conv_kernel conv_patch;
+extern const struct conv_kernel conv_point, conv_patch;
 extern const struct conv_kernel conv_dnnl_slab, conv_dnnl, conv_portable;
 const struct conv_kernel *conv_kernel_at(size_t i); /* NULL behind the last row */
+
+/* The kernel for a pass; `only` as below. NULL = none. */
+const struct conv_kernel *conv_kernel_for(const struct conv_desc *d, enum sm_pass pass,
+					  const char *only);
 
 /* Chooses a kernel; `only` (NULL = any) restricts to the row of that name. */
 enum sm_status conv_plan_create(struct conv_lib *lib, const struct conv_desc *d, enum sm_pass pass,

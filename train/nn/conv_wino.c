@@ -142,24 +142,19 @@ static void set_products(struct wino_priv *q, int tiles, int obs)
 	q->m_size = WINO_POINTS * q->m_fs;
 }
 
-/* Rows of tiles a slab: transformed slices of some 0.3 MB stay in the second-level cache. */
-static void set_slab(struct wino_priv *q, enum sm_pass pass, int threads)
+/* Forward, rows of tiles a slab: transformed slices of some 0.3 MB stay in the second-level cache. */
+static void set_slab(struct wino_priv *q, int threads)
 {
-	bool grad = pass == SM_BACKWARD_WEIGHTS;
 	q->ring = q->deep ? WINO_DEEP : q->kd < q->in[0] ? q->kd : q->in[0];
 	size_t row = (size_t)WINO_POINTS * WINO_LANES * q->tw * sizeof(float);
-	row *= (size_t)q->cb * q->ring + (grad ? q->ob : 0);
-	size_t want = ((size_t)320 << 10) / row;
-	/* The sums of a gradient are read and written once a slice. */
-	size_t least = grad ? (size_t)ceil_div(80, q->tw) : 1;
-	want = want < least ? least : want;
+	size_t want = ((size_t)320 << 10) / (row * q->cb * q->ring);
+	want = want < 1 ? 1 : want;
 	q->rows = want > (size_t)q->th ? q->th : (int)want;
 	q->slabs = ceil_div(q->th, q->rows);
 	q->rows = ceil_div(q->th, q->slabs);
 	q->slabs = ceil_div(q->th, q->rows);
 	int items = q->n * q->slabs, tiles = q->rows * q->tw;
 	int depths = q->deep ? ceil_div(q->out[0], 2) : q->out[0];
-	q->workers = items < WINO_WORKERS ? items : WINO_WORKERS;
 	/* Few items: cut along the depth too, at the price of transforming the seams twice. */
 	q->deeps = 1;
 	while (q->deeps * 2 <= depths && items * q->deeps < 8 * threads &&
@@ -173,6 +168,33 @@ static void set_slab(struct wino_priv *q, enum sm_pass pass, int threads)
 	/* Mixed data are some 14 KB, for the first cache. */
 	q->mix_tiles = 56 / q->cb > 14 ? 56 / q->cb : 14;
 	q->mix = (size_t)WINO_DEEP * q->cb * q->mix_tiles * WINO_LANES;
+}
+
+/* Tiles a slab of the weight gradient takes at least, since its sums are read and written once a
+ * slice, and the second-level cache that sums and transformed slices may fill. */
+#define GRAD_TILES 80
+#define GRAD_CACHE ((size_t)1536 << 10)
+
+/* Rows of tiles of all samples are shared out to the workers evenly: to 8, to fewer when each had
+ * less than half a slab, to no less than 2. */
+static void set_slab_grad(struct wino_priv *q)
+{
+	int total = q->n * q->th;
+	q->ring = q->kd < q->out[0] ? q->kd : q->out[0];
+	q->workers = WINO_WORKERS;
+	while (q->workers > 2 && total / q->workers * q->tw < GRAD_TILES / 2)
+		q->workers /= 2;
+	q->workers = q->workers < total ? q->workers : total;
+	set_weights(q, q->ob, q->ic);
+	size_t row = (size_t)WINO_POINTS * WINO_LANES * q->tw * sizeof(float) *
+		     ((size_t)q->ob * q->ring + q->cb);
+	size_t sums = q->u_size * sizeof(float);
+	int want = sums < GRAD_CACHE ? (int)((GRAD_CACHE - sums) / row) : 1;
+	int least = ceil_div(GRAD_TILES, q->tw), most = ceil_div(total, q->workers);
+	want = want < least ? least : want;
+	most = most < q->th ? most : q->th;
+	q->rows = ceil_div(most, ceil_div(most, want));
+	set_tiles(q, (size_t)q->rows * q->tw, (size_t)q->rows * q->tw);
 }
 
 static void set_whole(struct wino_priv *q, int threads)
@@ -248,10 +270,12 @@ static enum sm_status create(struct conv_plan *p, const struct wino_isa *isa, st
 	 * fewer products worth the mixing (bench/conv.sh; the gradient of the weights lost a tenth). */
 	q->deep = !q->whole && p->pass != SM_BACKWARD_WEIGHTS && q->ob == 1 && q->ic >= WINO_LANES &&
 		  q->kd == 3 && q->kd0 == 0 && q->kd1 == 3 && q->out[0] > 2;
-	if (!q->whole)
-		set_slab(q, p->pass, p->d.threads);
-	else if (p->pass == SM_BACKWARD_WEIGHTS)
+	if (p->pass == SM_BACKWARD_WEIGHTS && q->whole)
 		SM_TRY(set_whole_grad(q, err));
+	else if (p->pass == SM_BACKWARD_WEIGHTS)
+		set_slab_grad(q);
+	else if (!q->whole)
+		set_slab(q, p->d.threads);
 	else
 		set_whole(q, p->d.threads);
 	if (!q->whole && p->pass != SM_BACKWARD_WEIGHTS)
@@ -324,14 +348,16 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 {
 	(void)err;
 	const struct conv_desc *d = &p->d;
+	const struct conv_part all_x = {a->x, d->ic}, all_y = {a->y, d->oc};
+	const struct wino_side y = {&all_y, 1};
+	const struct wino_side x = {a->parts ? a->part : &all_x, a->parts ? a->parts : 1};
 	if (p->pass == SM_FORWARD)
-		wino_forward(p->priv, a->x, a->w, a->packed, d->bias ? a->bias : NULL, d->relu,
-			     false, a->y, a->ws, d->threads);
+		wino_forward(p->priv, x, a->w, a->packed, d->bias ? a->bias : NULL, d->relu, false,
+			     y, a->ws, d->threads);
 	else if (p->pass == SM_BACKWARD_DATA)
-		wino_forward(p->priv, a->y, a->w, a->packed, NULL, false, true, a->x, a->ws,
-			     d->threads);
+		wino_forward(p->priv, y, a->w, a->packed, NULL, false, true, x, a->ws, d->threads);
 	else
-		wino_backward_weights(p->priv, a->x, a->y, a->gw, a->ws, d->threads);
+		wino_backward_weights(p->priv, x, a->y, a->gw, a->ws, d->threads);
 	return SM_OK;
 }
 
@@ -343,7 +369,8 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 						    .run = run, \
 						    .destroy = destroy, \
 						    .wins = rule, \
-						    .bf16 = true}
+						    .bf16 = true, \
+						    .parts = true}
 KERNEL(avx512, wins);
 KERNEL(avx2, wins);
 KERNEL(portable, never);

@@ -31,6 +31,16 @@ struct wino_plane {
 	size_t fs, cbs; /* floats from point to point, from channel block to channel block */
 };
 
+/* What is read next, touched a little at a time between products so that it comes while they run
+ * (all at once would make them wait for it). */
+#define WINO_AHEAD 4
+struct wino_ahead {
+	int pieces;
+	const char *at[WINO_AHEAD];
+	/* Bytes of a piece; those touched; those a time. */
+	size_t bytes[WINO_AHEAD], done[WINO_AHEAD], step[WINO_AHEAD];
+};
+
 /* One product: for each point, m[ob][tile] (+)= sum over taps and channels of v * u. */
 struct wino_gemm {
 	const float *v[WINO_MAX_KD], *u[WINO_MAX_KD]; /* of the taps that meet the input */
@@ -38,6 +48,7 @@ struct wino_gemm {
 	size_t v_fs, v_cbs, u_fs, u_obs, m_fs, m_obs;
 	float *m;
 	bool add;
+	struct wino_ahead *ahead; /* or NULL */
 };
 
 /* Outputs at two depths (m, m_ds apart) from four slices (NULL = zeros), `part` tiles at a time
@@ -48,6 +59,7 @@ struct wino_pair {
 	int ic, tiles, obs, part;
 	size_t v_fs, v_cbs, u_fs, u_obs, u_zs, m_fs, m_obs, m_ds, w_zs, w_cbs;
 	float *m, *w;
+	struct wino_ahead *ahead;
 };
 
 /* Back from the points to the output. */
@@ -70,13 +82,18 @@ struct wino_weights {
 	size_t u_fs, u_obs, u_ks; /* floats from point, output block, tap to the next */
 };
 
-/* One product of the weight gradient, for one point: a[ob][i] (+)= sum over tiles of v * y. */
+#define WINO_GRAD_PAIRS 6
+
+/* Products of the weight gradient, for one point: a[pair][i] (+)= sum over tiles of v * y[pair]; a
+ * pair is an output block and a depth tap. */
 struct wino_grad {
 	const size_t *v_at, *y_at; /* starts of runs of tiles */
 	int runs, tiles;           /* tiles a run */
-	int ic, obs;               /* ic <= 16 */
-	size_t y_obs, a_obs;
-	bool add;
+	int ic;                    /* <= 16 */
+	int pairs;
+	const float *y[WINO_GRAD_PAIRS];
+	float *a[WINO_GRAD_PAIRS];
+	bool add[WINO_GRAD_PAIRS];
 };
 
 struct wino_isa {
@@ -94,7 +111,7 @@ struct wino_isa {
 	/* Output block ob, input channels [i0, i1), into u (place of i0, block ob, tap kd0). */
 	void (*weights)(const struct wino_weights *p, const float *w, int ob, int i0, int i1,
 			float *u);
-	void (*grad)(const struct wino_grad *g, const float *v, const float *y, float *a);
+	void (*grad)(const struct wino_grad *g, const float *v);
 	/* gw += the sum over `copies` accumulators of the weight gradient (each as the weights
 	 * above, copy_stride floats apart, in index order), output block ob, channels [i0, i1). */
 	void (*weights_back)(const struct wino_weights *p, const float *a, int copies,

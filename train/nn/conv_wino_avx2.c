@@ -51,6 +51,9 @@ static inline void v_store_h(elem_half *p, vec a)
 #define WINO_PAIR1 3
 #define WINO_GRAD1(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #define WINO_GMAX1 6
+#define WINO_GMAX3 1
+#define WINO_GNB 1
+#define WINO_GRAD_ACC 6
 
 #include "train/nn/conv_wino_body.h"
 

@@ -62,11 +62,14 @@ static inline void v_store_h(elem_half *p, vec a)
 #define WINO_PAIRS2(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #define WINO_PAIR1 14
 #define WINO_PAIR2 7
+/* Weight gradients: 3 pairs (two) by 8 channels, or one by 16. */
+#define WINO_GNB 3
 #define WINO_GRAD1(X) \
 	X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16)
-#define WINO_GRAD2(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#define WINO_GRAD3(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
 #define WINO_GMAX1 16
-#define WINO_GMAX2 8
+#define WINO_GMAX3 8
+#define WINO_GRAD_ACC 24
 
 #include "train/nn/conv_wino_body.h"
 

@@ -116,26 +116,36 @@ INLINE vec load_elem(const void *p, enum elem e, size_t at, int n)
 	return n >= VL ? v_load((const float *)p + at) : v_load_n((const float *)p + at, n);
 }
 
-/* side x side pixels of c channels (of a block) to 36 points; poly: gradients of outputs. */
-INLINE void tile_points(const void *src, enum elem e, size_t rs, size_t cs, int c, int side, bool poly,
-			float *v, size_t fs)
+/* Part of a tile that lies in the plane: rows [r0, r1), columns [q0, q1). */
+struct inside {
+	int r0, r1, q0, q1;
+};
+
+/* side x side pixels from number `at` on, c channels (of a block), to 36 points; edge: with zeros
+ * around what is inside; poly: gradients of outputs. Loops over rows stay loops: unrolled, their
+ * addresses alone take the registers. */
+INLINE void tile_points(const void *src, enum elem e, int64_t at, size_t rs, size_t cs, int c,
+			int side, bool edge, struct inside in, bool poly, float *v, size_t fs)
 {
 	for (int l = 0; l < WINO_LANES; l += VL) {
 		vec t[6][6];
-		UNROLL(6)
+		UNROLL(1)
 		for (int r = 0; r < side; r++) {
 			vec d[6];
 			UNROLL(6)
 			for (int q = 0; q < side; q++) {
-				d[q] = load_elem(src, e, r * rs + q * cs + l,
-						 c >= WINO_LANES ? VL : c - l);
+				int64_t from = at + (int64_t)(r * rs + q * cs) + l;
+				int n = c >= WINO_LANES ? VL : c - l;
+				if (edge && (r < in.r0 || r >= in.r1 || q < in.q0 || q >= in.q1))
+					from = n = 0;
+				d[q] = load_elem(src, e, (size_t)from, n);
 			}
 			if (poly)
 				points_poly(d, side, t[r]);
 			else
 				points_data(d, t[r]);
 		}
-		UNROLL(6)
+		UNROLL(1)
 		for (int q = 0; q < 6; q++) {
 			vec d[6], o[6];
 			UNROLL(6)
@@ -152,45 +162,26 @@ INLINE void tile_points(const void *src, enum elem e, size_t rs, size_t cs, int 
 	}
 }
 
-/* A tile that leaves the plane is put together first, with zeros around. */
-static void tile_edge(const struct wino_plane *p, const void *src, int h0, int w0, int cb,
-		      int side, float *buf)
+INLINE void plane_row(const struct wino_plane *p, const void *src, enum elem e, int row, float *v,
+		      int side, bool poly)
 {
-	int c = p->c - cb * WINO_LANES, first = w0 < 0 ? -w0 : 0;
-	int last = p->w - w0 < side ? p->w - w0 : side;
-	for (int r = 0; r < side; r++) {
-		bool in = h0 + r >= 0 && h0 + r < p->h;
-		int64_t at = ((int64_t)(h0 + r) * p->w + w0) * p->c + cb * WINO_LANES;
-		for (int q = 0; q < side; q++, at += p->c, buf += WINO_LANES)
-			for (int l = 0; l < WINO_LANES; l += VL)
-				v_store(buf + l, in && q >= first && q < last
-							 ? load_elem(src, p->e, (size_t)(at + l), c - l)
-							 : v_set1(0));
-	}
-}
-
-INLINE void plane_row(const struct wino_plane *p, const void *src, enum elem e, int row, float *v, int side,
-		      bool poly)
-{
-	float buf[36 * WINO_LANES];
 	int h0 = row * p->step - p->lo_h;
 	size_t rs = (size_t)p->w * p->c, cs = (size_t)p->c;
 	for (int cb = 0; cb * WINO_LANES < p->c; cb++) {
 		int c = p->c - cb * WINO_LANES;
 		for (int t = 0; t < p->tw; t++) {
 			int w0 = t * p->step - p->lo_w;
+			struct inside in = {-h0, p->h - h0, -w0, p->w - w0};
+			int64_t at = ((int64_t)h0 * p->w + w0) * p->c + cb * WINO_LANES;
 			float *to = v + cb * p->cbs + (size_t)t * WINO_LANES;
-			if (h0 < 0 || w0 < 0 || h0 + side > p->h || w0 + side > p->w) {
-				tile_edge(p, src, h0, w0, cb, side, buf);
-				tile_points(buf, ELEM_F32, (size_t)side * WINO_LANES, WINO_LANES, WINO_LANES,
-					    side, poly, to, p->fs);
-				continue;
-			}
-			const void *at = elem_at(src, e, h0 * rs + w0 * cs + cb * WINO_LANES);
-			if (c >= WINO_LANES)
-				tile_points(at, e, rs, cs, WINO_LANES, side, poly, to, p->fs);
+			if (in.r0 > 0 || in.r1 < side || in.q0 > 0 || in.q1 < side)
+				tile_points(src, e, at, rs, cs, c, side, true, in, poly, to, p->fs);
+			else if (c >= WINO_LANES)
+				tile_points(src, e, at, rs, cs, WINO_LANES, side, false, in, poly,
+					    to, p->fs);
 			else
-				tile_points(at, e, rs, cs, c, side, poly, to, p->fs);
+				tile_points(src, e, at, rs, cs, c, side, false, in, poly, to,
+					    p->fs);
 		}
 	}
 }
@@ -214,6 +205,25 @@ static void grad_row(const struct wino_plane *p, const void *src, int row, float
 }
 
 /* ---- products ------------------------------------------------------------------------------- */
+
+/* Touches the next step of what is ahead. */
+INLINE void look_ahead(struct wino_ahead *a)
+{
+	for (int k = 0; k < a->pieces; k++) {
+		size_t end = a->done[k] + a->step[k];
+		end = end < a->bytes[k] ? end : a->bytes[k];
+		for (size_t b = a->done[k]; b < end; b += 64)
+			__builtin_prefetch(a->at[k] + b, 0, 2);
+		a->done[k] = end;
+	}
+}
+
+/* Shares what is ahead out to n calls, in whole lines. */
+static void share_ahead(struct wino_ahead *a, size_t n)
+{
+	for (int k = 0; k < a->pieces; k++)
+		a->step[k] = ((a->bytes[k] + n - 1) / n + 63) & ~(size_t)63;
+}
 
 /* acc[tile][block] += v[tile][i] u[block][i] over ni channels. */
 INLINE void rank_one(const int nt, const int nb, const float *v, const float *u, size_t u_obs,
@@ -245,6 +255,8 @@ INLINE void product(const int nt, const int nb, const struct wino_gemm *g, size_
 	for (int k = 0; k < g->taps; k++) {
 		const float *v = g->v[k] + vo, *u = g->u[k] + uo;
 		int left = g->ic;
+		if (g->ahead)
+			look_ahead(g->ahead);
 		for (; left >= WINO_LANES; left -= WINO_LANES) {
 			UNROLL_BY(2)
 			for (int i = 0; i < WINO_LANES; i++) {
@@ -298,6 +310,10 @@ INLINE void product_tiles(const struct wino_gemm *g, product_fn *const *fn, int 
 
 static void gemm(const struct wino_gemm *g)
 {
+	int nb = g->obs < WINO_NB ? g->obs : WINO_NB, most = WINO_MAX1 / nb;
+	size_t parts = (g->tiles + most - 1) / most * (size_t)((g->obs + nb - 1) / nb);
+	if (g->ahead)
+		share_ahead(g->ahead, WINO_POINTS * parts * g->taps);
 	for (int f = 0; f < WINO_POINTS; f++) {
 		int ob = 0;
 #if WINO_NB > 1
@@ -309,81 +325,7 @@ static void gemm(const struct wino_gemm *g)
 	}
 }
 
-/* acc[i][block] += v[tile][i] y[block][tile] over runs of tiles. Each call sums on its own before
- * it adds: short sums in turn lose less than a long one. */
-INLINE void grad_product(const int ni, const int nb, const struct wino_grad *g, const float *v,
-			 const float *y, float *a)
-{
-	vec acc[WINO_GMAX1 * VN * WINO_NB];
-	UNROLL(32)
-	for (int q = 0; q < ni * nb * VN; q++)
-		acc[q] = v_set1(0);
-	for (int r = 0; r < g->runs; r++) {
-		const float *p = v + g->v_at[r], *q = y + g->y_at[r];
-		for (int t = 0; t < g->tiles; t++, p += WINO_LANES, q += WINO_LANES) {
-			vec w[WINO_NB * VN];
-			UNROLL(8)
-			for (int j = 0; j < nb * VN; j++)
-				w[j] = v_load(q + j / VN * g->y_obs + j % VN * VL);
-			UNROLL(16)
-			for (int i = 0; i < ni; i++) {
-				vec x = v_set1(p[i]);
-				UNROLL(8)
-				for (int j = 0; j < nb * VN; j++)
-					acc[i * nb * VN + j] = v_fma(x, w[j], acc[i * nb * VN + j]);
-			}
-		}
-	}
-	UNROLL(32)
-	for (int q = 0; q < ni * nb * VN; q++) {
-		int i = q / (nb * VN), j = q % (nb * VN);
-		float *to = a + j / VN * g->a_obs + i * WINO_LANES + j % VN * VL;
-		v_store(to, g->add ? v_add(v_load(to), acc[q]) : acc[q]);
-	}
-}
-
-typedef void grad_fn(const struct wino_grad *g, const float *v, const float *y, float *a);
-#define GROW1(n) \
-	static void grad_##n##_1(const struct wino_grad *g, const float *v, const float *y, \
-				 float *a) \
-	{ \
-		grad_product(n, 1, g, v, y, a); \
-	}
-WINO_GRAD1(GROW1)
-#define GNAME1(n) grad_##n##_1,
-static grad_fn *const grads1[] = {WINO_GRAD1(GNAME1)};
-#if WINO_NB > 1
-#define GROW2(n) \
-	static void grad_##n##_2(const struct wino_grad *g, const float *v, const float *y, \
-				 float *a) \
-	{ \
-		grad_product(n, 2, g, v, y, a); \
-	}
-WINO_GRAD2(GROW2)
-#define GNAME2(n) grad_##n##_2,
-static grad_fn *const grads2[] = {WINO_GRAD2(GNAME2)};
-#endif
-
-INLINE void grad_channels(const struct wino_grad *g, grad_fn *const *fn, int most, const float *v,
-			  const float *y, float *a)
-{
-	int parts = (g->ic + most - 1) / most;
-	for (int b = 0; b < parts; b++) {
-		int i0 = g->ic * b / parts, i1 = g->ic * (b + 1) / parts;
-		fn[i1 - i0 - 1](g, v + i0, y, a + (size_t)i0 * WINO_LANES);
-	}
-}
-
-static void grad(const struct wino_grad *g, const float *v, const float *y, float *a)
-{
-	int ob = 0;
-#if WINO_NB > 1
-	for (; ob + 1 < g->obs; ob += 2)
-		grad_channels(g, grads2, WINO_GMAX2, v, y + ob * g->y_obs, a + ob * g->a_obs);
-#endif
-	for (; ob < g->obs; ob++)
-		grad_channels(g, grads1, WINO_GMAX1, v, y + ob * g->y_obs, a + ob * g->a_obs);
-}
+#include "train/nn/conv_wino_products.h"
 
 /* ---- points to outputs ---------------------------------------------------------------------- */
 
@@ -436,7 +378,8 @@ INLINE void tile_output(const struct wino_out *o, const float *m, int c, int sid
 INLINE void outputs(const struct wino_out *o, const float *m, int t0, int tiles, int ob0, int ob1,
 		    void *plane, enum elem e, int side)
 {
-	bool stream = e == ELEM_F32 && o->stream && o->c % WINO_LANES == 0 && (uintptr_t)plane % 64 == 0;
+	bool stream = e == ELEM_F32 && o->stream && o->c % WINO_LANES == 0 &&
+		      (uintptr_t)plane % 64 == 0;
 	for (int t = 0; t < tiles; t++) {
 		int h = (t0 + t) / o->tw * side, w = (t0 + t) % o->tw * side;
 		for (int ob = ob0; ob < ob1; ob++)

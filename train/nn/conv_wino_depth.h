@@ -53,8 +53,11 @@ INLINE void pair_product(const int nt, const int nb, const struct wino_pair *g, 
 	UNROLL(28)
 	for (int i = 0; i < nt * nb * VN; i++)
 		p[i] = q[i] = v_set1(0);
+	look_ahead(g->ahead);
 	pair_sum(nt, nb, g, w + g->w_zs, u + g->u_zs, p);
+	look_ahead(g->ahead);
 	pair_sum(nt, nb, g, w + 2 * g->w_zs, u + 2 * g->u_zs, q);
+	look_ahead(g->ahead);
 	UNROLL(28)
 	for (int i = 0; i < nt * nb * VN; i++) {
 		vec sum = v_add(p[i], q[i]);
@@ -62,6 +65,7 @@ INLINE void pair_product(const int nt, const int nb, const struct wino_pair *g, 
 		p[i] = sum;
 	}
 	pair_sum(nt, nb, g, w, u, p);
+	look_ahead(g->ahead);
 	pair_sum(nt, nb, g, w + 3 * g->w_zs, u + 3 * g->u_zs, q);
 	UNROLL(28)
 	for (int i = 0; i < nt * nb * VN; i++) {
@@ -108,6 +112,9 @@ INLINE void pair_tiles(const struct wino_pair *g, pair_fn *const *fn, int most, 
 static void pair(const struct wino_pair *g)
 {
 	int parts = (g->tiles + g->part - 1) / g->part;
+	int nb = g->obs < WINO_NB ? g->obs : WINO_NB, most = WINO_PAIR1 / nb;
+	size_t calls = (g->tiles + most - 1) / most * (size_t)((g->obs + nb - 1) / nb);
+	share_ahead(g->ahead, WINO_POINTS * WINO_DEEP * calls);
 	for (int f = 0; f < WINO_POINTS; f++)
 		for (int b = 0; b < parts; b++) {
 			int t0 = g->tiles * b / parts, tiles = g->tiles * (b + 1) / parts - t0;

@@ -5,7 +5,6 @@
 #include "train/nn/conv_wino_plan.h"
 
 #include <omp.h>
-#include <string.h>
 
 struct wino_plane wino_grad_plane(const struct wino_priv *q)
 {
@@ -21,15 +20,10 @@ struct wino_plane wino_grad_plane(const struct wino_priv *q)
 
 struct job {
 	const struct wino_priv *q;
-	const void *x, *gy;
+	struct wino_side x;
+	const void *gy;
 	float *gw;
 };
-
-static const void *x_plane(const struct job *j, int plane)
-{
-	const struct wino_priv *q = j->q;
-	return elem_at(j->x, q->xe, (size_t)plane * q->in[1] * q->in[2] * q->ic);
-}
 
 static const void *y_plane(const struct job *j, int plane)
 {
@@ -45,52 +39,73 @@ static int block_width(const struct wino_priv *q, int cb)
 
 /* ---- slab ----------------------------------------------------------------------------------- */
 
-static void slab_depth(const struct job *j, int d, int tiles, const float *ring, const float *y,
-		       float *sum)
+/* Slice z (its points in v) times the gradients that it meets, which the ring holds; first: of the
+ * worker's sums. */
+static void slab_slice(const struct job *j, int z, int tiles, bool first, const float *v,
+		       const float *ring, float *sum)
 {
 	const struct wino_priv *q = j->q;
 	const size_t zero = 0;
-	struct wino_grad g = {.v_at = &zero,
-			      .y_at = &zero,
-			      .runs = 1,
-			      .tiles = tiles,
-			      .obs = q->ob,
-			      .y_obs = q->y_cbs,
-			      .a_obs = q->u_obs,
-			      .add = true};
-	for (int f = 0; f < WINO_POINTS; f++)
-		for (int k = q->kd0; k < q->kd1; k++) {
-			int z = d + k - q->lo[0];
-			if (z < 0 || z >= q->in[0])
-				continue;
-			const float *v = ring + z % q->ring * q->v_size + f * q->v_fs;
-			float *a = sum + f * q->u_fs + (k - q->kd0) * q->u_ks;
-			for (int cb = 0; cb < q->cb; cb++) {
-				g.ic = block_width(q, cb);
-				q->isa->grad(&g, v + cb * q->v_cbs, y + f * q->y_fs,
-					     a + (size_t)cb * WINO_LANES * WINO_LANES);
-			}
+	struct wino_grad g = {.v_at = &zero, .y_at = &zero, .runs = 1, .tiles = tiles};
+	for (int f = 0; f < WINO_POINTS; f++) {
+		for (int cb = 0; cb < q->cb; cb++) {
+			const float *from = v + f * q->v_fs + cb * q->v_cbs;
+			g.ic = block_width(q, cb);
+			for (int ob = 0; ob < q->ob; ob++)
+				for (int k = q->kd0; k < q->kd1; k++) {
+					int d = z + q->lo[0] - k;
+					if (d < 0 || d >= q->out[0])
+						continue;
+					g.y[g.pairs] = ring + d % q->ring * q->y_size +
+						       f * q->y_fs + ob * q->y_cbs;
+					g.a[g.pairs] = sum + f * q->u_fs + ob * q->u_obs +
+						       (k - q->kd0) * q->u_ks +
+						       (size_t)cb * WINO_LANES * WINO_LANES;
+					g.add[g.pairs++] = !first || (z > 0 && d > 0);
+					if (g.pairs == WINO_GRAD_PAIRS) {
+						q->isa->grad(&g, from);
+						g.pairs = 0;
+					}
+				}
+			if (g.pairs)
+				q->isa->grad(&g, from);
+			g.pairs = 0;
 		}
+	}
 }
 
-static void slab(const struct job *j, int item, float *sum, float *scratch)
+/* Through the depth: a slice's data and the gradients of all taps that meet it. */
+static void slab(const struct job *j, int n, int row0, int rows, bool first, float *sum,
+		 float *scratch)
 {
 	const struct wino_priv *q = j->q;
-	struct wino_plane px = wino_data_plane(q), py = wino_grad_plane(q);
-	int n = item / q->slabs, row0 = item % q->slabs * q->rows;
-	int rows = q->th - row0 < q->rows ? q->th - row0 : q->rows;
-	float *ring = scratch, *y = ring + q->ring * q->v_size;
+	struct wino_plane py = wino_grad_plane(q);
+	float *v = scratch, *ring = v + q->v_size;
 	int next = 0;
-	for (int d = 0; d < q->out[0]; d++) {
-		for (; next < q->in[0] && next <= d - q->lo[0] + q->kd - 1; next++)
+	for (int z = 0; z < q->in[0]; z++) {
+		for (; next < q->out[0] && next <= z + q->lo[0]; next++)
 			for (int r = 0; r < rows; r++)
-				q->isa->data_row(&px, x_plane(j, n * q->in[0] + next), row0 + r,
-						 ring + next % q->ring * q->v_size +
+				q->isa->grad_row(&py, y_plane(j, n * q->out[0] + next), row0 + r,
+						 ring + next % q->ring * q->y_size +
 							 (size_t)r * q->tw * WINO_LANES);
 		for (int r = 0; r < rows; r++)
-			q->isa->grad_row(&py, y_plane(j, n * q->out[0] + d), row0 + r,
-					 y + (size_t)r * q->tw * WINO_LANES);
-		slab_depth(j, d, rows * q->tw, ring, y, sum);
+			wino_data_row(q, j->x, (size_t)n * q->in[0] + z, row0 + r,
+				      v + (size_t)r * q->tw * WINO_LANES);
+		slab_slice(j, z, rows * q->tw, first, v, ring, sum);
+	}
+}
+
+/* Rows of tiles [row, end), counted over samples. */
+static void worker(const struct job *j, int row, int end, float *sum, float *scratch)
+{
+	const struct wino_priv *q = j->q;
+	bool first = true;
+	for (int rows; row < end; row += rows, first = false) {
+		int n = row / q->th, next = (n + 1) * q->th;
+		int left = (next < end ? next : end) - row;
+		int parts = (left + q->rows - 1) / q->rows;
+		rows = (left + parts - 1) / parts;
+		slab(j, n, row % q->th, rows, first, sum, scratch);
 	}
 }
 
@@ -105,12 +120,12 @@ static void slabs(const struct job *j, void *ws, int threads)
 	{
 		float *scratch = (float *)(void *)(own + omp_get_thread_num() * bytes);
 #pragma omp for schedule(dynamic, 1)
-		for (int w = 0; w < q->workers; w++) {
-			float *sum = sums + w * q->u_size;
-			memset(sum, 0, q->u_size * sizeof *sum);
-			int items = q->n * q->slabs;
-			for (int i = items * w / q->workers; i < items * (w + 1) / q->workers; i++)
-				slab(j, i, sum, scratch);
+		for (int i = 0; i < 2 * q->workers; i++) {
+			/* Those with a row more come first. */
+			int w = i % q->workers, total = q->n * q->th;
+			int row = total * w / q->workers, end = total * (w + 1) / q->workers;
+			if ((end - row > total / q->workers) == (i < q->workers))
+				worker(j, row, end, sums + w * q->u_size, scratch);
 		}
 #pragma omp for collapse(2) schedule(static)
 		for (int ob = 0; ob < q->ob; ob++)
@@ -152,8 +167,7 @@ static void transform(const struct job *j, const struct chunk *c, int i, float *
 	int plane = from / c->rows;
 	size_t at = ((size_t)plane * q->part_rows + row) * q->tw * WINO_LANES;
 	if (i < data) {
-		struct wino_plane p = wino_data_plane(q);
-		q->isa->data_row(&p, x_plane(j, c->n0 * q->in[0] + plane), c->r0 + row, v + at);
+		wino_data_row(q, j->x, (size_t)c->n0 * q->in[0] + plane, c->r0 + row, v + at);
 	} else {
 		struct wino_plane p = wino_grad_plane(q);
 		q->isa->grad_row(&p, y_plane(j, c->n0 * q->out[0] + plane), c->r0 + row, y + at);
@@ -169,23 +183,26 @@ static void part(const struct job *j, const struct chunk *c, int ob0, int i0, co
 	int i1 = i0 + q->ic_part < q->ic ? i0 + q->ic_part : q->ic;
 	size_t most = (size_t)q->part_n * q->out[0];
 	struct wino_weights how = wino_weights_of(q, false);
-	for (int f = 0; f < WINO_POINTS; f++)
-		for (int k = q->kd0; k < q->kd1; k++)
+	struct wino_grad g = {.tiles = c->rows * q->tw, .pairs = ob1 - ob0};
+	for (int at = 0; at < g.pairs; at++)
+		g.add[at] = !c->first;
+	for (int f = 0; f < WINO_POINTS; f++) {
+		for (int k = q->kd0; k < q->kd1; k++) {
+			g.v_at = q->run_v + k * most;
+			g.y_at = q->run_y + k * most;
+			g.runs = q->runs[k] / q->part_n * c->n;
 			for (int cb = i0 / WINO_LANES; cb * WINO_LANES < i1; cb++) {
-				struct wino_grad g = {.v_at = q->run_v + k * most,
-						      .y_at = q->run_y + k * most,
-						      .runs = q->runs[k] / q->part_n * c->n,
-						      .tiles = c->rows * q->tw,
-						      .ic = block_width(q, cb),
-						      .obs = ob1 - ob0,
-						      .y_obs = q->y_cbs,
-						      .a_obs = q->u_obs,
-						      .add = !c->first};
-				q->isa->grad(&g, v + f * q->v_fs + cb * q->v_cbs,
-					     y + f * q->y_fs + ob0 * q->y_cbs,
-					     sum + f * q->u_fs + (k - q->kd0) * q->u_ks +
-						     (size_t)(cb * WINO_LANES - i0) * WINO_LANES);
+				g.ic = block_width(q, cb);
+				for (int at = 0; at < g.pairs; at++) {
+					g.y[at] = y + f * q->y_fs + (ob0 + at) * q->y_cbs;
+					g.a[at] = sum + f * q->u_fs + at * q->u_obs +
+						  (k - q->kd0) * q->u_ks +
+						  (size_t)(cb * WINO_LANES - i0) * WINO_LANES;
+				}
+				q->isa->grad(&g, v + f * q->v_fs + cb * q->v_cbs);
 			}
+		}
+	}
 	for (int ob = ob0; ob < ob1 && c->last; ob++)
 		q->isa->weights_back(&how, sum + (ob - ob0) * q->u_obs, 1, 0, ob, i0, i1, j->gw);
 }
@@ -211,7 +228,7 @@ static void whole(const struct job *j, void *ws, int threads)
 	}
 }
 
-void wino_backward_weights(const struct wino_priv *q, const void *x, const void *gy, float *gw,
+void wino_backward_weights(const struct wino_priv *q, struct wino_side x, const void *gy, float *gw,
 			   void *ws, int threads)
 {
 	const struct job j = {q, x, gy, gw};

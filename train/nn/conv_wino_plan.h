@@ -26,7 +26,7 @@ struct wino_priv {
 	bool whole;
 	bool deep; /* Winograd's scheme along the depth too: outputs in pairs */
 	/* slab */
-	int rows, slabs, ring; /* tile rows a slab, slabs a sample, slices in the ring */
+	int rows, slabs, ring; /* tile rows a slab, slabs a sample (forward), slices in the ring */
 	int deeps;             /* forward: pieces along the depth */
 	/* data and gradients at the points: floats from point to point, block to block */
 	size_t v_fs, v_cbs, v_size, y_fs, y_cbs, y_size;
@@ -56,10 +56,20 @@ struct wino_weights wino_weights_of(const struct wino_priv *q, bool flip);
 struct wino_plane wino_data_plane(const struct wino_priv *q);
 struct wino_plane wino_grad_plane(const struct wino_priv *q);
 
+/* A tensor in parts along its channels, blocks of WINO_LANES each unless it is one. */
+struct wino_side {
+	const struct conv_part *part;
+	int parts;
+};
+
+/* isa->data_row for all parts: row of tiles `row` of plane `plane` (counted over samples). */
+void wino_data_row(const struct wino_priv *q, struct wino_side src, size_t plane, int row, float *v);
+
 /* src (N,in,ic) -> dst (N,out,oc); u: packed weights of a slab plan, w: plain ones of a whole. */
-void wino_forward(const struct wino_priv *q, const void *src, const float *w, const float *u,
-		  const float *bias, bool relu, bool flip, void *dst, void *ws, int threads);
-void wino_backward_weights(const struct wino_priv *q, const void *x, const void *gy, float *gw,
+void wino_forward(const struct wino_priv *q, struct wino_side src, const float *w, const float *u,
+		  const float *bias, bool relu, bool flip, struct wino_side dst, void *ws,
+		  int threads);
+void wino_backward_weights(const struct wino_priv *q, struct wino_side x, const void *gy, float *gw,
 			   void *ws, int threads);
 
 #endif

@@ -65,6 +65,9 @@ static inline vec v_relu(vec a)
 #define WINO_PAIR1 1
 #define WINO_GRAD1(X) X(1) X(2)
 #define WINO_GMAX1 2
+#define WINO_GMAX3 1
+#define WINO_GNB 1
+#define WINO_GRAD_ACC 2
 
 #include "train/nn/conv_wino_body.h"
 

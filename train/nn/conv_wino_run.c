@@ -41,7 +41,7 @@ size_t wino_thread_bytes(const struct wino_priv *q, enum sm_pass pass)
 {
 	size_t floats;
 	if (pass == SM_BACKWARD_WEIGHTS)
-		floats = !q->whole       ? q->ring * q->v_size + q->y_size
+		floats = !q->whole       ? q->v_size + q->ring * q->y_size
 			 : q->chunks > 1 ? 0
 					 : q->u_size;
 	else
@@ -50,25 +50,23 @@ size_t wino_thread_bytes(const struct wino_priv *q, enum sm_pass pass)
 	return floats * sizeof(float);
 }
 
+void wino_data_row(const struct wino_priv *q, struct wino_side src, size_t plane, int row, float *v)
+{
+	struct wino_plane p = wino_data_plane(q);
+	size_t at = plane * q->in[1] * q->in[2];
+	for (int i = 0; i < src.parts; i++, v += p.c / WINO_LANES * p.cbs) {
+		p.c = src.part[i].c;
+		q->isa->data_row(&p, elem_at(src.part[i].x, q->xe, at * p.c), row, v);
+	}
+}
+
 struct job {
 	const struct wino_priv *q;
-	const void *src;
+	struct wino_side src;
 	const float *w, *u, *bias;
-	void *dst;
+	struct wino_side dst;
 	bool relu, flip;
 };
-
-static void *dst_plane(const struct job *j, int n, int d)
-{
-	const struct wino_priv *q = j->q;
-	return elem_at(j->dst, q->ye, ((size_t)n * q->out[0] + d) * q->out[1] * q->out[2] * q->oc);
-}
-
-static const void *src_plane(const struct job *j, int n, int z)
-{
-	const struct wino_priv *q = j->q;
-	return elem_at(j->src, q->xe, ((size_t)n * q->in[0] + z) * q->in[1] * q->in[2] * q->ic);
-}
 
 static struct wino_out out_of(const struct job *j)
 {
@@ -87,14 +85,33 @@ static struct wino_out out_of(const struct job *j)
 						   q->oc >= STREAM_MIN};
 }
 
+/* Blocks [ob0, ob1) of the outputs of plane `plane`, each part's into its own tensor. */
+static void output(const struct job *j, const float *m, size_t plane, int t0, int tiles, int ob0,
+		   int ob1)
+{
+	const struct wino_priv *q = j->q;
+	struct wino_out o = out_of(j);
+	size_t at = plane * q->out[1] * q->out[2];
+	for (int i = 0, first = 0, end; i < j->dst.parts; i++, first = end) {
+		struct conv_part part = j->dst.part[i];
+		end = first + (part.c + WINO_LANES - 1) / WINO_LANES;
+		int from = ob0 > first ? ob0 : first, to = ob1 < end ? ob1 : end;
+		if (from >= to || !part.x)
+			continue;
+		o.c = part.c;
+		o.bias = j->bias ? j->bias + (size_t)first * WINO_LANES : NULL;
+		q->isa->output(&o, m + (from - ob0) * q->m_obs, t0, tiles, from - first, to - first,
+			       elem_at(part.x, q->ye, at * part.c));
+	}
+}
+
 /* ---- slab ----------------------------------------------------------------------------------- */
 
 /* Outputs at depth d of `rows` rows of tiles from row0 on; ring holds the slices around d. */
 static void slab_depth(const struct job *j, int n, int d, int row0, int rows, const float *ring,
-		       float *m)
+		       float *m, struct wino_ahead *ahead)
 {
 	const struct wino_priv *q = j->q;
-	struct wino_out o = out_of(j);
 	struct wino_gemm g = {.ic = q->ic,
 			      .v_fs = q->v_fs,
 			      .v_cbs = q->v_cbs,
@@ -102,7 +119,8 @@ static void slab_depth(const struct job *j, int n, int d, int row0, int rows, co
 			      .u_obs = q->u_obs,
 			      .m_fs = q->m_fs,
 			      .m_obs = q->m_obs,
-			      .m = m};
+			      .m = m,
+			      .ahead = ahead};
 	const float *slice[WINO_MAX_KD];
 	int tap[WINO_MAX_KD];
 	for (int k = 0; k < q->kd; k++) {
@@ -122,17 +140,16 @@ static void slab_depth(const struct job *j, int n, int d, int row0, int rows, co
 				g.u[k] = j->u + ob * q->u_obs + tap[k] * q->u_ks;
 			}
 			q->isa->gemm(&g);
-			q->isa->output(&o, m, row0 * q->tw + t, g.tiles, ob, ob + g.obs,
-				       dst_plane(j, n, d));
+			output(j, m, (size_t)n * q->out[0] + d, row0 * q->tw + t, g.tiles, ob,
+			       ob + g.obs);
 		}
 }
 
 /* The same at depths d and d + 1. */
 static void slab_pair(const struct job *j, int n, int d, int row0, int rows, const float *ring,
-		      float *m)
+		      float *m, struct wino_ahead *ahead)
 {
 	const struct wino_priv *q = j->q;
-	struct wino_out o = out_of(j);
 	struct wino_pair g = {.ic = q->ic,
 			      .tiles = rows * q->tw,
 			      .obs = q->ob,
@@ -149,21 +166,42 @@ static void slab_pair(const struct job *j, int n, int d, int row0, int rows, con
 			      .w_cbs = (size_t)q->mix_tiles * WINO_LANES,
 			      .w_zs = (size_t)q->cb * q->mix_tiles * WINO_LANES,
 			      .m = m,
-			      .w = m + 2 * q->m_size};
+			      .w = m + 2 * q->m_size,
+			      .ahead = ahead};
 	for (int k = 0; k < WINO_DEEP; k++) {
 		int z = d + k - q->lo[0];
 		g.v[k] = z >= 0 && z < q->in[0] ? ring + z % q->ring * q->v_size : NULL;
 	}
 	q->isa->pair(&g);
 	for (int k = 0; k < 2 && d + k < q->out[0]; k++)
-		q->isa->output(&o, m + k * q->m_size, row0 * q->tw, g.tiles, 0, q->ob,
-			       dst_plane(j, n, d + k));
+		output(j, m + k * q->m_size, (size_t)n * q->out[0] + d + k, row0 * q->tw, g.tiles,
+		       0, q->ob);
+}
+
+/* What these rows of tiles read of `count` slices from z on: whole rows of pixels, a piece for each
+ * slice and part of the channels. */
+static struct wino_ahead next_slices(const struct job *j, int n, int z, int count, int row0,
+				     int rows)
+{
+	const struct wino_priv *q = j->q;
+	struct wino_ahead a = {.pieces = 0};
+	int h0 = row0 * q->step - q->lo[1], h1 = h0 + (rows - 1) * q->step + 6;
+	h0 = h0 > 0 ? h0 : 0;
+	h1 = h1 < q->in[1] ? h1 : q->in[1];
+	for (int last = z + count; z < last && z < q->in[0] && h0 < h1; z++)
+		for (int i = 0; i < j->src.parts && a.pieces < WINO_AHEAD; i++) {
+			struct conv_part part = j->src.part[i];
+			size_t row = (size_t)q->in[2] * part.c;
+			size_t at = (((size_t)n * q->in[0] + z) * q->in[1] + h0) * row;
+			a.at[a.pieces] = elem_at(part.x, q->xe, at);
+			a.bytes[a.pieces++] = (h1 - h0) * row * elem_size(q->xe);
+		}
+	return a;
 }
 
 static void slab(const struct job *j, int item, float *scratch)
 {
 	const struct wino_priv *q = j->q;
-	struct wino_plane p = wino_data_plane(q);
 	int deep = item % q->deeps, n = item / q->deeps / q->slabs;
 	int row0 = item / q->deeps % q->slabs * q->rows;
 	int rows = q->th - row0 < q->rows ? q->th - row0 : q->rows;
@@ -174,13 +212,15 @@ static void slab(const struct job *j, int item, float *scratch)
 	for (int d = d0; d < d1; d += step) {
 		for (; next < q->in[0] && next <= d - q->lo[0] + q->kd + step - 2; next++)
 			for (int r = 0; r < rows; r++)
-				q->isa->data_row(&p, src_plane(j, n, next), row0 + r,
-						 ring + next % q->ring * q->v_size +
-							 (size_t)r * q->tw * WINO_LANES);
+				wino_data_row(q, j->src, (size_t)n * q->in[0] + next, row0 + r,
+					      ring + next % q->ring * q->v_size +
+						      (size_t)r * q->tw * WINO_LANES);
+		struct wino_ahead ahead =
+			next_slices(j, n, next, d + step < d1 ? step : 0, row0, rows);
 		if (q->deep)
-			slab_pair(j, n, d, row0, rows, ring, m);
+			slab_pair(j, n, d, row0, rows, ring, m, &ahead);
 		else
-			slab_depth(j, n, d, row0, rows, ring, m);
+			slab_depth(j, n, d, row0, rows, ring, m, &ahead);
 	}
 }
 
@@ -226,7 +266,6 @@ static void whole(const struct job *j, int item, const float *v, float *scratch)
 	int ob0 = item / q->chunks * q->ob_part;
 	int ob1 = ob0 + q->ob_part < q->ob ? ob0 + q->ob_part : q->ob;
 	struct wino_weights how = wino_weights_of(q, j->flip);
-	struct wino_out o = out_of(j);
 	float *u = scratch, *m = u + q->u_size;
 	for (int i0 = 0; i0 < q->ic; i0 += q->ic_part) {
 		int i1 = i0 + q->ic_part < q->ic ? i0 + q->ic_part : q->ic;
@@ -237,16 +276,15 @@ static void whole(const struct job *j, int item, const float *v, float *scratch)
 	for (int t = t0, count; t < t1; t += count) {
 		int plane = t / q->tiles, first = t % q->tiles;
 		count = q->tiles - first < t1 - t ? q->tiles - first : t1 - t;
-		q->isa->output(&o, m + (size_t)(t - t0) * WINO_LANES, first, count, ob0, ob1,
-			       dst_plane(j, plane / q->out[0], plane % q->out[0]));
+		output(j, m + (size_t)(t - t0) * WINO_LANES, (size_t)plane, first, count, ob0, ob1);
 	}
 }
 
-void wino_forward(const struct wino_priv *q, const void *src, const float *w, const float *u,
-		  const float *bias, bool relu, bool flip, void *dst, void *ws, int threads)
+void wino_forward(const struct wino_priv *q, struct wino_side src, const float *w, const float *u,
+		  const float *bias, bool relu, bool flip, struct wino_side dst, void *ws,
+		  int threads)
 {
 	const struct job job = {q, src, w, u, bias, dst, relu, flip}, *j = &job;
-	struct wino_plane p = wino_data_plane(q);
 	float *shared = ws;
 	int pairs = (q->ob + q->ob_part - 1) / q->ob_part;
 	char *own = (char *)ws + wino_shared_bytes(q, SM_FORWARD);
@@ -259,8 +297,8 @@ void wino_forward(const struct wino_priv *q, const void *src, const float *w, co
 			for (int i = 0; i < q->n * q->in[0] * q->th; i++) {
 				int plane = i / q->th, row = i % q->th;
 				size_t at = (size_t)plane * q->tiles + (size_t)row * q->tw;
-				q->isa->data_row(&p, src_plane(j, 0, plane), row,
-						 shared + at * WINO_LANES);
+				wino_data_row(q, j->src, (size_t)plane, row,
+					      shared + at * WINO_LANES);
 			}
 #pragma omp for schedule(dynamic, 1)
 			for (int i = 0; i < q->chunks * pairs; i++)

@@ -176,8 +176,9 @@ int graph_add(struct sm_graph *g, enum op_kind kind, const char *name, const int
 		if (in[i] < 0 || in[i] >= g->tensors)
 			return sm_graph_fail(g, "operator %s: input %d is not a tensor",
 					     rows[kind].name, i);
-		n.in[i] = in[i];
+		n.in[i] = n.src[i] = in[i];
 	}
+	n.nsrc = nin;
 	for (int i = 0; i < OP_MAX_IN; i++)
 		n.add_block[i] = -1;
 	if (attr)

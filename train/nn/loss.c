@@ -9,29 +9,49 @@
 #define EPS 1e-5f
 
 enum { BOTH, ONLY_SOFTMAX, ONLY_SIGMOID };
+#define EITHER SM_LOSS_EITHER
+#define SOFTMAX SM_LOSS_SOFTMAX
+#define SIGMOID SM_LOSS_SIGMOID
 
 static const struct loss_row {
 	const char *name;
 	enum loss_region region;
 	enum loss_point point;
-	int outputs;
+	int outputs; /* that it takes */
+	enum sm_loss_outputs made_for; /* what a head is by itself */
 	bool all; /* channel 0 always counts in the region part */
 } losses[] = {
-	{"soft_dice", REGION_SQUARED, POINT_NONE, BOTH, false},
-	{"dice", REGION_SQUARED, POINT_NONE, BOTH, false},
-	{"generalised_dice", REGION_GENERALISED, POINT_NONE, BOTH, true},
-	{"dice_ce", REGION_DICE, POINT_CE, BOTH, false},
-	{"dice_bce", REGION_DICE, POINT_CE, ONLY_SIGMOID, false},
-	{"dice_focal", REGION_DICE, POINT_FOCAL, BOTH, false},
-	{"ce", REGION_NONE, POINT_CE, ONLY_SOFTMAX, false},
-	{"bce", REGION_NONE, POINT_CE, ONLY_SIGMOID, false},
-	{"tversky", REGION_TVERSKY, POINT_NONE, BOTH, false},
+	{"soft_dice", REGION_SQUARED, POINT_NONE, BOTH, EITHER, false},
+	{"dice", REGION_SQUARED, POINT_NONE, BOTH, EITHER, false},
+	{"generalised_dice", REGION_GENERALISED, POINT_NONE, BOTH, EITHER, true},
+	{"dice_ce", REGION_DICE, POINT_CE, BOTH, SOFTMAX, false},
+	{"dice_bce", REGION_DICE, POINT_CE, ONLY_SIGMOID, SIGMOID, false},
+	{"dice_focal", REGION_DICE, POINT_FOCAL, BOTH, SOFTMAX, false},
+	{"ce", REGION_NONE, POINT_CE, ONLY_SOFTMAX, SOFTMAX, false},
+	{"bce", REGION_NONE, POINT_CE, ONLY_SIGMOID, SIGMOID, false},
+	{"tversky", REGION_TVERSKY, POINT_NONE, BOTH, EITHER, false},
 };
 #define LOSSES (sizeof losses / sizeof *losses)
 
 const char *sm_loss_name(size_t i)
 {
 	return i < LOSSES ? losses[i].name : NULL;
+}
+
+enum sm_loss_outputs sm_loss_outputs(size_t i)
+{
+	return i < LOSSES ? losses[i].made_for : SM_LOSS_EITHER;
+}
+
+bool sm_loss_weighs_background(size_t i)
+{
+	return i < LOSSES && (losses[i].all || losses[i].point != POINT_NONE);
+}
+
+struct sm_loss_opt sm_loss_default(const char *name)
+{
+	return (struct sm_loss_opt){
+		.name = name, .alpha = 0.3f, .beta = 0.7f, .gamma = 2.0f, .smooth = EPS};
 }
 
 static int add(struct sm_graph *g, const struct loss_attr *l, int x, int target, float weight)
@@ -46,12 +66,6 @@ static struct loss_attr plain(enum loss_act act, enum loss_region region, enum l
 	for (int j = 0; j < SM_LOSS_CHANNELS; j++)
 		l.weight[j] = 1;
 	return l;
-}
-
-int sm_g_loss_dice(struct sm_graph *g, int p, int target, float weight)
-{
-	struct loss_attr l = plain(LOSS_GIVEN, REGION_SQUARED, POINT_NONE);
-	return add(g, &l, p, target, weight);
 }
 
 int sm_g_loss_bce(struct sm_graph *g, int logits, int target, float weight)
@@ -78,10 +92,9 @@ static struct loss_attr attr_of(const struct loss_row *row, const struct sm_loss
 {
 	struct loss_attr l =
 		plain(o->softmax ? LOSS_SOFTMAX : LOSS_SIGMOID, row->region, row->point);
-	bool given = o->alpha != 0 || o->beta != 0;
-	l.alpha = given ? o->alpha : 0.3f;
-	l.beta = given ? o->beta : 0.7f;
-	l.gamma = o->gamma != 0 ? o->gamma : 2.0f;
+	l.alpha = o->alpha;
+	l.beta = o->beta;
+	l.gamma = o->gamma;
 	l.eps = o->smooth != 0 ? o->smooth : EPS;
 	l.batch = o->batch_dice;
 	l.first = o->softmax && !o->background && !row->all ? 1 : 0;

@@ -8,7 +8,7 @@
 
 #include "train/nn/nn.h"
 
-enum loss_act { LOSS_GIVEN, LOSS_SIGMOID, LOSS_SOFTMAX }; /* from input to p */
+enum loss_act { LOSS_SIGMOID, LOSS_SOFTMAX }; /* from input to p */
 enum loss_region { REGION_NONE, REGION_SQUARED, REGION_DICE, REGION_GENERALISED, REGION_TVERSKY };
 enum loss_point { POINT_NONE, POINT_CE, POINT_FOCAL };
 

@@ -98,7 +98,7 @@ SM_INLINE void softmax(struct chunk *k, int c, size_t n, bool log)
 SM_INLINE void fill(const struct loss_attr *l, struct chunk *k, const float *z, const float *t,
 		    int c, size_t n, bool log)
 {
-	load(z, n, c, l->act == LOSS_GIVEN ? k->p : k->z);
+	load(z, n, c, k->z);
 	load(t, n, c, k->t);
 	if (l->act == LOSS_SOFTMAX)
 		softmax(k, c, n, log);
@@ -113,7 +113,9 @@ enum kind { KIND_CE, KIND_SQUARE, KIND_POWER };
 
 static enum kind kind_of(const struct loss_attr *l)
 {
-	return l->point != POINT_FOCAL ? KIND_CE : l->gamma == 2.0f ? KIND_SQUARE : KIND_POWER;
+	/* x^0 is 1, also where x is 0. */
+	bool weighs = l->point == POINT_FOCAL && l->gamma > 0;
+	return !weighs ? KIND_CE : l->gamma == 2.0f ? KIND_SQUARE : KIND_POWER;
 }
 
 /* Calls f with the kind as a constant. */

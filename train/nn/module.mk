@@ -5,6 +5,8 @@ nn_SRC := \
 	train/nn/conv.c \
 	train/nn/conv_dnnl.c \
 	train/nn/conv_patch.c \
+	train/nn/conv_patch_grad.c \
+	train/nn/conv_point.c \
 	train/nn/conv_portable.c \
 	train/nn/conv_slab.c \
 	train/nn/conv_wino.c \
@@ -23,10 +25,13 @@ nn_SRC := \
 	train/nn/net_elem.c \
 	train/nn/net_info.c \
 	train/nn/net_memory.c \
+	train/nn/net_peak.c \
 	train/nn/net_ranks.c \
 	train/nn/net_run.c \
+	train/nn/net_threads.c \
 	train/nn/net_update.c \
 	train/nn/net_watch.c \
+	train/nn/norm_rows.c \
 	train/nn/op_conv.c \
 	train/nn/op_depth_norm.c \
 	train/nn/op_loss.c \
@@ -41,10 +46,15 @@ nn_SRC := \
 nn_LDFLAGS := -ldnnl
 
 # The plain loops of the operators are written for the vectoriser.
-$(foreach f,conv_portable elem op_conv op_depth_norm loss_rows op_norm op_pool op_prelu op_simple optim,$(eval train_nn_$(f)_CFLAGS := -O3))
+$(foreach f,conv_portable elem op_conv op_depth_norm loss_rows norm_rows op_norm op_pool op_prelu op_simple optim,$(eval train_nn_$(f)_CFLAGS := -O3))
 
 # One body for three instruction sets; which one runs is asked of the processor.
 ifeq ($(shell uname -m),x86_64)
 train_nn_conv_wino_avx2_CFLAGS := -mavx2 -mfma
 train_nn_conv_wino_avx512_CFLAGS := -mavx512f
+endif
+
+# Sanitizers: the check behind every access of the unrolled kernels costs gcc 20 minutes at -O2.
+ifneq ($(SAN),none)
+$(foreach f,avx2 avx512 portable,$(eval train_nn_conv_wino_$(f)_CFLAGS += -O1))
 endif

@@ -1,23 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/nn/net.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "train/nn/conv.h"
 
-int net_threads_enter(const struct sm_net *net)
+/* Whether the convolutions that read node c, a concatenation, can read its parts instead. */
+static bool can_join(const struct op_env *env, const struct node *c)
 {
-	/* oneDNN has no parameter for it: it asks OpenMP. */
-	int before = omp_get_max_threads();
-	omp_set_num_threads(net->opt.threads);
-	return before;
+	const struct sm_graph *g = env->graph;
+	const struct tensor *t = &g->tensor[c->out];
+	int readers = 0;
+	if (c->kind != OP_KIND_concat || t->is_output)
+		return false;
+	for (int k = 0; k < c->nin; k++) {
+		const struct tensor *part = &g->tensor[c->in[k]];
+		if (part->shape.c % CONV_PART || part->elem != t->elem)
+			return false;
+	}
+	for (int i = 0; i < g->nodes; i++)
+		for (int k = 0; k < g->node[i].nsrc; k++) {
+			if (g->node[i].src[k] != c->out)
+				continue;
+			if (!op_conv_takes_parts(env, &g->node[i]))
+				return false;
+			readers++;
+		}
+	return readers > 0;
 }
 
-void net_threads_leave(int before)
+/* Concatenations that only convolutions with kernels for parts read need not be made. */
+static void join_concats(const struct op_env *env)
 {
-	omp_set_num_threads(before);
+	struct sm_graph *g = env->graph;
+	for (int c = 0; c < g->nodes; c++) {
+		struct node *concat = &g->node[c];
+		if (!can_join(env, concat))
+			continue;
+		concat->joined = true;
+		for (int i = c + 1; i < g->nodes; i++)
+			if (g->node[i].src[0] == concat->out && g->node[i].nsrc == 1) {
+				g->node[i].nsrc = concat->nsrc;
+				memcpy(g->node[i].src, concat->src, sizeof concat->src);
+			}
+		concat->nsrc = 0;
+	}
 }
 
 /* Which tensors have a parameter before them and a loss behind them; which nodes run backward, and
@@ -41,8 +69,8 @@ static void find_gradients(struct sm_graph *g)
 		    !(loss || g->tensor[n->out].gets_grad))
 			continue;
 		n->runs_backward = true;
-		for (int k = 0; k < n->nin; k++) {
-			struct tensor *t = &g->tensor[n->in[k]];
+		for (int k = 0; k < n->nsrc; k++) {
+			struct tensor *t = &g->tensor[n->src[k]];
 			if (!t->wants_grad || (loss && k == 1))
 				continue;
 			n->acc[k] = t->gets_grad;
@@ -54,6 +82,9 @@ static void find_gradients(struct sm_graph *g)
 static enum sm_status prepare_nodes(struct sm_net *net, struct sm_err *err)
 {
 	struct op_env env = {.graph = net->g, .opt = &net->opt, .conv = net->conv};
+	join_concats(&env);
+	if (net->opt.train)
+		find_gradients(net->g);
 	for (int i = 0; i < net->g->nodes; i++) {
 		struct node *n = &net->g->node[i];
 		const struct op_row *row = op_row(n->kind);
@@ -95,6 +126,20 @@ static struct sm_param *publish(const struct param *p, int n)
 	return pub;
 }
 
+static enum sm_status plan(struct sm_net *net, struct sm_err *err)
+{
+	net->valid = net->batch;
+	SM_TRY(conv_lib_create(&net->conv, err));
+	SM_TRY(net_choose_elements(net, err));
+	SM_TRY(prepare_nodes(net, err));
+	SM_TRY(net_plan_memory(net, err));
+	net->params_pub = publish(net->g->param, net->g->params);
+	net->states_pub = publish(net->g->state, net->g->states);
+	if (!net->params_pub || !net->states_pub)
+		return SM_FAIL(err, SM_BUDGET, "network: out of memory");
+	return SM_OK;
+}
+
 enum sm_status sm_net_plan(struct sm_graph *g, const struct sm_net_opt *opt, struct sm_net **out,
 			   struct sm_err *err)
 {
@@ -108,23 +153,12 @@ enum sm_status sm_net_plan(struct sm_graph *g, const struct sm_net_opt *opt, str
 	}
 	net->g = g;
 	net->opt = *opt;
-	enum sm_status st;
-	int before = omp_get_max_threads();
-	SM_GOTO(st, check_options(net, opt, err));
-	net_threads_enter(net);
-	net->valid = net->batch;
-	if (opt->train)
-		find_gradients(g);
-	SM_GOTO(st, conv_lib_create(&net->conv, err));
-	SM_GOTO(st, net_choose_elements(net, err));
-	SM_GOTO(st, prepare_nodes(net, err));
-	SM_GOTO(st, net_plan_memory(net, err));
-	net->params_pub = publish(g->param, g->params);
-	net->states_pub = publish(g->state, g->states);
-	if (!net->params_pub || !net->states_pub)
-		st = SM_FAIL(err, SM_BUDGET, "network: out of memory");
-out:
-	net_threads_leave(before);
+	enum sm_status st = check_options(net, opt, err);
+	if (st == SM_OK) {
+		struct net_threads before = net_threads_enter(net);
+		st = plan(net, err);
+		net_threads_leave(net, before);
+	}
 	if (st != SM_OK)
 		sm_net_free(net);
 	else

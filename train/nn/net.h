@@ -36,9 +36,14 @@ struct sm_net {
 	struct sm_param *params_pub, *states_pub;
 };
 
-/* Sets OpenMP's thread number to the net's for the calling thread; returns the one before. */
-int net_threads_enter(const struct sm_net *net);
-void net_threads_leave(int before);
+/* Around all that computes: OpenMP's thread number becomes the net's for the calling thread, and
+ * subnormal numbers count as zero in the threads of its team (x86-64). leave puts back what was. */
+struct net_threads {
+	int count;
+	unsigned arithmetic;
+};
+struct net_threads net_threads_enter(const struct sm_net *net);
+void net_threads_leave(const struct sm_net *net, struct net_threads before);
 
 /* Element types of the tensors for opt.bf16; refuses on a CPU without such convolutions. */
 enum sm_status net_choose_elements(struct sm_net *net, struct sm_err *err);

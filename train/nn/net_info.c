@@ -24,11 +24,6 @@ void sm_net_set_valid(struct sm_net *net, int n)
 	net->valid = n < 1 ? 1 : n > net->batch ? net->batch : n;
 }
 
-const double *sm_net_sample_loss(const struct sm_net *net)
-{
-	return net->sample;
-}
-
 const struct sm_param *sm_net_params(const struct sm_net *net, size_t *count)
 {
 	*count = (size_t)net->g->params;

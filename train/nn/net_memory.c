@@ -6,7 +6,10 @@
 #include "train/nn/net.h"
 
 /* Libraries, generated code and small tables of a process with a net, measured. */
-#define CODE_BYTES ((size_t)24 << 20)
+#define CODE_BYTES ((size_t)13 << 20)
+
+/* Of the search for what to forget; each tries all tensors. */
+#define FORGET_ROUNDS 3
 
 static int add_block(struct sm_net *net, size_t size, int first, int last, struct sm_err *err)
 {
@@ -26,7 +29,7 @@ static int add_block(struct sm_net *net, size_t size, int first, int last, struc
 static bool grad_flows(const struct sm_graph *g, const struct node *n, int k)
 {
 	bool target = (op_row(n->kind)->flags & OP_LOSS) && k == 1;
-	return n->runs_backward && g->tensor[n->in[k]].wants_grad && !target;
+	return n->runs_backward && g->tensor[n->src[k]].wants_grad && !target;
 }
 
 static size_t tensor_bytes(const struct tensor *t)
@@ -47,12 +50,19 @@ static int back_time(const struct sm_net *net, int node)
 	return 2 * net->g->nodes - 1 - node;
 }
 
-static bool reads_in_backward(const struct node *n, int tensor)
+static bool reads(const struct node *n, int tensor)
 {
-	for (int k = 0; k < n->nin; k++)
-		if (n->in[k] == tensor)
-			return n->runs_backward && n->needs_x;
+	for (int k = 0; k < n->nsrc; k++)
+		if (n->src[k] == tensor)
+			return true;
 	return false;
+}
+
+/* Whether node n reads the tensor once forward is over: in its own turn, or to make its output
+ * again. */
+static bool reads_later(const struct sm_graph *g, const struct node *n, int tensor)
+{
+	return ((n->runs_backward && n->needs_x) || g->tensor[n->out].forget) && reads(n, tensor);
 }
 
 /* Whether nobody wants tensor x once node i has run forward. */
@@ -64,11 +74,8 @@ static bool dead_behind(const struct sm_graph *g, int x, int i)
 		return false;
 	for (int j = t->producer + 1; j < g->nodes; j++) {
 		const struct node *n = &g->node[j];
-		if (reads_in_backward(n, x))
+		if ((!t->forget && reads_later(g, n, x)) || (j > i && reads(n, x)))
 			return false;
-		for (int k = 0; j > i && k < n->nin; k++)
-			if (n->in[k] == x)
-				return false;
 	}
 	return true;
 }
@@ -79,25 +86,25 @@ static int over_input(const struct sm_graph *g, int i)
 	const struct node *n = &g->node[i];
 	if (!(op_row(n->kind)->flags & OP_OVER))
 		return -1;
-	for (int k = 0; k < n->nin; k++)
-		if (tensor_bytes(&g->tensor[n->in[k]]) == tensor_bytes(&g->tensor[n->out]) &&
-		    dead_behind(g, n->in[k], i))
+	for (int k = 0; k < n->nsrc; k++)
+		if (tensor_bytes(&g->tensor[n->src[k]]) == tensor_bytes(&g->tensor[n->out]) &&
+		    dead_behind(g, n->src[k], i))
 			return k;
 	return -1;
 }
 
-/* Outputs are made again where the plan may forget them: the operator can, and its input is there
- * until its own turn backward. */
+/* Outputs are made again where the plan may forget them: the operator can, and backward reads
+ * them. */
 static bool can_forget(const struct sm_net *net, int x)
 {
 	const struct sm_graph *g = net->g;
 	const struct tensor *t = &g->tensor[x];
 	const struct node *p = &g->node[t->producer];
 	if (!net->opt.recompute || !op_row(p->kind)->impl->again || !p->runs_backward ||
-	    !p->needs_x || p->needs_y || t->is_output)
+	    p->needs_y || t->is_output)
 		return false;
 	for (int j = t->producer + 1; j < g->nodes; j++)
-		if (reads_in_backward(&g->node[j], x))
+		if (reads_later(g, &g->node[j], x))
 			return true;
 	return false;
 }
@@ -107,19 +114,21 @@ static enum sm_status value_block(struct sm_net *net, int i, struct sm_err *err)
 	struct sm_graph *g = net->g;
 	struct node *n = &g->node[i];
 	struct tensor *t = &g->tensor[n->out];
+	if (n->joined)
+		return SM_OK;
 	bool input = n->kind == OP_KIND_input;
 	int over = over_input(g, i), end = 2 * g->nodes;
 	/* Inputs are filled before the run and keep their contents; outputs are read after. */
 	if (over >= 0)
-		t->block = g->tensor[n->in[over]].block;
+		t->block = g->tensor[n->src[over]].block;
 	else
 		t->block = add_block(net, tensor_bytes(t), input ? 0 : i, i, err);
 	if (t->block < 0)
 		return err->code;
 	if (input || t->is_output)
 		stretch(&net->block[t->block], end);
-	for (int k = 0; k < n->nin; k++) {
-		struct tensor *x = &g->tensor[n->in[k]];
+	for (int k = 0; k < n->nsrc; k++) {
+		struct tensor *x = &g->tensor[n->src[k]];
 		stretch(&net->block[x->block], i);
 		if (n->runs_backward && n->needs_x && !x->forget)
 			stretch(&net->block[x->block], back_time(net, i));
@@ -130,8 +139,20 @@ static enum sm_status value_block(struct sm_net *net, int i, struct sm_err *err)
 	return SM_OK;
 }
 
+/* The place of what node n reads in backward as input k, when that is not read again and the node
+ * is done with it before it writes gradients; else -1. */
+static int dead_value(const struct sm_net *net, const struct node *n, int k, int back)
+{
+	const struct tensor *x = &net->g->tensor[n->src[k]];
+	int block = x->forget ? x->again_block : x->block;
+	if (!(op_row(n->kind)->flags & OP_OVER_X) || block < 0 || block == x->grad_block ||
+	    net->block[block].last != back || net->block[block].size != tensor_bytes(x))
+		return -1;
+	return block;
+}
+
 /* A gradient lives from its first writer, the last node forward that reads the tensor, to its
- * producer's turn. That writer may put it in the place of its output's gradient. */
+ * producer's turn. That writer may put it in the place of its output's gradient or of x. */
 static enum sm_status grad_blocks(struct sm_net *net, struct sm_err *err)
 {
 	struct sm_graph *g = net->g;
@@ -148,13 +169,15 @@ static enum sm_status grad_blocks(struct sm_net *net, struct sm_err *err)
 			stretch(&net->block[y->grad_block], back);
 		}
 		bool over = (op_row(n->kind)->flags & OP_OVER) != 0;
-		for (int k = 0; k < n->nin; k++) {
-			struct tensor *x = &g->tensor[n->in[k]];
+		for (int k = 0; k < n->nsrc; k++) {
+			struct tensor *x = &g->tensor[n->src[k]];
 			if (!grad_flows(g, n, k))
 				continue;
 			if (x->grad_block < 0 && over && k == 0 && x->elem == y->elem)
 				x->grad_block = y->grad_block;
 			else if (x->grad_block < 0)
+				x->grad_block = dead_value(net, n, k, back);
+			if (x->grad_block < 0)
 				x->grad_block =
 				    add_block(net, tensor_bytes(x), back, back, err);
 			if (x->grad_block < 0)
@@ -165,22 +188,37 @@ static enum sm_status grad_blocks(struct sm_net *net, struct sm_err *err)
 	return SM_OK;
 }
 
-/* The second life of a tensor that is forgotten, with the workspace for its making. */
+/* Time `time` is one at which x is read in backward. */
+static void meet(int time, int *first, int *last)
+{
+	*first = *first < 0 || time < *first ? time : *first;
+	*last = time > *last ? time : *last;
+}
+
+/* The second life of a tensor that is forgotten, with the workspace for its making. It is read by
+ * what reads it in backward, and by what is made again of it: tensors behind it come first. */
 static enum sm_status again_blocks(struct sm_net *net, int x, struct sm_err *err)
 {
 	struct sm_graph *g = net->g;
 	struct tensor *t = &g->tensor[x];
 	struct node *p = &g->node[t->producer];
 	int first = -1, last = -1;
-	for (int j = t->producer + 1; j < g->nodes; j++)
-		if (reads_in_backward(&g->node[j], x)) {
-			first = back_time(net, j);
-			last = last < 0 ? first : last;
-		}
+	for (int j = t->producer + 1; j < g->nodes; j++) {
+		const struct node *n = &g->node[j];
+		if (n->runs_backward && n->needs_x && reads(n, x))
+			meet(back_time(net, j), &first, &last);
+		if (g->tensor[n->out].forget && g->tensor[n->out].again_time >= 0 && reads(n, x))
+			meet(g->tensor[n->out].again_time, &first, &last);
+	}
 	t->again_time = first;
+	if (first < 0)
+		return SM_OK;
 	t->again_block = add_block(net, tensor_bytes(t), first, last, err);
 	if (t->again_block < 0)
 		return err->code;
+	for (int k = 0; k < p->nsrc; k++)
+		if (!g->tensor[p->src[k]].forget)
+			stretch(&net->block[g->tensor[p->src[k]].block], first);
 	if (p->ws_forward && (t->again_ws_block = add_block(net, p->ws_forward, first, first,
 							    err)) < 0)
 		return err->code;
@@ -203,11 +241,16 @@ static enum sm_status node_blocks(struct sm_net *net, int i, struct sm_err *err)
 	if (n->ws_backward &&
 	    (n->ws_backward_block = add_block(net, n->ws_backward, back, back, err)) < 0)
 		return err->code;
-	for (int k = 0; k < n->nin; k++) {
+	for (int k = 0; k < n->nsrc; k++) {
 		if (!grad_flows(g, n, k) || !n->acc[k] || (op_row(n->kind)->flags & OP_ACC))
 			continue;
-		n->add_block[k] =
-		    add_block(net, tensor_bytes(&g->tensor[n->in[k]]), back, back, err);
+		n->add_block[k] = dead_value(net, n, k, back);
+		for (int j = 0; j < k; j++) /* the same tensor once more */
+			if (n->src[j] == n->src[k])
+				n->add_block[k] = -1;
+		if (n->add_block[k] < 0)
+			n->add_block[k] = add_block(net, tensor_bytes(&g->tensor[n->src[k]]), back,
+						    back, err);
 		if (n->add_block[k] < 0)
 			return err->code;
 	}
@@ -243,35 +286,71 @@ static enum sm_status solve(struct sm_net *net, size_t *arena, struct sm_err *er
 	}
 	for (int i = 0; i < g->nodes; i++)
 		SM_TRY(value_block(net, i, err));
-	SM_TRY(grad_blocks(net, err));
-	for (int i = 0; i < g->tensors; i++)
+	for (int i = g->tensors - 1; i >= 0; i--)
 		if (g->tensor[i].forget)
 			SM_TRY(again_blocks(net, i, err));
+	SM_TRY(grad_blocks(net, err));
 	for (int i = 0; i < g->nodes; i++)
 		SM_TRY(node_blocks(net, i, err));
 	*arena = plan_solve(net->block, (size_t)net->blocks, err);
 	return *arena || !net->blocks ? SM_OK : err->code;
 }
 
-/* Forgets all that can be, then keeps, from the last layer to the first, what costs no memory. */
-static enum sm_status choose_forgotten(struct sm_net *net, size_t *arena, struct sm_err *err)
+/* Forgets or keeps one tensor after the other, from the last layer to the first, and stays with
+ * what needs less memory, or with `keep` what needs as much but has less to make again. */
+static enum sm_status try_each(struct sm_net *net, bool keep, size_t *arena, struct sm_err *err)
+{
+	struct sm_graph *g = net->g;
+	for (int i = g->tensors - 1; i >= 0; i--) {
+		struct tensor *t = &g->tensor[i];
+		bool before = t->forget;
+		size_t now;
+		if (keep ? !before : !before && !can_forget(net, i))
+			continue;
+		t->forget = !before;
+		SM_TRY(solve(net, &now, err));
+		if (now < *arena || (keep && now == *arena))
+			*arena = now;
+		else
+			t->forget = before;
+	}
+	return SM_OK;
+}
+
+/* Begins with all forgotten that can be; with `one` only what is made again of one input. */
+static enum sm_status descend(struct sm_net *net, bool one, size_t *arena, struct sm_err *err)
 {
 	struct sm_graph *g = net->g;
 	for (int i = 0; i < g->tensors; i++)
-		g->tensor[i].forget = can_forget(net, i);
-	SM_TRY(solve(net, arena, err));
-	for (int i = g->tensors - 1; i >= 0; i--) {
-		size_t kept;
-		if (!g->tensor[i].forget)
-			continue;
 		g->tensor[i].forget = false;
-		SM_TRY(solve(net, &kept, err));
-		if (kept <= *arena)
-			*arena = kept;
-		else
-			g->tensor[i].forget = true;
+	for (int i = g->tensors - 1; i >= 0; i--)
+		g->tensor[i].forget = (!one || g->node[g->tensor[i].producer].nsrc == 1) &&
+				      can_forget(net, i);
+	SM_TRY(solve(net, arena, err));
+	size_t before = 0;
+	for (int round = 0; round < FORGET_ROUNDS && *arena != before; round++) {
+		before = *arena;
+		SM_TRY(try_each(net, false, arena, err));
 	}
-	return solve(net, arena, err);
+	return try_each(net, true, arena, err);
+}
+
+static enum sm_status choose_forgotten(struct sm_net *net, size_t *arena, struct sm_err *err)
+{
+	struct sm_graph *g = net->g;
+	size_t one = 0, all = 0;
+	bool any = false;
+	SM_TRY(descend(net, true, &one, err));
+	for (int i = 0; i < g->tensors; i++)
+		any |= can_forget(net, i) && g->node[g->tensor[i].producer].nsrc > 1;
+	if (any) {
+		SM_TRY(descend(net, false, &all, err));
+		if (all > one)
+			SM_TRY(descend(net, true, &one, err));
+	}
+	SM_TRY(solve(net, arena, err));
+	*arena = plan_improve(net->block, (size_t)net->blocks, *arena, err);
+	return *arena || !net->blocks ? SM_OK : err->code;
 }
 
 enum sm_status net_plan_memory(struct sm_net *net, struct sm_err *err)

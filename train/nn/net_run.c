@@ -25,9 +25,9 @@ static struct op_run call_of(struct sm_net *net, struct node *n, bool train, uin
 			   .y = g->tensor[n->out].a,
 			   .ye = g->tensor[n->out].elem,
 			   .save = block_at(net, n->save_block)};
-	for (int k = 0; k < n->nin; k++) {
-		r.x[k] = g->tensor[n->in[k]].a;
-		r.xe[k] = g->tensor[n->in[k]].elem;
+	for (int k = 0; k < n->nsrc; k++) {
+		r.x[k] = g->tensor[n->src[k]].a;
+		r.xe[k] = g->tensor[n->src[k]].elem;
 	}
 	for (int k = 0; k < 2; k++) {
 		if (n->param[k] >= 0) {
@@ -64,6 +64,8 @@ static enum sm_status forward(struct sm_net *net, bool train, bool with_loss, ui
 	size_t packed = 0;
 	for (int i = 0; i < net->g->nodes; i++) {
 		struct node *n = &net->g->node[i];
+		if (n->joined)
+			continue;
 		struct op_run r = call_of(net, n, train, step);
 		r.ws = block_at(net, n->ws_forward_block);
 		if (n->packed) {
@@ -103,25 +105,42 @@ static void clear_or_scale(struct sm_net *net, struct join join)
 			net->grads[i] *= keep;
 }
 
-/* The values that node n reads in backward; a forgotten one is made again by its first reader. */
-static enum sm_status recall(struct sm_net *net, const struct node *n, struct op_run *r, int time,
+/* Makes a forgotten value again, for its first reader in backward; what it is made of may have been
+ * forgotten too. */
+static enum sm_status make_again(struct sm_net *net, struct tensor *t, uint64_t step,
+				 struct sm_err *err)
+{
+	struct node *p = &net->g->node[t->producer];
+	if (t->made)
+		return SM_OK;
+	t->made = true;
+	struct op_run again = call_of(net, p, true, step);
+	for (int k = 0; k < p->nsrc; k++) {
+		struct tensor *x = &net->g->tensor[p->src[k]];
+		if (!x->forget)
+			continue;
+		SM_TRY(make_again(net, x, step, err));
+		again.x[k] = x->again;
+	}
+	double start = net->opt.profile ? omp_get_wtime() : 0;
+	again.y = t->again;
+	again.ws = block_at(net, t->again_ws_block);
+	SM_TRY(op_row(p->kind)->impl->again(&again, err));
+	if (net->opt.profile)
+		p->seconds[SM_BACKWARD_DATA] += omp_get_wtime() - start;
+	return SM_OK;
+}
+
+/* The values that node n reads in backward. */
+static enum sm_status recall(struct sm_net *net, const struct node *n, struct op_run *r,
 			     struct sm_err *err)
 {
-	for (int k = 0; k < n->nin; k++) {
-		struct tensor *t = &net->g->tensor[n->in[k]];
-		struct node *p = &net->g->node[t->producer];
+	for (int k = 0; k < n->nsrc; k++) {
+		struct tensor *t = &net->g->tensor[n->src[k]];
 		if (!t->forget || !n->needs_x)
 			continue;
 		r->x[k] = t->again;
-		if (t->again_time != time)
-			continue;
-		struct op_run again = call_of(net, p, true, r->step);
-		double start = net->opt.profile ? omp_get_wtime() : 0;
-		again.y = t->again;
-		again.ws = block_at(net, t->again_ws_block);
-		SM_TRY(op_row(p->kind)->impl->again(&again, err));
-		if (net->opt.profile)
-			p->seconds[SM_BACKWARD_DATA] += omp_get_wtime() - start;
+		SM_TRY(make_again(net, t, r->step, err));
 	}
 	return SM_OK;
 }
@@ -131,6 +150,8 @@ static enum sm_status backward(struct sm_net *net, uint64_t step, struct join jo
 {
 	struct sm_graph *g = net->g;
 	clear_or_scale(net, join);
+	for (int i = 0; i < g->tensors; i++)
+		g->tensor[i].made = false;
 	for (int i = g->nodes - 1; i >= 0; i--) {
 		struct node *n = &g->node[i];
 		if (!n->runs_backward)
@@ -138,15 +159,15 @@ static enum sm_status backward(struct sm_net *net, uint64_t step, struct join jo
 		struct op_run r = call_of(net, n, true, step);
 		r.ws = block_at(net, n->ws_backward_block);
 		r.gy = g->tensor[n->out].g;
-		for (int k = 0; k < n->nin; k++)
+		for (int k = 0; k < n->nsrc; k++)
 			r.gx[k] = n->add_block[k] >= 0 ? block_at(net, n->add_block[k])
-						       : g->tensor[n->in[k]].g;
-		SM_TRY(recall(net, n, &r, 2 * g->nodes - 1 - i, err));
+						       : g->tensor[n->src[k]].g;
+		SM_TRY(recall(net, n, &r, err));
 		SM_TRY(timed(net, &r, true, err));
-		for (int k = 0; k < n->nin; k++)
+		for (int k = 0; k < n->nsrc; k++)
 			if (n->add_block[k] >= 0)
-				elem_add(g->tensor[n->in[k]].g, r.xe[k], r.gx[k], r.xe[k],
-					 g->tensor[n->in[k]].count, net->opt.threads);
+				elem_add(g->tensor[n->src[k]].g, r.xe[k], r.gx[k], r.xe[k],
+					 g->tensor[n->src[k]].count, net->opt.threads);
 	}
 	return SM_OK;
 }
@@ -187,18 +208,18 @@ enum sm_status net_check_ready(const struct sm_net *net, bool train, bool loss,
 enum sm_status sm_net_forward(struct sm_net *net, struct sm_err *err)
 {
 	SM_TRY(net_check_ready(net, false, false, err));
-	int before = net_threads_enter(net);
+	struct net_threads before = net_threads_enter(net);
 	enum sm_status st = forward(net, false, false, 0, err);
-	net_threads_leave(before);
+	net_threads_leave(net, before);
 	return st;
 }
 
 enum sm_status sm_net_eval(struct sm_net *net, double *loss, struct sm_err *err)
 {
 	SM_TRY(net_check_ready(net, false, true, err));
-	int before = net_threads_enter(net);
+	struct net_threads before = net_threads_enter(net);
 	enum sm_status st = forward(net, false, true, 0, err);
-	net_threads_leave(before);
+	net_threads_leave(net, before);
 	*loss = st == SM_OK ? total_loss(net) : 0;
 	return st;
 }
@@ -208,11 +229,11 @@ static enum sm_status train_step(struct sm_net *net, uint64_t step, struct join 
 {
 	SM_TRY(net_check_ready(net, true, true, err));
 	net->last_step = step;
-	int before = net_threads_enter(net);
+	struct net_threads before = net_threads_enter(net);
 	enum sm_status st = forward(net, true, true, step, err);
 	if (st == SM_OK)
 		st = backward(net, step, join, err);
-	net_threads_leave(before);
+	net_threads_leave(net, before);
 	*loss = st == SM_OK ? total_loss(net) : 0;
 	return st;
 }

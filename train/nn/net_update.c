@@ -61,11 +61,8 @@ static void update_chunk(struct sm_net *net, float lr, float scale, size_t from,
 	update_run(net, lr, scale, decay, a, end);
 }
 
-enum sm_status sm_net_update(struct sm_net *net, double lr, double *norm, struct sm_err *err)
+static enum sm_status update(struct sm_net *net, double lr, double *norm, struct sm_err *err)
 {
-	SM_TRY(net_check_ready(net, true, false, err));
-	if (!net->optim_row)
-		return SM_FAIL(err, SM_INTERNAL, "network: planned without an optimiser");
 	double size = grad_norm(net), clip = net->optim.clip_norm;
 	if (norm)
 		*norm = size;
@@ -90,6 +87,17 @@ enum sm_status sm_net_update(struct sm_net *net, double lr, double *norm, struct
 	}
 	net->repack = true;
 	return SM_OK;
+}
+
+enum sm_status sm_net_update(struct sm_net *net, double lr, double *norm, struct sm_err *err)
+{
+	SM_TRY(net_check_ready(net, true, false, err));
+	if (!net->optim_row)
+		return SM_FAIL(err, SM_INTERNAL, "network: planned without an optimiser");
+	struct net_threads before = net_threads_enter(net);
+	enum sm_status st = update(net, lr, norm, err);
+	net_threads_leave(net, before);
+	return st;
 }
 
 void sm_net_ema_swap(struct sm_net *net)

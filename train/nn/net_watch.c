@@ -46,18 +46,19 @@ void net_watch_backward(const struct sm_net *net, const struct op_run *r)
 		if (r->node->param[k] >= 0 && r->gw[k] &&
 		    !finite_all(r->gw[k], ELEM_F32, g->param[r->node->param[k]].pub.count))
 			say(net, "gradient of", g->param[r->node->param[k]].name, "");
-	for (int k = 0; k < r->node->nin && !net->watch[0]; k++)
-		if (r->gx[k] && !finite_all(r->gx[k], g->tensor[r->node->in[k]].elem,
-					   g->tensor[r->node->in[k]].count))
+	for (int k = 0; k < r->node->nsrc && !net->watch[0]; k++)
+		if (r->gx[k] && !finite_all(r->gx[k], g->tensor[r->node->src[k]].elem,
+					   g->tensor[r->node->src[k]].count))
 			say(net, "gradient that comes out of", r->node->name,
 			    op_row(r->node->kind)->name);
 }
 
-enum sm_status sm_net_find_nonfinite(struct sm_net *net, char what[SM_NET_WHAT], struct sm_err *err)
+enum sm_status sm_net_find_nonfinite(struct sm_net *net, bool training, char what[SM_NET_WHAT],
+				     struct sm_err *err)
 {
 	double loss;
 	what[0] = '\0';
-	SM_TRY(net_check_ready(net, true, true, err));
+	SM_TRY(net_check_ready(net, training, true, err));
 	float *keep = malloc((net->g->state_count + 1) * sizeof *keep);
 	if (!keep)
 		return SM_FAIL(err, SM_BUDGET, "network: out of memory");
@@ -75,7 +76,8 @@ enum sm_status sm_net_find_nonfinite(struct sm_net *net, char what[SM_NET_WHAT],
 	}
 	enum sm_status st = SM_OK;
 	if (!what[0])
-		st = sm_net_step(net, net->last_step, &loss, err);
+		st = training ? sm_net_step(net, net->last_step, &loss, err)
+			      : sm_net_eval(net, &loss, err);
 	net->watch = NULL;
 	memcpy(net->state, keep, net->g->state_count * sizeof *keep);
 	free(keep);

@@ -122,9 +122,8 @@ int sm_g_sample(struct sm_graph *g, int x, int d, int h, int w);
 /* ---- losses --------------------------------------------------------------------------------- */
 
 /* One value a sample; the net's loss is the sum over loss nodes of weight * mean over the samples
- * that count (sm_net_set_valid). The simple ones: soft Dice of probabilities, and binary
- * cross-entropy of logits, as rows soft_dice and bce below say. */
-int sm_g_loss_dice(struct sm_graph *g, int p, int target, float weight);
+ * that count (sm_net_set_valid). The simplest is binary cross-entropy of logits, as row bce below
+ * says. */
 int sm_g_loss_bce(struct sm_graph *g, int logits, int target, float weight);
 
 #define SM_HEADS 5
@@ -136,27 +135,28 @@ struct sm_heads {
 	int input, logits[SM_HEADS], count, prob;
 };
 
-/* What to compare outputs p (softmax or sigmoid of logits z) and target t by; zeroed fields have
- * the stated defaults. Sums go over the voxels of one sample; e = 1e-5; means over the channels c
- * are weighted by class_weight. I = sum t p.
+/* What to compare outputs p (softmax or sigmoid of logits z) and target t by. Sums go over the
+ * voxels of one sample; e = smooth; means over the channels c are weighted by class_weight.
+ * I = sum t p.
  *   soft_dice (= dice)  1 - mean (2 I + e) / (sum t^2 + sum p^2 + e)
  *   generalised_dice    1 - (2 sum w I + e) / (sum w (sum t + sum p) + e), w = 1 / (sum t)^2 as
  *                       Sudre et al. 2017, scaled so that the largest is 1; a channel with an
  *                       empty target has the largest weight of the others
  *   tversky             1 - mean (I + e) / (I + alpha (sum p - I) + beta (sum t - I) + e)
- *   ce                  softmax: - sum w t log p / sum w t, w = class weight: PyTorch's weighted
- *                       mean in each sample; voxels without a target do not count
+ *   ce                  softmax: - sum w t log p / sum w t, w = class weight, both sums over the
+ *                       samples that count: PyTorch's weighted mean (MONAI and nnU-Net use it);
+ *                       voxels without a target do not count
  *   bce                 sigmoid: mean over voxels and channels of -t log p - (1-t) log(1-p)
  *   dice_ce, dice_bce   1 - mean (2 I + e) / (sum t + sum p + e), plus ce or bce: nnU-Net's;
  *                       dice_ce is with sigmoid outputs the same as dice_bce
  *   dice_focal          the same Dice, plus the focal loss (Lin et al. 2017): ce or bce with each
- *                       term - log q weighted by (1 - q)^gamma */
-struct sm_loss_opt {
+ *                       term - log q weighted by (1 - q)^gamma, divided as they are */
+struct sm_loss_opt { /* sm_loss_default() first, then the fields that differ */
 	const char *name;
 	bool softmax;              /* outputs are a softmax; else independent sigmoids */
 	const float *class_weight; /* one a channel, copied; NULL = all 1 */
-	float alpha, beta;         /* tversky: of false positives, of misses; both 0 = 0.3, 0.7 */
-	float gamma;               /* focal; 0 = 2 */
+	float alpha, beta;         /* tversky: of false positives, of misses; each >= 0 */
+	float gamma;               /* focal; 0 is cross-entropy */
 	bool background;           /* softmax: channel 0 counts in soft_dice, tversky and the Dice
 				      part too (generalised_dice always takes it) */
 	bool batch_dice;           /* sums of Dice and Tversky over all samples that count, not of
@@ -165,8 +165,17 @@ struct sm_loss_opt {
 	float smooth;              /* e; 0 = 1e-5 */
 };
 
+/* alpha 0.3, beta 0.7, gamma 2, smooth 1e-5, sigmoid outputs of equal weight; name is borrowed. */
+struct sm_loss_opt sm_loss_default(const char *name);
+
 /* Name of row i of the losses' table, NULL behind the last. */
 const char *sm_loss_name(size_t i);
+
+/* Which outputs row i is made for. */
+enum sm_loss_outputs { SM_LOSS_EITHER, SM_LOSS_SOFTMAX, SM_LOSS_SIGMOID };
+enum sm_loss_outputs sm_loss_outputs(size_t i);
+/* Whether a softmax's background has a part in row i: in its cross-entropy, or in all of it. */
+bool sm_loss_weighs_background(size_t i);
 
 /* Adds the loss between a model's heads and a target input of the shape of logits[0], which it
  * creates under the name "target" (one-hot or multi-hot). Coarser heads are compared with the
@@ -252,7 +261,8 @@ void sm_net_set_valid(struct sm_net *net, int n);
  * step number keys dropout; number the steps from 0 over the whole training.
  * accumulate: a step whose gradients are averaged with those that are there: sm_net_step and k - 1
  * times sm_net_accumulate leave the mean over all their samples that count, that of one batch of
- * them all to rounding (not with batch norm or batch_dice, whose values hang on the whole batch).
+ * them all to rounding (not with batch norm, batch_dice or a softmax's cross-entropy of unequal
+ * class weights, whose values hang on the whole batch).
  * Number micro-batches, not updates. */
 enum sm_status sm_net_forward(struct sm_net *net, struct sm_err *err);
 enum sm_status sm_net_eval(struct sm_net *net, double *loss, struct sm_err *err);
@@ -284,12 +294,10 @@ void sm_net_ema_swap(struct sm_net *net);
 /* After a step whose loss, or an update whose gradient, was not finite: runs the same step again
  * with a look at every value, and says in what[] the first that is not finite, in the order input,
  * weights, outputs, gradients: "output of enc0.conv2 (conv)". Empty when all is finite. Running
- * statistics stay as they were; gradients are overwritten. */
-enum sm_status sm_net_find_nonfinite(struct sm_net *net, char what[SM_NET_WHAT],
+ * statistics stay as they were; gradients are overwritten. With training false the same of
+ * sm_net_eval, also while the weights are their moving average. */
+enum sm_status sm_net_find_nonfinite(struct sm_net *net, bool training, char what[SM_NET_WHAT],
 				     struct sm_err *err);
-
-/* Loss of each sample of the last eval/step (weighted sum over loss nodes), batch values. */
-const double *sm_net_sample_loss(const struct sm_net *net);
 
 /* ---- parameters and state, for checkpoints and export ---------------------------------------- */
 
@@ -323,6 +331,10 @@ uint64_t *sm_net_optim_steps(struct sm_net *net);
 /* Table of layers: name, operator, output shape, parameters, and for convolutions the kernel chosen
  * for each pass with the library's implementation name. */
 void sm_net_print(const struct sm_net *net, FILE *out);
+/* The moment at which most of the arena is in use, and what lives then: values, gradients, saved data
+ * and workspaces with the operators that they belong to and their lives. Operators that write in
+ * place share one block, which is told for each. */
+void sm_net_print_memory(const struct sm_net *net, FILE *out);
 
 enum sm_pass { SM_FORWARD = 0, SM_BACKWARD_DATA, SM_BACKWARD_WEIGHTS, SM_PASSES };
 
@@ -344,11 +356,7 @@ void sm_net_profile_reset(struct sm_net *net);
 /* ---- layout helpers for loaders ----------------------------------------------------------------
  */
 
-/* (C,D,H,W) -> (D,H,W,C) of one sample of n voxels, and back. */
+/* (C,D,H,W) -> (D,H,W,C) of one sample of n voxels. */
 void sm_to_channels_last(const float *src, int c, size_t n, float *dst);
-void sm_to_channels_first(const float *src, int c, size_t n, float *dst);
-/* Labels 0..classes of n voxels -> (n, classes) without the background: label k sets channel k - 1.
- * Labels above `classes` set none. */
-void sm_onehot(const uint8_t *label, size_t n, int classes, float *dst);
 
 #endif

@@ -49,6 +49,7 @@ struct tensor {
 	bool forget;           /* its value is made again for backward */
 	int block, grad_block; /* in the plan; -1 = none */
 	int again_block, again_ws_block, again_time;
+	bool made; /* again, in the step that runs */
 	float *a, *g, *again;
 };
 
@@ -57,6 +58,10 @@ struct node {
 	char *name;
 	struct op_attr attr;
 	int in[OP_MAX_IN], nin, out;
+	/* What it reads in a run: its inputs, but a convolution may read the parts of a concatenation
+	 * instead, which then is joined: it does not run and its output has no memory. */
+	int src[OP_MAX_IN], nsrc;
+	bool joined;
 	int param[2], state[2]; /* -1 = none */
 	/* set by the shape rule or prepare */
 	bool needs_x, needs_y;                        /* backward reads inputs / output */
@@ -64,7 +69,7 @@ struct node {
 	struct conv_plan *plan[SM_PASSES];
 	/* set by the planner */
 	bool runs_backward;
-	bool acc[OP_MAX_IN];      /* gradient of in[i] has been written before this node's turn */
+	bool acc[OP_MAX_IN];      /* gradient of src[i] has been written before this node's turn */
 	int add_block[OP_MAX_IN]; /* temporary when the operator cannot add; -1 = none */
 	int save_block, ws_forward_block, ws_backward_block, packed_block;
 	double seconds[SM_PASSES];
@@ -98,7 +103,7 @@ struct op_run {
 	double weight; /* of a sample's loss in the gradient: 1 / samples that count */
 	uint64_t seed, step;
 	enum elem xe[OP_MAX_IN], ye;
-	const float *x[OP_MAX_IN];
+	const float *x[OP_MAX_IN]; /* of node->src */
 	float *y;
 	float *gy;            /* backward: may be destroyed */
 	float *gx[OP_MAX_IN]; /* backward: NULL where no gradient is wanted */
@@ -169,6 +174,15 @@ static inline size_t op_rows(struct sm_shape s)
 	return (size_t)s.n * s.d * s.h * s.w;
 }
 
+/* Of the values [at, end), rows of c, as many as are converted at a time: whole rows, or part of a
+ * long one. `at` is the start of a row or what this function led to. */
+static inline size_t op_piece(size_t at, size_t end, size_t c)
+{
+	size_t most = c <= ELEM_PIECE ? ELEM_PIECE / c * c : ELEM_PIECE;
+	size_t left = (c <= ELEM_PIECE ? end : (at / c + 1) * c) - at;
+	return left < most ? left : most;
+}
+
 /* First row of block b when `rows` rows are cut into OP_BLOCKS. */
 static inline size_t op_block_start(size_t rows, int b)
 {
@@ -179,6 +193,8 @@ static inline size_t op_block_start(size_t rows, int b)
  * NULL. Both are of type e. partial: OP_BLOCKS * c doubles. */
 void op_mask_bias_grad(float *gy, const float *y, enum elem e, size_t rows, int c, float *gb,
 		       double *partial, int threads);
+/* Whether all kernels that convolution n would choose read its input in parts. */
+bool op_conv_takes_parts(const struct op_env *env, const struct node *n);
 /* y += bias per channel, then ReLU when asked. */
 void op_bias_act(float *y, enum elem e, const float *bias, size_t rows, int c, bool relu,
 		 int threads);
@@ -219,5 +235,8 @@ struct plan_block {
 /* Gives every block an offset (multiple of 64) so that blocks alive at the same time do not
  * overlap; greedy by size. Returns the bytes needed. Sizes are rounded up to 64. */
 size_t plan_solve(struct plan_block *block, size_t n, struct sm_err *err);
+/* Looks for a smaller plan than that of plan_solve, `total` bytes: what stands highest is placed first
+ * the next time. Returns the bytes needed, 0 when out of memory. */
+size_t plan_improve(struct plan_block *block, size_t n, size_t total, struct sm_err *err);
 
 #endif

@@ -155,6 +155,33 @@ static enum sm_status plan_pass(const struct op_env *env, struct node *n, const 
 	return st == SM_OK ? st : sm_err_prefix(err, "layer %s", n->name);
 }
 
+bool op_conv_takes_parts(const struct op_env *env, const struct node *n)
+{
+	const struct sm_graph *g = env->graph;
+	enum elem e = env->opt->bf16 ? ELEM_BF16 : ELEM_F32;
+	if (n->kind != OP_KIND_conv || conv_x(g, n)->elem != e)
+		return false;
+	struct conv_desc d = desc_of(n, op_in_shape(g, n, 0), op_out_shape(g, n));
+	d.threads = env->opt->threads;
+	for (int p = 0; p < (env->opt->train ? SM_PASSES : 1); p++) {
+		d.xe = e;
+		d.ye = p == SM_FORWARD ? conv_y(g, n)->elem : e;
+		const struct conv_kernel *k = conv_kernel_for(&d, p, env->opt->kernel);
+		if (!k || !k->parts)
+			return false;
+	}
+	return true;
+}
+
+/* Whether a gradient goes to anything that the node reads. */
+static bool gives_grad(const struct sm_graph *g, const struct node *n)
+{
+	bool gives = false;
+	for (int k = 0; k < n->nsrc; k++)
+		gives |= g->tensor[n->src[k]].gets_grad;
+	return gives;
+}
+
 static enum sm_status conv_prepare(const struct op_env *env, struct node *n, struct sm_err *err)
 {
 	const struct sm_graph *g = env->graph;
@@ -165,7 +192,7 @@ static enum sm_status conv_prepare(const struct op_env *env, struct node *n, str
 	for (int p = 0; p < SM_PASSES; p++) {
 		bool wanted = p == SM_FORWARD ||
 			      (n->runs_backward &&
-			       (p == SM_BACKWARD_WEIGHTS || g->tensor[n->in[0]].gets_grad));
+			       (p == SM_BACKWARD_WEIGHTS || gives_grad(g, n)));
 		if (!wanted)
 			continue;
 		SM_TRY(plan_pass(env, n, &d, p, err));
@@ -228,11 +255,24 @@ static enum sm_status run_pass(const struct op_run *r, enum sm_pass pass, struct
 	return SM_OK;
 }
 
+/* The parts of x that a convolution reads (or writes: gx), if it is in parts. */
+static void set_parts(const struct op_run *r, float *const *x, struct conv_part *part,
+		      struct conv_args *a)
+{
+	const struct node *n = r->node;
+	for (int k = 0; k < n->nsrc; k++)
+		part[k] = (struct conv_part){x[k], r->graph->tensor[n->src[k]].shape.c};
+	a->part = part;
+	a->parts = n->nsrc > 1 ? n->nsrc : 0;
+}
+
 static enum sm_status conv_forward(const struct op_run *r, struct sm_err *err)
 {
 	const struct node *n = r->node;
+	struct conv_part part[OP_MAX_IN];
 	if (n->kind == OP_KIND_conv) {
 		struct conv_args a = {.x = (float *)r->x[0], .y = r->y, .bias = r->w[1]};
+		set_parts(r, (float *const *)r->x, part, &a);
 		return run_pass(r, SM_FORWARD, &a, err);
 	}
 	struct conv_args a = {.y = (float *)r->x[0], .x = r->y};
@@ -250,14 +290,20 @@ static enum sm_status conv_backward(const struct op_run *r, struct sm_err *err)
 	struct sm_shape s = op_out_shape(r->graph, n);
 	bool relu = n->attr.conv.fuse == SM_FUSE_RELU, t = n->kind == OP_KIND_conv_t;
 	float *x = (float *)r->x[0];
+	struct conv_part part[OP_MAX_IN];
+	bool wanted = false;
 	if (relu || r->gw[1])
 		op_mask_bias_grad(r->gy, relu ? r->y : NULL, r->ye, op_rows(s), s.c, r->gw[1],
 				  r->ws, r->threads);
 	struct conv_args w = {.x = t ? r->gy : x, .y = t ? x : r->gy, .gw = r->gw[0]};
+	set_parts(r, (float *const *)r->x, part, &w);
 	SM_TRY(run_pass(r, SM_BACKWARD_WEIGHTS, &w, err));
-	if (!r->gx[0])
+	for (int k = 0; k < n->nsrc; k++)
+		wanted |= r->gx[k] != NULL;
+	if (!wanted)
 		return SM_OK;
 	struct conv_args d = {.x = t ? r->gy : r->gx[0], .y = t ? r->gx[0] : r->gy};
+	set_parts(r, r->gx, part, &d);
 	return run_pass(r, SM_BACKWARD_DATA, &d, err);
 }
 
@@ -287,13 +333,6 @@ const struct op_impl op_conv_t = {.shape = conv_shape,
 				  .flops = flops,
 				  .release = release};
 
-/* Values from one row's start on that are converted at a time: whole rows, or part of a long one. */
-static size_t piece_of(size_t left, size_t c)
-{
-	size_t most = c <= ELEM_PIECE ? ELEM_PIECE / c * c : ELEM_PIECE;
-	return left < most ? left : most;
-}
-
 /* n values from column `column` on; n reaches over several rows only from column 0. */
 SM_CLONES static void mask_sum(float *gy, const float *y, enum elem e, size_t at, size_t n,
 			       size_t column, size_t c, double *restrict sum)
@@ -321,8 +360,7 @@ void op_mask_bias_grad(float *gy, const float *y, enum elem e, size_t rows, int 
 		size_t from = op_block_start(rows, b) * c, to = op_block_start(rows, b + 1) * c;
 		memset(partial + b * c, 0, c * sizeof *partial);
 		for (size_t i = from, n; i < to; i += n) {
-			size_t row_end = c <= ELEM_PIECE ? to : (i / c + 1) * c;
-			n = piece_of(row_end - i, c);
+			n = op_piece(i, to, c);
 			mask_sum(gy, y, e, i, n, i % c, c, partial + b * c);
 		}
 	}
@@ -360,8 +398,7 @@ void op_bias_act(float *y, enum elem e, const float *bias, size_t rows, int chan
 	for (int b = 0; b < OP_BLOCKS; b++) {
 		size_t from = op_block_start(rows, b) * c, to = op_block_start(rows, b + 1) * c;
 		for (size_t i = from, n; i < to; i += n) {
-			size_t row_end = c <= ELEM_PIECE ? to : (i / c + 1) * c;
-			n = piece_of(row_end - i, c);
+			n = op_piece(i, to, c);
 			bias_act(y, e, i, n, bias, c, relu);
 		}
 	}

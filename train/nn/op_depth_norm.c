@@ -57,25 +57,42 @@ static size_t piece_start(size_t size, int p)
 	return size / PIECES * p + (size % PIECES) * p / PIECES;
 }
 
-SM_CLONES static struct pair piece_sums(const float *x, size_t n)
+/* The next values of [i, n) that are converted at a time. */
+static inline size_t some(size_t i, size_t n)
 {
+	return n - i < ELEM_PIECE ? n - i : ELEM_PIECE;
+}
+
+SM_CLONES static struct pair piece_sums(const void *x, enum elem e, size_t at, size_t n)
+{
+	float buffer[ELEM_PIECE];
 	double a[8] = {0}, b[8] = {0};
-	for (size_t i = 0; i < n; i++) {
-		double v = (double)x[i];
-		a[i % 8] += v;
-		b[i % 8] += v * v;
+	for (size_t from = 0, m; from < n; from += m) {
+		m = some(from, n);
+		const float *p = elem_read(x, e, at + from, m, buffer);
+		for (size_t i = 0; i < m; i++) {
+			double v = (double)p[i];
+			a[i % 8] += v;
+			b[i % 8] += v * v;
+		}
 	}
 	return (struct pair){((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7])),
 			     ((b[0] + b[1]) + (b[2] + b[3])) + ((b[4] + b[5]) + (b[6] + b[7]))};
 }
 
-static struct pair piece_back_sums(const float *x, const float *gy, size_t n, float mean,
-				   float rstd)
+SM_CLONES static struct pair piece_back_sums(const struct op_run *r, size_t at, size_t n,
+					     float mean, float rstd)
 {
+	float bx[ELEM_PIECE], bg[ELEM_PIECE];
 	struct pair s = {0, 0};
-	for (size_t i = 0; i < n; i++) {
-		s.a += (double)gy[i];
-		s.b += (double)gy[i] * (double)((x[i] - mean) * rstd);
+	for (size_t from = 0, m; from < n; from += m) {
+		m = some(from, n);
+		const float *x = elem_read(r->x[0], r->xe[0], at + from, m, bx);
+		const float *gy = elem_read(r->gy, r->ye, at + from, m, bg);
+		for (size_t i = 0; i < m; i++) {
+			s.a += (double)gy[i];
+			s.b += (double)gy[i] * (double)((x[i] - mean) * rstd);
+		}
 	}
 	return s;
 }
@@ -103,7 +120,7 @@ static void batch_statistics(const struct op_run *r, struct sm_shape s, float *m
 	for (size_t i = 0; i < (size_t)r->valid * s.d * PIECES; i++) {
 		size_t from = piece_start(slice, (int)(i % PIECES));
 		size_t to = piece_start(slice, (int)(i % PIECES) + 1);
-		part[i] = piece_sums(r->x[0] + i / PIECES * slice + from, to - from);
+		part[i] = piece_sums(r->x[0], r->xe[0], i / PIECES * slice + from, to - from);
 	}
 	for (int d = 0; d < s.d; d++) {
 		struct pair sum = fold(part, s, r->valid, d);
@@ -114,6 +131,22 @@ static void batch_statistics(const struct op_run *r, struct sm_shape s, float *m
 		float *rm = &r->state[0][d], *rv = &r->state[1][d];
 		*rm = (float)((1 - m) * (double)*rm + m * mu);
 		*rv = (float)((1 - m) * (double)*rv + m * var * bessel);
+	}
+}
+
+/* The values [at, at + n), all of depth index d. */
+SM_CLONES static void row_forward(const struct op_run *r, size_t at, size_t n, size_t d, float mean,
+				  float rstd)
+{
+	float bx[ELEM_PIECE], by[ELEM_PIECE], g = r->w[0][d], b = r->w[1][d];
+	for (size_t end = at + n, m; at < end; at += m) {
+		m = some(at, end);
+		const float *x = elem_read(r->x[0], r->xe[0], at, m, bx);
+		float *y = elem_begin(r->y, r->ye, at, by);
+#pragma omp simd
+		for (size_t i = 0; i < m; i++)
+			y[i] = g * ((x[i] - mean) * rstd) + b;
+		elem_end(r->y, r->ye, at, m, y);
 	}
 }
 
@@ -133,12 +166,33 @@ static enum sm_status depth_forward(const struct op_run *r, struct sm_err *err)
 #pragma omp parallel for schedule(static) num_threads(r->threads)
 	for (size_t row = 0; row < (size_t)s.n * s.d * s.h; row++) {
 		size_t d = row / s.h % s.d, width = (size_t)s.w * s.c;
-		const float *x = r->x[0] + row * width;
-		float *y = r->y + row * width, g = r->w[0][d], b = r->w[1][d];
-		for (size_t i = 0; i < width; i++)
-			y[i] = g * ((x[i] - mean[d]) * rstd[d]) + b;
+		row_forward(r, row * width, width, d, mean[d], rstd[d]);
 	}
 	return SM_OK;
+}
+
+/* keep: the means of g and of g xhat; scale is 0 for samples that do not count, whatever stands
+ * there. */
+SM_CLONES static void row_backward(const struct op_run *r, size_t at, size_t n, float mean,
+				   float rstd, struct pair keep, float scale, bool counts)
+{
+	float bx[ELEM_PIECE], bg[ELEM_PIECE], to[ELEM_PIECE];
+	float m0 = (float)keep.a, m1 = (float)keep.b;
+	bool acc = r->node->acc[0];
+	for (size_t end = at + n, m; at < end; at += m) {
+		m = some(at, end);
+		const float *x = elem_read(r->x[0], r->xe[0], at, m, bx);
+		const float *gy = elem_read(r->gy, r->ye, at, m, bg);
+		float *gx = acc ? elem_modify(r->gx[0], r->xe[0], at, m, to)
+				: elem_begin(r->gx[0], r->xe[0], at, to);
+#pragma omp simd
+		for (size_t i = 0; i < m; i++) {
+			float xhat = (x[i] - mean) * rstd;
+			float v = counts ? scale * (gy[i] - m0 - xhat * m1) : 0.0f;
+			gx[i] = acc ? gx[i] + v : v;
+		}
+		elem_end(r->gx[0], r->xe[0], at, m, gx);
+	}
 }
 
 static enum sm_status depth_backward(const struct op_run *r, struct sm_err *err)
@@ -154,7 +208,7 @@ static enum sm_status depth_backward(const struct op_run *r, struct sm_err *err)
 		size_t from = piece_start(slice, (int)(i % PIECES));
 		size_t to = piece_start(slice, (int)(i % PIECES) + 1);
 		size_t at = i / PIECES * slice + from, d = i / PIECES % s.d;
-		part[i] = piece_back_sums(r->x[0] + at, r->gy + at, to - from, mean[d], rstd[d]);
+		part[i] = piece_back_sums(r, at, to - from, mean[d], rstd[d]);
 	}
 	/* The means go where the first sample's first piece of this depth stood. */
 	for (int d = 0; d < s.d; d++) {
@@ -165,20 +219,13 @@ static enum sm_status depth_backward(const struct op_run *r, struct sm_err *err)
 	}
 	if (!r->gx[0])
 		return SM_OK;
-	bool acc = r->node->acc[0];
 #pragma omp parallel for schedule(static) num_threads(r->threads)
 	for (size_t row = 0; row < (size_t)s.n * s.d * s.h; row++) {
 		size_t d = row / s.h % s.d;
 		bool counts = row / s.h / s.d < (size_t)r->valid;
 		float scale = counts ? r->w[0][d] * rstd[d] : 0.0f;
-		float m0 = (float)part[d * PIECES].a, m1 = (float)part[d * PIECES].b;
-		const float *x = r->x[0] + row * width, *gy = r->gy + row * width;
-		float *gx = r->gx[0] + row * width;
-		for (size_t i = 0; i < width; i++) {
-			float xhat = (x[i] - mean[d]) * rstd[d];
-			float v = counts ? scale * (gy[i] - m0 - xhat * m1) : 0.0f;
-			gx[i] = acc ? gx[i] + v : v;
-		}
+		row_backward(r, row * width, width, mean[d], rstd[d], part[d * PIECES], scale,
+			     counts);
 	}
 	return SM_OK;
 }

@@ -114,12 +114,13 @@ static double region(const struct loss_attr *l, int c, const double *s, double s
 	return 1 - mean;
 }
 
-/* What the point part's sum is divided by. */
-static double point_norm(const struct loss_attr *l, int c, size_t rows, const double *s)
+/* What the point part's sum of a sample is divided by; of a softmax the mean weight of the samples that
+ * count, so that the mean over them is divided by the weight of them all, as PyTorch's. */
+static double point_norm(const struct loss_attr *l, int c, size_t rows, const double *batch, int valid)
 {
 	double total = 0;
 	if (l->act == LOSS_SOFTMAX)
-		return s[3 * c + 1];
+		return batch[3 * c + 1] / valid;
 	for (int j = 0; j < c; j++)
 		total += (double)l->weight[j];
 	return total * (double)rows;
@@ -149,7 +150,7 @@ static enum sm_status loss_forward(const struct op_run *r, struct sm_err *err)
 			batch[j] += ((double *)r->save)[n * each + j];
 	for (int n = 0; n < s.n; n++) {
 		const double *sum = (double *)r->save + n * each;
-		double value = 0, norm = point_norm(l, s.c, rows, sum);
+		double value = 0, norm = point_norm(l, s.c, rows, batch, r->valid);
 		if (n < r->valid && l->region != REGION_NONE)
 			value = region(l, s.c, l->batch ? batch : sum, 0, NULL);
 		if (n < r->valid && l->point != POINT_NONE && norm != 0)
@@ -171,13 +172,13 @@ static enum sm_status loss_backward(const struct op_run *r, struct sm_err *err)
 		return SM_OK;
 	for (int n = 0; n < r->valid; n++) {
 		struct loss_slope f = {.point = 0};
-		const double *sum = (const double *)r->save + n * each;
+		const double *sum = (const double *)r->save + n * each,
+			     *batch = (const double *)r->save + s.n * each;
 		double scale = (double)r->node->attr.value[0] * r->weight,
-		       norm = point_norm(l, s.c, rows, sum);
+		       norm = point_norm(l, s.c, rows, batch, r->valid);
 		/* The batch's Dice is each sample's: its gradient counts as often. */
 		if (l->region != REGION_NONE)
-			region(l, s.c, l->batch ? (const double *)r->save + s.n * each : sum,
-			       l->batch ? scale * r->valid : scale, &f);
+			region(l, s.c, l->batch ? batch : sum, l->batch ? scale * r->valid : scale, &f);
 		if (l->point != POINT_NONE && norm != 0)
 			f.point = (float)(scale / norm);
 #pragma omp parallel for schedule(static) num_threads(r->threads)

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "train/nn/vec.h"
+
 static enum sm_status pool_shape(struct sm_graph *g, struct node *n, struct sm_shape *out,
 				 struct sm_err *err)
 {
@@ -152,6 +154,98 @@ static void pool_line(const struct op_run *r, const struct pool_line *l, const i
 	}
 }
 
+/* Channels in whole vectors: each window by itself, its taps in order, so that the maxima stay in
+ * registers. The first of equal maxima wins; NaN wins over all. */
+SM_INLINE void pool_vectors(enum elem e, int taps, const struct op_run *r,
+			    const struct pool_line *l, size_t first, unsigned char *index)
+{
+	for (size_t i = 0, o = 0; o < (size_t)l->outputs; o++)
+		for (size_t c = 0; c < l->channels; c += VEC, i += VEC) {
+			size_t x = o * l->step + c;
+			float top[VEC], bx[VEC];
+			int32_t at[VEC] = {0};
+			vec_buffer(top, r->x[0], e, x + l->tap[0]);
+			for (int t = 1; t < taps; t++) {
+				vec_buffer(bx, r->x[0], e, x + l->tap[t]);
+#pragma omp simd
+				for (size_t j = 0; j < VEC; j++) {
+					int32_t more = (bx[j] > top[j]) | (bx[j] != bx[j]);
+					top[j] = more ? bx[j] : top[j];
+					at[j] = more ? t : at[j];
+				}
+			}
+			if (r->ye == ELEM_F32)
+				memcpy(r->y + first + i, top, sizeof top);
+			else
+				elem_end(r->y, r->ye, first + i, VEC, top);
+			for (size_t j = 0; index && j < VEC; j++)
+				index[i + j] = (unsigned char)at[j];
+		}
+}
+
+/* Each voxel of the windows gets the gradient or nothing. */
+SM_INLINE void back_vectors(enum elem e, int taps, const struct op_run *r,
+			    const struct pool_line *l, size_t first, const unsigned char *index,
+			    bool acc, bool stream)
+{
+	for (size_t i = 0, o = 0; o < (size_t)l->outputs; o++)
+		for (size_t c = 0; c < l->channels; c += VEC, i += VEC) {
+			float g[VEC], part[VEC];
+			int32_t at[VEC];
+			vec_buffer(g, r->gy, r->ye, first + i);
+			for (size_t j = 0; j < VEC; j++)
+				at[j] = index[i + j];
+			for (int t = 0; t < taps; t++) {
+				size_t x = o * l->step + c + l->tap[t];
+				vec v, old;
+#pragma omp simd
+				for (size_t j = 0; j < VEC; j++)
+					part[j] = at[j] == t ? g[j] : 0.0f;
+				vec_load(&v, part);
+				if (acc) {
+					vec_read(&old, r->gx[0], e, x);
+					v = old + v;
+				}
+				if (stream)
+					vec_stream(r->gx[0], e, x, &v);
+				else
+					vec_write(r->gx[0], e, x, &v);
+			}
+		}
+}
+
+/* Calls f with the usual element type and windows as constants. */
+#define BY_WINDOW(f, e, taps, ...) \
+	do { \
+		if ((e) == ELEM_F32 && (taps) == 8) \
+			f(ELEM_F32, 8, __VA_ARGS__); \
+		else if ((e) == ELEM_F32 && (taps) == 4) \
+			f(ELEM_F32, 4, __VA_ARGS__); \
+		else if ((e) == ELEM_F32) \
+			f(ELEM_F32, taps, __VA_ARGS__); \
+		else \
+			f(ELEM_BF16, taps, __VA_ARGS__); \
+	} while (0)
+
+SM_CLONES static void pool_line_vectors(const struct op_run *r, const struct pool_line *l,
+					size_t first, unsigned char *index)
+{
+	BY_WINDOW(pool_vectors, ELEM_F32, l->taps, r, l, first, index);
+}
+
+SM_CLONES static void pool_back_vectors(const struct op_run *r, const struct pool_line *l,
+					size_t first, const unsigned char *index, bool stream)
+{
+	if (r->node->acc[0])
+		BY_WINDOW(back_vectors, r->xe[0], l->taps, r, l, first, index, true, false);
+	else if (stream)
+		BY_WINDOW(back_vectors, r->xe[0], l->taps, r, l, first, index, false, true);
+	else
+		BY_WINDOW(back_vectors, r->xe[0], l->taps, r, l, first, index, false, false);
+	if (stream)
+		stream_end();
+}
+
 static enum sm_status pool_forward(const struct op_run *r, struct sm_err *err)
 {
 	(void)err;
@@ -162,7 +256,11 @@ static enum sm_status pool_forward(const struct op_run *r, struct sm_err *err)
 #pragma omp parallel for schedule(static) num_threads(r->threads)
 	for (size_t i = 0; i < lines; i++) {
 		struct pool_line l = line_of(s, o, k, i);
-		pool_line(r, &l, k, i * size, index ? index + i * size : NULL);
+		/* bfloat16 by longer runs: gcc converts single vectors through memory. */
+		if (o.c % VEC == 0 && r->xe[0] == ELEM_F32)
+			pool_line_vectors(r, &l, i * size, index ? index + i * size : NULL);
+		else
+			pool_line(r, &l, k, i * size, index ? index + i * size : NULL);
 	}
 	return SM_OK;
 }
@@ -203,13 +301,18 @@ static enum sm_status pool_backward(const struct op_run *r, struct sm_err *err)
 	size_t lines = (size_t)o.n * o.d * o.h, size = (size_t)o.w * o.c;
 	const unsigned char *index = r->save;
 	bool acc = r->node->acc[0];
+	bool stream = !acc && op_rows(s) * s.c >= STREAM_MIN &&
+		      stream_fits(r->gx[0], s.c * elem_size(r->xe[0]) / sizeof(float));
 	/* Voxels behind the last whole window get nothing. */
 	if (!acc && (s.d % k[0] || s.h % k[1] || s.w % k[2]))
 		memset(r->gx[0], 0, op_rows(s) * s.c * elem_size(r->xe[0]));
 #pragma omp parallel for schedule(static) num_threads(r->threads)
 	for (size_t i = 0; i < lines; i++) {
 		struct pool_line l = line_of(s, o, k, i);
-		pool_back_line(r, &l, i * size, index + i * size);
+		if (o.c % VEC == 0)
+			pool_back_vectors(r, &l, i * size, index + i * size, stream);
+		else
+			pool_back_line(r, &l, i * size, index + i * size);
 	}
 	return SM_OK;
 }
@@ -294,4 +397,4 @@ static enum sm_status up_backward(const struct op_run *r, struct sm_err *err)
 }
 
 const struct op_impl op_upsample = {
-    .shape = up_shape, .forward = up_forward, .backward = up_backward};
+    .shape = up_shape, .forward = up_forward, .backward = up_backward, .again = up_forward};

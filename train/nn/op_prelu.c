@@ -23,34 +23,45 @@ static enum sm_status prelu_prepare(const struct op_env *env, struct node *n, st
 	return SM_OK;
 }
 
-SM_CLONES static void rows_forward(const float *x, float *y, const float *w, size_t rows, size_t c)
+/* The values [at, at + n) of rows of c: whole rows, or part of one. */
+SM_CLONES static void piece_forward(const struct op_run *r, size_t at, size_t n, size_t c)
 {
-	for (size_t i = 0; i < rows; i++)
+	float a[ELEM_PIECE], b[ELEM_PIECE];
+	const float *x = elem_read(r->x[0], r->xe[0], at, n, a), *w = r->w[0] + at % c;
+	float *y = elem_begin(r->y, r->ye, at, b);
+	size_t width = n < c ? n : c;
+	for (size_t i = 0; i < n; i += width)
 #pragma omp simd
-		for (size_t j = 0; j < c; j++)
-			y[i * c + j] = x[i * c + j] > 0 ? x[i * c + j] : w[j] * x[i * c + j];
+		for (size_t j = 0; j < width; j++)
+			y[i + j] = x[i + j] > 0 ? x[i + j] : w[j] * x[i + j];
+	elem_end(r->y, r->ye, at, n, y);
 }
 
-SM_CLONES static void rows_slope(const float *x, const float *gy, size_t rows, size_t c,
-				 double *restrict sum)
+SM_CLONES static void piece_backward(const struct op_run *r, size_t at, size_t n, size_t c,
+				     double *restrict sum)
 {
-	memset(sum, 0, c * sizeof *sum);
-	for (size_t i = 0; i < rows; i++)
-		for (size_t j = 0; j < c; j++) {
-			float v = x[i * c + j] > 0 ? 0.0f : x[i * c + j];
-			sum[j] += (double)v * (double)gy[i * c + j];
+	float a[ELEM_PIECE], b[ELEM_PIECE], d[ELEM_PIECE];
+	const float *x = elem_read(r->x[0], r->xe[0], at, n, a), *w = r->w[0] + at % c;
+	const float *gy = elem_read(r->gy, r->ye, at, n, b);
+	size_t width = n < c ? n : c;
+	bool acc = r->node->acc[0];
+	sum += at % c;
+	for (size_t i = 0; i < n; i += width)
+		for (size_t j = 0; j < width; j++) {
+			float v = x[i + j] > 0 ? 0.0f : x[i + j];
+			sum[j] += (double)v * (double)gy[i + j];
 		}
-}
-
-SM_CLONES static void rows_backward(const float *x, const float *gy, float *gx, const float *w,
-				    size_t rows, size_t c, bool acc)
-{
-	for (size_t i = 0; i < rows; i++)
+	if (!r->gx[0])
+		return;
+	float *gx = acc ? elem_modify(r->gx[0], r->xe[0], at, n, d)
+			: elem_begin(r->gx[0], r->xe[0], at, d);
+	for (size_t i = 0; i < n; i += width)
 #pragma omp simd
-		for (size_t j = 0; j < c; j++) {
-			float g = gy[i * c + j], v = x[i * c + j] > 0 ? g : w[j] * g;
-			gx[i * c + j] = acc ? gx[i * c + j] + v : v;
+		for (size_t j = 0; j < width; j++) {
+			float g = gy[i + j], v = x[i + j] > 0 ? g : w[j] * g;
+			gx[i + j] = acc ? gx[i + j] + v : v;
 		}
+	elem_end(r->gx[0], r->xe[0], at, n, gx);
 }
 
 static enum sm_status prelu_forward(const struct op_run *r, struct sm_err *err)
@@ -60,8 +71,11 @@ static enum sm_status prelu_forward(const struct op_run *r, struct sm_err *err)
 	size_t rows = op_rows(s), c = (size_t)s.c;
 #pragma omp parallel for schedule(static) num_threads(r->threads)
 	for (int b = 0; b < OP_BLOCKS; b++) {
-		size_t a = op_block_start(rows, b), e = op_block_start(rows, b + 1);
-		rows_forward(r->x[0] + a * c, r->y + a * c, r->w[0], e - a, c);
+		size_t end = op_block_start(rows, b + 1) * c;
+		for (size_t i = op_block_start(rows, b) * c, n; i < end; i += n) {
+			n = op_piece(i, end, c);
+			piece_forward(r, i, n, c);
+		}
 	}
 	return SM_OK;
 }
@@ -75,11 +89,12 @@ static enum sm_status prelu_backward(const struct op_run *r, struct sm_err *err)
 	double *partial = r->ws;
 #pragma omp parallel for schedule(static) num_threads(r->threads)
 	for (int b = 0; b < OP_BLOCKS; b++) {
-		size_t a = op_block_start(rows, b), e = op_block_start(rows, b + 1);
-		rows_slope(r->x[0] + a * c, r->gy + a * c, e - a, c, partial + b * c);
-		if (r->gx[0])
-			rows_backward(r->x[0] + a * c, r->gy + a * c, r->gx[0] + a * c, r->w[0],
-				      e - a, c, r->node->acc[0]);
+		size_t end = op_block_start(rows, b + 1) * c;
+		memset(partial + b * c, 0, c * sizeof *partial);
+		for (size_t i = op_block_start(rows, b) * c, n; i < end; i += n) {
+			n = op_piece(i, end, c);
+			piece_backward(r, i, n, c, partial + b * c);
+		}
 	}
 	for (int b = 1; b < OP_BLOCKS; b++)
 		for (size_t j = 0; j < c; j++)

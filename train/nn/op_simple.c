@@ -266,7 +266,7 @@ static enum sm_status add_backward(const struct op_run *r, struct sm_err *err)
 }
 
 const struct op_impl op_add = {
-    .shape = add_shape, .forward = add_forward, .backward = add_backward};
+    .shape = add_shape, .forward = add_forward, .backward = add_backward, .again = add_forward};
 
 /* ---- detach ---- */
 
@@ -529,4 +529,7 @@ static enum sm_status concat_backward(const struct op_run *r, struct sm_err *err
 }
 
 const struct op_impl op_concat = {
-    .shape = concat_shape, .forward = concat_forward, .backward = concat_backward};
+    .shape = concat_shape,
+    .forward = concat_forward,
+    .backward = concat_backward,
+    .again = concat_forward};

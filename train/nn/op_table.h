@@ -16,16 +16,17 @@ enum {
 	OP_OVER = 16,   /* forward may write y over an input of its shape, backward gx[0] over gy */
 	OP_BF16 = 32,   /* reads and writes bfloat16 tensors; without it they pass through a
 			   float32 workspace */
+	OP_OVER_X = 128, /* backward may write gx over x: it reads all of x before */
 	OP_FLOAT = 64,  /* what it reads and writes stays float32: inputs, losses and their kin */
 };
 
 #define OP_TABLE(X) \
 	X(input, "input", "", OP_NO_GRAD | OP_FLOAT) \
-	X(conv, "conv", "Conv", OP_KERNEL | OP_BF16) \
-	X(conv_t, "conv_t", "ConvTranspose", OP_KERNEL | OP_BF16) \
+	X(conv, "conv", "Conv", OP_KERNEL | OP_BF16 | OP_OVER_X) \
+	X(conv_t, "conv_t", "ConvTranspose", OP_KERNEL | OP_BF16 | OP_OVER_X) \
 	X(batch_norm, "batch_norm", "BatchNormalization", OP_ACC | OP_OVER | OP_BF16) \
 	X(instance_norm, "instance_norm", "InstanceNormalization", OP_ACC | OP_OVER | OP_BF16) \
-	X(depth_norm, "depth_norm", "", OP_ACC | OP_OVER) \
+	X(depth_norm, "depth_norm", "", OP_ACC | OP_OVER | OP_BF16) \
 	X(max_pool, "max_pool", "MaxPool", OP_ACC | OP_BF16) \
 	X(upsample, "upsample", "Resize", OP_ACC | OP_BF16) \
 	X(concat, "concat", "Concat", OP_ACC | OP_BF16) \
@@ -36,7 +37,7 @@ enum {
 	X(softmax, "softmax", "Softmax", OP_ACC | OP_OVER | OP_FLOAT) \
 	X(dropout, "dropout", "Dropout", OP_ACC | OP_OVER | OP_BF16) \
 	X(detach, "detach", "Identity", OP_NO_GRAD | OP_BF16) \
-	X(prelu, "prelu", "PRelu", OP_ACC | OP_OVER) \
+	X(prelu, "prelu", "PRelu", OP_ACC | OP_OVER | OP_BF16) \
 	X(sample, "sample", "", OP_NO_GRAD | OP_FLOAT) \
 	X(loss, "loss", "", OP_ACC | OP_LOSS | OP_FLOAT)
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <string.h>
 
 #include "train/nn/op.h"
+
+/* Orders that plan_improve tries. */
+#define PLAN_ROUNDS 200
 
 /* Blocks under consideration: larger first, then earlier, then by index, so that the order is
  * total. */
@@ -40,25 +44,72 @@ static size_t place(const struct plan_block *b, const struct plan_block *all,
 	return at;
 }
 
-size_t plan_solve(struct plan_block *block, size_t n, struct sm_err *err)
+/* Places all blocks in this order; the end of the highest, whose place in the order is *top. */
+static size_t place_all(struct plan_block *block, const struct ranked *order, size_t n, size_t *top)
+{
+	size_t total = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct plan_block *b = &block[order[i].index];
+		b->offset = place(b, block, order, i);
+		if (b->offset + b->size > total) {
+			total = b->offset + b->size;
+			*top = i;
+		}
+	}
+	return total;
+}
+
+static struct ranked *in_order(struct plan_block *block, size_t n, struct sm_err *err)
 {
 	struct ranked *order = calloc(n ? n : 1, sizeof *order);
-	size_t total = 0;
 	if (!order) {
 		SM_FAIL(err, SM_BUDGET, "memory plan: out of memory");
-		return 0;
+		return NULL;
 	}
 	for (size_t i = 0; i < n; i++) {
 		block[i].size = (block[i].size + 63) / 64 * 64;
 		order[i] = (struct ranked){&block[i], i};
 	}
 	qsort(order, n, sizeof *order, by_size);
-	for (size_t i = 0; i < n; i++) {
-		struct plan_block *b = &block[order[i].index];
-		b->offset = place(b, block, order, i);
-		if (b->offset + b->size > total)
-			total = b->offset + b->size;
-	}
+	return order;
+}
+
+size_t plan_solve(struct plan_block *block, size_t n, struct sm_err *err)
+{
+	size_t top = 0, total = 0;
+	struct ranked *order = in_order(block, n, err);
+	if (order)
+		total = place_all(block, order, n, &top);
 	free(order);
+	return total;
+}
+
+size_t plan_improve(struct plan_block *block, size_t n, size_t total, struct sm_err *err)
+{
+	struct ranked *order = in_order(block, n, err);
+	size_t *best = calloc(n ? n : 1, sizeof *best);
+	if (!order || !best) {
+		free(order);
+		free(best);
+		SM_FAIL(err, SM_BUDGET, "memory plan: out of memory");
+		return 0;
+	}
+	for (size_t i = 0; i < n; i++)
+		best[i] = block[i].offset;
+	for (int round = 0; round < PLAN_ROUNDS && n; round++) {
+		size_t top = 0, now = place_all(block, order, n, &top);
+		if (now < total) {
+			total = now;
+			for (size_t i = 0; i < n; i++)
+				best[i] = block[i].offset;
+		}
+		struct ranked first = order[top];
+		memmove(order + 1, order, top * sizeof *order);
+		order[0] = first;
+	}
+	for (size_t i = 0; i < n; i++)
+		block[i].offset = best[i];
+	free(order);
+	free(best);
 	return total;
 }

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What an earlier training left in the output folder: gone on with when all that decides the
+ * weights is the same, else refused, or replaced when that was asked for.
+ */
+#include "train/training_resume.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/hash.h"
+
+/* Settings of section train that decide when a training stops, what it shows or what its files are
+ * called, but neither a weight nor which epoch is the best. Those of validation are not among them:
+ * val_loss decides the best epoch, an early stop and a plateau. */
+static const char *const no_weight[] = {
+	"epochs",   "early_stop",       "time_budget",      "folds",   "sample_pictures", "csv",
+	"csv_name", "checkpoint_every", "checkpoint_names", "metrics", "valid_volumes"};
+
+enum sm_status sm_training_fingerprint(struct sm_training *t, struct sm_err *err)
+{
+	struct sm_checkpoint *c = &t->fit.state;
+	const char *keys[] = {"stage", "version", "settings", "parents"};
+	json_t *all = json_object();
+	for (size_t i = 0; i < SM_COUNT(keys); i++)
+		json_object_set_new(
+			all, keys[i],
+			json_deep_copy(json_object_get(t->run->ledger.header, keys[i])));
+	json_t *settings = json_object_get(all, "settings");
+	json_t *train = json_object_get(json_object_get(settings, "manifest"), "train");
+	for (size_t i = 0; i < SM_COUNT(no_weight); i++)
+		if (strcmp(no_weight[i], "epochs") != 0 || !sm_schedule_falls(t->s->schedule))
+			json_object_del(train, no_weight[i]);
+	json_object_del(json_object_get(settings, "options"), "fold");
+	json_object_set_new(all, "fold", json_integer(t->fold));
+	c->settings = sm_json_line(all);
+	json_decref(all);
+	if (!c->settings)
+		return SM_FAIL(err, SM_BUDGET, "train: out of memory");
+	size_t n = strlen(c->settings);
+	if (n >= SM_CHECKPOINT_SETTINGS)
+		return SM_FAIL(
+			err, SM_USAGE,
+			"train: its settings are %zu characters long, allowed are less than %d", n,
+			SM_CHECKPOINT_SETTINGS);
+	sm_sha256_bytes(c->settings, n, c->fingerprint);
+	return SM_OK;
+}
+
+/* ---- the setting that differs --------------------------------------------------------------- */
+
+/* A place in settings as a person would write it: train.seed, --fold. */
+static void say_place(const char *path, char out[128])
+{
+	static const struct {
+		const char *head, *say;
+	} names[] = {{"settings.manifest.", ""},
+		     {"settings.options.", "--"},
+		     {"settings.seed", "--seed"},
+		     {"parents.", "the ledger of "},
+		     {"version", "the version of stage train"}};
+	for (size_t i = 0; i < SM_COUNT(names); i++) {
+		size_t n = strlen(names[i].head);
+		if (strncmp(path, names[i].head, n) == 0) {
+			snprintf(out, 128, "%s%s", names[i].say, path + n);
+			return;
+		}
+	}
+	snprintf(out, 128, "%s", path);
+}
+
+static void say_value(const json_t *v, char out[64])
+{
+	char *text =
+		v ? json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+	snprintf(out, 64, "%s", v && text ? text : "nothing");
+	if (text && strlen(text) > 63)
+		memcpy(out + 60, "...", 4);
+	free(text);
+}
+
+/* The first value of objects or arrays a and b that differs, "" when none does; path holds the
+ * place of the two. */
+static bool differ(const json_t *a, const json_t *b, char path[128], const json_t **x,
+		   const json_t **y)
+{
+	const char *key;
+	const json_t *v;
+	if (json_equal((json_t *)a, (json_t *)b))
+		return false;
+	size_t n = strlen(path);
+	*x = a;
+	*y = b;
+	if (!json_is_object(a) || !json_is_object(b))
+		return true;
+	for (int turn = 0; turn < 2; turn++) {
+		const json_t *one = turn ? b : a, *other = turn ? a : b;
+		json_object_foreach((json_t *)one, key, v)
+		{
+			const json_t *w = json_object_get(other, key);
+			snprintf(path + n, 128 - n, "%s%s", n ? "." : "", key);
+			if (differ(turn ? w : v, turn ? v : w, path, x, y))
+				return true;
+		}
+	}
+	return true;
+}
+
+#define WAYS \
+	"--restart replaces it (its files stay until the first epoch of the new one is done), or " \
+	"another --out"
+
+static enum sm_status refuse(const struct sm_training *t, const struct sm_checkpoint *old,
+			     struct sm_err *err)
+{
+	json_t *now = json_loads(t->fit.state.settings, 0, NULL),
+	       *then = old->settings ? json_loads(old->settings, 0, NULL) : NULL;
+	const json_t *x = NULL, *y = NULL;
+	char path[128] = "", place[128], found[64], had[64];
+	enum sm_status st;
+	if (!then || !now || !differ(now, then, path, &x, &y)) {
+		st = SM_FAIL(err, SM_USAGE,
+			     "--resume: the training in %s (%" PRId64
+			     " epochs) is of another version of this program: " WAYS,
+			     t->dir, old->epoch);
+	} else {
+		say_place(path, place);
+		say_value(x, found);
+		say_value(y, had);
+		st = SM_FAIL(err, SM_USAGE,
+			     "--resume: %s is %s, but the training in %s (%" PRId64
+			     " epochs) has %s: " WAYS,
+			     place, found, t->dir, old->epoch, had);
+	}
+	json_decref(now);
+	json_decref(then);
+	return st;
+}
+
+/* ---- an earlier training in the folder ------------------------------------------------------ */
+
+/* best.hdf5 is not there or damaged; the numbered checkpoint of its epoch has the same bytes. */
+static enum sm_status without_best(const struct sm_training *t, const struct sm_checkpoint *old,
+				   const struct sm_err *why, struct sm_err *err)
+{
+	const struct sm_fit theirs = {.dir = t->dir, .state = *old};
+	char name[64];
+	for (size_t k = 0; sm_fit_named(&theirs, k, old->best_epoch, name); k++)
+		if (sm_fit_owns(&theirs, name))
+			return SM_FAIL(err, why->code,
+				       "--resume cannot go on: %s; %s beside it is whole: a copy "
+				       "of %s as %s mends it, or --restart starts from the "
+				       "beginning",
+				       why->text, SM_FIT_LAST, name, SM_FIT_BEST);
+	return SM_FAIL(err, why->code,
+		       "--resume cannot go on: %s; %s beside it is whole, but no numbered "
+		       "checkpoint holds the best epoch, %" PRId64
+		       ": another copy of %s mends it, or --restart starts from the beginning",
+		       why->text, SM_FIT_LAST, old->best_epoch, SM_FIT_BEST);
+}
+
+/* Whether old, from last.hdf5, is this training; SM_USAGE and a sentence when it is not, SM_INPUT
+ * when its best.hdf5 is not of it. */
+static enum sm_status check_earlier(struct sm_training *t, const char *best_path,
+				    const struct sm_checkpoint *old, struct sm_err *err)
+{
+	struct sm_checkpoint best = {0};
+	struct sm_err why = {0};
+	enum sm_status st = SM_OK;
+	if (strcmp(old->fingerprint, t->fit.state.fingerprint) != 0)
+		return refuse(t, old, err);
+	if (old->epoch > t->s->epochs)
+		return SM_FAIL(err, SM_USAGE,
+			       "train.epochs: found %" PRId64 ", allowed is at least %" PRId64
+			       ", which are trained already (or another --out)",
+			       t->s->epochs, old->epoch);
+	if (sm_checkpoint_open(best_path, &best, &why) != SM_OK)
+		st = without_best(t, old, &why, err);
+	/* A run killed between best.hdf5 and last.hdf5 leaves a best that is one epoch ahead; that
+	 * epoch is run again and writes it again. */
+	else if (strcmp(best.fingerprint, old->fingerprint) != 0 ||
+		 (best.epoch != old->best_epoch && best.epoch != old->epoch + 1))
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: is of another training than %s beside it: --restart starts from "
+			     "the beginning",
+			     best_path, SM_FIT_LAST);
+	sm_checkpoint_clear(&best);
+	return st;
+}
+
+/* The state of old becomes that of t, with the columns that are asked for now. */
+static enum sm_status take_up(struct sm_training *t, struct sm_checkpoint *old, struct sm_err *err)
+{
+	struct sm_checkpoint *c = &t->fit.state;
+	if (strcmp(old->history.names, c->history.names) != 0) {
+		SM_TRY(sm_history_recast(&old->history, c->history.names, err));
+		sm_info(&t->run->log, NULL,
+			"the history has other columns than before: nan in the epochs that did not "
+			"measure them");
+	}
+	sm_checkpoint_clear(c);
+	*c = *old;
+	*old = (struct sm_checkpoint){0};
+	t->fit.fresh = false;
+	return SM_OK;
+}
+
+enum sm_status sm_training_look(struct sm_training *t, struct sm_err *err)
+{
+	struct sm_checkpoint old = {0};
+	char *last = sm_path_join(t->dir, SM_FIT_LAST), *best = sm_path_join(t->dir, SM_FIT_BEST);
+	bool go_on = t->run->resume && !t->restart;
+	enum sm_status st = SM_OK;
+	t->fit.fresh = true;
+	if (!last || !best) {
+		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", t->dir);
+		goto out;
+	}
+	if (!sm_file_exists(last))
+		goto out;
+	st = sm_checkpoint_open(last, &old, err);
+	if (go_on) {
+		if (st != SM_OK)
+			st = sm_err_prefix(err, SM_RESUME_CANNOT);
+		else if ((st = check_earlier(t, best, &old, err)) == SM_OK)
+			st = take_up(t, &old, err);
+		goto out;
+	}
+	/* What cannot be read names no files that would be its own. */
+	if (st == SM_OK) {
+		sm_checkpoint_clear(&t->fit.replaced);
+		t->fit.replaced = old;
+		old = (struct sm_checkpoint){0};
+	}
+	st = SM_OK;
+	sm_warn(&t->run->log, NULL, "an earlier training in the output folder is replaced: %s",
+		t->restart ? "--restart was given" : "--resume was not given");
+out:
+	sm_checkpoint_clear(&old);
+	free(best);
+	free(last);
+	return st;
+}
