@@ -9,7 +9,8 @@
 #include "core/rng.h"
 #include "train/augment.h"
 
-static const struct sm_tile_shape usual = {.tiles = 1, .channels = 4, .depth = 16, .height = 160, .width = 160};
+static const struct sm_tile_shape usual = {
+	.tiles = 1, .channels = 4, .depth = 16, .height = 160, .width = 160};
 
 struct sample {
 	struct sm_tile_shape shape;

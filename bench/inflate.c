@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Processor time of inflating .nii.gz files as the NIfTI reader does (from memory, with its checks), against libdeflate's gzip decompression of the same bytes into the same room.
- * Usage: bench_inflate FILE.nii.gz...
- */
+ * Processor time of inflating .nii.gz files as the NIfTI reader does (from memory, with its
+ * checks), against libdeflate's gzip decompression of the same bytes into the same room. Usage:
+ * bench_inflate
+ * FILE.nii.gz... */
 #include <libdeflate.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,8 @@ static enum sm_status measure(const char *path, double total[2], size_t *bytes, 
 	double best[2] = {1e9, 1e9};
 	struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
 	SM_TRY(sm_file_read(path, 0, NULL, &in, &n, err));
-	size_t length = (size_t)in[n - 4] | (size_t)in[n - 3] << 8 | (size_t)in[n - 2] << 16 | (size_t)in[n - 1] << 24;
+	size_t length = (size_t)in[n - 4] | (size_t)in[n - 3] << 8 | (size_t)in[n - 2] << 16 |
+			(size_t)in[n - 1] << 24;
 	for (int round = 0; round < ROUNDS; round++) {
 		struct sm_nii_buffer out;
 		double t = now();
@@ -39,7 +41,8 @@ static enum sm_status measure(const char *path, double total[2], size_t *bytes, 
 		size_t made;
 		t = now();
 		unsigned char *room = sm_alloc(NULL, length, 1, path, err);
-		if (!room || libdeflate_gzip_decompress(d, in, n, room, length, &made) != LIBDEFLATE_SUCCESS)
+		if (!room ||
+		    libdeflate_gzip_decompress(d, in, n, room, length, &made) != LIBDEFLATE_SUCCESS)
 			return SM_FAIL(err, SM_INPUT, "%s: libdeflate refuses it", path);
 		t = now() - t;
 		best[1] = t < best[1] ? t : best[1];
@@ -64,8 +67,9 @@ int main(int argc, char **argv)
 			return 1;
 		}
 	if (bytes)
-		printf("inflate of %.0f MB: ours %.0f MB/s, libdeflate %.0f MB/s, ours is %.1f %% of it (processor time, least of %d)\n",
-		       (double)bytes / 1e6, (double)bytes / total[0] / 1e6, (double)bytes / total[1] / 1e6,
-		       100 * total[1] / total[0], ROUNDS);
+		printf("inflate of %.0f MB: ours %.0f MB/s, libdeflate %.0f MB/s, ours is %.1f %% "
+		       "of it (processor time, least of %d)\n",
+		       (double)bytes / 1e6, (double)bytes / total[0] / 1e6,
+		       (double)bytes / total[1] / 1e6, 100 * total[1] / total[0], ROUNDS);
 	return 0;
 }

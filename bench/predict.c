@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A network with random weights over a random volume, as stage predict runs it, for bench/predict.sh. In the folder
- * it leaves the checkpoint, the image (c,z,y,x float32) and the probabilities (the same), so that another program can
- * be held against them.
+ * A network with random weights over a random volume, as stage predict runs it, for
+ * bench/predict.sh. In the folder it leaves the checkpoint, the image (c,z,y,x float32) and the
+ * probabilities (the same), so that another program can be held against them.
  *
- * usage: bench_predict DIR MODEL SOFTMAX BATCH THREADS OVERLAP  W H D  NX NY NZ  IN OUT  gaussian|uniform
+ * usage: bench_predict DIR MODEL SOFTMAX BATCH THREADS OVERLAP  W H D  NX NY NZ  IN OUT
+ * gaussian|uniform
  */
 #include <math.h>
 #include <stdio.h>
@@ -33,7 +34,10 @@ static int number(const char *text)
 	char *end;
 	long n = strtol(text, &end, 10);
 	if (end == text || *end || n < 1 || n > 1 << 20)
-		must(SM_FAIL(&err, SM_USAGE, "bench_predict: found '%s', allowed are whole numbers from 1 to 1048576", text));
+		must(SM_FAIL(
+			&err, SM_USAGE,
+			"bench_predict: found '%s', allowed are whole numbers from 1 to 1048576",
+			text));
 	return (int)n;
 }
 
@@ -75,7 +79,8 @@ static void make_checkpoint(const char *path, char **v)
 static void save(const char *dir, const char *name, const struct sm_vol *vol)
 {
 	char *path = sm_path_join(dir, name);
-	must(path ? sm_file_write(path, vol->data, sm_vol_count(vol) * sizeof(float), &err) : SM_BUDGET);
+	must(path ? sm_file_write(path, vol->data, sm_vol_count(vol) * sizeof(float), &err)
+		  : SM_BUDGET);
 	free(path);
 }
 
@@ -87,7 +92,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	char *path = sm_path_join(argv[1], "best.hdf5");
-	const int64_t dim[4] = {number(argv[10]), number(argv[11]), number(argv[12]), number(argv[13])};
+	const int64_t dim[4] = {number(argv[10]), number(argv[11]), number(argv[12]),
+				number(argv[13])};
 	struct sm_infer f;
 	struct sm_vol image, prob;
 	struct sm_rng rng;
@@ -104,8 +110,8 @@ int main(int argc, char **argv)
 	must(sm_infer_volume(&f, &image, NULL, &prob, &err));
 	start = sm_now() - start;
 	cpu = cpu_seconds() - cpu;
-	printf("result seconds %.3f cpu %.3f rss_mib %.0f network_mib %zu\n", start, cpu, sm_peak_mib(),
-	       sm_net_forecast(f.net).total >> 20);
+	printf("result seconds %.3f cpu %.3f rss_mib %.0f network_mib %zu\n", start, cpu,
+	       sm_peak_mib(), sm_net_forecast(f.net).total >> 20);
 	save(argv[1], "image.f32", &image);
 	save(argv[1], "prob.f32", &prob);
 	sm_infer_close(&f);

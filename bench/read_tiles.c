@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * bench_read_tiles ROUNDS JOBS SHARD...: reads every sample of all shards ROUNDS times in a random
- * order on JOBS threads, as training does, and prints uncompressed bytes a second of the clock, and a
- * second of processor time times JOBS: what the clock would say on cores that nobody else uses.
- */
+ * order on JOBS threads, as training does, and prints uncompressed bytes a second of the clock, and
+ * a second of processor time times JOBS: what the clock would say on cores that nobody else
+ * uses. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +100,8 @@ static enum sm_status run(int rounds, int jobs, char **paths, size_t count, stru
 		best = rate > best ? rate : best;
 		best_alone = alone > best_alone ? alone : best_alone;
 	}
-	printf("%zu samples of %zu shards, %.0f MB, %d threads: best %.2f GB/s, by processor time %.2f\n",
+	printf("%zu samples of %zu shards, %.0f MB, %d threads: best %.2f GB/s, by processor time "
+	       "%.2f\n",
 	       r.n, count, (double)bytes / 1e6, jobs, best, best_alone);
 out:
 	for (size_t i = 0; i < count; i++)

@@ -7,9 +7,14 @@
 # usage: PYTHON="newest-python older-python" bench/train.sh [THREADS] [ROUNDS]
 #        bench/train.sh --loaded [THREADS] [ROUNDS]   a busy loop on each core: THREADS against one thread
 #        bench/train.sh --layers NAME [THREADS]       every layer of one network
+#        bench/train.sh --summary FILE                README.md's table from what a run printed (docs/benchmarks.md)
 # NETS chooses lines of the list below by their first word (default: all), STEPS the steps of a run; what is
 # missing is told.
 set -eu
+if [ "${1:-}" = --summary ]; then
+	[ $# -eq 2 ] || { echo "usage: bench/train.sh --summary FILE" >&2; exit 2; }
+	exec awk -f "$(dirname "$0")/train_summary.awk" "$2"
+fi
 cd "$(dirname "$0")/.."
 program=build/release/bin/bench_train_step
 make --no-print-directory $program >&2
@@ -24,6 +29,17 @@ vnet vnet 1 16 160 160 4 3 soft_dice 1
 nnunet3d nnunet3d 1 16 160 160 4 4 dice_ce 1
 unet2d-128 unet2d 1 16 128 128 4 4 ce 2
 unet2d-240 unet2d 1 8 240 240 4 4 ce 2'
+
+# What a row calls them.
+titles='
+basic 3-D U-Net 16-32-64-128-256, 4x16x160x160, batch 1
+basic2 the same, batch 2
+unet3d UNet3D
+resunet3d ResUNet3D
+vnet V-Net
+nnunet3d nnU-Net'"'"'s 3-D U-Net
+unet2d-128 UNet-2D, 16 slices of 128x128
+unet2d-240 UNet-2D, 8 slices of 240x240'
 
 work=$(mktemp -d)
 busy=
@@ -156,7 +172,7 @@ done
 isa=
 echo "$(grep -m 1 'model name' /proc/cpuinfo | sed 's/.*: //'), $nthreads threads, $rounds rounds, load $(cut -d' ' -f1 /proc/loadavg) when it began"
 echo
-echo "| network, input, batch | program | step, ms | processor, ms | times ours | by processor time | peak MiB | forecast MiB | share of the direct bound: clock, processor |"
+echo "| network | program | step, ms | processor, ms | times ours | by processor time | peak MiB | forecast MiB | share of the direct bound: clock, processor |"
 echo "|---|---|---|---|---|---|---|---|---|"
 for name in ${NETS:-$(echo "$list" | awk '{ print $1 }')}; do
 	if ! row=$(line_of "$name"); then
@@ -166,7 +182,7 @@ for name in ${NETS:-$(echo "$list" | awk '{ print $1 }')}; do
 	# shellcheck disable=SC2086
 	set -- $row
 	shift
-	net="$1 $6x$3x$4x$5 b$2"
+	net=$(echo "$titles" | sed -n "s/^$name //p")
 	for round in $(seq "$rounds"); do
 		ours "$work/$name.ours" "$nthreads" "$@"
 		half=1

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A training step of a network against the machine's fp32 peak, measured in the same run: time,
- * processor time, memory against the forecast, the share of the bound that direct convolutions have,
- * and on request every layer. The last line is for bench/train.sh.
- * usage: bench_train_step [key=value]...  keys: model threads batch d h w in out loss softmax width
- * steps recompute kernel layers plan (1: what lives at the peak of memory; 2: that alone) bf16 (the
- * peak is then that of AVX-512_BF16) */
+ * processor time, memory against the forecast, the share of the bound that direct convolutions
+ * have, and on request every layer. The last line is for bench/train.sh. usage: bench_train_step
+ * [key=value]...  keys: model threads batch d h w in out loss softmax width steps recompute kernel
+ * fused layers plan (1: what lives at the peak of memory; 2: that alone) bf16 (the peak is then
+ * that of AVX-512_BF16) */
 #include <immintrin.h>
 #include <omp.h>
 #include <stdio.h>
@@ -70,8 +70,8 @@ static float peak_128(long rounds)
 	return sum;
 }
 
-/* GF/s of all threads by the clock, and a processor second's GF times threads: what idle cores would
- * give. Best of five each. */
+/* GF/s of all threads by the clock, and a processor second's GF times threads: what idle cores
+ * would give. Best of five each. */
 struct peak {
 	double clock, cpu;
 };
@@ -156,7 +156,7 @@ static void print_rest(const struct sm_net *net)
 struct settings {
 	struct sm_model_opt model;
 	const char *name, *loss, *kernel;
-	int threads, steps, softmax, recompute, layers, bf16, plan;
+	int threads, steps, softmax, recompute, fused, layers, bf16, plan;
 };
 
 static struct sm_net *make(const struct settings *s, struct sm_err *err)
@@ -170,6 +170,7 @@ static struct sm_net *make(const struct settings *s, struct sm_err *err)
 				 .kernel = s->kernel,
 				 .profile = true,
 				 .recompute = s->recompute,
+				 .fused = s->fused,
 				 .bf16 = s->bf16};
 	struct sm_net *net = NULL;
 	if (!g)
@@ -216,8 +217,7 @@ static enum sm_status steps(struct sm_net *net, int n, struct timing *t, struct 
 			cpu = processor_time();
 		}
 		double start = omp_get_wtime();
-		SM_TRY(sm_net_step(net, (uint64_t)i, &t->loss, err));
-		SM_TRY(sm_net_update(net, 1e-4, NULL, err));
+		SM_TRY(sm_net_train(net, (uint64_t)i, 1e-4, &t->loss, err));
 		if (i)
 			seconds[i - 1] = omp_get_wtime() - start;
 	}
@@ -244,7 +244,7 @@ static bool set(struct settings *s, const char *arg)
 	    {"in", &s->model.in_channels, NULL}, {"out", &s->model.channels, NULL},
 	    {"softmax", &s->softmax, NULL},   {"steps", &s->steps, NULL},
 	    {"recompute", &s->recompute, NULL}, {"layers", &s->layers, NULL},
-	    {"bf16", &s->bf16, NULL},         {"plan", &s->plan, NULL},
+	    {"bf16", &s->bf16, NULL}, {"fused", &s->fused, NULL},         {"plan", &s->plan, NULL},
 	};
 	if (n == 5 && strncmp(arg, "width", n) == 0) {
 		s->model.width = strtod(value + 1, NULL);
@@ -310,7 +310,8 @@ int main(int argc, char **argv)
 			     .threads = 2,
 			     .steps = 3,
 			     .softmax = 1,
-			     .recompute = 1}; /* as scanmill train */
+			     .recompute = 1, /* as scanmill train */
+			     .fused = 1};    /* as scanmill train of batches in one part */
 	struct sm_err err = {0};
 	struct timing t = {0};
 	s.model.channels = 4;

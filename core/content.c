@@ -101,23 +101,26 @@ static enum sm_status hash_picture(const char *path, struct sm_mem *mem, char he
 	return SM_OK;
 }
 
-/* Weak: in a program that brings no code for tile files (core/h5hash.c) this is NULL, and it need not load HDF5
- * and the 30 libraries behind it. A program that must know them anyway asks the linker for it
- * (tools/module.mk). */
-__attribute__((weak)) enum sm_status sm_h5_content_sha256(const char *path, struct sm_mem *mem, char sha256[65],
-							  struct sm_err *err);
+/* Weak: in a program that brings no code for tile files (core/h5hash.c) this is NULL, and it need
+ * not load HDF5 and the 30 libraries behind it. A program that must know them anyway asks the
+ * linker for it (tools/module.mk). */
+__attribute__((weak)) enum sm_status sm_h5_content_sha256(const char *path, struct sm_mem *mem,
+							  char sha256[65], struct sm_err *err);
 
-static enum sm_status hash_h5(const char *path, struct sm_mem *mem, char hex[65], struct sm_err *err)
+static enum sm_status hash_h5(const char *path, struct sm_mem *mem, char hex[65],
+			      struct sm_err *err)
 {
 	if (!sm_h5_content_sha256)
-		return SM_FAIL(err, SM_INTERNAL, "%s: this program cannot read HDF5 files", sm_path_base(path));
+		return SM_FAIL(err, SM_INTERNAL, "%s: this program cannot read HDF5 files",
+			       sm_path_base(path));
 	return sm_h5_content_sha256(path, mem, hex, err);
 }
 
 /* Names by their end whose identity is not the hash of the file's bytes. */
 static const struct {
 	const char *suffix;
-	enum sm_status (*hash)(const char *path, struct sm_mem *mem, char hex[65], struct sm_err *err);
+	enum sm_status (*hash)(const char *path, struct sm_mem *mem, char hex[65],
+			       struct sm_err *err);
 } kinds[] = {{".gz", hash_gzip}, {".h5", hash_h5}, {".hdf5", hash_h5}, {".png", hash_picture}};
 
 bool sm_content_is_bytes(const char *path)

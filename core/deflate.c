@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Only lengths matter here, not bytes: one look into the table of literals and lengths passes over as many
- * literals as fit into its index. So a walk costs a few percent of the compression before it,
- * where zlib's inflate with Z_BLOCK, which tells the same, would cost a third.
- */
+ * Only lengths matter here, not bytes: one look into the table of literals and lengths passes over
+ * as many literals as fit into its index. So a walk costs a few percent of the compression before
+ * it, where zlib's inflate with Z_BLOCK, which tells the same, would cost a
+ * third. */
 #include "core/deflate.h"
 
 #include <endian.h>
@@ -30,12 +30,12 @@ struct code {
 	uint16_t count[MAX_BITS + 1], symbol[LITS];
 };
 
-/* Entries of the table of literals and lengths: bits of codes, number of literals before what follows, what
- * follows, and for a match its extra bits and base length. */
+/* Entries of the table of literals and lengths: bits of codes, number of literals before what
+ * follows, what follows, and for a match its extra bits and base length. */
 enum kind { LITERALS = 0, MATCH = 1, END, SLOW };
 #define ENTRY(bits, literals, kind, extra, base) \
-	((uint32_t)(bits) | (uint32_t)(literals) << 4 | (uint32_t)(kind) << 8 | (uint32_t)(extra) << 10 | \
-	 (uint32_t)(base) << 13)
+	((uint32_t)(bits) | (uint32_t)(literals) << 4 | (uint32_t)(kind) << 8 | \
+	 (uint32_t)(extra) << 10 | (uint32_t)(base) << 13)
 #define E_BITS(e) ((e) & 15)
 #define E_LITERALS(e) ((e) >> 4 & 15)
 #define E_KIND(e) ((e) >> 8 & 3)
@@ -50,8 +50,9 @@ struct tables {
 
 static const uint8_t length_extra[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
 					 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
-static const uint16_t length_base[29] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
-					 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
+static const uint16_t length_base[29] = {3,  4,  5,  6,   7,   8,   9,   10,  11, 13,
+					 15, 17, 19, 23,  27,  31,  35,  43,  51, 59,
+					 67, 83, 99, 115, 131, 163, 195, 227, 258};
 
 static unsigned dist_extra(unsigned symbol)
 {
@@ -102,8 +103,8 @@ static bool past_end(const struct bits *b)
 	return place(b) > (size_t)(b->end - b->start) * 8;
 }
 
-/* False when the lengths make no prefix code. An incomplete one is good only as zlib has it: no code at all
- * or a single one of one bit. */
+/* False when the lengths make no prefix code. An incomplete one is good only as zlib has it: no
+ * code at all or a single one of one bit. */
 static bool code_init(struct code *c, const uint8_t *length, unsigned n, bool may_lack)
 {
 	uint16_t at[MAX_BITS + 1] = {0};
@@ -144,14 +145,16 @@ static int slow_symbol(const struct code *c, struct bits *b)
 	return -1;
 }
 
-/* table[i] = symbol << 4 | length of the code that the low bits of i start with; 0 = none of at most `bits`. */
+/* table[i] = symbol << 4 | length of the code that the low bits of i start with; 0 = none of at
+ * most `bits`. */
 static void spread(const struct code *c, unsigned bits, uint16_t *table)
 {
 	unsigned code = 0, index = 0;
 	memset(table, 0, sizeof *table << bits);
 	for (unsigned k = 1; k <= bits; k++, code <<= 1)
 		for (unsigned j = 0; j < c->count[k]; j++, code++, index++) {
-			unsigned low = 0; /* codes stand in the stream with their first bit lowest */
+			unsigned low =
+				0; /* codes stand in the stream with their first bit lowest */
 			for (unsigned i = 0; i < k; i++)
 				low |= (code >> i & 1) << (k - 1 - i);
 			for (unsigned i = low; i < 1u << bits; i += 1u << k)
@@ -165,7 +168,8 @@ static uint32_t entry_of(const uint16_t *single, unsigned window)
 	for (;;) {
 		unsigned one = single[window >> used], bits = one & 15, symbol = one >> 4;
 		if (!bits || used + bits > LIT_BITS)
-			return literals ? ENTRY(used, literals, LITERALS, 0, 0) : ENTRY(0, 0, SLOW, 0, 0);
+			return literals ? ENTRY(used, literals, LITERALS, 0, 0)
+					: ENTRY(0, 0, SLOW, 0, 0);
 		if (symbol > END_OF_BLOCK) {
 			if (symbol > 285)
 				return literals ? ENTRY(used, literals, LITERALS, 0, 0)
@@ -192,7 +196,9 @@ static bool tables_init(struct tables *t, const uint8_t *length, unsigned lits, 
 	spread(&t->dist, DIST_BITS, single);
 	for (unsigned i = 0; i < 1u << DIST_BITS; i++) {
 		unsigned symbol = single[i] >> 4;
-		t->dists[i] = single[i] && symbol < 30 ? (uint8_t)((single[i] & 15) + dist_extra(symbol)) : 0;
+		t->dists[i] = single[i] && symbol < 30
+				      ? (uint8_t)((single[i] & 15) + dist_extra(symbol))
+				      : 0;
 	}
 	return true;
 }
@@ -242,9 +248,9 @@ static bool pass_one(const struct tables *t, struct bits *b, size_t *size, bool 
 	return d || pass_slow_distance(t, b);
 }
 
-/* The inner loop takes literals and matches the same way, a distance of no bits behind literals: which of them
- * comes next cannot be foretold, and a wrongly foretold branch costs more than the idle look. It works on copies
- * whose address nobody takes: they stay in registers. */
+/* The inner loop takes literals and matches the same way, a distance of no bits behind literals:
+ * which of them comes next cannot be foretold, and a wrongly foretold branch costs more than the
+ * idle look. It works on copies whose address nobody takes: they stay in registers. */
 static bool pass_codes(const struct tables *t, struct bits *b, size_t *size)
 {
 	const uint64_t mask = (1u << LIT_BITS) - 1, dist_mask = (1u << DIST_BITS) - 1;
@@ -302,7 +308,8 @@ static bool read_lengths(struct bits *b, const struct code *pre, uint8_t *length
 
 static bool pass_dynamic(struct tables *t, struct bits *b, size_t *size)
 {
-	static const uint8_t order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
+	static const uint8_t order[19] = {16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
+					  11, 4,  12, 3, 13, 2, 14, 1, 15};
 	uint8_t length[LITS + DISTS] = {0}, pre_length[19] = {0};
 	struct code pre;
 	unsigned lits = 257 + take(b, 5), dists = 1 + take(b, 5), n = 4 + take(b, 4);
@@ -313,8 +320,9 @@ static bool pass_dynamic(struct tables *t, struct bits *b, size_t *size)
 			return false;
 		pre_length[order[i]] = (uint8_t)take(b, 3);
 	}
-	return code_init(&pre, pre_length, 19, false) && read_lengths(b, &pre, length, lits + dists) &&
-	       tables_init(t, length, lits, dists) && pass_codes(t, b, size);
+	return code_init(&pre, pre_length, 19, false) &&
+	       read_lengths(b, &pre, length, lits + dists) && tables_init(t, length, lits, dists) &&
+	       pass_codes(t, b, size);
 }
 
 static bool pass_fixed(struct tables *t, struct bits *b, size_t *size)
@@ -375,8 +383,8 @@ size_t sm_deflate_open(unsigned char *buf, size_t n, const struct sm_deflate_end
 	buf[end->last_block / 8] &= (unsigned char)~(1u << end->last_block % 8);
 	if (used)
 		buf[n - 1] &= (unsigned char)((1u << used) - 1);
-	/* The three header bits of the empty block are zeros, as is what pads them to a byte border: they stand in
-	 * the last byte when it has room for three. */
+	/* The three header bits of the empty block are zeros, as is what pads them to a byte
+	 * border: they stand in the last byte when it has room for three. */
 	if (!used || used > 5)
 		buf[n++] = 0;
 	memcpy(buf + n, empty, sizeof empty);

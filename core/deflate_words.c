@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Each block goes three ways: over its words, to note what repeats; over the notes, for codes that fit; over the notes
- * again, into the stream. The first and the last take no branch on whether a word repeats, which cannot be
- * foretold in tissue: a wrong guess costs more than both outcomes.
- */
+ * Each block goes three ways: over its words, to note what repeats; over the notes, for codes that
+ * fit; over the notes again, into the stream. The first and the last take no branch on whether a
+ * word repeats, which cannot be foretold in tissue: a wrong guess costs more than both
+ * outcomes. */
 #include "core/deflate_words.h"
 
 #include <endian.h>
@@ -37,15 +37,18 @@ struct run {
 };
 
 struct packer {
-	uint16_t place[1 << PLACE_BITS]; /* low bits of the last word of this hash: a table for the first-level cache */
-	/* What is noted of a block. Each word outside runs: how far back the same word stands, 0 = nowhere near. */
+	uint16_t place[1 << PLACE_BITS]; /* low bits of the last word of this hash: a table for the
+					    first-level cache */
+	/* What is noted of a block. Each word outside runs: how far back the same word stands, 0 =
+	 * nowhere near. */
 	uint16_t token[BLOCK];
 	uint32_t literal[BLOCK + 1]; /* words that stand nowhere near, and room for one that does */
 	struct run run[BLOCK / GROUP + 1];
 	size_t tokens, literals, runs;
 	uint32_t lit_count[LITS], dist_count[DISTS];
 	struct code lit[LITS], dist[DISTS];
-	/* Whole words in the stream, bits << 8 | their number: matches by how far back, then the literals in turn. */
+	/* Whole words in the stream, bits << 8 | their number: matches by how far back, then the
+	 * literals in turn. */
 	uint64_t word[WINDOW + 1 + BLOCK + 1];
 };
 
@@ -131,8 +134,8 @@ static void sort_leaves(uint32_t *v, size_t n)
 		}
 }
 
-/* Depths of the leaves of a Huffman tree over n >= 2 counts in rising order, by the two queues of leaves and of inner
- * nodes; those deeper than most count as most. */
+/* Depths of the leaves of a Huffman tree over n >= 2 counts in rising order, by the two queues of
+ * leaves and of inner nodes; those deeper than most count as most. */
 static void tree_depths(const uint32_t *leaf, size_t n, unsigned most, uint32_t at_depth[])
 {
 	uint32_t weight[LITS], parent[2 * LITS], depth[2 * LITS];
@@ -159,8 +162,8 @@ static void tree_depths(const uint32_t *leaf, size_t n, unsigned most, uint32_t 
 	}
 }
 
-/* Makes codes of at most `most` bits. Deflate wants complete codes: where fewer than two symbols are used, others
- * of the first get a code too. */
+/* Makes codes of at most `most` bits. Deflate wants complete codes: where fewer than two symbols
+ * are used, others of the first get a code too. */
 static void make_codes(uint32_t *count, size_t symbols, unsigned most, struct code *code)
 {
 	uint32_t leaf[LITS];
@@ -178,7 +181,8 @@ static void make_codes(uint32_t *count, size_t symbols, unsigned most, struct co
 	}
 	sort_leaves(leaf, n);
 	tree_depths(leaf, n, most, at_depth);
-	/* What was cut off at `most` has made too many codes: shorter ones are lengthened until they fit. */
+	/* What was cut off at `most` has made too many codes: shorter ones are lengthened until
+	 * they fit. */
 	uint64_t sum = 0;
 	for (unsigned d = 1; d <= most; d++)
 		sum += (uint64_t)at_depth[d] << (most - d);
@@ -258,7 +262,8 @@ static inline void note_words(struct packer *p, const unsigned char *in, size_t 
 	uint32_t *literal = p->literal + p->literals;
 	for (size_t k = 0; k < n; k++, i++) {
 		uint32_t v = word_at(in, i), h = hash_of(v);
-		/* A place of long ago is taken for a near one, where the word may stand just as well. */
+		/* A place of long ago is taken for a near one, where the word may stand just as
+		 * well. */
 		size_t back = (uint16_t)(i - p->place[h]);
 		p->place[h] = (uint16_t)i;
 		back &= 0 - (size_t)(back <= WINDOW);
@@ -272,7 +277,8 @@ static inline void note_words(struct packer *p, const unsigned char *in, size_t 
 }
 
 /* Notes a run at word i, by the last place of its first word: its length, 0 = there is none. */
-static inline size_t note_run(struct packer *p, const unsigned char *in, size_t i, size_t to, size_t tokens)
+static inline size_t note_run(struct packer *p, const unsigned char *in, size_t i, size_t to,
+			      size_t tokens)
 {
 	size_t back = (uint16_t)(i - p->place[hash_of(word_at(in, i))]);
 	if (back - 1 >= WINDOW)
@@ -306,7 +312,8 @@ static void scan(struct packer *p, const unsigned char *in, size_t from, size_t 
 
 static void put_head(struct writer *w, const struct head *h, bool last)
 {
-	static const uint8_t order[CODES] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
+	static const uint8_t order[CODES] = {16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
+					     11, 4,  12, 3, 13, 2, 14, 1, 15};
 	put(w, last | 2 << 1, 3);
 	put(w, LITS - 257, 5);
 	put(w, DISTS - 1, 5);
@@ -338,7 +345,8 @@ static void put_stored(struct writer *w, const unsigned char *in, size_t n, bool
 	}
 }
 
-/* Counts the block's symbols, those of single words by a sample; every symbol that may come counts. */
+/* Counts the block's symbols, those of single words by a sample; every symbol that may come
+ * counts. */
 static void count(struct packer *p)
 {
 	unsigned extra, extra_n;
@@ -356,7 +364,8 @@ static void count(struct packer *p)
 	p->lit_count[WORD_LENGTH] = (uint32_t)(p->tokens - p->literals);
 	for (size_t i = 0; i < p->tokens; i += SAMPLE) {
 		unsigned back = p->token[i], is_literal = !back;
-		p->dist_count[dist_code(back + is_literal, &extra, &extra_n)] += SAMPLE * !is_literal;
+		p->dist_count[dist_code(back + is_literal, &extra, &extra_n)] +=
+			SAMPLE * !is_literal;
 	}
 	for (size_t r = 0; r < p->runs; r++)
 		for (size_t left = 4 * (size_t)p->run[r].words, n; left; left -= n) {
@@ -377,11 +386,13 @@ static void prepare(struct packer *p)
 		struct code l = lit[WORD_LENGTH], d = p->dist[dist_code(back, &far, &far_n)];
 		uint64_t bits = l.bits | d.bits << l.n;
 		for (; !(far >> far_n) && back <= WINDOW; far += 4, back++)
-			p->word[back] = (bits | (uint64_t)far << (l.n + d.n)) << 8 | (l.n + d.n + far_n);
+			p->word[back] =
+				(bits | (uint64_t)far << (l.n + d.n)) << 8 | (l.n + d.n + far_n);
 	}
 	for (size_t i = 0; i < p->literals; i++) {
 		uint32_t v = le32toh(p->literal[i]);
-		struct code a = lit[v & 255], b = lit[v >> 8 & 255], c = lit[v >> 16 & 255], d = lit[v >> 24];
+		struct code a = lit[v & 255], b = lit[v >> 8 & 255], c = lit[v >> 16 & 255],
+			    d = lit[v >> 24];
 		uint64_t low = a.bits | b.bits << a.n, high = c.bits | d.bits << c.n;
 		out[i] = (low | high << (a.n + b.n)) << 8 | (a.n + b.n + c.n + d.n);
 	}
@@ -423,7 +434,8 @@ static void put_words(const struct packer *p, struct writer *to_stream)
 	for (size_t r = 0; r < p->runs; r++) {
 		const uint16_t *end = token + p->run[r].tokens;
 		for (; end - token >= 2; token += 2) {
-			uint64_t a = next_word(p, token[0], &literal), b = next_word(p, token[1], &literal);
+			uint64_t a = next_word(p, token[0], &literal),
+				 b = next_word(p, token[1], &literal);
 			if ((a & 255) + (b & 255) <= 56) {
 				put(&w, a >> 8, a & 255);
 				put_word(&w, b);
@@ -441,8 +453,8 @@ static void put_words(const struct packer *p, struct writer *to_stream)
 	*to_stream = w;
 }
 
-static void put_block(struct packer *p, struct writer *w, const unsigned char *in, size_t from, size_t to,
-		      bool last)
+static void put_block(struct packer *p, struct writer *w, const unsigned char *in, size_t from,
+		      size_t to, bool last)
 {
 	struct head head;
 	const struct writer before = *w;
@@ -458,16 +470,19 @@ static void put_block(struct packer *p, struct writer *w, const unsigned char *i
 	}
 }
 
-enum sm_status sm_deflate_words(const void *in, size_t n, unsigned char **out, size_t *out_n, struct sm_err *err)
+enum sm_status sm_deflate_words(const void *in, size_t n, unsigned char **out, size_t *out_n,
+				struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
 	size_t words = n / 4;
 	*out = NULL;
 	*out_n = 0;
 	if (n % 4 || !n || words >= UINT32_MAX)
-		return SM_FAIL(err, SM_INTERNAL, "%zu bytes to pack are no number of 4-byte values", n);
+		return SM_FAIL(err, SM_INTERNAL, "%zu bytes to pack are no number of 4-byte values",
+			       n);
 	struct packer *p = sm_alloc(NULL, 1, sizeof *p, "tables of a deflater", err);
-	unsigned char *made = p ? sm_alloc(NULL, n + n / 8192 + 64 + 4 * BLOCK, 1, "compressed tile", err) : NULL;
+	unsigned char *made =
+		p ? sm_alloc(NULL, n + n / 8192 + 64 + 4 * BLOCK, 1, "compressed tile", err) : NULL;
 	if (!made) {
 		st = SM_BUDGET;
 		goto out;

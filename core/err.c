@@ -37,7 +37,8 @@ enum sm_status sm_fail_at(struct sm_err *err, enum sm_status code, const char *o
 enum sm_status sm_fail_unreadable(struct sm_err *err, const char *name)
 {
 	bool scarce = err && err->scarce;
-	const char *colon = name ? ": " : "", *why = scarce ? "too many files are open" : "cannot be read";
+	const char *colon = name ? ": " : "",
+		   *why = scarce ? "too many files are open" : "cannot be read";
 	SM_FAIL(err, scarce ? SM_IO : SM_INPUT, "%s%s%s", name ? name : "", colon, why);
 	if (err)
 		err->scarce = scarce;

@@ -25,19 +25,21 @@ enum sm_status {
 struct sm_err {
 	enum sm_status code;
 	int line;
-	bool scarce; /* SM_IO because descriptors ran out: no fault of the file that was to be opened */
+	bool scarce; /* SM_IO because descriptors ran out: no fault of the file that was to be
+			opened */
 	const char *origin;
 	char text[SM_ERR_TEXT];
 };
 
 /* Fills err (which may be NULL) and returns code; printf-like. Control characters in the result
- * are replaced by '?', so that a hostile file name cannot write to a terminal. With SM_IO, errno EMFILE or ENFILE
- * sets err->scarce. */
+ * are replaced by '?', so that a hostile file name cannot write to a terminal. With SM_IO, errno
+ * EMFILE or ENFILE sets err->scarce. */
 enum sm_status sm_fail_at(struct sm_err *err, enum sm_status code, const char *origin, int line,
 			  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
-/* What the reader of an input makes of SM_IO, whose sentence has a path that may name a person: SM_INPUT "NAME: cannot be
- * read" (NULL: without a name), for the item is rejected and others go on. When descriptors ran out it stays SM_IO. */
+/* What the reader of an input makes of SM_IO, whose sentence has a path that may name a person:
+ * SM_INPUT "NAME: cannot be read" (NULL: without a name), for the item is rejected and others go
+ * on. When descriptors ran out it stays SM_IO. */
 enum sm_status sm_fail_unreadable(struct sm_err *err, const char *name);
 
 /* Puts "prefix: " before the sentence already in err; returns err's code. */

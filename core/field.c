@@ -23,7 +23,8 @@ void sm_field_allowed(const struct sm_field *f, char *out, size_t n)
 	case SM_F_INT:
 	case SM_F_INTS:
 		if (ranged)
-			snprintf(out, n, "%sa whole number from %.0f to %.0f", many, f->min, f->max);
+			snprintf(out, n, "%sa whole number from %.0f to %.0f", many, f->min,
+				 f->max);
 		else
 			snprintf(out, n, "%sa whole number", many);
 		break;
@@ -127,7 +128,8 @@ enum sm_status sm_field_set(const struct sm_field *f, const char *where, const c
 		char *save = NULL;
 		for (char *w = strtok_r(copy, " ,", &save); w; w = strtok_r(NULL, " ,", &save)) {
 			if (n == MAX_LIST)
-				return SM_FAIL(err, SM_USAGE, "%s: more than %d values", where, MAX_LIST);
+				return SM_FAIL(err, SM_USAGE, "%s: more than %d values", where,
+					       MAX_LIST);
 			words[n++] = w;
 		}
 		return sm_field_set_list(f, where, words, n, base, arena, err);
@@ -147,8 +149,8 @@ enum sm_status sm_field_set_list(const struct sm_field *f, const char *where,
 		      : f->kind == SM_F_FLOATS ? sizeof(double)
 					       : sizeof(char *);
 	if (f->count && n != f->count)
-		return SM_FAIL(err, SM_USAGE, "%s: found %zu values, allowed are exactly %zu", where, n,
-			       f->count);
+		return SM_FAIL(err, SM_USAGE, "%s: found %zu values, allowed are exactly %zu",
+			       where, n, f->count);
 	void *v = sm_arena_alloc(arena, (n ? n : 1) * size);
 	if (!v)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", where);
@@ -186,7 +188,8 @@ enum sm_status sm_fields_default(const struct sm_fieldset *set, void *base, stru
 			continue;
 		}
 		if (sm_field_set(f, f->key, f->fallback, base, arena, err) != SM_OK)
-			return SM_FAIL(err, SM_INTERNAL, "default of %s.%s is not allowed by its own table",
+			return SM_FAIL(err, SM_INTERNAL,
+				       "default of %s.%s is not allowed by its own table",
 				       set->name, f->key);
 	}
 	return SM_OK;
@@ -211,12 +214,14 @@ const char *sm_choice_name(const struct sm_field *f, int index, struct sm_arena 
 /* One condition of `only`, n bytes long. */
 static bool holds(const struct sm_fieldset *set, const char *text, size_t n, const void *base)
 {
-	const bool no = n > 3 && strncmp(text, "no ", 3) == 0, any = n > 4 && strncmp(text, "any ", 4) == 0;
+	const bool no = n > 3 && strncmp(text, "no ", 3) == 0,
+		   any = n > 4 && strncmp(text, "any ", 4) == 0;
 	const char *key = no ? text + 3 : any ? text + 4 : text, *end = text + n;
 	const size_t length = no || any ? (size_t)(end - key) : strcspn(key, " ");
 	const struct sm_field *f = NULL;
 	for (size_t i = 0; i < set->count; i++)
-		if (strlen(set->fields[i].key) == length && memcmp(set->fields[i].key, key, length) == 0)
+		if (strlen(set->fields[i].key) == length &&
+		    memcmp(set->fields[i].key, key, length) == 0)
 			f = &set->fields[i];
 	if (!f)
 		return false;
@@ -312,7 +317,8 @@ static json_t *dump_field(const struct sm_field *f, const void *at, bool given)
 		return json_stringn(start, n);
 	}
 	case SM_F_MAPPING:
-		return *(void *const *)at ? dump_fields(f->of, *(void *const *)at, given) : json_null();
+		return *(void *const *)at ? dump_fields(f->of, *(void *const *)at, given)
+					  : json_null();
 	case SM_F_STEPS:
 		return dump_steps(f, at, given);
 	default:
@@ -367,7 +373,8 @@ json_t *sm_fields_describe(const struct sm_fieldset *set)
 		} else {
 			sm_field_allowed(f, allowed, sizeof allowed);
 			json_object_set_new(o, "allowed", json_string(allowed));
-			json_object_set_new(o, "default", f->fallback ? json_string(f->fallback) : json_null());
+			json_object_set_new(o, "default",
+					    f->fallback ? json_string(f->fallback) : json_null());
 		}
 		if (f->only)
 			json_object_set_new(o, "only", json_string(f->only));

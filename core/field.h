@@ -15,18 +15,19 @@
 #include "core/err.h"
 #include "core/mem.h"
 
-enum sm_field_kind {    /* C type at the field's offset */
-	SM_F_BOOL,      /* bool */
-	SM_F_INT,       /* int64_t */
-	SM_F_FLOAT,     /* double */
-	SM_F_STRING,    /* char *, NULL when absent */
-	SM_F_CHOICE,    /* int: index into choices */
-	SM_F_INTS,      /* struct sm_ints */
-	SM_F_FLOATS,    /* struct sm_floats */
-	SM_F_STRINGS,   /* struct sm_strings */
-	SM_F_MAPPING,   /* struct * of the fieldset `of`; NULL when absent */
-	SM_F_LIST,      /* struct sm_list of structs of the fieldset `of` */
-	SM_F_STEPS,     /* struct sm_steps: a list of mappings with one key of `of` and, where wanted, `when` */
+enum sm_field_kind {               /* C type at the field's offset */
+		     SM_F_BOOL,    /* bool */
+		     SM_F_INT,     /* int64_t */
+		     SM_F_FLOAT,   /* double */
+		     SM_F_STRING,  /* char *, NULL when absent */
+		     SM_F_CHOICE,  /* int: index into choices */
+		     SM_F_INTS,    /* struct sm_ints */
+		     SM_F_FLOATS,  /* struct sm_floats */
+		     SM_F_STRINGS, /* struct sm_strings */
+		     SM_F_MAPPING, /* struct * of the fieldset `of`; NULL when absent */
+		     SM_F_LIST,    /* struct sm_list of structs of the fieldset `of` */
+		     SM_F_STEPS,   /* struct sm_steps: a list of mappings with one key of `of` and,
+				      where wanted, `when` */
 };
 
 struct sm_ints { int64_t *v; size_t n; };
@@ -49,18 +50,20 @@ struct sm_field {
 	const char *fallback; /* default as text, lists separated by blanks; NULL = no default: a
 				 scalar is then required, a string, list or mapping may be absent.
 				 "{}" for a mapping: present with its own defaults */
-	double min, max;      /* of each number; both 0 = unbounded. For lists with fixed length see count */
+	double min,
+		max; /* of each number; both 0 = unbounded. For lists with fixed length see count */
 	const char *choices;  /* "a|b|c" for SM_F_CHOICE */
 	size_t count;         /* lists: exact length, 0 = any */
 	bool required;        /* strings, lists and mappings that must be there */
 	bool path;            /* a place in the file system: never dumped into an output */
-	bool no_setting;      /* decides what is printed, not what is written: never dumped either */
+	bool no_setting; /* decides what is printed, not what is written: never dumped either */
 	const struct sm_fieldset *of;
 	const char *doc; /* one sentence with units */
-	/* What must hold of other fields of the set for this one to count, parted by commas: "method gaussian|bilateral"
-	 * (a choice or bool), "no range" (a string, list or mapping that is absent, a whole number that is 0), "any decay" (a
-	 * number that is not 0). A manifest that gives the field
-	 * although it does not count is refused: no value is swallowed. NULL = it always counts. */
+	/* What must hold of other fields of the set for this one to count, parted by commas:
+	 * "method gaussian|bilateral" (a choice or bool), "no range" (a string, list or mapping
+	 * that is absent, a whole number that is 0), "any decay" (a number that is not 0). A
+	 * manifest that gives the field although it does not count is refused: no value is
+	 * swallowed. NULL = it always counts. */
 	const char *only;
 };
 
@@ -70,8 +73,8 @@ struct sm_fieldset {
 	const struct sm_field *fields;
 	size_t count;
 	const char *doc; /* may be NULL */
-	/* Rules over several fields, called after a manifest filled base; SM_USAGE with a sentence that starts with the
-	 * key ("window: found 80 to 0, ..."). NULL = none. */
+	/* Rules over several fields, called after a manifest filled base; SM_USAGE with a sentence
+	 * that starts with the key ("window: found 80 to 0, ..."). NULL = none. */
 	enum sm_status (*check)(const void *base, struct sm_err *err);
 };
 
@@ -83,14 +86,18 @@ struct sm_fieldset {
 		.count = SM_COUNT(fields_), .doc = (doc_), .check = (check_)                      \
 	}
 #define SM_FIELDSET(name_, type_, fields_, doc_) \
-	{ .name = (name_), .size = sizeof(type_), .fields = (fields_), .count = SM_COUNT(fields_), .doc = (doc_) }
+	{ \
+		.name = (name_), .size = sizeof(type_), .fields = (fields_), \
+		.count = SM_COUNT(fields_), .doc = (doc_) \
+	}
 
 /* Fills base (zeroed by the callee) with the defaults of every field. Memory comes from arena. */
 enum sm_status sm_fields_default(const struct sm_fieldset *set, void *base, struct sm_arena *arena,
 				 struct sm_err *err);
 
-/* Converts one text to the field's type at base; `where` ("--seed", "train.batch") starts the error sentence,
- * which ends with the value found and the values allowed. Scalars and lists only. SM_USAGE. */
+/* Converts one text to the field's type at base; `where` ("--seed", "train.batch") starts the error
+ * sentence, which ends with the value found and the values allowed. Scalars and lists only.
+ * SM_USAGE. */
 enum sm_status sm_field_set(const struct sm_field *field, const char *where, const char *text,
 			    void *base, struct sm_arena *arena, struct sm_err *err);
 
@@ -114,7 +121,8 @@ json_t *sm_fields_dump(const struct sm_fieldset *set, const void *base);
 /* The same without absent values and keys that do not count: what a manifest may say. */
 json_t *sm_fields_given(const struct sm_fieldset *set, const void *base);
 
-/* The table itself as JSON (new reference): key, type, default, allowed, doc: what --describe prints. */
+/* The table itself as JSON (new reference): key, type, default, allowed, doc: what --describe
+ * prints. */
 json_t *sm_fields_describe(const struct sm_fieldset *set);
 
 #endif

@@ -16,14 +16,17 @@ static enum sm_status fail_errno(struct sm_err *err, const char *path, const cha
 
 static const char *kind_of(const struct stat *s)
 {
-	return S_ISDIR(s->st_mode) ? "a folder" : S_ISFIFO(s->st_mode) ? "a pipe" : "a device or socket";
+	return S_ISDIR(s->st_mode)    ? "a folder"
+	       : S_ISFIFO(s->st_mode) ? "a pipe"
+				      : "a device or socket";
 }
 
 enum sm_status sm_file_open(const char *path, size_t max, int *fd, size_t *size, struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
 	struct stat s;
-	/* A pipe without a writer would keep us waiting; of a regular file the flag changes nothing. */
+	/* A pipe without a writer would keep us waiting; of a regular file the flag changes
+	 * nothing. */
 	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (*fd < 0)
 		return fail_errno(err, path, "cannot be opened");
@@ -32,7 +35,8 @@ enum sm_status sm_file_open(const char *path, size_t max, int *fd, size_t *size,
 	else if (!S_ISREG(s.st_mode))
 		st = SM_FAIL(err, SM_INPUT, "%s: is %s, not a regular file", path, kind_of(&s));
 	else if (max && (size_t)s.st_size > max)
-		st = SM_FAIL(err, SM_INPUT, "%s: %zu bytes long, allowed are at most %zu", path, (size_t)s.st_size, max);
+		st = SM_FAIL(err, SM_INPUT, "%s: %zu bytes long, allowed are at most %zu", path,
+			     (size_t)s.st_size, max);
 	if (st == SM_OK && size)
 		*size = (size_t)s.st_size;
 	if (st != SM_OK)
@@ -123,7 +127,8 @@ bool sm_file_is_own(const char *dir, const char *path)
 	struct stat s = {0};
 	char *full = sm_path_is_inside(path) ? sm_path_join(dir, path) : NULL;
 	bool good = full;
-	for (char *p = full ? full + strlen(full) - strlen(path) : NULL; good && p; p = strchr(p, '/')) {
+	for (char *p = full ? full + strlen(full) - strlen(path) : NULL; good && p;
+	     p = strchr(p, '/')) {
 		p += *p == '/';
 		char *slash = strchr(p, '/');
 		if (slash)
@@ -138,8 +143,8 @@ bool sm_file_is_own(const char *dir, const char *path)
 
 bool sm_key_is_reserved(const char *key)
 {
-	static const char *const ends[] = {
-		".json", ".jsonl", ".sha256", ".csv", ".html", ".svg", ".png", ".h5", ".hdf5", ".partial"};
+	static const char *const ends[] = {".json", ".jsonl", ".sha256", ".csv",  ".html",
+					   ".svg",  ".png",   ".h5",     ".hdf5", ".partial"};
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
 		size_t n = strlen(key), m = strlen(ends[i]);
 		if (n >= m && strcasecmp(key + n - m, ends[i]) == 0)
@@ -153,7 +158,8 @@ bool sm_key_is_safe(const char *key)
 	size_t n = strlen(key);
 	if (n < 1 || n > 100 || key[0] == '.' || key[0] == '-')
 		return false;
-	return strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.") == n;
+	return strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.") ==
+	       n;
 }
 
 enum sm_status sm_outfile_begin(struct sm_outfile *out, const char *path, bool open_stream,
@@ -295,7 +301,8 @@ static enum sm_status outset_grow(struct sm_outset *set, size_t n, struct sm_err
 	size_t room = set->room ? set->room : 4;
 	while (room < set->n + n)
 		room *= 2;
-	struct sm_outfile *more = room > set->room ? realloc(set->file, room * sizeof *more) : set->file;
+	struct sm_outfile *more =
+		room > set->room ? realloc(set->file, room * sizeof *more) : set->file;
 	if (!more)
 		return SM_FAIL(err, SM_BUDGET, "files: out of memory");
 	set->file = more;
@@ -368,8 +375,8 @@ enum sm_status sm_file_write(const char *path, const void *data, size_t size, st
 	return sm_outset_write(NULL, path, data, size, err);
 }
 
-enum sm_status sm_outset_write(struct sm_outset *set, const char *path, const void *data, size_t size,
-			       struct sm_err *err)
+enum sm_status sm_outset_write(struct sm_outset *set, const char *path, const void *data,
+			       size_t size, struct sm_err *err)
 {
 	struct sm_outfile out;
 	SM_TRY(sm_outfile_begin(&out, path, true, err));

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The payload is cut into chunks, each a deflate stream of its own by libdeflate; all but the last are opened
- * (core/deflate.h) so that the next may follow, and written in order.
+ * The payload is cut into chunks, each a deflate stream of its own by libdeflate; all but the last
+ * are opened (core/deflate.h) so that the next may follow, and written in order.
  *
- * Measured on CT, MR and PET volumes, one core, against zlib level 6: zlib makes 10 to 30 MB/s, also with a
- * dictionary carried from chunk to chunk as pigz does; ISA-L 300 to 500 MB/s, but files 1 to 10 % larger;
- * libdeflate's level 4 75 to 115 MB/s (with many zeros 290), and files of the same size within 1.5 %. The walk
- * to a chunk's last block adds 13 to 21 % to that. Label maps need a search for long matches, which costs
- * little on them: level 4 is up to 20 % behind there, level 7 is not. A chunk starts without the 32 KiB
- * before it: that costs at most 0.2 % with 512 KiB, 0.8 % with 128 KiB.
- */
+ * Measured on CT, MR and PET volumes, one core, against zlib level 6: zlib makes 10 to 30 MB/s,
+ * also with a dictionary carried from chunk to chunk as pigz does; ISA-L 300 to 500 MB/s, but files
+ * 1 to 10 % larger; libdeflate's level 4 75 to 115 MB/s (with many zeros 290), and files of the
+ * same size within 1.5 %. The walk to a chunk's last block adds 13 to 21 % to that. Label maps need
+ * a search for long matches, which costs little on them: level 4 is up to 20 % behind there, level
+ * 7 is not. A chunk starts without the 32 KiB before it: that costs at most 0.2 % with 512 KiB, 0.8
+ * % with 128
+ * KiB. */
 #include "core/gz_write.h"
 
 #include <errno.h>
@@ -24,11 +25,12 @@
 #include "core/mem.h"
 #include "core/par.h"
 
-/* libdeflate's levels that come nearest to gzip's ratio at a level: for most chunks, and for those that shrink to
- * less than 1/DENSE. */
+/* libdeflate's levels that come nearest to gzip's ratio at a level: for most chunks, and for those
+ * that shrink to less than 1/DENSE. */
 #define DENSE 8
 static const int level_of[][2] = {
-	{4, 7}, {1, 2}, {2, 3}, {3, 5}, {3, 5}, {4, 6}, {4, 7}, {5, 7}, {5, 8}, {6, 10}, {10, 10}, {11, 11}, {12, 12},
+	{4, 7}, {1, 2}, {2, 3},  {3, 5},   {3, 5},   {4, 6},   {4, 7},
+	{5, 7}, {5, 8}, {6, 10}, {10, 10}, {11, 11}, {12, 12},
 };
 
 /* After so many chunks the disk may begin with them. */
@@ -78,8 +80,8 @@ static size_t chunk_size(const struct writer *w, size_t i)
 }
 
 /* *out_n = 0 when the stream does not fit into room. */
-static enum sm_status deflate_with(struct writer *w, int dense, const void *in, size_t n, void *out, size_t room,
-				   size_t *out_n, struct sm_err *err)
+static enum sm_status deflate_with(struct writer *w, int dense, const void *in, size_t n, void *out,
+				   size_t room, size_t *out_n, struct sm_err *err)
 {
 	struct libdeflate_compressor *c = borrow(w, dense);
 	if (!c)
@@ -109,8 +111,8 @@ static enum sm_status deflate_chunk(void *ctx, size_t i, struct sm_err *err)
 	if (i + 1 == w->chunks)
 		return SM_OK;
 	if (!sm_deflate_walk(s->bytes, s->n, &end) || end.size != n || (end.end + 7) / 8 != s->n)
-		return SM_FAIL(err, SM_INTERNAL, "%s: libdeflate's stream has another form than expected",
-			       w->name);
+		return SM_FAIL(err, SM_INTERNAL,
+			       "%s: libdeflate's stream has another form than expected", w->name);
 	s->n = sm_deflate_open(s->bytes, s->n, &end);
 	return SM_OK;
 }
@@ -144,8 +146,10 @@ static void put32(unsigned char *p, uint32_t v)
 		p[i] = (unsigned char)(v >> 8 * i);
 }
 
-/* Magic, deflate, no flags, no time, unknown system; and head as a stored block, which ends on a byte border. */
-static enum sm_status put_start(struct writer *w, const void *head, size_t head_n, struct sm_err *err)
+/* Magic, deflate, no flags, no time, unknown system; and head as a stored block, which ends on a
+ * byte border. */
+static enum sm_status put_start(struct writer *w, const void *head, size_t head_n,
+				struct sm_err *err)
 {
 	unsigned char start[15] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255};
 	start[11] = (unsigned char)head_n;
@@ -162,7 +166,8 @@ static enum sm_status slots_init(struct writer *w, int jobs, struct sm_err *err)
 {
 	struct libdeflate_compressor *c = libdeflate_alloc_compressor(w->level[0]);
 	size_t threads = jobs < 1 ? 1 : (size_t)jobs;
-	w->slots = 2 * (threads < w->chunks ? threads : w->chunks); /* what sm_par_ordered keeps open */
+	w->slots = 2 *
+		   (threads < w->chunks ? threads : w->chunks); /* what sm_par_ordered keeps open */
 	w->slot = calloc(w->slots, sizeof *w->slot);
 	for (int i = 0; i < 2; i++)
 		w->idle[i] = calloc(w->slots, sizeof *w->idle[i]);
@@ -170,7 +175,8 @@ static enum sm_status slots_init(struct writer *w, int jobs, struct sm_err *err)
 		libdeflate_free_compressor(c);
 		return SM_FAIL(err, SM_BUDGET, "%s: no memory for the deflater", w->name);
 	}
-	w->room = libdeflate_deflate_compress_bound(c, w->chunks > 1 ? SM_GZ_CHUNK : w->n) + SM_DEFLATE_OPEN_ROOM;
+	w->room = libdeflate_deflate_compress_bound(c, w->chunks > 1 ? SM_GZ_CHUNK : w->n) +
+		  SM_DEFLATE_OPEN_ROOM;
 	give_back(w, 0, c);
 	for (size_t i = 0; i < w->slots && i < w->chunks; i++) {
 		w->slot[i].bytes = sm_alloc(NULL, w->room, 1, w->name, err);
@@ -192,22 +198,24 @@ static void slots_clear(struct writer *w)
 	}
 }
 
-enum sm_status sm_gz_write(FILE *out, const void *head, size_t head_n, const void *data, size_t n, int level,
-			   int jobs, struct sm_sha256 *hash, struct sm_sha256 *file_hash, const char *name,
-			   struct sm_err *err)
+enum sm_status sm_gz_write(FILE *out, const void *head, size_t head_n, const void *data, size_t n,
+			   int level, int jobs, struct sm_sha256 *hash, struct sm_sha256 *file_hash,
+			   const char *name, struct sm_err *err)
 {
 	enum sm_status st;
 	unsigned char tail[8];
 	struct writer w = {.out = out,
 			   .data = data,
 			   .n = n,
-			   .chunks = n > SM_GZ_CHUNK + SM_GZ_CHUNK / 2 ? (n - 1) / SM_GZ_CHUNK + 1 : 1,
+			   .chunks = n > SM_GZ_CHUNK + SM_GZ_CHUNK / 2 ? (n - 1) / SM_GZ_CHUNK + 1
+								       : 1,
 			   .hash = hash,
 			   .file_hash = file_hash,
 			   .name = name,
 			   .lock = PTHREAD_MUTEX_INITIALIZER};
 	if (level < 0 || (size_t)level >= sizeof level_of / sizeof *level_of || head_n > 65535)
-		return SM_FAIL(err, SM_INTERNAL, "%s: gzip level is %d, allowed are 0..12", name, level);
+		return SM_FAIL(err, SM_INTERNAL, "%s: gzip level is %d, allowed are 0..12", name,
+			       level);
 	w.level = level_of[level];
 	SM_GOTO(st, slots_init(&w, jobs, err));
 	SM_GOTO(st, put_start(&w, head, head_n, err));

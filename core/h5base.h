@@ -32,8 +32,8 @@ hid_t sm_h5_create(const char *path, int *error);
 /* Makes files of this access list report write errors that way. False on failure. */
 bool sm_h5_set_sink(hid_t fapl, int *error);
 
-/* An old file for reading. Negative on failure; sm_h5_open_failed, called next, tells whether that is the file's fault
- * (SM_INPUT) or descriptors ran out (SM_IO). */
+/* An old file for reading. Negative on failure; sm_h5_open_failed, called next, tells whether that
+ * is the file's fault (SM_INPUT) or descriptors ran out (SM_IO). */
 hid_t sm_h5_open(const char *path);
 enum sm_status sm_h5_open_failed(void);
 

@@ -17,7 +17,8 @@
 #define LABELS 3 /* the original's one-hot channels: labels 1, 2, 3 */
 #define AXES "x (channel,x,y,z) float32; y (label 1..3,x,y,z) uint8 one-hot"
 
-#define ACROSS 16 /* values of x at a time: whole cache lines are read and, with 16 slices, written */
+#define ACROSS \
+	16 /* values of x at a time: whole cache lines are read and, with 16 slices, written */
 
 /* src (Z,Y,X) -> dst (X,Y,Z). */
 static void to_xyz(const float *src, float *dst, size_t depth, size_t height, size_t width)
@@ -44,7 +45,8 @@ static void to_xyz(const float *src, float *dst, size_t depth, size_t height, si
 #endif
 			for (; x < end; x++)
 				for (size_t z = 0; z < depth; z++)
-					dst[(x * height + y) * depth + z] = src[(z * height + y) * width + x];
+					dst[(x * height + y) * depth + z] =
+						src[(z * height + y) * width + x];
 		}
 	}
 }
@@ -95,17 +97,18 @@ static bool from_one_hot(const uint8_t *src, uint8_t *dst, size_t depth, size_t 
 	return true;
 }
 
-static enum sm_status pack(const void *data, size_t bytes, bool shuffle, int level, unsigned char **packed, size_t *n,
-			   struct sm_err *err)
+static enum sm_status pack(const void *data, size_t bytes, bool shuffle, int level,
+			   unsigned char **packed, size_t *n, struct sm_err *err)
 {
 	if (level == 1 && !shuffle && bytes % 4 == 0)
 		return sm_deflate_words(data, bytes, packed, n, err);
 	return sm_chunk_pack(data, bytes, shuffle, level, packed, n, err);
 }
 
-/* Whether values pack better with their bytes sorted: those of few different values, as scans of whole numbers give,
- * do not. Found by trial on pieces from within a channel. Sorted bytes have to win by an eighth: two windows of the
- * deflater show but a part of what repeats, and level 1 packs values far faster as they are. */
+/* Whether values pack better with their bytes sorted: those of few different values, as scans of
+ * whole numbers give, do not. Found by trial on pieces from within a channel. Sorted bytes have to
+ * win by an eighth: two windows of the deflater show but a part of what repeats, and level 1 packs
+ * values far faster as they are. */
 static bool packs_better_shuffled(const void *data, size_t bytes, int level)
 {
 	static const size_t piece[2] = {65536, 16384};
@@ -113,7 +116,8 @@ static bool packs_better_shuffled(const void *data, size_t bytes, int level)
 	for (int shuffle = 0; shuffle < 2; shuffle++) {
 		unsigned char *packed = NULL;
 		n[shuffle] = bytes < piece[shuffle] ? bytes / 4 * 4 : piece[shuffle];
-		const unsigned char *from = (const unsigned char *)data + (bytes - n[shuffle]) / 32 * 12;
+		const unsigned char *from =
+			(const unsigned char *)data + (bytes - n[shuffle]) / 32 * 12;
 		if (pack(from, n[shuffle], shuffle, level, &packed, &made[shuffle], NULL) != SM_OK)
 			return true;
 		sm_free(packed);
@@ -121,8 +125,8 @@ static bool packs_better_shuffled(const void *data, size_t bytes, int level)
 	return 8 * made[1] * n[0] <= 7 * made[0] * n[1];
 }
 
-/* A dataset of the file: its values, what stands of them in the file and where, and the digest that sm_h5_identity
- * defines. */
+/* A dataset of the file: its values, what stands of them in the file and where, and the digest that
+ * sm_h5_identity defines. */
 struct set {
 	const char *name;
 	hid_t type;
@@ -136,7 +140,8 @@ struct set {
 };
 
 /* Packs the values into the one chunk of a new dataset, which stays open. */
-static hid_t put_packed(hid_t file, struct set *s, int level, enum sm_status *st, struct sm_err *err)
+static hid_t put_packed(hid_t file, struct set *s, int level, enum sm_status *st,
+			struct sm_err *err)
 {
 	const hsize_t origin[4] = {0};
 	hsize_t stored;
@@ -160,7 +165,8 @@ static hid_t put_plain(hid_t file, struct set *s)
 }
 
 /* Puts the values into the one chunk of a new dataset, or at level 0 leaves them as they are. */
-static enum sm_status put_set(hid_t file, struct set *s, int level, const char *file_name, struct sm_err *err)
+static enum sm_status put_set(hid_t file, struct set *s, int level, const char *file_name,
+			      struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
 	hid_t set = level ? put_packed(file, s, level, &st, err) : put_plain(file, s);
@@ -168,7 +174,8 @@ static enum sm_status put_set(hid_t file, struct set *s, int level, const char *
 	bool good = set >= 0 && s->at != HADDR_UNDEF;
 	if (set >= 0)
 		good = H5Dclose(set) >= 0 && good;
-	return good ? SM_OK : SM_FAIL(err, SM_IO, "%s: HDF5 cannot write dataset %s", file_name, s->name);
+	return good ? SM_OK
+		    : SM_FAIL(err, SM_IO, "%s: HDF5 cannot write dataset %s", file_name, s->name);
 }
 
 /* Adds the file's bytes from..to to the hash. */
@@ -176,7 +183,8 @@ static bool hash_part(int fd, haddr_t from, haddr_t to, struct sm_sha256 *h)
 {
 	unsigned char block[4096];
 	while (from < to) {
-		ssize_t n = pread(fd, block, to - from < sizeof block ? to - from : sizeof block, (off_t)from);
+		ssize_t n = pread(fd, block, to - from < sizeof block ? to - from : sizeof block,
+				  (off_t)from);
 		if (n <= 0)
 			return false;
 		sm_sha256_add(h, block, (size_t)n);
@@ -185,10 +193,10 @@ static bool hash_part(int fd, haddr_t from, haddr_t to, struct sm_sha256 *h)
 	return true;
 }
 
-/* The digests of the values and of the file's bytes: what the sets store is in memory, what stands before, between
- * and behind it is read. */
-static enum sm_status hash_file(const char *path, const char *name, struct set *sets, size_t n, char file_sha256[65],
-				struct sm_err *err)
+/* The digests of the values and of the file's bytes: what the sets store is in memory, what stands
+ * before, between and behind it is read. */
+static enum sm_status hash_file(const char *path, const char *name, struct set *sets, size_t n,
+				char file_sha256[65], struct sm_err *err)
 {
 	struct stat sb;
 	haddr_t at = 0;
@@ -218,8 +226,9 @@ static enum sm_status hash_file(const char *path, const char *name, struct set *
 	return good ? SM_OK : SM_FAIL(err, SM_IO, "%s: cannot be hashed", name);
 }
 
-static enum sm_status put_file(struct sm_outfile *out, const char *name, struct set sets[2], int level,
-			       char content[65], char file_sha256[65], struct sm_err *err)
+static enum sm_status put_file(struct sm_outfile *out, const char *name, struct set sets[2],
+			       int level, char content[65], char file_sha256[65],
+			       struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
 	int errnum;
@@ -262,14 +271,15 @@ struct sm_tilefile {
 	size_t voxels;
 };
 
-enum sm_status sm_tilefile_begin(const char *path, const struct sm_tile_shape *shape, struct sm_tilefile **out,
-				 struct sm_err *err)
+enum sm_status sm_tilefile_begin(const char *path, const struct sm_tile_shape *shape,
+				 struct sm_tilefile **out, struct sm_err *err)
 {
 	const char *name = sm_path_base(path);
 	size_t n, all;
 	*out = NULL;
 	if (shape->tiles != 1 || shape->channels < 1 || shape->depth < 1 || shape->height < 1 ||
-	    shape->width < 1 || !sm_mul3((size_t)shape->depth, (size_t)shape->height, (size_t)shape->width, &n) ||
+	    shape->width < 1 ||
+	    !sm_mul3((size_t)shape->depth, (size_t)shape->height, (size_t)shape->width, &n) ||
 	    !sm_mul3(n, (size_t)shape->channels, 4, &all) || all > UINT32_MAX)
 		return SM_FAIL(err, SM_INTERNAL, "%s: shape of a tile file is out of range", name);
 	struct sm_tilefile *t = calloc(1, sizeof *t);
@@ -300,38 +310,46 @@ void sm_tilefile_abandon(struct sm_tilefile *t)
 
 void sm_tilefile_put_channel(struct sm_tilefile *t, int64_t channel, const float *x)
 {
-	to_xyz(x, t->x + (size_t)channel * t->voxels, (size_t)t->shape.depth, (size_t)t->shape.height,
-	       (size_t)t->shape.width);
+	to_xyz(x, t->x + (size_t)channel * t->voxels, (size_t)t->shape.depth,
+	       (size_t)t->shape.height, (size_t)t->shape.width);
 }
 
 enum sm_status sm_tilefile_put_labels(struct sm_tilefile *t, const uint8_t *y, struct sm_err *err)
 {
-	if (!to_one_hot(y, t->y, (size_t)t->shape.depth, (size_t)t->shape.height, (size_t)t->shape.width))
+	if (!to_one_hot(y, t->y, (size_t)t->shape.depth, (size_t)t->shape.height,
+			(size_t)t->shape.width))
 		return SM_FAIL(err, SM_INPUT, "%s: a label is above 3, the file layout holds 0..3",
 			       sm_path_base(t->path));
 	return SM_OK;
 }
 
-enum sm_status sm_tilefile_end(struct sm_tilefile *t, struct sm_outset *set, int level, char content[65],
-			       char file_sha256[65], struct sm_err *err)
+enum sm_status sm_tilefile_end(struct sm_tilefile *t, struct sm_outset *set, int level,
+			       char content[65], char file_sha256[65], struct sm_err *err)
 {
 	const struct sm_tile_shape *p = &t->shape;
 	struct sm_outfile out = {0};
 	char bytes[65];
 	enum sm_status st = SM_OK;
 	struct set sets[2] = {
-	    {.name = "x", .type = H5T_IEEE_F32LE, .data = t->x, .size = 4,
-	     .dims = {(hsize_t)p->channels, (hsize_t)p->width, (hsize_t)p->height, (hsize_t)p->depth},
-	     .bytes = 4 * (size_t)p->channels * t->voxels},
-	    {.name = "y", .type = H5T_STD_U8LE, .data = t->y, .size = 1,
-	     .dims = {LABELS, (hsize_t)p->width, (hsize_t)p->height, (hsize_t)p->depth},
-	     .bytes = LABELS * t->voxels}};
+		{.name = "x",
+		 .type = H5T_IEEE_F32LE,
+		 .data = t->x,
+		 .size = 4,
+		 .dims = {(hsize_t)p->channels, (hsize_t)p->width, (hsize_t)p->height,
+			  (hsize_t)p->depth},
+		 .bytes = 4 * (size_t)p->channels * t->voxels},
+		{.name = "y",
+		 .type = H5T_STD_U8LE,
+		 .data = t->y,
+		 .size = 1,
+		 .dims = {LABELS, (hsize_t)p->width, (hsize_t)p->height, (hsize_t)p->depth},
+		 .bytes = LABELS * t->voxels}};
 	if (level < 0 || level > 12)
-		SM_GOTO(st, SM_FAIL(err, SM_INTERNAL, "%s: level %d, allowed are 0 to 12", sm_path_base(t->path),
-				    level));
+		SM_GOTO(st, SM_FAIL(err, SM_INTERNAL, "%s: level %d, allowed are 0 to 12",
+				    sm_path_base(t->path), level));
 	SM_GOTO(st, sm_outfile_begin(&out, t->path, false, err));
-	SM_GOTO(st, put_file(&out, sm_path_base(t->path), sets, level, content, file_sha256 ? file_sha256 : bytes,
-			     err));
+	SM_GOTO(st, put_file(&out, sm_path_base(t->path), sets, level, content,
+			     file_sha256 ? file_sha256 : bytes, err));
 	st = sm_outset_add(set, &out, err);
 out:
 	sm_outfile_abandon(&out);

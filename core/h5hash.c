@@ -324,8 +324,8 @@ out:
 	return st;
 }
 
-/* Digests of the large datasets of an open shard: samples are read past the HDF5 library, three times
- * as fast. sets[i] is NULL where the shard has none. */
+/* Digests of the large datasets of an open shard: samples are read past the HDF5 library, three
+ * times as fast. sets[i] is NULL where the shard has none. */
 static enum sm_status shard_digest(struct sm_shard *s, int64_t tiles, void *const sets[3],
 				   const size_t bytes[3], char hex[3][65], struct sm_err *err)
 {

@@ -149,8 +149,9 @@ static bool put_axes(const struct sm_shard *s)
 		return sm_h5_put_text(s->file, "axes", TILE_AXES);
 	bool fold = s->shape.parts & SM_SHARD_FOLD, index = s->shape.parts & SM_SHARD_INDEX;
 	bool y = s->set[SM_SET_Y].used, b = s->set[SM_SET_B].used;
-	sm_text_f(&t, "x (sample,channel,z,y,x) float32; %s%s%s; %scrc32 (sample,%d) of the values of "
-		      "x, %s%s%s%s",
+	sm_text_f(&t,
+		  "x (sample,channel,z,y,x) float32; %s%s%s; %scrc32 (sample,%d) of the values of "
+		  "x, %s%s%s%s",
 		  y ? "y (sample,z,y,x) uint8 labels; " : "",
 		  b ? "b (sample,channel,z,y,x) float32; " : "",
 		  index ? "index (sample,2) slice number, plane: 0 axial, 1 coronal, 2 sagittal"
@@ -180,8 +181,8 @@ static enum sm_status begin_file(struct sm_shard *s, const char *case_key, struc
 		chunk[0] = 1;
 		set->shuffled = !labels && s->level > 0;
 		set->id = sm_h5_chunked(s->file, sm_shard_set_name(i),
-					labels ? H5T_STD_U8LE : H5T_IEEE_F32LE, set->rank, set->dims,
-					chunk, set->shuffled, level_of(s, i));
+					labels ? H5T_STD_U8LE : H5T_IEEE_F32LE, set->rank,
+					set->dims, chunk, set->shuffled, level_of(s, i));
 		good = good && set->id >= 0;
 	}
 	if (!good ||
@@ -309,7 +310,8 @@ enum sm_status sm_shard_put(struct sm_shard *s, int64_t k, const float *x, const
 }
 
 /* SHA-256 over the digests of one dataset's samples, and its attribute. */
-static enum sm_status put_digest(const struct sm_shard *s, int set, char hex[65], struct sm_err *err)
+static enum sm_status put_digest(const struct sm_shard *s, int set, char hex[65],
+				 struct sm_err *err)
 {
 	char name[16];
 	struct sm_sha256 *h = sm_sha256_begin();

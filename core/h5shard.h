@@ -67,7 +67,8 @@ struct sm_shard *sm_shard_make(const char *path, struct sm_err *err);
 /* Closes and frees everything; NULL is fine. */
 void sm_shard_free(struct sm_shard *s);
 
-/* Sets shape, datasets and their sizes, columns and width; false when a size overflows or is out of range. */
+/* Sets shape, datasets and their sizes, columns and width; false when a size overflows or is out of
+ * range. */
 bool sm_shard_set_shape(struct sm_shard *s, const struct sm_tile_shape *shape);
 /* Makes room for place, fold and crc. */
 enum sm_status sm_shard_make_tables(struct sm_shard *s, struct sm_err *err);

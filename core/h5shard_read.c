@@ -13,7 +13,8 @@
 #include "core/h5shard.h"
 #include "core/hash.h"
 
-/* Opens a dataset and checks type, rank, chunk (one sample) and filters (shuffle or none, deflate). */
+/* Opens a dataset and checks type, rank, chunk (one sample) and filters (shuffle or none,
+ * deflate). */
 static enum sm_status open_set(struct sm_shard *s, int which, struct sm_err *err)
 {
 	struct sm_shard_set *set = &s->set[which];
@@ -102,8 +103,8 @@ static enum sm_status read_table(struct sm_shard *s, const char *name, hid_t typ
 		H5Sclose(space);
 	sm_h5_close_dataset(&set);
 	if (!good)
-		return SM_FAIL(err, SM_INPUT, "%s: dataset %s is missing or not (%lld%s%.0d)", s->name,
-			       name, (long long)s->shape.tiles, width ? ", " : "", width);
+		return SM_FAIL(err, SM_INPUT, "%s: dataset %s is missing or not (%lld%s%.0d)",
+			       s->name, name, (long long)s->shape.tiles, width ? ", " : "", width);
 	return SM_OK;
 }
 
@@ -116,8 +117,8 @@ static enum sm_status read_texts(struct sm_shard *s, char case_key[128], bool *p
 	*plain = known && strcmp(schema, SM_TILES_SCHEMA) == 0;
 	if (!*plain && (!known || strcmp(schema, SM_SAMPLES_SCHEMA) != 0))
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: attribute schema is \"%s\", allowed is \"%s\" or \"%s\"", s->name,
-			       schema, SM_TILES_SCHEMA, SM_SAMPLES_SCHEMA);
+			       "%s: attribute schema is \"%s\", allowed is \"%s\" or \"%s\"",
+			       s->name, schema, SM_TILES_SCHEMA, SM_SAMPLES_SCHEMA);
 	if (!sm_h5_get_text(s->file, "case", case_key, 128) || !sm_key_is_safe(case_key))
 		return SM_FAIL(err, SM_INPUT, "%s: attribute case is missing or no key", s->name);
 	return SM_OK;
@@ -148,7 +149,8 @@ static enum sm_status read_shape(struct sm_shard *s, bool plain, struct sm_err *
 	if (!plain && has(s, "fold"))
 		shape.parts |= SM_SHARD_FOLD;
 	bool fits = !y || (yd[0] == xd[0] && memcmp(yd + 1, xd + 2, 3 * sizeof *xd) == 0);
-	fits = fits && (!b || (bd[0] == xd[0] && bd[1] && memcmp(bd + 2, xd + 2, 3 * sizeof *xd) == 0));
+	fits = fits &&
+	       (!b || (bd[0] == xd[0] && bd[1] && memcmp(bd + 2, xd + 2, 3 * sizeof *xd) == 0));
 	if (!fits || !sm_shard_set_shape(s, &shape))
 		return SM_FAIL(
 		    err, SM_INPUT,
@@ -219,8 +221,9 @@ enum sm_status sm_shard_open(const char *path, struct sm_shard **out, struct sm_
 	s->length = sb.st_size;
 	s->file = sm_h5_open(path);
 	if (s->file < 0) {
-		st = SM_FAIL(err, sm_h5_open_failed(), "%s: is no HDF5 file or is cut off (%lld bytes)",
-			     s->name, (long long)s->length);
+		st = SM_FAIL(err, sm_h5_open_failed(),
+			     "%s: is no HDF5 file or is cut off (%lld bytes)", s->name,
+			     (long long)s->length);
 		goto out;
 	}
 	SM_GOTO(st, read_head(s, case_key ? case_key : key, err));
@@ -264,8 +267,9 @@ static enum sm_status read_piece(const struct sm_shard *s, int fd, int64_t k, in
 		}
 		got += (size_t)r;
 	}
-	if (st == SM_OK && (!sm_chunk_unpack(packed, n, set->shuffled, out, set->bytes) ||
-			    libdeflate_crc32(0, out, set->bytes) != s->crc[s->columns * k + column]))
+	if (st == SM_OK &&
+	    (!sm_chunk_unpack(packed, n, set->shuffled, out, set->bytes) ||
+	     libdeflate_crc32(0, out, set->bytes) != s->crc[s->columns * k + column]))
 		st =
 		    SM_FAIL(err, SM_INPUT,
 			    "%s: %s of tile %lld is damaged (its zlib stream or checksum is wrong)",
@@ -289,7 +293,8 @@ enum sm_status sm_shard_read_sample(struct sm_shard *s, int64_t k, struct sm_sha
 				     sm_shard_set_name(i));
 			goto out;
 		}
-		/* Opened for each sample: thousands of shards may be in use, and descriptors are few. */
+		/* Opened for each sample: thousands of shards may be in use, and descriptors are
+		 * few. */
 		if (out[i] && fd < 0)
 			fd = open(s->path, O_RDONLY | O_CLOEXEC);
 		if (out[i] && fd < 0)

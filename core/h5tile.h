@@ -46,7 +46,8 @@ struct sm_shard_sample {
 	uint8_t fold;     /* enum sm_fold */
 };
 
-/* Room for one to be read: a NULL is not read; place and fold are always filled (0 where there is none). */
+/* Room for one to be read: a NULL is not read; place and fold are always filled (0 where there is
+ * none). */
 struct sm_shard_room {
 	float *x;
 	uint8_t *y;
@@ -88,8 +89,8 @@ enum sm_status sm_shard_open(const char *path, struct sm_shard **out, struct sm_
 			     char case_key[128], struct sm_err *err);
 
 /* Reads tile k into x (C,Z,Y,X) and y (Z,Y,X), either may be NULL, start too. Thread-safe without
- * any lock: chunks are read past the HDF5 library, and the file is opened for each call, so that any
- * number of shards can be in use. Damaged or exchanged chunks are SM_INPUT (checksums). */
+ * any lock: chunks are read past the HDF5 library, and the file is opened for each call, so that
+ * any number of shards can be in use. Damaged or exchanged chunks are SM_INPUT (checksums). */
 enum sm_status sm_shard_read(struct sm_shard *shard, int64_t k, float *x, uint8_t *y,
 			     int32_t start[3], struct sm_err *err);
 
@@ -100,25 +101,29 @@ enum sm_status sm_shard_read_sample(struct sm_shard *shard, int64_t k, struct sm
 void sm_shard_close(struct sm_shard *shard);
 
 /* The identity of a shard from the digests that it names itself (sm_h5_content_sha256 without
- * reading a sample: each is held against its checksum when it is read). SM_INPUT when it names none. */
+ * reading a sample: each is held against its checksum when it is read). SM_INPUT when it names
+ * none. */
 enum sm_status sm_shard_named_sha256(const char *path, struct sm_mem *mem, char sha256[65],
 				     struct sm_err *err);
 
-/* One tile in the original's layout on its way into a file: x is stored as (C,X,Y,Z) float32, labels as one-hot
- * (3,X,Y,Z) uint8 of labels 1..3. shape as of a shard of one tile. Begin, put all, end or abandon. */
+/* One tile in the original's layout on its way into a file: x is stored as (C,X,Y,Z) float32,
+ * labels as one-hot (3,X,Y,Z) uint8 of labels 1..3. shape as of a shard of one tile. Begin, put
+ * all, end or abandon. */
 struct sm_tilefile;
 struct sm_outset;
-enum sm_status sm_tilefile_begin(const char *path, const struct sm_tile_shape *shape, struct sm_tilefile **out,
-				 struct sm_err *err);
+enum sm_status sm_tilefile_begin(const char *path, const struct sm_tile_shape *shape,
+				 struct sm_tilefile **out, struct sm_err *err);
 /* One channel (Z,Y,X). */
 void sm_tilefile_put_channel(struct sm_tilefile *tile, int64_t channel, const float *x);
 /* Labels (Z,Y,X); one above 3 is SM_INPUT. */
-enum sm_status sm_tilefile_put_labels(struct sm_tilefile *tile, const uint8_t *y, struct sm_err *err);
-/* Writes the file into a set of files (core/file.h; NULL: it has its name at once) and frees the tile either way.
- * level 0 = plain, without chunks; 1 = core/deflate_words.h or, where shuffled bytes pack better, as the others:
- * libdeflate. content as in sm_shard_commit; file_sha256 is the hash of the file's bytes (NULL: not wanted). */
-enum sm_status sm_tilefile_end(struct sm_tilefile *tile, struct sm_outset *set, int level, char content[65],
-			       char file_sha256[65], struct sm_err *err);
+enum sm_status sm_tilefile_put_labels(struct sm_tilefile *tile, const uint8_t *y,
+				      struct sm_err *err);
+/* Writes the file into a set of files (core/file.h; NULL: it has its name at once) and frees the
+ * tile either way. level 0 = plain, without chunks; 1 = core/deflate_words.h or, where shuffled
+ * bytes pack better, as the others: libdeflate. content as in sm_shard_commit; file_sha256 is the
+ * hash of the file's bytes (NULL: not wanted). */
+enum sm_status sm_tilefile_end(struct sm_tilefile *tile, struct sm_outset *set, int level,
+			       char content[65], char file_sha256[65], struct sm_err *err);
 void sm_tilefile_abandon(struct sm_tilefile *tile); /* NULL is fine */
 
 /* All of this at once: x (C,Z,Y,X), y (Z,Y,X); the file has its name when it returns. */

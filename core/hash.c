@@ -85,7 +85,8 @@ enum sm_status sm_sha256_file(const char *path, char hex[65], struct sm_err *err
 /* HMAC of RFC 2104 with SHA-256. */
 void sm_hmac_sha256(const void *salt, size_t salt_n, const void *text, size_t n, char hex[65])
 {
-	unsigned char key[SHA256_CBLOCK] = {0}, inner[SHA256_DIGEST_LENGTH], digest[SHA256_DIGEST_LENGTH];
+	unsigned char key[SHA256_CBLOCK] = {0}, inner[SHA256_DIGEST_LENGTH],
+		      digest[SHA256_DIGEST_LENGTH];
 	SHA256_CTX ctx;
 	if (salt_n > sizeof key) {
 		SHA256_Init(&ctx);

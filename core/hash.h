@@ -20,11 +20,12 @@ struct sm_sha256 {
 void sm_sha256_init(struct sm_sha256 *h);
 void sm_sha256_final(struct sm_sha256 *h, char hex[65]);
 
-/* NULL when out of memory, which the caller has to tell. sm_sha256_end frees it; of NULL it makes 64 zeros. */
+/* NULL when out of memory, which the caller has to tell. sm_sha256_end frees it; of NULL it makes
+ * 64 zeros. */
 struct sm_sha256 *sm_sha256_begin(void);
 void sm_sha256_add(struct sm_sha256 *h, const void *bytes, size_t n);
-/* The same bytes to two hashes, in little more time than to one where both have had a multiple of 64 bytes and
- * the CPU has instructions for it. */
+/* The same bytes to two hashes, in little more time than to one where both have had a multiple of
+ * 64 bytes and the CPU has instructions for it. */
 void sm_sha256_add_pair(struct sm_sha256 *a, struct sm_sha256 *b, const void *bytes, size_t n);
 void sm_sha256_end(struct sm_sha256 *h, char hex[65]);
 
@@ -43,7 +44,8 @@ struct sm_mem;
 enum sm_status sm_content_sha256(const char *path, struct sm_mem *mem, char hex[65],
 				 struct sm_err *err);
 
-/* True when the identity of an output of this name is the hash of the file's bytes as they stand. */
+/* True when the identity of an output of this name is the hash of the file's bytes as they
+ * stand. */
 bool sm_content_is_bytes(const char *path);
 
 #endif

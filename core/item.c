@@ -45,8 +45,8 @@ enum sm_status sm_item_input(struct sm_item *item, const char *role, const char 
 	return add_file(item, "inputs", role, path, sha256, err);
 }
 
-enum sm_status sm_item_input_from(struct sm_item *item, const char *dir, const char *role, const char *path,
-				  const char *sha256, struct sm_err *err)
+enum sm_status sm_item_input_from(struct sm_item *item, const char *dir, const char *role,
+				  const char *path, const char *sha256, struct sm_err *err)
 {
 	SM_TRY(sm_item_input(item, role, path, sha256, err));
 	if (!item->may_keep)
@@ -65,11 +65,13 @@ enum sm_status sm_item_output(struct sm_item *item, const char *role, const char
 	return add_file(item, "outputs", role, path, sha256, err);
 }
 
-enum sm_status sm_item_file_hash(struct sm_item *item, const char *path, const char *sha256, struct sm_err *err)
+enum sm_status sm_item_file_hash(struct sm_item *item, const char *path, const char *sha256,
+				 struct sm_err *err)
 {
 	if (!item->file_hashes)
 		item->file_hashes = json_object();
-	if (!item->file_hashes || json_object_set_new(item->file_hashes, path, json_string(sha256)) != 0)
+	if (!item->file_hashes ||
+	    json_object_set_new(item->file_hashes, path, json_string(sha256)) != 0)
 		return SM_FAIL(err, SM_BUDGET, "out of memory");
 	return SM_OK;
 }
@@ -112,8 +114,9 @@ static void set_fingerprint(struct sm_item *item)
 	json_object_set_new(item->record, "fingerprint", json_string(hex));
 }
 
-/* Takes a folder off the paths of a sentence that start with it: a ledger holds no place of a machine. A folder
- * starts with '/', './' or '../' (see core/stage.c), as no path relative to it does: those stay whole. */
+/* Takes a folder off the paths of a sentence that start with it: a ledger holds no place of a
+ * machine. A folder starts with '/', './' or '../' (see core/stage.c), as no path relative to it
+ * does: those stay whole. */
 static void cut_folder(char *text, const char *folder)
 {
 	size_t n = folder ? strlen(folder) : 0;
@@ -190,8 +193,9 @@ static void finished(struct loop *loop, bool reused)
 	sm_progress_set(&loop->progress, done, NULL);
 }
 
-/* Threads for the item that is begun as number `at`. The last items get twice their share: when the others end
- * first, both cores of a small machine still have work, and the system sees to the rest. */
+/* Threads for the item that is begun as number `at`. The last items get twice their share: when the
+ * others end first, both cores of a small machine still have work, and the system sees to the
+ * rest. */
 static int inner_jobs(const struct loop *loop, size_t at)
 {
 	int jobs = loop->run->jobs;
@@ -210,10 +214,10 @@ static json_t *new_record(const char *key)
 	return record;
 }
 
-/* The record of an item shall not depend on when its inputs were hashed: what failed stands in it as if they
- * had been hashed first. */
-static enum sm_status settle_inputs(const struct loop *loop, size_t i, struct sm_item *item, enum sm_status st,
-				    struct sm_err *err)
+/* The record of an item shall not depend on when its inputs were hashed: what failed stands in it
+ * as if they had been hashed first. */
+static enum sm_status settle_inputs(const struct loop *loop, size_t i, struct sm_item *item,
+				    enum sm_status st, struct sm_err *err)
 {
 	struct sm_item first = *item;
 	struct sm_err why = {0};
@@ -253,8 +257,9 @@ static enum sm_status foresee(struct loop *loop, size_t i, struct sm_item *item,
 {
 	struct sm_run *run = loop->run;
 	struct sm_err why = {0};
-	enum sm_status st = loop->items->foresee ? loop->items->foresee(loop->items->ctx, i, item, &why)
-						 : SM_OK;
+	enum sm_status st = loop->items->foresee
+				    ? loop->items->foresee(loop->items->ctx, i, item, &why)
+				    : SM_OK;
 	if (st != SM_OK && st != SM_INPUT) {
 		*err = why;
 		return st;
@@ -280,19 +285,21 @@ static enum sm_status keep_record(struct loop *loop, const struct sm_item *item,
 	return sm_records_add(loop->run->ledger.records, item->record, item->file_hashes, err);
 }
 
-/* Declares, reuses or works. *done: nothing is left to do. `earlier`: the record of an earlier run, or NULL. */
-static enum sm_status make_item(struct loop *loop, size_t i, struct sm_item *item, json_t *earlier, bool *done,
-				struct sm_err *err)
+/* Declares, reuses or works. *done: nothing is left to do. `earlier`: the record of an earlier run,
+ * or NULL. */
+static enum sm_status make_item(struct loop *loop, size_t i, struct sm_item *item, json_t *earlier,
+				bool *done, struct sm_err *err)
 {
 	const struct sm_items *items = loop->items;
 	struct sm_run *run = loop->run;
 	item->may_defer = !earlier && !run->dry_run;
 	item->may_keep = earlier;
 	if (!items->writes_nothing && !run->dry_run && sm_key_is_reserved(item->key))
-		return SM_FAIL(err, SM_INPUT,
-			       "the name %s ends as those of the stages' own files do (" SM_KEYS_RESERVED
-			       "): allowed are other names",
-			       item->key);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"the name %s ends as those of the stages' own files do (" SM_KEYS_RESERVED
+			"): allowed are other names",
+			item->key);
 	if (items->inputs)
 		SM_TRY(items->inputs(items->ctx, i, item, err));
 	if (!item->deferred)
@@ -321,13 +328,15 @@ static enum sm_status settle_item(struct loop *loop, struct sm_item *item, struc
 	if (loop->run->journal)
 		SM_TRY(sm_reuse_note(item, err));
 	SM_TRY(keep_record(loop, item, err));
-	return loop->settler ? sm_settler_add(loop->settler, &item->files, json_incref(item->record),
-					      json_incref(item->file_hashes), err)
-			     : sm_outset_commit(&item->files, err);
+	return loop->settler
+		       ? sm_settler_add(loop->settler, &item->files, json_incref(item->record),
+					json_incref(item->file_hashes), err)
+		       : sm_outset_commit(&item->files, err);
 }
 
 /* Works, rejects, settles. */
-static enum sm_status finish_item(struct loop *loop, size_t i, struct sm_item *item, struct sm_err *err)
+static enum sm_status finish_item(struct loop *loop, size_t i, struct sm_item *item,
+				  struct sm_err *err)
 {
 	bool done = false, may_keep = loop->run->resume && loop->run->journal;
 	json_t *earlier = may_keep ? sm_journal_find(loop->run->journal, item->key) : NULL;
@@ -336,8 +345,8 @@ static enum sm_status finish_item(struct loop *loop, size_t i, struct sm_item *i
 	if (done)
 		return st;
 	if (st == SM_BUDGET && !loop->alone) {
-		/* Whether it fits beside others or on many threads depends on --jobs; whether it fits alone on
-		 * one thread does not. */
+		/* Whether it fits beside others or on many threads depends on --jobs; whether it
+		 * fits alone on one thread does not. */
 		loop->deferred[i] = true;
 		return SM_OK;
 	}
@@ -347,7 +356,8 @@ static enum sm_status finish_item(struct loop *loop, size_t i, struct sm_item *i
 		err->code = st;
 		reject(item, err);
 		if (loop->run->strict) /* the sentence stands in the log already */
-			return SM_FAIL(err, st, "%s: rejected, and --strict stops at the first", item->key);
+			return SM_FAIL(err, st, "%s: rejected, and --strict stops at the first",
+				       item->key);
 		st = SM_OK;
 	}
 	if (st == SM_OK)
@@ -406,8 +416,8 @@ static size_t place_in_only(const struct sm_run *run, const char *key)
 }
 
 /* The items to work on, heaviest first. */
-static enum sm_status choose_items(const struct sm_run *run, const struct sm_items *items, struct loop *loop,
-				   struct sm_err *err)
+static enum sm_status choose_items(const struct sm_run *run, const struct sm_items *items,
+				   struct loop *loop, struct sm_err *err)
 {
 	size_t room = items->count ? items->count : 1;
 	struct weighed *w = calloc(room, sizeof *w);
@@ -423,14 +433,16 @@ static enum sm_status choose_items(const struct sm_run *run, const struct sm_ite
 		if (run->only_count && at == run->only_count)
 			continue;
 		found[at] = true;
-		w[loop->n++] = (struct weighed){items->weight ? items->weight(items->ctx, i) : 0, i};
+		w[loop->n++] =
+			(struct weighed){items->weight ? items->weight(items->ctx, i) : 0, i};
 	}
 	qsort(w, loop->n, sizeof *w, by_weight);
 	for (size_t i = 0; i < loop->n; i++)
 		loop->order[i] = w[i].i;
 	for (size_t i = 0; st == SM_OK && i < run->only_count; i++)
 		if (!found[i])
-			st = SM_FAIL(err, SM_USAGE, "--only: found '%.100s', none of the %zu %s has that key",
+			st = SM_FAIL(err, SM_USAGE,
+				     "--only: found '%.100s', none of the %zu %s has that key",
 				     run->only[i], items->count, items->noun);
 out:
 	free(found);
@@ -483,15 +495,19 @@ enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, st
 	int noun = (int)strlen(items->noun) - (n == 1 && sm_ends_with(items->noun, "s"));
 	if (st == SM_OK && run->dry_run && !items->writes_nothing)
 		sm_info(&run->log, NULL,
-			"%zu %.*s: %zu would be made, %zu would be refused, %zu would be kept from an earlier run",
-			n, noun, items->noun, n - loop.refused - loop.reused, loop.refused, loop.reused);
-	else if (st == SM_OK)
-		sm_info(&run->log, NULL, "%zu %.*s: %zu %s, %zu rejected, %zu reused from an earlier run", n,
-			noun, items->noun, n - loop.rejected, items->good_word ? items->good_word : "good", loop.rejected,
+			"%zu %.*s: %zu would be made, %zu would be refused, %zu would be kept from "
+			"an earlier run",
+			n, noun, items->noun, n - loop.refused - loop.reused, loop.refused,
 			loop.reused);
+	else if (st == SM_OK)
+		sm_info(&run->log, NULL,
+			"%zu %.*s: %zu %s, %zu rejected, %zu reused from an earlier run", n, noun,
+			items->noun, n - loop.rejected,
+			items->good_word ? items->good_word : "good", loop.rejected, loop.reused);
 	/* All are named, though the run would stop at the first. */
 	if (st == SM_OK && run->strict && items->dry_code && loop.refused)
-		st = SM_FAIL(err, SM_INPUT, "%zu %.*s would be refused, and --strict stops at the first", loop.refused,
-			     noun, items->noun);
+		st = SM_FAIL(err, SM_INPUT,
+			     "%zu %.*s would be refused, and --strict stops at the first",
+			     loop.refused, noun, items->noun);
 	return st;
 }

@@ -23,7 +23,8 @@
 /* A line {"intended": [paths]} has names that files may have without a record. */
 #define INTENDED "intended"
 
-/* A line {"bytes": {path: hash}} has those of outputs: as we write it, of the record in the next line. */
+/* A line {"bytes": {path: hash}} has those of outputs: as we write it, of the record in the next
+ * line. */
 #define BYTES "bytes"
 
 struct sm_journal {
@@ -32,7 +33,8 @@ struct sm_journal {
 	FILE *stream;
 	json_t *header;            /* first line of the earlier ledger, or of the journal */
 	struct sm_records *ended;  /* of an earlier run's ledger */
-	struct sm_records *logged; /* of its journal: of several of one key the last counts, and more than the ledger's */
+	struct sm_records *logged; /* of its journal: of several of one key the last counts, and
+				      more than the ledger's */
 	struct sm_sums *sums;      /* of the ledger; may be NULL */
 	json_t *bytes;             /* path -> hash, of lines that no record follows */
 	json_t *intended;          /* path -> true: of earlier runs, perhaps without a record */
@@ -66,7 +68,8 @@ static void note_outputs(json_t *set, const json_t *record, bool add)
 	}
 }
 
-/* A later record counts; the files of the one before it (other settings, say) must stay known to the sweep. */
+/* A later record counts; the files of the one before it (other settings, say) must stay known to
+ * the sweep. */
 static void supersede(struct sm_journal *j, struct sm_records *list, size_t before, size_t now)
 {
 	json_t *old = sm_records_get(list, before), *new = sm_records_get(j->logged, now);
@@ -92,13 +95,15 @@ static void supersede_all(struct sm_journal *j)
 	}
 }
 
-static enum sm_status take_header(struct sm_journal *j, json_t *header, const char *stage, struct sm_err *err)
+static enum sm_status take_header(struct sm_journal *j, json_t *header, const char *stage,
+				  struct sm_err *err)
 {
 	if (strcmp(stage, j->stage) != 0)
-		return SM_FAIL(err, SM_USAGE,
-			       "--out: %s holds outputs of stage '%s', allowed is a new folder or one of "
-			       "stage '%s'",
-			       j->dir, stage, j->stage);
+		return SM_FAIL(
+			err, SM_USAGE,
+			"--out: %s holds outputs of stage '%s', allowed is a new folder or one of "
+			"stage '%s'",
+			j->dir, stage, j->stage);
 	note_outputs(j->intended, j->header, true);
 	json_decref(j->header);
 	j->header = json_incref(header);
@@ -111,7 +116,8 @@ struct note {
 	json_t *bytes;
 };
 
-/* The next line may have hashes, too; those of the last one belong to no record if they are still there. */
+/* The next line may have hashes, too; those of the last one belong to no record if they are still
+ * there. */
 static void next_note(struct sm_journal *j, struct note *note, json_t *bytes, size_t n)
 {
 	json_object_update(j->bytes, note->bytes);
@@ -120,10 +126,10 @@ static void next_note(struct sm_journal *j, struct note *note, json_t *bytes, si
 }
 
 /* One line; what is no record (a cut end) is passed over: the
- * journal is our own scratch, and a lost line only means work done again. The stage that wrote the file stands in its
- * first line. */
-static enum sm_status take_line(struct sm_journal *j, struct sm_records *list, const char *line, size_t n, uint64_t at,
-				struct note *note, struct sm_err *err)
+ * journal is our own scratch, and a lost line only means work done again. The stage that wrote the
+ * file stands in its first line. */
+static enum sm_status take_line(struct sm_journal *j, struct sm_records *list, const char *line,
+				size_t n, uint64_t at, struct note *note, struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
 	bool whole = line[n - 1] == '\n';
@@ -145,7 +151,8 @@ static enum sm_status take_line(struct sm_journal *j, struct sm_records *list, c
 }
 
 /* The records among the lines of a file, sorted. */
-static enum sm_status load(struct sm_journal *j, const char *path, struct sm_records **list, struct sm_err *err)
+static enum sm_status load(struct sm_journal *j, const char *path, struct sm_records **list,
+			   struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
 	FILE *f = NULL;
@@ -186,14 +193,16 @@ out:
 static void load_sums(struct sm_journal *j)
 {
 	char hex[65];
-	if (sm_sums_open(j->dir, &j->sums, NULL) == SM_OK && sm_sha256_file(j->ledger, hex, NULL) == SM_OK &&
+	if (sm_sums_open(j->dir, &j->sums, NULL) == SM_OK &&
+	    sm_sha256_file(j->ledger, hex, NULL) == SM_OK &&
 	    strcmp(hex, sm_sums_ledger(j->sums)) == 0)
 		return;
 	sm_sums_close(j->sums);
 	j->sums = NULL;
 }
 
-/* What may stand there without a ledger: a temporary file, a cache or the list of bytes. They are ours. */
+/* What may stand there without a ledger: a temporary file, a cache or the list of bytes. They are
+ * ours. */
 static bool is_own(const char *name)
 {
 	return strcmp(name, SM_SUMS_NAME) == 0 ||
@@ -292,7 +301,8 @@ static bool append_bytes(struct sm_journal *j, json_t *bytes)
 	return good;
 }
 
-/* The list that has the record of a key which counts, and its number in it; NULL when there is none. */
+/* The list that has the record of a key which counts, and its number in it; NULL when there is
+ * none. */
 static struct sm_records *list_of(struct sm_journal *j, const char *key, size_t *i)
 {
 	*i = sm_records_find(j->logged, key);
@@ -315,7 +325,8 @@ json_t *sm_journal_bytes(struct sm_journal *j, const char *key)
 	char hex[65];
 	json_t *output, *bytes = json_object();
 	struct sm_records *list = list_of(j, key, &i);
-	json_t *record = list ? sm_records_get(list, i) : NULL, *note = list ? sm_records_note(list, i) : NULL;
+	json_t *record = list ? sm_records_get(list, i) : NULL,
+	       *note = list ? sm_records_note(list, i) : NULL;
 	json_array_foreach(json_object_get(record, "outputs"), k, output)
 	{
 		const char *path = sm_json_text(output, "path");
@@ -379,7 +390,8 @@ enum sm_status sm_journal_begin(struct sm_journal *j, const json_t *only, struct
 		/* A record that cannot be read any more is no trouble with writing. */
 		SM_TRY(sm_records_check(j->ended, err));
 		SM_TRY(sm_records_check(j->logged, err));
-		return SM_FAIL(err, SM_IO, "%s: cannot be written: %s", j->dir, why ? strerror(why) : "out of memory");
+		return SM_FAIL(err, SM_IO, "%s: cannot be written: %s", j->dir,
+			       why ? strerror(why) : "out of memory");
 	}
 	if (unlink(j->ledger) != 0 && errno != ENOENT)
 		return SM_FAIL(err, SM_IO, "%s: cannot be removed: %s", j->ledger, strerror(errno));
@@ -399,22 +411,26 @@ bool sm_journal_found(const struct sm_journal *j, bool *partial)
 	return j->found;
 }
 
-/* At most once a second: each sync costs milliseconds, a record lost in a power cut only work done again. */
+/* At most once a second: each sync costs milliseconds, a record lost in a power cut only work done
+ * again. */
 static bool sync_seldom(struct sm_journal *j)
 {
 	struct timespec now;
-	if (clock_gettime(CLOCK_MONOTONIC, &now) == 0 && now.tv_sec - j->synced.tv_sec <= 1 && j->synced.tv_sec)
+	if (clock_gettime(CLOCK_MONOTONIC, &now) == 0 && now.tv_sec - j->synced.tv_sec <= 1 &&
+	    j->synced.tv_sec)
 		return true;
 	j->synced = now;
 	return fdatasync(fileno(j->stream)) == 0;
 }
 
-enum sm_status sm_journal_add(struct sm_journal *j, const json_t *record, json_t *bytes, struct sm_err *err)
+enum sm_status sm_journal_add(struct sm_journal *j, const json_t *record, json_t *bytes,
+			      struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
 	pthread_mutex_lock(&j->lock);
 	errno = 0;
-	if (!append_bytes(j, bytes) || !append(j, record) || fflush(j->stream) != 0 || !sync_seldom(j))
+	if (!append_bytes(j, bytes) || !append(j, record) || fflush(j->stream) != 0 ||
+	    !sync_seldom(j))
 		st = SM_FAIL(err, SM_IO, "%s: cannot be written: %s", j->path, strerror(errno));
 	pthread_mutex_unlock(&j->lock);
 	return st;
@@ -431,7 +447,8 @@ enum sm_status sm_journal_intend(struct sm_journal *j, const json_t *const *reco
 		goto out;
 	pthread_mutex_lock(&j->lock);
 	errno = 0;
-	if (!append_intended(j, paths) || fflush(j->stream) != 0 || fdatasync(fileno(j->stream)) != 0)
+	if (!append_intended(j, paths) || fflush(j->stream) != 0 ||
+	    fdatasync(fileno(j->stream)) != 0)
 		st = SM_FAIL(err, SM_IO, "%s: cannot be written: %s", j->path, strerror(errno));
 	clock_gettime(CLOCK_MONOTONIC, &j->synced);
 	pthread_mutex_unlock(&j->lock);
@@ -441,8 +458,8 @@ out:
 }
 
 /* Adds the outputs of a list's records that those of the same key in the ledger do not name. */
-static enum sm_status note_lost(struct sm_journal *j, struct sm_records *list, const struct sm_ledger *ledger,
-				json_t *lost, struct sm_err *err)
+static enum sm_status note_lost(struct sm_journal *j, struct sm_records *list,
+				const struct sm_ledger *ledger, json_t *lost, struct sm_err *err)
 {
 	size_t i, at;
 	json_t *record;
@@ -460,7 +477,8 @@ static enum sm_status note_lost(struct sm_journal *j, struct sm_records *list, c
 }
 
 /* What no record names. */
-static enum sm_status list_lost(struct sm_journal *j, const struct sm_ledger *ledger, json_t *lost, struct sm_err *err)
+static enum sm_status list_lost(struct sm_journal *j, const struct sm_ledger *ledger, json_t *lost,
+				struct sm_err *err)
 {
 	size_t i;
 	json_t *record;
@@ -477,11 +495,13 @@ static enum sm_status list_lost(struct sm_journal *j, const struct sm_ledger *le
 	return sm_records_check(ledger->records, err);
 }
 
-enum sm_status sm_journal_sweep(struct sm_journal *j, const struct sm_ledger *ledger, struct sm_err *err)
+enum sm_status sm_journal_sweep(struct sm_journal *j, const struct sm_ledger *ledger,
+				struct sm_err *err)
 {
 	json_t *lost = json_object(), *unused;
 	const char *path;
-	enum sm_status st = lost ? list_lost(j, ledger, lost, err) : SM_FAIL(err, SM_BUDGET, "%s: out of memory", j->dir);
+	enum sm_status st = lost ? list_lost(j, ledger, lost, err)
+				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", j->dir);
 	if (st != SM_OK)
 		goto out;
 	json_object_foreach(lost, path, unused)

@@ -27,14 +27,16 @@ static void tidy_exponent(char *text)
 	memmove(to, from, strlen(from) + 1);
 }
 
-/* Writes the number text[0..n) with the fewest digits that read back as the same. The length of what stands there.
- * Ledgers keep numbers with an exponent as they are: hashes of settings hang on them. */
+/* Writes the number text[0..n) with the fewest digits that read back as the same. The length of
+ * what stands there. Ledgers keep numbers with an exponent as they are: hashes of settings hang on
+ * them. */
 static size_t shorten_real(char *text, size_t n, bool exponents)
 {
 	char whole[40], less[40];
 	bool has_exponent = memchr(text, 'e', n);
 	/* 17 digits and a point */
-	if (n < 18 || n >= sizeof whole - 3 || (has_exponent && !exponents) || !memchr(text, '.', n))
+	if (n < 18 || n >= sizeof whole - 3 || (has_exponent && !exponents) ||
+	    !memchr(text, '.', n))
 		return n;
 	memcpy(whole, text, n);
 	whole[n] = '\0';
@@ -44,7 +46,8 @@ static size_t shorten_real(char *text, size_t n, bool exponents)
 			memcpy(less + strlen(less), ".0", 3);
 		tidy_exponent(less);
 		size_t m = strlen(less);
-		if (m < n && !strchr(less, 'e') == !has_exponent && strtod(less, NULL) == strtod(whole, NULL)) {
+		if (m < n && !strchr(less, 'e') == !has_exponent &&
+		    strtod(less, NULL) == strtod(whole, NULL)) {
 			memcpy(text, less, m);
 			return m;
 		}
@@ -76,14 +79,16 @@ static void shorten_reals(char *line, bool exponents)
 
 char *sm_json_line(const json_t *value)
 {
-	char *line = json_dumps(value, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(17) | JSON_ENCODE_ANY);
+	char *line = json_dumps(value, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(17) |
+					       JSON_ENCODE_ANY);
 	if (line)
 		shorten_reals(line, false);
 	return line;
 }
 
-/* The code point at p when YAML does not read it as it stands though JSON has it unescaped: DEL, U+0080 to U+009F, the
- * line ends U+2028 and U+2029, U+FEFF, U+FFFE, U+FFFF. Else 0. *n: its bytes. */
+/* The code point at p when YAML does not read it as it stands though JSON has it unescaped: DEL,
+ * U+0080 to U+009F, the line ends U+2028 and U+2029, U+FEFF, U+FFFE, U+FFFF. Else 0. *n: its
+ * bytes. */
 static unsigned yaml_escaped(const char *text, size_t *n)
 {
 	const unsigned char *p = (const unsigned char *)text;
@@ -222,14 +227,15 @@ static enum sm_status check_header(const json_t *header, const char *path, const
 	const char *name = sm_json_text(header, "stage");
 	json_int_t schema = json_integer_value(json_object_get(header, "schema"));
 	if (!name)
-		return SM_FAIL(err, SM_INPUT, "%s: line 1: is no header of a ledger: 'stage' is missing", path);
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: line 1: is no header of a ledger: 'stage' is missing", path);
 	if (schema != SM_LEDGER_SCHEMA)
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: line 1: schema found %" JSON_INTEGER_FORMAT ", allowed is %d", path,
-			       schema, SM_LEDGER_SCHEMA);
+			       "%s: line 1: schema found %" JSON_INTEGER_FORMAT ", allowed is %d",
+			       path, schema, SM_LEDGER_SCHEMA);
 	if (stage && strcmp(stage, name) != 0)
-		return SM_FAIL(err, SM_INPUT, "%s: was written by stage '%s', needed is '%s'", path, name,
-			       stage);
+		return SM_FAIL(err, SM_INPUT, "%s: was written by stage '%s', needed is '%s'", path,
+			       name, stage);
 	return SM_OK;
 }
 
@@ -238,11 +244,13 @@ static enum sm_status check_record(const json_t *record, const char *before, con
 {
 	const char *key = sm_record_key(record), *status = sm_json_text(record, "status");
 	if (!key || !status || (strcmp(status, "ok") != 0 && strcmp(status, "rejected") != 0))
-		return SM_FAIL(err, SM_INPUT, "%s: line %zu: is no record with key and status ok or rejected",
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: line %zu: is no record with key and status ok or rejected",
 			       path, line);
 	if (before && strcmp(before, key) >= 0)
-		return SM_FAIL(err, SM_INPUT, "%s: line %zu: key '%s' is a duplicate or out of order",
-			       path, line, key);
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: line %zu: key '%s' is a duplicate or out of order", path, line,
+			       key);
 	return SM_OK;
 }
 
@@ -279,14 +287,15 @@ static enum sm_status parse_line(const struct reading *r, json_t **out, struct s
 	*out = json_loadb(r->text, r->n, JSON_REJECT_DUPLICATES, &why);
 	if (json_is_object(*out))
 		return SM_OK;
-	enum sm_status st = SM_FAIL(err, SM_INPUT, "%s: line %zu: is not a JSON object: %s", r->path, r->line,
-				    *out ? "another type" : why.text);
+	enum sm_status st = SM_FAIL(err, SM_INPUT, "%s: line %zu: is not a JSON object: %s",
+				    r->path, r->line, *out ? "another type" : why.text);
 	json_decref(*out);
 	*out = NULL;
 	return st;
 }
 
-static enum sm_status read_records(struct reading *r, struct sm_records *records, struct sm_err *err)
+static enum sm_status read_records(struct reading *r, struct sm_records *records,
+				   struct sm_err *err)
 {
 	bool more;
 	for (;;) {
@@ -296,7 +305,8 @@ static enum sm_status read_records(struct reading *r, struct sm_records *records
 		if (!more)
 			return SM_OK;
 		SM_TRY(parse_line(r, &record, err));
-		enum sm_status st = check_record(record, n ? sm_records_key(records, n - 1) : NULL, r->path, r->line, err);
+		enum sm_status st = check_record(record, n ? sm_records_key(records, n - 1) : NULL,
+						 r->path, r->line, err);
 		if (st == SM_OK)
 			st = sm_records_place(records, record, r->text, r->n, r->at, 0, err);
 		json_decref(record);
@@ -314,7 +324,8 @@ static enum sm_status pass_records(struct reading *r, struct sm_err *err)
 	return ferror(r->f) ? SM_FAIL(err, SM_IO, "%s: reading failed", r->path) : SM_OK;
 }
 
-static enum sm_status read_lines(struct reading *r, bool head, struct sm_ledger *out, struct sm_err *err)
+static enum sm_status read_lines(struct reading *r, bool head, struct sm_ledger *out,
+				 struct sm_err *err)
 {
 	bool more;
 	SM_TRY(next_line(r, &more, err));
@@ -333,8 +344,8 @@ static enum sm_status read_lines(struct reading *r, bool head, struct sm_ledger 
 	return read_records(r, out->records, err);
 }
 
-static enum sm_status read_ledger(const char *dir, const char *stage, bool head, struct sm_ledger *out,
-				  struct sm_err *err)
+static enum sm_status read_ledger(const char *dir, const char *stage, bool head,
+				  struct sm_ledger *out, struct sm_err *err)
 {
 	*out = (struct sm_ledger){0};
 	char *path = sm_is_dir(dir) ? sm_path_join(dir, SM_LEDGER_NAME) : sm_strf("%s", dir);
@@ -345,7 +356,8 @@ static enum sm_status read_ledger(const char *dir, const char *stage, bool head,
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
 	if (sm_file_absent(path)) {
 		st = SM_FAIL(err, SM_INPUT, "%s: does not exist: %s%s has%s finished there", path,
-			     stage ? "stage " : "no stage", stage ? stage : "", stage ? " not" : "");
+			     stage ? "stage " : "no stage", stage ? stage : "",
+			     stage ? " not" : "");
 		goto out;
 	}
 	SM_GOTO(st, sm_file_open(path, MAX_LEDGER, &fd, NULL, err));
@@ -387,15 +399,18 @@ enum sm_status sm_ledger_sort(struct sm_ledger *ledger, struct sm_err *err)
 }
 
 /* One line, whose memory it frees, into the hash and, unless it is NULL, the stream. */
-static enum sm_status add_line(struct sm_sha256 *hash, FILE *stream, char *line, size_t n, struct sm_err *err)
+static enum sm_status add_line(struct sm_sha256 *hash, FILE *stream, char *line, size_t n,
+			       struct sm_err *err)
 {
 	sm_sha256_add(hash, line, n);
 	bool good = !stream || fwrite(line, 1, n, stream) == n;
 	free(line);
-	return good ? SM_OK : SM_FAIL(err, SM_IO, SM_LEDGER_NAME ": writing failed: %s", strerror(errno));
+	return good ? SM_OK
+		    : SM_FAIL(err, SM_IO, SM_LEDGER_NAME ": writing failed: %s", strerror(errno));
 }
 
-static enum sm_status add_all(const struct sm_ledger *ledger, FILE *stream, char sha256[65], struct sm_err *err)
+static enum sm_status add_all(const struct sm_ledger *ledger, FILE *stream, char sha256[65],
+			      struct sm_err *err)
 {
 	struct sm_sha256 hash;
 	char *line = sm_json_line(ledger->header);

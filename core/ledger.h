@@ -25,17 +25,20 @@
 
 struct sm_ledger {
 	json_t *header;  /* object */
-	struct sm_records *records; /* sorted by key once read or written; parsed one by one (core/records.h) */
+	struct sm_records *records; /* sorted by key once read or written; parsed one by one
+				       (core/records.h) */
 	char sha256[65]; /* of the file's bytes, after read or write */
 };
 
-/* Reads DIR/ledger.jsonl (or the file itself); checks every line: schema version, statuses, key order, duplicate
- * keys. `stage` (or NULL) is the stage that must have written it. SM_INPUT when it is missing: says
- * that the earlier stage did not finish. The file stays open: what is looked at later is what was hashed, also
- * when another ledger has taken its name, and a record that was changed in place fails. */
+/* Reads DIR/ledger.jsonl (or the file itself); checks every line: schema version, statuses, key
+ * order, duplicate keys. `stage` (or NULL) is the stage that must have written it. SM_INPUT when it
+ * is missing: says that the earlier stage did not finish. The file stays open: what is looked at
+ * later is what was hashed, also when another ledger has taken its name, and a record that was
+ * changed in place fails. */
 enum sm_status sm_ledger_read(const char *dir, const char *stage, struct sm_ledger *out,
 			      struct sm_err *err);
-/* The same, but header and hash alone: records stay NULL, and what stands in their lines is not looked at. */
+/* The same, but header and hash alone: records stay NULL, and what stands in their lines is not
+ * looked at. */
 enum sm_status sm_ledger_read_head(const char *dir, struct sm_ledger *out, struct sm_err *err);
 
 /* Sorts the records by key; a key that stands twice is SM_INTERNAL. */
@@ -55,14 +58,15 @@ void sm_ledger_clear(struct sm_ledger *ledger);
 
 /* The record of a key, a new reference; NULL when there is none. */
 json_t *sm_ledger_get(const struct sm_ledger *ledger, const char *key);
-/* A text of the record of a key, such as "fold", or another value as JSON; malloc memory. NULL when there is none, and
- * when the ledger cannot be read any more: sm_records_check tells. */
+/* A text of the record of a key, such as "fold", or another value as JSON; malloc memory. NULL when
+ * there is none, and when the ledger cannot be read any more: sm_records_check tells. */
 char *sm_ledger_text(const struct sm_ledger *ledger, const char *key, const char *name);
 
 /* One line of JSON as ledgers hold it: sorted keys, compact, 17 digits; malloc memory. */
 char *sm_json_line(const json_t *value);
-/* JSON (flags of jansson) that is YAML with the same meaning, too: reals with the fewest digits that read back as the
- * same, what YAML does not take as it stands as \uXXXX; malloc memory, NULL when out of it. */
+/* JSON (flags of jansson) that is YAML with the same meaning, too: reals with the fewest digits
+ * that read back as the same, what YAML does not take as it stands as \uXXXX; malloc memory, NULL
+ * when out of it. */
 char *sm_json_yaml(const json_t *value, size_t flags);
 
 /* Helpers for records (borrowed references, NULL when absent). */

@@ -53,9 +53,9 @@ static void show(struct sm_progress *p, double now, const char *note)
 {
 	double elapsed = now - p->started, rate = elapsed > 0 ? (double)p->done / elapsed : 0;
 	double left = rate > 0 ? (double)(p->total - p->done) / rate : 0;
-	fprintf(stderr, "%s%s: %zu of %zu %s, %.3g/s, %.0f s left%s%s%s", p->log->tty ? "\r\033[K" : "",
-		p->log->stage, p->done, p->total, p->noun, rate, left, note ? ", " : "",
-		note ? note : "", p->log->tty ? "" : "\n");
+	fprintf(stderr, "%s%s: %zu of %zu %s, %.3g/s, %.0f s left%s%s%s",
+		p->log->tty ? "\r\033[K" : "", p->log->stage, p->done, p->total, p->noun, rate,
+		left, note ? ", " : "", note ? note : "", p->log->tty ? "" : "\n");
 	fflush(stderr);
 	p->log->line_open = p->log->tty;
 	p->shown = now;

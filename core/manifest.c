@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A field table becomes a libcyaml schema at run time. Every mapping is loaded into an array of slots,
- * two a field (pointer and count): libcyaml does the YAML, the structure, unknown keys and line
- * numbers; field.c does types, ranges and defaults, the same as for the command line.
- */
+ * A field table becomes a libcyaml schema at run time. Every mapping is loaded into an array of
+ * slots, two a field (pointer and count): libcyaml does the YAML, the structure, unknown keys and
+ * line numbers; field.c does types, ranges and defaults, the same as for the command
+ * line. */
 #include "core/manifest.h"
 
 #include <cyaml/cyaml.h>
@@ -67,7 +67,8 @@ static bool field_schema(const struct sm_field *f, cyaml_schema_value_t *v, stru
 	case SM_F_STRINGS:
 		v->type = CYAML_SEQUENCE;
 		v->sequence.entry = &text_entry;
-		/* libcyaml does not tell an empty list from none, for which the default would stand. */
+		/* libcyaml does not tell an empty list from none, for which the default would
+		 * stand. */
 		v->sequence.min = f->fallback && *f->fallback;
 		v->sequence.max = CYAML_UNLIMITED;
 		v->data_size = sizeof(char *);
@@ -89,7 +90,8 @@ static cyaml_schema_field_t *mapping_schema(const struct sm_fieldset *set, bool 
 		const struct sm_field *f = i < set->count ? &set->fields[i] : &word;
 		fields[i].key = f->key;
 		fields[i].data_offset = (uint32_t)(i * sizeof(struct slot));
-		fields[i].count_offset = (uint32_t)(i * sizeof(struct slot) + offsetof(struct slot, count));
+		fields[i].count_offset =
+			(uint32_t)(i * sizeof(struct slot) + offsetof(struct slot, count));
 		fields[i].count_size = sizeof(uint64_t);
 		if (!field_schema(f, &fields[i].value, arena))
 			return NULL;
@@ -166,11 +168,12 @@ static size_t distance(const char *a, const char *b)
 	return rows[n % 3][m];
 }
 
-/* The table of the mapping that the backtrace stands in, and its path ("train", "preprocess.steps.stack"). The innermost
- * key is the unknown one itself when libcyaml names it: it is in no table. *when tells whether the key `when` may
- * stand there too. */
-static const struct sm_fieldset *enclosing(const struct sm_fieldset *root, const struct complaint *c,
-					   char *path, size_t room, bool *when)
+/* The table of the mapping that the backtrace stands in, and its path ("train",
+ * "preprocess.steps.stack"). The innermost key is the unknown one itself when libcyaml names it: it
+ * is in no table. *when tells whether the key `when` may stand there too. */
+static const struct sm_fieldset *enclosing(const struct sm_fieldset *root,
+					   const struct complaint *c, char *path, size_t room,
+					   bool *when)
 {
 	const struct sm_fieldset *set = root;
 	size_t n = 0;
@@ -265,25 +268,27 @@ static enum sm_status complain(const char *name, const char *yaml, const struct 
 		/* The backtrace names the line where the enclosing mapping stands. */
 		int own = line_of_key(yaml, key, line);
 		all_keys(set, when, keys, sizeof keys);
-		return SM_FAIL(err, SM_USAGE, "%s:%d: unknown key '%s'%s%s%s in %s, allowed are: %s", name,
-			       own ? own : line, key, best ? " (did you mean '" : "", best ? best : "",
-			       best ? "'?)" : "", where, keys);
+		return SM_FAIL(err, SM_USAGE,
+			       "%s:%d: unknown key '%s'%s%s%s in %s, allowed are: %s", name,
+			       own ? own : line, key, best ? " (did you mean '" : "",
+			       best ? best : "", best ? "'?)" : "", where, keys);
 	}
 	if (twice)
 		return SM_FAIL(err, SM_USAGE, "%s:%d: key '%s' stands twice in %s", name, line,
 			       twice + strlen("already seen: "), where);
 	if (strstr(c->first, "Insufficient entries") && c->depth)
 		return SM_FAIL(err, SM_USAGE,
-			       "%s:%d: %s: %s: found an empty list, needed is at least one value", name,
-			       line, where, c->in[0]);
+			       "%s:%d: %s: %s: found an empty list, needed is at least one value",
+			       name, line, where, c->in[0]);
 	if (event)
-		return SM_FAIL(err, SM_USAGE, "%s:%d: %s: found %s, needed is %s", name, line, where,
-			       strstr(event, "SCALAR")	 ? "a single value or nothing"
-			       : strstr(event, "SEQUENCE") ? "a list"
-							   : "a mapping (key: value)",
-			       strncmp(c->first, "Expecting MAPPING", 17) == 0	  ? "a mapping (key: value)"
-			       : strncmp(c->first, "Expecting SEQUENCE", 18) == 0 ? "a list"
-										  : "a single value");
+		return SM_FAIL(
+			err, SM_USAGE, "%s:%d: %s: found %s, needed is %s", name, line, where,
+			strstr(event, "SCALAR")     ? "a single value or nothing"
+			: strstr(event, "SEQUENCE") ? "a list"
+						    : "a mapping (key: value)",
+			strncmp(c->first, "Expecting MAPPING", 17) == 0 ? "a mapping (key: value)"
+			: strncmp(c->first, "Expecting SEQUENCE", 18) == 0 ? "a list"
+									   : "a single value");
 	return SM_FAIL(err, SM_USAGE, "%s:%d: %s", name, line,
 		       c->first[0] ? c->first : cyaml_strerror(code));
 }
@@ -295,9 +300,11 @@ static enum sm_status one_document(const char *name, const char *yaml, struct sm
 	bool content = false;
 	for (const char *p = yaml; *p; line++) {
 		size_t n = strcspn(p, "\n");
-		bool mark = n >= 3 && strncmp(p, "---", 3) == 0 && (n == 3 || p[3] == ' ' || p[3] == '\r');
+		bool mark = n >= 3 && strncmp(p, "---", 3) == 0 &&
+			    (n == 3 || p[3] == ' ' || p[3] == '\r');
 		if (mark && content)
-			return SM_FAIL(err, SM_USAGE, "%s:%d: found a second document, allowed is one", name,
+			return SM_FAIL(err, SM_USAGE,
+				       "%s:%d: found a second document, allowed is one", name,
 				       line);
 		content = content || (!mark && n && *p != '#' && *p != '%');
 		p += n + (p[n] == '\n');
@@ -370,18 +377,22 @@ static enum sm_status bind_steps(struct binder *b, const struct sm_field *f,
 				which = k;
 			}
 		if (given != 1)
-			return SM_FAIL(err, SM_USAGE,
-				       "%s: %s[%zu]: found %zu operations in one list entry, allowed is "
-				       "exactly one (start each with '- ')",
-				       b->name, path, i, given);
+			return SM_FAIL(
+				err, SM_USAGE,
+				"%s: %s[%zu]: found %zu operations in one list entry, allowed is "
+				"exactly one (start each with '- ')",
+				b->name, path, i, given);
 		const struct sm_field *op = &f->of->fields[which];
 		const char *dot = strrchr(path, '.'), *list = dot ? dot + 1 : path;
-		/* A number is a step's number or a slip, never a role. The sentence has the shape of those of the checks. */
+		/* A number is a step's number or a slip, never a role. The sentence has the shape
+		 * of those of the checks. */
 		if (ops[n].value && (!sm_key_is_safe(ops[n].value) || !has_letter(ops[n].value)))
 			return SM_FAIL(err, SM_USAGE,
-				       "%s: %.*s%s%s: step %zu (%s): when: found '%s', allowed is a role or modality (ct, mr, "
-				       "pet, ...)",
-				       b->name, (int)(list > path ? list - path - 1 : 0), path, list > path ? ": " : "", list, i + 1, op->key, (const char *)ops[n].value);
+				       "%s: %.*s%s%s: step %zu (%s): when: found '%s', allowed is "
+				       "a role or modality (ct, mr, pet, ...)",
+				       b->name, (int)(list > path ? list - path - 1 : 0), path,
+				       list > path ? ": " : "", list, i + 1, op->key,
+				       (const char *)ops[n].value);
 		steps->v[i].which = which;
 		steps->v[i].when = ops[n].value ? sm_arena_strdup(b->arena, ops[n].value) : NULL;
 		steps->v[i].params = sm_arena_alloc(b->arena, op->of->size ? op->of->size : 1);
@@ -411,7 +422,8 @@ static enum sm_status bind_field(struct binder *b, const struct sm_field *f,
 	case SM_F_INTS:
 	case SM_F_FLOATS:
 	case SM_F_STRINGS:
-		if (sm_field_set_list(f, path, slot->value, slot->count, base, b->arena, err) != SM_OK)
+		if (sm_field_set_list(f, path, slot->value, slot->count, base, b->arena, err) !=
+		    SM_OK)
 			return locate(b, f, err);
 		return SM_OK;
 	default:
@@ -441,12 +453,13 @@ static enum sm_status bind_mapping(struct binder *b, const struct sm_fieldset *s
 		const struct sm_field *f = &set->fields[i];
 		if (!slots[i].value || sm_field_counts(set, f, base))
 			continue;
-		SM_FAIL(err, SM_USAGE, "%s%s%s: is given, but counts only with %s", path, *path ? "." : "",
-			f->key, f->only);
+		SM_FAIL(err, SM_USAGE, "%s%s%s: is given, but counts only with %s", path,
+			*path ? "." : "", f->key, f->only);
 		return locate(b, f, err);
 	}
 	if (set->check && set->check(base, err) != SM_OK)
-		return *path ? sm_err_prefix(err, "%s: %s", b->name, path) : sm_err_prefix(err, "%s", b->name);
+		return *path ? sm_err_prefix(err, "%s: %s", b->name, path)
+			     : sm_err_prefix(err, "%s", b->name);
 	return SM_OK;
 }
 

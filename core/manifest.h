@@ -14,8 +14,8 @@ struct sm_manifest {
 	char *name;       /* file name without folder */
 };
 
-/* Reads path against the root fieldset. All failures are SM_USAGE (SM_IO when it cannot be read) with
- * "manifest.yaml:12: train: unknown key 'lerning_rate' (did you mean 'learning_rate'?)". */
+/* Reads path against the root fieldset. All failures are SM_USAGE (SM_IO when it cannot be read)
+ * with "manifest.yaml:12: train: unknown key 'lerning_rate' (did you mean 'learning_rate'?)". */
 enum sm_status sm_manifest_load(const char *path, const struct sm_fieldset *root,
 				struct sm_manifest *out, struct sm_err *err);
 void sm_manifest_clear(struct sm_manifest *manifest);

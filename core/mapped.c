@@ -32,7 +32,8 @@ static enum sm_status make_file(struct sm_mapped *s, const char *dir, const char
 		unlink(path);
 	free(path);
 	if (fd < 0)
-		return SM_FAIL(err, SM_IO, "%s: cannot make a temporary file beside the outputs: %s", what,
+		return SM_FAIL(err, SM_IO,
+			       "%s: cannot make a temporary file beside the outputs: %s", what,
 			       strerror(errnum));
 	s->fd = fd + 1; /* so that a zeroed spool is closed */
 	return SM_OK;
@@ -72,8 +73,8 @@ void sm_mapped_close(struct sm_mapped *s)
 	*s = (struct sm_mapped){0};
 }
 
-enum sm_status sm_mapped_put(struct sm_mapped *s, size_t at, const void *bytes, size_t n, const char *what,
-			    struct sm_err *err)
+enum sm_status sm_mapped_put(struct sm_mapped *s, size_t at, const void *bytes, size_t n,
+			     const char *what, struct sm_err *err)
 {
 	const char *from = bytes;
 	while (n) {
@@ -93,5 +94,6 @@ enum sm_status sm_mapped_put(struct sm_mapped *s, size_t at, const void *bytes, 
 void sm_mapped_let_go(const struct sm_mapped *s)
 {
 	if (s->data)
-		madvise(s->data, s->bytes, MADV_DONTNEED); /* shared: the file keeps what was written */
+		madvise(s->data, s->bytes,
+			MADV_DONTNEED); /* shared: the file keeps what was written */
 }

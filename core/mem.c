@@ -69,7 +69,8 @@ static bool charge(struct sm_mem *mem, size_t bytes)
 	return true;
 }
 
-/* Large blocks in large pages: fewer page faults, which cost as much as the copying. Only a hint. */
+/* Large blocks in large pages: fewer page faults, which cost as much as the copying. Only a
+ * hint. */
 #define LARGE ((size_t)4 << 20)
 
 static void use_large_pages(void *block, size_t bytes)
@@ -98,8 +99,8 @@ void *sm_alloc(struct sm_mem *mem, size_t count, size_t size, const char *what, 
 			(double)mem->limit / 1048576);
 		return NULL;
 	}
-	/* Not by aligned_alloc: glibc's asks for more than it keeps and frees the rest, so that a freed block is
-	 * never large enough for the next of the same size. */
+	/* Not by aligned_alloc: glibc's asks for more than it keeps and frees the rest, so that a
+	 * freed block is never large enough for the next of the same size. */
 	unsigned char *whole = malloc(bytes);
 	if (!whole) {
 		if (mem)
@@ -137,7 +138,8 @@ void sm_free(void *block)
 void sm_let_go(const void *from, size_t bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	uintptr_t first = ((uintptr_t)from + page - 1) / page * page, end = ((uintptr_t)from + bytes) / page * page;
+	uintptr_t first = ((uintptr_t)from + page - 1) / page * page,
+		  end = ((uintptr_t)from + bytes) / page * page;
 	int saved = errno;
 	if (end > first)
 		madvise((void *)first, end - first, MADV_DONTNEED);

@@ -39,17 +39,17 @@ void *sm_calloc(struct sm_mem *mem, size_t count, size_t size, const char *what,
 /* Frees a block of sm_alloc/sm_calloc and gives its bytes back to the budget; NULL is fine. */
 void sm_free(void *block);
 
-/* Gives the whole pages within `bytes` bytes from `from` on, a part of such a block, back to the system:
- * what stood there is lost, the block can still be written to. For data that are read once, in order,
- * while what is made of them grows. The budget does not change. */
+/* Gives the whole pages within `bytes` bytes from `from` on, a part of such a block, back to the
+ * system: what stood there is lost, the block can still be written to. For data that are read once,
+ * in order, while what is made of them grows. The budget does not change. */
 void sm_let_go(const void *from, size_t bytes);
 
 /* Gives back to the system what is freed but kept by the C library: between two phases of work that
  * both take much. */
 void sm_mem_trim(void);
 
-/* All threads from now on share one pool of the C library: only of that can sm_mem_trim give all back. For
- * programs that allocate little but large blocks; first thing in main. */
+/* All threads from now on share one pool of the C library: only of that can sm_mem_trim give all
+ * back. For programs that allocate little but large blocks; first thing in main. */
 void sm_mem_one_pool(void);
 
 /* An arena for strings and records that live as long as their owner. Zero-initialise; blocks come

@@ -54,8 +54,8 @@ struct sm_nii_info {
 };
 
 /* Reads only the header: dims, type, affine, slope; vol->data stays NULL. Works on .nii, .nii.gz
- * (inflates a few hundred bytes) and the .hdr of a pair, whose image is not looked at. Extensions are
- * walked only in an uncompressed .nii and when they end in its first 8 KiB. */
+ * (inflates a few hundred bytes) and the .hdr of a pair, whose image is not looked at. Extensions
+ * are walked only in an uncompressed .nii and when they end in its first 8 KiB. */
 enum sm_status sm_nii_read_header(const char *path, struct sm_vol *vol, struct sm_nii_info *info,
 				  struct sm_err *err);
 /* The same by other rules (NULL = the default) and with another name for the file in sentences. */
@@ -124,10 +124,11 @@ const char *sm_nii_unit_name(int code);
 enum sm_status sm_nii_write(const char *path, const struct sm_vol *vol, int level, int jobs,
 			    char sha256[65], struct sm_err *err);
 
-/* The same into a set (core/file.h; NULL = at once), and the hash of the file's bytes as they stand (65 bytes, or NULL;
- * empty on failure). */
+/* The same into a set (core/file.h; NULL = at once), and the hash of the file's bytes as they stand
+ * (65 bytes, or NULL; empty on failure). */
 struct sm_outset;
-enum sm_status sm_nii_write_in(struct sm_outset *set, const char *path, const struct sm_vol *vol, int level,
-			       int jobs, char sha256[65], char file_sha256[65], struct sm_err *err);
+enum sm_status sm_nii_write_in(struct sm_outset *set, const char *path, const struct sm_vol *vol,
+			       int level, int jobs, char sha256[65], char file_sha256[65],
+			       struct sm_err *err);
 
 #endif

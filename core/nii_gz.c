@@ -32,7 +32,8 @@ void sm_nii_peek(const unsigned char *in, size_t n, unsigned char *out, size_t w
 	inflateEnd(&z);
 }
 
-/* What zlib says of a member of n compressed bytes (or more) that gave `made` before it was refused. */
+/* What zlib says of a member of n compressed bytes (or more) that gave `made` before it was
+ * refused. */
 static enum sm_status damage(const z_stream *z, int r, size_t n, size_t made, const char *name,
 			     struct sm_err *err)
 {
@@ -85,9 +86,10 @@ static enum sm_status tell_damage(const unsigned char *in, size_t n, size_t room
 #define BAND ((size_t)1 << 20)
 
 /* One member into room bytes; the bytes that were read are let go. */
-static enum sm_status inflate_member(z_stream *z, const unsigned char *in, size_t n, unsigned char *out,
-				     size_t room, const char *bound, const char *name, size_t *used,
-				     size_t *made, struct sm_err *err)
+static enum sm_status inflate_member(z_stream *z, const unsigned char *in, size_t n,
+				     unsigned char *out, size_t room, const char *bound,
+				     const char *name, size_t *used, size_t *made,
+				     struct sm_err *err)
 {
 	int r = Z_OK;
 	*used = *made = 0;
@@ -125,8 +127,8 @@ enum sm_status sm_nii_inflate_once(unsigned char *in, size_t n, size_t room, con
 	}
 	while (n && st == SM_OK && !out->garbage) {
 		size_t used, made;
-		st = inflate_member(&z, in, n, out->bytes + out->n, room - out->n, bound, name, &used, &made,
-				    err);
+		st = inflate_member(&z, in, n, out->bytes + out->n, room - out->n, bound, name,
+				    &used, &made, err);
 		in += used;
 		n -= used;
 		out->n += made;

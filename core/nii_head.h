@@ -74,8 +74,8 @@ enum sm_status sm_nii_inflate(const unsigned char *in, size_t n, size_t room, co
 			      const char *name, struct sm_mem *mem, struct sm_nii_buffer *out,
 			      struct sm_err *err);
 
-/* The same, slower, while the pages of `in`, sm_alloc memory that is lost by it, are given back to the system:
- * for streams that are not much smaller than what they hold. */
+/* The same, slower, while the pages of `in`, sm_alloc memory that is lost by it, are given back to
+ * the system: for streams that are not much smaller than what they hold. */
 enum sm_status sm_nii_inflate_once(unsigned char *in, size_t n, size_t room, const char *bound,
 				   const char *name, struct sm_mem *mem, struct sm_nii_buffer *out,
 				   struct sm_err *err);

@@ -16,7 +16,8 @@
 #define TRUST_BYTES ((size_t)64 << 20)
 #define TRUST_RATIO 200
 #define HEAD_MAX (16 << 20) /* a .hdr file: header and extensions */
-/* From so many compressed bytes on, and this share of what they hold, these are not kept beside the volume. */
+/* From so many compressed bytes on, and this share of what they hold, these are not kept beside the
+ * volume. */
 #define LARGE_GZIP ((size_t)4 << 20)
 #define LARGE_SHARE 3
 
@@ -45,11 +46,11 @@ static enum sm_status take(struct part *part, size_t room, const char *bound, st
 	if (sm_nii_is_gzip(part->bytes, part->n)) {
 		bool once = part->owned && part->n >= LARGE_GZIP && part->n >= room / LARGE_SHARE;
 		if (once)
-			SM_TRY(sm_nii_inflate_once(part->owned, part->n, room, bound, part->name, mem, out,
-						   err));
+			SM_TRY(sm_nii_inflate_once(part->owned, part->n, room, bound, part->name,
+						   mem, out, err));
 		else
-			SM_TRY(sm_nii_inflate(part->bytes, part->n, room, bound, part->name, mem, out,
-				      err));
+			SM_TRY(sm_nii_inflate(part->bytes, part->n, room, bound, part->name, mem,
+					      out, err));
 		sm_free(part->owned);
 		part->owned = NULL;
 	} else if (part->owned) {

@@ -79,7 +79,8 @@ static enum sm_status take(struct source *s, void *out, size_t n, struct sm_err 
 	if (ferror(s->file))
 		return SM_FAIL(err, SM_IO, "%s: cannot read: %s", s->name, strerror(errno));
 	if (got < n)
-		return SM_FAIL(err, SM_INPUT, "%s: ends before the %zu more bytes that its header declares",
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: ends before the %zu more bytes that its header declares",
 			       s->name, n - got);
 	sm_sha256_add(&s->hash, out, n);
 	return SM_OK;
@@ -95,14 +96,16 @@ static enum sm_status take_end(struct source *s, struct sm_err *err)
 	else
 		got = fread(&more, 1, 1, s->file);
 	if (got || (s->gzip && !s->ended))
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: %s behind the bytes that its header declares, allowed is the end", s->name,
-			       got ? "more stands" : "the gzip stream is cut off");
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: %s behind the bytes that its header declares, allowed is the end",
+			s->name, got ? "more stands" : "the gzip stream is cut off");
 	return SM_OK;
 }
 
-static enum sm_status take_values(struct source *s, const struct sm_nii_payload *at, struct sm_vol *vol,
-				  struct sm_nii_info *info, struct sm_mapped *spool, struct sm_err *err)
+static enum sm_status take_values(struct source *s, const struct sm_nii_payload *at,
+				  struct sm_vol *vol, struct sm_nii_info *info,
+				  struct sm_mapped *spool, struct sm_err *err)
 {
 	size_t count = at->bytes / at->width, not_finite = 0;
 	unsigned char *raw = sm_alloc(NULL, CHUNK, at->width, s->name, err);
@@ -119,7 +122,8 @@ static enum sm_status take_values(struct source *s, const struct sm_nii_payload 
 		not_finite += info->not_finite;
 		SM_GOTO(st, sm_vol_fits_f32(&part, err));
 		sm_vol_run_f32(&part, 0, n, values);
-		SM_GOTO(st, sm_mapped_put(spool, i * sizeof *values, values, n * sizeof *values, s->name, err));
+		SM_GOTO(st, sm_mapped_put(spool, i * sizeof *values, values, n * sizeof *values,
+					  s->name, err));
 	}
 	info->not_finite = not_finite;
 out:
@@ -129,7 +133,8 @@ out:
 }
 
 static enum sm_status read_all(struct source *s, const char *dir, struct sm_vol *vol,
-			       struct sm_nii_info *info, struct sm_mapped *spool, struct sm_err *err)
+			       struct sm_nii_info *info, struct sm_mapped *spool,
+			       struct sm_err *err)
 {
 	unsigned char head[SM_NII_PEEK], skipped[4096];
 	struct sm_nii_fields f;
@@ -153,8 +158,8 @@ static enum sm_status read_all(struct source *s, const char *dir, struct sm_vol 
 	return take_end(s, err);
 }
 
-enum sm_status sm_nii_spool(const char *path, const char *dir, struct sm_vol *vol, struct sm_nii_info *info,
-			    struct sm_mapped *spool, struct sm_err *err)
+enum sm_status sm_nii_spool(const char *path, const char *dir, struct sm_vol *vol,
+			    struct sm_nii_info *info, struct sm_mapped *spool, struct sm_err *err)
 {
 	struct source *s = sm_calloc(NULL, 1, sizeof *s, sm_path_base(path), err);
 	*vol = (struct sm_vol){0};

@@ -156,8 +156,9 @@ enum sm_status sm_nii_write(const char *path, const struct sm_vol *vol, int leve
 	return sm_nii_write_in(NULL, path, vol, level, jobs, sha256, NULL, err);
 }
 
-enum sm_status sm_nii_write_in(struct sm_outset *set, const char *path, const struct sm_vol *vol, int level,
-			       int jobs, char sha256[65], char file_sha256[65], struct sm_err *err)
+enum sm_status sm_nii_write_in(struct sm_outset *set, const char *path, const struct sm_vol *vol,
+			       int level, int jobs, char sha256[65], char file_sha256[65],
+			       struct sm_err *err)
 {
 	const char *name = path; /* with its folder: a base name tells no item from another */
 	unsigned char head[SM_NII_PEEK];
@@ -174,8 +175,8 @@ enum sm_status sm_nii_write_in(struct sm_outset *set, const char *path, const st
 	if (file_sha256 && gz && !(file_hash = sm_sha256_begin()))
 		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "%s: no memory for a hash", name));
 	if (gz) {
-		SM_GOTO(st, sm_gz_write(out.stream, head, head_n, vol->data, n, level, jobs, hash, file_hash,
-					name, err));
+		SM_GOTO(st, sm_gz_write(out.stream, head, head_n, vol->data, n, level, jobs, hash,
+					file_hash, name, err));
 	} else {
 		struct plain p = {out.stream, head, head_n, n, vol->data, hash, name};
 		SM_GOTO(st, sm_par_for(hash ? 2 : 1, jobs, plain_task, &p, err));

@@ -23,7 +23,8 @@ static size_t field_count(const struct sm_opt_set *sets, size_t n)
 }
 
 /* popt's val of an option is 1 + its running number over all tables. */
-static const struct sm_field *field_of(const struct sm_opt_set *sets, size_t n, int val, void **base)
+static const struct sm_field *field_of(const struct sm_opt_set *sets, size_t n, int val,
+				       void **base)
 {
 	size_t k = (size_t)val - 1;
 	for (size_t i = 0; i < n; i++) {

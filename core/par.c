@@ -72,8 +72,8 @@ static int clamp_jobs(int jobs, size_t n)
 	return (size_t)jobs > n ? (int)(n ? n : 1) : jobs;
 }
 
-/* The caller's thread and jobs - 1 others. Threads of their own and not OpenMP's, which keep a core busy waiting
- * for the next loop. */
+/* The caller's thread and jobs - 1 others. Threads of their own and not OpenMP's, which keep a core
+ * busy waiting for the next loop. */
 static void run_threads(int jobs, void *(*worker)(void *), void *arg)
 {
 	pthread_t thread[MOST_THREADS];
@@ -178,7 +178,8 @@ enum sm_status sm_par_ordered(size_t n, int jobs, sm_par_body work, sm_par_body 
 	jobs = clamp_jobs(jobs, n);
 	if (jobs == 1) {
 		for (size_t i = 0; i < n; i++)
-			if (run_one(work, ctx, i, &o) != SM_OK || run_one(commit, ctx, i, &o) != SM_OK)
+			if (run_one(work, ctx, i, &o) != SM_OK ||
+			    run_one(commit, ctx, i, &o) != SM_OK)
 				break;
 		return outcome_close(&o, err);
 	}
@@ -228,7 +229,8 @@ double sm_sum_f32(const float *x, size_t n, int jobs)
 		size_t half = 1;
 		while (half * 2 < blocks)
 			half *= 2;
-		return sm_sum_f32(x, half * BLOCK, 1) + sm_sum_f32(x + half * BLOCK, n - half * BLOCK, 1);
+		return sm_sum_f32(x, half * BLOCK, 1) +
+		       sm_sum_f32(x + half * BLOCK, n - half * BLOCK, 1);
 	}
 	jobs = clamp_jobs(jobs, blocks);
 #pragma omp parallel for schedule(static) num_threads(jobs) if (jobs > 1)

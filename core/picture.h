@@ -45,9 +45,9 @@ struct sm_picture_size {
 	int bits, channels; /* as stored */
 };
 
-/* Reads only the header of a file: kind and size, both refused as by sm_picture_parse. What lies behind
- * is not looked at. name stands in sentences. SM_IO when the file cannot be read. */
-enum sm_status sm_picture_read_header(const char *path, const char *name, struct sm_picture_size *out,
-				      struct sm_err *err);
+/* Reads only the header of a file: kind and size, both refused as by sm_picture_parse. What lies
+ * behind is not looked at. name stands in sentences. SM_IO when the file cannot be read. */
+enum sm_status sm_picture_read_header(const char *path, const char *name,
+				      struct sm_picture_size *out, struct sm_err *err);
 
 #endif

@@ -62,7 +62,8 @@ static bool pnm_size(const unsigned char *b, size_t n, struct sm_picture_size *o
 	int64_t v[3] = {0};
 	size_t at = 2;
 	for (int k = 0; k < 3; k++) {
-		while (at < n && (b[at] == '#' || b[at] == ' ' || (b[at] >= '\t' && b[at] <= '\r'))) {
+		while (at < n &&
+		       (b[at] == '#' || b[at] == ' ' || (b[at] >= '\t' && b[at] <= '\r'))) {
 			if (b[at] != '#') {
 				at++;
 				continue;
@@ -102,8 +103,8 @@ static enum sm_status size_of(FILE *f, const char *name, struct sm_picture_size 
 	return SM_OK;
 }
 
-enum sm_status sm_picture_read_header(const char *path, const char *name, struct sm_picture_size *out,
-				      struct sm_err *err)
+enum sm_status sm_picture_read_header(const char *path, const char *name,
+				      struct sm_picture_size *out, struct sm_err *err)
 {
 	*out = (struct sm_picture_size){0};
 	FILE *f = fopen(path, "rbe");

@@ -23,14 +23,14 @@ enum sm_status sm_image_init(struct sm_image *image, int64_t width, int64_t heig
 			     int bits, struct sm_mem *mem, struct sm_err *err);
 void sm_image_clear(struct sm_image *image);
 
-/* Encodes into fresh malloc memory (*bytes, *n; free with free()), or writes a file atomically, piece by
- * piece as it is encoded. */
+/* Encodes into fresh malloc memory (*bytes, *n; free with free()), or writes a file atomically,
+ * piece by piece as it is encoded. */
 enum sm_status sm_png_encode(const struct sm_image *image, unsigned char **bytes, size_t *n,
 			     struct sm_err *err);
 enum sm_status sm_png_write(const char *path, const struct sm_image *image, struct sm_err *err);
 
-/* Identity of a picture: SHA-256 over "width height channels bits\n" and the samples in machine order
- * (little-endian on every machine that is supported). hex is "" when memory ran out. */
+/* Identity of a picture: SHA-256 over "width height channels bits\n" and the samples in machine
+ * order (little-endian on every machine that is supported). hex is "" when memory ran out. */
 void sm_image_sha256(const struct sm_image *image, char hex[65]);
 
 #endif

@@ -80,12 +80,13 @@ void sm_records_free(struct sm_records *r)
 	free(r);
 }
 
-enum sm_status sm_records_place(struct sm_records *r, const json_t *record, const char *line, size_t n, uint64_t at,
-				size_t note_n, struct sm_err *err)
+enum sm_status sm_records_place(struct sm_records *r, const json_t *record, const char *line,
+				size_t n, uint64_t at, size_t note_n, struct sm_err *err)
 {
 	const char *key = sm_record_key(record);
 	if (!key || n >= UINT32_MAX || note_n >= UINT32_MAX)
-		return SM_FAIL(err, SM_INTERNAL, "record '%s' has no key or is too long", key ? key : "");
+		return SM_FAIL(err, SM_INTERNAL, "record '%s' has no key or is too long",
+			       key ? key : "");
 	if (r->n == r->room) {
 		size_t room = r->room ? r->room + r->room / 2 : 32;
 		struct place *v = realloc(r->v, room * sizeof *v);
@@ -109,7 +110,8 @@ enum sm_status sm_records_place(struct sm_records *r, const json_t *record, cons
 /* The note's line and the record's line as one text; *note_n is where the second begins. */
 static char *lines_of(const json_t *record, const json_t *note, size_t *note_n, size_t *n)
 {
-	char *second = sm_json_line(record), *first = note ? sm_json_line(note) : NULL, *both = NULL;
+	char *second = sm_json_line(record), *first = note ? sm_json_line(note) : NULL,
+	     *both = NULL;
 	if (second && (first || !note))
 		both = note ? sm_strf("%s\n%s\n", first, second) : sm_strf("%s\n", second);
 	if (both) {
@@ -121,7 +123,8 @@ static char *lines_of(const json_t *record, const json_t *note, size_t *note_n, 
 	return both;
 }
 
-enum sm_status sm_records_add(struct sm_records *r, const json_t *record, const json_t *note, struct sm_err *err)
+enum sm_status sm_records_add(struct sm_records *r, const json_t *record, const json_t *note,
+			      struct sm_err *err)
 {
 	size_t note_n = 0, n = 0;
 	uint64_t at;
@@ -224,7 +227,8 @@ char *sm_records_line(struct sm_records *r, size_t i, size_t *n)
 	*n = p->n + 1;
 	if (libdeflate_crc32(0, text, p->n) == p->crc)
 		return text;
-	SM_FAIL(&why, SM_IO, "%s: the record of '%s' has changed while it was read", r->name ? r->name : "records", p->key);
+	SM_FAIL(&why, SM_IO, "%s: the record of '%s' has changed while it was read",
+		r->name ? r->name : "records", p->key);
 	return failed(r, text, &why);
 }
 
@@ -233,7 +237,8 @@ static json_t *parse(struct sm_records *r, char *text, size_t n, const char *key
 	struct sm_err why = {0};
 	json_t *value = text ? json_loadb(text, n, 0, NULL) : NULL;
 	if (text && !value) {
-		SM_FAIL(&why, SM_IO, "%s: what was noted of '%s' cannot be read any more", r->name ? r->name : "records", key);
+		SM_FAIL(&why, SM_IO, "%s: what was noted of '%s' cannot be read any more",
+			r->name ? r->name : "records", key);
 		return failed(r, text, &why);
 	}
 	free(text);

@@ -8,8 +8,8 @@
 #include "core/journal.h"
 #include "core/sums.h"
 
-/* Every program that reads a folder of ours checks its content; but libhdf5 is not proof against damaged files: those
- * are parsed only when their bytes are known. */
+/* Every program that reads a folder of ours checks its content; but libhdf5 is not proof against
+ * damaged files: those are parsed only when their bytes are known. */
 static bool is_hdf5(const char *path)
 {
 	return sm_ends_with(path, ".h5") || sm_ends_with(path, ".hdf5");
@@ -22,29 +22,33 @@ static bool same_bytes(const char *full, const char *known, char hex[65])
 }
 
 /* hex is the hash of the bytes. */
-static bool same_content(const struct sm_item *item, const char *full, const char *identity, const char *hex)
+static bool same_content(const struct sm_item *item, const char *full, const char *identity,
+			 const char *hex)
 {
 	char content[65];
 	if (sm_content_is_bytes(full))
 		return strcmp(hex, identity) == 0;
-	return sm_content_sha256(full, &item->run->mem, content, NULL) == SM_OK && strcmp(content, identity) == 0;
+	return sm_content_sha256(full, &item->run->mem, content, NULL) == SM_OK &&
+	       strcmp(content, identity) == 0;
 }
 
-static bool output_holds(struct sm_item *item, const char *path, const char *identity, const char *known)
+static bool output_holds(struct sm_item *item, const char *path, const char *identity,
+			 const char *known)
 {
 	char hex[65];
 	/* A link may lead to anybody's file. */
 	if (!path || !identity || !known || !sm_file_is_own(item->run->out, path))
 		return false;
 	char *full = sm_path_join(item->run->out, path);
-	bool same = full && same_bytes(full, known, hex) && same_content(item, full, identity, hex) &&
+	bool same = full && same_bytes(full, known, hex) &&
+		    same_content(item, full, identity, hex) &&
 		    sm_item_file_hash(item, path, hex, NULL) == SM_OK;
 	free(full);
 	return same;
 }
 
-/* An input from another stage's folder, as {dir, path, sha256}: its ledger says what it shall be, which says nothing
- * of the file. */
+/* An input from another stage's folder, as {dir, path, sha256}: its ledger says what it shall be,
+ * which says nothing of the file. */
 static bool input_holds(const struct sm_item *item, const json_t *input)
 {
 	const char *dir = sm_json_text(input, "dir"), *path = sm_json_text(input, "path");
@@ -67,8 +71,8 @@ bool sm_reuse_fits(struct sm_item *item, const json_t *earlier)
 {
 	const char *now = sm_json_text(item->record, "fingerprint");
 	const char *then = sm_json_text(earlier, "fingerprint");
-	/* A rejected item is looked at again: it costs little, and its reason may lie outside its inputs (the memory
-	 * budget). */
+	/* A rejected item is looked at again: it costs little, and its reason may lie outside its
+	 * inputs (the memory budget). */
 	bool same = now && then && strcmp(now, then) == 0 && sm_record_ok(earlier);
 	size_t i;
 	json_t *file, *bytes = same ? sm_journal_bytes(item->run->journal, item->key) : NULL;
@@ -88,8 +92,8 @@ bool sm_reuse_fits(struct sm_item *item, const json_t *earlier)
 	return same;
 }
 
-/* Where the bytes of an output are now: under the temporary name until the item has settled. *at: where to begin to
- * look for it, since both lists have the same order as a rule. */
+/* Where the bytes of an output are now: under the temporary name until the item has settled. *at:
+ * where to begin to look for it, since both lists have the same order as a rule. */
 static const char *place_now(const struct sm_outset *files, const char *full, size_t *at)
 {
 	for (size_t i = 0; i < files->n; i++) {
@@ -130,18 +134,21 @@ enum sm_status sm_reuse_note(struct sm_item *item, struct sm_err *err)
 	return SM_OK;
 }
 
-enum sm_status sm_reuse_parent(struct sm_run *run, const struct sm_ledger *parent, const char *dir, struct sm_err *err)
+enum sm_status sm_reuse_parent(struct sm_run *run, const struct sm_ledger *parent, const char *dir,
+			       struct sm_err *err)
 {
 	bool partial;
 	struct sm_parent *p = sm_arena_alloc(&run->arena, sizeof *p);
 	if (!p)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
-	*p = (struct sm_parent){.dir = dir, .records = sm_records_share(parent->records), .next = run->parents};
+	*p = (struct sm_parent){
+		.dir = dir, .records = sm_records_share(parent->records), .next = run->parents};
 	run->parents = p;
 	if (!run->resume || !run->journal || !sm_journal_found(run->journal, &partial))
 		return SM_OK;
 	/* Without a list that belongs to the ledger the content is looked at. */
-	if (sm_sums_open(dir, &p->sums, NULL) == SM_OK && strcmp(sm_sums_ledger(p->sums), parent->sha256) != 0) {
+	if (sm_sums_open(dir, &p->sums, NULL) == SM_OK &&
+	    strcmp(sm_sums_ledger(p->sums), parent->sha256) != 0) {
 		sm_sums_close(p->sums);
 		p->sums = NULL;
 	}

@@ -24,8 +24,8 @@ struct sm_settler {
 	pthread_t thread;
 };
 
-/* The files of all items together, for one sync serves many; then the journal, which names nothing that could get
- * lost. */
+/* The files of all items together, for one sync serves many; then the journal, which names nothing
+ * that could get lost. */
 static enum sm_status settle(struct sm_settler *s, struct batch *b, struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
@@ -74,7 +74,8 @@ static void *settler_run(void *arg)
 	return NULL;
 }
 
-enum sm_status sm_settler_begin(struct sm_journal *journal, struct sm_settler **out, struct sm_err *err)
+enum sm_status sm_settler_begin(struct sm_journal *journal, struct sm_settler **out,
+				struct sm_err *err)
 {
 	struct sm_settler *s = calloc(1, sizeof *s);
 	*out = NULL;

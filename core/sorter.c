@@ -11,7 +11,8 @@
 #include "core/spool.h"
 
 #define ROOM ((size_t)256 << 10)
-#define WINDOW 4096 /* bytes of a run in memory while runs are merged, or one entry when that is longer */
+/* Bytes of a run in memory while runs are merged, or one entry when that is longer. */
+#define WINDOW 4096
 
 /* An entry is a key, a zero byte, a text, a zero byte. */
 struct run {
@@ -123,7 +124,8 @@ out:
 	return st;
 }
 
-enum sm_status sm_sorter_add(struct sm_sorter *s, const char *key, const char *text, struct sm_err *err)
+enum sm_status sm_sorter_add(struct sm_sorter *s, const char *key, const char *text,
+			     struct sm_err *err)
 {
 	size_t key_n = strlen(key) + 1, text_n = strlen(text) + 1;
 	enum sm_status st = SM_OK;
@@ -199,7 +201,8 @@ static enum sm_status begin(struct sm_sorter *s, struct sm_err *err)
 	return SM_OK;
 }
 
-enum sm_status sm_sorter_next(struct sm_sorter *s, const char **key, const char **text, struct sm_err *err)
+enum sm_status sm_sorter_next(struct sm_sorter *s, const char **key, const char **text,
+			      struct sm_err *err)
 {
 	const char *least = NULL;
 	*key = *text = NULL;

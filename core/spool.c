@@ -29,13 +29,15 @@ static enum sm_status make(struct sm_spool *s, struct sm_err *err)
 	if (fd < 0)
 		fd = open_named(dir);
 	if (fd < 0)
-		return SM_FAIL(err, SM_IO, "%s: no file can be made there: %s", dir, strerror(errno));
+		return SM_FAIL(err, SM_IO, "%s: no file can be made there: %s", dir,
+			       strerror(errno));
 	s->fd = fd;
 	s->made = true;
 	return SM_OK;
 }
 
-enum sm_status sm_spool_add(struct sm_spool *s, const void *bytes, size_t n, uint64_t *at, struct sm_err *err)
+enum sm_status sm_spool_add(struct sm_spool *s, const void *bytes, size_t n, uint64_t *at,
+			    struct sm_err *err)
 {
 	const char *from = bytes;
 	if (!s->made)
@@ -47,7 +49,8 @@ enum sm_status sm_spool_add(struct sm_spool *s, const void *bytes, size_t n, uin
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0)
-			return SM_FAIL(err, SM_IO, "%s: writing failed: %s", s->dir ? s->dir : "temporary folder",
+			return SM_FAIL(err, SM_IO, "%s: writing failed: %s",
+				       s->dir ? s->dir : "temporary folder",
 				       strerror(done ? errno : ENOSPC));
 		from += done;
 		n -= (size_t)done;
@@ -63,7 +66,8 @@ void sm_spool_clear(struct sm_spool *s)
 	*s = (struct sm_spool){.dir = s->dir};
 }
 
-enum sm_status sm_read_at(int fd, uint64_t at, void *bytes, size_t n, const char *name, struct sm_err *err)
+enum sm_status sm_read_at(int fd, uint64_t at, void *bytes, size_t n, const char *name,
+			  struct sm_err *err)
 {
 	char *to = bytes;
 	while (n) {

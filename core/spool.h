@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A file without a name for what grows with the number of cases: written at its end, read anywhere, gone with the
- * process. It is made when the first byte comes.
- */
+ * A file without a name for what grows with the number of cases: written at its end, read anywhere,
+ * gone with the process. It is made when the first byte
+ * comes. */
 #ifndef SM_CORE_SPOOL_H
 #define SM_CORE_SPOOL_H
 
@@ -20,10 +20,13 @@ struct sm_spool {
 };
 
 /* Adds n bytes; *at (may be NULL) is where they begin. SM_IO. One thread at a time. */
-enum sm_status sm_spool_add(struct sm_spool *spool, const void *bytes, size_t n, uint64_t *at, struct sm_err *err);
+enum sm_status sm_spool_add(struct sm_spool *spool, const void *bytes, size_t n, uint64_t *at,
+			    struct sm_err *err);
 void sm_spool_clear(struct sm_spool *spool);
 
-/* Exactly n bytes of a file from `at` on; `name` begins the sentence. SM_IO when the file is shorter by now. Thread-safe. */
-enum sm_status sm_read_at(int fd, uint64_t at, void *bytes, size_t n, const char *name, struct sm_err *err);
+/* Exactly n bytes of a file from `at` on; `name` begins the sentence. SM_IO when the file is
+ * shorter by now. Thread-safe. */
+enum sm_status sm_read_at(int fd, uint64_t at, void *bytes, size_t n, const char *name,
+			  struct sm_err *err);
 
 #endif

@@ -32,15 +32,20 @@ static const struct sm_field common_fields[] = {
 	{"manifest", SM_F_STRING, AT(manifest), .path = true, .doc = "YAML file with the settings"},
 	{"in", SM_F_STRING, AT(in), .path = true, .doc = "input folder"},
 	{"out", SM_F_STRING, AT(out), .path = true, .doc = "output folder"},
-	{"jobs", SM_F_INT, AT(jobs), "0", 0, 1024, .doc = "threads; 0 = all cores; never changes a result"},
+	{"jobs", SM_F_INT, AT(jobs), "0", 0, 1024,
+	 .doc = "threads; 0 = all cores; never changes a result"},
 	{"seed", SM_F_INT, AT(seed), "1", 0, 9e15, .doc = "seed for what has none in the manifest"},
-	{"memory", SM_F_INT, AT(memory), "0", 0, 1e9, .doc = "memory budget in MiB; 0 = 3/4 of the machine's"},
+	{"memory", SM_F_INT, AT(memory), "0", 0, 1e9,
+	 .doc = "memory budget in MiB; 0 = 3/4 of the machine's"},
 	{"resume", SM_F_BOOL, AT(resume), "false", .doc = "keep what an earlier run finished"},
 	{"strict", SM_F_BOOL, AT(strict), "false", .doc = "stop at the first rejected item"},
-	{"only", SM_F_STRINGS, AT(only), .doc = "work on these items alone (keys), into a folder of their own"},
+	{"only", SM_F_STRINGS, AT(only),
+	 .doc = "work on these items alone (keys), into a folder of their own"},
 	{"dry_run", SM_F_BOOL, AT(dry_run), "false", .doc = "only say what would be done"},
-	{"log", SM_F_CHOICE, AT(log), "info", .choices = "error|warning|info|debug", .doc = "log level"},
-	{"describe", SM_F_BOOL, AT(describe), "false", .doc = "print all options and manifest keys as JSON"},
+	{"log", SM_F_CHOICE, AT(log), "info", .choices = "error|warning|info|debug",
+	 .doc = "log level"},
+	{"describe", SM_F_BOOL, AT(describe), "false",
+	 .doc = "print all options and manifest keys as JSON"},
 	{"help", SM_F_BOOL, AT(help), "false", .doc = "print this text"},
 	{"version", SM_F_BOOL, AT(version), "false", .doc = "print the version"},
 };
@@ -91,7 +96,8 @@ static void print_description(const struct sm_stage *stage)
 			/* A key at the root that is no section describes itself. */
 			const struct sm_fieldset alone = {.name = f->key, .fields = f, .count = 1};
 			if (strcmp(f->key, *s) == 0)
-				json_object_set_new(sections, *s, sm_fields_describe(f->of ? f->of : &alone));
+				json_object_set_new(sections, *s,
+						    sm_fields_describe(f->of ? f->of : &alone));
 		}
 	json_object_set_new(all, "manifest", sections);
 	char *text = json_dumps(all, JSON_INDENT(2));
@@ -153,10 +159,13 @@ enum sm_status sm_run_parent(struct sm_run *run, const char *dir, const char *st
 	SM_TRY(sm_ledger_read(dir, stage, out, err));
 	if (json_object_get(out->header, "only") && !run->only_count) {
 		sm_ledger_clear(out);
-		return SM_FAIL(err, SM_INPUT, "%s: holds some items only (it was made with --only), needed are all", dir);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: holds some items only (it was made with --only), needed are all", dir);
 	}
 	json_object_set_new(json_object_get(run->ledger.header, "parents"),
-			    stage ? stage : sm_json_text(out->header, "stage"), json_string(out->sha256));
+			    stage ? stage : sm_json_text(out->header, "stage"),
+			    json_string(out->sha256));
 	return sm_reuse_parent(run, out, dir, err);
 }
 
@@ -180,7 +189,8 @@ static enum sm_status prepare_out(struct sm_run *run, int *lock, struct sm_err *
 	SM_TRY(sm_mkdirs(run->out, err));
 	SM_TRY(lock_folder(run->out, lock, err));
 	if (access(run->out, W_OK | X_OK) != 0)
-		return SM_FAIL(err, SM_IO, "%s: folder cannot be written: %s", run->out, strerror(errno));
+		return SM_FAIL(err, SM_IO, "%s: folder cannot be written: %s", run->out,
+			       strerror(errno));
 	if (run->stage->needs & SM_NO_LEDGER)
 		return SM_OK; /* a tool's --out may be anybody's folder: nothing is swept there */
 	SM_TRY(sm_journal_open(run->out, run->stage->name, &run->journal, err));
@@ -188,7 +198,8 @@ static enum sm_status prepare_out(struct sm_run *run, int *lock, struct sm_err *
 	bool partial;
 	if (!sm_journal_found(run->journal, &partial) || partial == (run->only_count > 0))
 		return SM_OK;
-	return SM_FAIL(err, SM_USAGE, "--out: %s holds %s, with%s --only allowed is a folder of its own", run->out,
+	return SM_FAIL(err, SM_USAGE,
+		       "--out: %s holds %s, with%s --only allowed is a folder of its own", run->out,
 		       partial ? "some items only (--only)" : "a whole run", partial ? "out" : "");
 }
 
@@ -224,29 +235,35 @@ static enum sm_status check_needs(const struct sm_stage *stage, const struct com
 	static const struct {
 		unsigned bit;
 		const char *option;
-	} needs[] = {{SM_NEEDS_IN, "--in"}, {SM_NEEDS_OUT, "--out"}, {SM_NEEDS_MANIFEST, "--manifest"}};
+	} needs[] = {
+		{SM_NEEDS_IN, "--in"}, {SM_NEEDS_OUT, "--out"}, {SM_NEEDS_MANIFEST, "--manifest"}};
 	const char *have[] = {c->in, c->out, c->manifest};
 	if (c->only.n && !(stage->needs & SM_BY_ITEM))
-		return SM_FAIL(err, SM_USAGE, "--only: stage %s works on all items at once", stage->name);
+		return SM_FAIL(err, SM_USAGE, "--only: stage %s works on all items at once",
+			       stage->name);
 	for (size_t i = 0; i < SM_COUNT(needs); i++)
 		if (have[i] && !*have[i])
-			return SM_FAIL(err, SM_USAGE, "%s: is empty, needed is a path", needs[i].option);
+			return SM_FAIL(err, SM_USAGE, "%s: is empty, needed is a path",
+				       needs[i].option);
 	for (size_t i = 0; i < SM_COUNT(needs); i++)
 		if ((stage->needs & needs[i].bit) && !have[i])
 			return SM_FAIL(err, SM_USAGE, "%s: is missing (--help lists the options)",
 				       needs[i].option);
 	if (args[0] && !stage->args)
-		return SM_FAIL(err, SM_USAGE, "argument '%s': this stage takes options only", args[0]);
+		return SM_FAIL(err, SM_USAGE, "argument '%s': this stage takes options only",
+			       args[0]);
 	errno = 0;
 	if (c->in && !sm_is_dir(c->in) && !sm_file_absent(c->in) && errno == EACCES)
-		return SM_FAIL(err, SM_IO, "--in: %s: cannot be examined: %s", c->in, strerror(errno));
+		return SM_FAIL(err, SM_IO, "--in: %s: cannot be examined: %s", c->in,
+			       strerror(errno));
 	if (c->in && !sm_is_dir(c->in))
 		return SM_FAIL(err, SM_USAGE, "--in: %s %s, needed is a folder", c->in,
 			       sm_file_exists(c->in) ? "is a file" : "does not exist");
 	if (c->in && c->out && sm_path_is_below(c->out, c->in))
-		return SM_FAIL(err, SM_USAGE,
-			       "--out: %s is the input folder or lies in it, allowed is a place outside",
-			       c->out);
+		return SM_FAIL(
+			err, SM_USAGE,
+			"--out: %s is the input folder or lies in it, allowed is a place outside",
+			c->out);
 	return SM_OK;
 }
 
@@ -274,8 +291,8 @@ static enum sm_status load_manifest(struct sm_run *run, const char *path, struct
 	return SM_OK;
 }
 
-/* A relative folder gets a './': a sentence with a path in it then tells it from a path that begins with a folder
- * of the same name inside it. */
+/* A relative folder gets a './': a sentence with a path in it then tells it from a path that begins
+ * with a folder of the same name inside it. */
 static enum sm_status mark_place(char **path, struct sm_arena *arena, struct sm_err *err)
 {
 	const char *p = *path;
@@ -297,7 +314,8 @@ static enum sm_status mark_places(const struct sm_fieldset *set, void *base, str
 {
 	for (size_t i = 0; set && i < set->count; i++)
 		if (set->fields[i].path && set->fields[i].kind == SM_F_STRING)
-			SM_TRY(mark_place((char **)((char *)base + set->fields[i].offset), arena, err));
+			SM_TRY(mark_place((char **)((char *)base + set->fields[i].offset), arena,
+					  err));
 	return SM_OK;
 }
 
@@ -327,7 +345,8 @@ static enum sm_status live(struct sm_run *run, const struct common *c, struct sm
 	SM_TRY(begin_ledger(run, err));
 	SM_TRY(prepare_out(run, lock, err));
 	enum sm_status st = run->stage->run(run, err);
-	/* A record that could not be read looked like one that is not there: that explains what was found wrong since. */
+	/* A record that could not be read looked like one that is not there: that explains what was
+	 * found wrong since. */
 	SM_TRY(sm_reuse_check(run, err));
 	SM_TRY(st);
 	if (!run->dry_run)
@@ -365,7 +384,8 @@ int sm_stage_main(const struct sm_stage *stage, int argc, char **argv)
 		if (sets[i].table)
 			st = sm_fields_default(sets[i].table, sets[i].base, &run.arena, &err);
 	if (st == SM_OK)
-		st = sm_opt_parse(sets, SM_COUNT(sets), argc, argv, &run.arena, &given, &args, &err);
+		st = sm_opt_parse(sets, SM_COUNT(sets), argc, argv, &run.arena, &given, &args,
+				  &err);
 	if (st == SM_OK && (c.help || c.describe || c.version)) {
 		if (c.help)
 			print_help(stage);
@@ -386,13 +406,15 @@ int sm_stage_main(const struct sm_stage *stage, int argc, char **argv)
 			run.arg_count++;
 		bool there = c.out && sm_file_exists(c.out);
 		st = live(&run, &c, &manifest, &lock, &err);
-		/* A run that was refused leaves no folder of its own: this fails when something is in it. */
+		/* A run that was refused leaves no folder of its own: this fails when something is
+		 * in it. */
 		if (st != SM_OK && !there && lock >= 0)
 			rmdir(c.out);
 	}
 	if (st != SM_OK) {
 		sm_error(&run.log, NULL, "%s", err.text);
-		sm_debug(&run.log, NULL, "raised at %s:%d", err.origin ? err.origin : "?", err.line);
+		sm_debug(&run.log, NULL, "raised at %s:%d", err.origin ? err.origin : "?",
+			 err.line);
 	}
 	code = exit_code(&run, st);
 out:

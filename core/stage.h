@@ -21,12 +21,13 @@
 
 struct sm_run;
 
-enum { /* sm_stage.needs */
-	SM_NEEDS_IN = 1,       /* --in must be given */
-	SM_NEEDS_OUT = 2,      /* --out must be given; it is made, locked, and gets the ledger */
-	SM_NEEDS_MANIFEST = 4, /* --manifest must be given */
-	SM_NO_LEDGER = 8,      /* a tool: --out, if any, gets no ledger */
-	SM_BY_ITEM = 16,       /* no output depends on several items but such as the header names: --only is allowed */
+enum {                        /* sm_stage.needs */
+       SM_NEEDS_IN = 1,       /* --in must be given */
+       SM_NEEDS_OUT = 2,      /* --out must be given; it is made, locked, and gets the ledger */
+       SM_NEEDS_MANIFEST = 4, /* --manifest must be given */
+       SM_NO_LEDGER = 8,      /* a tool: --out, if any, gets no ledger */
+       SM_BY_ITEM = 16, /* no output depends on several items but such as the header names: --only
+			   is allowed */
 };
 
 struct sm_stage {
@@ -38,7 +39,8 @@ struct sm_stage {
 	unsigned needs;
 	const struct sm_fieldset *options;  /* the stage's own options, NULL = none */
 	const struct sm_fieldset *manifest; /* root schema, NULL = takes no manifest */
-	const char *const *sections; /* manifest sections that change this stage's outputs, NULL-ended */
+	const char *const
+		*sections; /* manifest sections that change this stage's outputs, NULL-ended */
 	enum sm_status (*run)(struct sm_run *run, struct sm_err *err);
 };
 
@@ -60,7 +62,8 @@ struct sm_run {
 	struct sm_log log;
 	struct sm_mem mem;
 	struct sm_arena arena;  /* for strings that live as long as the run; main thread only */
-	struct sm_ledger ledger; /* being made: run may add to header and records (sm_records_add) */
+	struct sm_ledger
+		ledger;         /* being made: run may add to header and records (sm_records_add) */
 	size_t rejected;        /* rejected items: exit code 1, or 3 when none was good */
 	const char *const *given; /* keys of the options on the command line, NULL-ended */
 	struct sm_journal *journal; /* items that an earlier run finished; stage.c's own */
@@ -73,13 +76,13 @@ bool sm_run_given(const struct sm_run *run, const char *key);
 /* The whole life of a stage: parses, runs, writes the ledger, frees; returns the exit code. */
 int sm_stage_main(const struct sm_stage *stage, int argc, char **argv);
 
-/* From now on the stage counts as unfinished until its new ledger is written. sm_run_items does it; a stage that
- * writes an output before or without items calls it first. */
+/* From now on the stage counts as unfinished until its new ledger is written. sm_run_items does it;
+ * a stage that writes an output before or without items calls it first. */
 enum sm_status sm_run_begin(struct sm_run *run, struct sm_err *err);
 
 /* Reads another stage's ledger (DIR/ledger.jsonl) and notes its hash in the header under
- * "parents"[name]. The caller clears it. `stage` is the stage that must have written it. SM_INPUT when it holds some
- * items only (--only) and this run works on all. */
+ * "parents"[name]. The caller clears it. `stage` is the stage that must have written it. SM_INPUT
+ * when it holds some items only (--only) and this run works on all. */
 enum sm_status sm_run_parent(struct sm_run *run, const char *dir, const char *stage,
 			     struct sm_ledger *out, struct sm_err *err);
 
@@ -87,19 +90,20 @@ enum sm_status sm_run_parent(struct sm_run *run, const char *dir, const char *st
 struct sm_item {
 	struct sm_run *run;
 	const char *key;
-	json_t *record; /* what will stand in the ledger: the work function may add its own fields */
+	json_t *record; /* what will stand in the ledger: the work function may add its own fields
+			 */
 	int jobs;       /* threads this item may use inside */
 	bool may_defer, deferred; /* see sm_item_defer_inputs */
 	bool may_keep;            /* an earlier run has a record of it */
-	/* Files added here get their names and are synced when the work function is done, while the next item is at
-	 * work; those of a rejected item never get one. */
+	/* Files added here get their names and are synced when the work function is done, while the
+	 * next item is at work; those of a rejected item never get one. */
 	struct sm_outset files;
 	json_t *file_hashes; /* see sm_item_file_hash */
 	json_t *from;        /* see sm_item_input_from */
 };
 
-/* A list of items. work runs on run->jobs threads; its failures of kind SM_INPUT and SM_BUDGET reject the item
- * (run goes on unless --strict), others stop the stage. */
+/* A list of items. work runs on run->jobs threads; its failures of kind SM_INPUT and SM_BUDGET
+ * reject the item (run goes on unless --strict), others stop the stage. */
 struct sm_items {
 	size_t count;
 	const char *noun; /* "case", "series": for progress */
@@ -109,27 +113,29 @@ struct sm_items {
 	 * ledger when there is one, or are left to work (sm_item_defer_inputs). May be NULL. */
 	enum sm_status (*inputs)(void *ctx, size_t i, struct sm_item *item, struct sm_err *err);
 	enum sm_status (*work)(void *ctx, size_t i, struct sm_item *item, struct sm_err *err);
-	/* With --dry-run: SM_INPUT and the sentence when it is known, without working, that work would
-	 * reject the item, else SM_OK. May be NULL. */
+	/* With --dry-run: SM_INPUT and the sentence when it is known, without working, that work
+	 * would reject the item, else SM_OK. May be NULL. */
 	enum sm_status (*foresee)(void *ctx, size_t i, struct sm_item *item, struct sm_err *err);
-	/* About how long the item takes, in any unit: the longest begin, so that no core waits for the last one at the end.
-	 * May be NULL: in index order. */
+	/* About how long the item takes, in any unit: the longest begin, so that no core waits for
+	 * the last one at the end. May be NULL: in index order. */
 	double (*weight)(void *ctx, size_t i);
-	bool dry_code;         /* a dry run ends with the code of the run that it foresees, instead of 0 */
-	bool writes_nothing;   /* work has no outputs: it is done with --dry-run, too, and not journalled */
+	bool dry_code; /* a dry run ends with the code of the run that it foresees, instead of 0 */
+	bool writes_nothing;   /* work has no outputs: it is done with --dry-run, too, and not
+				  journalled */
 	const char *good_word; /* how the log calls items that were not rejected; NULL = "good" */
 };
 
-/* Runs all items and adds one record each to run->ledger, whose records are sorted then. With --resume an item is reused when its
- * inputs, the options, the manifest sections and the stage version are those of an earlier run (finished or
- * killed), its outputs still have the bytes that were written, and the files of sm_item_input_from their content. With --dry-run only prints what would be done and, as far as foresee
- * knows it, what would be rejected; no record is rejected then. With --only the other items are passed over; SM_USAGE
- * when one of its keys is no item. */
+/* Runs all items and adds one record each to run->ledger, whose records are sorted then. With
+ * --resume an item is reused when its inputs, the options, the manifest sections and the stage
+ * version are those of an earlier run (finished or killed), its outputs still have the bytes that
+ * were written, and the files of sm_item_input_from their content. With --dry-run only prints what
+ * would be done and, as far as foresee knows it, what would be rejected; no record is rejected
+ * then. With --only the other items are passed over; SM_USAGE when one of its keys is no item. */
 enum sm_status sm_run_items(struct sm_run *run, const struct sm_items *items, struct sm_err *err);
 
-/* For inputs functions. True: nothing has to be decided by this item's inputs before its work, so the work
- * function shall declare them, by sm_item_input, while it reads them (item->deferred says so there). When it
- * fails, inputs is called again to declare them, and this is false. */
+/* For inputs functions. True: nothing has to be decided by this item's inputs before its work, so
+ * the work function shall declare them, by sm_item_input, while it reads them (item->deferred says
+ * so there). When it fails, inputs is called again to declare them, and this is false. */
 bool sm_item_defer_inputs(struct sm_item *item);
 
 /* For work and inputs functions. path is relative (see ledger.h); sha256 the content's identity. */
@@ -137,12 +143,15 @@ enum sm_status sm_item_input(struct sm_item *item, const char *role, const char 
 			     const char *sha256, struct sm_err *err);
 enum sm_status sm_item_output(struct sm_item *item, const char *role, const char *path,
 			      const char *sha256, struct sm_err *err);
-/* An input that is dir/path, an output of another stage, with the hash that this one's ledger says: the item is kept
- * from an earlier run only if the file is still that. Else work shall find out, as without --resume. */
-enum sm_status sm_item_input_from(struct sm_item *item, const char *dir, const char *role, const char *path,
-				  const char *sha256, struct sm_err *err);
-/* The hash of an output's bytes, known from writing: spares files.sha256 to read it. path as for sm_item_output. */
-enum sm_status sm_item_file_hash(struct sm_item *item, const char *path, const char *sha256, struct sm_err *err);
+/* An input that is dir/path, an output of another stage, with the hash that this one's ledger says:
+ * the item is kept from an earlier run only if the file is still that. Else work shall find out, as
+ * without --resume. */
+enum sm_status sm_item_input_from(struct sm_item *item, const char *dir, const char *role,
+				  const char *path, const char *sha256, struct sm_err *err);
+/* The hash of an output's bytes, known from writing: spares files.sha256 to read it. path as for
+ * sm_item_output. */
+enum sm_status sm_item_file_hash(struct sm_item *item, const char *path, const char *sha256,
+				 struct sm_err *err);
 /* A warning: a log line and an entry of the record's "warnings". */
 void sm_item_warn(struct sm_item *item, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -23,7 +23,8 @@ struct writing {
 	struct sm_sorter *sorter;
 };
 
-static enum sm_status add_output(struct writing *w, const json_t *output, const json_t *known, struct sm_err *err)
+static enum sm_status add_output(struct writing *w, const json_t *output, const json_t *known,
+				 struct sm_err *err)
 {
 	const char *path = sm_json_text(output, "path");
 	const char *hash = path ? sm_json_text(known, path) : NULL;
@@ -33,7 +34,8 @@ static enum sm_status add_output(struct writing *w, const json_t *output, const 
 	char *full = sm_path_join(w->dir, path);
 	if (!full)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", path);
-	/* Where the hash of the bytes is known already, they need not be read again, but must be there. */
+	/* Where the hash of the bytes is known already, they need not be read again, but must be
+	 * there. */
 	enum sm_status st = SM_OK;
 	if (!hash && sm_content_is_bytes(path))
 		hash = sm_json_text(output, "sha256");
@@ -45,7 +47,8 @@ static enum sm_status add_output(struct writing *w, const json_t *output, const 
 	return st == SM_OK ? sm_sorter_add(w->sorter, path, hash, err) : st;
 }
 
-static enum sm_status add_outputs(struct writing *w, const json_t *owner, const json_t *known, struct sm_err *err)
+static enum sm_status add_outputs(struct writing *w, const json_t *owner, const json_t *known,
+				  struct sm_err *err)
 {
 	size_t k;
 	json_t *output;
@@ -57,7 +60,8 @@ static enum sm_status add_outputs(struct writing *w, const json_t *owner, const 
 static enum sm_status add_record(void *ctx, size_t i, struct sm_err *err)
 {
 	struct writing *w = ctx;
-	json_t *record = sm_records_get(w->ledger->records, i), *known = sm_records_note(w->ledger->records, i);
+	json_t *record = sm_records_get(w->ledger->records, i),
+	       *known = sm_records_note(w->ledger->records, i);
 	enum sm_status st = record ? add_outputs(w, record, known, err) : SM_OK;
 	json_decref(record);
 	json_decref(known);
@@ -80,8 +84,8 @@ static enum sm_status write_sorted(struct writing *w, FILE *f, struct sm_err *er
 	return good ? SM_OK : SM_FAIL(err, SM_IO, SM_SUMS_NAME ": writing failed");
 }
 
-enum sm_status sm_sums_write(const struct sm_ledger *ledger, const char *dir, int jobs, struct sm_outset *set,
-			     struct sm_err *err)
+enum sm_status sm_sums_write(const struct sm_ledger *ledger, const char *dir, int jobs,
+			     struct sm_outset *set, struct sm_err *err)
 {
 	enum sm_status st;
 	struct sm_outfile out = {0};
@@ -115,8 +119,8 @@ struct sm_sums {
 /* Is the line "HASH  PATH" and its end? */
 static bool is_sum(const char *line, size_t n)
 {
-	return n > 67 && line[n - 1] == '\n' && strspn(line, "0123456789abcdef") == 64 && line[64] == ' ' &&
-	       line[65] == ' ' && strlen(line) == n;
+	return n > 67 && line[n - 1] == '\n' && strspn(line, "0123456789abcdef") == 64 &&
+	       line[64] == ' ' && line[65] == ' ' && strlen(line) == n;
 }
 
 static bool add_block(struct sm_sums *s, uint64_t at)
@@ -134,11 +138,13 @@ static bool add_block(struct sm_sums *s, uint64_t at)
 }
 
 /* Takes one line; *before is the path of the one before it. */
-static enum sm_status take_line(struct sm_sums *s, char *line, size_t n, uint64_t at, char **before, struct sm_err *err)
+static enum sm_status take_line(struct sm_sums *s, char *line, size_t n, uint64_t at, char **before,
+				struct sm_err *err)
 {
 	size_t number = ++s->lines;
 	if (!is_sum(line, n))
-		return SM_FAIL(err, SM_INPUT, "%s: line %zu: is not 'HASH  PATH'", SM_SUMS_NAME, number);
+		return SM_FAIL(err, SM_INPUT, "%s: line %zu: is not 'HASH  PATH'", SM_SUMS_NAME,
+			       number);
 	line[n - 1] = '\0';
 	/* We write it first; sorted in among the others it does as well. */
 	bool ledger = strcmp(line + 66, SM_LEDGER_NAME) == 0, head = ledger && number == 1;
@@ -147,7 +153,8 @@ static enum sm_status take_line(struct sm_sums *s, char *line, size_t n, uint64_
 	if (head)
 		return SM_OK;
 	if (*before && strcmp(*before, line + 66) > 0)
-		return SM_FAIL(err, SM_INPUT, "%s: line %zu: its path is out of order", SM_SUMS_NAME, number);
+		return SM_FAIL(err, SM_INPUT, "%s: line %zu: its path is out of order",
+			       SM_SUMS_NAME, number);
 	free(*before);
 	*before = strdup(line + 66);
 	if (!*before || (s->sorted++ % BLOCK == 0 && !add_block(s, at)))
@@ -226,7 +233,8 @@ static char *read_block(const struct sm_sums *s, size_t b)
 	return NULL;
 }
 
-/* How the path stands to that of the line; *next is the line after it, NULL for a line that is none (any more). */
+/* How the path stands to that of the line; *next is the line after it, NULL for a line that is none
+ * (any more). */
 static int compare(const char *path, const char *line, const char **next)
 {
 	const char *end = strchr(line, '\n');

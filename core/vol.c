@@ -188,7 +188,8 @@ struct convert {
 };
 
 /* n values from src on as slope * value + inter. */
-static void to_f32(enum sm_dtype dtype, const void *src, double slope, double inter, size_t n, float *dst)
+static void to_f32(enum sm_dtype dtype, const void *src, double slope, double inter, size_t n,
+		   float *dst)
 {
 	if (slope == 1 && inter == 0)
 		BY_TYPE(dtype, src,
@@ -203,7 +204,8 @@ static enum sm_status convert_block(void *ctx, size_t block, struct sm_err *err)
 {
 	(void)err;
 	const struct convert *c = ctx;
-	size_t lo = block * BLOCK, n = c->n - lo < BLOCK ? c->n - lo : BLOCK, size = sm_dtype_size(c->dtype);
+	size_t lo = block * BLOCK, n = c->n - lo < BLOCK ? c->n - lo : BLOCK,
+	       size = sm_dtype_size(c->dtype);
 	const char *src = (const char *)c->src + lo * size;
 	to_f32(c->dtype, src, c->slope, c->inter, n, c->dst + lo);
 	/* The two volumes are never there whole at once. */

@@ -237,8 +237,10 @@ enum sm_status sm_explore_histograms(const struct sm_explore *x, struct sm_text 
 				     struct sm_err *err);
 enum sm_status sm_explore_labels(const struct sm_explore *x, struct sm_text *out,
 				 struct sm_err *err);
-bool sm_explore_by_patient(const struct sm_explore *x); /* samples have the folds of their patients */
-enum sm_status sm_explore_split(const struct sm_explore *x, struct sm_text *out, struct sm_err *err);
+bool sm_explore_by_patient(
+	const struct sm_explore *x); /* samples have the folds of their patients */
+enum sm_status sm_explore_split(const struct sm_explore *x, struct sm_text *out,
+				struct sm_err *err);
 void sm_explore_steps(const struct sm_explore *x, struct sm_text *out);
 void sm_explore_rejected(const struct sm_explore *x, struct sm_text *out);
 void sm_explore_origin(const struct sm_explore *x, struct sm_text *out);

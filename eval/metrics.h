@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Overlap scores of two label volumes on one grid. One pass counts every pair (true label,
- * predicted label) in whole numbers; regions (manifests/label_map.h) and metrics are two tables over
- * these counts, so the scores are exact and equal for any number of threads.
- */
+ * predicted label) in whole numbers; regions (manifests/label_map.h) and metrics are two tables
+ * over these counts, so the scores are exact and equal for any number of
+ * threads. */
 #ifndef SM_EVAL_METRICS_H
 #define SM_EVAL_METRICS_H
 

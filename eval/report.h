@@ -66,8 +66,8 @@ enum sm_status sm_report_montage(const struct sm_report *report, struct sm_text 
 				 struct sm_err *err);
 
 /* Indices into cases of the (at most want) cases to show: evenly spread from the lowest to the
- * highest Dice of the map's first row, the lowest first; ties by key, cases without a value last. index and
- * rank have room for want; rank receives each one's place, *count their number. */
+ * highest Dice of the map's first row, the lowest first; ties by key, cases without a value last.
+ * index and rank have room for want; rank receives each one's place, *count their number. */
 enum sm_status sm_report_choose(const struct sm_report_case *cases, size_t n, size_t want,
 				size_t *index, size_t *rank, size_t *count, struct sm_err *err);
 

@@ -31,8 +31,8 @@ struct sm_summary {
 };
 
 /* Summary over n cases, in their order. */
-enum sm_status sm_summarise(const struct sm_label_map *map, const struct sm_scores *scores, size_t n,
-			    struct sm_summary *out, struct sm_err *err);
+enum sm_status sm_summarise(const struct sm_label_map *map, const struct sm_scores *scores,
+			    size_t n, struct sm_summary *out, struct sm_err *err);
 
 /* {"wt": {"dice", ..., "tp", "fp", "fn", "tn", "empty_truth", "empty_prediction"}, ...}; NaN is
  * null. New references; the reader gives SM_INPUT naming `what` and the field that is missing. */

@@ -70,7 +70,10 @@ static void verdict(const json_t *record, const char *field, char *cell, size_t 
 static void usable(const json_t *record, const char *field, char *cell, size_t n)
 {
 	const json_t *use = json_object_get(record, field);
-	snprintf(cell, n, "%s", !use && sm_record_ok(record) ? "" : json_is_true(use) ? "yes" : "no");
+	snprintf(cell, n, "%s",
+		 !use && sm_record_ok(record) ? ""
+		 : json_is_true(use)          ? "yes"
+					      : "no");
 }
 
 static void reason(const json_t *record, const char *field, char *cell, size_t n)
@@ -83,8 +86,13 @@ static void reason(const json_t *record, const char *field, char *cell, size_t n
 /* "CT", "case", "file". */
 static void short_kind(const json_t *record, const char *field, char *cell, size_t n)
 {
-	const char *modality = sm_json_text(record, "modality"), *kind = sm_json_text(record, field);
-	snprintf(cell, n, "%s", modality ? modality : !kind ? "" : strcmp(kind, "broken") ? kind : "file");
+	const char *modality = sm_json_text(record, "modality"),
+		   *kind = sm_json_text(record, field);
+	snprintf(cell, n, "%s",
+		 modality                 ? modality
+		 : !kind                  ? ""
+		 : strcmp(kind, "broken") ? kind
+					  : "file");
 }
 
 /* Pixel and slice distance in one: "0.4883x0.4883x4.002"; of uneven slices the range. */
@@ -182,7 +190,8 @@ static void add_row(struct sm_text *text, const json_t *record)
 /* A value of the document at a depth: its lines after the first begin with so many blanks. */
 static void add_value(struct sm_text *text, const json_t *value, int depth)
 {
-	char *dump = json_dumps(value, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY);
+	char *dump = json_dumps(value, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(15) |
+					       JSON_ENCODE_ANY);
 	text->failed = text->failed || !dump;
 	for (const char *line = dump; line && *line;) {
 		size_t n = strcspn(line, "\n");
@@ -209,7 +218,8 @@ static void add_head(struct sm_text *text, json_t *files, enum sm_catalogue_form
 	}
 }
 
-static void add_record(struct sm_text *text, const json_t *record, size_t i, enum sm_catalogue_format format)
+static void add_record(struct sm_text *text, const json_t *record, size_t i,
+		       enum sm_catalogue_format format)
 {
 	if (format == SM_CATALOGUE_TABLE) {
 		add_line(text, record);
@@ -230,7 +240,8 @@ static void add_end(struct sm_text *text, json_t *files, size_t n, enum sm_catal
 }
 
 /* Passes on what the text holds. */
-static enum sm_status flush(struct sm_text *text, FILE *stream, struct sm_sha256 *hash, struct sm_err *err)
+static enum sm_status flush(struct sm_text *text, FILE *stream, struct sm_sha256 *hash,
+			    struct sm_err *err)
 {
 	SM_TRY(sm_text_check(text, "catalogue", err));
 	if (hash)
@@ -240,8 +251,9 @@ static enum sm_status flush(struct sm_text *text, FILE *stream, struct sm_sha256
 	return good ? SM_OK : SM_FAIL(err, SM_IO, "catalogue: writing failed");
 }
 
-enum sm_status sm_catalogue_write(struct sm_records *records, json_t *files, enum sm_catalogue_format format,
-				  FILE *stream, struct sm_sha256 *hash, struct sm_err *err)
+enum sm_status sm_catalogue_write(struct sm_records *records, json_t *files,
+				  enum sm_catalogue_format format, FILE *stream,
+				  struct sm_sha256 *hash, struct sm_err *err)
 {
 	struct sm_text text = {0};
 	size_t i;

@@ -53,7 +53,8 @@ enum sm_status sm_convert_write(const struct sm_convert *c, const char *role,
 	enum sm_status st = place(item, name, &relative, &full, err);
 	free(name);
 	SM_TRY(st);
-	st = sm_nii_write_in(&item->files, full, vol, c->compression, item->jobs, sha, file_sha, err);
+	st = sm_nii_write_in(&item->files, full, vol, c->compression, item->jobs, sha, file_sha,
+			     err);
 	if (st == SM_OK)
 		st = sm_item_output(item, role, relative, sha, err);
 	if (st == SM_OK)
@@ -90,8 +91,8 @@ enum sm_status sm_convert_sidecar(const char *name, const json_t *sidecar, struc
 	return st;
 }
 
-/* Slice of the volume -> hash of its SOPInstanceUID and, when the file has several, the frame's number
- * from 1. After regridding, "at" tells where the old slice lies on the new grid. */
+/* Slice of the volume -> hash of its SOPInstanceUID and, when the file has several, the frame's
+ * number from 1. After regridding, "at" tells where the old slice lies on the new grid. */
 static json_t *slice_map(const struct sm_raw *raw, const struct sm_series *s,
 			 const struct sm_series_volume *v)
 {
@@ -102,12 +103,14 @@ static json_t *slice_map(const struct sm_raw *raw, const struct sm_series *s,
 		json_t *slice = json_object();
 		json_object_set_new(slice, "index", json_integer((json_int_t)(k % s->depth)));
 		if (s->times > 1)
-			json_object_set_new(slice, "time", json_integer((json_int_t)(k / s->depth)));
+			json_object_set_new(slice, "time",
+					    json_integer((json_int_t)(k / s->depth)));
 		json_object_set_new(slice, "sop_sha256", json_string(h->sop));
 		if (h->kind == SM_DCM_MOSAIC)
 			json_object_set_new(slice, "tile", json_integer((json_int_t)f->tile + 1));
 		else if (h->frame_count > 1)
-			json_object_set_new(slice, "frame", json_integer((json_int_t)f->picture + 1));
+			json_object_set_new(slice, "frame",
+					    json_integer((json_int_t)f->picture + 1));
 		if (v->regridded) {
 			double at = 0;
 			for (int a = 0; a < 3; a++)
@@ -124,7 +127,8 @@ static json_t *scaling_of(const struct sm_series_volume *v)
 	static const char *const sources[] = {
 		[SM_SCALE_NONE] = "none",
 		[SM_SCALE_RESCALE] = "RescaleSlope, RescaleIntercept",
-		[SM_SCALE_PHILIPS] = "Philips MRScaleSlope (2005,100E), RescaleSlope, RescaleIntercept",
+		[SM_SCALE_PHILIPS] =
+			"Philips MRScaleSlope (2005,100E), RescaleSlope, RescaleIntercept",
 		[SM_SCALE_REAL_WORLD] = "RealWorldValueMappingSequence",
 	};
 	json_t *o = json_object();
@@ -198,17 +202,18 @@ static void warn_place(const struct sm_series *s, const struct sm_dcm_head *firs
 		sm_item_warn(item, "NumberOfSlices is %ld, %zu are here", first->slices_declared,
 			     s->depth);
 	if (s->fourth == SM_FOURTH_OTHER)
-		sm_item_warn(item,
-			     "%zu slices at each of %zu positions are ordered by %s alone: what the "
-			     "fourth axis is, is not known",
-			     s->times, s->depth, s->ordered_by);
+		sm_item_warn(
+			item,
+			"%zu slices at each of %zu positions are ordered by %s alone: what the "
+			"fourth axis is, is not known",
+			s->times, s->depth, s->ordered_by);
 	if (s->steps_differ)
-		sm_item_warn(item,
-			     "TriggerTime rises by other steps from slice to slice (each has heartbeats of "
-			     "its own): the fourth axis has no step");
+		sm_item_warn(item, "TriggerTime rises by other steps from slice to slice (each has "
+				   "heartbeats of its own): the fourth axis has no step");
 	if (s->trace)
-		sm_item_warn(item, "weighted without a direction beside directions: kept as a volume of "
-				   "its own, the mean over the directions (trace)");
+		sm_item_warn(item,
+			     "weighted without a direction beside directions: kept as a volume of "
+			     "its own, the mean over the directions (trace)");
 }
 
 static void warn(const struct sm_series *s, const struct sm_dcm_head *first,
@@ -216,12 +221,14 @@ static void warn(const struct sm_series *s, const struct sm_dcm_head *first,
 {
 	warn_place(s, first, v, item);
 	if (v->padded)
-		sm_item_warn(item, "zeros stand behind the last picture of a file and were left out");
-	if (noted(s, SM_VERDICT_NO_RESCALE))
 		sm_item_warn(item,
-			     "%s: CT without RescaleSlope and RescaleIntercept: the numbers have no "
-			     "known unit, they are not called HU",
-			     sm_verdict_code(SM_VERDICT_NO_RESCALE));
+			     "zeros stand behind the last picture of a file and were left out");
+	if (noted(s, SM_VERDICT_NO_RESCALE))
+		sm_item_warn(
+			item,
+			"%s: CT without RescaleSlope and RescaleIntercept: the numbers have no "
+			"known unit, they are not called HU",
+			sm_verdict_code(SM_VERDICT_NO_RESCALE));
 	if (s->parts > 1)
 		sm_item_warn(item, "the series holds %u volumes; this is number %u", s->parts,
 			     s->part);
@@ -311,7 +318,8 @@ static void diffusion_sidecar(const struct sm_raw *raw, const struct sm_series *
 {
 	json_t *values = json_array(), *vectors = json_array();
 	for (size_t t = 0; t < s->times; t++) {
-		const struct sm_dcm_frame *f = sm_slice_frame(raw->scan.head, s->slice[t * s->depth]);
+		const struct sm_dcm_frame *f =
+			sm_slice_frame(raw->scan.head, s->slice[t * s->depth]);
 		json_array_append_new(values, json_real(f->b_value));
 		json_array_append_new(vectors, sm_json_floats(f->b_vector, 3));
 	}
@@ -334,10 +342,11 @@ static void times_sidecar(const struct sm_raw *raw, const struct sm_series *s, j
 		json_object_set_new(o, "TimePointStart", sm_json_floats(s->time_s, s->times));
 		json_object_set_new(o, "TimeStepFrom", json_string(s->time_from));
 	} else if (s->fourth == SM_FOURTH_TIME)
-		json_object_set_new(o, "TimeStepMissing",
-				    json_string(s->steps_differ
-							? "TriggerTime has other steps from slice to slice"
-							: "no clock tells when the time points begin"));
+		json_object_set_new(
+			o, "TimeStepMissing",
+			json_string(s->steps_differ
+					    ? "TriggerTime has other steps from slice to slice"
+					    : "no clock tells when the time points begin"));
 }
 
 static enum sm_status series_sidecar(const struct sm_convert *c, size_t series,
@@ -392,7 +401,8 @@ static enum sm_status pet_suv(struct sm_series_volume *v, struct sm_item *item, 
 enum sm_status sm_convert_inputs(const struct sm_raw *raw, const struct sm_raw_item *it,
 				 const char sha256[65], struct sm_item *item, struct sm_err *err)
 {
-	/* What the record says beyond the content of its own files: copies left out, other parts. */
+	/* What the record says beyond the content of its own files: copies left out, other
+	 * parts. */
 	SM_TRY(sm_raw_listing(raw, it, false, item, err));
 	return sm_item_input(item, "series", it->key, sha256, err);
 }
@@ -409,8 +419,8 @@ enum sm_status sm_convert_series(const struct sm_convert *c, const struct sm_raw
 	const char *text = sm_raw_burned_in(raw, s);
 	if (text)
 		SM_TRY(sm_burned_declared(text, item, err));
-	enum sm_status st = sm_series_read_hashed(item->run->in, &raw->scan, s, &raw->salt, c->regrid,
-						  &item->run->mem, item->jobs,
+	enum sm_status st = sm_series_read_hashed(item->run->in, &raw->scan, s, &raw->salt,
+						  c->regrid, &item->run->mem, item->jobs,
 						  item->deferred ? sha256 : NULL, &v, err);
 	if (st != SM_OK)
 		return st;

@@ -7,8 +7,8 @@
 #include "core/file.h"
 #include "core/hash.h"
 
-/* magic, stamp, sizes of the structs, entries, SHA-256 of all before it. Structs stand as they are in
- * memory: the cache never leaves its machine, and another compiler's sizes do not fit. */
+/* magic, stamp, sizes of the structs, entries, SHA-256 of all before it. Structs stand as they are
+ * in memory: the cache never leaves its machine, and another compiler's sizes do not fit. */
 static const char magic[8] = "SMHEADS2";
 
 struct preamble {
@@ -26,7 +26,8 @@ void sm_cached_name(struct sm_cached *entry, const char hex[65], const struct st
 {
 	static const char digits[] = "0123456789abcdef";
 	for (int i = 0; i < 32; i++) {
-		const char *high = strchr(digits, hex[2 * i]), *low = strchr(digits, hex[2 * i + 1]);
+		const char *high = strchr(digits, hex[2 * i]),
+			   *low = strchr(digits, hex[2 * i + 1]);
 		entry->path[i] = (unsigned char)((high ? high - digits : 0) * 16 +
 						 (low ? low - digits : 0));
 	}
@@ -54,8 +55,8 @@ static bool whole(const unsigned char *bytes, size_t n, const char *stamp, struc
 	sm_sha256_bytes(bytes, n - 64, hex);
 	return memcmp(p->magic, magic, sizeof magic) == 0 && memcmp(p->stamp, stamp, 64) == 0 &&
 	       p->entry_size == sizeof(struct sm_cached) &&
-	       p->frame_size == sizeof(struct sm_dcm_frame) && memcmp(bytes + n - 64, hex, 64) == 0 &&
-	       p->count <= n / sizeof(struct sm_cached);
+	       p->frame_size == sizeof(struct sm_dcm_frame) &&
+	       memcmp(bytes + n - 64, hex, 64) == 0 && p->count <= n / sizeof(struct sm_cached);
 }
 
 /* Offsets of the entries; false when they do not fill the bytes exactly. */
@@ -169,8 +170,8 @@ static void put_entry(struct sink *to, struct sm_cached *e)
 		put(to, frame, e->head.frame_count * sizeof *frame);
 }
 
-static enum sm_status write_entries(FILE *f, const char *stamp, const struct rank *ranks, size_t n, sm_cached_of of,
-				    void *ctx, struct sm_err *err)
+static enum sm_status write_entries(FILE *f, const char *stamp, const struct rank *ranks, size_t n,
+				    sm_cached_of of, void *ctx, struct sm_err *err)
 {
 	struct preamble p = {.entry_size = sizeof(struct sm_cached),
 			     .frame_size = sizeof(struct sm_dcm_frame),
@@ -192,8 +193,8 @@ static enum sm_status write_entries(FILE *f, const char *stamp, const struct ran
 	return good ? SM_OK : SM_FAIL(err, SM_IO, SM_HEAD_CACHE_NAME ": writing failed");
 }
 
-enum sm_status sm_head_cache_save(const char *dir, const char *stamp, size_t n, sm_cached_of of, void *ctx,
-				  struct sm_err *err)
+enum sm_status sm_head_cache_save(const char *dir, const char *stamp, size_t n, sm_cached_of of,
+				  void *ctx, struct sm_err *err)
 {
 	struct rank *ranks = malloc((n + 1) * sizeof *ranks);
 	struct sm_outfile out = {0};
@@ -201,7 +202,8 @@ enum sm_status sm_head_cache_save(const char *dir, const char *stamp, size_t n, 
 	size_t kept = 0;
 	enum sm_status st;
 	if (!ranks || !path)
-		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "index: out of memory for the headers of %zu files", n));
+		SM_GOTO(st, SM_FAIL(err, SM_BUDGET,
+				    "index: out of memory for the headers of %zu files", n));
 	for (size_t i = 0; i < n; i++) {
 		struct sm_cached e;
 		memset(&e, 0, sizeof e);

@@ -94,7 +94,8 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 	return SM_OK;
 }
 
-/* The status of a record says that it could be listed; what ingest will do with it is another thing. */
+/* The status of a record says that it could be listed; what ingest will do with it is another
+ * thing. */
 static void tell_use(struct sm_run *run)
 {
 	size_t i, usable = 0, refused = 0, aside = 0;
@@ -107,8 +108,8 @@ static void tell_use(struct sm_run *run)
 		aside += !use && sm_record_ok(record);
 	}
 	size_t all = usable + refused + aside;
-	sm_info(&run->log, NULL, "%zu item%s: %zu usable, %zu refused, %zu set aside (see verdict)", all,
-		all == 1 ? "" : "s", usable, refused, aside);
+	sm_info(&run->log, NULL, "%zu item%s: %zu usable, %zu refused, %zu set aside (see verdict)",
+		all, all == 1 ? "" : "s", usable, refused, aside);
 }
 
 /* Kinds of files of the tree, those that occur. */
@@ -123,8 +124,9 @@ static json_t *file_counts(const struct sm_raw *raw)
 }
 
 /* The catalogue belongs to no item, so the ledger's header names its files. */
-static enum sm_status write_catalogue(struct sm_run *run, const char *name, const char *role, json_t *files,
-				      enum sm_catalogue_format format, json_t *outputs, struct sm_err *err)
+static enum sm_status write_catalogue(struct sm_run *run, const char *name, const char *role,
+				      json_t *files, enum sm_catalogue_format format,
+				      json_t *outputs, struct sm_err *err)
 {
 	struct sm_outfile out = {0};
 	struct sm_sha256 hash;
@@ -158,7 +160,8 @@ static enum sm_status publish(struct sm_run *run, const struct sm_raw *raw, int 
 	for (int f = 0; f < SM_CATALOGUE_FORMATS && st == SM_OK; f++) {
 		const enum sm_catalogue_format how = (enum sm_catalogue_format)f;
 		if (run->out && !run->dry_run && rows[f].file)
-			st = write_catalogue(run, rows[f].file, rows[f].role, files, how, outputs, err);
+			st = write_catalogue(run, rows[f].file, rows[f].role, files, how, outputs,
+					     err);
 		if (st == SM_OK && f == format)
 			st = sm_catalogue_write(run->ledger.records, files, how, stdout, NULL, err);
 	}
@@ -179,7 +182,8 @@ static enum sm_status find(struct sm_run *run, const struct options *o, struct s
 	if (!o->find[n])
 		return SM_FAIL(err, SM_USAGE, "--find: is empty; allowed are 1 to 12 hex digits");
 	if (o->find[n + digits] || digits > 12)
-		return SM_FAIL(err, SM_USAGE, "--find: found '%s', allowed are 1 to 12 hex digits (0-9, a-f)",
+		return SM_FAIL(err, SM_USAGE,
+			       "--find: found '%s', allowed are 1 to 12 hex digits (0-9, a-f)",
 			       o->find + n);
 	SM_TRY(sm_salt_open(o->salt_file, run->in, NULL, &run->log, &salt, err));
 	enum sm_status st = sm_walk(run->in, &paths, err);
@@ -228,7 +232,8 @@ static enum sm_status run_index(struct sm_run *run, struct sm_err *err)
 		sm_info(&run->log, NULL, "%zu files, %zu of them opened", raw.scan.paths.count,
 			raw.scan.opened);
 		if (raw.suv_files)
-			sm_info(&run->log, NULL, "%zu headers of PET files read again for ingest.pet_units: suvbw",
+			sm_info(&run->log, NULL,
+				"%zu headers of PET files read again for ingest.pet_units: suvbw",
 				raw.suv_files);
 		st = sm_scan_keep_heads(&raw.scan, &raw.salt, &raw.rules, run->out, err);
 	}
@@ -241,19 +246,23 @@ static const char *const sections[] = {"ingest", NULL};
 static const struct sm_stage stage = {
 	.name = "index",
 	.summary = "list what a folder of raw scans holds",
-	.details = "Reads headers only and converts nothing. Prints a table (or CSV, JSON: --format); "
-		   "with --out writes\n"
-		   "catalogue.csv, catalogue.json and the ledger that ingest can check against. Again "
-		   "with --resume, files\n"
-		   "whose path, size, inode and times of change are the same are not opened again\n"
-		   "(but for PET when ingest.pet_units asks for SUV). Patients, UIDs and DICOM file names appear as\n"
-		   "salted hashes. NIfTI files that no case takes are counted in a warning.\n"
-		   "The verdict of an item says what ingest will do with it, as far as headers tell:\n"
-		   "damage in the pixel data, text in them and anything behind them show only in ingest. The "
-		   "status in the\n"
-		   "ledger, the exit code and --strict are about listing: only a file that cannot be read is "
-		   "rejected here.\n"
-		   "Example: scanmill index --in raw --out work/index --salt-file salt",
+	.details =
+		"Reads headers only and converts nothing. Prints a table (or CSV, JSON: --format); "
+		"with --out writes\n"
+		"catalogue.csv, catalogue.json and the ledger that ingest can check against. Again "
+		"with --resume, files\n"
+		"whose path, size, inode and times of change are the same are not opened again\n"
+		"(but for PET when ingest.pet_units asks for SUV). Patients, UIDs and DICOM file "
+		"names appear as\n"
+		"salted hashes. NIfTI files that no case takes are counted in a warning.\n"
+		"The verdict of an item says what ingest will do with it, as far as headers tell:\n"
+		"damage in the pixel data, text in them and anything behind them show only in "
+		"ingest. The "
+		"status in the\n"
+		"ledger, the exit code and --strict are about listing: only a file that cannot be "
+		"read is "
+		"rejected here.\n"
+		"Example: scanmill index --in raw --out work/index --salt-file salt",
 	.version = 3,
 	.needs = SM_NEEDS_IN,
 	.options = &option_set,

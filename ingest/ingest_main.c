@@ -37,7 +37,8 @@ static enum sm_status series_inputs(const struct sm_raw *raw, const struct sm_ra
 	char hex[65];
 	enum sm_status st = sm_series_files_list(&raw->scan.list.series[it->at], &files, err);
 	if (st == SM_OK)
-		st = sm_series_files_hash(&files, item->run->in, &raw->scan, &raw->salt, item->jobs, err);
+		st = sm_series_files_hash(&files, item->run->in, &raw->scan, &raw->salt, item->jobs,
+					  err);
 	if (st == SM_OK)
 		st = sm_series_files_sum(&files, hex, err);
 	sm_series_files_clear(&files);
@@ -93,7 +94,8 @@ static enum sm_status foresee(void *ctx, size_t i, struct sm_item *item, struct 
 	return SM_FAIL(err, SM_INPUT, "%s: %s", sm_verdict_code(verdict), why);
 }
 
-/* Bytes of pixels; of JPEG 2000 many times as much. Files whose size is not known yet count as nothing. */
+/* Bytes of pixels; of JPEG 2000 many times as much. Files whose size is not known yet count as
+ * nothing. */
 static double weight(void *ctx, size_t i)
 {
 	const struct sm_raw *raw = ((struct sm_convert *)ctx)->raw;
@@ -102,7 +104,9 @@ static double weight(void *ctx, size_t i)
 		return 0;
 	const struct sm_series *s = &raw->scan.list.series[it->at];
 	const struct sm_dcm_head *h = &raw->scan.head[s->slice[0].head];
-	double slow = !h->syntax || h->syntax->way == SM_SYNTAX_NATIVE ? 1 : h->syntax->way == SM_SYNTAX_J2K ? 8 : 2;
+	double slow = !h->syntax || h->syntax->way == SM_SYNTAX_NATIVE ? 1
+		      : h->syntax->way == SM_SYNTAX_J2K                ? 8
+								       : 2;
 	return slow * (double)s->n * h->tile_rows * h->tile_columns * h->format.bits_allocated / 8;
 }
 
@@ -202,8 +206,8 @@ static enum sm_status run_ingest(struct sm_run *run, struct sm_err *err)
 	set_aside(run, &raw, &aside);
 	if (!raw.n)
 		SM_GOTO(st, SM_FAIL(err, SM_INPUT,
-				    "%s: nothing to convert: all of its %zu series are no scans and were set "
-				    "aside (scanmill index lists them)",
+				    "%s: nothing to convert: all of its %zu series are no scans "
+				    "and were set aside (scanmill index lists them)",
 				    run->in, aside));
 	if (o->single)
 		SM_GOTO(st, check_single(run, &raw, err));
@@ -226,16 +230,20 @@ static const char *const sections[] = {"ingest", NULL};
 static const struct sm_stage stage = {
 	.name = "ingest",
 	.summary = "raw scans to clean NIfTI volumes with sidecars",
-	.details = "Each DICOM series becomes KEY/image.nii.gz and KEY/image.json (layout mixed: ct, mr, pet), each case of a "
-		   "NIfTI tree\n"
-		   "KEY/ROLE.nii.gz (of pictures KEY/ROLE.png) and KEY/case.json. The key of a series is a "
-		   "salted hash.\n"
-		   "Uneven, gapped and ambiguous series are refused with a sentence; ingest.uneven: regrid "
-		   "interpolates.\n"
-		   "Reports, plans and localisers are set aside; when nothing else is there, the exit "
-		   "code is 3.\n"
-		   "--dry-run tells what names and headers say will be refused, and exits with 0.\n"
-		   "Example: scanmill ingest --in raw --out work/ingest --salt-file salt",
+	.details =
+		"Each DICOM series becomes KEY/image.nii.gz and KEY/image.json (layout mixed: ct, "
+		"mr, pet), each case of a "
+		"NIfTI tree\n"
+		"KEY/ROLE.nii.gz (of pictures KEY/ROLE.png) and KEY/case.json. The key of a series "
+		"is a "
+		"salted hash.\n"
+		"Uneven, gapped and ambiguous series are refused with a sentence; ingest.uneven: "
+		"regrid "
+		"interpolates.\n"
+		"Reports, plans and localisers are set aside; when nothing else is there, the exit "
+		"code is 3.\n"
+		"--dry-run tells what names and headers say will be refused, and exits with 0.\n"
+		"Example: scanmill ingest --in raw --out work/ingest --salt-file salt",
 	.version = 3,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT | SM_BY_ITEM,
 	.options = &option_set,

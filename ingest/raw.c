@@ -58,10 +58,11 @@ static enum sm_status single_files(struct sm_raw *raw, struct sm_err *err)
 	for (size_t i = 0; i < raw->cases.n; i++) {
 		struct sm_raw_case *c = &raw->cases.v[i];
 		if (c->n > 1 && !c->problem)
-			c->problem = sm_arena_strf(&raw->cases.arena,
-						   "case %s: the files %s and %s have the same name but for "
-						   "their ends, allowed is one",
-						   c->key, c->file[0].path, c->file[1].path);
+			c->problem = sm_arena_strf(
+				&raw->cases.arena,
+				"case %s: the files %s and %s have the same name but for their "
+				"ends, allowed is one",
+				c->key, c->file[0].path, c->file[1].path);
 		if (c->n > 1 && !c->problem)
 			return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
 		/* the .img of a pair comes with its .hdr */
@@ -101,7 +102,8 @@ static enum sm_status find_all(struct sm_run *run, const struct sm_ingest_sectio
 		sm_scan_tell_left_out(&run->log, &raw->paths);
 		return find_cases(run, section, layout, &raw->paths, raw, err);
 	}
-	SM_TRY(sm_scan_tree(run->in, &raw->salt, &raw->rules, run->jobs, &run->log, &raw->scan, err));
+	SM_TRY(sm_scan_tree(run->in, &raw->salt, &raw->rules, run->jobs, &run->log, &raw->scan,
+			    err));
 	if (layout == SM_LAYOUT_DICOM)
 		return SM_OK;
 	if (layout == SM_LAYOUT_MIXED) {
@@ -125,12 +127,13 @@ static enum sm_status nothing_found(const struct sm_run *run,
 	size_t files = raw->scan.paths.count + raw->paths.count;
 	const struct sm_layout_row *row = &sm_layout_rows[sm_layout_settle(run->in, section)];
 	if (raw->scan.count[SM_FILE_NIFTI] && section->layout == SM_LAYOUT_AUTO)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: %zu of %zu files are NIfTI, but in subfolders: layout auto takes "
-			       "single NIfTI files only at the top and folders named as BraTS does; "
-			       "give patterns in ingest.sources (for example {role: image, pattern: "
-			       "\"*/{case}.nii.gz\"}) or --in the folder that holds the files",
-			       run->in, raw->scan.count[SM_FILE_NIFTI], files);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: %zu of %zu files are NIfTI, but in subfolders: layout auto takes "
+			"single NIfTI files only at the top and folders named as BraTS does; give "
+			"patterns in ingest.sources (for example {role: image, pattern: "
+			"\"*/{case}.nii.gz\"}) or --in the folder that holds the files",
+			run->in, raw->scan.count[SM_FILE_NIFTI], files);
 	if (section->sources.n && section->layout != SM_LAYOUT_MIXED) {
 		const struct sm_source *first = section->sources.items;
 		return SM_FAIL(err, SM_INPUT,
@@ -181,7 +184,8 @@ static void warn_patients(struct sm_run *run, const struct sm_raw *raw)
 }
 
 enum sm_status sm_raw_open(struct sm_run *run, const struct sm_ingest_section *section,
-			   const char *salt_file, const char *cache, struct sm_raw *out, struct sm_err *err)
+			   const char *salt_file, const char *cache, struct sm_raw *out,
+			   struct sm_err *err)
 {
 	*out = (struct sm_raw){.section = section};
 	out->rules = (struct sm_scan_rules){
@@ -270,7 +274,8 @@ static void describe_stack(const struct sm_series *s, const struct sm_dcm_head *
 			   const struct sm_dcm_frame *f, json_t *record)
 {
 	const struct sm_stack *k = &s->stack;
-	const int64_t dim[4] = {h->tile_columns, h->tile_rows, (int64_t)s->depth, (int64_t)s->times};
+	const int64_t dim[4] = {h->tile_columns, h->tile_rows, (int64_t)s->depth,
+				(int64_t)s->times};
 	json_object_set_new(record, "dim", sm_json_ints(dim, s->times > 1 ? 4 : 3));
 	if (f->has_spacing)
 		json_object_set_new(record, "pixel_mm", sm_json_floats(f->spacing, 2));
@@ -320,17 +325,18 @@ const char *sm_raw_burned_in(const struct sm_raw *raw, const struct sm_series *s
 	return NULL;
 }
 
-enum sm_raw_use sm_raw_judge_series(const struct sm_raw *raw, size_t series, enum sm_verdict *verdict,
-				    char why[500])
+enum sm_raw_use sm_raw_judge_series(const struct sm_raw *raw, size_t series,
+				    enum sm_verdict *verdict, char why[500])
 {
 	const struct sm_series *s = &raw->scan.list.series[series];
 	const char *text = sm_raw_burned_in(raw, s);
-	bool taken = s->verdict == SM_VERDICT_OK ||
-		     (raw->section->uneven == SM_UNEVEN_REGRID && sm_verdict_can_regrid(s->verdict));
+	bool taken = s->verdict == SM_VERDICT_OK || (raw->section->uneven == SM_UNEVEN_REGRID &&
+						     sm_verdict_can_regrid(s->verdict));
 	if (text && raw->section->burned_text == SM_BURNED_TEXT_REFUSE) {
 		*verdict = SM_VERDICT_BURNED_IN;
 		if (why)
-			snprintf(why, 500, "%s (ingest.burned_text: keep takes it when a person has looked)",
+			snprintf(why, 500,
+				 "%s (ingest.burned_text: keep takes it when a person has looked)",
 				 text);
 		return SM_RAW_REFUSED;
 	}
@@ -340,7 +346,9 @@ enum sm_raw_use sm_raw_judge_series(const struct sm_raw *raw, size_t series, enu
 		snprintf(why, 500, "%s", no_suv ? no_suv : s->why);
 	if (no_suv)
 		return SM_RAW_REFUSED;
-	return taken ? SM_RAW_USABLE : sm_verdict_is_skip(s->verdict) ? SM_RAW_ASIDE : SM_RAW_REFUSED;
+	return taken                            ? SM_RAW_USABLE
+	       : sm_verdict_is_skip(s->verdict) ? SM_RAW_ASIDE
+						: SM_RAW_REFUSED;
 }
 
 void sm_raw_describe_series(const struct sm_raw *raw, size_t series, json_t *record)
@@ -368,7 +376,8 @@ void sm_raw_describe_series(const struct sm_raw *raw, size_t series, json_t *rec
 	json_object_set_new(record, "study", json_string(h->study));
 	/* Series with the same frame lie in the same space. */
 	if (*h->frame_of_reference)
-		json_object_set_new(record, "frame_of_reference", json_string(h->frame_of_reference));
+		json_object_set_new(record, "frame_of_reference",
+				    json_string(h->frame_of_reference));
 	if (verdict != SM_VERDICT_OK)
 		json_object_set_new(record, "verdict_reason", json_string_nocheck(why));
 	if (s->copies)

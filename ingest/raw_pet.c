@@ -70,7 +70,8 @@ static enum sm_status foresee(struct sm_raw *raw, size_t series, const char *roo
 	return raw->no_suv[series] ? SM_OK : SM_FAIL(err, SM_BUDGET, "index: out of memory");
 }
 
-enum sm_status sm_raw_foresee_suv(struct sm_raw *raw, const char *root, int jobs, struct sm_err *err)
+enum sm_status sm_raw_foresee_suv(struct sm_raw *raw, const char *root, int jobs,
+				  struct sm_err *err)
 {
 	enum sm_verdict verdict;
 	size_t n = raw->scan.list.n;

@@ -16,8 +16,8 @@ struct sm_salt {
 	size_t n;
 };
 
-/* Reads the salt file (1..4096 bytes, taken as they are; another size is SM_USAGE). path NULL gives the
- * empty salt. */
+/* Reads the salt file (1..4096 bytes, taken as they are; another size is SM_USAGE). path NULL gives
+ * the empty salt. */
 enum sm_status sm_salt_read(const char *path, struct sm_salt *out, struct sm_err *err);
 void sm_salt_clear(struct sm_salt *salt);
 

@@ -144,7 +144,8 @@ static enum sm_status unreadable(struct work *w, size_t i, const char *why, stru
 
 /* A file without SeriesInstanceUID is a series of its own, named by its content: what else lies in
  * the tree and what the file is called have no part in it. Copies are one series. */
-static enum sm_status name_by_content(struct work *w, size_t i, const char *full, struct sm_err *err)
+static enum sm_status name_by_content(struct work *w, size_t i, const char *full,
+				      struct sm_err *err)
 {
 	char hex[65];
 	enum sm_status st = sm_sha256_file(full, hex, err);
@@ -318,8 +319,8 @@ static enum sm_status name_one(struct work *w, size_t i, struct sm_err *err)
 	lower(kind);
 	s->series_key[i] = sm_arena_strf(&s->arena, "%s-%.12s%s%s", kind, h->series,
 					 *series->name ? "-" : "", series->name);
-	/* Without PatientID the study stands for the person, else the series: never two persons under
-	 * one key. */
+	/* Without PatientID the study stands for the person, else the series: never two persons
+	 * under one key. */
 	static const char *const from[] = {NULL, "study", "series"};
 	const char *who[] = {h->patient, h->study, h->series};
 	size_t k = 0;
@@ -360,7 +361,8 @@ static enum sm_status scan_walked(struct work *w, int jobs, struct sm_log *log, 
 	sm_progress_end(&w->progress);
 	SM_TRY(st);
 	SM_TRY(collect(w, err));
-	SM_TRY(sm_series_group(s->head, s->dicom_count, &w->rules->series, same_file, w, &s->list, err));
+	SM_TRY(sm_series_group(s->head, s->dicom_count, &w->rules->series, same_file, w, &s->list,
+			       err));
 	return name_series(w, err);
 }
 
@@ -381,7 +383,8 @@ struct keeping {
 
 static int by_number(const void *a, const void *b)
 {
-	return (*(const size_t *)a > *(const size_t *)b) - (*(const size_t *)a < *(const size_t *)b);
+	return (*(const size_t *)a > *(const size_t *)b) -
+	       (*(const size_t *)a < *(const size_t *)b);
 }
 
 static bool cached_of(void *ctx, size_t i, struct sm_cached *e)
@@ -390,7 +393,9 @@ static bool cached_of(void *ctx, size_t i, struct sm_cached *e)
 	const struct sm_scan *scan = k->scan;
 	struct stat st = {.st_size = scan->stamp[i].size};
 	char hex[65];
-	const size_t *head = scan->dicom_count ? bsearch(&i, scan->dicom, scan->dicom_count, sizeof *head, by_number) : NULL;
+	const size_t *head = scan->dicom_count ? bsearch(&i, scan->dicom, scan->dicom_count,
+							 sizeof *head, by_number)
+					       : NULL;
 	e->has_head = head;
 	if (head)
 		e->head = scan->head[head - scan->dicom];
@@ -410,10 +415,13 @@ enum sm_status sm_scan_keep_heads(const struct sm_scan *scan, const struct sm_sa
 				  struct sm_err *err)
 {
 	char hex[65];
-	struct keeping k = {.scan = scan, .salt = salt, .broken = malloc((scan->paths.count + 1) * sizeof *k.broken)};
+	struct keeping k = {.scan = scan,
+			    .salt = salt,
+			    .broken = malloc((scan->paths.count + 1) * sizeof *k.broken)};
 	size_t broken = 0;
 	if (!k.broken)
-		return SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu files", scan->paths.count);
+		return SM_FAIL(err, SM_BUDGET, "index: out of memory for %zu files",
+			       scan->paths.count);
 	for (size_t i = 0; i < scan->paths.count; i++) {
 		k.broken[i] = broken;
 		broken += scan->kind[i] == SM_FILE_BROKEN;

@@ -46,15 +46,16 @@ struct sm_scan {
 	const char **series_key; /* of each series: "ct-3fa2c1d2e4b5", with its name when it has one
 				  * ("mr-3fa2c1d2e4b5-e2") */
 	const char **series_patient; /* of each series: "p3fa2c1d2e4b5" */
-	const char **patient_from; /* of each series: "study" or "series" when it has no PatientID and its
-				    * patient was made from that UID; else NULL. Static */
+	/* Of each series: "study" or "series" when it has no PatientID and its patient was made
+	 * from that UID; else NULL. Static. */
+	const char **patient_from;
 };
 
 /* What the manifest asks for. */
 struct sm_scan_rules {
 	struct sm_head_rules head;
 	struct sm_series_rules series;
-	const char *cache_dir; /* folder of a cache of headers (see head_cache.h) to read; NULL = none */
+	const char *cache_dir; /* of a cache of headers (see head_cache.h) to read; NULL = none */
 };
 
 /* Warns of what a walk left out, and of what it could not look at: counts only, no names. */
@@ -67,7 +68,8 @@ enum sm_status sm_scan_tree(const char *root, const struct sm_salt *salt,
 			    struct sm_scan *out, struct sm_err *err);
 void sm_scan_clear(struct sm_scan *scan);
 
-/* Writes the headers of this scan to DIR/.heads.cache for the next one with the same salt and rules. */
+/* Writes the headers of this scan to DIR/.heads.cache for the next one with the same salt and
+ * rules. */
 enum sm_status sm_scan_keep_heads(const struct sm_scan *scan, const struct sm_salt *salt,
 				  const struct sm_scan_rules *rules, const char *dir,
 				  struct sm_err *err);

@@ -10,7 +10,7 @@
 
 /* Parameters of every operation; its fields in schema_augment.c say which of them it has. */
 struct sm_augment_params {
-	double p;               /* of a sample; of flip and channel_dropout: of each axis, each channel */
+	double p; /* of a sample; of flip and channel_dropout: of each axis, each channel */
 	double p_channel;       /* of each channel of a sample that was chosen */
 	struct sm_floats range; /* lowest and highest value, drawn uniformly */
 	int axes;               /* enum sm_augment_axes */
@@ -47,7 +47,8 @@ enum sm_augment_id {
 	SM_AUGMENT_COUNT
 };
 
-/* One field of kind SM_F_MAPPING an operation, in table order: what train.augmentations may hold. */
+/* One field of kind SM_F_MAPPING an operation, in table order: what train.augmentations may
+ * hold. */
 extern const struct sm_fieldset sm_augment_fieldset;
 
 /* Keys `augment` and `augment_border` of section train. */

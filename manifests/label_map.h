@@ -30,7 +30,7 @@ struct sm_label_map {
 	uint8_t value[SM_MAP_CLASSES]; /* label value of each class; class 0 is the background, 0 */
 	size_t n;                      /* rows: regions, what is only compared, single labels */
 	size_t regions;                /* rows 0..regions-1 are regions */
-	size_t main;                   /* rows 0..main-1 stand for the whole: pictures, cases by row 0 */
+	size_t main; /* rows 0..main-1 stand for the whole: pictures, cases by row 0 */
 	size_t shown;                  /* rows 0..shown-1 have cards, charts and columns */
 	size_t singles;                /* rows singles..n-1 are single labels */
 	struct sm_region row[SM_MAP_ROWS];

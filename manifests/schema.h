@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What a manifest may say: one struct a section, filled by core/manifest.h from the tables in
- * schema.c. `scanmill manifest --describe` prints the tables. Everything that changes an output of a
- * data set or a training stands here or is a default here.
- */
+ * schema.c. `scanmill manifest --describe` prints the tables. Everything that changes an output of
+ * a data set or a training stands here or is a default
+ * here. */
 #ifndef SM_MANIFESTS_SCHEMA_H
 #define SM_MANIFESTS_SCHEMA_H
 
@@ -35,10 +35,10 @@ enum sm_phantom_kind {
 	SM_PHANTOM_KINDS
 };
 
-/* ingest: what the raw tree holds. For layout brats, files, mixed and images: each case has one file per
- * modality; in a pattern `{case}` stands for the case key, `{patient}` (optional, beside it) for the patient
- * whom follow-up scans share, `*` for any text without '/', `|` between alternatives, of which the first
- * that has a file in a case counts. */
+/* ingest: what the raw tree holds. For layout brats, files, mixed and images: each case has one
+ * file per modality; in a pattern `{case}` stands for the case key, `{patient}` (optional, beside
+ * it) for the patient whom follow-up scans share, `*` for any text without '/', `|` between
+ * alternatives, of which the first that has a file in a case counts. */
 struct sm_source {
 	char *role;    /* "flair", "t1ce", "t1", "t2", "seg" */
 	char *pattern; /* path below RAW, e.g. "{case}/{case}_flair.nii*" */
@@ -53,11 +53,13 @@ struct sm_ingest_section {
 	int tilt;                /* a tilted stack: enum sm_tilt */
 	int uneven;              /* what to do with unevenly spaced slices: enum sm_uneven */
 	int compression;         /* gzip level of .nii.gz, 0 = plain .nii */
-	double grid_tolerance;   /* mm between the grids of one case's volumes, and between its two forms */
+	double grid_tolerance;   /* mm between the grids of one case's volumes, and between its two
+				    forms */
 	int affine;              /* enum sm_nii_affine (core/nii.h) */
 	int burned_text;         /* text in the pixels: enum sm_burned_text */
 	int nan;                 /* enum sm_nan: NaN and Inf in NIfTI files */
-	int64_t min_slices;      /* positions that a DICOM volume needs, unless its header declares fewer */
+	int64_t min_slices; /* positions that a DICOM volume needs, unless its header declares fewer
+			     */
 	int philips_scale;       /* enum sm_philips_scale */
 	int pet_units;           /* enum sm_pet_unit_choice */
 };
@@ -86,7 +88,8 @@ enum sm_burned_text { SM_BURNED_TEXT_REFUSE, SM_BURNED_TEXT_KEEP };
 struct sm_preprocess_section {
 	struct sm_steps steps; /* which = index in the operation table, params = its struct */
 	int64_t upto;          /* run only the first n steps (0 = all), to inspect a prefix */
-	double grid_tolerance; /* mm that volumes, label and mask may differ and still lie on one grid */
+	double grid_tolerance; /* mm that volumes, label and mask may differ and still lie on one
+				  grid */
 	int compression;
 };
 
@@ -96,12 +99,16 @@ struct sm_split_lists {
 };
 struct sm_split_section {
 	double train, valid, test;    /* shares; any positive numbers, used relative to their sum */
-	int64_t folds, fold;          /* k folds in place of shares: k (0 = shares), and the one that tests */
+	int64_t folds,
+		fold; /* k folds in place of shares: k (0 = shares), and the one that tests */
 	struct sm_split_lists *lists; /* in place of shares; NULL = none */
+	struct sm_strings
+		test_cases; /* keys of cases or patients: a fixed test list beside k folds */
 	struct sm_strings leave_out;  /* keys of cases or patients */
 	char *stratify;               /* column of --table; NULL = none */
 	int near_duplicates;          /* enum sm_near_duplicates */
-	double near_distance, near_distance_flat; /* share of a perceptual hash's bits: volumes, pictures */
+	double near_distance,
+		near_distance_flat; /* share of a perceptual hash's bits: volumes, pictures */
 	int64_t seed;
 };
 enum sm_near_duplicates { SM_NEAR_OFF, SM_NEAR_REFUSE, SM_NEAR_WARN, SM_NEAR_JOIN };
@@ -116,7 +123,8 @@ struct sm_tile_section {
 	struct sm_floats class_shares; /* of balanced: share of tiles centred on label 0, 1, ... */
 	double max_background;     /* a tile is kept when its share of label 0 is below this */
 	int64_t tries;             /* random positions tried per tile wanted, in all per case */
-	double tumour_share;       /* share of tiles centred on a random labelled voxel, 0 = original's rule alone */
+	double tumour_share; /* share of tiles centred on a random labelled voxel, 0 = original's
+				rule alone */
 	int standardise;           /* enum sm_standardise */
 	int layout;                /* enum sm_tile_layout */
 	int compression;           /* 0 = stored, 1..12 gzip */
@@ -134,7 +142,8 @@ struct sm_slice_section {
 	int64_t first, last;    /* slice indices; last -1 = to the end */
 	int format;             /* enum sm_slice_format */
 	int bits;               /* of PNG: enum sm_slice_bits */
-	struct sm_floats window; /* of PNG: low, high real values mapped to black and white; empty = the volume's range */
+	struct sm_floats window; /* of PNG: low, high real values mapped to black and white; empty =
+				    the volume's range */
 	int standardise;        /* of HDF5: enum sm_slice_scaling */
 	int compression;        /* of HDF5 */
 };
@@ -222,7 +231,8 @@ struct sm_train_section {
 	int64_t epochs;
 	int64_t steps_per_epoch; /* 0 = every tile once */
 	int augment;             /* enum sm_augment_preset (manifests/augment.h) */
-	struct sm_steps augmentations; /* which = enum sm_augment_id, params = struct sm_augment_params */
+	struct sm_steps
+		augmentations;   /* which = enum sm_augment_id, params = struct sm_augment_params */
 	int augment_border;      /* enum sm_augment_border */
 	/* validation */
 	int valid_fold;          /* enum sm_valid_fold */
@@ -253,7 +263,7 @@ struct sm_predict_section {
 	double overlap;      /* share of the window that neighbours share, 0..0.9 */
 	int blend;           /* enum sm_blend */
 	double threshold;    /* a class is present above this probability */
-	int fold;            /* enum sm_fold (manifests/folds.h), SM_PREDICT_ALL, SM_PREDICT_CROSS */
+	int fold; /* enum sm_fold (manifests/folds.h), SM_PREDICT_ALL, SM_PREDICT_CROSS */
 	int seen;            /* enum sm_predict_seen */
 	int precision;       /* enum sm_precision */
 	int mirror;          /* axes of the flips: 1 x, 2 y, 4 z */
@@ -308,7 +318,8 @@ enum sm_last_stage { SM_LAST_TILE, SM_LAST_SLICE, SM_LAST_PAIR };
 struct sm_manifest_root {
 	int64_t schema; /* 1 */
 	char *name;
-	int dataset;    /* enum sm_last_stage: the stage that ends `make dataset`, which reads this line itself */
+	int dataset; /* enum sm_last_stage: the stage that ends `make dataset`, which reads this
+			line itself */
 	struct sm_phantom_section *phantom; /* sections are never NULL: absent = all defaults */
 	struct sm_ingest_section *ingest;
 	struct sm_preprocess_section *preprocess;

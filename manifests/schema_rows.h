@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Inside of the schema: short forms of the rows of its tables, and the tables that stand in files of
- * their own. Not for other modules.
- */
+ * Inside of the schema: short forms of the rows of its tables, and the tables that stand in files
+ * of their own. Not for other
+ * modules. */
 #ifndef SM_MANIFESTS_SCHEMA_ROWS_H
 #define SM_MANIFESTS_SCHEMA_ROWS_H
 
@@ -15,7 +15,8 @@
 	{ #member, SM_F_INT, AT(type, member), def, lo, hi, .doc = text }
 #define ONEOF(type, member, def, list, text) \
 	{ #member, SM_F_CHOICE, AT(type, member), def, .choices = list, .doc = text }
-/* The same of a field that counts only where others of the section say so (struct sm_field, only). */
+/* The same of a field that counts only where others of the section say so (struct sm_field,
+ * only). */
 #define REAL_IF(type, member, when, def, lo, hi, text) \
 	{ #member, SM_F_FLOAT, AT(type, member), def, lo, hi, .doc = text, .only = when }
 #define WHOLE_IF(type, member, when, def, lo, hi, text) \

@@ -8,7 +8,8 @@
 enum sm_status sm_case_init(struct sm_case *c, const char *key, struct sm_mem *mem, int jobs,
 			    struct sm_err *err)
 {
-	*c = (struct sm_case){.mem = mem, .jobs = jobs < 1 ? 1 : jobs, .grid_tolerance = SM_GRID_MM};
+	*c = (struct sm_case){
+		.mem = mem, .jobs = jobs < 1 ? 1 : jobs, .grid_tolerance = SM_GRID_MM};
 	snprintf(c->key, sizeof c->key, "%s", key);
 	c->vols = calloc(SM_CASE_VOLS, sizeof *c->vols);
 	c->channels = calloc(SM_CASE_VOLS, sizeof *c->channels);
@@ -144,19 +145,23 @@ enum sm_status sm_case_one_size(const struct sm_case *c, struct sm_err *err)
 	return check_size(c, &c->mask, "mask", err);
 }
 
-enum sm_status sm_case_named(const struct sm_case *c, const char *op, const char *role, struct sm_err *err)
+enum sm_status sm_case_named(const struct sm_case *c, const char *op, const char *role,
+			     struct sm_err *err)
 {
 	if (c->stacked)
-		return SM_FAIL(err, SM_INPUT, "%s: is stacked already: %s must stand before stack", c->key, op);
+		return SM_FAIL(err, SM_INPUT, "%s: is stacked already: %s must stand before stack",
+			       c->key, op);
 	if (role && !sm_case_find(c, role))
 		return SM_FAIL(err, SM_INPUT, "%s: has no volume '%s'", c->key, role);
 	return SM_OK;
 }
 
-enum sm_status sm_case_frames(const struct sm_case *c, const char *op, const char *role, struct sm_err *err)
+enum sm_status sm_case_frames(const struct sm_case *c, const char *op, const char *role,
+			      struct sm_err *err)
 {
 	if (c->pictures && !c->stacked)
-		return SM_FAIL(err, SM_INPUT, "%s: the fourth axis of pictures is colour, not time", c->key);
+		return SM_FAIL(err, SM_INPUT, "%s: the fourth axis of pictures is colour, not time",
+			       c->key);
 	return sm_case_named(c, op, role, err);
 }
 

@@ -21,13 +21,16 @@ struct sm_role_vol {
 	char role[SM_ROLE_MAX];
 	struct sm_vol vol;
 	json_t *sidecar; /* owned; see preprocess/sidecar.h; NULL = none */
-	uint8_t *keep; /* its z slices that are of use: a byte each, vol.dim[2] of them; NULL = all */
-	/* Made for this volume alone, by steps with `when` that saw no other (preprocess/view.h). */
+	uint8_t *keep; /* its z slices that are of use: a byte each, vol.dim[2] of them; NULL = all
+			*/
+	/* Made for this volume alone, by steps with `when` that saw no other
+	 * (preprocess/view.h). */
 	struct sm_vol mask; /* uint8 on its grid; data NULL = none */
 	/* The grid it was taken with; operations that move voxels leave it alone. */
 	int64_t source_dim[3];
 	double source_affine[4][4];
-	double way[4][4]; /* voxel index in that grid -> voxel index today; exact for whole shifts, flips, swaps */
+	double way[4][4]; /* voxel index in that grid -> voxel index today; exact for whole shifts,
+			     flips, swaps */
 };
 
 struct sm_view; /* preprocess/view.h */
@@ -36,20 +39,23 @@ struct sm_case {
 	char key[104];
 	struct sm_mem *mem; /* borrowed; may be NULL */
 	int jobs;           /* threads an operation may use; never changes a result */
-	double grid_tolerance; /* mm that two volumes' voxels may differ and still lie on one grid */
+	double grid_tolerance; /* mm that two volumes' voxels may differ and still lie on one grid
+				*/
 
 	struct sm_role_vol *vols; /* intensity volumes sorted by role; one, "image", once stacked */
 	size_t count;
-	bool stacked;                  /* the fourth axis of vols[0] is the channel; but see apart */
+	bool stacked; /* the fourth axis of vols[0] is the channel; but see apart */
 	bool may_stay_apart;           /* the caller and the steps to come can do with: */
-	bool apart;                    /* stacked, but each channel still is a volume of its own, in their order */
-	bool pictures;                 /* came from pictures: one slice, row 0 at the top, the fourth axis is colour */
+	bool apart;    /* stacked, but each channel still is a volume of its own, in their order */
+	bool pictures; /* came from pictures: one slice, row 0 at the top, the fourth axis is colour
+			*/
 	char modality[17];             /* DICOM modality of the series ("CT"); "" = not known */
 	char (*channels)[SM_ROLE_MAX]; /* names of the channels once stacked */
 	struct sm_vol label, mask;     /* uint8; data NULL = none */
-	struct sm_vol regions;         /* uint8 0 and 1, the fourth axis is the region; data NULL = none */
+	struct sm_vol regions; /* uint8 0 and 1, the fourth axis is the region; data NULL = none */
 	char (*region_names)[SM_ROLE_MAX];
-	/* What a step with `when` must not see or change, while it runs; NULL = it sees everything. */
+	/* What a step with `when` must not see or change, while it runs; NULL = it sees
+	 * everything. */
 	const struct sm_view *aside;
 
 	/* The way back. */
@@ -70,8 +76,9 @@ enum sm_status sm_case_init(struct sm_case *c, const char *key, struct sm_mem *m
 /* Frees everything; a zeroed case is fine. */
 void sm_case_clear(struct sm_case *c);
 
-/* Adds an intensity volume as it was read; takes its data (vol is emptied) also on failure. Its grid
- * is kept as its source grid, and that of the first volume is the case's. Roles must differ. */
+/* Adds an intensity volume as it was read; takes its data (vol is emptied) also on failure. Its
+ * grid is kept as its source grid, and that of the first volume is the case's. Roles must
+ * differ. */
 enum sm_status sm_case_take(struct sm_case *c, const char *role, struct sm_vol *vol,
 			    struct sm_err *err);
 
@@ -100,15 +107,17 @@ enum sm_status sm_case_blocks(struct sm_case *c, struct sm_block **blocks, size_
 enum sm_status sm_case_regrid(struct sm_case *c, const int64_t dim[3], const int64_t shift[3],
 			      double fill, struct sm_err *err);
 
-/* Fails (SM_INPUT) unless all volumes, label, regions and mask have the same three sizes; it says nothing of
- * their places in mm (sm_case_one_grid in grid.h does). */
+/* Fails (SM_INPUT) unless all volumes, label, regions and mask have the same three sizes; it says
+ * nothing of their places in mm (sm_case_one_grid in grid.h does). */
 enum sm_status sm_case_one_size(const struct sm_case *c, struct sm_err *err);
 
-/* SM_INPUT when the case is stacked already, which operation `op` on named volumes needs before, or has no volume of
- * `role` (NULL = any will do). */
-enum sm_status sm_case_named(const struct sm_case *c, const char *op, const char *role, struct sm_err *err);
+/* SM_INPUT when the case is stacked already, which operation `op` on named volumes needs before, or
+ * has no volume of `role` (NULL = any will do). */
+enum sm_status sm_case_named(const struct sm_case *c, const char *op, const char *role,
+			     struct sm_err *err);
 /* The same of an operation on time frames: pictures have none. */
-enum sm_status sm_case_frames(const struct sm_case *c, const char *op, const char *role, struct sm_err *err);
+enum sm_status sm_case_frames(const struct sm_case *c, const char *op, const char *role,
+			      struct sm_err *err);
 
 /* Adds a fact (reference is taken) under the operation's name. */
 void sm_case_fact(struct sm_case *c, const char *op, json_t *fact);

@@ -299,8 +299,9 @@ enum sm_status sm_case_restore(struct sm_case *c, const json_t *record, struct s
 	if (!json_array_size(channels))
 		return SM_OK; /* was not stacked */
 	if (c->count != 1 || c->vols[0].vol.dim[3] > SM_CASE_VOLS)
-		return SM_FAIL(err, SM_INPUT, "%s: record lists channels, but there are %zu volumes",
-			       c->key, c->count);
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: record lists channels, but there are %zu volumes", c->key,
+			       c->count);
 	SM_TRY(read_names(c, channels, "channel", c->vols[0].vol.dim[3], c->channels, err));
 	c->stacked = true;
 	return SM_OK;

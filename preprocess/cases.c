@@ -11,7 +11,8 @@
 #include "manifests/roles.h"
 #include "preprocess/sidecar.h"
 
-static enum sm_status open_cases(struct sm_run *run, const char *dir, struct sm_cases *cases, struct sm_err *err)
+static enum sm_status open_cases(struct sm_run *run, const char *dir, struct sm_cases *cases,
+				 struct sm_err *err)
 {
 	size_t dropped = 0;
 	*cases = (struct sm_cases){.run = run, .dir = dir};
@@ -43,7 +44,8 @@ static enum sm_status open_cases(struct sm_run *run, const char *dir, struct sm_
 }
 
 /* Who has been rejected up to here stands in each header: a later stage sees no record of him. */
-static enum sm_status note_rejected(struct sm_run *run, const struct sm_cases *cases, struct sm_err *err)
+static enum sm_status note_rejected(struct sm_run *run, const struct sm_cases *cases,
+				    struct sm_err *err)
 {
 	struct sm_records *records = cases->parent.records;
 	json_t *before = json_object_get(cases->parent.header, "rejected_before");
@@ -52,11 +54,14 @@ static enum sm_status note_rejected(struct sm_run *run, const struct sm_cases *c
 		if (sm_records_ok(records, i))
 			continue;
 		json_t *record = sm_records_get(records, i);
-		const char *key = sm_records_key(records, i), *patient = sm_json_text(record, "patient");
-		json_array_append_new(list, json_pack("{s:s, s:s}", "key", key, "patient", patient ? patient : key));
+		const char *key = sm_records_key(records, i),
+			   *patient = sm_json_text(record, "patient");
+		json_array_append_new(list, json_pack("{s:s, s:s}", "key", key, "patient",
+						      patient ? patient : key));
 		json_decref(record);
 	}
-	if (!list || (json_array_size(list) && json_object_set(run->ledger.header, "rejected_before", list) != 0)) {
+	if (!list || (json_array_size(list) &&
+		      json_object_set(run->ledger.header, "rejected_before", list) != 0)) {
 		json_decref(list);
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", cases->dir);
 	}
@@ -105,8 +110,8 @@ json_t *sm_cases_record(const struct sm_cases *cases, size_t i, struct sm_err *e
 
 bool sm_role_is_volume(const char *role)
 {
-	return strcmp(role, "sidecar") != 0 && strcmp(role, "bval") != 0 && strcmp(role, "bvec") != 0 &&
-	       strcmp(role, "volume_mask") != 0;
+	return strcmp(role, "sidecar") != 0 && strcmp(role, "bval") != 0 &&
+	       strcmp(role, "bvec") != 0 && strcmp(role, "volume_mask") != 0;
 }
 
 /* One file of a record, its names borrowed from the ledger. */
@@ -161,7 +166,8 @@ void sm_cases_patient(const struct sm_cases *cases, size_t i, json_t *record)
 {
 	json_t *from = sm_cases_record(cases, i, NULL), *patient = json_object_get(from, "patient");
 	json_object_set_new(record, "patient",
-			    patient ? json_incref(patient) : json_string(sm_cases_key((void *)(uintptr_t)cases, i)));
+			    patient ? json_incref(patient)
+				    : json_string(sm_cases_key((void *)(uintptr_t)cases, i)));
 	json_decref(from);
 }
 
@@ -263,8 +269,8 @@ static enum sm_status place(const struct sm_cases *cases, struct sm_case *c, str
 	return SM_OK;
 }
 
-static enum sm_status load_case(const struct sm_cases *cases, const json_t *record, int jobs, struct sm_case *c,
-				struct sm_err *err)
+static enum sm_status load_case(const struct sm_cases *cases, const json_t *record, int jobs,
+				struct sm_case *c, struct sm_err *err)
 {
 	struct file *files = NULL;
 	size_t n = 0;
@@ -297,19 +303,22 @@ static enum sm_status load_case(const struct sm_cases *cases, const json_t *reco
 	return st;
 }
 
-static enum sm_status load_label(const struct sm_cases *cases, const json_t *record, struct sm_vol *label,
-				 struct sm_err *err)
+static enum sm_status load_label(const struct sm_cases *cases, const json_t *record,
+				 struct sm_vol *label, struct sm_err *err)
 {
 	const char *key = sm_record_key(record);
 	const json_t *output = sm_record_output(record, "label");
-	struct file f = {.role = "label", .path = sm_json_text(output, "path"), .sha256 = sm_json_text(output, "sha256")};
+	struct file f = {.role = "label",
+			 .path = sm_json_text(output, "path"),
+			 .sha256 = sm_json_text(output, "sha256")};
 	const struct reading r = {.cases = cases, .key = key, .files = &f};
 	*label = (struct sm_vol){0};
 	if (!f.path || !f.sha256)
 		return SM_FAIL(err, SM_INPUT, "%s: has no label volume", key);
 	enum sm_status st = read_one((void *)(uintptr_t)&r, 0, err);
 	if (st == SM_OK && f.vol.dim[3] != 1)
-		st = SM_FAIL(err, SM_INPUT, "%s: label has %lld frames, allowed is 1", key, (long long)f.vol.dim[3]);
+		st = SM_FAIL(err, SM_INPUT, "%s: label has %lld frames, allowed is 1", key,
+			     (long long)f.vol.dim[3]);
 	if (st == SM_OK)
 		st = sm_vol_to_labels(&f.vol, &cases->run->mem, f.path, err);
 	if (st == SM_OK)
@@ -328,7 +337,8 @@ enum sm_status sm_cases_load(const struct sm_cases *cases, size_t i, int jobs, s
 	return st;
 }
 
-enum sm_status sm_cases_load_label(const struct sm_cases *cases, size_t i, struct sm_vol *label, struct sm_err *err)
+enum sm_status sm_cases_load_label(const struct sm_cases *cases, size_t i, struct sm_vol *label,
+				   struct sm_err *err)
 {
 	json_t *record = sm_cases_record(cases, i, err);
 	*label = (struct sm_vol){0};

@@ -21,15 +21,17 @@ struct sm_cases {
 };
 
 /* Reads run->in's ledger, which ingest or preprocess must have written. Rejected records are left
- * out with a warning: their reasons stand in that ledger, and the header of this run's ledger lists key and patient
- * under "rejected_before", with those whom that ledger's header lists. SM_INPUT when none is good. */
+ * out with a warning: their reasons stand in that ledger, and the header of this run's ledger lists
+ * key and patient under "rejected_before", with those whom that ledger's header lists. SM_INPUT
+ * when none is good. */
 enum sm_status sm_cases_open(struct sm_run *run, struct sm_cases *cases, struct sm_err *err);
 /* The same of another folder than --in. */
 enum sm_status sm_cases_open_at(struct sm_run *run, const char *dir, struct sm_cases *cases,
 				struct sm_err *err);
 void sm_cases_close(struct sm_cases *cases);
 
-/* The record of case i, a new reference; NULL with the error when the ledger changed meanwhile. Thread-safe. */
+/* The record of case i, a new reference; NULL with the error when the ledger changed meanwhile.
+ * Thread-safe. */
 json_t *sm_cases_record(const struct sm_cases *cases, size_t i, struct sm_err *err);
 
 /* Functions for struct sm_items; ctx is a struct sm_cases or a struct that starts with one. The
@@ -48,13 +50,15 @@ bool sm_role_is_volume(const char *role);
 enum sm_status sm_cases_load(const struct sm_cases *cases, size_t i, int jobs, struct sm_case *c,
 			     struct sm_err *err);
 
-/* Reads nothing but the label of a case of preprocess into *label (x,y,z uint8; the caller clears). Errors as
- * sm_cases_load. SM_INPUT when there is none. */
-enum sm_status sm_cases_load_label(const struct sm_cases *cases, size_t i, struct sm_vol *label, struct sm_err *err);
+/* Reads nothing but the label of a case of preprocess into *label (x,y,z uint8; the caller clears).
+ * Errors as sm_cases_load. SM_INPUT when there is none. */
+enum sm_status sm_cases_load_label(const struct sm_cases *cases, size_t i, struct sm_vol *label,
+				   struct sm_err *err);
 
 /* Writes the case's volumes below out as <key>/<role>.nii.gz (.nii at level 0) and adds to the
- * item's record: the outputs, "channels", "source_grid", "way", "label_map", "facts", and where there
- * are such "grids", "pictures", "modality", "region_names" and "slices" (preprocess/README.md). */
+ * item's record: the outputs, "channels", "source_grid", "way", "label_map", "facts", and where
+ * there are such "grids", "pictures", "modality", "region_names" and "slices"
+ * (preprocess/README.md). */
 enum sm_status sm_case_save(struct sm_case *c, const char *out, int level, struct sm_item *item,
 			    struct sm_err *err);
 

@@ -11,14 +11,20 @@
 #include "preprocess/split_cases.h"
 
 /* A ledger is a text that anybody can change: what split promises is looked at again. */
-static enum sm_status check_leaks(const struct sm_cases *cases, const struct sm_ledger *split, struct sm_err *err)
+static enum sm_status check_leaks(const struct sm_cases *cases, const struct sm_ledger *split,
+				  struct sm_err *err)
 {
 	struct sm_arena arena = {0};
 	struct sm_split_case *c = calloc(cases->count + 1, sizeof *c);
-	enum sm_status st =
-		c ? sm_split_cases_of(cases, &arena, c, err) : SM_FAIL(err, SM_BUDGET, "split: out of memory");
-	for (size_t i = 0; st == SM_OK && i < cases->count; i++)
-		c[i].fold = sm_folds_of(split, c[i].key);
+	enum sm_status st = c ? sm_split_cases_of(cases, &arena, c, err)
+			      : SM_FAIL(err, SM_BUDGET, "split: out of memory");
+	for (size_t i = 0; st == SM_OK && i < cases->count; i++) {
+		json_t *record = sm_ledger_get(split, c[i].key);
+		const char *name = sm_json_text(record, "fold");
+		c[i].fold = name ? (enum sm_fold)sm_fold_of(name) : SM_FOLDS;
+		c[i].fold_index = sm_split_index_of(record);
+		json_decref(record);
+	}
 	if (st == SM_OK)
 		st = sm_records_check(split->records, err);
 	if (st == SM_OK)
@@ -29,26 +35,31 @@ static enum sm_status check_leaks(const struct sm_cases *cases, const struct sm_
 }
 
 /* Whether both ledgers are still what was read. */
-static enum sm_status check_both(const struct sm_cases *cases, const struct sm_ledger *split, struct sm_err *err)
+static enum sm_status check_both(const struct sm_cases *cases, const struct sm_ledger *split,
+				 struct sm_err *err)
 {
 	SM_TRY(sm_records_check(cases->parent.records, err));
 	return sm_records_check(split->records, err);
 }
 
-/* Folds were drawn by the patients that the split knew: where those are not the cases' own, it is another data set's. */
-static enum sm_status check_patients(struct sm_cases *cases, const struct sm_ledger *split, struct sm_err *err)
+/* Folds were drawn by the patients that the split knew: where those are not the cases' own, it is
+ * another data set's. */
+static enum sm_status check_patients(struct sm_cases *cases, const struct sm_ledger *split,
+				     struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
 	for (size_t i = 0; st == SM_OK && i < cases->count; i++) {
 		const char *key = sm_cases_key(cases, i);
-		char *own = sm_ledger_text(&cases->parent, key, "patient"), *its = sm_ledger_text(split, key, "patient");
+		char *own = sm_ledger_text(&cases->parent, key, "patient"),
+		     *its = sm_ledger_text(split, key, "patient");
 		if (!own || !its)
 			st = check_both(cases, split, err);
 		if (st == SM_OK && (!own || !its || strcmp(own, its) != 0))
 			st = SM_FAIL(err, SM_INPUT,
-				     "%s: its patient in the split is %s, in %s it is %s, allowed is the same: run split "
-				     "again",
-				     key, its ? its : "missing", cases->preprocessed ? "preprocess" : "ingest",
+				     "%s: its patient in the split is %s, in %s it is %s, allowed "
+				     "is the same: run split again",
+				     key, its ? its : "missing",
+				     cases->preprocessed ? "preprocess" : "ingest",
 				     own ? own : "missing");
 		free(own);
 		free(its);
@@ -66,11 +77,13 @@ enum sm_status sm_folds_read(struct sm_run *run, const char *dir, struct sm_case
 		char *fold = sm_ledger_text(split, sm_cases_key(cases, i), "fold");
 		if (!fold)
 			st = sm_records_check(split->records, err);
-		if (st == SM_OK && (!fold || (strcmp(fold, "none") != 0 && sm_fold_of(fold) == SM_FOLDS)))
-			st = SM_FAIL(err, SM_INPUT,
-				     "%s: its fold in the split is %s, allowed are train, test, valid "
-				     "and none: run split again",
-				     sm_cases_key(cases, i), fold ? fold : "missing");
+		if (st == SM_OK &&
+		    (!fold || (strcmp(fold, "none") != 0 && sm_fold_of(fold) == SM_FOLDS)))
+			st = SM_FAIL(
+				err, SM_INPUT,
+				"%s: its fold in the split is %s, allowed are train, test, valid "
+				"and none: run split again",
+				sm_cases_key(cases, i), fold ? fold : "missing");
 		else if (st == SM_OK && strcmp(fold, "none") != 0)
 			cases->at[kept++] = cases->at[i];
 		free(fold);
@@ -86,10 +99,11 @@ enum sm_status sm_folds_read(struct sm_run *run, const char *dir, struct sm_case
 	return check_patients(cases, split, err);
 }
 
-enum sm_status sm_folds_open(struct sm_run *run, const char *dir, struct sm_cases *cases, struct sm_ledger *split,
-			     struct sm_err *err)
+enum sm_status sm_folds_open(struct sm_run *run, const char *dir, struct sm_cases *cases,
+			     struct sm_ledger *split, struct sm_err *err)
 {
-	const struct sm_preprocess_section *p = ((const struct sm_manifest_root *)run->manifest)->preprocess;
+	const struct sm_preprocess_section *p =
+		((const struct sm_manifest_root *)run->manifest)->preprocess;
 	SM_TRY(sm_cases_open(run, cases, err));
 	if (!cases->preprocessed)
 		SM_TRY(sm_ops_check(&p->steps, p->upto, SM_ALL_LEARNT, err));
@@ -116,7 +130,8 @@ json_t *sm_config_new(void)
 static void name_config(struct sm_run *run, const char *hex)
 {
 	json_object_set_new(run->ledger.header, "outputs",
-			    json_pack("[{s:s, s:s, s:s}]", "path", "config.json", "role", "config", "sha256", hex));
+			    json_pack("[{s:s, s:s, s:s}]", "path", "config.json", "role", "config",
+				      "sha256", hex));
 }
 
 enum sm_status sm_config_write(struct sm_run *run, json_t *config, struct sm_err *err)
@@ -140,13 +155,14 @@ void sm_folds_warn(struct sm_run *run, const size_t cases[SM_FOLDS], const size_
 {
 	for (int f = 0; !run->only_count && f < SM_FOLDS; f++)
 		if (cases[f] && !samples[f])
-			sm_warn(&run->log, NULL, "fold %s has no sample: none of its %zu cases gave one",
+			sm_warn(&run->log, NULL,
+				"fold %s has no sample: none of its %zu cases gave one",
 				sm_fold_name((enum sm_fold)f), cases[f]);
 }
 
 /* The good records of one fold, their outputs as a list of paths. */
-static enum sm_status write_fold(struct sm_records *records, const uint8_t *folds, enum sm_fold fold, FILE *f,
-				 struct sm_err *err)
+static enum sm_status write_fold(struct sm_records *records, const uint8_t *folds,
+				 enum sm_fold fold, FILE *f, struct sm_err *err)
 {
 	size_t k, n = 0;
 	json_t *output;
@@ -162,13 +178,15 @@ static enum sm_status write_fold(struct sm_records *records, const uint8_t *fold
 		json_decref(record);
 	}
 	good = good && fputs(n ? "\n ]" : "]", f) >= 0;
-	return good ? sm_records_check(records, err) : SM_FAIL(err, SM_IO, "config.json: writing failed");
+	return good ? sm_records_check(records, err)
+		    : SM_FAIL(err, SM_IO, "config.json: writing failed");
 }
 
 /* As sm_config_write does it, with one record in memory at a time. */
 static enum sm_status write_config(struct sm_run *run, const uint8_t *folds, struct sm_err *err)
 {
-	static const enum sm_fold order[SM_FOLDS] = {SM_TEST, SM_TRAIN, SM_VALID}; /* of their names */
+	static const enum sm_fold order[SM_FOLDS] = {SM_TEST, SM_TRAIN,
+						     SM_VALID}; /* of their names */
 	struct sm_outfile out = {0};
 	char hex[65], *path = sm_path_join(run->out, "config.json");
 	bool good = true;

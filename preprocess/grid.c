@@ -24,15 +24,17 @@ enum sm_status sm_case_on_grid(const struct sm_case *c, const struct sm_vol *v, 
 		return SM_OK;
 	for (int a = 0; a < 3; a++)
 		if (v->dim[a] != first->dim[a])
-			return SM_FAIL(err, SM_INPUT,
-				       "%s: %s has %lld voxels along %c, %s has %lld: must be equal",
-				       c->key, name, (long long)v->dim[a], "xyz"[a], role,
-				       (long long)first->dim[a]);
-	return SM_FAIL(err, SM_INPUT,
-		       "%s: the voxels of %s lie up to %.4g mm away from those of %s, allowed are %g mm "
-		       "(preprocess.grid_tolerance): a step `resample: {like: %s}` brings them there, and a "
-		       "step with `when` sees one volume alone",
-		       c->key, name, sm_vol_gap_mm(first, v), role, c->grid_tolerance, role);
+			return SM_FAIL(
+				err, SM_INPUT,
+				"%s: %s has %lld voxels along %c, %s has %lld: must be equal",
+				c->key, name, (long long)v->dim[a], "xyz"[a], role,
+				(long long)first -> dim[a]);
+	return SM_FAIL(
+		err, SM_INPUT,
+		"%s: the voxels of %s lie up to %.4g mm away from those of %s, allowed are %g mm "
+		"(preprocess.grid_tolerance): a step `resample: {like: %s}` brings them there, and "
+		"a step with `when` sees one volume alone",
+		c->key, name, sm_vol_gap_mm(first, v), role, c->grid_tolerance, role);
 }
 
 enum sm_status sm_case_one_grid(const struct sm_case *c, struct sm_err *err)
@@ -52,14 +54,16 @@ size_t sm_case_home(const struct sm_case *c, const struct sm_vol *v)
 	return i;
 }
 
-/* What is wrong with a companion that lies on no volume's grid: told of the volume that is nearest. */
+/* What is wrong with a companion that lies on no volume's grid: told of the volume that is
+ * nearest. */
 static enum sm_status no_home(const struct sm_case *c, const struct sm_vol *v, const char *name,
 			      struct sm_err *err)
 {
 	const struct sm_role_vol *best = &c->vols[0];
 	double least = INFINITY;
 	for (size_t i = 0; i < c->count; i++) {
-		double gap = one_size(&c->vols[i].vol, v) ? sm_vol_gap_mm(&c->vols[i].vol, v) : INFINITY;
+		double gap =
+			one_size(&c->vols[i].vol, v) ? sm_vol_gap_mm(&c->vols[i].vol, v) : INFINITY;
 		if (gap < least) {
 			least = gap;
 			best = &c->vols[i];
@@ -121,10 +125,11 @@ static enum sm_status move_keep(const struct sm_case *c, struct sm_role_vol *v,
 		return SM_OK;
 	const double *row = t->map[2];
 	if (row[0] != 0 || row[1] != 0)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: slices of %s were chosen along z, which is now another axis: choose "
-			       "them behind this step",
-			       c->key, v->role);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: slices of %s were chosen along z, which is now another axis: choose "
+			"them behind this step",
+			c->key, v->role);
 	uint8_t *keep = calloc((size_t)t->dim[2], 1);
 	if (!keep)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", c->key);
@@ -176,8 +181,8 @@ enum sm_status sm_case_move(struct sm_case *c, const struct sm_plan *plan,
 	return SM_OK;
 }
 
-enum sm_status sm_case_move_each(struct sm_case *c, sm_plan_fn plan_one, const void *ctx, const struct sm_resample *how,
-				 struct sm_err *err)
+enum sm_status sm_case_move_each(struct sm_case *c, sm_plan_fn plan_one, const void *ctx,
+				 const struct sm_resample *how, struct sm_err *err)
 {
 	struct sm_plan *plan = calloc(1, sizeof *plan);
 	if (!plan)

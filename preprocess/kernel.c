@@ -76,7 +76,8 @@ int sm_kernel_weights(const struct sm_resample *how, double u, double scale, int
 	return (int)kept;
 }
 
-/* ---- filters along the lines of an axis, LANES lines at a time ----------------------------------- */
+/* ---- filters along the lines of an axis, LANES lines at a time
+ * ----------------------------------- */
 
 struct lines {
 	double *v;
@@ -156,9 +157,9 @@ static enum sm_status some_lines(void *ctx, size_t item, struct sm_err *err)
 		smooth(j, buf, out = buf + n * LANES);
 	else
 		spline(buf, n);
-	/* Beside a black background the coefficients fade by 0.27 a voxel, down to denormal numbers,
-	 * which processors take a hundred times longer for. Far below float32's smallest step they
-	 * change nothing. */
+	/* Beside a black background the coefficients fade by 0.27 a voxel, down to denormal
+	 * numbers, which processors take a hundred times longer for. Far below float32's smallest
+	 * step they change nothing. */
 	for (int64_t i = 0; i < n; i++)
 		for (int64_t l = 0; l < lanes; l++) {
 			double v = out[i * LANES + l];

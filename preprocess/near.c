@@ -24,7 +24,8 @@ static void average(const struct sm_vol *vol, int64_t first, int64_t frames, int
 	const int64_t *d = vol->dim;
 	const int64_t step[3] = {1, d[0], d[0] * d[1]}, frame = d[0] * d[1] * d[2];
 	int64_t n = d[a[2]], thick = n / 8 > 1 ? n / 8 : 1;
-	thick += (n - thick) % 2 && thick < n; /* as many slices on both sides: mirrored it is the same slab */
+	thick += (n - thick) % 2 &&
+		 thick < n; /* as many slices on both sides: mirrored it is the same slab */
 	int64_t from = (n - thick) / 2;
 	memset(out, 0, (size_t)(d[a[0]] * d[a[1]]) * sizeof *out);
 	for (int64_t f = first; f < first + frames; f++)
@@ -127,8 +128,8 @@ enum sm_status sm_near_hash(const struct sm_vol *vol, int64_t first, int64_t fra
 	return SM_OK;
 }
 
-/* Mirroring a picture changes the sign of its odd frequencies: odd columns are every second bit, odd rows every
- * second 16 bits. The same in each word. */
+/* Mirroring a picture changes the sign of its odd frequencies: odd columns are every second bit,
+ * odd rows every second 16 bits. The same in each word. */
 static uint64_t mirror_mask(int plane, unsigned flip)
 {
 	uint64_t columns = flip >> axes[plane][0] & 1 ? 0xaaaaaaaaaaaaaaaa : 0,
@@ -136,7 +137,8 @@ static uint64_t mirror_mask(int plane, unsigned flip)
 	return columns ^ rows;
 }
 
-/* Bits of four words. (The compiler's own count is a call where the processor's instruction is not sure to be there.) */
+/* Bits of four words. (The compiler's own count is a call where the processor's instruction is not
+ * sure to be there.) */
 static int count4(const uint64_t v[SM_NEAR_WORDS])
 {
 	uint64_t bytes = 0;
@@ -237,7 +239,8 @@ bool sm_near_of_text(const char *text, struct sm_near_hash *out)
 		for (int w = 0; w < SM_NEAR_WORDS; w++) {
 			uint64_t v = 0;
 			for (int i = 0; i < 16; i++, text++)
-				v = v << 4 | (uint64_t)(*text <= '9' ? *text - '0' : *text - 'a' + 10);
+				v = v << 4 |
+				    (uint64_t)(*text <= '9' ? *text - '0' : *text - 'a' + 10);
 			for (int s = 0; s < SM_NEAR_SHIFTS; s++)
 				out->bits[p][s][w] = v;
 		}

@@ -81,7 +81,8 @@ enum sm_status sm_op_denoise_check(const void *params, struct sm_err *err)
 		return SM_FAIL(err, SM_USAGE, "sigma: found %zu numbers, allowed are 1 or 3",
 			       p->sigma.n);
 	if (p->noise > 0 && p->method == DENOISE_BILATERAL && p->range > 0)
-		return SM_FAIL(err, SM_USAGE, "noise: is given beside range, allowed is one of them");
+		return SM_FAIL(err, SM_USAGE,
+			       "noise: is given beside range, allowed is one of them");
 	if (p->noise > 0 && p->method == DENOISE_NLM && p->h > 0 && !p->subtract && !p->rician)
 		return SM_FAIL(err, SM_USAGE,
 			       "noise: is given beside h, allowed is one of them without subtract "

@@ -193,8 +193,8 @@ static enum sm_status take_aside(struct job *job, const struct sm_role_vol *refe
 	whole.mask = mask ? *mask : (struct sm_vol){0};
 	if (job->p->base.scope == SM_SCOPE_MASK && (!mask || reference->vol.dim[3] != 1))
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: scope is mask, but %s, which is the reference, has %s", whole.key,
-			       reference->role, mask ? "several frames" : "none");
+			       "%s: scope is mask, but %s, which is the reference, has %s",
+			       whole.key, reference->role, mask ? "several frames" : "none");
 	SM_TRY(sm_vol_copy(&real, &reference->vol, whole.mem, err));
 	enum sm_status st = sm_vol_to_f32(&real, whole.mem, whole.jobs, err);
 	const struct sm_block block = {.v = real.data,

@@ -10,10 +10,11 @@
  * or max, slice, [0, 255]), from the mask, from voxels that are not 0, or from those above the
  * mean. With the last three, voxels outside become what a constant region becomes, or go by the
  * same formula (`outside`). A constant region becomes `low` (min_max, percentile), 0 (zscore),
- * stays as it is (clip), or rejects the case (`constant`); for max only max <= 0 is one, and becomes
- * 0. Sums run in double in a fixed order, percentiles are exact (preprocess/quantile.h) and those
- * of Hyndman and Fan 1996, type 7, as numpy's. Slices of tiles are normalised by the tile stage
- * (tile.standardise: slice, core/standardise.h), since predict must do the same to its windows.
+ * stays as it is (clip), or rejects the case (`constant`); for max only max <= 0 is one, and
+ *becomes 0. Sums run in double in a fixed order, percentiles are exact (preprocess/quantile.h) and
+ *those of Hyndman and Fan 1996, type 7, as numpy's. Slices of tiles are normalised by the tile
+ *stage (tile.standardise: slice, core/standardise.h), since predict must do the same to its
+ *windows.
  */
 #include <math.h>
 #include <stdio.h>
@@ -72,9 +73,10 @@ enum sm_status sm_op_normalise_check(const void *params, struct sm_err *err)
 		return SM_FAIL(err, SM_USAGE, "range is %g to %g, allowed is low < high",
 			       p->range.v[0], p->range.v[1]);
 	if (p->method == MAX && p->range.v[0] != 0)
-		return SM_FAIL(err, SM_USAGE,
-			       "range is %g to %g, but method max is high * x / max: allowed low is 0",
-			       p->range.v[0], p->range.v[1]);
+		return SM_FAIL(
+			err, SM_USAGE,
+			"range is %g to %g, but method max is high * x / max: allowed low is 0",
+			p->range.v[0], p->range.v[1]);
 	if (percentiles && p->percentiles.v[0] >= p->percentiles.v[1])
 		return SM_FAIL(err, SM_USAGE, "percentiles are %g and %g, allowed is low < high",
 			       p->percentiles.v[0], p->percentiles.v[1]);

@@ -4,8 +4,8 @@
  * foreground; between two of them the line that brings them to s_k and s_k+1 of the standard scale,
  *	x -> s_k + (s_k+1 - s_k) * (x - m_k) / (m_k+1 - m_k)
  * and beyond the first and last the first and last line go on (`tails: extrapolate`) or end
- * (`clip`). The scale is learnt: each training volume's landmarks are brought to `range` by one line
- * through the first and last, then averaged; preprocess --learn prints it and it stands in the
+ * (`clip`). The scale is learnt: each training volume's landmarks are brought to `range` by one
+ *line through the first and last, then averaged; preprocess --learn prints it and it stands in the
  * manifest. L. G. Nyul and J. K. Udupa, Magn. Reson. Med. 42 (1999) 1072-1081; L. G. Nyul, J. K.
  * Udupa and X. Zhang, IEEE Trans. Med. Imaging 19 (2000) 143-150 (percentile landmarks, foreground
  * above the mean). Landmarks that coincide become one, at the mean of their places on the scale.

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * orient: axes are swapped and flipped so that x, y and z grow towards the three sides named ("RAS":
- * right, anterior, superior). Of an oblique volume each axis goes to the side that it is nearest to:
- * the assignment of axes to sides with the largest sum of cosines. Voxels are copied, never
- * interpolated, and keep their place in millimetres; each volume is turned by its own affine. The
- * same as nibabel's as_reoriented with io_orientation's axes.
- */
+ * orient: axes are swapped and flipped so that x, y and z grow towards the three sides named
+ * ("RAS": right, anterior, superior). Of an oblique volume each axis goes to the side that it is
+ * nearest to: the assignment of axes to sides with the largest sum of cosines. Voxels are copied,
+ * never interpolated, and keep their place in millimetres; each volume is turned by its own affine.
+ * The same as nibabel's as_reoriented with io_orientation's
+ * axes. */
 #include <string.h>
 
 #include "preprocess/grid.h"
@@ -47,10 +47,10 @@ enum sm_status sm_op_orient_check(const void *params, struct sm_err *err)
 	}
 	if (good)
 		return SM_OK;
-	return SM_FAIL(err, SM_USAGE,
-		       "axes: found '%s', allowed are three letters, one each of R or L, A or P, S or "
-		       "I",
-		       p->axes ? p->axes : "");
+	return SM_FAIL(
+		err, SM_USAGE,
+		"axes: found '%s', allowed are three letters, one each of R or L, A or P, S or I",
+		p->axes ? p->axes : "");
 }
 
 static void plan_of(const void *ctx, const struct sm_vol *v, struct sm_target *t)

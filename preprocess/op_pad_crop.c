@@ -30,9 +30,10 @@ enum sm_status sm_op_pad_crop_check(const void *params, struct sm_err *err)
 {
 	const struct pad_crop *p = params;
 	if (p->size.v[0] == 0 && p->size.v[1] == 0 && p->size.v[2] == 0)
-		return SM_FAIL(err, SM_USAGE,
-			       "size: found 0 for every axis, which changes nothing: at least one must "
-			       "be above 0");
+		return SM_FAIL(
+			err, SM_USAGE,
+			"size: found 0 for every axis, which changes nothing: at least one must be "
+			"above 0");
 	return SM_OK;
 }
 

@@ -25,7 +25,8 @@ static const struct sm_field fields[] = {
 	{"known", SM_F_INTS, AT(known), NULL, 0, 255,
 	 .doc = "labels that may be there; any other is an error; absent = all"},
 	{"merge", SM_F_BOOL, AT(merge), "false",
-	 .doc = "two labels may become one: predictions then keep the new number, since there is no "
+	 .doc = "two labels may become one: predictions then keep the new number, since there is "
+		"no "
 		"way back; a number in `to` counts as a label of its own unless `known` lacks it"},
 };
 const struct sm_fieldset sm_op_relabel_fields =
@@ -85,7 +86,8 @@ enum sm_status sm_op_relabel_check(const void *params, struct sm_err *err)
 }
 
 /* Without `known` the case's own labels tell whether a number in `to` was a label already. That
- * counts also where the label that becomes it is absent: cases must not differ by what they hold. */
+ * counts also where the label that becomes it is absent: cases must not differ by what they
+ * hold. */
 static enum sm_status check_labels(const struct sm_case *c, const struct relabel *p,
 				   const size_t count[256], const bool sources[256],
 				   struct sm_err *err)
@@ -145,7 +147,8 @@ static enum sm_status remember(struct sm_case *c, const struct relabel *p, const
 	return SM_OK;
 }
 
-/* The first place from i on, in steps of eight, whose eight voxels are not all background: most of a label is. */
+/* The first place from i on, in steps of eight, whose eight voxels are not all background: most of
+ * a label is. */
 static size_t past_background(const uint8_t *v, size_t i, size_t n)
 {
 	uint64_t eight;

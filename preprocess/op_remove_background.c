@@ -87,7 +87,8 @@ const struct sm_fieldset sm_op_remove_background_fields =
 	SM_FIELDSET("remove_background", struct remove_background, fields, "background to 0");
 
 /* As the field's choices. */
-static const char *const rules[] = {"preset", "otsu", "value", "share", "triangle", "clipped", "log"};
+static const char *const rules[] = {"preset",   "otsu",    "value", "share",
+				    "triangle", "clipped", "log"};
 
 /* The preset with what was given on top. */
 static struct preset resolve(const struct remove_background *p, const struct sm_grid *g,
@@ -124,11 +125,11 @@ static enum sm_status find_threshold(const struct sm_case *c, const struct prese
 	double lo, hi;
 	sm_value_range(v, n, &lo, &hi);
 	if (p->air && lo > p->value)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: %s counts as CT in Hounsfield units, but holds no air: its "
-			       "smallest value is %g, needed is %g or less (`threshold` overrides the "
-			       "preset's)",
-			       c->key, name, lo, p->value);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: %s counts as CT in Hounsfield units, but holds no air: its smallest "
+			"value is %g, needed is %g or less (`threshold` overrides the preset's)",
+			c->key, name, lo, p->value);
 	if (p->threshold != VALUE && p->threshold != SHARE && lo == hi)
 		return SM_FAIL(err, SM_INPUT,
 			       "%s: %s is %g everywhere: there is nothing to separate", c->key,
@@ -204,13 +205,14 @@ static enum sm_status find_judge(struct sm_case *c, const struct remove_backgrou
 	return SM_OK;
 }
 
-/* The triangle takes the main peak of the histogram for the background. Where muscle is that peak (a thigh among
- * bright fat), it parts tissue from tissue, and what lies below is itself of two kinds, the brighter of which is no
- * noise: by Otsu's threshold of it, more than a fifth of the kept voxels' number, and above a fifth of their mean as
- * counted from the darker kind. (Heads and bodies that are parted well stay below a tenth.) */
+/* The triangle takes the main peak of the histogram for the background. Where muscle is that peak
+ * (a thigh among bright fat), it parts tissue from tissue, and what lies below is itself of two
+ * kinds, the brighter of which is no noise: by Otsu's threshold of it, more than a fifth of the
+ * kept voxels' number, and above a fifth of their mean as counted from the darker kind. (Heads and
+ * bodies that are parted well stay below a tenth.) */
 #define REST_SHARE 0.2
-static enum sm_status judge_rest(const struct sm_case *c, const float *v, const uint8_t *mask, size_t n,
-				 double threshold, json_t *fact, struct sm_err *err)
+static enum sm_status judge_rest(const struct sm_case *c, const float *v, const uint8_t *mask,
+				 size_t n, double threshold, json_t *fact, struct sm_err *err)
 {
 	double kept = 0, sum[2] = {0}, lo, hi;
 	size_t inside = 0, m = 0, count[2] = {0};
@@ -234,17 +236,20 @@ static enum sm_status judge_rest(const struct sm_case *c, const float *v, const 
 		return SM_OK;
 	kept /= (double)inside;
 	const double dark = sum[0] / (double)count[0], bright = sum[1] / (double)count[1];
-	const double share = (double)count[1] / (double)inside, level = (bright - dark) / (kept - dark);
+	const double share = (double)count[1] / (double)inside,
+		     level = (bright - dark) / (kept - dark);
 	if (!(kept > dark && level > REST_SHARE && share > REST_SHARE))
 		return SM_OK;
 	char text[320];
 	snprintf(text, sizeof text,
-		 "voxels below the threshold %g, %.2f times as many as were kept, are brighter than background (%g, "
-		 "kept ones %g, background %g on average): it may part tissue from tissue; look at the mask or give a "
-		 "threshold (log tells dark air from dim tissue)",
+		 "voxels below the threshold %g, %.2f times as many as were kept, are brighter "
+		 "than background (%g, kept ones %g, background %g on average): it may part tissue "
+		 "from tissue; look at the mask or give a threshold (log tells dark air from dim "
+		 "tissue)",
 		 threshold, share, bright, kept, dark);
-	return json_object_set_new(fact, "warning", json_string(text)) ? SM_FAIL(err, SM_BUDGET, "%s: out of memory", c->key)
-								      : SM_OK;
+	return json_object_set_new(fact, "warning", json_string(text))
+		       ? SM_FAIL(err, SM_BUDGET, "%s: out of memory", c->key)
+		       : SM_OK;
 }
 
 static enum sm_status make_mask(struct sm_case *c, const struct remove_background *p,
@@ -279,8 +284,8 @@ static enum sm_status make_mask(struct sm_case *c, const struct remove_backgroun
 	c->mask = mask;
 	mask = (struct sm_vol){0};
 	json_t *fact = json_pack("{s:f, s:s, s:I, s:s, s:f, s:f}", "threshold", threshold, "rule",
-				 r.air ? "HU" : rules[r.threshold], "voxels", (json_int_t)inside, "from", j->name,
-				 "opening_mm", r.opening, "closing_mm", r.closing);
+				 r.air ? "HU" : rules[r.threshold], "voxels", (json_int_t)inside,
+				 "from", j->name, "opening_mm", r.opening, "closing_mm", r.closing);
 	if (r.threshold == TRIANGLE)
 		st = judge_rest(c, j->v, c->mask.data, n, threshold, fact, err);
 	sm_case_fact(c, "remove_background", fact);

@@ -4,8 +4,8 @@
  *	spacing: along each axis with s mm and n voxels the new grid has round(n s / spacing) voxels
  *	         (half up, at least 1) and the old grid's middle; 0 keeps an axis
  *	like:    voxel i of the new grid lies where that volume's voxel i lies, by both affines
- * Methods, antialiasing and what happens at the edge: preprocess/resample.h. A label or mask that is
- * on a grid of its own is moved by its own affine with `like`, and refused with `spacing`.
+ * Methods, antialiasing and what happens at the edge: preprocess/resample.h. A label or mask that
+ *is on a grid of its own is moved by its own affine with `like`, and refused with `spacing`.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -26,7 +26,8 @@ struct resample {
 static const struct sm_field fields[] = {
 	{"spacing", SM_F_FLOATS, AT(spacing), NULL, 0, 1000, .count = 3,
 	 .doc = "new x, y, z spacing in mm; 0 keeps an axis"},
-	{"like", SM_F_STRING, AT(like), .doc = "role of the volume whose grid the others get, also of one that `when` hides"},
+	{"like", SM_F_STRING, AT(like),
+	 .doc = "role of the volume whose grid the others get, also of one that `when` hides"},
 	SM_INTERPOLATION_FIELDS(struct resample, between),
 	{"fill", SM_F_FLOAT, AT(fill), "0", -1e9, 1e9,
 	 .doc = "intensity of voxels outside the old grid"},
@@ -41,9 +42,10 @@ enum sm_status sm_op_resample_check(const void *params, struct sm_err *err)
 		return SM_FAIL(err, SM_USAGE, "spacing, like: %s given, exactly one must be",
 			       p->like ? "both are" : "neither is");
 	if (!p->like && p->spacing.v[0] == 0 && p->spacing.v[1] == 0 && p->spacing.v[2] == 0)
-		return SM_FAIL(err, SM_USAGE,
-			       "spacing: found 0 for every axis, which changes nothing: at least one "
-			       "must be above 0");
+		return SM_FAIL(
+			err, SM_USAGE,
+			"spacing: found 0 for every axis, which changes nothing: at least one must "
+			"be above 0");
 	return sm_interpolation_check(&p->between, err);
 }
 

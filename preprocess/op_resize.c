@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * resize: every volume to `size` voxels over the same extent: along an axis of n old and m new
- * voxels the centre of new voxel i lies at old index (i + 0.5) n / m - 0.5 (half-pixel centres). With
- * method linear and no antialias this is OpenCV's INTER_LINEAR and PyTorch's interpolate with
+ * voxels the centre of new voxel i lies at old index (i + 0.5) n / m - 0.5 (half-pixel centres).
+ * With method linear and no antialias this is OpenCV's INTER_LINEAR and PyTorch's interpolate with
  * align_corners=False; with antialias kernel it is PIL's resize (linear = BILINEAR, catmull_rom =
  * BICUBIC, sinc with 3 lobes = LANCZOS), with area OpenCV's INTER_AREA. Spacing and affine follow.
  * Methods: preprocess/resample.h.
@@ -32,9 +32,10 @@ enum sm_status sm_op_resize_check(const void *params, struct sm_err *err)
 		return SM_FAIL(err, SM_USAGE, "size: found %zu numbers, allowed are 2 or 3",
 			       p->size.n);
 	if (p->size.v[0] == 0 && p->size.v[1] == 0 && (p->size.n == 2 || p->size.v[2] == 0))
-		return SM_FAIL(err, SM_USAGE,
-			       "size: found 0 for every axis, which changes nothing: at least one must "
-			       "be above 0");
+		return SM_FAIL(
+			err, SM_USAGE,
+			"size: found 0 for every axis, which changes nothing: at least one must be "
+			"above 0");
 	return sm_interpolation_check(&p->between, err);
 }
 

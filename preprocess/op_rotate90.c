@@ -15,7 +15,8 @@ struct rotate90 {
 
 #define AT(member) .offset = offsetof(struct rotate90, member)
 static const struct sm_field fields[] = {
-	{"k", SM_F_INT, AT(k), "1", -3, 3, .doc = "quarter turns; negative ones turn the other way"},
+	{"k", SM_F_INT, AT(k), "1", -3, 3,
+	 .doc = "quarter turns; negative ones turn the other way"},
 };
 const struct sm_fieldset sm_op_rotate90_fields =
 	SM_FIELDSET("rotate90", struct rotate90, fields, "quarter turns in the xy plane");

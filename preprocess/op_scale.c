@@ -39,10 +39,11 @@ enum sm_status sm_op_scale_check(const void *params, struct sm_err *err)
 	if (p->divide == 0)
 		return SM_FAIL(err, SM_USAGE, "divide is 0, allowed is any other number");
 	if (p->multiply == p->divide && p->add == 0 && !p->clip.n)
-		return SM_FAIL(err, SM_USAGE,
-			       "multiply, divide, add: found x * %g / %g + 0 without clip, which changes "
-			       "nothing",
-			       p->multiply, p->divide);
+		return SM_FAIL(
+			err, SM_USAGE,
+			"multiply, divide, add: found x * %g / %g + 0 without clip, which changes "
+			"nothing",
+			p->multiply, p->divide);
 	if (p->clip.n && p->clip.v[0] >= p->clip.v[1])
 		return SM_FAIL(err, SM_USAGE, "clip is %g to %g, allowed is low < high",
 			       p->clip.v[0], p->clip.v[1]);

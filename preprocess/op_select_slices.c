@@ -38,7 +38,8 @@ static const struct sm_field fields[] = {
 	{"first", SM_F_INT, AT(first), "0", 0, 1e6, .doc = "first slice, from 0"},
 	{"last", SM_F_INT, AT(last), "-1", -1, 1e6, .doc = "last slice; -1 = to the end"},
 	{"beyond", SM_F_CHOICE, AT(beyond), "reject", .choices = "reject|cut|all",
-	 .doc = "a range that goes beyond the volume rejects the case, ends with the volume, or (all) ends with it "
+	 .doc = "a range that goes beyond the volume rejects the case, ends with the volume, or "
+		"(all) ends with it "
 		"and is ignored where the volume ends before `first`: the record then says so"},
 	{"min_foreground", SM_F_FLOAT, AT(min_foreground), "0", 0, 1,
 	 .doc = "share of the slice that must be foreground"},
@@ -69,11 +70,13 @@ enum sm_status sm_op_select_slices_check(const void *params, struct sm_err *err)
 			       "foreground is given without min_foreground, which is 0");
 	bool range = p->first > 0 || p->last >= 0;
 	if (!range && p->min_foreground == 0 && p->min_entropy == 0)
-		return SM_FAIL(err, SM_USAGE,
-			       "none of first, last, min_foreground and min_entropy is given: every "
-			       "slice would be kept");
+		return SM_FAIL(
+			err, SM_USAGE,
+			"none of first, last, min_foreground and min_entropy is given: every slice "
+			"would be kept");
 	if (!range && p->beyond != REJECT)
-		return SM_FAIL(err, SM_USAGE, "beyond: is given, but counts only with first or last");
+		return SM_FAIL(err, SM_USAGE,
+			       "beyond: is given, but counts only with first or last");
 	return SM_OK;
 }
 
@@ -240,8 +243,8 @@ static enum sm_status check_roles(const struct sm_case *c, const struct sm_strin
 }
 
 /* Each volume keeps what it kept and this step keeps; *left counts what is left. */
-static enum sm_status drop(struct sm_case *c, struct sm_role_vol *v, const uint8_t *keep, size_t depth,
-			   size_t *left, struct sm_err *err)
+static enum sm_status drop(struct sm_case *c, struct sm_role_vol *v, const uint8_t *keep,
+			   size_t depth, size_t *left, struct sm_err *err)
 {
 	*left = 0;
 	if (!v->keep) {
@@ -268,7 +271,8 @@ static enum sm_status finish(struct sm_case *c, uint8_t *keep, size_t depth, boo
 	}
 	json_t *fact = json_pack("{s:I, s:I}", "kept", (json_int_t)first, "of", (json_int_t)depth);
 	if (missed)
-		json_object_set_new(fact, "range", json_string("ignored: the volume ends before it"));
+		json_object_set_new(fact, "range",
+				    json_string("ignored: the volume ends before it"));
 	sm_case_fact(c, "select_slices", fact);
 	return SM_OK;
 }
@@ -292,7 +296,8 @@ enum sm_status sm_op_select_slices(struct sm_case *c, const void *params, struct
 								     : NULL;
 	bool missed = p->beyond == ALL && p->first >= (int64_t)depth;
 	for (size_t z = 0; z < depth; z++)
-		keep[z] = missed || ((int64_t)z >= p->first && (p->last < 0 || (int64_t)z <= p->last));
+		keep[z] = missed ||
+			  ((int64_t)z >= p->first && (p->last < 0 || (int64_t)z <= p->last));
 	enum sm_status st = SM_OK;
 	for (size_t i = 0; values && st == SM_OK && i < c->count; i++)
 		if (c->stacked || sm_roles_hold(&p->roles, c->vols[i].role))

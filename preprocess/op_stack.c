@@ -106,8 +106,9 @@ static enum sm_status agree(struct sm_case *c, const struct stack *p, struct sm_
 	return SM_OK;
 }
 
-/* The channels stay where they were read to, in their order and on the grid of the first; other volumes go. So the
- * image is not held twice for a moment, whose fresh memory the system would have to zero. */
+/* The channels stay where they were read to, in their order and on the grid of the first; other
+ * volumes go. So the image is not held twice for a moment, whose fresh memory the system would have
+ * to zero. */
 static enum sm_status leave_apart(struct sm_case *c, const struct stack *p, struct sm_err *err)
 {
 	struct sm_role_vol *vols = calloc(p->roles.n, sizeof *vols);
@@ -119,7 +120,8 @@ static enum sm_status leave_apart(struct sm_case *c, const struct stack *p, stru
 				vols[i] = c->vols[k];
 				c->vols[k] = (struct sm_role_vol){0};
 				if (i)
-					memcpy(vols[i].vol.affine, vols[0].vol.affine, sizeof vols[0].vol.affine);
+					memcpy(vols[i].vol.affine, vols[0].vol.affine,
+					       sizeof vols[0].vol.affine);
 				strncpy(c->channels[i], p->roles.v[i], SM_ROLE_MAX - 1);
 			}
 	for (size_t k = 0; k < c->count; k++)

@@ -67,9 +67,10 @@ static enum sm_status regions_once(const struct sm_steps *steps, size_t at, stru
 		if (s->when && own->when && strcmp(s->when, own->when) == 0)
 			apart = false;
 		if ((s->which == SM_OP_one_hot || s->which == SM_OP_regions) && !apart)
-			return SM_FAIL(err, SM_USAGE,
-				       "step %zu (%s) made regions already, allowed is one such step",
-				       i + 1, sm_ops[s->which].name);
+			return SM_FAIL(
+				err, SM_USAGE,
+				"step %zu (%s) made regions already, allowed is one such step",
+				i + 1, sm_ops[s->which].name);
 	}
 	return SM_OK;
 }
@@ -134,10 +135,11 @@ static enum sm_status finite(const struct sm_case *c, struct sm_err *err)
 		double lo, hi;
 		size_t bad;
 		sm_vol_range(v, &lo, &hi, &bad);
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: %s has %zu values that are NaN or infinite after it, allowed are 0 "
-			       "(the others are %g to %g)",
-			       c->key, c->vols[i].role, bad, lo, hi);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: %s has %zu values that are NaN or infinite after it, allowed are 0 "
+			"(the others are %g to %g)",
+			c->key, c->vols[i].role, bad, lo, hi);
 	}
 	return SM_OK;
 }
@@ -163,7 +165,8 @@ static bool labels_only(const struct sm_steps *steps, size_t i, size_t n)
 {
 	bool only = !steps->v[i].when;
 	while (++i < n)
-		only = only && !steps->v[i].when && sm_ops[steps->v[i].which].apply == sm_op_relabel;
+		only = only && !steps->v[i].when &&
+		       sm_ops[steps->v[i].which].apply == sm_op_relabel;
 	return only;
 }
 

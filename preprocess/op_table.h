@@ -11,7 +11,8 @@
 
 struct sm_case;
 
-/* name, one line for people, check of the parameters or NULL. The order is that of sm_step.which. */
+/* name, one line for people, check of the parameters or NULL. The order is that of
+ * sm_step.which. */
 #define SM_OPS(X) \
 	X(stack, "named volumes become the channels of one image", sm_op_stack_check) \
 	X(normalise, "intensities to a range or to mean 0 and std 1, channel by channel", \
@@ -21,7 +22,8 @@ struct sm_case;
 	  sm_op_pad_crop_check) \
 	X(crop_foreground, "cut to the box of the mask or of what is not 0, plus a margin", NULL) \
 	X(sum_frames, "a volume with time frames becomes their sum or mean", NULL) \
-	X(remove_background, "0 outside the largest bright object without holes; leaves a mask", NULL) \
+	X(remove_background, "0 outside the largest bright object without holes; leaves a mask", \
+	  NULL) \
 	X(denoise, "median, Gaussian, bilateral filter or non-local means", sm_op_denoise_check) \
 	X(bias_field, "the slow shading of MR images, by N4", sm_op_bias_field_check) \
 	X(relabel, "numbers of the label volume", sm_op_relabel_check) \
@@ -69,18 +71,18 @@ extern const struct sm_fieldset sm_ops_fieldset;
 const struct sm_op *sm_op_find(const char *name);
 
 /* SM_USAGE when upto exceeds the number of steps, the parameters of one of the first `upto` steps
- * (0 = all) contradict each other, two steps make regions of the same cases, a `when` can be met by no
- * case (sm_when_check in preprocess/view.h), or one of the first
- * `learnt` steps lacks numbers that preprocess --learn prints; the sentence starts with the step.
- * A stage calls it before it reads a case, with SM_ALL_LEARNT unless it learns. */
+ * (0 = all) contradict each other, two steps make regions of the same cases, a `when` can be met by
+ * no case (sm_when_check in preprocess/view.h), or one of the first `learnt` steps lacks numbers
+ * that preprocess --learn prints; the sentence starts with the step. A stage calls it before it
+ * reads a case, with SM_ALL_LEARNT unless it learns. */
 #define SM_ALL_LEARNT SIZE_MAX
 enum sm_status sm_ops_check(const struct sm_steps *steps, int64_t upto, size_t learnt,
 			    struct sm_err *err);
 
 /* Runs the first `upto` steps (0 = all) on the case; the sentence of a failure starts with the
- * step. A value that is NaN or infinite behind a step rejects the case. A step with `when` sees what
- * sm_view_open (preprocess/view.h) leaves; one that is not for this case is skipped, and a fact says
- * so. SM_USAGE when upto exceeds the number of steps. */
+ * step. A value that is NaN or infinite behind a step rejects the case. A step with `when` sees
+ * what sm_view_open (preprocess/view.h) leaves; one that is not for this case is skipped, and a
+ * fact says so. SM_USAGE when upto exceeds the number of steps. */
 enum sm_status sm_ops_run(struct sm_case *c, const struct sm_steps *steps, int64_t upto,
 			  struct sm_err *err);
 

@@ -32,7 +32,8 @@ void sm_pair_find(const struct sm_case *c, const char *name, struct sm_pair_side
 			return;
 		}
 	if (c->count == 1 && (!name || sm_modality_is(c->modality, name)))
-		take(side, &c->vols[0].vol, 0, c->vols[0].vol.dim[3], name ? name : c->vols[0].role);
+		take(side, &c->vols[0].vol, 0, c->vols[0].vol.dim[3],
+		     name ? name : c->vols[0].role);
 }
 
 enum sm_status sm_pair_same_grid(const struct sm_case *c, const struct sm_pair_side *a,
@@ -41,24 +42,27 @@ enum sm_status sm_pair_same_grid(const struct sm_case *c, const struct sm_pair_s
 	const int64_t *da = a->vol->dim, *db = b->vol->dim;
 	bool same = memcmp(da, db, 3 * sizeof *da) == 0;
 	if (c->pictures && !same)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: %s is %lld x %lld pixels, %s is %lld x %lld: must be equal (the "
-			       "step resize makes them so)",
-			       c->key, a->name, (long long)da[0], (long long)da[1], b->name,
-			       (long long)db[0], (long long)db[1]);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: %s is %lld x %lld pixels, %s is %lld x %lld: must be equal (the step "
+			"resize makes them so)",
+			c->key, a->name, (long long)da[0], (long long)da[1], b->name,
+			(long long)db[0], (long long)db[1]);
 	double gap = same ? sm_vol_gap_mm(a->vol, b->vol) : 0;
 	if (c->pictures || (same && gap <= tol))
 		return SM_OK;
 	if (!same)
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: %s has %lld x %lld x %lld voxels, %s %lld x %lld x %lld: must be equal (the step "
-			       "`resample: {like: %s}` makes them so)",
-			       c->key, a->name, (long long)da[0], (long long)da[1], (long long)da[2], b->name,
-			       (long long)db[0], (long long)db[1], (long long)db[2], b->name);
-	return SM_FAIL(err, SM_INPUT,
-		       "%s: the voxels of %s lie up to %.4g mm away from those of %s, allowed are %g mm "
-		       "(pair.grid_tolerance): the step `resample: {like: %s}` brings them together",
-		       c->key, a->name, gap, b->name, tol, b->name);
+			       "%s: %s has %lld x %lld x %lld voxels, %s %lld x %lld x %lld: must "
+			       "be equal (the step `resample: {like: %s}` makes them so)",
+			       c->key, a->name, (long long)da[0], (long long)da[1],
+			       (long long)da[2], b->name, (long long)db[0], (long long)db[1],
+			       (long long)db[2], b->name);
+	return SM_FAIL(
+		err, SM_INPUT,
+		"%s: the voxels of %s lie up to %.4g mm away from those of %s, allowed are %g mm "
+		"(pair.grid_tolerance): the step `resample: {like: %s}` brings them together",
+		c->key, a->name, gap, b->name, tol, b->name);
 }
 
 /* The fold into whose share t of [0,1) falls; folds without a share are never met. */
@@ -183,8 +187,8 @@ void sm_pair_set_clear(struct sm_pair_set *set)
 char *sm_pair_picture_path(const struct sm_pair_section *s, const char *key, char side,
 			   enum sm_fold fold, int64_t slice)
 {
-	return sm_strf("%s%c/%s_%04lld.png", s->split == SM_BY_FIRST ? "" : sm_fold_name(fold), side,
-		       key, (long long)slice);
+	return sm_strf("%s%c/%s_%04lld.png", s->split == SM_BY_FIRST ? "" : sm_fold_name(fold),
+		       side, key, (long long)slice);
 }
 
 char *sm_pair_shard_path(const char *key, char domain)

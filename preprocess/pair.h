@@ -35,9 +35,9 @@ struct sm_pair_set {
 	size_t left_out; /* slices in gaps between blocks */
 };
 
-/* Finds the image that a manifest calls `name` (NULL: the case's only one): a volume's role, a channel of
- * a stacked image, or the case's modality when it has one volume. side->vol is NULL when there is
- * none. */
+/* Finds the image that a manifest calls `name` (NULL: the case's only one): a volume's role, a
+ * channel of a stacked image, or the case's modality when it has one volume. side->vol is NULL when
+ * there is none. */
 void sm_pair_find(const struct sm_case *c, const char *name, struct sm_pair_side *side);
 
 /* SM_INPUT unless both sides have the same voxels within tol mm (pictures: the same size); the
@@ -57,17 +57,17 @@ struct sm_pair_rule {
 
 /* The fold of each of the n samples at slices `index` (ascending):
  *   patient: rule->fold. first: SM_TRAIN, until all cases are known.
- *   slices: the samples are put in a random order (stream "pair.slices"); the one at rank r of n gets the
- *     fold into whose share (r + u) / n falls, u one random number in [0,1): in each case the numbers
- *     are right to one sample, and over all cases on average.
- *   blocks: the same with blocks of rule->block samples (stream "pair.blocks"); a sample whose slice lies
- *     at most rule->gap behind the last one of a block of another fold is SM_PAIR_GAP. */
+ *   slices: the samples are put in a random order (stream "pair.slices"); the one at rank r of n
+ * gets the fold into whose share (r + u) / n falls, u one random number in [0,1): in each case the
+ * numbers are right to one sample, and over all cases on average. blocks: the same with blocks of
+ * rule->block samples (stream "pair.blocks"); a sample whose slice lies at most rule->gap behind
+ * the last one of a block of another fold is SM_PAIR_GAP. */
 enum sm_status sm_pair_folds(const struct sm_pair_rule *rule, const char *key, char domain,
 			     const int64_t *index, size_t n, uint8_t *fold, struct sm_err *err);
 
 /* Fills set->index, fold, n and left_out: the slices of the manifest and of the case's choice; for
- * triplets those with both neighbours. SM_INPUT with fewer than 3 slices for triplets, or when no sample is
- * left. */
+ * triplets those with both neighbours. SM_INPUT with fewer than 3 slices for triplets, or when no
+ * sample is left. */
 enum sm_status sm_pair_choose(struct sm_pair_set *set, const struct sm_pair_rule *rule,
 			      struct sm_err *err);
 void sm_pair_set_clear(struct sm_pair_set *set);
@@ -79,8 +79,8 @@ char *sm_pair_picture_path(const struct sm_pair_section *s, const char *key, cha
 /* The same of the set's shard. */
 char *sm_pair_shard_path(const char *key, char domain);
 
-/* Writes the set as HDF5 and as PNG as the manifest says, on item->jobs threads, and adds the outputs to
- * the record. The volumes become float32. */
+/* Writes the set as HDF5 and as PNG as the manifest says, on item->jobs threads, and adds the
+ * outputs to the record. The volumes become float32. */
 enum sm_status sm_pair_write(struct sm_pair_set *set, struct sm_item *item, struct sm_err *err);
 
 #endif

@@ -70,9 +70,9 @@ static json_t *first_lists(struct totals *t, const json_t *set, int domain)
 	json_t *lists = sm_config_new();
 	for (size_t k = 0; k < n; k++)
 		json_array_append_new(
-			json_object_get(lists,
-					sm_fold_name(t->seen[domain]++ < t->held_out[domain] ? SM_TEST
-												 : SM_TRAIN)),
+			json_object_get(lists, sm_fold_name(t->seen[domain]++ < t->held_out[domain]
+								    ? SM_TEST
+								    : SM_TRAIN)),
 			json_integer((json_int_t)k));
 	return lists;
 }
@@ -177,8 +177,8 @@ static void tell(struct sm_run *run, const struct totals *t, const double shares
 	json_object_set_new(run->ledger.header, "shared_patients", json_integer((json_int_t)n));
 	if (n && (t->s->split == SM_BY_SLICES || t->s->split == SM_BY_FIRST))
 		sm_warn(&run->log, NULL,
-			"slices of %zu patients stand in several folds (pair.split: %s, as the original "
-			"did): figures on them are too good; patient or blocks part them",
+			"slices of %zu patients stand in several folds (pair.split: %s, as the "
+			"original did): figures on them are too good; patient or blocks part them",
 			n, t->s->split == SM_BY_FIRST ? "first" : "slices");
 	else if (n)
 		sm_info(&run->log, NULL,
@@ -206,20 +206,22 @@ static enum sm_status check(struct sm_run *run, const struct totals *t, struct s
 		for (int f = 0; f < SM_FOLDS; f++)
 			n += t->count[d][f];
 		if (n < 2)
-			return SM_FAIL(err, SM_INPUT,
-				       "pair.%s: domain '%s' has %lld samples, needed are at least 2",
-				       domain_names[d], names[d], (long long)n);
+			return SM_FAIL(
+				err, SM_INPUT,
+				"pair.%s: domain '%s' has %lld samples, needed are at least 2",
+				domain_names[d], names[d], (long long)n);
 		if (t->s->split == SM_BY_FIRST && n <= t->held_out[d])
-			return SM_FAIL(err, SM_INPUT,
-				       "pair.held_out: found %lld, domain '%s' has %lld samples: allowed "
-				       "is less, or nothing is left for training",
-				       (long long)t->s->held_out, names[d], (long long)n);
+			return SM_FAIL(
+				err, SM_INPUT,
+				"pair.held_out: found %lld, domain '%s' has %lld samples: allowed "
+				"is less, or nothing is left for training",
+				(long long)t->s->held_out, names[d], (long long)n);
 	}
 	if (t->other && sm_json_get_ints(t->first, "size", size[0], 2) &&
 	    sm_json_get_ints(t->other, "size", size[1], 2))
 		sm_warn(&run->log, NULL,
-			"samples differ in size (%s %lld x %lld, %s %lld x %lld): a network needs one, "
-			"by the steps resize or pad_crop",
+			"samples differ in size (%s %lld x %lld, %s %lld x %lld): a network needs "
+			"one, by the steps resize or pad_crop",
 			t->first_key, (long long)size[0][0], (long long)size[0][1], t->other_key,
 			(long long)size[1][0], (long long)size[1][1]);
 	return SM_OK;
@@ -233,23 +235,25 @@ static void bound_held_out(struct totals *t, struct sm_run *run)
 	json_t *record, *set;
 	int64_t n[DOMAINS] = {0};
 	sm_records_foreach(run->ledger.records, i, record) if (sm_record_ok(record))
-		json_array_foreach(json_object_get(record, "sets"), k, set)
-			n[domain_of(set)] += (int64_t)json_array_size(json_object_get(set, "slices"));
+		json_array_foreach(json_object_get(record, "sets"), k, set) n[domain_of(set)] +=
+		(int64_t)json_array_size(json_object_get(set, "slices"));
 	for (int d = 0; d < DOMAINS; d++) {
 		int64_t most = (int64_t)(t->s->held_out_share * (double)n[d]);
 		t->held_out[d] = t->s->held_out;
-		if (t->s->split != SM_BY_FIRST || t->s->held_out_share >= 1 || most >= t->s->held_out || !n[d])
+		if (t->s->split != SM_BY_FIRST || t->s->held_out_share >= 1 ||
+		    most >= t->s->held_out || !n[d])
 			continue;
 		t->held_out[d] = most;
 		sm_warn(&run->log, NULL,
-			"pair.held_out: %lld is more than pair.held_out_share of the %lld samples of '%s': the first "
-			"%lld are held out",
+			"pair.held_out: %lld is more than pair.held_out_share of the %lld samples "
+			"of '%s': the first %lld are held out",
 			(long long)t->s->held_out, (long long)n[d], names[d], (long long)most);
 	}
 }
 
 enum sm_status sm_pair_finish(struct sm_run *run, const struct sm_pair_section *s,
-			      const double shares[SM_FOLDS], const struct sm_ledger *split, struct sm_err *err)
+			      const double shares[SM_FOLDS], const struct sm_ledger *split,
+			      struct sm_err *err)
 {
 	struct totals t = {.s = s, .config = sm_config_new(), .patients = json_object()};
 	size_t i, k;
@@ -262,7 +266,8 @@ enum sm_status sm_pair_finish(struct sm_run *run, const struct sm_pair_section *
 	bound_held_out(&t, run);
 	sm_records_foreach(run->ledger.records, i, record) if (sm_record_ok(record))
 		json_array_foreach(json_object_get(record, "sets"), k, set)
-			add_set(&t, sm_records_key(run->ledger.records, i), sm_json_text(record, "patient"), set);
+			add_set(&t, sm_records_key(run->ledger.records, i),
+				sm_json_text(record, "patient"), set);
 	/* Of some cases nothing can be said about all. */
 	if (run->rejected < sm_records_count(run->ledger.records) && !run->only_count)
 		SM_GOTO(st, check(run, &t, err));

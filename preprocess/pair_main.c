@@ -65,10 +65,11 @@ static enum sm_status make_dirs(const struct stage_ctx *x, struct sm_run *run, s
 				continue;
 			if (f >= 0 && !x->by_patient && !(x->rule.shares[f] > 0))
 				continue;
-			snprintf(name, sizeof name, "%s%c", f < 0 ? "" : sm_fold_name((enum sm_fold)f),
-				 side);
+			snprintf(name, sizeof name, "%s%c",
+				 f < 0 ? "" : sm_fold_name((enum sm_fold)f), side);
 			char *dir = sm_path_join(run->out, name);
-			st = dir ? sm_mkdirs(dir, err) : SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
+			st = dir ? sm_mkdirs(dir, err)
+				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
 			free(dir);
 		}
 	return st;
@@ -115,14 +116,16 @@ static enum sm_status pair_case(struct stage_ctx *x, struct sm_case *c, struct s
 	if (s->mode != SM_PAIR_TRIPLETS)
 		sm_pair_find(c, s->b, &b);
 	if (c->pictures && s->plane != SM_PLANE_AXIAL)
-		return SM_FAIL(err, SM_INPUT, "%s: is a picture, pair.plane is %s, allowed is axial", c->key,
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: is a picture, pair.plane is %s, allowed is axial", c->key,
 			       sm_plane_name((enum sm_plane)s->plane));
 	if (s->mode == SM_PAIR_UNPAIRED) {
 		if (!a.vol && !b.vol)
-			return SM_FAIL(err, SM_INPUT,
-				       "%s: has no volume, channel or modality '%s' or '%s' (pair.a and "
-				       "pair.b)",
-				       c->key, s->a, s->b);
+			return SM_FAIL(
+				err, SM_INPUT,
+				"%s: has no volume, channel or modality '%s' or '%s' (pair.a and "
+				"pair.b)",
+				c->key, s->a, s->b);
 		if (a.vol)
 			SM_TRY(write_set(x, c, 'a', &a, NULL, item, err));
 		return b.vol ? write_set(x, c, 'b', &b, NULL, item, err) : SM_OK;
@@ -131,8 +134,9 @@ static enum sm_status pair_case(struct stage_ctx *x, struct sm_case *c, struct s
 		return SM_FAIL(err, SM_INPUT, "%s: has %zu volumes, pair.a must say which is meant",
 			       c->key, c->count);
 	if (!a.vol || (!b.vol && s->mode == SM_PAIR_ALIGNED))
-		return SM_FAIL(err, SM_INPUT, "%s: has no volume, channel or modality '%s' (pair.%c)",
-			       c->key, a.vol ? s->b : said(s->a), a.vol ? 'b' : 'a');
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: has no volume, channel or modality '%s' (pair.%c)", c->key,
+			       a.vol ? s->b : said(s->a), a.vol ? 'b' : 'a');
 	if (s->mode == SM_PAIR_TRIPLETS)
 		return write_set(x, c, 0, &a, &a, item, err);
 	SM_TRY(sm_pair_same_grid(c, &a, &b, s->grid_tolerance, err));
@@ -161,7 +165,8 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 	return st;
 }
 
-/* True when the record of ingest or preprocess lists a volume, a channel or the modality of that name. */
+/* True when the record of ingest or preprocess lists a volume, a channel or the modality of that
+ * name. */
 static bool holds(const json_t *record, const char *name)
 {
 	size_t i;
@@ -173,8 +178,9 @@ static bool holds(const json_t *record, const char *name)
 	return sm_record_output(record, name) || (modality && sm_modality_is(modality, name));
 }
 
-/* A tree holds scans that are not for this data set (the MR and PET beside the CT): they are no bad items, so they are
- * left out, and the ledger's header lists them. With steps run here a channel has no name yet, so nothing is. */
+/* A tree holds scans that are not for this data set (the MR and PET beside the CT): they are no bad
+ * items, so they are left out, and the ledger's header lists them. With steps run here a channel
+ * has no name yet, so nothing is. */
 static enum sm_status leave_out_others(struct sm_run *run, struct stage_ctx *x, struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
@@ -197,7 +203,8 @@ static enum sm_status leave_out_others(struct sm_run *run, struct stage_ctx *x, 
 	/* When none is left, each case says so itself. */
 	if (n && kept) {
 		memcpy(x->cases.at, at, kept * sizeof *at);
-		sm_info(&run->log, NULL, "%zu case%s with neither pair.a nor pair.b left out", n, n == 1 ? "" : "s");
+		sm_info(&run->log, NULL, "%zu case%s with neither pair.a nor pair.b left out", n,
+			n == 1 ? "" : "s");
 		json_object_set(run->ledger.header, "left_out", list);
 		x->cases.count = kept;
 	}
@@ -215,8 +222,9 @@ static enum sm_status check(const struct stage_ctx *x, const struct options *o, 
 		return SM_FAIL(err, SM_USAGE, "pair.%c: is missing, mode %s needs a and b",
 			       x->s->a ? 'b' : 'a', modes[x->s->mode]);
 	if (x->by_patient && !o->split)
-		return SM_FAIL(err, SM_USAGE,
-			       "--split: is missing, pair.split: patient takes the folds of stage split");
+		return SM_FAIL(
+			err, SM_USAGE,
+			"--split: is missing, pair.split: patient takes the folds of stage split");
 	return SM_OK;
 }
 
@@ -267,11 +275,13 @@ static const struct sm_stage stage = {
 	.name = "pair",
 	.summary = "pairs of images, slice triplets and unpaired domains",
 	.details =
-		"Reads the folder of preprocess, or of ingest: then the manifest's operations run in "
+		"Reads the folder of preprocess, or of ingest: then the manifest's operations run "
+		"in "
 		"memory\n"
 		"first. pair.mode aligned: two volumes of a case slice by slice, or two pictures; "
 		"triplets: the\n"
-		"middle of three slices from the mean of its neighbours, never across scans; unpaired: "
+		"middle of three slices from the mean of its neighbours, never across scans; "
+		"unpaired: "
 		"slices of\n"
 		"two domains. Writes <case>.h5 (unpaired: A/<case>.h5, B/<case>.h5), pictures\n"
 		"trainA/<case>_<slice>.png and so on, and config.json, which lists all samples by "

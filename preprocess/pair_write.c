@@ -22,7 +22,8 @@ struct writing {
 static void cut(const struct sm_pair_set *set, const struct sm_pair_side *side, int64_t index,
 		float *out)
 {
-	size_t n = (size_t)(set->view.width * set->view.height), frame = sm_vol_frame_count(side->vol);
+	size_t n = (size_t)(set->view.width * set->view.height),
+	       frame = sm_vol_frame_count(side->vol);
 	for (int64_t c = 0; c < side->channels; c++)
 		sm_slice_cut((const float *)side->vol->data + (size_t)(side->first + c) * frame,
 			     side->vol->dim, &set->view, index, out + (size_t)c * n);
@@ -115,9 +116,9 @@ static enum sm_status begin_shard(struct writing *w, char **name, struct sm_err 
 			 (set->s->split == SM_BY_FIRST ? 0 : SM_SHARD_FOLD)};
 	*name = sm_pair_shard_path(set->c->key, set->domain);
 	char *path = *name ? sm_path_join(w->item->run->out, *name) : NULL;
-	enum sm_status st =
-		path ? sm_shard_create(path, &shape, set->c->key, set->s->compression, &w->shard, err)
-		     : SM_FAIL(err, SM_BUDGET, "%s: out of memory", set->c->key);
+	enum sm_status st = path ? sm_shard_create(path, &shape, set->c->key, set->s->compression,
+						   &w->shard, err)
+				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", set->c->key);
 	free(path);
 	return st;
 }
@@ -159,10 +160,11 @@ static enum sm_status make_ready(struct sm_pair_set *set, struct sm_pair_side *s
 			       frame * (size_t)side->channels, &side->low, &side->high);
 	}
 	if (set->s->format != SM_FORMAT_HDF5 && side->channels != 1 && side->channels != 3)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: %s has %lld channels, a picture has 1 or 3: pair.format allowed is "
-			       "hdf5",
-			       set->c->key, side->name, (long long)side->channels);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: %s has %lld channels, a picture has 1 or 3: pair.format allowed is "
+			"hdf5",
+			set->c->key, side->name, (long long)side->channels);
 	return SM_OK;
 }
 
@@ -172,8 +174,8 @@ static enum sm_status sides_ready(struct sm_pair_set *set, struct sm_err *err)
 	const struct sm_pair_section *s = set->s;
 	const struct sm_floats *of_b = s->window_b.n ? &s->window_b : &s->window;
 	struct sm_pair_side *first = &set->x;
-	/* The same volume once (triplets; two channels of one image): its type is asked for before it
-	 * changes. */
+	/* The same volume once (triplets; two channels of one image): its type is asked for before
+	 * it changes. */
 	bool shared = set->b.vol == set->x.vol;
 	double low = 0, high = 0;
 	bool known = shared && sm_slice_picture_range(set->c, first->vol, &low, &high);

@@ -81,7 +81,8 @@ static bool was_skipped(const json_t *record, const char *op, const char *when)
 }
 
 /* A misspelt `when` would otherwise leave its step out of every case without a word. */
-static enum sm_status warn_idle(struct sm_run *run, const struct sm_steps *steps, size_t n, struct sm_err *err)
+static enum sm_status warn_idle(struct sm_run *run, const struct sm_steps *steps, size_t n,
+				struct sm_err *err)
 {
 	size_t i, k, good = 0, whens = 0;
 	json_t *record;
@@ -99,12 +100,13 @@ static enum sm_status warn_idle(struct sm_run *run, const struct sm_steps *steps
 		good++;
 		for (i = 0; i < n; i++)
 			skipped[i] += steps->v[i].when &&
-				      was_skipped(record, sm_ops[steps->v[i].which].name, steps->v[i].when);
+				      was_skipped(record, sm_ops[steps->v[i].which].name,
+						  steps->v[i].when);
 	}
 	for (i = 0; i < n; i++)
 		if (steps->v[i].when && good && skipped[i] == good)
-			sm_warn(&run->log, NULL, "step %zu (%s): when: %s is true of no case", i + 1,
-				sm_ops[steps->v[i].which].name, steps->v[i].when);
+			sm_warn(&run->log, NULL, "step %zu (%s): when: %s is true of no case",
+				i + 1, sm_ops[steps->v[i].which].name, steps->v[i].when);
 	free(skipped);
 	return sm_records_check(run->ledger.records, err);
 }
@@ -156,7 +158,8 @@ static const struct sm_stage stage = {
 	.details =
 		"Reads the folder of ingest; writes <case>/image.nii.gz (x,y,z,channel), "
 		"label.nii.gz,\n"
-		"mask.nii.gz and regions.nii.gz where there are such. The ledger holds what is needed to bring a "
+		"mask.nii.gz and regions.nii.gz where there are such. The ledger holds what is "
+		"needed to bring a "
 		"prediction\n"
 		"back to the source's grid and label numbers.\n"
 		"  scanmill preprocess --manifest m.yaml --in work/ingest --out work/preprocess\n"

@@ -33,10 +33,10 @@ struct sm_resample {
 	int method;    /* enum sm_method */
 	int lobes;     /* of SINC, 1 to 8 */
 	int antialias; /* enum sm_antialias */
-	bool vote;     /* labels: the label with the largest linearly interpolated share, the smallest
-			* of equals; otherwise nearest */
-	double fill;   /* real value of new voxels whose centre is outside the old grid, that is more
-			* than half a voxel beyond its outermost centres; labels get 0 */
+	bool vote;   /* labels: the label with the largest linearly interpolated share, the smallest
+		      * of equals; otherwise nearest */
+	double fill; /* real value of new voxels whose centre is outside the old grid, that is more
+		      * than half a voxel beyond its outermost centres; labels get 0 */
 };
 
 /* A new grid for a volume. */
@@ -69,8 +69,8 @@ void sm_affine_product(double a[4][4], double b[4][4], double product[4][4]);
 /* Replaces the volume (every frame by itself). Exact targets and NEAREST keep the type, the others
  * make it float32 real values, as does a fill that the type's numbers do not hold. Interpolation
  * runs in double throughout and is rounded to float32 once, at the end: a constant stays what it is
- * to the last bit. Peak memory: two double grids. Results do not depend on jobs. SM_BUDGET; SM_INPUT for KERNEL and
- * AREA when the axes do not line up. */
+ * to the last bit. Peak memory: two double grids. Results do not depend on jobs. SM_BUDGET;
+ * SM_INPUT for KERNEL and AREA when the axes do not line up. */
 enum sm_status sm_vol_resample(struct sm_vol *v, const struct sm_target *t,
 			       const struct sm_resample *how, struct sm_mem *mem, int jobs,
 			       struct sm_err *err);

@@ -174,9 +174,10 @@ struct values {
 	bool wide;
 };
 
-/* Puts a through axis x: dim[a] becomes x->m. The values are replaced; the last pass makes float32. */
-static enum sm_status one_pass(struct values *v, int64_t dim[4], int a, const struct axis *x, bool last,
-			       struct sm_mem *mem, int jobs, struct sm_err *err)
+/* Puts a through axis x: dim[a] becomes x->m. The values are replaced; the last pass makes
+ * float32. */
+static enum sm_status one_pass(struct values *v, int64_t dim[4], int a, const struct axis *x,
+			       bool last, struct sm_mem *mem, int jobs, struct sm_err *err)
 {
 	int64_t inner = a == 0 ? 1 : a == 1 ? dim[0] : dim[0] * dim[1];
 	int64_t outer = dim[3] * (a == 0 ? dim[1] * dim[2] : a == 1 ? dim[2] : 1);

@@ -148,7 +148,8 @@ static enum sm_status row(void *ctx, size_t item, struct sm_err *err)
 			u[r] = w->t->map[r][0] * (double)x + start[r];
 			inside = inside && u[r] >= -0.5 - SLACK && u[r] <= last[r];
 		}
-		if (linear && (wide ? linear_at_d(d, wide, u, &out[x]) : linear_at_f(d, in, u, &out[x])))
+		if (linear &&
+		    (wide ? linear_at_d(d, wide, u, &out[x]) : linear_at_f(d, in, u, &out[x])))
 			continue;
 		out[x] = !inside ? (float)w->how->fill
 			 : wide  ? value_at_d(w, wide, u)
@@ -174,8 +175,8 @@ enum sm_status sm_resample_oblique(struct sm_vol *v, const struct sm_target *t,
 	struct work w = {.in = v, .out = out, .t = t, .how = how};
 	if (how->antialias == SM_ALIAS_KERNEL || how->antialias == SM_ALIAS_AREA)
 		return SM_FAIL(err, SM_INPUT,
-			       "antialias: found kernel or area, allowed are none and gaussian where the axes "
-			       "of the two grids do not line up");
+			       "antialias: found kernel or area, allowed are none and gaussian "
+			       "where the axes of the two grids do not line up");
 	double *wide = NULL;
 	enum sm_status st = SM_OK;
 	if (how->antialias == SM_ALIAS_GAUSSIAN || how->method == SM_CUBIC) {

@@ -12,7 +12,8 @@ enum sm_status sm_scope_check(const struct sm_case *c, enum sm_scope scope, stru
 	if (!c->mask.data)
 		return SM_FAIL(
 			err, SM_INPUT,
-			"%s: scope is mask, but the case has none for this step (remove_background makes one; with `when`, one with the same `when`)",
+			"%s: scope is mask, but the case has none for this step (remove_background "
+			"makes one; with `when`, one with the same `when`)",
 			c->key);
 	for (size_t i = 0; !c->stacked && i < c->count; i++)
 		if (c->vols[i].vol.dim[3] != 1)
@@ -78,8 +79,9 @@ enum sm_status sm_roles_check(const struct sm_case *c, const struct sm_strings *
 		for (size_t k = 0; k < n; k++)
 			found = found || strcmp(blocks[k].name, roles->v[i]) == 0;
 		if (!found)
-			return SM_FAIL(err, SM_INPUT, "%s: %s no volume '%s', but roles lists it", c->key,
-				       c->aside ? "`when` lets the step see" : "has", roles->v[i]);
+			return SM_FAIL(err, SM_INPUT, "%s: %s no volume '%s', but roles lists it",
+				       c->key, c->aside ? "`when` lets the step see" : "has",
+				       roles->v[i]);
 	}
 	return SM_OK;
 }

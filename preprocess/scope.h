@@ -22,8 +22,8 @@ struct sm_kept {
 	uint8_t *own;        /* what sm_kept_clear frees */
 };
 
-/* SM_INPUT when scope is SM_SCOPE_MASK and the case has no mask, or volumes that do not lie on its grid
- * or have several frames. */
+/* SM_INPUT when scope is SM_SCOPE_MASK and the case has no mask, or volumes that do not lie on its
+ * grid or have several frames. */
 enum sm_status sm_scope_check(const struct sm_case *c, enum sm_scope scope, struct sm_err *err);
 
 /* Finds the kept voxels of a block of the case, which sm_scope_check must have passed. Thread-safe.

@@ -22,7 +22,8 @@ static const char *sidecar_path(const json_t *output, const char **sha256)
 	return is ? path : NULL;
 }
 
-enum sm_status sm_sidecars_inputs(const char *dir, const json_t *record, struct sm_item *item, struct sm_err *err)
+enum sm_status sm_sidecars_inputs(const char *dir, const json_t *record, struct sm_item *item,
+				  struct sm_err *err)
 {
 	size_t i;
 	json_t *output;

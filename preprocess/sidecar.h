@@ -11,7 +11,8 @@
 #include "preprocess/case.h"
 
 /* Declares the sidecars of a record of ingest, whose folder is dir, as inputs of the item. */
-enum sm_status sm_sidecars_inputs(const char *dir, const json_t *record, struct sm_item *item, struct sm_err *err);
+enum sm_status sm_sidecars_inputs(const char *dir, const json_t *record, struct sm_item *item,
+				  struct sm_err *err);
 
 /* Reads them from below dir: of a DICOM volume KEY/ROLE.json beside KEY/ROLE.nii.gz, of a case of
  * files KEY/case.json with one entry a role. SM_INPUT when one is missing or is not what the record

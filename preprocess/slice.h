@@ -31,8 +31,9 @@ void sm_slice_plan(const struct sm_vol *vol, enum sm_plane plane, enum sm_view_k
 
 /* Indices of the slices first..last (last -1 = to the end) that the case keeps, in order: *index is
  * malloc memory of the caller with room for view->count, *n their number, perhaps 0. The choices
- * are of z slices: they count only when the view's normal is the z axis. Of a label or mask those slices
- * are kept that one of the volumes on its grid keeps. SM_INPUT when the volume has not so many slices; `name` calls it. */
+ * are of z slices: they count only when the view's normal is the z axis. Of a label or mask those
+ * slices are kept that one of the volumes on its grid keeps. SM_INPUT when the volume has not so
+ * many slices; `name` calls it. */
 enum sm_status sm_slice_choose(const struct sm_case *c, const struct sm_vol *vol,
 			       const struct sm_slice_view *view, const char *name, int64_t first,
 			       int64_t last, int64_t **index, size_t *n, struct sm_err *err);
@@ -44,8 +45,8 @@ bool sm_slice_chosen(const struct sm_case *c, const struct sm_vol *vol);
 void sm_slice_choose_also(const struct sm_case *c, const struct sm_vol *vol,
 			  const struct sm_slice_view *view, int64_t *index, size_t *n);
 
-/* Copies slice `index` (0..count-1) of one frame of values (x fastest, the three sizes of the volume
- * that was planned) into out, rows top to bottom. */
+/* Copies slice `index` (0..count-1) of one frame of values (x fastest, the three sizes of the
+ * volume that was planned) into out, rows top to bottom. */
 void sm_slice_cut(const float *frame, const int64_t dim[3], const struct sm_slice_view *view,
 		  int64_t index, float *out);
 void sm_slice_cut_labels(const uint8_t *labels, const int64_t dim[3],
@@ -59,8 +60,8 @@ void sm_slice_paint(const float *planes, double low, double high, struct sm_imag
 /* Smallest and largest of n >= 1 values. */
 void sm_slice_range(const float *v, size_t n, double *low, double *high);
 
-/* True for pictures that are still stored as they came: *low and *high are then the range of their bits,
- * which black and white stand for when the manifest states no window. */
+/* True for pictures that are still stored as they came: *low and *high are then the range of their
+ * bits, which black and white stand for when the manifest states no window. */
 bool sm_slice_picture_range(const struct sm_case *c, const struct sm_vol *vol, double *low,
 			    double *high);
 

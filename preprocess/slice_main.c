@@ -26,7 +26,8 @@ struct options {
 #define AT(member) .offset = offsetof(struct options, member)
 static const struct sm_field fields[] = {
 	{"role", SM_F_STRING, AT(role),
-	 .doc = "only this volume or channel; a label's or mask's pixels are its numbers (PNG); absent = "
+	 .doc = "only this volume or channel; a label's or mask's pixels are its numbers (PNG); "
+		"absent = "
 		"every image"},
 	{"split", SM_F_STRING, AT(split), .path = true,
 	 .doc = "folder of split: config.json then lists the files of each fold"},
@@ -205,8 +206,8 @@ static enum sm_status cut_plane(const struct sm_case *c, struct sm_item *item,
 		.c = c, .item = item, .source = source, .plane = plane};
 	enum sm_status st;
 	sm_slice_plan(source->vol, plane, (enum sm_view_kind)t.s->view, &t.view);
-	SM_GOTO(st, sm_slice_choose(c, source->vol, &t.view, source->name, t.s->first, t.s->last, &t.index, &t.n,
-				    err));
+	SM_GOTO(st, sm_slice_choose(c, source->vol, &t.view, source->name, t.s->first, t.s->last,
+				    &t.index, &t.n, err));
 	if (!t.n) {
 		st = SM_FAIL(err, SM_INPUT,
 			     "%s: %s has no slice left: preprocess keeps none of those that "
@@ -238,8 +239,9 @@ static enum sm_status cut_planes_of(const struct sm_case *c, struct sm_item *ite
 {
 	int plane = ((const struct sm_manifest_root *)item->run->manifest)->slice->plane;
 	if (c->pictures && plane != SM_PLANE_AXIAL && plane != SM_PLANE_ALL)
-		return SM_FAIL(err, SM_INPUT, "%s: is a picture, slice.plane is %s, allowed is axial",
-			       c->key, sm_plane_name((enum sm_plane)plane));
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: is a picture, slice.plane is %s, allowed is axial", c->key,
+			       sm_plane_name((enum sm_plane)plane));
 	for (int p = 0; p < (c->pictures ? 1 : SM_PLANES); p++)
 		if (plane == SM_PLANE_ALL || plane == p)
 			SM_TRY(cut_plane(c, item, source, (enum sm_plane)p, note, out, err));
@@ -277,7 +279,8 @@ static enum sm_status draw_volume(struct sm_case *c, size_t which, struct sm_ite
 			continue;
 		SM_TRY(sm_case_shows(c, v, f, source.channels, role, err));
 		source.v = (const float *)v->data + (size_t)f * frame;
-		sm_slice_range(source.v, frame * (size_t)source.channels, &source.low, &source.high);
+		sm_slice_range(source.v, frame * (size_t)source.channels, &source.low,
+			       &source.high);
 		if (bits) {
 			source.low = low;
 			source.high = high;
@@ -350,7 +353,8 @@ static enum sm_status find_image(struct sm_case *c, const char *role, struct sou
 			       c->key, c->count);
 	if (role && channel < 0 && strcmp(role, v->role) != 0)
 		return SM_FAIL(err, SM_INPUT, "%s: has no volume or channel '%s'", c->key, role);
-	SM_TRY(sm_case_shows(c, &v->vol, channel < 0 ? 0 : channel, channel < 0 ? v->vol.dim[3] : 1, v->role, err));
+	SM_TRY(sm_case_shows(c, &v->vol, channel < 0 ? 0 : channel, channel < 0 ? v->vol.dim[3] : 1,
+			     v->role, err));
 	SM_TRY(sm_vol_to_f32(&v->vol, c->mem, c->jobs, err));
 	*source = (struct source){.vol = &v->vol, .channels = channel < 0 ? v->vol.dim[3] : 1};
 	snprintf(source->name, sizeof source->name, "%s", channel < 0 ? v->role : role);
@@ -359,11 +363,14 @@ static enum sm_status find_image(struct sm_case *c, const char *role, struct sou
 	return SM_OK;
 }
 
-static enum sm_status off_grid(const struct sm_case *c, const struct source *source, struct sm_err *err)
+static enum sm_status off_grid(const struct sm_case *c, const struct source *source,
+			       struct sm_err *err)
 {
 	if (c->pictures)
-		return SM_FAIL(err, SM_INPUT, "%s: the label has not the size of %s", c->key, source->name);
-	if (sm_vol_same_grid(source->vol, source->name, &c->label, "the label", c->grid_tolerance, err) != SM_OK)
+		return SM_FAIL(err, SM_INPUT, "%s: the label has not the size of %s", c->key,
+			       source->name);
+	if (sm_vol_same_grid(source->vol, source->name, &c->label, "the label", c->grid_tolerance,
+			     err) != SM_OK)
 		return sm_err_prefix(err, "%s", c->key);
 	return SM_OK;
 }

@@ -16,8 +16,8 @@ const char *sm_split_fold_name(enum sm_fold fold)
 /* ---- how many ------------------------------------------------------------------------------- */
 
 /* Shares in millionths and their sum. */
-static enum sm_status whole_shares(const double shares[SM_FOLDS], size_t n, uint64_t share[SM_FOLDS],
-				   uint64_t *sum, struct sm_err *err)
+static enum sm_status whole_shares(const double shares[SM_FOLDS], size_t n,
+				   uint64_t share[SM_FOLDS], uint64_t *sum, struct sm_err *err)
 {
 	*sum = 0;
 	for (int f = 0; f < SM_FOLDS; f++) {
@@ -131,15 +131,17 @@ static int by_key(const void *a, const void *b)
 	return strcmp(((const struct patient *)a)->key, ((const struct patient *)b)->key);
 }
 
-/* Patients with a case that is not left out, sorted, each once; malloc memory. */
-static struct patient *patients_of(const struct sm_split_case *cases, size_t n, size_t *count)
+/* Patients of the test list, or all others, with a case that is not left out, sorted, each once;
+ * malloc memory. */
+static struct patient *patients_of(const struct sm_split_case *cases, size_t n, bool tests,
+				   size_t *count)
 {
 	struct patient *p = calloc(n + 1, sizeof *p);
 	size_t m = 0, k = 0;
 	if (!p)
 		return NULL;
 	for (size_t i = 0; i < n; i++)
-		if (!cases[i].left_out)
+		if (!cases[i].left_out && cases[i].tests == tests)
 			p[m++].key = cases[i].patient;
 	qsort(p, m, sizeof *p, by_key);
 	for (size_t i = 0; i < m; i++)
@@ -163,8 +165,8 @@ static size_t lead_of(const struct patient *p, size_t i)
 }
 
 /* Cases that are joined, and cases of one patient, make groups of patients; the first leads. */
-static enum sm_status make_groups(struct patient *p, size_t count, const struct sm_split_case *cases,
-				  size_t n, struct sm_err *err)
+static enum sm_status make_groups(struct patient *p, size_t count,
+				  const struct sm_split_case *cases, size_t n, struct sm_err *err)
 {
 	size_t *first = NULL, most = 0;
 	for (size_t i = 0; i < count; i++)
@@ -175,9 +177,10 @@ static enum sm_status make_groups(struct patient *p, size_t count, const struct 
 	if (!first)
 		return SM_FAIL(err, SM_BUDGET, "split: out of memory");
 	for (size_t i = 0; i < n; i++) {
-		if (cases[i].left_out)
+		if (cases[i].left_out || cases[i].tests)
 			continue;
-		size_t at = (size_t)(find_patient(p, count, cases[i].patient) - p), *to = &first[cases[i].joined];
+		size_t at = (size_t)(find_patient(p, count, cases[i].patient) - p),
+		       *to = &first[cases[i].joined];
 		if (cases[i].stratum)
 			p[at].stratum = cases[i].stratum;
 		if (!cases[i].joined)
@@ -246,10 +249,19 @@ static void deal_shares(struct dealing *d, size_t need[SM_FOLDS])
 	}
 }
 
-/* total: patients of each fold over all strata so far; own: room for as many numbers. */
-static void deal_folds(struct dealing *d, const struct sm_split_rule *rule, size_t *total, size_t *own)
+static enum sm_fold role_of(const struct sm_split_rule *rule, size_t fold)
 {
 	size_t k = (size_t)rule->folds, valid = k > 2 ? ((size_t)rule->fold + 1) % k : k;
+	if (fold == (size_t)rule->fold)
+		return rule->held ? SM_VALID : SM_TEST;
+	return fold == valid && !rule->held ? SM_VALID : SM_TRAIN;
+}
+
+/* total: patients of each fold over all strata so far; own: room for as many numbers. */
+static void deal_folds(struct dealing *d, const struct sm_split_rule *rule, size_t *total,
+		       size_t *own)
+{
+	size_t k = (size_t)rule->folds;
 	memset(own, 0, k * sizeof *own);
 	for (int pass = 0; pass < 2; pass++)
 		for (size_t i = 0; i < d->groups; i++) {
@@ -258,18 +270,20 @@ static void deal_folds(struct dealing *d, const struct sm_split_rule *rule, size
 			if ((p->weight == 1) != pass)
 				continue;
 			for (size_t f = 1; f < k; f++)
-				if (own[f] < own[best] || (own[f] == own[best] && total[f] < total[best]))
+				if (own[f] < own[best] ||
+				    (own[f] == own[best] && total[f] < total[best]))
 					best = f;
 			own[best] += p->weight;
 			total[best] += p->weight;
 			p->index = (int64_t)best;
-			p->fold = best == (size_t)rule->fold ? SM_TEST : best == valid ? SM_VALID : SM_TRAIN;
+			p->fold = role_of(rule, best);
 		}
 }
 
 static int by_stratum(const void *a, const void *b)
 {
-	const struct patient *p = *(const struct patient *const *)a, *q = *(const struct patient *const *)b;
+	const struct patient *p = *(const struct patient *const *)a,
+			     *q = *(const struct patient *const *)b;
 	int c = strcmp(p->stratum, q->stratum);
 	return c ? c : strcmp(p->key, q->key);
 }
@@ -277,7 +291,8 @@ static int by_stratum(const void *a, const void *b)
 struct strata {
 	struct patient **lead; /* leading patients by stratum, then key */
 	size_t groups;
-	size_t *from, *size;   /* of each stratum: its first in lead, its patients; from has one more */
+	size_t *from,
+		*size; /* of each stratum: its first in lead, its patients; from has one more */
 	size_t (*counts)[SM_FOLDS];
 	size_t n;
 	size_t *order, *group; /* room for dealing */
@@ -309,7 +324,8 @@ static enum sm_status strata_init(struct strata *s, struct patient *p, size_t co
 		.total = calloc(folds + 1, sizeof *s->total),
 		.own = calloc(folds + 1, sizeof *s->own),
 	};
-	if (!s->lead || !s->from || !s->size || !s->counts || !s->order || !s->group || !s->total || !s->own)
+	if (!s->lead || !s->from || !s->size || !s->counts || !s->order || !s->group || !s->total ||
+	    !s->own)
 		return SM_FAIL(err, SM_BUDGET, "split: out of memory");
 	for (size_t i = 0; i < count; i++)
 		if (p[i].weight)
@@ -328,7 +344,8 @@ static void deal(struct strata *s, struct patient *p, const struct sm_split_rule
 {
 	for (size_t k = 0; k < s->n; k++) {
 		struct patient **lead = s->lead + s->from[k];
-		struct dealing d = {.p = p, .group = s->group, .groups = s->from[k + 1] - s->from[k]};
+		struct dealing d = {
+			.p = p, .group = s->group, .groups = s->from[k + 1] - s->from[k]};
 		sm_rng_init(&d.rng, rule->seed, "split", lead[0]->stratum, 0, 0);
 		sm_rng_permutation(&d.rng, s->order, d.groups);
 		for (size_t i = 0; i < d.groups; i++)
@@ -345,9 +362,11 @@ static void hand_out(struct sm_split_case *cases, size_t n, struct patient *p, s
 		     size_t counts[SM_FOLDS])
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct patient *of =
-			cases[i].left_out ? NULL : find_patient(p, count, cases[i].patient);
-		cases[i].fold = of ? of->fold : SM_FOLDS;
+		const bool tests = cases[i].tests && !cases[i].left_out;
+		const struct patient *of = cases[i].left_out || tests
+						   ? NULL
+						   : find_patient(p, count, cases[i].patient);
+		cases[i].fold = of ? of->fold : tests ? SM_TEST : SM_FOLDS;
 		cases[i].fold_index = of ? of->index : -1;
 	}
 	if (counts)
@@ -356,28 +375,32 @@ static void hand_out(struct sm_split_case *cases, size_t n, struct patient *p, s
 		counts[p[i].fold]++;
 }
 
-enum sm_status sm_split_assign(struct sm_split_case *cases, size_t n, const struct sm_split_rule *rule,
-			       size_t counts[SM_FOLDS], struct sm_err *err)
+enum sm_status sm_split_assign(struct sm_split_case *cases, size_t n,
+			       const struct sm_split_rule *rule, size_t counts[SM_FOLDS],
+			       struct sm_err *err)
 {
-	size_t count = 0, groups = 0;
+	size_t count = 0, groups = 0, tests = 0;
 	struct strata s = {0};
 	enum sm_status st;
-	struct patient *p = patients_of(cases, n, &count);
-	if (!p)
+	struct patient *t = patients_of(cases, n, true, &tests),
+		       *p = patients_of(cases, n, false, &count);
+	free(t); /* their number alone is wanted */
+	if (!p || !t)
 		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "split: out of memory"));
 	if (rule->folds && (size_t)rule->folds > count)
 		SM_GOTO(st, SM_FAIL(err, SM_INPUT,
-				    "split.folds: found %" PRId64 " folds, allowed for %zu patients are "
-				    "as many or fewer",
-				    rule->folds, count));
+				    "split.folds: found %" PRId64
+				    " folds, allowed for %zu patients%s are as many or fewer",
+				    rule->folds, count, tests ? " beside the test list" : ""));
 	SM_GOTO(st, make_groups(p, count, cases, n, err));
 	for (size_t i = 0; i < count; i++)
 		groups += p[i].weight > 0;
 	if ((size_t)rule->folds > groups)
 		SM_GOTO(st, SM_FAIL(err, SM_INPUT,
-				    "split.folds: found %" PRId64 " folds, but the %zu patients make %zu groups that stay "
-				    "together (near_duplicates: join, one image of several patients): allowed are as many "
-				    "folds or fewer",
+				    "split.folds: found %" PRId64
+				    " folds, but the %zu patients make %zu groups that stay "
+				    "together (near_duplicates: join, one image of several "
+				    "patients): allowed are as many folds or fewer",
 				    rule->folds, count, groups));
 	SM_GOTO(st, strata_init(&s, p, count, (size_t)rule->folds, err));
 	if (!rule->folds)
@@ -388,6 +411,8 @@ enum sm_status sm_split_assign(struct sm_split_case *cases, size_t n, const stru
 		p[i].index = p[p[i].lead].index;
 	}
 	hand_out(cases, n, p, count, counts);
+	if (counts)
+		counts[SM_TEST] += tests;
 out:
 	strata_clear(&s);
 	free(p);
@@ -412,17 +437,20 @@ bool sm_split_is_gone(const struct sm_strings *gone, const char *key)
 	return false;
 }
 
-static enum sm_status take_list(struct patient *p, size_t count, const struct sm_split_case *cases, size_t n,
-				const struct sm_strings *list, const struct sm_strings *gone, enum sm_fold fold,
+static enum sm_status take_list(struct patient *p, size_t count, const struct sm_split_case *cases,
+				size_t n, const struct sm_strings *list,
+				const struct sm_strings *gone, enum sm_fold fold,
 				struct sm_err *err)
 {
 	for (size_t i = 0; i < list->n; i++) {
 		struct patient *at = find_patient(p, count, list->v[i]);
 		if (at && at->fold != SM_FOLDS)
 			return SM_FAIL(err, SM_INPUT,
-				       "split.lists: patient %s stands in %s and again in %s, allowed is once",
+				       "split.lists: patient %s stands in %s and again in %s, "
+				       "allowed is once",
 				       at->key, sm_fold_name(at->fold), sm_fold_name(fold));
-		if (!at && !has_patient(cases, n, list->v[i]) && !sm_split_is_gone(gone, list->v[i]))
+		if (!at && !has_patient(cases, n, list->v[i]) &&
+		    !sm_split_is_gone(gone, list->v[i]))
 			return SM_FAIL(err, SM_INPUT, "split.lists.%s: patient %s is in no case",
 				       sm_fold_name(fold), list->v[i]);
 		if (at)
@@ -431,11 +459,12 @@ static enum sm_status take_list(struct patient *p, size_t count, const struct sm
 	return SM_OK;
 }
 
-enum sm_status sm_split_by_lists(struct sm_split_case *cases, size_t n, const struct sm_split_lists *lists,
-				 const struct sm_strings *gone, size_t counts[SM_FOLDS], struct sm_err *err)
+enum sm_status sm_split_by_lists(struct sm_split_case *cases, size_t n,
+				 const struct sm_split_lists *lists, const struct sm_strings *gone,
+				 size_t counts[SM_FOLDS], struct sm_err *err)
 {
 	size_t count = 0;
-	struct patient *p = patients_of(cases, n, &count);
+	struct patient *p = patients_of(cases, n, false, &count);
 	enum sm_status st;
 	if (!p)
 		return SM_FAIL(err, SM_BUDGET, "split: out of memory");
@@ -447,8 +476,8 @@ enum sm_status sm_split_by_lists(struct sm_split_case *cases, size_t n, const st
 	for (size_t i = 0; i < count; i++)
 		if (p[i].fold == SM_FOLDS)
 			SM_GOTO(st, SM_FAIL(err, SM_INPUT,
-					    "split.lists: patient %s stands in none of train, test and valid "
-					    "(leave_out takes cases out)",
+					    "split.lists: patient %s stands in none of train, test "
+					    "and valid (leave_out takes cases out)",
 					    p[i].key));
 	hand_out(cases, n, p, count, counts);
 out:

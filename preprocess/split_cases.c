@@ -22,14 +22,15 @@ static bool add_images(const json_t *list, const char **images, size_t *n, const
 	return true;
 }
 
-static enum sm_status take_case(const struct sm_cases *cases, const json_t *record, struct sm_arena *arena,
-				struct sm_split_case *c, struct sm_err *err)
+static enum sm_status take_case(const struct sm_cases *cases, const json_t *record,
+				struct sm_arena *arena, struct sm_split_case *c, struct sm_err *err)
 {
-	json_t *made_of = json_object_get(record, "inputs"), *files = json_object_get(record, "outputs");
+	json_t *made_of = json_object_get(record, "inputs"),
+	       *files = json_object_get(record, "outputs");
 	const json_t *header = cases->parent.header;
 	const char *patient = sm_json_text(record, "patient");
-	const char **images =
-		sm_arena_alloc(arena, (json_array_size(made_of) + json_array_size(files) + 1) * sizeof *images);
+	const char **images = sm_arena_alloc(
+		arena, (json_array_size(made_of) + json_array_size(files) + 1) * sizeof *images);
 	if (!patient)
 		return SM_FAIL(err, SM_INPUT, "%s: its record names no patient", c->key);
 	c->patient = sm_arena_strdup(arena, patient);
@@ -41,8 +42,8 @@ static enum sm_status take_case(const struct sm_cases *cases, const json_t *reco
 	return SM_OK;
 }
 
-enum sm_status sm_split_cases_of(const struct sm_cases *cases, struct sm_arena *arena, struct sm_split_case *out,
-				 struct sm_err *err)
+enum sm_status sm_split_cases_of(const struct sm_cases *cases, struct sm_arena *arena,
+				 struct sm_split_case *out, struct sm_err *err)
 {
 	for (size_t i = 0; i < cases->count; i++) {
 		json_t *record = sm_cases_record(cases, i, err);
@@ -54,4 +55,10 @@ enum sm_status sm_split_cases_of(const struct sm_cases *cases, struct sm_arena *
 		SM_TRY(st);
 	}
 	return SM_OK;
+}
+
+int64_t sm_split_index_of(const json_t *record)
+{
+	const json_t *index = json_object_get(record, "fold_index");
+	return json_is_integer(index) ? json_integer_value(index) : -1;
 }

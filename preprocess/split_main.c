@@ -23,7 +23,8 @@ static const struct sm_field fields[] = {
 	{"check", SM_F_STRING, AT(check), .path = true,
 	 .doc = "only check the split in this folder for leakage, make none"},
 	{"table", SM_F_STRING, AT(table), .path = true,
-	 .doc = "CSV with a column key (case) or patient, and the column that split.stratify names"},
+	 .doc = "CSV with a column key (case) or patient, and the column that split.stratify "
+		"names"},
 };
 static const struct sm_fieldset options =
 	SM_FIELDSET("split", struct options, fields, "options of split");
@@ -69,13 +70,15 @@ static void leave_out(struct sm_run *run, struct table *t, const struct sm_strin
 			found++;
 		}
 		if (!found)
-			sm_info(&run->log, NULL, "leave_out: %s is no case and no patient here", keys->v[k]);
+			sm_info(&run->log, NULL, "leave_out: %s is no case and no patient here",
+				keys->v[k]);
 	}
 }
 
-/* What the header says of each group, in order of their first cases; keys only where a pair does not tell all. */
-static enum sm_status note_groups(const struct table *t, const struct sm_near_groups *g, json_t *list,
-				  struct sm_err *err)
+/* What the header says of each group, in order of their first cases; keys only where a pair does
+ * not tell all. */
+static enum sm_status note_groups(const struct table *t, const struct sm_near_groups *g,
+				  json_t *list, struct sm_err *err)
 {
 	json_t **keys = calloc(t->count + 1, sizeof *keys);
 	enum sm_status st = keys ? SM_OK : SM_FAIL(err, SM_BUDGET, "split: out of memory");
@@ -86,8 +89,8 @@ static enum sm_status note_groups(const struct table *t, const struct sm_near_gr
 		if (!p)
 			continue;
 		json_t *entry = json_pack("{s:s, s:s, s:s, s:f, s:i}", "a", t->cases[p->a].key, "b",
-					  t->cases[p->b].key, "role", p->role, "distance", p->distance, "flip",
-					  (int)p->flip);
+					  t->cases[p->b].key, "role", p->role, "distance",
+					  p->distance, "flip", (int)p->flip);
 		if (json_array_append_new(list, entry) != 0)
 			st = SM_FAIL(err, SM_BUDGET, "split: out of memory");
 		if (st != SM_OK || g->cases[i] == 2)
@@ -102,7 +105,8 @@ static enum sm_status note_groups(const struct table *t, const struct sm_near_gr
 
 #define GROUPS_TOLD 20 /* lines of the log; the header has them all */
 
-static void tell_groups(struct sm_run *run, const struct table *t, const struct sm_near_groups *g, bool warn)
+static void tell_groups(struct sm_run *run, const struct table *t, const struct sm_near_groups *g,
+			bool warn)
 {
 	const enum sm_log_level level = warn ? SM_LOG_WARN : SM_LOG_INFO;
 	size_t told = 0;
@@ -112,19 +116,23 @@ static void tell_groups(struct sm_run *run, const struct table *t, const struct 
 			continue;
 		const char *a = t->cases[p->a].key, *b = t->cases[p->b].key;
 		if (g->cases[i] == 2)
-			sm_log_at(&run->log, level, NULL, "cases %s and %s look alike: %s, %.3f of the bits differ%s", a, b,
+			sm_log_at(&run->log, level, NULL,
+				  "cases %s and %s look alike: %s, %.3f of the bits differ%s", a, b,
 				  p->role, p->distance, sm_near_flip_text(p->flip));
 		else
 			sm_log_at(&run->log, level, NULL,
-				  "%zu cases look alike, %s and others, in %zu pairs; the nearest are %s and %s: %s, %.3f "
-				  "of the bits differ%s",
-				  g->cases[i], t->cases[i].key, g->pairs[i], a, b, p->role, p->distance,
-				  sm_near_flip_text(p->flip));
+				  "%zu cases look alike, %s and others, in %zu pairs; the nearest "
+				  "are %s and %s: %s, %.3f of the bits differ%s",
+				  g->cases[i], t->cases[i].key, g->pairs[i], a, b, p->role,
+				  p->distance, sm_near_flip_text(p->flip));
 	}
 	if (told > GROUPS_TOLD)
-		sm_log_at(&run->log, level, NULL, "%zu more groups of look-alike cases stand in the ledger's header",
+		sm_log_at(&run->log, level, NULL,
+			  "%zu more groups of look-alike cases stand in the ledger's header",
 			  told - GROUPS_TOLD);
-	sm_info(&run->log, NULL, "%zu pairs of look-alike cases of different patients, in %zu groups", t->pairs.n, told);
+	sm_info(&run->log, NULL,
+		"%zu pairs of look-alike cases of different patients, in %zu groups", t->pairs.n,
+		told);
 }
 
 /* Finds look-alike cases, lists them in the header, and joins or warns of them. */
@@ -245,8 +253,8 @@ static enum sm_status print_strata(const struct table *t, const char *column, st
 }
 
 /* The strata of --table; its hash stands in the header. */
-static enum sm_status take_table(struct sm_run *run, struct table *t, const struct sm_split_section *s,
-				 struct sm_err *err)
+static enum sm_status take_table(struct sm_run *run, struct table *t,
+				 const struct sm_split_section *s, struct sm_err *err)
 {
 	const char *path = ((const struct options *)run->options)->table;
 	char hex[65];
@@ -262,8 +270,8 @@ static enum sm_status take_table(struct sm_run *run, struct table *t, const stru
 }
 
 /* Who stands in a list, but has lost all cases before. */
-static void warn_gone(struct sm_run *run, const struct table *t, const struct sm_strings *list, enum sm_fold fold,
-		      const struct sm_strings *gone, size_t patients)
+static void warn_gone(struct sm_run *run, const struct table *t, const struct sm_strings *list,
+		      enum sm_fold fold, const struct sm_strings *gone, size_t patients)
 {
 	size_t lost = 0;
 	for (size_t i = 0; i < list->n; i++) {
@@ -272,7 +280,8 @@ static void warn_gone(struct sm_run *run, const struct table *t, const struct sm
 			k++;
 		if (k < t->count || !sm_split_is_gone(gone, list->v[i]))
 			continue;
-		sm_warn(&run->log, NULL, "split.lists.%s: all cases of patient %s were rejected before",
+		sm_warn(&run->log, NULL,
+			"split.lists.%s: all cases of patient %s were rejected before",
 			sm_fold_name(fold), list->v[i]);
 		lost++;
 	}
@@ -280,20 +289,65 @@ static void warn_gone(struct sm_run *run, const struct table *t, const struct sm
 		sm_warn(&run->log, NULL, "fold %s has no patient left", sm_fold_name(fold));
 }
 
-static enum sm_status assign_lists(struct sm_run *run, const struct table *t, const struct sm_split_lists *lists,
-				   size_t patients[SM_FOLDS], struct sm_err *err)
+/* Keys and patients (or those alone) of cases that were rejected before; v is malloc memory, its
+ * strings the header's. */
+static enum sm_status gone_of(const struct sm_run *run, bool keys, struct sm_strings *gone,
+			      struct sm_err *err)
+{
+	const json_t *before = json_object_get(run->ledger.header, "rejected_before");
+	*gone = (struct sm_strings){.v = calloc(2 * json_array_size(before) + 1, sizeof *gone->v)};
+	if (!gone->v)
+		return SM_FAIL(err, SM_BUDGET, "split: out of memory");
+	for (size_t i = 0; i < json_array_size(before); i++) {
+		char *patient =
+			(char *)(uintptr_t)sm_json_text(json_array_get(before, i), "patient");
+		char *key = (char *)(uintptr_t)sm_json_text(json_array_get(before, i), "key");
+		if (patient)
+			gone->v[gone->n++] = patient;
+		if (key && keys)
+			gone->v[gone->n++] = key;
+	}
+	return SM_OK;
+}
+
+/* Whether a name of the test list is a case or a patient here. */
+static bool is_here(const struct table *t, const char *name)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (strcmp(t->cases[i].key, name) == 0 || strcmp(t->cases[i].patient, name) == 0)
+			return true;
+	return false;
+}
+
+static enum sm_status name_tests(struct sm_run *run, struct table *t,
+				 const struct sm_strings *names, struct sm_err *err)
+{
+	struct sm_strings gone;
+	size_t tests = 0;
+	if (!names->n)
+		return SM_OK;
+	SM_TRY(gone_of(run, true, &gone, err));
+	enum sm_status st = sm_split_name_tests(t->cases, t->count, names, &gone, err);
+	for (size_t i = 0; st == SM_OK && i < names->n; i++)
+		if (!is_here(t, names->v[i]))
+			sm_warn(&run->log, NULL, "split.test_cases: %s was rejected before",
+				names->v[i]);
+	for (size_t i = 0; i < t->count; i++)
+		tests += t->cases[i].tests && !t->cases[i].left_out;
+	if (st == SM_OK && !tests)
+		sm_warn(&run->log, NULL, "fold test has no case left");
+	free(gone.v);
+	return st;
+}
+
+static enum sm_status assign_lists(struct sm_run *run, const struct table *t,
+				   const struct sm_split_lists *lists, size_t patients[SM_FOLDS],
+				   struct sm_err *err)
 {
 	const struct sm_strings *const list[SM_FOLDS] = {
 		[SM_TRAIN] = &lists->train, [SM_TEST] = &lists->test, [SM_VALID] = &lists->valid};
-	const json_t *before = json_object_get(run->ledger.header, "rejected_before");
-	struct sm_strings gone = {.v = calloc(json_array_size(before) + 1, sizeof *gone.v)};
-	if (!gone.v)
-		return SM_FAIL(err, SM_BUDGET, "split: out of memory");
-	for (size_t i = 0; i < json_array_size(before); i++) {
-		char *patient = (char *)(uintptr_t)sm_json_text(json_array_get(before, i), "patient");
-		if (patient)
-			gone.v[gone.n++] = patient;
-	}
+	struct sm_strings gone;
+	SM_TRY(gone_of(run, false, &gone, err));
 	enum sm_status st = sm_split_by_lists(t->cases, t->count, lists, &gone, patients, err);
 	for (int f = 0; st == SM_OK && f < SM_FOLDS; f++)
 		warn_gone(run, t, list[f], (enum sm_fold)f, &gone, patients[f]);
@@ -308,6 +362,7 @@ static enum sm_status assign(struct sm_run *run, struct table *t, const struct s
 		.shares = {[SM_TRAIN] = s->train, [SM_TEST] = s->test, [SM_VALID] = s->valid},
 		.folds = s->folds,
 		.fold = s->fold,
+		.held = s->test_cases.n > 0,
 		.seed = sm_run_given(run, "seed") ? run->seed : (uint64_t)s->seed,
 	};
 	if (s->lists)
@@ -331,6 +386,7 @@ static enum sm_status make(struct sm_run *run, struct sm_err *err)
 	SM_GOTO(st, sm_cases_open(run, &cases, err));
 	SM_GOTO(st, fill(&t, &cases, err));
 	leave_out(run, &t, &s->leave_out);
+	SM_GOTO(st, name_tests(run, &t, &s->test_cases, err));
 	SM_GOTO(st, take_table(run, &t, s, err));
 	if (s->near_duplicates != SM_NEAR_OFF)
 		SM_GOTO(st, find_near(run, &cases, &t, s, err));
@@ -348,7 +404,8 @@ out:
 	return st;
 }
 
-static enum sm_status load_hashes(struct sm_near_case *near, const char *key, const json_t *hashes, struct sm_err *err)
+static enum sm_status load_hashes(struct sm_near_case *near, const char *key, const json_t *hashes,
+				  struct sm_err *err)
 {
 	const char *role;
 	json_t *text;
@@ -365,7 +422,8 @@ static enum sm_status load_hashes(struct sm_near_case *near, const char *key, co
 
 static enum sm_status load_near(struct table *t, size_t i, const json_t *hashes, struct sm_err *err)
 {
-	struct sm_near_case near = {.images = calloc(json_object_size(hashes) + 1, sizeof *near.images)};
+	struct sm_near_case near = {
+		.images = calloc(json_object_size(hashes) + 1, sizeof *near.images)};
 	if (!near.images)
 		return SM_FAIL(err, SM_BUDGET, "split: out of memory");
 	enum sm_status st = load_hashes(&near, t->cases[i].key, hashes, err);
@@ -381,7 +439,8 @@ static enum sm_status load_case(struct table *t, size_t i, const json_t *record,
 	json_t *image, *list = json_object_get(record, "images");
 	struct sm_split_case *c = &t->cases[i];
 	const char *fold = sm_json_text(record, "fold"), *patient = sm_json_text(record, "patient");
-	const char **images = sm_arena_alloc(&t->arena, (json_array_size(list) + 1) * sizeof *images);
+	const char **images =
+		sm_arena_alloc(&t->arena, (json_array_size(list) + 1) * sizeof *images);
 	c->left_out = fold && strcmp(fold, sm_split_fold_name(SM_FOLDS)) == 0;
 	if (!patient || !fold || (!c->left_out && sm_fold_of(fold) == SM_FOLDS))
 		return SM_FAIL(err, SM_INPUT,
@@ -390,6 +449,7 @@ static enum sm_status load_case(struct table *t, size_t i, const json_t *record,
 			       c->key, patient ? patient : "missing", fold ? fold : "missing");
 	c->patient = sm_arena_strdup(&t->arena, patient);
 	c->fold = (enum sm_fold)sm_fold_of(fold);
+	c->fold_index = sm_split_index_of(record);
 	c->images = images;
 	if (!images || !c->patient)
 		return SM_FAIL(err, SM_BUDGET, "split: out of memory");
@@ -404,7 +464,8 @@ static enum sm_status load_case(struct table *t, size_t i, const json_t *record,
 	return load_near(t, i, json_object_get(record, "near"), err);
 }
 
-static enum sm_status load_split(struct table *t, const struct sm_ledger *ledger, struct sm_err *err)
+static enum sm_status load_split(struct table *t, const struct sm_ledger *ledger,
+				 struct sm_err *err)
 {
 	size_t i;
 	json_t *record;
@@ -422,8 +483,8 @@ static enum sm_status load_split(struct table *t, const struct sm_ledger *ledger
 	return sm_records_check(ledger->records, err);
 }
 
-/* The distances up to which images look alike; false when the split was not made with near_duplicates refuse or
- * join. */
+/* The distances up to which images look alike; false when the split was not made with
+ * near_duplicates refuse or join. */
 static bool checked_distance(const struct sm_ledger *ledger, double limit[2])
 {
 	const json_t *s = json_object_get(

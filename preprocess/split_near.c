@@ -9,9 +9,11 @@
 
 /* ---- the store ------------------------------------------------------------------------------- */
 
-enum sm_status sm_near_store_init(struct sm_near_store *s, const char *dir, size_t n, struct sm_err *err)
+enum sm_status sm_near_store_init(struct sm_near_store *s, const char *dir, size_t n,
+				  struct sm_err *err)
 {
-	*s = (struct sm_near_store){.spool = {.dir = dir}, .of = calloc(n + 1, sizeof *s->of), .n = n};
+	*s = (struct sm_near_store){
+		.spool = {.dir = dir}, .of = calloc(n + 1, sizeof *s->of), .n = n};
 	pthread_mutex_init(&s->lock, NULL);
 	return s->of ? SM_OK : SM_FAIL(err, SM_BUDGET, "split: out of memory");
 }
@@ -43,27 +45,32 @@ static const char *intern(struct sm_near_store *s, const char *role)
 	return copy;
 }
 
-enum sm_status sm_near_store_put(struct sm_near_store *s, size_t i, const struct sm_near_case *near, struct sm_err *err)
+enum sm_status sm_near_store_put(struct sm_near_store *s, size_t i, const struct sm_near_case *near,
+				 struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
 	pthread_mutex_lock(&s->lock);
 	for (size_t k = 0; k < near->count; k++)
 		if (!intern(s, near->images[k].role))
 			SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "split: out of memory"));
-	SM_GOTO(st, sm_spool_add(&s->spool, near->images, near->count * sizeof *near->images, &s->of[i].at, err));
+	SM_GOTO(st, sm_spool_add(&s->spool, near->images, near->count * sizeof *near->images,
+				 &s->of[i].at, err));
 	s->of[i].count = near->count;
 out:
 	pthread_mutex_unlock(&s->lock);
 	return st;
 }
 
-enum sm_status sm_near_store_get(struct sm_near_store *s, size_t i, struct sm_near_case *out, struct sm_err *err)
+enum sm_status sm_near_store_get(struct sm_near_store *s, size_t i, struct sm_near_case *out,
+				 struct sm_err *err)
 {
 	size_t n = s->of[i].count;
 	*out = (struct sm_near_case){.images = calloc(n + 1, sizeof *out->images), .count = n};
 	if (!out->images)
 		return SM_FAIL(err, SM_BUDGET, "split: out of memory");
-	return n ? sm_read_at(s->spool.fd, s->of[i].at, out->images, n * sizeof *out->images, "hashes", err) : SM_OK;
+	return n ? sm_read_at(s->spool.fd, s->of[i].at, out->images, n * sizeof *out->images,
+			      "hashes", err)
+		 : SM_OK;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -76,7 +83,8 @@ struct reading {
 	bool alone;
 };
 
-static enum sm_status hash_case(const struct sm_case *c, struct sm_near_case *near, struct sm_err *err)
+static enum sm_status hash_case(const struct sm_case *c, struct sm_near_case *near,
+				struct sm_err *err)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < c->count; i++)
@@ -88,9 +96,10 @@ static enum sm_status hash_case(const struct sm_case *c, struct sm_near_case *ne
 		const struct sm_vol *v = &c->vols[i].vol;
 		for (int64_t k = 0; k < (c->stacked ? v->dim[3] : 1); k++) {
 			struct sm_near_image *image = &near->images[near->count];
-			snprintf(image->role, sizeof image->role, "%s%s%s", c->vols[i].role, c->stacked ? "/" : "",
-				 c->stacked ? c->channels[k] : "");
-			SM_TRY(sm_near_hash(v, k, c->stacked ? 1 : v->dim[3], c->mem, &image->hash, err));
+			snprintf(image->role, sizeof image->role, "%s%s%s", c->vols[i].role,
+				 c->stacked ? "/" : "", c->stacked ? c->channels[k] : "");
+			SM_TRY(sm_near_hash(v, k, c->stacked ? 1 : v->dim[3], c->mem, &image->hash,
+					    err));
 			near->count++;
 		}
 	}
@@ -151,14 +160,16 @@ struct search {
 	const struct sm_split_case *cases;
 	struct sm_near_store *store;
 	double limit[2]; /* of volumes, of single planes */
-	size_t block;    /* cases that are held against all before them at once: each of those is read once for all */
+	size_t block; /* cases that are held against all before them at once: each of those is read
+			 once for all */
 	struct sm_near_pairs *found; /* of each case with those before it */
 	size_t *room;                /* of each of them */
 };
 
-/* Sets *best to the images that are nearest in relation to their limit; no role when none is within it. */
-static void compare(const struct sm_near_case *a, const struct sm_near_case *b, const double limit[2],
-		    struct sm_near_pair *best)
+/* Sets *best to the images that are nearest in relation to their limit; no role when none is within
+ * it. */
+static void compare(const struct sm_near_case *a, const struct sm_near_case *b,
+		    const double limit[2], struct sm_near_pair *best)
 {
 	double least = 1;
 	for (size_t i = 0; i < a->count; i++)
@@ -167,7 +178,8 @@ static void compare(const struct sm_near_case *a, const struct sm_near_case *b, 
 			if (strcmp(a->images[i].role, b->images[k].role) != 0)
 				continue;
 			double d = sm_near_distance(&a->images[i].hash, &b->images[k].hash, &flip);
-			double most = limit[sm_near_planes(&a->images[i].hash, &b->images[k].hash) == 1];
+			double most =
+				limit[sm_near_planes(&a->images[i].hash, &b->images[k].hash) == 1];
 			double ratio = most > 0 ? d / most : 0;
 			if (d > most || (best->role && ratio >= least))
 				continue;
@@ -179,12 +191,13 @@ static void compare(const struct sm_near_case *a, const struct sm_near_case *b, 
 }
 
 /* Case k against case i behind it. */
-static enum sm_status search_pair(struct search *s, size_t k, const struct sm_near_case *first, size_t i,
-				  const struct sm_near_case *second, struct sm_err *err)
+static enum sm_status search_pair(struct search *s, size_t k, const struct sm_near_case *first,
+				  size_t i, const struct sm_near_case *second, struct sm_err *err)
 {
 	struct sm_near_pairs *to = &s->found[i];
 	struct sm_near_pair pair = {.a = k, .b = i, .distance = 1};
-	if (s->cases[k].left_out || s->cases[i].left_out || strcmp(s->cases[k].patient, s->cases[i].patient) == 0)
+	if (s->cases[k].left_out || s->cases[i].left_out ||
+	    strcmp(s->cases[k].patient, s->cases[i].patient) == 0)
 		return SM_OK;
 	compare(first, second, s->limit, &pair);
 	if (!pair.role)
@@ -208,7 +221,8 @@ static enum sm_status search_pair(struct search *s, size_t k, const struct sm_ne
 static enum sm_status search_block(void *ctx, size_t b, struct sm_err *err)
 {
 	struct search *s = ctx;
-	size_t first = b * s->block, last = first + s->block < s->store->n ? first + s->block : s->store->n;
+	size_t first = b * s->block,
+	       last = first + s->block < s->store->n ? first + s->block : s->store->n;
 	struct sm_near_case rows[BLOCK] = {0}, one = {0};
 	enum sm_status st = SM_OK;
 	for (size_t i = first; i < last; i++)
@@ -237,7 +251,8 @@ static int by_cases(const void *a, const void *b)
 }
 
 enum sm_status sm_split_near_pairs(const struct sm_split_case *cases, struct sm_near_store *store,
-				   const double limit[2], int jobs, struct sm_near_pairs *out, struct sm_err *err)
+				   const double limit[2], int jobs, struct sm_near_pairs *out,
+				   struct sm_err *err)
 {
 	size_t all = 0, n = store->n, share = n / (8 * (size_t)jobs) + 1;
 	*out = (struct sm_near_pairs){0};
@@ -279,8 +294,8 @@ static size_t lead_of(size_t *lead, size_t i)
 	return i;
 }
 
-enum sm_status sm_split_near_groups(const struct sm_near_pairs *pairs, size_t n, struct sm_near_groups *out,
-				    struct sm_err *err)
+enum sm_status sm_split_near_groups(const struct sm_near_pairs *pairs, size_t n,
+				    struct sm_near_groups *out, struct sm_err *err)
 {
 	*out = (struct sm_near_groups){
 		.lead = calloc(n + 1, sizeof *out->lead),
@@ -303,7 +318,8 @@ enum sm_status sm_split_near_groups(const struct sm_near_pairs *pairs, size_t n,
 		out->cases[out->lead[i]]++;
 	}
 	for (size_t i = 0; i < pairs->n; i++) {
-		const struct sm_near_pair *p = &pairs->v[i], **nearest = &out->nearest[out->lead[p->a]];
+		const struct sm_near_pair *p = &pairs->v[i],
+					  **nearest = &out->nearest[out->lead[p->a]];
 		out->pairs[out->lead[p->a]]++;
 		if (!*nearest || p->distance < (*nearest)->distance)
 			*nearest = p;
@@ -335,19 +351,19 @@ const char *sm_near_flip_text(unsigned flip)
 	return texts[flip & 7];
 }
 
-enum sm_status sm_split_near_check(const struct sm_split_case *cases, const struct sm_near_pairs *pairs,
-				   struct sm_err *err)
+enum sm_status sm_split_near_check(const struct sm_split_case *cases,
+				   const struct sm_near_pairs *pairs, struct sm_err *err)
 {
 	for (size_t i = 0; i < pairs->n; i++) {
 		const struct sm_near_pair *p = &pairs->v[i];
 		const struct sm_split_case *a = &cases[p->a], *b = &cases[p->b];
-		if (a->fold != b->fold && !a->left_out && !b->left_out)
+		if (sm_split_apart(a, b))
 			return SM_FAIL(err, SM_INPUT,
-				       "look-alike images (%s, %.3f of the bits differ%s) stand in two folds: case %s "
-				       "in %s and case %s in %s: leave one of them out, or keep them together "
-				       "(near_duplicates: join)",
+				       "look-alike images (%s, %.3f of the bits differ%s) stand in "
+				       "two folds: case %s in %s and case %s in %s: %s",
 				       p->role, p->distance, sm_near_flip_text(p->flip), a->key,
-				       sm_split_fold_name(a->fold), b->key, sm_split_fold_name(b->fold));
+				       sm_split_place(a).text, b->key, sm_split_place(b).text,
+				       sm_split_advice(a, b));
 	}
 	return SM_OK;
 }

@@ -68,7 +68,8 @@ static uint32_t sums_window(const struct sums *t, const int32_t at[3], const int
 static uint32_t *count_slices(const struct sm_vol *label, struct sm_mem *mem, struct sm_err *err)
 {
 	size_t plane = (size_t)(label->dim[0] * label->dim[1]);
-	uint32_t *in_slice = sm_alloc(mem, (size_t)label->dim[2], sizeof *in_slice, "counts of a label", err);
+	uint32_t *in_slice =
+		sm_alloc(mem, (size_t)label->dim[2], sizeof *in_slice, "counts of a label", err);
 	for (int64_t z = 0; in_slice && z < label->dim[2]; z++) {
 		const uint8_t *v = (const uint8_t *)label->data + (size_t)z * plane;
 		uint32_t n = 0;
@@ -92,7 +93,8 @@ static int64_t labelled_voxel(const struct sm_vol *label, const uint32_t *in_sli
 }
 
 /* The start of the tile around a voxel, as far as the grid allows. */
-static void centre(const struct sm_vol *label, const struct sm_tile_rule *rule, int64_t voxel, int32_t start[3])
+static void centre(const struct sm_vol *label, const struct sm_tile_rule *rule, int64_t voxel,
+		   int32_t start[3])
 {
 	const int64_t at[3] = {voxel % label->dim[0], voxel / label->dim[0] % label->dim[1],
 			       voxel / label->dim[0] / label->dim[1]};
@@ -102,8 +104,10 @@ static void centre(const struct sm_vol *label, const struct sm_tile_rule *rule, 
 	}
 }
 
-static enum sm_status centre_tiles(const struct sm_vol *label, const char *key, const struct sm_tile_rule *rule,
-				   int64_t wanted, struct sm_mem *mem, struct sm_tile_starts *out, struct sm_err *err)
+static enum sm_status centre_tiles(const struct sm_vol *label, const char *key,
+				   const struct sm_tile_rule *rule, int64_t wanted,
+				   struct sm_mem *mem, struct sm_tile_starts *out,
+				   struct sm_err *err)
 {
 	uint32_t labelled = 0, *in_slice = count_slices(label, mem, err);
 	if (!in_slice)
@@ -152,9 +156,9 @@ static int32_t grid_start(int64_t i, int64_t dim, int64_t size, int64_t step)
 	return (int32_t)(i * step < dim - size ? i * step : dim - size);
 }
 
-static enum sm_status grid_tiles(const struct sm_vol *label, const char *key, const struct sm_tile_rule *rule,
-				 const struct sums *t, struct sm_mem *mem, struct sm_tile_starts *out,
-				 struct sm_err *err)
+static enum sm_status grid_tiles(const struct sm_vol *label, const char *key,
+				 const struct sm_tile_rule *rule, const struct sums *t,
+				 struct sm_mem *mem, struct sm_tile_starts *out, struct sm_err *err)
 {
 	double voxels = (double)(rule->size[0] * rule->size[1] * rule->size[2]);
 	int64_t step[3], n[3];
@@ -165,8 +169,10 @@ static enum sm_status grid_tiles(const struct sm_vol *label, const char *key, co
 		n[a] = grid_count(label->dim[a], rule->size[a], step[a]);
 	}
 	if (!sm_mul3((size_t)n[0], (size_t)n[1], (size_t)n[2], &all) || all > GRID_MOST)
-		return SM_FAIL(err, SM_INPUT, "%s: the grid has %lld x %lld x %lld tiles, allowed are %d: overlap less",
-			       key, (long long)n[0], (long long)n[1], (long long)n[2], GRID_MOST);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: the grid has %lld x %lld x %lld tiles, allowed are %d: overlap less",
+			key, (long long)n[0], (long long)n[1], (long long)n[2], GRID_MOST);
 	out->start = sm_alloc(mem, all, sizeof *out->start, "positions of tiles", err);
 	if (!out->start)
 		return SM_BUDGET;
@@ -186,20 +192,22 @@ static enum sm_status grid_tiles(const struct sm_vol *label, const char *key, co
 }
 
 /* Tiles of each label: per_case by largest remainder among those that the case has. */
-static enum sm_status class_counts(const char *key, const struct sm_tile_rule *rule, const uint32_t have[256],
-				   int64_t tiles[256], struct sm_err *err)
+static enum sm_status class_counts(const char *key, const struct sm_tile_rule *rule,
+				   const uint32_t have[256], int64_t tiles[256], struct sm_err *err)
 {
 	double sum = 0, rest[256] = {0};
 	int64_t given = 0;
 	for (size_t l = rule->classes; l < 256; l++)
 		if (have[l])
 			return SM_FAIL(err, SM_INPUT,
-				       "%s: has label %zu, but tile.class_shares ends at label %zu", key, l,
-				       rule->classes - 1);
+				       "%s: has label %zu, but tile.class_shares ends at label %zu",
+				       key, l, rule->classes - 1);
 	for (size_t l = 0; l < rule->classes; l++)
 		sum += have[l] ? rule->class_shares[l] : 0;
 	if (!(sum > 0))
-		return SM_FAIL(err, SM_INPUT, "%s: has no voxel of any label with a share in tile.class_shares", key);
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: has no voxel of any label with a share in tile.class_shares",
+			       key);
 	for (size_t l = 0; l < rule->classes; l++) {
 		double quota = have[l] ? (double)rule->per_case * rule->class_shares[l] / sum : 0;
 		tiles[l] = (int64_t)floor(quota);
@@ -218,7 +226,8 @@ static enum sm_status class_counts(const char *key, const struct sm_tile_rule *r
 }
 
 /* Index of voxel number `rank` of a label; by_slice counts each label's voxels in each slice. */
-static int64_t class_voxel(const struct sm_vol *label, const uint32_t (*by_slice)[256], size_t l, uint32_t rank)
+static int64_t class_voxel(const struct sm_vol *label, const uint32_t (*by_slice)[256], size_t l,
+			   uint32_t rank)
 {
 	const uint8_t *v = label->data;
 	int64_t z = 0;
@@ -229,8 +238,9 @@ static int64_t class_voxel(const struct sm_vol *label, const uint32_t (*by_slice
 			return i;
 }
 
-static enum sm_status balanced_tiles(const struct sm_vol *label, const char *key, const struct sm_tile_rule *rule,
-				     struct sm_mem *mem, struct sm_tile_starts *out, struct sm_err *err)
+static enum sm_status balanced_tiles(const struct sm_vol *label, const char *key,
+				     const struct sm_tile_rule *rule, struct sm_mem *mem,
+				     struct sm_tile_starts *out, struct sm_err *err)
 {
 	uint32_t have[256] = {0};
 	size_t plane = (size_t)(label->dim[0] * label->dim[1]);
@@ -251,7 +261,8 @@ static enum sm_status balanced_tiles(const struct sm_vol *label, const char *key
 			struct sm_rng rng;
 			sm_rng_init(&rng, rule->seed, "tile.class", key, 0, (uint64_t)out->count);
 			uint32_t rank = sm_rng_below(&rng, have[l]);
-			centre(label, rule, class_voxel(label, (const uint32_t(*)[256])by_slice, l, rank),
+			centre(label, rule,
+			       class_voxel(label, (const uint32_t(*)[256])by_slice, l, rank),
 			       out->start[out->count]);
 			out->tumour += l > 0;
 			out->count++;
@@ -261,8 +272,8 @@ static enum sm_status balanced_tiles(const struct sm_vol *label, const char *key
 }
 
 /* What no rule can do with. */
-static enum sm_status check_sizes(const struct sm_vol *label, const char *key, const struct sm_tile_rule *rule,
-				  struct sm_err *err)
+static enum sm_status check_sizes(const struct sm_vol *label, const char *key,
+				  const struct sm_tile_rule *rule, struct sm_err *err)
 {
 	for (int a = 0; a < 3; a++)
 		if (label->dim[a] < rule->size[a])
@@ -294,8 +305,8 @@ enum sm_status sm_tile_choose(const struct sm_vol *label, const char *key,
 	*out = (struct sm_tile_starts){.least_background = 1};
 	SM_TRY(check_sizes(label, key, rule, err));
 	if (rule->choice != SM_TILES_GRID) {
-		out->start = sm_alloc(mem, (size_t)rule->per_case, sizeof *out->start, "positions of tiles",
-				      err);
+		out->start = sm_alloc(mem, (size_t)rule->per_case, sizeof *out->start,
+				      "positions of tiles", err);
 		if (!out->start)
 			return SM_BUDGET;
 	}
@@ -327,19 +338,23 @@ void sm_tile_starts_clear(struct sm_tile_starts *starts)
 
 /* ---- what ----------------------------------------------------------------------------------- */
 
-void sm_tile_cut_channel(const struct sm_vol *image, int64_t channel, const int64_t size[3], const int32_t start[3],
-			 enum sm_standardise how, float *x)
+void sm_tile_cut_channel(const struct sm_vol *image, int64_t channel, const int64_t size[3],
+			 const int32_t start[3], enum sm_standardise how, float *x)
 {
 	const int64_t *d = image->dim;
 	size_t row = (size_t)size[0];
 	float *to = x;
 	for (int64_t z = start[2]; z < start[2] + size[2]; z++)
 		for (int64_t r = start[1]; r < start[1] + size[1]; r++, to += row)
-			sm_vol_run_f32(image, (size_t)(((channel * d[2] + z) * d[1] + r) * d[0] + start[0]), row, to);
+			sm_vol_run_f32(
+				image,
+				(size_t)(((channel * d[2] + z) * d[1] + r) * d[0] + start[0]), row,
+				to);
 	sm_standardise(x, size, 1, how);
 }
 
-void sm_tile_cut_label(const struct sm_vol *label, const int64_t size[3], const int32_t start[3], uint8_t *y)
+void sm_tile_cut_label(const struct sm_vol *label, const int64_t size[3], const int32_t start[3],
+		       uint8_t *y)
 {
 	const int64_t *d = label->dim;
 	const uint8_t *labels = label->data;

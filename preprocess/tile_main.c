@@ -49,8 +49,8 @@ static void cut(const struct writing *w, int64_t channel, const int32_t from[3],
 {
 	const struct sm_case *c = w->c;
 	const int64_t size[3] = {w->shape.width, w->shape.height, w->shape.depth};
-	sm_tile_cut_channel(&c->vols[c->apart ? channel : 0].vol, c->apart ? 0 : channel, size, from,
-			    (enum sm_standardise)w->s->standardise, x);
+	sm_tile_cut_channel(&c->vols[c->apart ? channel : 0].vol, c->apart ? 0 : channel, size,
+			    from, (enum sm_standardise)w->s->standardise, x);
 }
 
 /* x has room for one channel. */
@@ -73,7 +73,8 @@ static enum sm_status put_file(struct writing *w, size_t k, const int32_t start[
 		sm_tilefile_put_channel(tile, c, x);
 	}
 	if (st == SM_OK)
-		return sm_tilefile_end(tile, &w->files[k], w->s->compression, w->hashes[k], w->file_hashes[k], err);
+		return sm_tilefile_end(tile, &w->files[k], w->s->compression, w->hashes[k],
+				       w->file_hashes[k], err);
 	sm_tilefile_abandon(tile);
 	return st;
 }
@@ -85,8 +86,8 @@ static enum sm_status put_one(void *ctx, size_t k, struct sm_err *err)
 	size_t voxels = (size_t)(size[0] * size[1] * size[2]);
 	int32_t start[3];
 	enum sm_status st = SM_BUDGET;
-	float *x = sm_alloc(w->c->mem, voxels * (size_t)(w->shard ? w->shape.channels : 1), sizeof *x, "a tile",
-			    err);
+	float *x = sm_alloc(w->c->mem, voxels * (size_t)(w->shard ? w->shape.channels : 1),
+			    sizeof *x, "a tile", err);
 	uint8_t *y = x ? sm_alloc(w->c->mem, voxels, 1, "a tile's labels", err) : NULL;
 	if (!y)
 		goto out;
@@ -202,7 +203,8 @@ static enum sm_status make_ready(struct sm_case *c, const struct sm_tile_section
 		small = small || have < want;
 	}
 	for (size_t i = 0; i < c->count; i++)
-		SM_TRY(sm_case_shows(c, &c->vols[i].vol, 0, c->vols[i].vol.dim[3], c->vols[i].role, err));
+		SM_TRY(sm_case_shows(c, &c->vols[i].vol, 0, c->vols[i].vol.dim[3], c->vols[i].role,
+				     err));
 	if (small && s->small == SM_SMALL_PAD)
 		SM_TRY(sm_case_regrid(c, dim, shift, 0, err));
 	for (size_t i = 0; i < c->count; i++)
@@ -262,7 +264,8 @@ static enum sm_status tile_case(struct sm_case *c, struct sm_item *item, struct 
 	SM_GOTO(st, sm_tile_choose(&c->label, c->key, &rule, c->mem, &at, err));
 	SM_GOTO(st, check_count(&at, s, item, err));
 	w.shape = (struct sm_tile_shape){.tiles = at.count,
-					 .channels = c->apart ? (int64_t)c->count : c->vols[0].vol.dim[3],
+					 .channels = c->apart ? (int64_t)c->count
+							      : c->vols[0].vol.dim[3],
 					 .depth = rule.size[2],
 					 .height = rule.size[1],
 					 .width = rule.size[0]};
@@ -292,7 +295,8 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 }
 
 /* As sm_case_regrid does to the label of a case that is smaller than a tile. */
-static enum sm_status pad_label(struct sm_vol *label, const int64_t size[3], struct sm_mem *mem, struct sm_err *err)
+static enum sm_status pad_label(struct sm_vol *label, const int64_t size[3], struct sm_mem *mem,
+				struct sm_err *err)
 {
 	int64_t dim[4] = {0, 0, 0, 1}, low[3];
 	const int64_t *d = label->dim;
@@ -310,7 +314,8 @@ static enum sm_status pad_label(struct sm_vol *label, const int64_t size[3], str
 	const uint8_t *from = label->data;
 	for (int64_t row = 0; row < d[1] * d[2]; row++) {
 		int64_t y = low[1] + row % d[1], z = low[2] + row / d[1];
-		memcpy((uint8_t *)out.data + (z * dim[1] + y) * dim[0] + low[0], from + row * d[0], (size_t)d[0]);
+		memcpy((uint8_t *)out.data + (z * dim[1] + y) * dim[0] + low[0], from + row * d[0],
+		       (size_t)d[0]);
 	}
 	sm_vol_clear(label);
 	*label = out;
@@ -318,9 +323,11 @@ static enum sm_status pad_label(struct sm_vol *label, const int64_t size[3], str
 }
 
 /* Where tiles lie is a function of key, seed and label alone. */
-static enum sm_status foresee_starts(const struct sm_cases *cases, size_t i, struct sm_item *item, struct sm_err *err)
+static enum sm_status foresee_starts(const struct sm_cases *cases, size_t i, struct sm_item *item,
+				     struct sm_err *err)
 {
-	const struct sm_tile_section *s = ((const struct sm_manifest_root *)item->run->manifest)->tile;
+	const struct sm_tile_section *s =
+		((const struct sm_manifest_root *)item->run->manifest)->tile;
 	const struct sm_tile_rule rule = rule_of(item->run);
 	struct sm_mem *mem = &item->run->mem;
 	struct sm_tile_starts at = {0};
@@ -345,17 +352,19 @@ static size_t count_volumes(const json_t *header, const json_t *record)
 	json_array_foreach(json_object_get(record, "outputs"), i, output)
 	{
 		const char *role = sm_json_text(output, "role");
-		n += role && sm_role_is_volume(role) && !sm_role_is_label(header, role) && strcmp(role, "mask") != 0 &&
-		     strcmp(role, "regions") != 0;
+		n += role && sm_role_is_volume(role) && !sm_role_is_label(header, role) &&
+		     strcmp(role, "mask") != 0 && strcmp(role, "regions") != 0;
 	}
 	return n;
 }
 
-/* What a record of preprocess and the label tell: no label, no stack, no room for a tile, nothing but background. */
-static enum sm_status foresee_record(const struct sm_cases *cases, size_t i, const json_t *record, struct sm_item *item,
-				     struct sm_err *err)
+/* What a record of preprocess and the label tell: no label, no stack, no room for a tile, nothing
+ * but background. */
+static enum sm_status foresee_record(const struct sm_cases *cases, size_t i, const json_t *record,
+				     struct sm_item *item, struct sm_err *err)
 {
-	const struct sm_tile_section *s = ((const struct sm_manifest_root *)item->run->manifest)->tile;
+	const struct sm_tile_section *s =
+		((const struct sm_manifest_root *)item->run->manifest)->tile;
 	struct sm_err why = {0};
 	int64_t dim[4];
 	const bool known = sm_json_get_ints(record, "dim", dim, 4);
@@ -365,17 +374,22 @@ static enum sm_status foresee_record(const struct sm_cases *cases, size_t i, con
 		return SM_FAIL(err, SM_INPUT, "%s: has no intensity volume", item->key);
 	/* In the order in which make_ready looks. */
 	if (volumes != 1 || (!stacked && known && dim[3] != 1))
-		return SM_FAIL(err, SM_INPUT, "%s: has %zu volumes that are not stacked: preprocess.steps needs a stack",
-			       item->key, volumes);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: has %zu volumes that are not stacked: preprocess.steps needs a stack",
+			item->key, volumes);
 	if (!sm_record_output(record, "label"))
-		return SM_FAIL(err, SM_INPUT, "%s: has no label volume, so tiles have no y", item->key);
+		return SM_FAIL(err, SM_INPUT, "%s: has no label volume, so tiles have no y",
+			       item->key);
 	if (!known)
 		return SM_OK;
 	for (int a = 0; s->small == SM_SMALL_REJECT && a < 3; a++)
 		if (dim[a] < s->size.v[a])
 			return SM_FAIL(err, SM_INPUT,
-				       "%s: has %lld voxels along %c, a tile needs %lld (tile.small: pad adds zeros)",
-				       item->key, (long long)dim[a], "xyz"[a], (long long)s->size.v[a]);
+				       "%s: has %lld voxels along %c, a tile needs %lld "
+				       "(tile.small: pad adds zeros)",
+				       item->key, (long long)dim[a], "xyz"[a],
+				       (long long)s -> size.v[a]);
 	enum sm_status st = foresee_starts(cases, i, item, &why);
 	if (st == SM_BUDGET) { /* perhaps only beside others */
 		sm_item_warn(item, "its tiles are not foreseen: %s", why.text);
@@ -402,15 +416,17 @@ static void tell_not_foreseen(struct sm_run *run, const struct sm_cases *cases)
 	if (!run->dry_run)
 		return;
 	if (cases->preprocessed)
-		sm_info(&run->log, NULL, "not foreseen: damaged images, constant volumes (the labels alone are read), folds without a sample");
+		sm_info(&run->log, NULL,
+			"not foreseen: damaged images, constant volumes (the labels alone are "
+			"read), folds without a sample");
 	else
 		sm_info(&run->log, NULL,
-			"not foreseen: what the operations of preprocess and the tiles' rule do to a case (--in a folder "
-			"of preprocess tells)");
+			"not foreseen: what the operations of preprocess and the tiles' rule do to "
+			"a case (--in a folder of preprocess tells)");
 }
 
-/* Tiles are taken and given back by the dozen: the allocator shall keep them, not hand their pages back to the
- * system, which would zero them again each time. */
+/* Tiles are taken and given back by the dozen: the allocator shall keep them, not hand their pages
+ * back to the system, which would zero them again each time. */
 static void keep_tiles(void)
 {
 	mallopt(M_MMAP_THRESHOLD, 32 << 20);
@@ -458,9 +474,11 @@ static const struct sm_stage stage = {
 		   "run in memory\n"
 		   "first, with the same tiles as a result. Writes <case>.h5 (layout shard) or\n"
 		   "<case>_total.nii_<k>_x<sx>_y<sy>_z<sz>.h5 (layout files).\n"
-		   "--dry-run foresees what the records and labels of preprocess tell (no label, no stack, too "
+		   "--dry-run foresees what the records and labels of preprocess tell (no label, "
+		   "no stack, too "
 		   "small,\n"
-		   "background everywhere, labels without a share), not what images do (constant volumes), and from "
+		   "background everywhere, labels without a share), not what images do (constant "
+		   "volumes), and from "
 		   "ingest's\n"
 		   "folder nothing.\n"
 		   "  scanmill tile --manifest m.yaml --in work/preprocess --split work/split "

@@ -71,10 +71,11 @@ static enum sm_status merge(struct sm_case *c, struct sm_view *view, struct sm_e
 		bool twice = at < c->count && strcmp(c->vols[at].role, v->role) == 0;
 		if (c->stacked || twice || c->count == SM_CASE_VOLS) {
 			if (st == SM_OK)
-				st = SM_FAIL(err, SM_INPUT,
-					     "%s: the step is for some of the volumes only: it must "
-					     "neither stack nor make a volume '%s'",
-					     c->key, v->role);
+				st = SM_FAIL(
+					err, SM_INPUT,
+					"%s: the step is for some of the volumes only: it must "
+					"neither stack nor make a volume '%s'",
+					c->key, v->role);
 			sm_role_vol_clear(v);
 			continue;
 		}
@@ -153,8 +154,8 @@ enum sm_status sm_view_needs_label(const struct sm_case *c, struct sm_err *err)
 	if (!c->aside)
 		return SM_OK;
 	return SM_FAIL(err, SM_INPUT,
-		       "%s: the step changes the label, which belongs to the whole case, but `when` lets it "
-		       "see %s alone: leave `when` out",
+		       "%s: the step changes the label, which belongs to the whole case, but "
+		       "`when` lets it see %s alone: leave `when` out",
 		       c->key, c->vols[0].role);
 }
 
@@ -164,9 +165,10 @@ enum sm_status sm_view_needs_label(const struct sm_case *c, struct sm_err *err)
  * (ingest/series/dcm_class.h), so no other word is one. */
 static bool is_modality(const char *when)
 {
-	static const char list[][8] = {"BI",  "CR",  "CT",  "DX",  "EC",  "ES",  "GM", "IO",     "IVO",     "IVUS", "LS",
-				       "M3D", "MG",  "MR",  "NM",  "OAM", "OCT", "OP", "OT",     "PET",     "PT",   "PX",
-				       "RF",  "RG",  "SC",  "SM",  "TG",  "US",  "XA", "XC",     "RTDOSE",  "RTIMAGE"};
+	static const char list[][8] = {"BI",  "CR",   "CT", "DX",  "EC", "ES", "GM",     "IO",
+				       "IVO", "IVUS", "LS", "M3D", "MG", "MR", "NM",     "OAM",
+				       "OCT", "OP",   "OT", "PET", "PT", "PX", "RF",     "RG",
+				       "SC",  "SM",   "TG", "US",  "XA", "XC", "RTDOSE", "RTIMAGE"};
 	for (size_t i = 0; i < SM_COUNT(list); i++)
 		if (strcasecmp(when, list[i]) == 0)
 			return true;
@@ -189,18 +191,22 @@ enum sm_status sm_when_check(const struct sm_steps *steps, size_t n, const struc
 	for (size_t i = 0; i < n; i++) {
 		const struct sm_step *s = &steps->v[i];
 		const char *op = sm_ops[s->which].name;
-		const bool known = s->when && (is_modality(s->when) || (image && strcmp(s->when, "image") == 0));
+		const bool known = s->when && (is_modality(s->when) ||
+					       (image && strcmp(s->when, "image") == 0));
 		if (s->when && !known && lists(channels, s->when))
-			return SM_FAIL(err, SM_USAGE,
-				       "steps: step %zu (%s): when: found '%s', which an earlier step has made a "
-				       "channel of the image: `roles` of the operation names channels",
-				       i + 1, op, s->when);
+			return SM_FAIL(
+				err, SM_USAGE,
+				"steps: step %zu (%s): when: found '%s', which an earlier step has "
+				"made a channel of the image: `roles` of the operation names "
+				"channels",
+				i + 1, op, s->when);
 		if (s->when && !known && (channels || (roles && !lists(roles, s->when))))
 			return SM_FAIL(err, SM_USAGE,
-				       "steps: step %zu (%s): when: found '%s', allowed is %s or a modality (ct, mr, "
-				       "pet, ...)",
+				       "steps: step %zu (%s): when: found '%s', allowed is %s or a "
+				       "modality (ct, mr, pet, ...)",
 				       i + 1, op, s->when,
-				       channels ? "image (what an earlier step has stacked)" : allowed);
+				       channels ? "image (what an earlier step has stacked)"
+						: allowed);
 		image = image || s->which == SM_OP_stack;
 		if (s->which == SM_OP_stack && !s->when)
 			channels = sm_op_stack_roles(s->params);

@@ -23,31 +23,34 @@ struct sm_view {
 };
 
 /* Puts aside what a step for `when` must not see. It sees the volumes whose role is `when`, or all
- * when the case's modality is that (in either case; CT, MR and mr, PT and pet). If these are not all
- * volumes, it is one, for roles differ: then label, mask and regions are put aside too, c->aside points to
- * *view (which must stay where it is), and the mask is the one that earlier such steps made for this
- * volume alone. With seen == 0 nothing was done. SM_BUDGET when out of memory. */
+ * when the case's modality is that (in either case; CT, MR and mr, PT and pet). If these are not
+ * all volumes, it is one, for roles differ: then label, mask and regions are put aside too,
+ * c->aside points to *view (which must stay where it is), and the mask is the one that earlier such
+ * steps made for this volume alone. With seen == 0 nothing was done. SM_BUDGET when out of
+ * memory. */
 enum sm_status sm_view_open(struct sm_case *c, const char *when, struct sm_view *view,
 			    struct sm_err *err);
 
-/* Brings everything back, also after a failed step. A mask that the step made is the volume's own, and also
- * the case's when all its volumes lie on one grid. SM_INPUT when the step has stacked its volumes, or has
- * made one of a role that was put aside. */
+/* Brings everything back, also after a failed step. A mask that the step made is the volume's own,
+ * and also the case's when all its volumes lie on one grid. SM_INPUT when the step has stacked its
+ * volumes, or has made one of a role that was put aside. */
 enum sm_status sm_view_close(struct sm_case *c, struct sm_view *view, struct sm_err *err);
 
 /* The volume of a role, also of those put aside: to be read, not to be changed. NULL = none. */
 const struct sm_role_vol *sm_view_reference(const struct sm_case *c, const char *role);
 
-/* The mask that lies on a reference: its own, or that of the case (put aside or not); NULL = none. */
+/* The mask that lies on a reference: its own, or that of the case (put aside or not); NULL =
+ * none. */
 const struct sm_vol *sm_view_reference_mask(const struct sm_case *c,
 					    const struct sm_role_vol *reference);
 
 /* SM_INPUT when the case's label is put aside: an operation on labels is for the whole case. */
 enum sm_status sm_view_needs_label(const struct sm_case *c, struct sm_err *err);
 
-/* SM_USAGE for the first of n steps whose `when` no case can meet: a channel of an image that an earlier
- * step stacked, or a volume behind that step; and, with roles given (all that cases can hold beside series named
- * by their modality), what is neither one of them nor a modality; the sentence calls the roles `allowed`. */
+/* SM_USAGE for the first of n steps whose `when` no case can meet: a channel of an image that an
+ * earlier step stacked, or a volume behind that step; and, with roles given (all that cases can
+ * hold beside series named by their modality), what is neither one of them nor a modality; the
+ * sentence calls the roles `allowed`. */
 enum sm_status sm_when_check(const struct sm_steps *steps, size_t n, const struct sm_strings *roles,
 			     const char *allowed, struct sm_err *err);
 

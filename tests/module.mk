@@ -142,3 +142,8 @@ $(eval $(call unit_test,infer_bf16,train models nn core,-ldnnl))
 NO_VALGRIND += test_mapped test_infer_bf16
 $(eval $(call unit_test,nn_init,nn core,-ldnnl))
 NO_VALGRIND += test_nn_init
+$(eval $(call unit_test,nn_up,nn core,-ldnnl))
+test_nn_up_SRC += tests/unit/nn_helpers.c
+NO_VALGRIND += test_nn_up
+$(eval $(call unit_test,nn_prelu,nn core,-ldnnl))
+NO_VALGRIND += test_nn_prelu

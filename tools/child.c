@@ -69,16 +69,16 @@ static int start(const char *path, const struct sm_command *command, const char 
 		return why;
 	why = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
 	if (!why)
-		why = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC,
-						       0600);
+		why = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log,
+						       O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	if (!why)
 		why = posix_spawn(pid, path, &actions, NULL, command->arg, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	return why;
 }
 
-enum sm_status sm_child_run(const char *name, const struct sm_command *command, const char *log, int *code,
-			    struct sm_err *err)
+enum sm_status sm_child_run(const char *name, const struct sm_command *command, const char *log,
+			    int *code, struct sm_err *err)
 {
 	int status = 0;
 	pid_t pid;
@@ -90,7 +90,8 @@ enum sm_status sm_child_run(const char *name, const struct sm_command *command, 
 	int why = start(path, command, log, &pid);
 	free(path);
 	if (why)
-		return SM_FAIL(err, SM_IO, "scanmill-%s: cannot be started: %s", name, strerror(why));
+		return SM_FAIL(err, SM_IO, "scanmill-%s: cannot be started: %s", name,
+			       strerror(why));
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return SM_FAIL(err, SM_IO, "scanmill-%s: %s", name, strerror(errno));

@@ -25,11 +25,11 @@ void sm_command_add(struct sm_command *command, const char *word);
 void sm_command_option(struct sm_command *command, const char *option, const char *value);
 void sm_command_clear(struct sm_command *command);
 
-/* Runs scanmill-NAME, which stands beside this program, with the words behind its name; its standard output is
- * dropped, its log goes to the file `log`. *code: its exit code. SM_IO when it cannot be started or
- * ends by a signal. */
-enum sm_status sm_child_run(const char *name, const struct sm_command *command, const char *log, int *code,
-			    struct sm_err *err);
+/* Runs scanmill-NAME, which stands beside this program, with the words behind its name; its
+ * standard output is dropped, its log goes to the file `log`. *code: its exit code. SM_IO when it
+ * cannot be started or ends by a signal. */
+enum sm_status sm_child_run(const char *name, const struct sm_command *command, const char *log,
+			    int *code, struct sm_err *err);
 
 /* A new folder in dir (NULL = $TMPDIR, or /tmp); malloc memory. */
 enum sm_status sm_scratch_make(const char *dir, char **out, struct sm_err *err);

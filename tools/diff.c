@@ -111,7 +111,8 @@ static json_t *diff_files(const json_t *a, const json_t *b, const char *name)
 	json_array_foreach(in_a, i, file)
 	{
 		json_t *other = file_of(in_b, file);
-		if (!other || !json_equal(json_object_get(file, "sha256"), json_object_get(other, "sha256")))
+		if (!other ||
+		    !json_equal(json_object_get(file, "sha256"), json_object_get(other, "sha256")))
 			add_file(out, file, file, other);
 	}
 	json_array_foreach(in_b, i, file)
@@ -123,7 +124,8 @@ static json_t *diff_files(const json_t *a, const json_t *b, const char *name)
 /* All other facts of two records or headers that differ, sorted by name. */
 static json_t *diff_facts(const json_t *a, const json_t *b, const char *const *without)
 {
-	json_t *list = json_array(), *left = json_copy((json_t *)a), *right = json_copy((json_t *)b);
+	json_t *list = json_array(), *left = json_copy((json_t *)a),
+	       *right = json_copy((json_t *)b);
 	for (const char *const *k = without; *k; k++) {
 		json_object_del(left, *k);
 		json_object_del(right, *k);
@@ -148,15 +150,18 @@ static json_t *why(bool inputs, bool parents, const struct causes *c)
 	size_t n = 0;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (names[i])
-			n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", n ? " and " : "", names[i]);
+			n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", n ? " and " : "",
+					      names[i]);
 	return json_string(*text ? text : "unexplained");
 }
 
 static void diff_record(const json_t *a, const json_t *b, const struct causes *causes, json_t *diff,
 			size_t *equal)
 {
-	/* Of settings and inputs the fingerprint tells nothing new; a file without a path has no name to be listed by. */
-	static const char *const of_item[] = {"key", "status", "inputs", "outputs", "fingerprint", NULL};
+	/* Of settings and inputs the fingerprint tells nothing new; a file without a path has no
+	 * name to be listed by. */
+	static const char *const of_item[] = {"key",     "status",      "inputs",
+					      "outputs", "fingerprint", NULL};
 	json_t *outputs = diff_files(a, b, "outputs"), *inputs = diff_files(a, b, "inputs");
 	json_t *facts = diff_facts(a, b, of_item);
 	bool status = !json_equal(json_object_get(a, "status"), json_object_get(b, "status"));
@@ -204,8 +209,8 @@ static bool same_line(struct sm_records *a, size_t i, struct sm_records *b, size
 	return same;
 }
 
-static enum sm_status diff_records(struct sm_records *a, struct sm_records *b, const struct causes *causes,
-				   json_t *diff, struct sm_err *err)
+static enum sm_status diff_records(struct sm_records *a, struct sm_records *b,
+				   const struct causes *causes, json_t *diff, struct sm_err *err)
 {
 	size_t equal = 0;
 	for (size_t i = 0; i < sm_records_count(a); i++) {
@@ -248,17 +253,22 @@ static void diff_headers(const json_t *a, const json_t *b, json_t *diff, struct 
 enum sm_status sm_diff_ledgers(const struct sm_ledger *a, const struct sm_ledger *b, json_t **out,
 			       struct sm_err *err)
 {
-	const char *stage = sm_json_text(a->header, "stage"), *other = sm_json_text(b->header, "stage");
+	const char *stage = sm_json_text(a->header, "stage"),
+		   *other = sm_json_text(b->header, "stage");
 	if (strcmp(stage, other) != 0)
-		return SM_FAIL(err, SM_USAGE, "the first ledger is of stage %s, the second of %s: allowed is one stage",
-			       stage, other);
-	json_t *diff = json_pack("{s:s, s:[]}", "stage", stage, "changed"), *settings = json_array();
-	json_t *va = json_object_get(a->header, "version"), *vb = json_object_get(b->header, "version");
+		return SM_FAIL(
+			err, SM_USAGE,
+			"the first ledger is of stage %s, the second of %s: allowed is one stage",
+			stage, other);
+	json_t *diff = json_pack("{s:s, s:[]}", "stage", stage, "changed"),
+	       *settings = json_array();
+	json_t *va = json_object_get(a->header, "version"),
+	       *vb = json_object_get(b->header, "version");
 	struct causes causes = {.version = !json_equal(va, vb)};
 	if (causes.version)
 		json_object_set_new(diff, "version", json_pack("[O, O]", va, vb));
-	diff_settings("", json_object_get(a->header, "settings"), json_object_get(b->header, "settings"),
-		      settings);
+	diff_settings("", json_object_get(a->header, "settings"),
+		      json_object_get(b->header, "settings"), settings);
 	json_object_set_new(diff, "settings", sorted(settings));
 	json_object_set_new(diff, "only_a", only(a, b));
 	json_object_set_new(diff, "only_b", only(b, a));

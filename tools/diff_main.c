@@ -62,7 +62,8 @@ static void print_facts(const json_t *list, const char *margin)
 		char *a = json_dumps(json_object_get(fact, "a"), JSON_ENCODE_ANY | JSON_COMPACT);
 		char *b = json_dumps(json_object_get(fact, "b"), JSON_ENCODE_ANY | JSON_COMPACT);
 		printf("%s%s: %.60s%s -> %.60s%s\n", margin, sm_json_text(fact, "key"), a ? a : "",
-		       a && strlen(a) > 60 ? "..." : "", b ? b : "", b && strlen(b) > 60 ? "..." : "");
+		       a && strlen(a) > 60 ? "..." : "", b ? b : "",
+		       b && strlen(b) > 60 ? "..." : "");
 		free(a);
 		free(b);
 	}
@@ -103,7 +104,8 @@ static void print_changed(const json_t *list, int64_t limit)
 		json_t *status = json_object_get(row, "status");
 		printf("  changed: %s, because of %s\n", sm_json_text(row, "key"), cause_of(row));
 		if (status)
-			printf("    status  %s -> %s\n", json_string_value(json_array_get(status, 0)),
+			printf("    status  %s -> %s\n",
+			       json_string_value(json_array_get(status, 0)),
 			       json_string_value(json_array_get(status, 1)));
 		print_files(json_object_get(row, "inputs"), "input");
 		print_files(json_object_get(row, "outputs"), "output");
@@ -115,8 +117,10 @@ static void print_diff(const json_t *diff, int64_t limit)
 {
 	size_t i;
 	json_t *row, *version = json_object_get(diff, "version");
-	printf("%-12s %lld items the same, %zu changed, %zu only in the first, %zu only in the second\n",
-	       sm_json_text(diff, "stage"), (long long)json_integer_value(json_object_get(diff, "same")),
+	printf("%-12s %lld items the same, %zu changed, %zu only in the first, %zu only in the "
+	       "second\n",
+	       sm_json_text(diff, "stage"),
+	       (long long)json_integer_value(json_object_get(diff, "same")),
 	       json_array_size(json_object_get(diff, "changed")),
 	       json_array_size(json_object_get(diff, "only_a")),
 	       json_array_size(json_object_get(diff, "only_b")));
@@ -166,7 +170,8 @@ static void lone_stages(const struct sm_folders *here, const struct sm_folders *
 		const char *stage = sm_folder_stage(&here->v[i]);
 		if (find_stage(there, stage) || sm_folders_closed(there, stage))
 			continue;
-		json_array_append_new(all, json_pack("{s:s, s:s}", "stage", stage, "only_in", where));
+		json_array_append_new(all,
+				      json_pack("{s:s, s:s}", "stage", stage, "only_in", where));
 		if (print)
 			printf("%-12s only in the %s\n", stage, where);
 	}
@@ -179,8 +184,8 @@ static enum sm_status open_side(struct sm_folders *f, const char *path, struct s
 }
 
 /* Stages of both sides in the order of the first one's folders; *found counts those that differ. */
-static enum sm_status compare(struct sm_folders *a, struct sm_folders *b,
-			      const struct options *o, json_t *all, size_t *found, struct sm_err *err)
+static enum sm_status compare(struct sm_folders *a, struct sm_folders *b, const struct options *o,
+			      json_t *all, size_t *found, struct sm_err *err)
 {
 	bool single = a->n == 1 && b->n == 1;
 	for (size_t i = 0; i < a->n; i++) {
@@ -210,9 +215,10 @@ static enum sm_status compare(struct sm_folders *a, struct sm_folders *b,
 	return SM_OK;
 }
 
-/* A folder that may not be looked at is passed over when the other side has no such stage, and needed when it has. */
-static enum sm_status check_closed(struct sm_run *run, const struct sm_folders *here, const struct sm_folders *there,
-				   struct sm_err *err)
+/* A folder that may not be looked at is passed over when the other side has no such stage, and
+ * needed when it has. */
+static enum sm_status check_closed(struct sm_run *run, const struct sm_folders *here,
+				   const struct sm_folders *there, struct sm_err *err)
 {
 	size_t i;
 	json_t *closed;
@@ -234,8 +240,10 @@ static enum sm_status run_diff(struct sm_run *run, struct sm_err *err)
 	size_t found = 0;
 	enum sm_status st = SM_OK;
 	if (run->arg_count != 2) {
-		st = SM_FAIL(err, SM_USAGE, "found %zu arguments, needed are 2 ledgers or folders (--help shows how)",
-			     run->arg_count);
+		st = SM_FAIL(
+			err, SM_USAGE,
+			"found %zu arguments, needed are 2 ledgers or folders (--help shows how)",
+			run->arg_count);
 		goto out;
 	}
 	SM_GOTO(st, open_side(&a, run->args[0], err));
@@ -260,9 +268,12 @@ out:
 static const struct sm_stage stage = {
 	.name = "diff",
 	.summary = "what differs between two runs, and which input or setting is why",
-	.details = "Takes two ledgers, folders of one stage, or work folders. For each stage: settings that\n"
-		   "differ, items that one side lacks, items with other outputs or facts (fold, number of\n"
-		   "tiles, ...) and the input or setting that explains them. Exit code 0 when all of that is the same,\n"
+	.details = "Takes two ledgers, folders of one stage, or work folders. For each stage: "
+		   "settings that\n"
+		   "differ, items that one side lacks, items with other outputs or facts (fold, "
+		   "number of\n"
+		   "tiles, ...) and the input or setting that explains them. Exit code 0 when all "
+		   "of that is the same,\n"
 		   "1 when not.\n"
 		   "\n"
 		   "  scanmill diff old/tile/ledger.jsonl new/tile/ledger.jsonl\n"

@@ -24,7 +24,8 @@ static enum sm_status no_look(const char *path, struct sm_err *err)
 	return SM_FAIL(err, SM_IO, "%s: cannot be examined: %s", path, strerror(errno));
 }
 
-/* Whether something called ledger.jsonl stands in a folder; *regular: it is a file. SM_IO when nobody lets us look. */
+/* Whether something called ledger.jsonl stands in a folder; *regular: it is a file. SM_IO when
+ * nobody lets us look. */
 static enum sm_status has_ledger(const char *dir, bool *has, bool *regular, struct sm_err *err)
 {
 	char *path = sm_path_join(dir, SM_LEDGER_NAME);
@@ -50,7 +51,8 @@ static enum sm_status has_ledger(const char *dir, bool *has, bool *regular, stru
 	return st;
 }
 
-/* What stands there tells of a stage: the list of bytes, or the journal of a run that was killed. */
+/* What stands there tells of a stage: the list of bytes, or the journal of a run that was
+ * killed. */
 static const char *stage_file(const char *dir)
 {
 	static const char *const names[] = {SM_SUMS_NAME, ".journal.partial"};
@@ -66,8 +68,9 @@ static const char *stage_file(const char *dir)
 
 static bool has_stage_name(const char *dir)
 {
-	static const char *const stages[] = {"index", "ingest", "preprocess", "split",    "tile",  "slice",
-					     "pair",  "train",  "predict",    "evaluate", "report", "explore"};
+	static const char *const stages[] = {"index",   "ingest",   "preprocess", "split",
+					     "tile",    "slice",    "pair",       "train",
+					     "predict", "evaluate", "report",     "explore"};
 	for (size_t i = 0; i < SM_COUNT(stages); i++)
 		if (strcmp(sm_path_base(dir), stages[i]) == 0)
 			return true;
@@ -103,7 +106,8 @@ static enum sm_status add(struct sm_folders *f, const char *dir, bool whole, str
 		f->v = more;
 		f->room = room;
 	}
-	f->v[f->n] = (struct sm_folder){.dir = strdup(dir), .whole = whole, .link = whole && is_link(dir)};
+	f->v[f->n] = (struct sm_folder){
+		.dir = strdup(dir), .whole = whole, .link = whole && is_link(dir)};
 	if (!f->v[f->n].dir)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", dir);
 	f->n++;
@@ -132,19 +136,22 @@ static void note_closed(struct sm_folders *f, const char *dir, const struct sm_e
 {
 	json_t *sentence = json_string(why->text);
 	f->closed = f->closed ? f->closed : json_array();
-	json_array_append_new(f->closed,
-			      json_pack("{s:s, s:o}", "stage", sm_path_base(dir), "why",
-					sentence ? sentence : json_string("a folder cannot be examined")));
+	json_array_append_new(
+		f->closed,
+		json_pack("{s:s, s:o}", "stage", sm_path_base(dir), "why",
+			  sentence ? sentence : json_string("a folder cannot be examined")));
 }
 
 /* What is no stage's folder, but is called as one. */
-static enum sm_status add_strange(struct sm_folders *f, const char *below, bool has, struct sm_err *err)
+static enum sm_status add_strange(struct sm_folders *f, const char *below, bool has,
+				  struct sm_err *err)
 {
 	const char *file;
 	struct stat s;
 	bool any;
 	if (is_link(below) && stat(below, &s) != 0 && leads_nowhere(errno)) {
-		note(f, below, "is a link that leads nowhere, needed is the folder that the stage made", "");
+		note(f, below,
+		     "is a link that leads nowhere, needed is the folder that the stage made", "");
 	} else if (has) {
 		note(f, below, "its " SM_LEDGER_NAME " is no regular file, needed is one", "");
 	} else if ((file = stage_file(below))) {
@@ -157,7 +164,8 @@ static enum sm_status add_strange(struct sm_folders *f, const char *below, bool 
 	return SM_OK;
 }
 
-/* One name in a work folder. Other people's things may stand there, too: only a stage's name tells. */
+/* One name in a work folder. Other people's things may stand there, too: only a stage's name
+ * tells. */
 static enum sm_status add_below(struct sm_folders *f, const char *below, struct sm_err *err)
 {
 	bool has, regular;
@@ -181,7 +189,8 @@ static enum sm_status add_tree(struct sm_folders *f, const char *dir, struct sm_
 	int n = scandir(dir, &list, NULL, by_name);
 	if (n < 0)
 		return SM_FAIL(err, SM_IO, "%s: folder cannot be read: %s", dir, strerror(errno));
-	size_t before = f->n, strange = json_array_size(f->strange), closed = json_array_size(f->closed);
+	size_t before = f->n, strange = json_array_size(f->strange),
+	       closed = json_array_size(f->closed);
 	enum sm_status st = SM_OK;
 	for (int i = 0; i < n; i++) {
 		char *below = sm_path_join(dir, list[i]->d_name);
@@ -194,14 +203,16 @@ static enum sm_status add_tree(struct sm_folders *f, const char *dir, struct sm_
 	}
 	free(list);
 	if (st == SM_OK && f->n == before && json_array_size(f->closed) > closed)
-		st = SM_FAIL(err, SM_IO, "%s", sm_json_text(json_array_get(f->closed, closed), "why"));
+		st = SM_FAIL(err, SM_IO, "%s",
+			     sm_json_text(json_array_get(f->closed, closed), "why"));
 	else if (st == SM_OK && f->n == before && json_array_size(f->strange) > strange)
 		st = SM_FAIL(err, SM_INPUT, "%s: no stage has finished there: %s", dir,
 			     json_string_value(json_array_get(f->strange, strange)));
 	else if (st == SM_OK && f->n == before)
-		st = SM_FAIL(err, SM_INPUT,
-			     "%s: neither it nor a folder in it has a %s: no stage has finished there", dir,
-			     SM_LEDGER_NAME);
+		st = SM_FAIL(
+			err, SM_INPUT,
+			"%s: neither it nor a folder in it has a %s: no stage has finished there",
+			dir, SM_LEDGER_NAME);
 	return st;
 }
 
@@ -217,11 +228,16 @@ enum sm_status sm_folders_add(struct sm_folders *f, const char *path, struct sm_
 	if (regular)
 		return add(f, path, false, err);
 	if (has)
-		return SM_FAIL(err, SM_INPUT, "%s: its " SM_LEDGER_NAME " is no regular file, needed is one", path);
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: its " SM_LEDGER_NAME " is no regular file, needed is one",
+			       path);
 	enum sm_status st = add_tree(f, path, err);
 	/* A list of somebody's own may stand beside the stages' folders. */
 	if (st == SM_INPUT && (file = stage_file(path)))
-		return SM_FAIL(err, SM_INPUT, "%s: has no " SM_LEDGER_NAME ", but a %s: no stage has finished there", path, file);
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: has no " SM_LEDGER_NAME
+			       ", but a %s: no stage has finished there",
+			       path, file);
 	return st;
 }
 
@@ -256,7 +272,8 @@ void sm_folders_close(struct sm_folders *f)
 	}
 }
 
-enum sm_status sm_folders_open(struct sm_folders *f, const struct sm_folder *folder, struct sm_err *err)
+enum sm_status sm_folders_open(struct sm_folders *f, const struct sm_folder *folder,
+			       struct sm_err *err)
 {
 	struct sm_ledger *ledger = &f->v[folder - f->v].ledger, now;
 	if (ledger->records)
@@ -268,7 +285,8 @@ enum sm_status sm_folders_open(struct sm_folders *f, const struct sm_folder *fol
 		ledger->records = sm_records_share(now.records);
 	sm_ledger_clear(&now);
 	return same ? SM_OK
-		    : SM_FAIL(err, SM_INPUT, "%s: " SM_LEDGER_NAME " changed while it was read", folder->dir);
+		    : SM_FAIL(err, SM_INPUT, "%s: " SM_LEDGER_NAME " changed while it was read",
+			      folder->dir);
 }
 
 void sm_folders_clear(struct sm_folders *f)

@@ -17,7 +17,8 @@ struct options {
 
 static const struct sm_field fields[] = {
 	{"get", SM_F_STRING, .offset = offsetof(struct options, get),
-	 .doc = "print this key's value alone (dataset, tile.size); a text without quotation marks"},
+	 .doc = "print this key's value alone (dataset, tile.size); a text without quotation "
+		"marks"},
 };
 static const struct sm_fieldset option_set = SM_FIELDSET("manifest", struct options, fields, NULL);
 
@@ -41,7 +42,9 @@ static enum sm_status print_value(const json_t *all, const char *path, struct sm
 {
 	const json_t *value = value_at(all, path);
 	if (!value || !*path)
-		return SM_FAIL(err, SM_USAGE, "--get: found '%s', no key of the manifest (--describe prints all)", path);
+		return SM_FAIL(err, SM_USAGE,
+			       "--get: found '%s', no key of the manifest (--describe prints all)",
+			       path);
 	char *text = json_is_string(value) ? NULL : sm_json_yaml(value, JSON_COMPACT);
 	const char *s = json_is_string(value) ? json_string_value(value) : text;
 	if (!s)
@@ -53,7 +56,8 @@ static enum sm_status print_value(const json_t *all, const char *path, struct sm
 
 static enum sm_status print_root(const void *root, const char *get, struct sm_err *err)
 {
-	json_t *all = get ? sm_fields_dump(&sm_manifest_schema, root) : sm_fields_given(&sm_manifest_schema, root);
+	json_t *all = get ? sm_fields_dump(&sm_manifest_schema, root)
+			  : sm_fields_given(&sm_manifest_schema, root);
 	if (get) {
 		enum sm_status st = print_value(all, get, err);
 		json_decref(all);
@@ -91,12 +95,12 @@ static const char *const sections[] = {
 static const struct sm_stage stage = {
 	.name = "manifest",
 	.summary = "check a manifest and print it with all defaults",
-	.details =
-		"Prints the manifest as JSON with every default filled in. --describe prints all keys\n"
-		"of all sections with their types, allowed values, defaults and meaning.\n"
-		"\n"
-		"  scanmill manifest manifests/demo.yaml\n"
-		"  scanmill manifest --get dataset manifests/demo.yaml",
+	.details = "Prints the manifest as JSON with every default filled in. --describe prints "
+		   "all keys\n"
+		   "of all sections with their types, allowed values, defaults and meaning.\n"
+		   "\n"
+		   "  scanmill manifest manifests/demo.yaml\n"
+		   "  scanmill manifest --get dataset manifests/demo.yaml",
 	.args = "FILE",
 	.version = 1,
 	.needs = SM_NO_LEDGER,

@@ -138,7 +138,8 @@ static enum sm_status add_sample(struct job *j, struct sm_err *err)
 	if (!order || !j->chosen || only.failed)
 		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", j->recipe->stage);
 	else if (only.n > MAX_ONLY)
-		st = SM_FAIL(err, SM_USAGE, "--sample: found %zu, too many to name; 0 derives all", want);
+		st = SM_FAIL(err, SM_USAGE, "--sample: found %zu, too many to name; 0 derives all",
+			     want);
 	else
 		sm_command_option(&j->command, "--only", only.data);
 	j->out->derived = want;
@@ -167,7 +168,9 @@ static enum sm_status check_table(struct job *j, struct sm_err *err)
 	if (strcmp(hex, wanted) != 0) {
 		j->out->items = sm_records_count(j->folder->ledger.records);
 		j->out->complaints = json_array();
-		sm_complain(j->out->complaints, "the table is another one than then: SHA-256 %.12s..., in the ledger %.12s...",
+		sm_complain(j->out->complaints,
+			    "the table is another one than then: SHA-256 %.12s..., in the ledger "
+			    "%.12s...",
 			    hex, wanted);
 		return SM_OK;
 	}
@@ -185,7 +188,8 @@ static enum sm_status plan(struct job *j, struct sm_err *err)
 	if (json_object_get(j->folder->ledger.header, "only"))
 		cannot(j, "it holds some items only (--only)");
 	else if (!in)
-		cannot(j, r->in[0] ? "the folder of its parent stage is not there" : "--raw is missing");
+		cannot(j, r->in[0] ? "the folder of its parent stage is not there"
+				   : "--raw is missing");
 	else if (r->of && !second &&
 		 json_object_get(json_object_get(j->folder->ledger.header, "parents"), r->of))
 		cannot(j, "the folder of a parent stage is not there");
@@ -222,12 +226,13 @@ static void complain_failed(struct job *j, int code)
 		char *last = strrchr(text, '\n');
 		line = last ? last + 1 : text;
 	}
-	sm_complain(j->out->complaints, "cannot be derived again (exit code %d): %.600s", code, line);
+	sm_complain(j->out->complaints, "cannot be derived again (exit code %d): %.600s", code,
+		    line);
 	sm_free(bytes);
 }
 
-static size_t compare_facts(json_t *complaints, const char *owner, const char *name, json_t *then, json_t *now,
-			    const char *const *without);
+static size_t compare_facts(json_t *complaints, const char *owner, const char *name, json_t *then,
+			    json_t *now, const char *const *without);
 
 static const char *hash_of(const json_t *list, const char *path)
 {
@@ -243,19 +248,23 @@ static const char *hash_of(const json_t *list, const char *path)
 }
 
 /* Two lists of outputs, of an item or of a header. Returns the number of differences. */
-static size_t compare_outputs(json_t *complaints, const char *owner, const json_t *then, const json_t *now)
+static size_t compare_outputs(json_t *complaints, const char *owner, const json_t *then,
+			      const json_t *now)
 {
 	size_t i, bad = 0;
 	json_t *output;
 	json_array_foreach(then, i, output)
 	{
-		const char *path = sm_json_text(output, "path"), *old = sm_json_text(output, "sha256");
+		const char *path = sm_json_text(output, "path"),
+			   *old = sm_json_text(output, "sha256");
 		const char *new = path ? hash_of(now, path) : NULL;
 		if (!path || !old || (new && strcmp(old, new) == 0))
 			continue;
 		bad++;
 		if (new)
-			sm_complain(complaints, "%s: %s: is derived with other content: SHA-256 %.12s..., in the ledger %.12s...",
+			sm_complain(complaints,
+				    "%s: %s: is derived with other content: SHA-256 %.12s..., in "
+				    "the ledger %.12s...",
 				    owner, path, new, old);
 		else
 			sm_complain(complaints, "%s: %s: is not made any more", owner, path);
@@ -272,11 +281,13 @@ static size_t compare_outputs(json_t *complaints, const char *owner, const json_
 }
 
 /* Inputs may have no path (files of a DICOM series): they are compared in their order. */
-static size_t compare_inputs(json_t *complaints, const char *owner, const json_t *then, const json_t *now)
+static size_t compare_inputs(json_t *complaints, const char *owner, const json_t *then,
+			     const json_t *now)
 {
 	size_t n = json_array_size(then), bad = n != json_array_size(now);
 	if (bad)
-		sm_complain(complaints, "%s: has %zu inputs now, in the ledger %zu", owner, json_array_size(now), n);
+		sm_complain(complaints, "%s: has %zu inputs now, in the ledger %zu", owner,
+			    json_array_size(now), n);
 	for (size_t i = 0; !bad && i < n; i++) {
 		const json_t *a = json_array_get(then, i), *b = json_array_get(now, i);
 		const char *role = sm_json_text(a, "role"), *path = sm_json_text(a, "path");
@@ -284,15 +295,18 @@ static size_t compare_inputs(json_t *complaints, const char *owner, const json_t
 		if (json_equal(a, b))
 			continue;
 		bad++;
-		sm_complain(complaints, "%s: input %s%s%s: has changed: SHA-256 %.12s..., in the ledger %.12s...", owner,
-			    role ? role : "", path ? " " : "", path ? path : "", new ? new : "none",
-			    old ? old : "none");
+		sm_complain(
+			complaints,
+			"%s: input %s%s%s: has changed: SHA-256 %.12s..., in the ledger %.12s...",
+			owner, role ? role : "", path ? " " : "", path ? path : "",
+			new ? new : "none", old ? old : "none");
 	}
 	return bad;
 }
 
 /* Two values of one key. Of objects only the keys that differ are named. */
-static size_t compare_value(json_t *complaints, const char *owner, const char *name, json_t *then, json_t *now)
+static size_t compare_value(json_t *complaints, const char *owner, const char *name, json_t *then,
+			    json_t *now)
 {
 	char *old = then ? sm_json_line(then) : NULL, *new = now ? sm_json_line(now) : NULL;
 	/* As text: that is how numbers stand in a ledger. */
@@ -301,17 +315,18 @@ static size_t compare_value(json_t *complaints, const char *owner, const char *n
 		static const char *const none[] = {NULL};
 		bad = compare_facts(complaints, owner, name, then, now, none);
 	} else if (bad) {
-		sm_complain(complaints, "%s: %s: is %.100s, in the ledger %.100s", owner, name, new ? new : "absent",
-			    old ? old : "absent");
+		sm_complain(complaints, "%s: %s: is %.100s, in the ledger %.100s", owner, name,
+			    new ? new : "absent", old ? old : "absent");
 	}
 	free(old);
 	free(new);
 	return bad;
 }
 
-/* All keys of two objects but those of `without`; `name` (may be NULL) is what the objects are called. */
-static size_t compare_facts(json_t *complaints, const char *owner, const char *name, json_t *then, json_t *now,
-			    const char *const *without)
+/* All keys of two objects but those of `without`; `name` (may be NULL) is what the objects are
+ * called. */
+static size_t compare_facts(json_t *complaints, const char *owner, const char *name, json_t *then,
+			    json_t *now, const char *const *without)
 {
 	json_t *all = json_object(), *unused;
 	const char *key;
@@ -323,8 +338,8 @@ static size_t compare_facts(json_t *complaints, const char *owner, const char *n
 	json_object_foreach(all, key, unused)
 	{
 		char *full = sm_strf("%s%s%s", name ? name : "", name ? "." : "", key);
-		bad += compare_value(complaints, owner, full ? full : key, json_object_get(then, key),
-				     json_object_get(now, key));
+		bad += compare_value(complaints, owner, full ? full : key,
+				     json_object_get(then, key), json_object_get(now, key));
 		free(full);
 	}
 	json_decref(all);
@@ -342,7 +357,8 @@ static enum sm_status compare(struct job *j, struct sm_ledger *now, struct sm_er
 {
 	/* Of the settings the fingerprint tells nothing new. */
 	static const char *const of_item[] = {"inputs", "outputs", "fingerprint", NULL};
-	static const char *const of_header[] = {"outputs", "settings", "settings_sha256", "parents", "only", NULL};
+	static const char *const of_header[] = {"outputs", "settings", "settings_sha256",
+						"parents", "only",     NULL};
 	struct sm_ledger *then = (struct sm_ledger *)&j->folder->ledger;
 	json_t *complaints = j->out->complaints, *record;
 	size_t i;
@@ -395,8 +411,8 @@ static enum sm_status derive(struct job *j, struct sm_err *err)
 	j->out->complaints = json_array();
 	SM_TRY(sm_child_run(j->recipe->stage, &j->command, j->log, &code, err));
 	if (code >= 4)
-		return SM_FAIL(err, SM_IO, "%s: could not be derived again in %s (exit code %d)", j->recipe->stage,
-			       j->scratch, code);
+		return SM_FAIL(err, SM_IO, "%s: could not be derived again in %s (exit code %d)",
+			       j->recipe->stage, j->scratch, code);
 	/* 1 and 3 are those of a run with rejected items, too: then there is a ledger. */
 	if (code == 2 || sm_ledger_read(j->dir, j->recipe->stage, &now, NULL) != SM_OK)
 		complain_failed(j, code);
@@ -407,7 +423,8 @@ static enum sm_status derive(struct job *j, struct sm_err *err)
 }
 
 enum sm_status sm_rederive(const struct sm_rederive_how *how, const struct sm_folders *f,
-			   const struct sm_folder *folder, struct sm_rederived *out, struct sm_err *err)
+			   const struct sm_folder *folder, struct sm_rederived *out,
+			   struct sm_err *err)
 {
 	struct job j = {.how = how, .f = f, .folder = folder, .out = out};
 	*out = (struct sm_rederived){0};
@@ -420,7 +437,8 @@ enum sm_status sm_rederive(const struct sm_rederive_how *how, const struct sm_fo
 	if (st == SM_OK) {
 		j.dir = sm_path_join(j.scratch, j.recipe->stage);
 		j.log = sm_path_join(j.scratch, "log");
-		st = j.dir && j.log ? derive(&j, err) : SM_FAIL(err, SM_BUDGET, "%s: out of memory", how->manifest);
+		st = j.dir && j.log ? derive(&j, err)
+				    : SM_FAIL(err, SM_BUDGET, "%s: out of memory", how->manifest);
 	}
 	sm_scratch_remove(j.scratch);
 	sm_command_clear(&j.command);

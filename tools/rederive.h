@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Would the stage make the same again? Hashes tell whether files are what the ledger says; only making them once more
- * tells whether the ledger says the truth.
- */
+ * Would the stage make the same again? Hashes tell whether files are what the ledger says; only
+ * making them once more tells whether the ledger says the
+ * truth. */
 #ifndef SM_TOOLS_REDERIVE_H
 #define SM_TOOLS_REDERIVE_H
 
@@ -13,7 +13,8 @@
 
 struct sm_rederive_how {
 	const char *manifest;
-	const char *raw, *salt_file; /* of index and ingest; NULL = these two stages cannot be derived */
+	const char *raw,
+		*salt_file; /* of index and ingest; NULL = these two stages cannot be derived */
 	const char *table;           /* of split, when its ledger names one */
 	const char *scratch;         /* folder in which to make a folder; NULL = $TMPDIR or /tmp */
 	int jobs;
@@ -29,14 +30,15 @@ struct sm_rederived {
 	json_t *complaints;      /* array of sentences; NULL when not done */
 };
 
-/* Runs the program of the folder's stage into a scratch folder, on all items or on a sample, with the options
- * that its ledger names, and compares the two ledgers: status, hash of every output and every other fact of each
- * item; settings and version always; what belongs to no item (config.json) when all items were derived. index and
- * split are always derived as a whole. Differences become complaints. f must be loaded, and the folder open; it
- * holds the parents.
- * SM_IO when the scratch folder or the program fails, SM_BUDGET. */
+/* Runs the program of the folder's stage into a scratch folder, on all items or on a sample, with
+ * the options that its ledger names, and compares the two ledgers: status, hash of every output and
+ * every other fact of each item; settings and version always; what belongs to no item (config.json)
+ * when all items were derived. index and split are always derived as a whole. Differences become
+ * complaints. f must be loaded, and the folder open; it holds the parents. SM_IO when the scratch
+ * folder or the program fails, SM_BUDGET. */
 enum sm_status sm_rederive(const struct sm_rederive_how *how, const struct sm_folders *f,
-			   const struct sm_folder *folder, struct sm_rederived *out, struct sm_err *err);
+			   const struct sm_folder *folder, struct sm_rederived *out,
+			   struct sm_err *err);
 
 void sm_rederived_clear(struct sm_rederived *r);
 

@@ -50,7 +50,8 @@ static int by_bytes(const void *a, const void *b)
 }
 
 /* All entries of a folder, as paths relative to the top, sorted. */
-static enum sm_status list(const char *full, const char *relative, struct names *names, struct sm_err *err)
+static enum sm_status list(const char *full, const char *relative, struct names *names,
+			   struct sm_err *err)
 {
 	DIR *d = opendir(full);
 	bool good = true;
@@ -58,16 +59,19 @@ static enum sm_status list(const char *full, const char *relative, struct names 
 		return SM_FAIL(err, SM_IO, "%s: folder cannot be read: %s", full, strerror(errno));
 	for (struct dirent *e; good && (e = readdir(d));)
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			good = add(names, *relative ? sm_path_join(relative, e->d_name) : sm_strf("%s", e->d_name));
+			good = add(names, *relative ? sm_path_join(relative, e->d_name)
+						    : sm_strf("%s", e->d_name));
 	closedir(d);
 	if (names->n)
 		qsort(names->v, names->n, sizeof *names->v, by_bytes);
 	return good ? SM_OK : SM_FAIL(err, SM_BUDGET, "%s: out of memory", full);
 }
 
-static enum sm_status visit(const char *top, const char *relative, int depth, json_t *complaints, struct sm_err *err);
+static enum sm_status visit(const char *top, const char *relative, int depth, json_t *complaints,
+			    struct sm_err *err);
 
-static enum sm_status look(const char *top, const char *path, int depth, json_t *complaints, struct sm_err *err)
+static enum sm_status look(const char *top, const char *path, int depth, json_t *complaints,
+			   struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
 	struct stat s;
@@ -91,7 +95,8 @@ static enum sm_status look(const char *top, const char *path, int depth, json_t 
 	return st;
 }
 
-static enum sm_status visit(const char *top, const char *relative, int depth, json_t *complaints, struct sm_err *err)
+static enum sm_status visit(const char *top, const char *relative, int depth, json_t *complaints,
+			    struct sm_err *err)
 {
 	struct names names = {0};
 	char *full = *relative ? sm_path_join(top, relative) : sm_strf("%s", top);

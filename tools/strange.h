@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a stage never makes in its folder, and no walk of regular files shows: links, pipes, sockets, devices, hidden
- * and empty folders.
- */
+ * What a stage never makes in its folder, and no walk of regular files shows: links, pipes,
+ * sockets, devices, hidden and empty
+ * folders. */
 #ifndef SM_TOOLS_STRANGE_H
 #define SM_TOOLS_STRANGE_H
 

@@ -40,7 +40,8 @@ struct maker {
 	bool exact;              /* path and content fit; else the content alone */
 };
 
-/* Looks at a record for the inputs that have no exact maker yet; returns how many still have none. */
+/* Looks at a record for the inputs that have no exact maker yet; returns how many still have
+ * none. */
 static size_t look_for(json_t *record, const json_t *inputs, bool exact_only, struct maker *makers)
 {
 	size_t i, left = 0;
@@ -48,7 +49,8 @@ static size_t look_for(json_t *record, const json_t *inputs, bool exact_only, st
 	json_array_foreach(inputs, i, input)
 	{
 		struct maker *m = &makers[i];
-		const char *path = sm_json_text(input, "path"), *sha = sm_json_text(input, "sha256");
+		const char *path = sm_json_text(input, "path"),
+			   *sha = sm_json_text(input, "sha256");
 		json_t *output = sha && !m->exact ? output_of(record, path, sha) : NULL;
 		bool exact = output && same_path(output, path);
 		if (exact || (output && !exact_only && !m->record)) {
@@ -79,8 +81,10 @@ static json_t *node_of(const struct sm_folder *folder, const json_t *record)
 	return node;
 }
 
-/* The node of a record in a list of nodes; added when it is not there yet, and its record to `records`. */
-static json_t *node_in(json_t *list, json_t *records, const struct sm_folder *folder, json_t *record)
+/* The node of a record in a list of nodes; added when it is not there yet, and its record to
+ * `records`. */
+static json_t *node_in(json_t *list, json_t *records, const struct sm_folder *folder,
+		       json_t *record)
 {
 	size_t i;
 	json_t *node;
@@ -104,7 +108,8 @@ static void add_once(json_t *list, json_t *value)
 	json_array_append(list, value);
 }
 
-/* Inputs that are no files but decide an output all the same (a case's fold): their hash is that of their name. */
+/* Inputs that are no files but decide an output all the same (a case's fold): their hash is that of
+ * their name. */
 static bool is_word(const char *path, const char *sha)
 {
 	char hex[65];
@@ -114,10 +119,10 @@ static bool is_word(const char *path, const char *sha)
 	return strcmp(hex, sha) == 0;
 }
 
-/* Who made each of the inputs, of the open parent's records: by path and content first, by content alone otherwise.
- * As a rule it is the record of the same key; else all are looked at. */
-static enum sm_status find_makers(const struct sm_folder *parent, const char *key, const json_t *inputs,
-				  struct maker *makers, struct sm_err *err)
+/* Who made each of the inputs, of the open parent's records: by path and content first, by content
+ * alone otherwise. As a rule it is the record of the same key; else all are looked at. */
+static enum sm_status find_makers(const struct sm_folder *parent, const char *key,
+				  const json_t *inputs, struct maker *makers, struct sm_err *err)
 {
 	size_t i;
 	json_t *record, *twin = sm_ledger_get(&parent->ledger, key);
@@ -135,14 +140,16 @@ static enum sm_status find_makers(const struct sm_folder *parent, const char *ke
 }
 
 /* What the open parent made of the record's inputs: nodes in `from`, their records in `records`. */
-static enum sm_status follow_parent(const struct sm_folder *parent, json_t *node, const json_t *record,
-				    json_t *records, bool *made, struct sm_err *err)
+static enum sm_status follow_parent(const struct sm_folder *parent, json_t *node,
+				    const json_t *record, json_t *records, bool *made,
+				    struct sm_err *err)
 {
 	json_t *inputs = json_object_get(record, "inputs");
 	size_t n = json_array_size(inputs);
 	char *fold = sm_ledger_text(&parent->ledger, sm_record_key(record), "fold");
 	struct maker *makers = calloc(n + 1, sizeof *makers);
-	enum sm_status st = makers ? SM_OK : SM_FAIL(err, SM_BUDGET, "%s: out of memory", parent->dir);
+	enum sm_status st =
+		makers ? SM_OK : SM_FAIL(err, SM_BUDGET, "%s: out of memory", parent->dir);
 	if (fold && strcmp(sm_folder_stage(parent), "split") == 0)
 		json_object_set_new(node, "fold", json_string(fold));
 	if (st == SM_OK && n)
@@ -150,7 +157,8 @@ static enum sm_status follow_parent(const struct sm_folder *parent, json_t *node
 	for (size_t i = 0; makers && i < n; i++) {
 		struct maker *m = &makers[i];
 		if (m->record) {
-			json_t *child = node_in(json_object_get(node, "from"), records, parent, m->record);
+			json_t *child =
+				node_in(json_object_get(node, "from"), records, parent, m->record);
 			add_once(json_object_get(child, "outputs"), m->output);
 			made[i] = true;
 		}
@@ -185,20 +193,23 @@ static const char *parent_read(const struct sm_folder *folder, const json_t *inp
 }
 
 /* Inputs that no record made. */
-static void name_others(const struct sm_folder *folder, json_t *node, const json_t *inputs, const bool *made)
+static void name_others(const struct sm_folder *folder, json_t *node, const json_t *inputs,
+			const bool *made)
 {
 	size_t i;
 	json_t *input, *others = json_object_get(node, reads_raw(folder) ? "raw" : "unresolved");
 	json_array_foreach(inputs, i, input)
 	{
-		const char *sha = sm_json_text(input, "sha256"), *parent = parent_read(folder, input);
+		const char *sha = sm_json_text(input, "sha256"),
+			   *parent = parent_read(folder, input);
 		if (made[i] || is_word(sm_json_text(input, "path"), sha))
 			continue;
 		if (!parent) {
 			add_once(others, input);
 			continue;
 		}
-		json_t *ledger = json_pack("{s:s, s:s, s:s}", "stage", parent, "path", SM_LEDGER_NAME, "sha256", sha);
+		json_t *ledger = json_pack("{s:s, s:s, s:s}", "stage", parent, "path",
+					   SM_LEDGER_NAME, "sha256", sha);
 		add_once(json_object_get(node, "ledgers"), ledger);
 		json_decref(ledger);
 	}
@@ -238,7 +249,8 @@ static enum sm_status follow(struct sm_folders *f, const struct sm_folder *folde
 		const struct sm_folder *parent =
 			sm_folders_parent(f, folder, sm_json_text(input, "stage"), NULL);
 		if (parent && depth < DEEPEST)
-			SM_GOTO(st, follow(f, parent, input, json_array_get(records, i), depth + 1, err));
+			SM_GOTO(st, follow(f, parent, input, json_array_get(records, i), depth + 1,
+					   err));
 	}
 out:
 	free(made);
@@ -270,8 +282,8 @@ static const char *below_of(const char *dir, const char *path)
 	return n && strncmp(path, dir, n) == 0 && path[n] == '/' ? path + n + 1 : NULL;
 }
 
-/* Leaves out "." and empty components, and "NAME/.." pairs: what a ledger names has none. In place; as long or
- * shorter. */
+/* Leaves out "." and empty components, and "NAME/.." pairs: what a ledger names has none. In place;
+ * as long or shorter. */
 static void tidy(char *path)
 {
 	char *start = path + (*path == '/'), *out = start;
@@ -295,9 +307,10 @@ static void tidy(char *path)
 	*out = '\0';
 }
 
-/* A path as it stands in the folder's ledger: `what` may begin with the folder or the stage. *named: it does.
- * `room` has PATH_MAX bytes for the answer, `clean` is `what` after tidy. */
-static const char *path_in(const struct sm_folder *folder, const char *what, const char *clean, bool *named, char *room)
+/* A path as it stands in the folder's ledger: `what` may begin with the folder or the stage.
+ * *named: it does. `room` has PATH_MAX bytes for the answer, `clean` is `what` after tidy. */
+static const char *path_in(const struct sm_folder *folder, const char *what, const char *clean,
+			   bool *named, char *room)
 {
 	char dir[PATH_MAX];
 	const char *below = below_of(sm_folder_stage(folder), clean);
@@ -346,21 +359,24 @@ static json_t *record_naming(const struct sm_folder *folder, const char *path, j
 	return NULL;
 }
 
-/* Looks in the open folder; takes what is there when it is nearer to the end of the road than what was found. */
-static void look(const struct sm_folders *f, const struct sm_folder *folder, const char *what, const char *clean,
-		 struct found *found)
+/* Looks in the open folder; takes what is there when it is nearer to the end of the road than what
+ * was found. */
+static void look(const struct sm_folders *f, const struct sm_folder *folder, const char *what,
+		 const char *clean, struct found *found)
 {
 	char room[PATH_MAX];
 	bool named;
-	const char *stage = sm_folder_stage(folder), *path = path_in(folder, what, clean, &named, room);
+	const char *stage = sm_folder_stage(folder),
+		   *path = path_in(folder, what, clean, &named, room);
 	bool page = !named && (strcmp(stage, "explore") == 0 || strcmp(stage, "report") == 0);
 	json_t *record = sm_ledger_get(&folder->ledger, path), *output = NULL;
 	if (!record)
 		output = output_named(folder->ledger.header, path);
 	if (!record && !output)
 		record = record_naming(folder, path, &output);
-	if ((!record && !output) || (found->folder && (page > found->page || (page == found->page &&
-									      made_from(f, found->folder, folder, 0))))) {
+	if ((!record && !output) ||
+	    (found->folder && (page > found->page ||
+			       (page == found->page && made_from(f, found->folder, folder, 0))))) {
 		json_decref(record);
 		return;
 	}
@@ -373,7 +389,8 @@ static void look(const struct sm_folders *f, const struct sm_folder *folder, con
 /* The node of an output of no item, such as config.json. */
 static json_t *node_of_all(const struct found *found)
 {
-	json_t *node = json_object(), *parents = json_object_get(found->folder->ledger.header, "parents");
+	json_t *node = json_object(),
+	       *parents = json_object_get(found->folder->ledger.header, "parents");
 	json_object_set_new(node, "stage", json_string(sm_folder_stage(found->folder)));
 	json_object_set(node, "item", json_object_get(found->output, "path"));
 	json_object_set_new(node, "items", json_integer((json_int_t)found->items));
@@ -405,14 +422,17 @@ enum sm_status sm_trace(struct sm_folders *f, const char *what, json_t **out, st
 	if (!found.folder) {
 		SM_GOTO(st, sm_folders_need(f, NULL, err));
 		st = SM_FAIL(err, SM_USAGE,
-			     "%s: no ledger here knows it, allowed is an item's key or the path of an output", what);
+			     "%s: no ledger here knows it, allowed is an item's key or the path of "
+			     "an output",
+			     what);
 		goto out;
 	}
 	node = found.record ? node_of(found.folder, found.record) : node_of_all(&found);
 	if (found.output)
 		json_array_append(json_object_get(node, "outputs"), found.output);
 	else
-		json_array_extend(json_object_get(node, "outputs"), json_object_get(found.record, "outputs"));
+		json_array_extend(json_object_get(node, "outputs"),
+				  json_object_get(found.record, "outputs"));
 	SM_GOTO(st, follow(f, found.folder, node, found.record, 0, err));
 	*out = json_incref(node);
 out:

@@ -30,8 +30,8 @@ static void print_files(const json_t *list, const char *place, int depth)
 	{
 		const char *path = sm_json_text(file, "path"), *sha = sm_json_text(file, "sha256");
 		const char *role = sm_json_text(file, "role");
-		printf("%*s%-12s %.12s  %s/%s\n", depth * 2 + 2, "", role ? role : "", sha ? sha : "",
-		       place, path ? path : "");
+		printf("%*s%-12s %.12s  %s/%s\n", depth * 2 + 2, "", role ? role : "",
+		       sha ? sha : "", place, path ? path : "");
 	}
 }
 
@@ -52,7 +52,8 @@ static void print_map(const struct sm_folder *folder, const json_t *record, int 
 	free(full);
 }
 
-static enum sm_status print_slices(struct sm_folders *f, const json_t *node, int depth, struct sm_err *err)
+static enum sm_status print_slices(struct sm_folders *f, const json_t *node, int depth,
+				   struct sm_err *err)
 {
 	const char *stage = sm_json_text(node, "stage");
 	if (strcmp(stage, "ingest") != 0)
@@ -69,7 +70,8 @@ static enum sm_status print_slices(struct sm_folders *f, const json_t *node, int
 	return SM_OK;
 }
 
-/* Inputs that no record here made: under the stage that is missing when there is but one that makes files. */
+/* Inputs that no record here made: under the stage that is missing when there is but one that makes
+ * files. */
 static void print_unresolved(const json_t *node, int depth)
 {
 	size_t i, n = 0;
@@ -106,12 +108,13 @@ static void print_ledgers(const json_t *node, const char *stage, int depth)
 	{
 		const char *of = sm_json_text(v, "stage");
 		if (stage ? strcmp(of, stage) == 0 : !is_missing(node, of))
-			printf("%*s%-12s %.12s  %s/%s\n", depth * 2 + 2, "", "ledger", sm_json_text(v, "sha256"), of,
-			       sm_json_text(v, "path"));
+			printf("%*s%-12s %.12s  %s/%s\n", depth * 2 + 2, "", "ledger",
+			       sm_json_text(v, "sha256"), of, sm_json_text(v, "path"));
 	}
 }
 
-static enum sm_status print_node(struct sm_folders *f, const json_t *node, bool slices, int depth, struct sm_err *err)
+static enum sm_status print_node(struct sm_folders *f, const json_t *node, bool slices, int depth,
+				 struct sm_err *err)
 {
 	size_t i;
 	json_t *v;
@@ -125,7 +128,8 @@ static enum sm_status print_node(struct sm_folders *f, const json_t *node, bool 
 	printf("\n");
 	json_object_foreach(json_object_get(node, "parents"), parent, v)
 		printf("%*sall %lld items here, from the ledger of %s %.12s\n", depth * 2 + 2, "",
-		       (long long)json_integer_value(json_object_get(node, "items")), parent, json_string_value(v));
+		       (long long)json_integer_value(json_object_get(node, "items")), parent,
+		       json_string_value(v));
 	if (reason)
 		printf("%*srejected: %s\n", depth * 2 + 2, "", reason);
 	print_files(json_object_get(node, "outputs"), sm_json_text(node, "stage"), depth);
@@ -134,8 +138,8 @@ static enum sm_status print_node(struct sm_folders *f, const json_t *node, bool 
 	print_ledgers(node, NULL, depth);
 	json_array_foreach(json_object_get(node, "missing"), i, v)
 	{
-		printf("%*s(the run of %s that this was made from is not here)\n", depth * 2 + 2, "",
-		       json_string_value(v));
+		printf("%*s(the run of %s that this was made from is not here)\n", depth * 2 + 2,
+		       "", json_string_value(v));
 		print_ledgers(node, json_string_value(v), depth + 1);
 	}
 	print_unresolved(node, depth);
@@ -156,8 +160,10 @@ static enum sm_status run_trace(struct sm_run *run, struct sm_err *err)
 	enum sm_status st = SM_OK;
 	size_t i;
 	if (run->arg_count < 2) {
-		st = SM_FAIL(err, SM_USAGE, "found %zu arguments, needed are a folder and an item (--help shows how)",
-			     run->arg_count);
+		st = SM_FAIL(
+			err, SM_USAGE,
+			"found %zu arguments, needed are a folder and an item (--help shows how)",
+			run->arg_count);
 		goto out;
 	}
 	SM_GOTO(st, sm_folders_add(&f, run->args[0], err));
@@ -185,12 +191,15 @@ out:
 static const struct sm_stage stage = {
 	.name = "trace",
 	.summary = "from an item or a file of a run back to the scans",
-	.details = "Takes a work folder and the key of an item, or the path of an output below it. Prints for each\n"
-		   "stage on the way back the files used with their hashes, down to the raw scans. The pages of\n"
-		   "explore and report are passed over unless named with their stage (explore/CASE).\n"
-		   "\n"
-		   "  scanmill trace work/brats3d BraTS20_Training_001\n"
-		   "  scanmill trace work/brats3d tile/BraTS20_Training_001.h5 --slices",
+	.details =
+		"Takes a work folder and the key of an item, or the path of an output below it. "
+		"Prints for each\n"
+		"stage on the way back the files used with their hashes, down to the raw scans. "
+		"The pages of\n"
+		"explore and report are passed over unless named with their stage (explore/CASE).\n"
+		"\n"
+		"  scanmill trace work/brats3d BraTS20_Training_001\n"
+		"  scanmill trace work/brats3d tile/BraTS20_Training_001.h5 --slices",
 	.args = "WORK ITEM...",
 	.version = 1,
 	.needs = SM_NO_LEDGER,

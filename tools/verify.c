@@ -53,8 +53,8 @@ void sm_complain(json_t *list, const char *fmt, ...)
 	json_array_append_new(list, sentence ? sentence : json_string("a name is not UTF-8"));
 }
 
-/* Compares the bytes with the list. False when they differ (why is filled): a file that is not what we wrote is
- * only parsed where the parser is ours. */
+/* Compares the bytes with the list. False when they differ (why is filled): a file that is not what
+ * we wrote is only parsed where the parser is ours. */
 static bool same_bytes(const struct check *c, struct entry *e, const char *full)
 {
 	struct sm_err why = {0};
@@ -68,8 +68,9 @@ static bool same_bytes(const struct check *c, struct entry *e, const char *full)
 		snprintf(e->why, sizeof e->why, "cannot be checked: %s", why.text);
 	else if (strcmp(hex, wanted) != 0)
 		snprintf(e->why, sizeof e->why,
-			 "has changed: SHA-256 of its bytes found %.12s..., in " SM_SUMS_NAME " %.12s...", hex,
-			 wanted);
+			 "has changed: SHA-256 of its bytes found %.12s..., in " SM_SUMS_NAME
+			 " %.12s...",
+			 hex, wanted);
 	return !e->why[0];
 }
 
@@ -85,7 +86,8 @@ static void check_content(const struct check *c, struct entry *e, const char *fu
 		snprintf(e->why, sizeof e->why, "cannot be checked: %s", why.text);
 	else if (strcmp(hex, e->sha256) != 0)
 		snprintf(e->why, sizeof e->why,
-			 "has changed: SHA-256 found %.12s..., in the ledger %.12s...", hex, e->sha256);
+			 "has changed: SHA-256 found %.12s..., in the ledger %.12s...", hex,
+			 e->sha256);
 	else if (!same)
 		snprintf(e->why, sizeof e->why, "has other bytes around the same content");
 }
@@ -120,13 +122,15 @@ static enum sm_status check_entry(void *ctx, size_t i, struct sm_err *err)
 	return SM_OK;
 }
 
-/* What there is to say of the outputs of a record or header, called `owner`; NULL in *said when that is nothing. */
-static enum sm_status check_outputs(struct check *c, const json_t *record, const char *owner, json_t **said,
-				    struct sm_err *err)
+/* What there is to say of the outputs of a record or header, called `owner`; NULL in *said when
+ * that is nothing. */
+static enum sm_status check_outputs(struct check *c, const json_t *record, const char *owner,
+				    json_t **said, struct sm_err *err)
 {
 	json_t *list = json_object_get(record, "outputs"), *output;
 	size_t k, n = json_array_size(list), bytes = 0, outputs = 0;
-	struct group g = {.c = c, .entries = sm_calloc(c->mem, n + 1, sizeof *g.entries, owner, err)};
+	struct group g = {.c = c,
+			  .entries = sm_calloc(c->mem, n + 1, sizeof *g.entries, owner, err)};
 	json_t *complaints = json_array();
 	enum sm_status st = g.entries ? SM_OK : SM_BUDGET;
 	if (st != SM_OK)
@@ -161,13 +165,15 @@ static enum sm_status check_record(void *ctx, size_t i, struct sm_err *err)
 {
 	struct check *c = ctx;
 	json_t *record = sm_records_get(c->v->ledger.records, i);
-	enum sm_status st = record ? check_outputs(c, record, sm_record_key(record), &c->said[i], err)
-				   : sm_records_check(c->v->ledger.records, err);
+	enum sm_status st =
+		record ? check_outputs(c, record, sm_record_key(record), &c->said[i], err)
+		       : sm_records_check(c->v->ledger.records, err);
 	json_decref(record);
 	return st;
 }
 
-/* The header's outputs (files that belong to no item, such as tile's config.json), then all records'. */
+/* The header's outputs (files that belong to no item, such as tile's config.json), then all
+ * records'. */
 static enum sm_status check_all(struct check *c, int jobs, struct sm_err *err)
 {
 	struct sm_verify *v = c->v;
@@ -202,7 +208,8 @@ static void check_settings(struct sm_verify *v)
 			 hex, wanted ? wanted : "none");
 }
 
-/* The next name that the ledger gives, NULL behind the last; complains about those that stand twice. */
+/* The next name that the ledger gives, NULL behind the last; complains about those that stand
+ * twice. */
 static enum sm_status next_name(struct check *c, char **last, const char **name, struct sm_err *err)
 {
 	const char *unused;
@@ -217,7 +224,8 @@ static enum sm_status next_name(struct check *c, char **last, const char **name,
 	return !*name || *last ? SM_OK : SM_FAIL(err, SM_BUDGET, "%s: out of memory", c->v->dir);
 }
 
-/* Complains about files that no record names, and about names that stand twice: both lists are sorted. */
+/* Complains about files that no record names, and about names that stand twice: both lists are
+ * sorted. */
 static enum sm_status check_extra(struct check *c, struct sm_err *err)
 {
 	struct sm_paths paths;
@@ -228,7 +236,8 @@ static enum sm_status check_extra(struct check *c, struct sm_err *err)
 	enum sm_status st = next_name(c, &last, &name, err);
 	for (size_t i = 0; st == SM_OK && (name || i < paths.count);) {
 		int order = !name ? 1 : i == paths.count ? -1 : strcmp(name, paths.path[i]);
-		if (order > 0 && strcmp(paths.path[i], SM_LEDGER_NAME) != 0 && strcmp(paths.path[i], SM_SUMS_NAME) != 0)
+		if (order > 0 && strcmp(paths.path[i], SM_LEDGER_NAME) != 0 &&
+		    strcmp(paths.path[i], SM_SUMS_NAME) != 0)
 			sm_complain(extra, "%s: is not in the ledger", paths.path[i]);
 		i += order >= 0;
 		if (order <= 0)
@@ -249,7 +258,8 @@ static void check_list(struct check *c)
 	if (sm_sums_open(v->dir, &c->sums, &why) != SM_OK)
 		sm_complain(v->complaints, "%s", why.text);
 	else if (strcmp(sm_sums_ledger(c->sums), v->ledger.sha256) != 0)
-		sm_complain(v->complaints, SM_LEDGER_NAME ": has changed: it is not what " SM_SUMS_NAME " lists");
+		sm_complain(v->complaints,
+			    SM_LEDGER_NAME ": has changed: it is not what " SM_SUMS_NAME " lists");
 }
 
 enum sm_status sm_verify_folder(struct sm_verify *v, struct sm_mem *mem, int jobs,
@@ -296,7 +306,8 @@ void sm_verify_parents(struct sm_verify *v, const struct sm_folders *all)
 			good = good || (wanted && strcmp(wanted, found) == 0);
 		}
 		if (!found && v->whole && !sm_folders_closed(all, stage))
-			sm_complain(v->complaints, "the folder of its parent stage %s is missing", stage);
+			sm_complain(v->complaints, "the folder of its parent stage %s is missing",
+				    stage);
 		if (found && !good)
 			sm_complain(v->complaints,
 				 "was made from another run of stage %s: ledger SHA-256 found "

@@ -16,7 +16,8 @@
 /* One stage's folder. Zero-initialise but for dir, which is borrowed, and whole. */
 struct sm_verify {
 	const char *dir;
-	bool whole; /* stands in a work folder that is looked at as a whole: its parents must be there */
+	bool whole; /* stands in a work folder that is looked at as a whole: its parents must be
+		       there */
 	struct sm_ledger ledger;
 	size_t outputs;     /* named by the ledger */
 	size_t rejected;    /* records without outputs */
@@ -31,8 +32,8 @@ struct sm_verify {
 enum sm_status sm_verify_folder(struct sm_verify *v, struct sm_mem *mem, int jobs,
 				struct sm_err *err);
 
-/* Adds a complaint to v for each parent whose folder is among all (loaded) with another ledger hash, or
- * is missing there though v->whole. */
+/* Adds a complaint to v for each parent whose folder is among all (loaded) with another ledger
+ * hash, or is missing there though v->whole. */
 void sm_verify_parents(struct sm_verify *v, const struct sm_folders *all);
 
 /* Adds a sentence to an array of sentences; characters that steer a terminal become '?'. */

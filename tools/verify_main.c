@@ -25,7 +25,8 @@ static const struct sm_field fields[] = {
 	{"list", SM_F_BOOL, AT(list), "false",
 	 .doc = "also print hash and name of each output: equal lists = equal data sets"},
 	{"rederive", SM_F_BOOL, AT(rederive), "false",
-	 .doc = "also run the stages of a data set again, elsewhere, and compare; needs --manifest"},
+	 .doc = "also run the stages of a data set again, elsewhere, and compare; needs "
+		"--manifest"},
 	{"sample", SM_F_INT, AT(sample), "0", 0, 1e9,
 	 .doc = "with --rederive: so many items of each stage, drawn by --seed; 0 = all"},
 	{"raw", SM_F_STRING, AT(raw), .path = true,
@@ -33,10 +34,12 @@ static const struct sm_field fields[] = {
 	{"salt_file", SM_F_STRING, AT(salt_file), .path = true,
 	 .doc = "with --rederive: the salt that index and ingest were given"},
 	{"table", SM_F_STRING, AT(table), .path = true,
-	 .doc = "with --rederive: the table that split was given; without it a split in strata is left out"},
+	 .doc = "with --rederive: the table that split was given; without it a split in strata is "
+		"left out"},
 	{"limit", SM_F_INT, AT(limit), "20", 0, 1e9, .doc = "differences listed a stage; 0 = all"},
 	{"scratch", SM_F_STRING, AT(scratch), .path = true,
-	 .doc = "with --rederive: where the new outputs stand for a while; absent = $TMPDIR or /tmp"},
+	 .doc = "with --rederive: where the new outputs stand for a while; absent = $TMPDIR or "
+		"/tmp"},
 };
 static const struct sm_fieldset option_set = SM_FIELDSET("verify", struct options, fields, NULL);
 
@@ -89,8 +92,10 @@ static size_t print_link(const struct sm_folder *folder, int64_t limit)
 {
 	const char *stage = sm_folder_stage(folder);
 	json_t *complaints = json_array();
-	sm_complain(complaints, "%s: is a link, needed is the folder that the stage made (or give its own path)",
-		    sm_path_base(folder->dir));
+	sm_complain(
+		complaints,
+		"%s: is a link, needed is the folder that the stage made (or give its own path)",
+		sm_path_base(folder->dir));
 	printf("%-12s", stage);
 	size_t n = print_complaints(stage, complaints, limit);
 	json_decref(complaints);
@@ -121,7 +126,8 @@ static enum sm_status check_all(struct sm_run *run, const struct sm_folders *f, 
 {
 	const struct options *options = run->options;
 	size_t bad = 0, outputs = 0, n = f->n;
-	struct sm_err unread = {0}; /* the first that cannot be read: the others are looked at all the same */
+	struct sm_err unread = {
+		0}; /* the first that cannot be read: the others are looked at all the same */
 	for (size_t i = 0; i < n; i++) {
 		if (f->v[i].link) {
 			bad += print_link(&f->v[i], options->limit);
@@ -157,11 +163,11 @@ static enum sm_status check_all(struct sm_run *run, const struct sm_folders *f, 
 	}
 	if (bad)
 		return SM_FAIL(err, SM_INPUT,
-			       "%zu differences between the ledgers of %zu stages and what stands in their "
-			       "folders",
+			       "%zu differences between the ledgers of %zu stages and what stands "
+			       "in their folders",
 			       bad, n);
-	sm_info(&run->log, NULL, "%zu stage%s, %zu output%s: all as their ledgers say", n, n == 1 ? "" : "s", outputs,
-		outputs == 1 ? "" : "s");
+	sm_info(&run->log, NULL, "%zu stage%s, %zu output%s: all as their ledgers say", n,
+		n == 1 ? "" : "s", outputs, outputs == 1 ? "" : "s");
 	return SM_OK;
 }
 
@@ -171,10 +177,12 @@ static void print_rederived(const char *stage, const struct sm_rederived *r, int
 		printf("%-12s not derived again: %s\n", stage, r->why_not);
 		return;
 	}
-	printf("%-12s %6zu of %zu items derived again: %zu equal", stage, r->derived, r->items, r->equal);
+	printf("%-12s %6zu of %zu items derived again: %zu equal", stage, r->derived, r->items,
+	       r->equal);
 	print_complaints(stage, r->complaints, limit);
 	if (r->other_settings)
-		printf("  %s: the items are not compared: the settings are not those of the run\n", stage);
+		printf("  %s: the items are not compared: the settings are not those of the run\n",
+		       stage);
 }
 
 static enum sm_status rederive_all(struct sm_run *run, struct sm_folders *f, struct sm_err *err)
@@ -193,13 +201,15 @@ static enum sm_status rederive_all(struct sm_run *run, struct sm_folders *f, str
 	for (size_t i = 0; i < f->n; i++)
 		if (f->v[i].link)
 			return SM_FAIL(err, SM_INPUT,
-				       "%s: is a link, needed is the folder that the stage made (or give its own path)",
+				       "%s: is a link, needed is the folder that the stage made "
+				       "(or give its own path)",
 				       f->v[i].dir);
 	for (size_t i = 0; i < f->n && !other; i++) {
 		struct sm_rederived r;
 		SM_TRY(sm_folders_open(f, &f->v[i], err));
 		enum sm_status st = sm_rederive(&how, f, &f->v[i], &r, err);
-		if (st == SM_OK) /* else a ledger could not be read, and what was found says nothing */
+		if (st ==
+		    SM_OK) /* else a ledger could not be read, and what was found says nothing */
 			print_rederived(sm_folder_stage(&f->v[i]), &r, o->limit);
 		fflush(stdout);
 		done += !r.why_not[0];
@@ -209,10 +219,14 @@ static enum sm_status rederive_all(struct sm_run *run, struct sm_folders *f, str
 		SM_TRY(st);
 	}
 	if (other)
-		return SM_FAIL(err, SM_INPUT, "--manifest: %zu settings are not those of the run: nothing more is derived again",
+		return SM_FAIL(err, SM_INPUT,
+			       "--manifest: %zu settings are not those of the run: nothing more is "
+			       "derived again",
 			       bad);
 	if (bad)
-		return SM_FAIL(err, SM_INPUT, "%zu differences between %zu stages and what is derived again", bad, done);
+		return SM_FAIL(err, SM_INPUT,
+			       "%zu differences between %zu stages and what is derived again", bad,
+			       done);
 	if (!done)
 		return SM_FAIL(err, SM_INPUT, "none of %zu stages could be derived again", f->n);
 	sm_info(&run->log, NULL, "%zu stages derived again: all equal", done);
@@ -224,7 +238,9 @@ static enum sm_status check_options(const struct sm_run *run, struct sm_err *err
 	static const char *const with[] = {"sample", "raw", "salt_file", "table", "scratch"};
 	const struct options *o = run->options;
 	if (o->rederive && !run->manifest_path)
-		return SM_FAIL(err, SM_USAGE, "--manifest: is missing, --rederive needs the one that the run was made with");
+		return SM_FAIL(err, SM_USAGE,
+			       "--manifest: is missing, --rederive needs the one that the run was "
+			       "made with");
 	if (o->raw && !sm_is_dir(o->raw))
 		return SM_FAIL(err, SM_USAGE, "--raw: %s: is no folder", o->raw);
 	if (o->table && !sm_file_exists(o->table))
@@ -270,20 +286,26 @@ static enum sm_status run_verify(struct sm_run *run, struct sm_err *err)
 static const struct sm_stage stage = {
 	.name = "verify",
 	.summary = "recompute the hash of every output of a run",
-	.details =
-		"Takes folders of stages, or one that holds such folders. Reads each ledger.jsonl,\n"
-		"hashes the content of every output again, and checks that each stage was made from\n"
-		"the stages given beside it. Then compares the bytes of every file with files.sha256, so\n"
-		"that also a change outside the content is found. Exit code 3 when a file is missing,\n"
-		"changed or not in the ledger.\n"
-		"\n"
-		"--rederive runs index, ingest, preprocess, split, tile, slice and pair again into a scratch\n"
-		"folder, with the options that their ledgers name, and compares: it also finds a ledger that was\n"
-		"changed together with its output, and a manifest, raw scan or program that is not the one of then.\n"
-		"\n"
-		"  scanmill verify work\n"
-		"  scanmill verify work/preprocess work/tile\n"
-		"  scanmill verify --rederive --sample 2 --manifest m.yaml --raw raw work",
+	.details = "Takes folders of stages, or one that holds such folders. Reads each "
+		   "ledger.jsonl,\n"
+		   "hashes the content of every output again, and checks that each stage was made "
+		   "from\n"
+		   "the stages given beside it. Then compares the bytes of every file with "
+		   "files.sha256, so\n"
+		   "that also a change outside the content is found. Exit code 3 when a file is "
+		   "missing,\n"
+		   "changed or not in the ledger.\n"
+		   "\n"
+		   "--rederive runs index, ingest, preprocess, split, tile, slice and pair again "
+		   "into a scratch\n"
+		   "folder, with the options that their ledgers name, and compares: it also finds "
+		   "a ledger that was\n"
+		   "changed together with its output, and a manifest, raw scan or program that is "
+		   "not the one of then.\n"
+		   "\n"
+		   "  scanmill verify work\n"
+		   "  scanmill verify work/preprocess work/tile\n"
+		   "  scanmill verify --rederive --sample 2 --manifest m.yaml --raw raw work",
 	.args = "DIR...",
 	.version = 2,
 	.needs = SM_NO_LEDGER,

@@ -149,7 +149,8 @@ static enum sm_status explain(struct sm_export *e, struct sm_err *err)
 		sm_text_f(&text, "%s%s", i ? ", " : ": ", json_string_value(name));
 	if (c->plane)
 		sm_text_f(&text, "; %s slices of %d x %d voxels (columns, rows), %d at once",
-			  c->plane > 3 ? "axial, coronal and sagittal" : sm_checkpoint_plane(c->plane),
+			  c->plane > 3 ? "axial, coronal and sagittal"
+				       : sm_checkpoint_plane(c->plane),
 			  c->size[0], c->size[1], c->size[2]);
 	else
 		sm_text_f(&text, "; tiles of %d x %d x %d voxels (x, y, z)", c->size[0],

@@ -121,6 +121,9 @@ static enum sm_status not_finite(struct sm_fit *fit, const char *what,
 	explain(fit, batch, step, why, sizeof why);
 	if (sm_net_find_nonfinite(fit->net, !batch->valid, where, NULL) != SM_OK)
 		where[0] = 0;
+	/* The weights of a fused net have moved: the search may find nothing. */
+	if (!where[0] && sm_net_bad_gradient(fit->net))
+		snprintf(where, sizeof where, "gradient of %s", sm_net_bad_gradient(fit->net));
 	return SM_FAIL(err, SM_INPUT,
 		       "training: the %s is not finite at step %" PRId64 " of epoch %" PRId64
 		       "%s%s (%s); %s",
@@ -128,10 +131,21 @@ static enum sm_status not_finite(struct sm_fit *fit, const char *what,
 		       where, why, kept);
 }
 
-static enum sm_status learn(struct sm_fit *fit, const struct sm_batch *batch, double *loss,
-			    struct sm_err *err)
+static double rate_of(const struct sm_fit *fit, int64_t step)
+{
+	return sm_schedule_step(&fit->schedule, fit->state.epoch, step,
+				sm_loader_train_steps(fit->loader), fit->rate);
+}
+
+/* A fused net's weights move here, others' at the end of the step. */
+static enum sm_status learn(struct sm_fit *fit, const struct sm_batch *batch, int64_t step,
+			    double *loss, struct sm_err *err)
 {
 	uint64_t number = (uint64_t)(fit->state.steps + batch->part);
+	if (sm_net_is_fused(fit->net)) {
+		enum sm_status st = sm_net_train(fit->net, number, rate_of(fit, step), loss, err);
+		return st == SM_INPUT ? not_finite(fit, "gradient", batch, step, err) : st;
+	}
 	return batch->first ? sm_net_step_behind(fit->net, number, (size_t)batch->before, loss, err)
 			    : sm_net_accumulate(fit->net, number, loss, err);
 }
@@ -147,7 +161,8 @@ static enum sm_status one_batch(struct sm_fit *fit, const struct sm_batch *batch
 	memcpy(x, batch->x, sm_shape_count(xs) * sizeof *x);
 	memcpy(t, batch->target, sm_shape_count(ts) * sizeof *t);
 	sm_net_set_valid(fit->net, batch->n);
-	SM_TRY(batch->valid ? sm_net_eval(fit->net, &loss, err) : learn(fit, batch, &loss, err));
+	SM_TRY(batch->valid ? sm_net_eval(fit->net, &loss, err)
+			    : learn(fit, batch, step, &loss, err));
 	if (!isfinite(loss))
 		return not_finite(fit, batch->valid ? "validation loss" : "loss", batch, step,
 				  err);
@@ -193,9 +208,9 @@ static enum sm_status end_step(struct sm_fit *fit, const struct sm_batch *batch,
 		return SM_OK;
 	SM_TRY(sm_parts_join(fit->parts, fit->net, err));
 	fit->state.steps += batch->parts;
-	double rate = sm_schedule_step(&fit->schedule, fit->state.epoch, step,
-				       sm_loader_train_steps(fit->loader), fit->rate);
-	enum sm_status st = sm_net_update(fit->net, rate, NULL, err);
+	if (sm_net_is_fused(fit->net))
+		return SM_OK;
+	enum sm_status st = sm_net_update(fit->net, rate_of(fit, step), NULL, err);
 	return st == SM_INPUT ? not_finite(fit, "gradient", batch, step, err) : st;
 }
 

@@ -28,7 +28,8 @@ enum sm_status sm_tiles_list(const char *dir, const struct sm_ledger *tile,
 			     struct sm_tiles **out, struct sm_err *err);
 
 /* The same of a fold by name, or of k folds by number: the cases whose fold_index is `index`, or
- * all others. Cases that leave_out names are in neither. Shards may be of tiles or of slices with
+ * all others. Cases that leave_out names are in neither, nor is a fixed test list beside the k
+ * folds. Shards may be of tiles or of slices with
  * labels (depth 1). */
 struct sm_tiles_fold {
 	const char *name; /* NULL = by number */

@@ -34,6 +34,7 @@ enum sm_status sm_network_plan(const struct sm_checkpoint *c, const struct sm_ne
 	const struct sm_net_opt options = {.train = opt->loss,
 					   .recompute = true,
 					   .bf16 = opt->bf16,
+					   .fused = opt->fused,
 					   .threads = opt->threads,
 					   .seed = opt->seed,
 					   .optim = opt->optim};

@@ -14,7 +14,7 @@ struct sm_network_opt {
 	const struct sm_loss_opt *loss; /* NULL = inference only */
 	const struct sm_optim *optim; /* NULL for inference */
 	uint64_t seed;                /* of dropout */
-	bool bf16;                    /* as sm_net_opt */
+	bool bf16, fused;             /* as sm_net_opt */
 };
 
 /* What the model's builder is told of c; the texts are borrowed from c. */

@@ -94,6 +94,13 @@ static enum sm_status pick(struct sm_predicting *p, size_t i, const json_t *its,
 	return SM_OK;
 }
 
+/* Whether a record of the split is of the fixed test list beside k folds. */
+static bool beside_folds(const json_t *its)
+{
+	const char *in = sm_json_text(its, "fold");
+	return in && strcmp(in, "test") == 0 && !json_object_get(its, "fold_index");
+}
+
 /* Those of k folds must be there for what is asked. */
 static enum sm_status check_folds(const struct sm_predicting *p, struct sm_err *err)
 {
@@ -114,7 +121,7 @@ static enum sm_status check_folds(const struct sm_predicting *p, struct sm_err *
 
 enum sm_status sm_predict_list(struct sm_predicting *p, struct sm_err *err)
 {
-	size_t count = sm_records_count(p->cases.records);
+	size_t count = sm_records_count(p->cases.records), beside = 0;
 	SM_TRY(check_folds(p, err));
 	p->at = calloc(count + 1, sizeof *p->at);
 	if (!p->at)
@@ -128,12 +135,18 @@ enum sm_status sm_predict_list(struct sm_predicting *p, struct sm_err *err)
 		json_t *its = p->o->split ? sm_ledger_get(&p->split,
 							  sm_records_key(p->cases.records, i))
 					  : NULL;
+		beside += p->s->fold == SM_PREDICT_CROSS && beside_folds(its);
 		enum sm_status st = pick(p, i, its, why, err);
 		json_decref(its);
 		SM_TRY(st);
 	}
 	if (p->o->split)
 		SM_TRY(sm_records_check(p->split.records, err));
+	if (beside && !p->o->one_case)
+		sm_info(&p->run->log, NULL,
+			"%zu cases of the test list beside the folds are left out: predict.fold: "
+			"test predicts them by the mean of all networks",
+			beside);
 	if (!p->count && p->o->one_case)
 		return SM_FAIL(err, SM_USAGE,
 			       "--case: found '%s', allowed are the good cases of preprocess%s",

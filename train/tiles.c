@@ -205,15 +205,16 @@ static enum sm_status add_case(struct sm_tiles *t, const char *dir, const json_t
 	return SM_OK;
 }
 
-/* What a case is in: the name of its fold, or for a fold by number "in", "out" or "none". */
+/* What a case is in: the name of its fold, or for a fold by number "in", "out", "none" or
+ * "test". */
 static const char *place_of(const json_t *record, const struct sm_tiles_fold *fold)
 {
 	const char *name = sm_json_text(record, "fold");
 	const json_t *index = json_object_get(record, "fold_index");
 	if (fold->name || !name || strcmp(name, "none") == 0)
 		return name;
-	if (!json_is_integer(index))
-		return NULL;
+	if (!json_is_integer(index)) /* the fixed test list beside the k folds is in none of them */
+		return strcmp(name, "test") == 0 ? name : NULL;
 	return json_integer_value(index) == fold->index ? "in" : "out";
 }
 

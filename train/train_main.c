@@ -44,6 +44,7 @@ struct job {
 	struct sm_training base; /* filled as far as all have it in common */
 	struct sm_ledger data, split;
 	int64_t folds; /* of the split; 0 = none */
+	double program; /* MiB, of sm_training */
 	double *best;  /* by fold: the history's row of its best epoch */
 	size_t columns;
 	char *names;   /* of the columns */
@@ -266,6 +267,7 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 	int64_t fold;
 	enum sm_status st;
 	j.base.run = run;
+	j.base.program = &j.program;
 	j.base.s = s;
 	j.base.restart = ((const struct options *)run->options)->restart;
 	j.base.seed = sm_run_given(run, "seed") ? run->seed : (uint64_t)s->seed;

@@ -10,8 +10,9 @@
  * engine's own figure for it counts the program too, which is here already. */
 #define GENERATED 10.0
 
-static enum sm_status plan_net(const struct sm_training *t, int micro, struct sm_net **net,
-			       struct sm_err *err)
+/* For `micro` samples at once of steps of `batch`. */
+static enum sm_status plan_net(const struct sm_training *t, int micro, int batch,
+			       struct sm_net **net, struct sm_err *err)
 {
 	const struct sm_train_section *s = t->s;
 	const struct sm_checkpoint *c = &t->fit.state;
@@ -28,7 +29,11 @@ static enum sm_status plan_net(const struct sm_training *t, int micro, struct sm
 					 .background = s->background,
 					 .batch_dice = s->batch_dice,
 					 .smooth = (float)s->smooth};
+	/* A step that comes in one part needs no array of all gradients. */
+	bool fused = micro >= batch && !t->loader.by_case && sm_mpi_size() == 1 &&
+		     !(s->clip_norm > 0) && !(s->ema > 0);
 	const struct sm_network_opt network = {.batch = micro,
+					       .fused = fused,
 					       .threads = t->run->jobs,
 					       .loss = &loss,
 					       .optim = &optim,
@@ -52,14 +57,16 @@ static size_t needs(const struct sm_training *t, const struct sm_net *net, int m
 	return sm_loader_bytes(&loader) + f.total + t->volume_bytes;
 }
 
-/* The most samples at once, below `micro`, that fit into `room` bytes; 0 = not even one. */
-static int most_that_fit(const struct sm_training *t, int micro, size_t room)
+/* The most samples at once, below `micro`, that fit into `room` bytes, as parts of a step or (whole) as a
+ * step; 0 = not even one. */
+static int most_that_fit(const struct sm_training *t, int micro, bool whole, size_t room)
 {
 	int low = 0, high = micro;
 	while (high - low > 1) {
 		int middle = low + (high - low) / 2;
 		struct sm_net *net = NULL;
-		if (plan_net(t, middle, &net, NULL) == SM_OK && needs(t, net, middle) <= room)
+		int batch = whole ? middle : t->loader.batch;
+		if (plan_net(t, middle, batch, &net, NULL) == SM_OK && needs(t, net, middle) <= room)
 			low = middle;
 		else
 			high = middle;
@@ -76,7 +83,15 @@ static enum sm_status check_memory(const struct sm_training *t, struct sm_err *e
 	size_t need = needs(t, t->fit.net, micro);
 	if (need <= room)
 		return SM_OK;
-	int fits = most_that_fit(t, micro, room);
+	int fits = most_that_fit(t, micro, false, room);
+	/* Parts of a step need an array of all gradients, a step in one part does not. */
+	int whole = fits ? 0 : most_that_fit(t, t->loader.batch + 1, true, room);
+	if (whole)
+		return SM_FAIL(err, SM_BUDGET,
+			       "train: %d samples at once: needs %zu MiB, %zu MiB are allowed; the "
+			       "largest train.batch that fits is %d, in one part (without "
+			       "micro_batch)",
+			       micro, need >> 20, room >> 20, whole);
 	if (fits)
 		return SM_FAIL(err, SM_BUDGET,
 			       "train: %d samples at once: needs %zu MiB, %zu MiB are allowed; the "
@@ -92,11 +107,13 @@ static enum sm_status check_memory(const struct sm_training *t, struct sm_err *e
 
 enum sm_status sm_training_plan(struct sm_training *t, struct sm_err *err)
 {
-	SM_TRY(plan_net(t, t->loader.micro, &t->fit.net, err));
+	SM_TRY(plan_net(t, t->loader.micro, t->loader.batch, &t->fit.net, err));
 	t->fit.state.parameters = (int64_t)sm_net_weight_count(t->fit.net);
 	struct sm_forecast f = sm_net_forecast(t->fit.net);
 	size_t weights = f.params + f.grads + f.optim + f.state + f.packed;
-	double rest = sm_peak_mib() + GENERATED;
+	if (!(*t->program > 0))
+		*t->program = sm_peak_mib() + GENERATED;
+	double rest = *t->program;
 	size_t bytes = sm_loader_bytes(&t->loader) + weights + f.arena + t->volume_bytes;
 	t->forecast = rest + (double)bytes / 1048576;
 	sm_info(&t->run->log, NULL,

@@ -12,7 +12,7 @@
 #define PART 4096     /* stored numbers that are asked at once whether one differs */
 #define FAR 3   /* what is so many times the range of the rest away from it does not belong to it */
 #define TAIL 16 /* inner ranges above and below the inner range that keep their order */
-#define COARSE 16 /* whole numbers of an inner range below it are stretched: one step of them may be a letter's */
+#define COARSE 16 /* whole numbers of an inner range below it are stretched: one may be a letter */
 #define STRETCH 16 /* at least so much */
 
 double sm_text_number(const void *v, enum sm_dtype dtype, size_t i)

@@ -10,8 +10,8 @@
 
 #include "core/vol.h"
 
-/* Stored number -> brightness: (v - low) * scale, cut at 0 and SM_TEXT_WHITE. Of numbers of up to 16 bits low is
- * whole, and scale 0.5 or a power of two from 1 on. */
+/* Stored number -> brightness: (v - low) * scale, cut at 0 and SM_TEXT_WHITE. Of numbers of up to
+ * 16 bits low is whole, and scale 0.5 or a power of two from 1 on. */
 struct sm_text_levels {
 	double low, scale;
 	int contrast, even;

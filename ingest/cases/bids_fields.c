@@ -265,7 +265,8 @@ static enum sm_status beside(const char *root, const struct sm_paths *paths, str
 			     struct sm_raw_file *f, struct sm_arena *arena, struct sm_err *err)
 {
 	const char *base = sm_path_base(f->path);
-	char *name = sm_strf("%.*s.json", (int)((size_t)(base - f->path) + strcspn(base, ".")), f->path);
+	char *name =
+		sm_strf("%.*s.json", (int)((size_t)(base - f->path) + strcspn(base, ".")), f->path);
 	struct sm_bids_fields one = {0};
 	struct sm_bids_sidecar car = {.path = name};
 	enum sm_status st = SM_OK;
@@ -291,6 +292,7 @@ enum sm_status sm_fields_beside(const char *root, const struct sm_paths *paths, 
 	for (size_t i = 0; i < cases->n; i++)
 		for (size_t k = 0; k < cases->v[i].n; k++)
 			if (sm_raw_is_nifti(cases->v[i].file[k].path))
-				SM_TRY(beside(root, paths, mem, &cases->v[i].file[k], &cases->arena, err));
+				SM_TRY(beside(root, paths, mem, &cases->v[i].file[k], &cases->arena,
+					      err));
 	return SM_OK;
 }

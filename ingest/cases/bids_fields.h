@@ -38,8 +38,8 @@ enum sm_status sm_bids_fields_of(const struct sm_bids_fields *fields, const char
 				 const json_t *more, struct sm_arena *arena, const char **line,
 				 struct sm_err *err);
 
-/* The same numbers for the volumes of a tree that is no BIDS tree: of STEM.json beside STEM.nii.gz, as dcm2niix
- * writes it. Fills `fields` of the cases' files. */
+/* The same numbers for the volumes of a tree that is no BIDS tree: of STEM.json beside STEM.nii.gz,
+ * as dcm2niix writes it. Fills `fields` of the cases' files. */
 struct sm_raw_cases;
 enum sm_status sm_fields_beside(const char *root, const struct sm_paths *paths, struct sm_mem *mem,
 				struct sm_raw_cases *cases, struct sm_err *err);

@@ -9,8 +9,9 @@
 #include "core/picture.h"
 
 /* Of a pair the .hdr is read, and the .img must be there. */
-static enum sm_status nifti_header(const char *full, const char *path, const struct sm_nii_rules *rules,
-				   struct sm_vol *vol, struct sm_err *err)
+static enum sm_status nifti_header(const char *full, const char *path,
+				   const struct sm_nii_rules *rules, struct sm_vol *vol,
+				   struct sm_err *err)
 {
 	char *half[2] = {NULL, NULL};
 	bool header = !sm_nii_is_pair(full) || sm_ends_with(full, ".hdr") ||
@@ -31,7 +32,8 @@ static enum sm_status nifti_header(const char *full, const char *path, const str
 static enum sm_status header_of(const struct sm_raw_case *found, size_t i, const struct sm_run *run,
 				struct sm_vol *vol, struct sm_err *err)
 {
-	const struct sm_ingest_section *m = ((const struct sm_manifest_root *)run->manifest)->ingest;
+	const struct sm_ingest_section *m =
+		((const struct sm_manifest_root *)run->manifest)->ingest;
 	const struct sm_nii_rules rules = {(enum sm_nii_affine)m->affine, m->grid_tolerance};
 	const char *path = found->file[i].path;
 	struct sm_picture_size size;
@@ -67,8 +69,8 @@ static enum sm_status fits(const struct sm_raw_case *found, size_t i, const stru
 	if (first->dim[0] == vol->dim[0] && first->dim[1] == vol->dim[1])
 		return SM_OK;
 	return SM_FAIL(err, SM_INPUT,
-		       "%s has %lld x %lld pixels, %s has %lld x %lld, allowed is one size", f->path,
-		       (long long)vol->dim[0], (long long)vol->dim[1], one->path,
+		       "%s has %lld x %lld pixels, %s has %lld x %lld, allowed is one size",
+		       f->path, (long long)vol->dim[0], (long long)vol->dim[1], one->path,
 		       (long long)first->dim[0], (long long)first->dim[1]);
 }
 
@@ -83,7 +85,8 @@ static void note(struct sm_case_head *head, const struct sm_vol *vol, bool pictu
 enum sm_status sm_case_head(const struct sm_raw_case *found, const struct sm_run *run,
 			    struct sm_case_head *head, struct sm_err *err)
 {
-	const struct sm_ingest_section *m = ((const struct sm_manifest_root *)run->manifest)->ingest;
+	const struct sm_ingest_section *m =
+		((const struct sm_manifest_root *)run->manifest)->ingest;
 	struct sm_vol first = {0}, vol;
 	struct sm_err why = {0};
 	enum sm_status st = SM_OK;

@@ -134,35 +134,36 @@ static bool fill_patient(struct sm_raw_cases *list, struct sm_raw_case *c, const
 	return c->patient;
 }
 
-/* Of the files of one role those of the first alternative that has any count; the others are noted. A
- * role with several files, or without the one it needs, becomes the case's problem. */
-static bool fill_role(struct sm_raw_cases *list, struct sm_raw_case *c, const struct hit *hit, size_t n,
-		      const struct sm_source *source, const struct sm_paths *paths)
+/* Of the files of one role those of the first alternative that has any count; the others are noted.
+ * A role with several files, or without the one it needs, becomes the case's problem. */
+static bool fill_role(struct sm_raw_cases *list, struct sm_raw_case *c, const struct hit *hit,
+		      size_t n, const struct sm_source *source, const struct sm_paths *paths)
 {
 	size_t found = 0;
 	while (found < n && hit[found].which == hit->which)
 		found++;
 	if (found > 1 && !c->problem)
-		c->problem = sm_arena_strf(&list->arena,
-					   "case %s: %zu files fit role %s (%s, %s), allowed is one", c->key,
-					   found, source->role, paths->path[hit->path],
-					   paths->path[hit[1].path]);
+		c->problem = sm_arena_strf(
+			&list->arena, "case %s: %zu files fit role %s (%s, %s), allowed is one",
+			c->key, found, source->role, paths->path[hit->path],
+			paths->path[hit[1].path]);
 	if (!found && !source->optional && !c->problem)
-		c->problem = sm_arena_strf(&list->arena, "case %s: no file for role %s (pattern '%s')",
-					   c->key, source->role, source->pattern);
+		c->problem =
+			sm_arena_strf(&list->arena, "case %s: no file for role %s (pattern '%s')",
+				      c->key, source->role, source->pattern);
 	if (found)
-		c->file[c->n++] = (struct sm_raw_file){
-			.role = source->role, .path = paths->path[hit->path], .label = source->label};
+		c->file[c->n++] = (struct sm_raw_file){.role = source->role,
+						       .path = paths->path[hit->path],
+						       .label = source->label};
 	for (size_t i = found; i < n; i++) {
 		const char *other = paths->path[hit[i].path];
-		c->left[c->left_n++] =
-			(struct sm_raw_file){.role = source->role, .path = other, .label = source->label};
-		c->warning = sm_arena_strf(
-			&list->arena,
-			"%s%srole %s: %s was taken; %s, which fits a later alternative of the pattern, was "
-			"not",
-			c->warning ? c->warning : "", c->warning ? "; " : "", source->role,
-			paths->path[hit->path], other);
+		c->left[c->left_n++] = (struct sm_raw_file){
+			.role = source->role, .path = other, .label = source->label};
+		c->warning = sm_arena_strf(&list->arena,
+					   "%s%srole %s: %s was taken; %s, which fits a later "
+					   "alternative of the pattern, was not",
+					   c->warning ? c->warning : "", c->warning ? "; " : "",
+					   source->role, paths->path[hit->path], other);
 		if (!c->warning)
 			return false;
 	}
@@ -207,15 +208,17 @@ enum sm_status sm_raw_cases_sort(struct sm_raw_cases *list, struct sm_err *err)
 				"letters, digits, '_', '-' and '.'",
 				key);
 		if (!sm_key_is_safe(key))
-			return SM_FAIL(err, SM_INPUT,
-				       "the case name '%.40s...' has %zu bytes, allowed are 1 to 100", key,
-				       strlen(key));
+			return SM_FAIL(
+				err, SM_INPUT,
+				"the case name '%.40s...' has %zu bytes, allowed are 1 to 100", key,
+				strlen(key));
 		if (list->v[i].problem || !sm_key_is_reserved(key))
 			continue;
-		list->v[i].problem = sm_arena_strf(&list->arena,
-						   "the name %s ends as those of the stages' own files do "
-						   "(" SM_KEYS_RESERVED "): allowed are other names",
-						   key);
+		list->v[i].problem =
+			sm_arena_strf(&list->arena,
+				      "the name %s ends as those of the stages' own files do "
+				      "(" SM_KEYS_RESERVED "): allowed are other names",
+				      key);
 		if (!list->v[i].problem)
 			return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
 	}
@@ -265,7 +268,8 @@ static enum sm_status group(const struct hits *hits, const struct sm_source *sou
 	out->v = sm_arena_alloc(&out->arena, (names + 1) * sizeof *out->v);
 	for (size_t i = 0; out->v && i < hits->n;) {
 		size_t run = 1;
-		while (i + run < hits->n && strcmp(hits->v[i + run].is.name, hits->v[i].is.name) == 0)
+		while (i + run < hits->n &&
+		       strcmp(hits->v[i + run].is.name, hits->v[i].is.name) == 0)
 			run++;
 		if (!fill_case(out, &out->v[out->n++], hits->v + i, run, sources, n, paths))
 			return SM_FAIL(err, SM_BUDGET, "ingest: out of memory for %zu cases",
@@ -286,13 +290,13 @@ static enum sm_status check_pattern(const struct sm_source *source, struct sm_er
 	while ((part = sm_pattern_part(&rest, &n))) {
 		if (!n)
 			return SM_FAIL(err, SM_USAGE,
-				       "ingest.sources: the pattern '%s' of role %s has an empty alternative, "
-				       "allowed are patterns with | between",
+				       "ingest.sources: the pattern '%s' of role %s has an empty "
+				       "alternative, allowed are patterns with | between",
 				       source->pattern, source->role);
 		if (sm_pattern_has(part, n, "{patient}") && !sm_pattern_has(part, n, "{case}"))
 			return SM_FAIL(err, SM_USAGE,
-				       "ingest.sources: the pattern '%.*s' of role %s has {patient} without "
-				       "{case}, allowed is beside it",
+				       "ingest.sources: the pattern '%.*s' of role %s has "
+				       "{patient} without {case}, allowed is beside it",
 				       (int)n, part, source->role);
 	}
 	return SM_OK;
@@ -308,9 +312,10 @@ enum sm_status sm_raw_cases_find(const struct sm_paths *paths, const struct sm_s
 	for (size_t s = 0; s < n; s++) {
 		SM_GOTO(st, check_pattern(&sources[s], err));
 		for (size_t i = 0; i < paths->count; i++) {
-			int which = sm_raw_is_hidden(paths->path[i])
-					    ? -1
-					    : sm_pattern_which(sources[s].pattern, paths->path[i], &is);
+			int which =
+				sm_raw_is_hidden(paths->path[i])
+					? -1
+					: sm_pattern_which(sources[s].pattern, paths->path[i], &is);
 			if (which >= 0)
 				SM_GOTO(st, add_hit(&hits, &is, s, i, which, err));
 		}
@@ -371,7 +376,8 @@ static enum sm_status brats_hits(const struct sm_paths *paths, struct hits *hits
 static const char *stray_label(const struct sm_raw_case *c, const struct sm_paths *paths)
 {
 	const char *known = c->file[0].path, *found = NULL, *slash = strrchr(known, '/');
-	size_t folder = slash ? (size_t)(slash - known) + 1 : 0, n = 0, low = 0, high = paths->count;
+	size_t folder = slash ? (size_t)(slash - known) + 1 : 0, n = 0, low = 0,
+	       high = paths->count;
 	/* Paths are sorted: those of one folder stand together. */
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;

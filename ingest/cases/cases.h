@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Cases of a tree of NIfTI files or pictures: the files of one scan session found by patterns, with
- * `{case}` for the case's name, `{patient}` for the patient's, `*` for any text without a slash and `|`
- * between alternatives; the folder layouts of BraTS are built-in patterns. ingest/cases/layout.h finds cases in other ways.
- */
+ * `{case}` for the case's name, `{patient}` for the patient's, `*` for any text without a slash and
+ * `|` between alternatives; the folder layouts of BraTS are built-in patterns.
+ * ingest/cases/layout.h finds cases in other
+ * ways. */
 #ifndef SM_INGEST_CASES_CASES_H
 #define SM_INGEST_CASES_CASES_H
 
@@ -17,7 +18,8 @@ struct sm_raw_file {
 	bool label;
 	const char *const *split; /* roles of the volumes along the last axis; NULL = one volume */
 	size_t split_n;
-	const char *fields; /* numbers of its JSON sidecars, a JSON object in one line; NULL = none */
+	const char
+		*fields; /* numbers of its JSON sidecars, a JSON object in one line; NULL = none */
 };
 
 struct sm_raw_case {
@@ -25,8 +27,8 @@ struct sm_raw_case {
 	const char *patient;      /* follow-up scans of one patient have the same */
 	struct sm_raw_file *file; /* one a role, in the order of the sources */
 	size_t n;
-	struct sm_raw_file *left; /* files that only a later alternative of their role's pattern fits, while
-				   * an earlier one has a file; told in warning */
+	struct sm_raw_file *left; /* files that only a later alternative of their role's pattern
+				   * fits, while an earlier one has a file; told in warning */
 	size_t left_n;
 	const char *problem; /* why the case cannot be used, NULL when it can */
 	const char *warning; /* NULL when nothing is odd */
@@ -44,12 +46,12 @@ struct sm_raw_cases {
 };
 
 /* Finds cases by the manifest's sources; hidden files are never taken. A file belongs to the first
- * alternative of a pattern that fits it, a role to its first alternative that has a file in this case;
- * files of later ones go to `left`. SM_USAGE when a pattern without {case} meets several cases, has
- * {patient} without {case} or an empty alternative, SM_INPUT when two names
- * give the same key. A case's patient is what {patient} stood for; without it the part of a BraTS
- * name since 2023 (BraTS-GLI-00005-001) before the time point, else the key. A case whose files
- * name two patients gets a problem. Clear with sm_raw_cases_clear. */
+ * alternative of a pattern that fits it, a role to its first alternative that has a file in this
+ * case; files of later ones go to `left`. SM_USAGE when a pattern without {case} meets several
+ * cases, has {patient} without {case} or an empty alternative, SM_INPUT when two names give the
+ * same key. A case's patient is what {patient} stood for; without it the part of a BraTS name since
+ * 2023 (BraTS-GLI-00005-001) before the time point, else the key. A case whose files name two
+ * patients gets a problem. Clear with sm_raw_cases_clear. */
 enum sm_status sm_raw_cases_find(const struct sm_paths *paths, const struct sm_source *sources,
 				 size_t n, struct sm_raw_cases *out, struct sm_err *err);
 
@@ -82,8 +84,9 @@ struct sm_names {
 	char name[101], patient[101]; /* of {case} and {patient}; "" when the pattern has none */
 };
 
-/* True when path fits the pattern, in which '|' is a letter like others. A placeholder stands for the shortest text without a slash that
- * fits, the same wherever it stands, and for at most 100 bytes. */
+/* True when path fits the pattern, in which '|' is a letter like others. A placeholder stands for
+ * the shortest text without a slash that fits, the same wherever it stands, and for at most 100
+ * bytes. */
 bool sm_pattern_match(const char *pattern, const char *path, struct sm_names *out);
 
 /* The number, from 0, of the first alternative of "A | B | C" that path fits; -1 for none. */

@@ -93,7 +93,8 @@ enum sm_status sm_frames_check(const struct sm_dicom *dcm, const struct sm_synta
 		return SM_FAIL(
 			err, SM_INPUT,
 			"PixelData holds %zu bytes, %d frame%s of %d rows and %d columns need %zu",
-			p.n, f->frames, f->frames == 1 ? "" : "s", f->rows, f->columns, (bits + 7) / 8);
+			p.n, f->frames, f->frames == 1 ? "" : "s", f->rows, f->columns,
+			(bits + 7) / 8);
 	if (p.native)
 		return check_rest(&p, (bits + 7) / 8, bytes, err);
 	if (!p.bytes)
@@ -106,8 +107,8 @@ enum sm_status sm_frames_check(const struct sm_dicom *dcm, const struct sm_synta
 			       "%llu bytes of compressed pixels claim %d frame%s of %d rows and %d "
 			       "columns, "
 			       "allowed is a ratio of %d",
-			       (unsigned long long)have, f->frames, f->frames == 1 ? "" : "s", f->rows, f->columns,
-			       CLAIM_RATIO);
+			       (unsigned long long)have, f->frames, f->frames == 1 ? "" : "s",
+			       f->rows, f->columns, CLAIM_RATIO);
 	return sm_dicom_frames_match(dcm, (size_t)f->frames, syntax->way, err);
 }
 

@@ -55,20 +55,21 @@ enum sm_status sm_frame_decode(const struct sm_dicom *dcm, const struct sm_synta
 const void *sm_frame_direct(const struct sm_dicom *dcm, const struct sm_syntax *syntax,
 			    const struct sm_pixel_format *format, size_t frame);
 
-/* Can a frame be made of its own bytes alone: uncompressed, one sample a pixel, whole bytes, words of big
- * endian files of two bytes or more? */
+/* Can a frame be made of its own bytes alone: uncompressed, one sample a pixel, whole bytes, words
+ * of big endian files of two bytes or more? */
 bool sm_native_alone(const struct sm_syntax *syntax, const struct sm_pixel_format *format);
 
 /* One frame of a file that is not held in memory: from its descriptor and the place of the pixel
  * data (sm_dicom_pixels_offset), into out as sm_frame_decode does. Only what sm_native_readable
- * says: alone (see above) and not deflated. SM_INPUT when the file has become shorter. Thread-safe. */
+ * says: alone (see above) and not deflated. SM_INPUT when the file has become shorter.
+ * Thread-safe. */
 bool sm_native_readable(const struct sm_syntax *syntax, const struct sm_pixel_format *format);
 enum sm_status sm_native_read(int fd, uint64_t offset, const struct sm_syntax *syntax,
 			      const struct sm_pixel_format *format, size_t frame, void *out,
 			      struct sm_err *err);
 
-/* The next frame of a deflated file that is taken in pieces (sm_dicom_pixels_next), as sm_native_read gives
- * it; out NULL passes over it. */
+/* The next frame of a deflated file that is taken in pieces (sm_dicom_pixels_next), as
+ * sm_native_read gives it; out NULL passes over it. */
 enum sm_status sm_native_next(struct sm_dicom *dcm, const struct sm_syntax *syntax,
 			      const struct sm_pixel_format *format, void *out, struct sm_err *err);
 

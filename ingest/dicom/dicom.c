@@ -179,7 +179,8 @@ static bool only_zeros(struct span *s, size_t at)
 	return s->st == SM_OK;
 }
 
-static enum sm_status index_elements(struct sm_dicom *dcm, struct span *s, size_t at, struct sm_err *err)
+static enum sm_status index_elements(struct sm_dicom *dcm, struct span *s, size_t at,
+				     struct sm_err *err)
 {
 	while (span_have(s, at, 8) || at < s->n) {
 		struct element_head head;
@@ -346,7 +347,8 @@ static enum sm_status finish(struct sm_dicom *dcm, enum sm_dicom_part part, stru
 {
 	dcm->whole = part == SM_DICOM_WHOLE;
 	enum sm_status st = index_file(dcm, err);
-	bool pieces = part == SM_DICOM_PIECES && dcm->inflate && dcm->pixels.tag && !dcm->encapsulated;
+	bool pieces =
+		part == SM_DICOM_PIECES && dcm->inflate && dcm->pixels.tag && !dcm->encapsulated;
 	if (st == SM_OK && pieces)
 		st = sm_dicom_source_claim(dcm, (uint64_t)dcm->pixels.at + dcm->pixels.n, err);
 	if (st != SM_OK) {

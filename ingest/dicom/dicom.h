@@ -41,13 +41,13 @@ struct sm_element {
 };
 
 enum sm_dicom_part {
-	SM_DICOM_HEAD,  /* up to the pixel data: reads only as much of the file as that takes;
-			 * elements of more than 1 MiB that need not be looked through are there, but
-			 * empty */
-	SM_DICOM_WHOLE, /* with the pixel data; what follows them is looked at when it is no more
-			 * than 1 MiB. Large elements are empty in files of more than 64 MiB */
-	SM_DICOM_PIECES, /* as SM_DICOM_HEAD; the uncompressed pixels of a deflated file can be taken with
-			  * sm_dicom_pixels_next */
+	SM_DICOM_HEAD,   /* up to the pixel data: reads only as much of the file as that takes;
+			  * elements of more than 1 MiB that need not be looked through are there,
+			  * but empty */
+	SM_DICOM_WHOLE,  /* with the pixel data; what follows them is looked at when it is no more
+			  * than 1 MiB. Large elements are empty in files of more than 64 MiB */
+	SM_DICOM_PIECES, /* as SM_DICOM_HEAD; the uncompressed pixels of a deflated file can be
+			  * taken with sm_dicom_pixels_next */
 };
 
 /* Opens a file: with or without preamble, with or without meta header (then implicit or explicit,
@@ -136,14 +136,15 @@ uint64_t sm_dicom_pixel_bytes(const struct sm_dicom *dcm); /* all fragments toge
  * SM_DICOM_HEAD will do); false for encapsulated and deflated ones. */
 bool sm_dicom_pixels_offset(const struct sm_dicom *dcm, uint64_t *offset);
 
-/* Of a handle opened with SM_DICOM_PIECES on a deflated file: can its pixels be taken one after the other,
- * without all of them in memory? By one thread only; no other may ask the handle meanwhile. */
+/* Of a handle opened with SM_DICOM_PIECES on a deflated file: can its pixels be taken one after the
+ * other, without all of them in memory? By one thread only; no other may ask the handle
+ * meanwhile. */
 bool sm_dicom_pixels_in_pieces(const struct sm_dicom *dcm);
-/* The next n bytes of the pixels, in the file's order; out NULL passes over them. SM_INPUT when the file is
- * damaged or ends. */
+/* The next n bytes of the pixels, in the file's order; out NULL passes over them. SM_INPUT when the
+ * file is damaged or ends. */
 enum sm_status sm_dicom_pixels_next(struct sm_dicom *dcm, void *out, size_t n, struct sm_err *err);
-/* After the last one: reads the file to its end and looks at the elements there. *zeros: all bytes of the
- * pixels that were not taken are 0. No pixels can be had after that. SM_INPUT, SM_BUDGET. */
+/* After the last one: reads the file to its end and looks at the elements there. *zeros: all bytes
+ * of the pixels that were not taken are 0. No pixels can be had after that. SM_INPUT, SM_BUDGET. */
 enum sm_status sm_dicom_pixels_finish(struct sm_dicom *dcm, bool *zeros, struct sm_err *err);
 
 /* The compressed bytes of one frame out of `frames`: by the basic or extended offset table, by one
@@ -154,8 +155,8 @@ enum sm_status sm_dicom_frame_bytes(const struct sm_dicom *dcm, size_t frame, si
 				    struct sm_mem *mem, const unsigned char **bytes, size_t *n,
 				    unsigned char **owned, struct sm_err *err);
 
-/* Gives the memory of a frame's compressed bytes back, when the handle owns it and they can be told: nobody
- * may ask for that frame again. */
+/* Gives the memory of a frame's compressed bytes back, when the handle owns it and they can be
+ * told: nobody may ask for that frame again. */
 void sm_dicom_frame_let_go(const struct sm_dicom *dcm, size_t frame, size_t frames);
 
 /* How the pixels of a transfer syntax are decoded. */

@@ -217,8 +217,8 @@ enum sm_status sm_dicom_source_inflate(struct sm_dicom *dcm, size_t at, bool gzi
 				       struct sm_err *err);
 /* Gets bytes until `want` are there; SM_OK with fewer when there are no more. Moves dcm->bytes. */
 enum sm_status sm_dicom_source_fill(struct sm_dicom *dcm, size_t want, struct sm_err *err);
-/* Inflates the next n bytes behind those that are there into `to` instead of the handle's memory; *got < n
- * when there are no more. SM_INPUT. */
+/* Inflates the next n bytes behind those that are there into `to` instead of the handle's memory;
+ * *got < n when there are no more. SM_INPUT. */
 enum sm_status sm_dicom_source_pass(struct sm_dicom *dcm, unsigned char *to, size_t n, size_t *got,
 				    struct sm_err *err);
 /* SM_INPUT when so few deflated bytes cannot be the `want` that an element claims. */
@@ -234,7 +234,8 @@ void sm_dicom_source_skip(struct sm_dicom *dcm, uint64_t count);
 void sm_dicom_source_done(struct sm_dicom *dcm);
 void sm_dicom_source_free(struct sm_dicom *dcm);
 
-/* dicom.c: reads on behind pixel data that were taken piece by piece, from byte `at` of the handle's bytes. */
+/* dicom.c: reads on behind pixel data that were taken piece by piece, from byte `at` of the
+ * handle's bytes. */
 enum sm_status sm_dicom_index_rest(struct sm_dicom *dcm, size_t at, struct sm_err *err);
 
 /* dicom_pixels.c: finds the fragments of encapsulated pixel data behind *at. */

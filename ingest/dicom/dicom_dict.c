@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * VRs of the elements that scanmill asks for or may meet in scans (PS3.6), for files without VRs, in
- * tag order; and of private elements by their creators.
- */
+ * VRs of the elements that scanmill asks for or may meet in scans (PS3.6), for files without VRs,
+ * in tag order; and of private elements by their
+ * creators. */
 #include "ingest/dicom/dicom_bytes.h"
 
 /* clang-format off */

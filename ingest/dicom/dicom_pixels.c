@@ -121,7 +121,8 @@ bool sm_dicom_pixels_in_pieces(const struct sm_dicom *dcm)
 }
 
 /* Up to n bytes of the pixels to `to`: first those that were read ahead with the header. */
-static enum sm_status take_piece(struct sm_dicom *dcm, unsigned char *to, size_t n, struct sm_err *err)
+static enum sm_status take_piece(struct sm_dicom *dcm, unsigned char *to, size_t n,
+				 struct sm_err *err)
 {
 	uint64_t ahead = dcm->n - dcm->pixels.at;
 	size_t here = dcm->taken < ahead ? (size_t)(ahead - dcm->taken) : 0, got = 0;
@@ -131,9 +132,10 @@ static enum sm_status take_piece(struct sm_dicom *dcm, unsigned char *to, size_t
 	SM_TRY(sm_dicom_source_pass(dcm, to + here, n - here, &got, err));
 	dcm->taken += n;
 	if (here + got < n)
-		return SM_FAIL(err, SM_INPUT,
-			       "is no whole DICOM file: it ends inside element (%04X,%04X) at byte %zu",
-			       dcm->pixels.tag >> 16, dcm->pixels.tag & 0xffff, dcm->pixels.at);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"is no whole DICOM file: it ends inside element (%04X,%04X) at byte %zu",
+			dcm->pixels.tag >> 16, dcm->pixels.tag & 0xffff, dcm->pixels.at);
 	return SM_OK;
 }
 
@@ -155,8 +157,10 @@ static enum sm_status pass_over(struct sm_dicom *dcm, uint64_t n, bool *zeros, s
 enum sm_status sm_dicom_pixels_next(struct sm_dicom *dcm, void *out, size_t n, struct sm_err *err)
 {
 	bool zeros;
-	if (!sm_dicom_pixels_in_pieces(dcm) || dcm->taken > dcm->pixels.n || n > dcm->pixels.n - dcm->taken)
-		return SM_FAIL(err, SM_INPUT, "PixelData holds %zu bytes, more were asked for", dcm->pixels.n);
+	if (!sm_dicom_pixels_in_pieces(dcm) || dcm->taken > dcm->pixels.n ||
+	    n > dcm->pixels.n - dcm->taken)
+		return SM_FAIL(err, SM_INPUT, "PixelData holds %zu bytes, more were asked for",
+			       dcm->pixels.n);
 	return out ? take_piece(dcm, out, n, err) : pass_over(dcm, n, &zeros, err);
 }
 

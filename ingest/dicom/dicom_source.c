@@ -17,7 +17,8 @@
 
 #define PIECE 65536
 #define GZIP_FIRST 0x1f
-/* CRC and length that end a gzip file: some writers leave them behind a deflated data set, with a byte of padding. */
+/* CRC and length that end a gzip file: some writers leave them behind a deflated data set, with a
+ * byte of padding. */
 #define GZIP_TRAILER 8
 
 /* Files up to this are read whole at once when their pixels are wanted; of longer ones what is
@@ -217,11 +218,13 @@ enum sm_status sm_dicom_source_claim(const struct sm_dicom *dcm, uint64_t want, 
 	if (want > BOMB_BYTES && want / BOMB_RATIO > dcm->file_size)
 		return SM_FAIL(err, SM_INPUT,
 			       "has %llu deflated bytes that claim %llu, allowed is a ratio of %d",
-			       (unsigned long long)dcm->file_size, (unsigned long long)want, BOMB_RATIO);
+			       (unsigned long long)dcm->file_size, (unsigned long long)want,
+			       BOMB_RATIO);
 	return SM_OK;
 }
 
-/* Behind the end of a stream: the next gzip member, zeros (padding), or what nobody may lose in silence. */
+/* Behind the end of a stream: the next gzip member, zeros (padding), or what nobody may lose in
+ * silence. */
 static enum sm_status end_stream(struct sm_dicom *dcm, struct sm_inflate *f, struct sm_err *err)
 {
 	uint64_t rest = f->z.avail_in + f->left;
@@ -239,14 +242,17 @@ static enum sm_status end_stream(struct sm_dicom *dcm, struct sm_inflate *f, str
 		f->z.avail_in--;
 	}
 	if (f->gzip && *f->z.next_in == GZIP_FIRST && f->z.avail_in + f->left == rest)
-		return inflateReset(&f->z) == Z_OK ? SM_OK : SM_FAIL(err, SM_INTERNAL, "zlib cannot begin again");
-	return SM_FAIL(err, SM_INPUT, "is %s, and %llu bytes that are no part of the stream follow it",
+		return inflateReset(&f->z) == Z_OK
+			       ? SM_OK
+			       : SM_FAIL(err, SM_INTERNAL, "zlib cannot begin again");
+	return SM_FAIL(err, SM_INPUT,
+		       "is %s, and %llu bytes that are no part of the stream follow it",
 		       f->gzip ? "gzip-compressed" : "deflated", (unsigned long long)rest);
 }
 
 /* As much as one piece of deflated bytes and the room allow. */
-static enum sm_status inflate_some(struct sm_dicom *dcm, unsigned char *to, size_t room, size_t *made,
-				   struct sm_err *err)
+static enum sm_status inflate_some(struct sm_dicom *dcm, unsigned char *to, size_t room,
+				   size_t *made, struct sm_err *err)
 {
 	struct sm_inflate *f = dcm->inflate;
 	*made = 0;
@@ -289,11 +295,12 @@ enum sm_status sm_dicom_source_pass(struct sm_dicom *dcm, unsigned char *to, siz
 	return SM_OK;
 }
 
-/* Does an inflated file end before the elements behind its pixels are too many? How long it is, only the end
- * tells, and words that are no elements claim any length. */
+/* Does an inflated file end before the elements behind its pixels are too many? How long it is,
+ * only the end tells, and words that are no elements claim any length. */
 static enum sm_status look_for_end(struct sm_dicom *dcm, bool *ended, struct sm_err *err)
 {
-	uint64_t most = dcm->file_size > BOMB_BYTES / BOMB_RATIO ? dcm->file_size * BOMB_RATIO : BOMB_BYTES;
+	uint64_t most =
+		dcm->file_size > BOMB_BYTES / BOMB_RATIO ? dcm->file_size * BOMB_RATIO : BOMB_BYTES;
 	SM_TRY(inflate_until(dcm, most < dcm->most ? (size_t)most : dcm->most, err));
 	*ended = dcm->inflate->ended;
 	return SM_OK;

@@ -41,7 +41,8 @@ struct head {
 	size_t slices, extra; /* of the grid; and files beyond them (second series, duplicate) */
 	size_t *name_of;      /* file number of each file */
 	int64_t (*counts)[COUNTS];
-	const struct sm_head *anatomy; /* a head that varies; NULL = the plain one of kind ct_head */
+	const struct sm_head
+		*anatomy; /* a head that varies; NULL = the plain one of kind ct_head */
 };
 
 /* HU at a place in head units, without noise; *region what it is, or REGIONS for neither. */
@@ -117,9 +118,10 @@ static void place_slices(struct head *h)
 	}
 }
 
-/* HU at a pixel of slice k, without noise, as hu_at; *region counts from the first tissue but air. */
-static double hu_of_anatomy(const struct head *h, const struct sm_head_slice *slice, double x, double y,
-			    size_t *region)
+/* HU at a pixel of slice k, without noise, as hu_at; *region counts from the first tissue but
+ * air. */
+static double hu_of_anatomy(const struct head *h, const struct sm_head_slice *slice, double x,
+			    double y, size_t *region)
 {
 	struct sm_head_point at;
 	sm_head_at(h->anatomy, slice, x, y, &at);
@@ -282,7 +284,8 @@ struct heads {
 static enum sm_status draw_anatomy(struct head *h, size_t number, struct sm_err *err)
 {
 	const struct sm_phantom *p = h->p;
-	const double extent[3] = {(double)p->size[0] * p->spacing[0], (double)p->size[1] * p->spacing[1],
+	const double extent[3] = {(double)p->size[0] * p->spacing[0],
+				  (double)p->size[1] * p->spacing[1],
 				  (double)p->size[2] * p->spacing[2]};
 	struct sm_head *anatomy = sm_alloc(p->mem, 1, sizeof *anatomy, "phantom", err);
 	if (!anatomy)

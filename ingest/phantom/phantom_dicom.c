@@ -67,8 +67,8 @@ enum sm_status sm_phantom_folder(const char *dir, const char *key, struct sm_err
 	return st;
 }
 
-void sm_phantom_put_regions(json_t *facts, const char *const *names, const int64_t *voxels, size_t n,
-			    double voxel_mm3)
+void sm_phantom_put_regions(json_t *facts, const char *const *names, const int64_t *voxels,
+			    size_t n, double voxel_mm3)
 {
 	json_t *count = json_object(), *mm3 = json_object();
 	for (size_t r = 0; r < n; r++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the DICOM phantoms have in common: identity, place and grid of a slice's file, the folder of a
- * case, and the truth about its regions.
- */
+ * What the DICOM phantoms have in common: identity, place and grid of a slice's file, the folder of
+ * a case, and the truth about its
+ * regions. */
 #ifndef SM_INGEST_PHANTOM_PHANTOM_DICOM_H
 #define SM_INGEST_PHANTOM_PHANTOM_DICOM_H
 
@@ -34,7 +34,7 @@ void sm_phantom_put_place(struct sm_dcm *d, const struct sm_phantom *p,
 enum sm_status sm_phantom_folder(const char *dir, const char *key, struct sm_err *err);
 
 /* Adds to a case's facts the voxels of n regions and, when voxel_mm3 is not 0, their mm3. */
-void sm_phantom_put_regions(json_t *facts, const char *const *names, const int64_t *voxels, size_t n,
-			    double voxel_mm3);
+void sm_phantom_put_regions(json_t *facts, const char *const *names, const int64_t *voxels,
+			    size_t n, double voxel_mm3);
 
 #endif

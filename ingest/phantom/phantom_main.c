@@ -65,25 +65,26 @@ static struct sm_phantom_section resolve(const struct sm_run *run)
 	return s;
 }
 
-/* Keys that the kind does not know are refused; absent ones get its values. The arrays are borrowed from
- * the table and not written to. */
+/* Keys that the kind does not know are refused; absent ones get its values. The arrays are borrowed
+ * from the table and not written to. */
 static enum sm_status settle(struct sm_phantom_section *s, struct sm_err *err)
 {
 	const struct kind *k = &kinds[s->kind];
 	bool pictures = s->kind == SM_PHANTOM_MAMMO;
 	if (s->kind != SM_PHANTOM_CT_HEAD && s->defect != SM_DEFECT_NONE)
-		return SM_FAIL(err, SM_USAGE,
-			       "defect: allowed with kind %s is only none, defects belong to kind ct_head",
-			       k->name);
+		return SM_FAIL(
+			err, SM_USAGE,
+			"defect: allowed with kind %s is only none, defects belong to kind ct_head",
+			k->name);
 	if (s->frames && !k->frames)
 		return SM_FAIL(err, SM_USAGE,
-			       "frames: allowed with kind %s is only 0, frames belong to kinds pet_dynamic and "
-			       "pet_ct",
+			       "frames: allowed with kind %s is only 0, frames belong to kinds "
+			       "pet_dynamic and pet_ct",
 			       k->name);
 	if (s->ct_size.n && !k->ct_size[0])
 		return SM_FAIL(err, SM_USAGE,
-			       "ct_size: is given, allowed with kind %s is none, it belongs to kinds mr_ct and "
-			       "pet_ct",
+			       "ct_size: is given, allowed with kind %s is none, it belongs to "
+			       "kinds mr_ct and pet_ct",
 			       k->name);
 	if (s->spacing.n && pictures)
 		return SM_FAIL(err, SM_USAGE, "spacing: is given, allowed with kind mammo is none");
@@ -96,11 +97,13 @@ static enum sm_status settle(struct sm_phantom_section *s, struct sm_err *err)
 	if (!s->frames)
 		s->frames = k->frames;
 	for (size_t a = 0; a < 3; a++) {
-		int64_t n = s->size.v[a], low = pictures && a == 2 ? 1 : 8, high = pictures && a == 2 ? 1 : 4096;
+		int64_t n = s->size.v[a], low = pictures && a == 2 ? 1 : 8,
+			high = pictures && a == 2 ? 1 : 4096;
 		if (n < low || n > high)
-			return SM_FAIL(err, SM_USAGE,
-				       "size: found '%lld', allowed with kind %s is from %lld to %lld",
-				       (long long)n, k->name, (long long)low, (long long)high);
+			return SM_FAIL(
+				err, SM_USAGE,
+				"size: found '%lld', allowed with kind %s is from %lld to %lld",
+				(long long)n, k->name, (long long)low, (long long)high);
 	}
 	return SM_OK;
 }
@@ -122,7 +125,8 @@ static json_t *settings_in(const char *path)
 	return settings;
 }
 
-/* A folder with anything in it but the same cohort, finished or not, is refused: cases would mix. */
+/* A folder with anything in it but the same cohort, finished or not, is refused: cases would
+ * mix. */
 static enum sm_status check_folder(const char *dir, const char *facts, const char *mark,
 				   const json_t *settings, struct sm_err *err)
 {
@@ -257,11 +261,13 @@ static const struct sm_stage stage = {
 		"  pet_ct       PET_NNN/pet.nii.gz (4-D) and CT_NNN/ (DICOM) of other patients\n"
 		"  ct_stack     CT_NNN/: a DICOM series of many thin slices\n"
 		"  mammo        A/N.png and B/N.png: mammogram and drawing\n"
-		"and --out/phantom.json with the volumes of every region. --seed decides all that is random.\n"
+		"and --out/phantom.json with the volumes of every region. --seed decides all that "
+		"is random.\n"
 		"The folder must be empty or hold the same cohort, finished or not.\n"
 		"\n"
 		"  scanmill phantom --out raw --cases 12 --size 64,64,32\n"
-		"  scanmill phantom --out ct --kind ct_head --cases 1 --size 256,256,40 --spacing 1,1,4",
+		"  scanmill phantom --out ct --kind ct_head --cases 1 --size 256,256,40 --spacing "
+		"1,1,4",
 	.version = 2,
 	.needs = SM_NEEDS_OUT | SM_NO_LEDGER,
 	.options = &sm_phantom_fieldset,

@@ -95,7 +95,8 @@ static void put_picture(struct sm_dcm *d, const struct scan *s, size_t t, size_t
 		.rows = {1, 0, 0, 0, 1, 0},
 	};
 	for (int a = 0; a < 3; a++)
-		place.at[a] = ((a == 2 ? (double)z : 0) - 0.5 * (double)(p->size[a] - 1)) * p->spacing[a];
+		place.at[a] =
+			((a == 2 ? (double)z : 0) - 0.5 * (double)(p->size[a] - 1)) * p->spacing[a];
 	uid_of(s, "study", 0, place.study);
 	uid_of(s, "series", 0, place.series);
 	uid_of(s, "frame", 0, place.frame);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What modalities and SOP classes are: one table each (PS3.3 C.7.3.1.1.1, PS3.4 B.5). Which modality is
- * a projection, which holds no picture, and which classes are no images whatever modality they name.
- */
+ * What modalities and SOP classes are: one table each (PS3.3 C.7.3.1.1.1, PS3.4 B.5). Which
+ * modality is a projection, which holds no picture, and which classes are no images whatever
+ * modality they
+ * name. */
 #ifndef SM_INGEST_SERIES_DCM_CLASS_H
 #define SM_INGEST_SERIES_DCM_CLASS_H
 
@@ -67,8 +68,8 @@ enum {
 /* The flags of a word; 0 when the standard has no such modality. */
 unsigned sm_modality_flags(const char *word);
 
-/* What a SOP class is when it holds no picture ("Raw Data Storage"); NULL when it holds one or is not
- * in the table. */
+/* What a SOP class is when it holds no picture ("Raw Data Storage"); NULL when it holds one or is
+ * not in the table. */
 const char *sm_class_no_image(const char *sop_class);
 
 /* True when the class is `name` or one of its kind (name and a point behind). */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Siemens CSA headers: the private block (0029,xx10) of MR files, a list of named values; both layouts
- * ("SV10" and the older one without a mark). The bytes are hostile: every length is held against the
- * block, and nothing is allocated.
- */
+ * Siemens CSA headers: the private block (0029,xx10) of MR files, a list of named values; both
+ * layouts
+ * ("SV10" and the older one without a mark). The bytes are hostile: every length is held against
+ * the block, and nothing is
+ * allocated. */
 #ifndef SM_INGEST_SERIES_DCM_CSA_H
 #define SM_INGEST_SERIES_DCM_CSA_H
 
@@ -31,9 +32,9 @@ bool sm_csa_text(const struct sm_csa *csa, const char *name, int index, char *ou
 int sm_csa_numbers(const struct sm_csa *csa, const char *name, double *out, int most);
 
 /* When each slice of a Siemens mosaic was taken: seconds from the first one taken, in the order of
- * tiles (MosaicRefAcqTimes). Returns how many, at most `most`; 0 when the file does not say, or says
- * that they took longer than RepetitionTime. A jump over midnight is undone. The first volume of some
- * multi-band sequences has wrong times: take the second's where there is one. */
+ * tiles (MosaicRefAcqTimes). Returns how many, at most `most`; 0 when the file does not say, or
+ * says that they took longer than RepetitionTime. A jump over midnight is undone. The first volume
+ * of some multi-band sequences has wrong times: take the second's where there is one. */
 int sm_siemens_slice_times(const struct sm_dataset *set, double *seconds, int most);
 
 #endif

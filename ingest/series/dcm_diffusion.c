@@ -63,8 +63,8 @@ static void siemens(const struct sm_dataset *set, struct sm_dcm_frame *f)
 		set_vector(f, v);
 }
 
-/* A direction along the picture's rows, columns and normal, in the patient's axes; without the place of
- * the picture it stays as it is. */
+/* A direction along the picture's rows, columns and normal, in the patient's axes; without the
+ * place of the picture it stays as it is. */
 static void from_picture(struct sm_dcm_frame *f, const double along[3])
 {
 	const double *a = f->across, *d = f->down;
@@ -77,9 +77,9 @@ static void from_picture(struct sm_dcm_frame *f, const double along[3])
 	set_vector(f, f->b_vector_local ? along : v);
 }
 
-/* GE's components follow frequency, phase and slice encoding. Their signs along the picture's axes are
- * those that dcm2niix takes: one rule for each plane that slices may lie closest to, told only for a
- * patient lying head first and supine. */
+/* GE's components follow frequency, phase and slice encoding. Their signs along the picture's axes
+ * are those that dcm2niix takes: one rule for each plane that slices may lie closest to, told only
+ * for a patient lying head first and supine. */
 static void ge_direction(const struct sm_dataset *set, struct sm_dcm_frame *f, const double v[3])
 {
 	static const double signs[3][3] = {{1, 1, -1}, {-1, 1, 1}, {-1, -1, 1}};
@@ -105,9 +105,9 @@ static void ge_direction(const struct sm_dataset *set, struct sm_dcm_frame *f, c
 	f->b_vector_doubtful = plane != 2;
 }
 
-/* The first of (0043,1039)'s values is the b-value, to which newer releases add 1e9 as a mark. It is
- * that of a direction of length 1: scans with several b-values shorten the direction, whose square
- * scales it; the result is given in steps of 5, as dcm2niix gives it. */
+/* The first of (0043,1039)'s values is the b-value, to which newer releases add 1e9 as a mark. It
+ * is that of a direction of length 1: scans with several b-values shorten the direction, whose
+ * square scales it; the result is given in steps of 5, as dcm2niix gives it. */
 static void ge(const struct sm_dataset *set, struct sm_dcm_frame *f)
 {
 	double b, v[3];

@@ -264,7 +264,8 @@ static void read_keys(struct sm_head_job *job, const struct groups *g, struct sm
 		read_content(job, item, f);
 	if ((item = group(g, GROUP_ECHO)))
 		f->echo_time = sm_dataset_number_or(item, EFFECTIVE_ECHO, f->echo_time);
-	if ((item = group(g, GROUP_MODIFIER)) && sm_dataset_numbers(item, INVERSION_TIMES, &v, 1) > 0)
+	if ((item = group(g, GROUP_MODIFIER)) &&
+	    sm_dataset_numbers(item, INVERSION_TIMES, &v, 1) > 0)
 		f->inversion_time = v;
 	if ((item = group(g, GROUP_DIFFUSION)))
 		sm_diffusion_standard(item, f);
@@ -350,10 +351,11 @@ static void judge_both(struct sm_head_job *job, const struct groups *shared,
 	};
 	for (int g = 0; g < GROUP_STRICT; g++)
 		if (group(shared, g) && group(own, g) && differs[g])
-			sm_frame_judge(job->head, f, SM_VERDICT_BAD_FRAMES,
-				       "%s stands in the shared groups and in the frame's, and they "
-				       "differ",
-				       strict_names[g]);
+			sm_frame_judge(
+				job->head, f, SM_VERDICT_BAD_FRAMES,
+				"%s stands in the shared groups and in the frame's, and they "
+				"differ",
+				strict_names[g]);
 }
 
 static void judge_missing(struct sm_head_job *job, const struct groups *shared,
@@ -367,7 +369,9 @@ static void judge_missing(struct sm_head_job *job, const struct groups *shared,
 				       strict_names[g]);
 	const struct sm_dataset *set[3];
 	for (int g = 0; g < 3; g++)
-		set[g] = group(own, g) ? group(own, g) : group(shared, g) ? group(shared, g) : &job->set;
+		set[g] = group(own, g)      ? group(own, g)
+			 : group(shared, g) ? group(shared, g)
+					    : &job->set;
 	sm_place_judge(job->head, set, f);
 }
 
@@ -468,8 +472,8 @@ static bool is_isotropic(const struct groups *own)
 	       strcmp(text, "ISOTROPIC") == 0;
 }
 
-/* Beside directions of diffusion, the mean over all of them is a picture derived from those, not one
- * more direction. */
+/* Beside directions of diffusion, the mean over all of them is a picture derived from those, not
+ * one more direction. */
 static void part_traces(struct sm_dcm_head *h, const struct ranked *r)
 {
 	bool directions = false;
@@ -503,19 +507,21 @@ enum sm_status sm_enhanced_frames(struct sm_head_job *job, const struct sm_dcm_f
 	struct sm_dataset item;
 	size_t items = count_items(&job->set, (size_t)claimed + 1);
 	if (claimed > MOST_FRAMES)
-		sm_head_judge(h, SM_VERDICT_BAD_FRAMES, "NumberOfFrames %ld, allowed 1..%d", claimed,
-			      MOST_FRAMES);
+		sm_head_judge(h, SM_VERDICT_BAD_FRAMES, "NumberOfFrames %ld, allowed 1..%d",
+			      claimed, MOST_FRAMES);
 	if (items == 0)
-		sm_head_judge(h, SM_VERDICT_BAD_FRAMES,
-			      "NumberOfFrames is %ld and PerFrameFunctionalGroupsSequence, which says "
-			      "where frames lie, is missing or empty",
-			      claimed);
+		sm_head_judge(
+			h, SM_VERDICT_BAD_FRAMES,
+			"NumberOfFrames is %ld and PerFrameFunctionalGroupsSequence, which says "
+			"where frames lie, is missing or empty",
+			claimed);
 	else if (items != (size_t)claimed)
-		sm_head_judge(h, SM_VERDICT_BAD_FRAMES,
-			      "NumberOfFrames is %ld and PerFrameFunctionalGroupsSequence has %s%zu "
-			      "items",
-			      claimed, items > (size_t)claimed ? "more than " : "",
-			      items > (size_t)claimed ? (size_t)claimed : items);
+		sm_head_judge(
+			h, SM_VERDICT_BAD_FRAMES,
+			"NumberOfFrames is %ld and PerFrameFunctionalGroupsSequence has %s%zu "
+			"items",
+			claimed, items > (size_t)claimed ? "more than " : "",
+			items > (size_t)claimed ? (size_t)claimed : items);
 	if (items > MOST_FRAMES || items == 0 || items != (size_t)claimed) {
 		sm_scale_apply(job, &factors, &base);
 		return sm_head_frames(h, 1, &base, err);

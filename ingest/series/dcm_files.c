@@ -8,8 +8,8 @@
 #include "core/hash.h"
 #include "core/par.h"
 
-enum sm_status sm_raw_file_sha256(const char *root, const char *path, const char *name, char hex[65],
-				  struct sm_err *err)
+enum sm_status sm_raw_file_sha256(const char *root, const char *path, const char *name,
+				  char hex[65], struct sm_err *err)
 {
 	char *full = sm_path_join(root, path);
 	if (!full)
@@ -73,8 +73,8 @@ static enum sm_status hash_one(void *ctx, size_t i, struct sm_err *err)
 }
 
 enum sm_status sm_series_files_hash(struct sm_series_files *files, const char *root,
-				    const struct sm_scan *scan, const struct sm_salt *salt, int jobs,
-				    struct sm_err *err)
+				    const struct sm_scan *scan, const struct sm_salt *salt,
+				    int jobs, struct sm_err *err)
 {
 	struct hashing h = {files, root, scan, salt};
 	return sm_par_for(files->n, jobs, hash_one, &h, err);

@@ -23,16 +23,16 @@ void sm_series_files_clear(struct sm_series_files *files);
 /* Hashes the files whose hash is not yet known, on up to jobs threads. SM_INPUT when one cannot be
  * read; the sentence names its alias. */
 enum sm_status sm_series_files_hash(struct sm_series_files *files, const char *root,
-				    const struct sm_scan *scan, const struct sm_salt *salt, int jobs,
-				    struct sm_err *err);
+				    const struct sm_scan *scan, const struct sm_salt *salt,
+				    int jobs, struct sm_err *err);
 
 /* SHA-256 over the hashes of all files. SM_BUDGET. */
 enum sm_status sm_series_files_sum(const struct sm_series_files *files, char hex[65],
 				   struct sm_err *err);
 
-/* SHA-256 of a file below the raw tree. SM_INPUT when it cannot be read; the sentence calls it `name`,
- * because its path may name a person or the machine. */
-enum sm_status sm_raw_file_sha256(const char *root, const char *path, const char *name, char hex[65],
-				  struct sm_err *err);
+/* SHA-256 of a file below the raw tree. SM_INPUT when it cannot be read; the sentence calls it
+ * `name`, because its path may name a person or the machine. */
+enum sm_status sm_raw_file_sha256(const char *root, const char *path, const char *name,
+				  char hex[65], struct sm_err *err);
 
 #endif

@@ -33,15 +33,15 @@ struct grouping {
 	bool *clash;           /* by head: another file has its SOPInstanceUID */
 };
 
-/* What must be the same in a volume. Numbers with a tolerance come last: those of a group hang together
- * by steps below it, in any order of the files. */
+/* What must be the same in a volume. Numbers with a tolerance come last: those of a group hang
+ * together by steps below it, in any order of the files. */
 enum key {
 	VERDICT,
 	MODALITY,
 	PATIENT,
 	STUDY,
-	ODD_KEYS, /* objects with a verdict of their own keep together by the ones above, so that each
-		   * reason is told */
+	ODD_KEYS, /* objects with a verdict of their own keep together by the ones above, so that
+		   * each reason is told */
 	ROWS = ODD_KEYS,
 	COLUMNS,
 	FLOAT,
@@ -63,7 +63,8 @@ enum key {
 	ECHO,
 	INVERSION,
 	VOLTAGE,
-	SLAB_WORDS, /* CT: ImageType again, unless it changes from one slab of the scan to the next */
+	SLAB_WORDS, /* CT: ImageType again, unless it changes from one slab of the scan to the next
+		     */
 	KEYS
 };
 
@@ -186,7 +187,8 @@ static bool parts(const struct member *x, const struct member *y, enum key key)
 	return fabs(x->number - y->number) > fmax(size, tolerance[key].length);
 }
 
-/* True when slices with different texts stand in each other's way rather than in slabs side by side. */
+/* True when slices with different texts stand in each other's way rather than in slabs side by
+ * side. */
 static bool interleaved(struct member *m, size_t n)
 {
 	double normal[3];
@@ -230,8 +232,8 @@ struct ranked {
 	size_t made; /* which one it was */
 };
 
-/* Largest first; of equals the one whose first slice comes first by what its frame says, because the
- * order of hashes depends on the salt. */
+/* Largest first; of equals the one whose first slice comes first by what its frame says, because
+ * the order of hashes depends on the salt. */
 static int by_part(const void *a, const void *b)
 {
 	const struct ranked *x = a, *y = b;
@@ -292,7 +294,8 @@ static bool is_trace(const struct member *m)
 }
 
 /* Beside directions of diffusion, the mean over all of them is a volume of its own. */
-static enum sm_status emit_volume(struct grouping *g, struct member *m, size_t n, struct sm_err *err)
+static enum sm_status emit_volume(struct grouping *g, struct member *m, size_t n,
+				  struct sm_err *err)
 {
 	size_t traces = 0, directions = 0;
 	for (size_t i = 0; i < n && sm_slice_verdict(g->heads, m->slice) == SM_VERDICT_OK; i++) {

@@ -192,7 +192,8 @@ static enum sm_status classic_frames(struct sm_head_job *job, struct sm_dcm_fram
 			      "NumberOfFrames %ld in an object without functional groups, "
 			      "allowed is 1",
 			      claimed);
-	if (strcmp(job->head->maker, "uih") == 0 && sm_dataset_number_or(&job->set, UIH_GRID, 1) > 1)
+	if (strcmp(job->head->maker, "uih") == 0 &&
+	    sm_dataset_number_or(&job->set, UIH_GRID, 1) > 1)
 		sm_head_judge(job->head, SM_VERDICT_BAD_FRAMES,
 			      "a grid of several slices in one picture (0065,1050), which is read "
 			      "for Siemens mosaics only");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the parts of the head reader share: dcm_head.c (kinds), dcm_identity.c, dcm_place.c, dcm_scale.c,
- * dcm_keys.c, dcm_diffusion.c, dcm_enhanced.c, dcm_mosaic.c. Nobody else includes it.
- */
+ * What the parts of the head reader share: dcm_head.c (kinds), dcm_identity.c, dcm_place.c,
+ * dcm_scale.c, dcm_keys.c, dcm_diffusion.c, dcm_enhanced.c, dcm_mosaic.c. Nobody else includes
+ * it. */
 #ifndef SM_INGEST_SERIES_DCM_HEAD_IN_H
 #define SM_INGEST_SERIES_DCM_HEAD_IN_H
 
@@ -15,7 +15,8 @@ struct sm_head_job {
 	const struct sm_salt *salt;
 	struct sm_head_rules rules;
 	struct sm_dcm_head *head;
-	double midnight; /* s: 0:00 of the study's day on the scale of sm_dicom_moment; NAN = no date */
+	double midnight; /* s: 0:00 of the study's day on the scale of sm_dicom_moment; NAN = no
+			    date */
 	char zone[17];   /* TimezoneOffsetFromUTC */
 };
 
@@ -30,8 +31,8 @@ void sm_frame_judge(struct sm_dcm_head *head, struct sm_dcm_frame *frame, enum s
 struct sm_dcm_frame sm_frame_unknown(void);
 
 /* Room for count frames, each a copy of *like, numbered in the file. SM_BUDGET. */
-enum sm_status sm_head_frames(struct sm_dcm_head *head, size_t count, const struct sm_dcm_frame *like,
-			      struct sm_err *err);
+enum sm_status sm_head_frames(struct sm_dcm_head *head, size_t count,
+			      const struct sm_dcm_frame *like, struct sm_err *err);
 
 /* Notes that a frame's spacing came from PixelSpacing, when it has one. */
 void sm_head_spacing_from(struct sm_dcm_head *head, const struct sm_dcm_frame *frame);
@@ -76,14 +77,17 @@ struct sm_factors {
 void sm_scale_rescale(const struct sm_dataset *set, struct sm_factors *f);
 void sm_scale_philips(const struct sm_dataset *set, struct sm_factors *f);
 void sm_scale_real_world(const struct sm_dataset *set, struct sm_factors *f);
-void sm_scale_apply(struct sm_head_job *job, const struct sm_factors *f, struct sm_dcm_frame *frame);
+void sm_scale_apply(struct sm_head_job *job, const struct sm_factors *f,
+		    struct sm_dcm_frame *frame);
 
 /* dcm_keys.c: what tells volumes and time points apart. */
-void sm_keys_classic(struct sm_head_job *job, const struct sm_dataset *set, struct sm_dcm_frame *frame);
+void sm_keys_classic(struct sm_head_job *job, const struct sm_dataset *set,
+		     struct sm_dcm_frame *frame);
 void sm_keys_ct(struct sm_head_job *job, const struct sm_dataset *set, struct sm_dcm_frame *frame);
 double sm_keys_moment(const struct sm_head_job *job, const char *text); /* DT as frame.time */
 /* RepetitionTime in ms; NAN when it is not one volume's. */
-double sm_keys_repetition(const struct sm_head_job *job, const struct sm_dataset *set, double fallback);
+double sm_keys_repetition(const struct sm_head_job *job, const struct sm_dataset *set,
+			  double fallback);
 void sm_keys_image_type(struct sm_head_job *job, const char *type, struct sm_dcm_frame *frame);
 void sm_keys_component(struct sm_head_job *job, const struct sm_dataset *set,
 		       struct sm_dcm_frame *frame);
@@ -95,7 +99,8 @@ void sm_diffusion_private(struct sm_head_job *job, const struct sm_dataset *set,
 
 /* dcm_enhanced.c, dcm_mosaic.c: fill head->frame from the classic elements in *base. SM_BUDGET. */
 enum sm_status sm_enhanced_frames(struct sm_head_job *job, const struct sm_dcm_frame *base,
-				  const struct sm_factors *factors, long claimed, struct sm_err *err);
+				  const struct sm_factors *factors, long claimed,
+				  struct sm_err *err);
 bool sm_mosaic_is(const struct sm_head_job *job, const char *image_type);
 enum sm_status sm_mosaic_frames(struct sm_head_job *job, const char *image_type,
 				struct sm_dcm_frame *base, struct sm_err *err);

@@ -211,8 +211,8 @@ void sm_head_identity(struct sm_head_job *job)
 	h->burned_in = burned_in(set, h->modality);
 }
 
-/* What an object without pictures is, by its class or modality; NULL for one that has or should have
- * some. A CT without Rows is no report: it was cut off, and must not be passed over. */
+/* What an object without pictures is, by its class or modality; NULL for one that has or should
+ * have some. A CT without Rows is no report: it was cut off, and must not be passed over. */
 static const char *no_image(struct sm_head_job *job)
 {
 	const struct sm_pixel_format *f = &job->head->format;
@@ -308,8 +308,8 @@ static void judge_pixels(struct sm_dcm_head *h)
 		sm_head_judge(h, SM_VERDICT_SYNTAX,
 			      "transfer syntax %s%s%s%s, supported are uncompressed, deflated, "
 			      "RLE, JPEG, JPEG-LS, JPEG 2000 and HTJ2K",
-			      h->syntax_uid, h->syntax ? " (" : "", h->syntax ? h->syntax->name : "",
-			      h->syntax ? ")" : "");
+			      h->syntax_uid, h->syntax ? " (" : "",
+			      h->syntax ? h->syntax->name : "", h->syntax ? ")" : "");
 	if (f->samples != 1 ||
 	    (*f->photometric && strncmp(f->photometric, "MONOCHROME", 10) != 0))
 		sm_head_judge(h, SM_VERDICT_COLOUR,

@@ -104,7 +104,8 @@ void sm_keys_image_type(struct sm_head_job *job, const char *type, struct sm_dcm
 }
 
 /* The standard's element first, then makers' private ones; ImageType was read before. */
-void sm_keys_component(struct sm_head_job *job, const struct sm_dataset *set, struct sm_dcm_frame *f)
+void sm_keys_component(struct sm_head_job *job, const struct sm_dataset *set,
+		       struct sm_dcm_frame *f)
 {
 	static const enum sm_component ge[4] = {SM_MAGNITUDE, SM_PHASE, SM_REAL, SM_IMAGINARY};
 	char text[64];
@@ -130,8 +131,8 @@ void sm_keys_component(struct sm_head_job *job, const struct sm_dataset *set, st
 		f->component = SM_FIELD_MAP;
 }
 
-/* 0:00 of the day that times count from. Without StudyDate it hides behind the study's salted hash: any
- * day will do that is the same for all its files. */
+/* 0:00 of the day that times count from. Without StudyDate it hides behind the study's salted hash:
+ * any day will do that is the same for all its files. */
 static double zero_of(const struct sm_head_job *job)
 {
 	char digits[4] = "";
@@ -163,7 +164,8 @@ static void read_time(struct sm_head_job *job, const struct sm_dataset *set, str
 	f->time = f->dated ? at : clock;
 }
 
-double sm_keys_repetition(const struct sm_head_job *job, const struct sm_dataset *set, double fallback)
+double sm_keys_repetition(const struct sm_head_job *job, const struct sm_dataset *set,
+			  double fallback)
 {
 	char type[16];
 	bool volume = sm_dataset_text(&job->set, ACQUISITION_TYPE, type, sizeof type) &&
@@ -187,7 +189,8 @@ void sm_keys_ct(struct sm_head_job *job, const struct sm_dataset *set, struct sm
 	f->kernel_number = *digit ? strtod(digit, NULL) : NAN;
 }
 
-/* What is set once for a whole scan; numbers of slices, which exposure and times may be, are not. */
+/* What is set once for a whole scan; numbers of slices, which exposure and times may be, are
+ * not. */
 static void read_setting(struct sm_head_job *job, const struct sm_dataset *set,
 			 struct sm_dcm_frame *f)
 {

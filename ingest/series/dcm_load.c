@@ -21,8 +21,8 @@ static size_t tile_offset(const struct sm_dcm_head *h, const struct sm_dcm_frame
 	       (size_t)h->tile_columns * (f->tile % across);
 }
 
-/* Large pictures go to their slice in bands of so many bytes, each let go at once: beside the slice a second
- * one of its size is never there whole. */
+/* Large pictures go to their slice in bands of so many bytes, each let go at once: beside the slice
+ * a second one of its size is never there whole. */
 #define BAND_BYTES ((size_t)1 << 20)
 
 static void store_bands(const struct sm_load_work *w, size_t k, struct sm_words *words, size_t word)
@@ -64,8 +64,8 @@ static void store(struct sm_load_work *w, size_t k, const unsigned char *picture
 		sm_words_store(&words, &w->out->vol, k * n, &w->lowest[k], &w->highest[k]);
 }
 
-/* Files with more pixels than this are not held whole: beside the volume only some pictures are. Of deflated
- * ones this holds from fewer bytes on: they grow in memory piece by piece. */
+/* Files with more pixels than this are not held whole: beside the volume only some pictures are. Of
+ * deflated ones this holds from fewer bytes on: they grow in memory piece by piece. */
 #define LARGE_BYTES ((uint64_t)16 << 20)
 #define LARGE_DEFLATED ((uint64_t)1 << 20)
 
@@ -92,8 +92,8 @@ static enum sm_status load_picture(const struct file *f, size_t first, size_t en
 	size_t bytes = 0;
 	enum sm_status st = SM_OK;
 	if (!sm_frame_size(&h->format, &bytes))
-		return SM_FAIL(err, SM_INPUT, "Rows %d and Columns %d are too large", h->format.rows,
-			       h->format.columns);
+		return SM_FAIL(err, SM_INPUT, "Rows %d and Columns %d are too large",
+			       h->format.rows, h->format.columns);
 	bool once = end - first == 1 && (f->load->n > 1 || bytes > 4 * BAND_BYTES);
 	if (!words) {
 		own = sm_alloc(w->mem, bytes, 1, "one picture", err);
@@ -121,7 +121,8 @@ static enum sm_status load_pieces(const struct file *f, struct sm_err *err)
 	const struct sm_pixel_format *p = &f->head->format;
 	size_t bytes = 0;
 	if (!sm_frame_size(p, &bytes))
-		return SM_FAIL(err, SM_INPUT, "Rows %d and Columns %d are too large", p->rows, p->columns);
+		return SM_FAIL(err, SM_INPUT, "Rows %d and Columns %d are too large", p->rows,
+			       p->columns);
 	void *picture = sm_alloc(w->mem, bytes, 1, "one picture", err);
 	if (!picture)
 		return SM_BUDGET;
@@ -142,8 +143,8 @@ static enum sm_status load_pieces(const struct file *f, struct sm_err *err)
 		st = sm_dicom_pixels_finish(f->dcm, &zeros, err);
 	if (st == SM_OK && sm_frames_padded(f->dcm, p) && !zeros)
 		st = SM_FAIL(err, SM_INPUT,
-			     "what stands behind the last frame of PixelData are no zeros, allowed are zeros "
-			     "of less than a frame");
+			     "what stands behind the last frame of PixelData are no zeros, allowed "
+			     "are zeros of less than a frame");
 	return st;
 }
 
@@ -152,8 +153,9 @@ static bool is_large(const struct file *f, uint64_t most)
 {
 	const struct sm_pixel_format *p = &f->head->format;
 	size_t bytes;
-	return f->load->n > 1 && f->head->kind != SM_DCM_MOSAIC && sm_native_alone(f->head->syntax, p) &&
-	       sm_frame_size(p, &bytes) && (uint64_t)bytes * (uint64_t)p->frames > most;
+	return f->load->n > 1 && f->head->kind != SM_DCM_MOSAIC &&
+	       sm_native_alone(f->head->syntax, p) && sm_frame_size(p, &bytes) &&
+	       (uint64_t)bytes * (uint64_t)p->frames > most;
 }
 
 /* Slices in the file's order of its pictures, each once. */
@@ -161,7 +163,8 @@ static bool in_order(const struct file *f)
 {
 	const size_t *order = f->w->order + f->load->first;
 	for (size_t i = 1; i < f->load->n; i++)
-		if (sm_load_frame(f->w, order[i])->picture <= sm_load_frame(f->w, order[i - 1])->picture)
+		if (sm_load_frame(f->w, order[i])->picture <=
+		    sm_load_frame(f->w, order[i - 1])->picture)
 			return false;
 	return true;
 }

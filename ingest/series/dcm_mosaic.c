@@ -87,10 +87,11 @@ enum sm_status sm_mosaic_frames(struct sm_head_job *job, const char *image_type,
 	double normal[3] = {0};
 	sm_place_judge(h, (const struct sm_dataset *[]){&job->set, &job->set, &job->set}, f);
 	if (!sm_text_has(image_type, "MOSAIC"))
-		sm_head_judge(h, SM_VERDICT_BAD_FRAMES,
-			      "the Siemens header says %d images in one picture, but ImageType does "
-			      "not say MOSAIC",
-			      tiles);
+		sm_head_judge(
+			h, SM_VERDICT_BAD_FRAMES,
+			"the Siemens header says %d images in one picture, but ImageType does not "
+			"say MOSAIC",
+			tiles);
 	bool good = h->verdict != SM_VERDICT_BAD_FRAMES && h->format.rows > 0 &&
 		    h->format.columns > 0 && tile_size(h, tiles) && f->has_orientation &&
 		    f->has_position && f->has_spacing && tile_direction(job, f, normal);

@@ -25,7 +25,8 @@ static const struct sm_dcm_frame *frame_of(const struct sm_series *s,
 /* Only groups that could be volumes have something to be named by. */
 static bool is_named(const struct sm_series *s, const struct sm_dcm_head *heads)
 {
-	return sm_slice_verdict(heads, s->slice[0]) == SM_VERDICT_OK && !sm_series_is_flat(s, heads);
+	return sm_slice_verdict(heads, s->slice[0]) == SM_VERDICT_OK &&
+	       !sm_series_is_flat(s, heads);
 }
 
 typedef double (*number)(const struct sm_dcm_frame *f);
@@ -71,8 +72,8 @@ static unsigned rank_of(const struct sm_series *s, size_t n, size_t at,
 	return rank > 1 || absent ? own_rank : 0;
 }
 
-/* Rank of a group's kernel: by the number in its name, of equals by the order of groups, which does not
- * depend on the salt as the kernels' hashes do. 0 when all are the same. */
+/* Rank of a group's kernel: by the number in its name, of equals by the order of groups, which does
+ * not depend on the salt as the kernels' hashes do. 0 when all are the same. */
 static unsigned kernel_rank(const struct sm_series *s, size_t n, size_t at,
 			    const struct sm_dcm_head *heads)
 {
@@ -81,10 +82,12 @@ static unsigned kernel_rank(const struct sm_series *s, size_t n, size_t at,
 	bool varies = false;
 	unsigned rank = 1;
 	for (size_t i = at; i-- > 0;)
-		if (is_named(&s[i], heads) && strcmp(frame_of(&s[i], heads)->kernel, own->kernel) == 0)
+		if (is_named(&s[i], heads) &&
+		    strcmp(frame_of(&s[i], heads)->kernel, own->kernel) == 0)
 			home = i;
 	for (size_t i = 0; i < n; i++) {
-		const struct sm_dcm_frame *f = is_named(&s[i], heads) ? frame_of(&s[i], heads) : NULL;
+		const struct sm_dcm_frame *f =
+			is_named(&s[i], heads) ? frame_of(&s[i], heads) : NULL;
 		bool first = f != NULL;
 		for (size_t k = 0; k < i && first; k++)
 			first = !is_named(&s[k], heads) ||
@@ -122,7 +125,8 @@ static bool voltages_vary(const struct sm_series *s, size_t n, size_t at,
 	return false;
 }
 
-static bool parts_vary(const struct sm_series *s, size_t n, size_t at, const struct sm_dcm_head *heads)
+static bool parts_vary(const struct sm_series *s, size_t n, size_t at,
+		       const struct sm_dcm_head *heads)
 {
 	const struct sm_dcm_frame *f = frame_of(&s[at], heads);
 	for (size_t i = 0; i < n; i++)
@@ -158,8 +162,8 @@ static const char *map_word(const struct sm_dcm_frame *f, char out[17])
 enum trait { COMPONENT, PART, VOLTAGE, ECHO, INVERSION, KERNEL, TRAITS };
 
 /* "" when the groups do not differ in it. */
-static void trait_word(const struct sm_series *s, size_t n, size_t at, const struct sm_dcm_head *heads,
-		       enum trait trait, char word[17])
+static void trait_word(const struct sm_series *s, size_t n, size_t at,
+		       const struct sm_dcm_head *heads, enum trait trait, char word[17])
 {
 	const struct sm_dcm_frame *f = frame_of(&s[at], heads);
 	bool map = f->component == SM_DERIVED_MAP;

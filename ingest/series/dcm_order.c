@@ -125,7 +125,7 @@ static bool same_diffusion(const struct sm_dcm_frame *f, const struct sm_dcm_fra
 /* The k-th pictures of one direction at all places. */
 struct direction {
 	long number; /* the smallest InstanceNumber */
-	size_t id;   /* its number by b-value and direction, then its rank in the order of numbers */
+	size_t id; /* its number by b-value and direction, then its rank in the order of numbers */
 };
 
 static int by_number(const void *a, const void *b)
@@ -146,8 +146,8 @@ static int by_place_and_number(const void *a, const void *b)
 	       (x->frame->instance < y->frame->instance);
 }
 
-/* Gives the slots of one direction, sorted by place and number, the ids of their volumes from `first`
- * on; returns how many volumes these are. *told: numbers tell which is which. */
+/* Gives the slots of one direction, sorted by place and number, the ids of their volumes from
+ * `first` on; returns how many volumes these are. *told: numbers tell which is which. */
 static size_t number_repeats(struct sm_slot *slot, size_t n, size_t first, struct direction *d,
 			     bool *told)
 {
@@ -158,7 +158,8 @@ static size_t number_repeats(struct sm_slot *slot, size_t n, size_t first, struc
 			*told = false;
 		k = again ? k + 1 : 0;
 		if (k == volumes)
-			d[first + volumes++] = (struct direction){slot[i].frame->instance, first + k};
+			d[first + volumes++] =
+				(struct direction){slot[i].frame->instance, first + k};
 		if (slot[i].frame->instance < d[first + k].number)
 			d[first + k].number = slot[i].frame->instance;
 		slot[i].value = (double)(first + k);
@@ -166,8 +167,9 @@ static size_t number_repeats(struct sm_slot *slot, size_t n, size_t first, struc
 	return volumes;
 }
 
-/* Numbers volumes as they were acquired: b-value and direction only tell them apart, and pictures that
- * have both in common follow each other by InstanceNumber. Not told when there is one direction only. */
+/* Numbers volumes as they were acquired: b-value and direction only tell them apart, and pictures
+ * that have both in common follow each other by InstanceNumber. Not told when there is one
+ * direction only. */
 static enum sm_status number_directions(struct sm_slot *slot, size_t n, bool *told,
 					struct sm_err *err)
 {
@@ -210,7 +212,8 @@ static enum sm_status fill(const struct key *key, struct sm_slot *slot, size_t n
 	return *all && !key->value ? number_directions(slot, n, all, err) : SM_OK;
 }
 
-/* What all slices of a time point must have alike; numbers alone are no reason to overlook any of it. */
+/* What all slices of a time point must have alike; numbers alone are no reason to overlook any of
+ * it. */
 static bool same_content(const struct key *key, const struct sm_dcm_frame *f,
 			 const struct sm_dcm_frame *g)
 {
@@ -221,8 +224,8 @@ static bool same_content(const struct key *key, const struct sm_dcm_frame *f,
 	return !diffusion || same_diffusion(f, g);
 }
 
-/* True when no time point mixes what its slices show and, by a clock without a date, InstanceNumber does
- * not say the contrary at any place. */
+/* True when no time point mixes what its slices show and, by a clock without a date, InstanceNumber
+ * does not say the contrary at any place. */
 static bool coherent(const struct key *key, const struct sm_slot *slot, size_t places, size_t m)
 {
 	for (size_t p = 0; p < places; p++)
@@ -237,8 +240,8 @@ static bool coherent(const struct key *key, const struct sm_slot *slot, size_t p
 	return true;
 }
 
-/* True when the m slots of each place rise strictly and the k-th of all places are what the key asks of
- * a time point. Slots are sorted by place and value. */
+/* True when the m slots of each place rise strictly and the k-th of all places are what the key
+ * asks of a time point. Slots are sorted by place and value. */
 static bool orders(const struct key *key, const struct sm_slot *slot, size_t places, size_t m)
 {
 	double end = -INFINITY;
@@ -293,8 +296,8 @@ static double micro(double seconds)
 	return floor(seconds * 1e6 + 0.5) / 1e6;
 }
 
-/* Start of each time point by one clock, that of its first slice; false when it does not tell, or does
- * not rise. */
+/* Start of each time point by one clock, that of its first slice; false when it does not tell, or
+ * does not rise. */
 static bool read_clock(const struct sm_slot *slot, size_t places, size_t m,
 		       double (*clock)(const struct sm_slot *s), double unit, double *out)
 {
@@ -315,8 +318,8 @@ static bool read_clock(const struct sm_slot *slot, size_t places, size_t m,
 	return true;
 }
 
-/* Trigger times count from a beat of each slice's own: they are times of the volume, the mean over its
- * slices, only when all have the same within 5 % and 1 ms (they may be rounded). */
+/* Trigger times count from a beat of each slice's own: they are times of the volume, the mean over
+ * its slices, only when all have the same within 5 % and 1 ms (they may be rounded). */
 static bool mean_trigger(const struct sm_slot *slot, size_t places, size_t m, double *out)
 {
 	for (size_t t = 0; t < m; t++) {
@@ -414,8 +417,8 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Some positions lack a time point: *told when an element has as many values as the fullest position has
- * slices, none of them twice at one position; the sentence counts. */
+/* Some positions lack a time point: *told when an element has as many values as the fullest
+ * position has slices, none of them twice at one position; the sentence counts. */
 static enum sm_status judge_incomplete(struct sm_series *s, struct sm_slot *slot, size_t n,
 				       size_t places, size_t most, bool *told, struct sm_err *err)
 {
@@ -472,8 +475,8 @@ static enum sm_status judge_repeats(struct sm_series *s, struct sm_slot *slot, s
 		sm_series_judge(s, SM_VERDICT_DUPLICATE,
 				"%zu of %zu slices %s position with another one (%zu to %zu at a "
 				"position); allowed is one slice a position",
-				n - places, n, n - places == 1 ? "shares its" : "share their", least,
-				most);
+				n - places, n, n - places == 1 ? "shares its" : "share their",
+				least, most);
 	return SM_OK;
 }
 

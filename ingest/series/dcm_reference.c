@@ -120,8 +120,8 @@ static void mean_axes(struct axes *all, size_t n, struct axes *mean)
 	unit3(mean->v + 3);
 }
 
-enum sm_status sm_stack_axes(struct sm_stack *k, const struct sm_slot *slot, size_t n, double *spread,
-			     struct sm_err *err)
+enum sm_status sm_stack_axes(struct sm_stack *k, const struct sm_slot *slot, size_t n,
+			     double *spread, struct sm_err *err)
 {
 	struct axes mean, *all = malloc(n * sizeof *all);
 	if (!all)

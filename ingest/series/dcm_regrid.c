@@ -32,7 +32,8 @@ struct regrid {
 	size_t slab;    /* the first new slice of those at work */
 };
 
-/* The old slices on both sides of a new one, counted through the time points; weight w on the upper. */
+/* The old slices on both sides of a new one, counted through the time points; weight w on the
+ * upper. */
 struct between {
 	size_t below, above;
 	double w;
@@ -107,7 +108,9 @@ static enum sm_status new_slice(void *ctx, size_t i, struct sm_err *err)
 		if (k.w > 0)
 			new_row(r, k.above, j, room, b, in);
 		for (size_t x = 0; x < r->mx; x++) {
-			double v = k.w > 0 && k.w < 1 ? (1 - k.w) * a[x] + k.w * b[x] : k.w > 0 ? b[x] : a[x];
+			double v = k.w > 0 && k.w < 1 ? (1 - k.w) * a[x] + k.w * b[x]
+				   : k.w > 0          ? b[x]
+						      : a[x];
 			to[x] = (float)v;
 			r->filled[z] += !in[x];
 		}
@@ -120,8 +123,8 @@ out:
 	return st;
 }
 
-/* All new slices in order. Old ones that no later one needs are let go: so the memory of both grids is
- * hardly more than that of the larger. */
+/* All new slices in order. Old ones that no later one needs are let go: so the memory of both grids
+ * is hardly more than that of the larger. */
 static enum sm_status new_slices(struct regrid *r, size_t n, int jobs, struct sm_err *err)
 {
 	size_t slice = r->nx * r->ny * sm_dtype_size(r->from->dtype), gone = 0;
@@ -130,7 +133,8 @@ static enum sm_status new_slices(struct regrid *r, size_t n, int jobs, struct sm
 		size_t needed = between_of(r, r->slab).below;
 		sm_let_go((const char *)r->from->data + gone * slice, (needed - gone) * slice);
 		gone = needed;
-		SM_TRY(sm_par_for(n - r->slab < most ? n - r->slab : most, jobs, new_slice, r, err));
+		SM_TRY(sm_par_for(n - r->slab < most ? n - r->slab : most, jobs, new_slice, r,
+				  err));
 	}
 	return SM_OK;
 }
@@ -181,8 +185,8 @@ static void set_affine(struct sm_vol *vol, const struct regrid *r, const struct 
 }
 
 enum sm_status sm_stack_regrid(struct sm_series_volume *v, const struct sm_stack *stack,
-			       const struct sm_dcm_frame *const *frames, struct sm_mem *mem, int jobs,
-			       struct sm_err *err)
+			       const struct sm_dcm_frame *const *frames, struct sm_mem *mem,
+			       int jobs, struct sm_err *err)
 {
 	struct sm_vol made = {0};
 	size_t nz = (size_t)v->vol.dim[2], bad;
@@ -198,7 +202,8 @@ enum sm_status sm_stack_regrid(struct sm_series_volume *v, const struct sm_stack
 	enum sm_status st = SM_OK;
 	if (!r.along || !r.shift)
 		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "series: out of memory"));
-	/* Whole numbers become real ones row by row: as float32 they would take twice the memory. */
+	/* Whole numbers become real ones row by row: as float32 they would take twice the
+	 * memory. */
 	if (v->vol.dtype == SM_F32)
 		SM_GOTO(st, sm_vol_to_f32(&v->vol, mem, jobs, err));
 	SM_GOTO(st, sm_vol_fits_f32(&v->vol, err));
@@ -208,10 +213,11 @@ enum sm_status sm_stack_regrid(struct sm_series_volume *v, const struct sm_stack
 	/* Also keeps hostile positions from making a grid of nothing. */
 	if ((double)r.mx * (double)r.my * (double)r.mz >
 	    GROWTH * (double)r.nx * (double)r.ny * (double)r.nz)
-		SM_GOTO(st, SM_FAIL(err, SM_INPUT,
-				    "the even grid would have %zu x %zu x %zu voxels, allowed is %d "
-				    "times the series' %zu x %zu x %zu",
-				    r.mx, r.my, r.mz, GROWTH, r.nx, r.ny, r.nz));
+		SM_GOTO(st,
+			SM_FAIL(err, SM_INPUT,
+				"the even grid would have %zu x %zu x %zu voxels, allowed is %d "
+				"times the series' %zu x %zu x %zu",
+				r.mx, r.my, r.mz, GROWTH, r.nx, r.ny, r.nz));
 	size_t times = (size_t)v->vol.dim[3];
 	int64_t dim[4] = {(int64_t)r.mx, (int64_t)r.my, (int64_t)r.mz, v->vol.dim[3]};
 	SM_GOTO(st, sm_vol_init(&made, dim, SM_F32, mem, "even grid of the series", err));

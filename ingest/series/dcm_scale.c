@@ -70,9 +70,9 @@ void sm_scale_real_world(const struct sm_dataset *set, struct sm_factors *f)
 		f->real_worlds = n;
 }
 
-/* Philips: RescaleSlope RS and RescaleIntercept RI lead to what the console displays, and the private
- * scale slope SS leads from there to numbers that are comparable between scans: (stored * RS + RI) /
- * (RS * SS); Chenevert et al., Transl Oncol 7(1):65-71, 2014. */
+/* Philips: RescaleSlope RS and RescaleIntercept RI lead to what the console displays, and the
+ * private scale slope SS leads from there to numbers that are comparable between scans: (stored *
+ * RS + RI) / (RS * SS); Chenevert et al., Transl Oncol 7(1):65-71, 2014. */
 static void philips_scale(const struct sm_factors *f, struct sm_dcm_frame *frame)
 {
 	double both = f->slope * f->philips;
@@ -86,7 +86,8 @@ static void philips_scale(const struct sm_factors *f, struct sm_dcm_frame *frame
 void sm_scale_apply(struct sm_head_job *job, const struct sm_factors *f, struct sm_dcm_frame *frame)
 {
 	struct sm_dcm_head *h = job->head;
-	/* Another maker's machine that read a Philips picture and wrote its own leaves elements behind. */
+	/* Another maker's machine that read a Philips picture and wrote its own leaves elements
+	 * behind. */
 	bool precise = f->philips != 0 && !job->rules.philips_display &&
 		       (!*h->maker || strcmp(h->maker, "philips") == 0);
 	frame->slope = 1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From the frames of a tree to volumes: grouping, order along the normal and in time, and the verdict
- * on each. Nothing is guessed: what does not fit is named.
- */
+ * From the frames of a tree to volumes: grouping, order along the normal and in time, and the
+ * verdict on each. Nothing is guessed: what does not fit is
+ * named. */
 #ifndef SM_INGEST_SERIES_DCM_SERIES_H
 #define SM_INGEST_SERIES_DCM_SERIES_H
 
@@ -57,14 +57,16 @@ struct sm_series {
 	struct sm_slice *slice; /* n, sorted by time, then along the normal; owned */
 	enum sm_fourth fourth;
 	bool trace;             /* the mean over the directions of the series' other volume */
-	const char *ordered_by; /* name of the element that orders times ("TemporalPositionIdentifier"), static */
-	double *time_s;         /* times: start of each time point, s from the first; NULL = not known */
+	const char *ordered_by; /* name of the element that orders times
+				   ("TemporalPositionIdentifier"), static */
+	double *time_s; /* times: start of each time point, s from the first; NULL = not known */
 	const char *time_from;  /* name of the element that time_s comes from, static; NULL */
-	bool steps_differ;      /* slices have trigger times, whose steps are not the same for all */
-	size_t copies;          /* files left out because they are byte for byte another one's copy */
+	bool steps_differ; /* slices have trigger times, whose steps are not the same for all */
+	size_t copies;     /* files left out because they are byte for byte another one's copy */
 	unsigned part, parts;   /* one SeriesInstanceUID may hold several volumes: 1..parts */
-	char name[40];          /* what tells it from the others of its series: "e2", "ph", "water", "80kv", "2";
-				 * "" = the only one. Safe as a file name */
+	char name[40]; /* what tells it from the others of its series: "e2", "ph", "water", "80kv",
+			* "2";
+			* "" = the only one. Safe as a file name */
 	enum sm_verdict verdict;
 	char why[400];  /* the sentence of the verdict, without full stop; "" when OK */
 	unsigned long notes; /* bit 1 << enum sm_verdict: what is odd but no reason to refuse */
@@ -78,9 +80,9 @@ struct sm_series_list {
 
 /* What a volume must have (manifest: ingest.min_slices, ingest.tilt). */
 struct sm_series_rules {
-	size_t min_slices; /* positions of a volume of a cross-sectional modality, or pictures of one place in
-			    * the order of time or diffusion; fewer when the header declares them; 0
-			    * counts as 1 */
+	size_t min_slices; /* positions of a volume of a cross-sectional modality, or pictures of
+			    * one place in the order of time or diffusion; fewer when the header
+			    * declares them; 0 counts as 1 */
 	bool keep_tilt;    /* a tilt is a note; else SM_VERDICT_TILT */
 };
 
@@ -102,15 +104,16 @@ static inline bool sm_series_is_flat(const struct sm_series *s, const struct sm_
 typedef enum sm_status (*sm_same_file)(void *ctx, size_t a, size_t b, bool *same,
 				       struct sm_err *err);
 
-/* Groups the frames of heads[0..n) into volumes: same SeriesInstanceUID, size, spacing, orientation,
- * frame of reference, component; MR: echo and inversion time; CT: KVP, kernel; both: ImageType. Numbers
- * are the same when a chain of small steps (SM_SAME_...) joins them, so that no slice is a reference.
- * Repeated positions become time points when one element orders them; then each is ordered and
- * judged. Pictures of SM_DCM_FLAT are a volume each. A group with fewer positions than rules allow is
- * refused: SM_VERDICT_MIXED_ORIENTATION when its series has slices of another orientation, else
- * SM_VERDICT_FEW_SLICES. An MR series of three steep planes with few slices each is a localiser.
- * Sorted by series hash, then by number of slices (largest first). The result depends on the set of
- * heads, not on their order, and but for the order of series not on the salt, except for ties. */
+/* Groups the frames of heads[0..n) into volumes: same SeriesInstanceUID, size, spacing,
+ * orientation, frame of reference, component; MR: echo and inversion time; CT: KVP, kernel; both:
+ * ImageType. Numbers are the same when a chain of small steps (SM_SAME_...) joins them, so that no
+ * slice is a reference. Repeated positions become time points when one element orders them; then
+ * each is ordered and judged. Pictures of SM_DCM_FLAT are a volume each. A group with fewer
+ * positions than rules allow is refused: SM_VERDICT_MIXED_ORIENTATION when its series has slices of
+ * another orientation, else SM_VERDICT_FEW_SLICES. An MR series of three steep planes with few
+ * slices each is a localiser. Sorted by series hash, then by number of slices (largest first). The
+ * result depends on the set of heads, not on their order, and but for the order of series not on
+ * the salt, except for ties. */
 enum sm_status sm_series_group(const struct sm_dcm_head *heads, size_t n,
 			       const struct sm_series_rules *rules, sm_same_file same, void *ctx,
 			       struct sm_series_list *out, struct sm_err *err);

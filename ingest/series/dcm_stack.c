@@ -170,12 +170,11 @@ static void judge_tilt(struct sm_series *s, const struct sm_slot *slot,
 	}
 	s->notes |= 1ul << SM_VERDICT_TILT;
 	if (!rules->keep_tilt)
-		sm_series_judge(
-			s, SM_VERDICT_TILT,
-			"the stack is tilted by %.2f degrees: its slices shift sideways, allowed is "
-			"%.1f degrees (ingest.uneven: regrid straightens it, ingest.tilt: keep keeps "
-			"it with a sheared affine)",
-			k->tilt_degrees, SM_TILT_DEGREES);
+		sm_series_judge(s, SM_VERDICT_TILT,
+				"the stack is tilted by %.2f degrees: its slices shift sideways, "
+				"allowed is %.1f degrees (ingest.uneven: regrid straightens it, "
+				"ingest.tilt: keep keeps it with a sheared affine)",
+				k->tilt_degrees, SM_TILT_DEGREES);
 }
 
 /* Where the chain of nearly the same directions is too long for one direction. */
@@ -183,10 +182,11 @@ static void judge_spread(struct sm_series *s, double spread)
 {
 	const double degrees = 180 / 3.14159265358979323846;
 	if (spread > SM_SAME_DIRECTION)
-		sm_series_judge(s, SM_VERDICT_MIXED_ORIENTATION,
-				"the slices' orientations drift: one lies %.3g degrees off their mean, "
-				"allowed is %.2g",
-				spread * degrees, SM_SAME_DIRECTION * degrees);
+		sm_series_judge(
+			s, SM_VERDICT_MIXED_ORIENTATION,
+			"the slices' orientations drift: one lies %.3g degrees off their mean, "
+			"allowed is %.2g",
+			spread * degrees, SM_SAME_DIRECTION * degrees);
 }
 
 /* One slice has no neighbour: the header's own slice distance or thickness is all there is. */
@@ -266,8 +266,8 @@ static void judge_count(struct sm_series *s, const struct sm_dcm_head *h,
 	size_t declared = h->slices_declared > 0 ? (size_t)h->slices_declared : 0;
 	if (declared && declared < allowed)
 		allowed = declared;
-	/* One place over time (cine, a bolus) is no stray slice; pictures of it that only their numbers
-	 * order may be copies of each other. */
+	/* One place over time (cine, a bolus) is no stray slice; pictures of it that only their
+	 * numbers order may be copies of each other. */
 	bool in_time = s->fourth == SM_FOURTH_TIME || s->fourth == SM_FOURTH_DIFFUSION;
 	if (s->depth < allowed && !(in_time && s->n >= allowed))
 		sm_series_judge(s, SM_VERDICT_FEW_SLICES,

@@ -17,12 +17,14 @@ struct sm_slot {
 	const struct sm_dcm_frame *frame;
 	struct sm_slice slice;
 	size_t place; /* number of its position, from the lowest */
-	double clock; /* s: time of the frame, over midnight when all tell that it passed; NAN = no use */
+	double clock; /* s: time of the frame, over midnight when all tell that it passed; NAN = no
+			 use */
 	double value; /* of the element that is being tried as the order in time */
 };
 
 /* What the file, or else the frame, says of a slice; that a picture is flat is no fault. */
-static inline enum sm_verdict sm_slice_verdict(const struct sm_dcm_head *heads, struct sm_slice slice)
+static inline enum sm_verdict sm_slice_verdict(const struct sm_dcm_head *heads,
+					       struct sm_slice slice)
 {
 	const struct sm_dcm_head *h = &heads[slice.head];
 	const struct sm_dcm_frame *f = sm_slice_frame(heads, slice);
@@ -48,19 +50,19 @@ enum sm_status sm_series_order(struct sm_series *series, const struct sm_dcm_hea
 enum sm_status sm_series_times(struct sm_series *series, struct sm_slot *slot, size_t n,
 			       size_t places, struct sm_err *err);
 
-/* Orders slices by what their frames say (acquisition, instance, place, contrast, times); only frames
- * that say the same in all of that are ordered by hash and place in the list. */
+/* Orders slices by what their frames say (acquisition, instance, place, contrast, times); only
+ * frames that say the same in all of that are ordered by hash and place in the list. */
 int sm_slice_compare(const struct sm_dcm_head *heads, struct sm_slice a, struct sm_slice b);
 /* The same for frames, 0 when they say the same. NULL comes last. */
 int sm_frame_compare(const struct sm_dcm_frame *f, const struct sm_dcm_frame *g);
 
-/* Sets the stack's axes and spacing to the mean of n slots' (to their own, bit for bit, when all are the
- * same); *spread: how far a slot's unit vectors lie off. SM_BUDGET when out of memory. */
+/* Sets the stack's axes and spacing to the mean of n slots' (to their own, bit for bit, when all
+ * are the same); *spread: how far a slot's unit vectors lie off. SM_BUDGET when out of memory. */
 enum sm_status sm_stack_axes(struct sm_stack *stack, const struct sm_slot *slot, size_t n,
 			     double *spread, struct sm_err *err);
 
-/* True when the slices differ in what is set once for a whole scan (sm_dcm_frame.setting): no two of
- * one time point may, where nothing surer than their numbers makes it. */
+/* True when the slices differ in what is set once for a whole scan (sm_dcm_frame.setting): no two
+ * of one time point may, where nothing surer than their numbers makes it. */
 static inline bool sm_settings_differ(const struct sm_dcm_frame *f, const struct sm_dcm_frame *g)
 {
 	return strcmp(f->setting, g->setting) != 0;

@@ -39,12 +39,14 @@ void sm_series_judge_meaning(struct sm_series *s, const struct sm_dcm_head *head
 	enum sm_meaning meaning = meaning_of(&heads[s->slice[0].head], first);
 	for (size_t k = 1; k < s->n; k++) {
 		const struct sm_dcm_frame *f = sm_slice_frame(heads, s->slice[k]);
-		if (!f || (meaning_of(&heads[s->slice[k].head], f) == meaning && f->scale == first->scale))
+		if (!f || (meaning_of(&heads[s->slice[k].head], f) == meaning &&
+			   f->scale == first->scale))
 			continue;
 		s->verdict = SM_VERDICT_OK; /* it is worse than what an even grid mends */
-		sm_series_judge(s, SM_VERDICT_BAD_RESCALE,
-				"slices differ in what their numbers mean (rescale, RescaleType or Units); "
-				"allowed is one meaning");
+		sm_series_judge(
+			s, SM_VERDICT_BAD_RESCALE,
+			"slices differ in what their numbers mean (rescale, RescaleType or Units); "
+			"allowed is one meaning");
 		return;
 	}
 }
@@ -235,7 +237,8 @@ static enum sm_status regrid(struct sm_load_work *w, int jobs, struct sm_err *er
 	return st;
 }
 
-static enum sm_status load_all(struct sm_load_work *w, int jobs, char sha256[65], struct sm_err *err)
+static enum sm_status load_all(struct sm_load_work *w, int jobs, char sha256[65],
+			       struct sm_err *err)
 {
 	if (sha256)
 		SM_TRY(sm_series_files_list(w->series, &w->files, err));

@@ -36,7 +36,8 @@ struct sm_series_volume {
 	struct sm_sidecar sidecar; /* of all files */
 	struct sm_sidecar_times by_time; /* of a 4-D volume */
 	struct sm_pet pet;         /* PT only */
-	double *slice_times;       /* s of each slice from the first one taken, of a mosaic; NULL = not known */
+	double *slice_times; /* s of each slice from the first one taken, of a mosaic; NULL = not
+				known */
 	atomic_bool padded;        /* a file has zeros behind its last picture, more than a byte */
 	int polarity;              /* of the phase encoding; see struct sm_sidecar_plane */
 };
@@ -49,16 +50,17 @@ enum sm_status sm_series_read(const char *root, const struct sm_scan *scan,
 			      const struct sm_series *series, const struct sm_salt *salt,
 			      bool allow_regrid, struct sm_mem *mem, int jobs,
 			      struct sm_series_volume *out, struct sm_err *err);
-/* The same; sha256 (may be NULL) gets what sm_series_files_sum gives for the files' bytes as they were
- * read for the volume. */
+/* The same; sha256 (may be NULL) gets what sm_series_files_sum gives for the files' bytes as they
+ * were read for the volume. */
 enum sm_status sm_series_read_hashed(const char *root, const struct sm_scan *scan,
 				     const struct sm_series *series, const struct sm_salt *salt,
-				     bool allow_regrid, struct sm_mem *mem, int jobs, char sha256[65],
-				     struct sm_series_volume *out, struct sm_err *err);
+				     bool allow_regrid, struct sm_mem *mem, int jobs,
+				     char sha256[65], struct sm_series_volume *out,
+				     struct sm_err *err);
 void sm_series_volume_clear(struct sm_series_volume *v);
 
-/* The smallest type of a volume that holds all that the series' stored numbers may be. SM_INPUT when
- * there is none. */
+/* The smallest type of a volume that holds all that the series' stored numbers may be. SM_INPUT
+ * when there is none. */
 enum sm_status sm_words_type(const struct sm_dcm_head *heads, const struct sm_series *series,
 			     enum sm_dtype *type, struct sm_err *err);
 
@@ -73,9 +75,9 @@ struct sm_words {
 	int times, plus;         /* for one of 16 bits: times * stored + plus, which must fit */
 };
 
-/* Writes the slice's rows * columns values to vol from index `at` on. A volume of integers gets stored
- * numbers (its type must hold them; of 16 bits times * stored + plus), one of float32 slope * stored +
- * intercept. The range of the stored numbers comes back. */
+/* Writes the slice's rows * columns values to vol from index `at` on. A volume of integers gets
+ * stored numbers (its type must hold them; of 16 bits times * stored + plus), one of float32 slope
+ * * stored + intercept. The range of the stored numbers comes back. */
 void sm_words_store(const struct sm_words *words, struct sm_vol *vol, size_t at, double *lowest,
 		    double *highest);
 
@@ -84,9 +86,9 @@ void sm_words_declared(const struct sm_pixel_format *format, int64_t *lowest, in
 
 /* Puts an uneven or tilted stack on an orthogonal grid along the normal with the
  * typical slice distance: bilinear in the plane where slices are shifted, linear between slices.
- * frames are those of the first time point's slices in order. vol is replaced by one of float32 real
- * values; on failure its content is lost. SM_INPUT when they do not fit float32 or the grid would be too
- * large. */
+ * frames are those of the first time point's slices in order. vol is replaced by one of float32
+ * real values; on failure its content is lost. SM_INPUT when they do not fit float32 or the grid
+ * would be too large. */
 enum sm_status sm_stack_regrid(struct sm_series_volume *v, const struct sm_stack *stack,
 			       const struct sm_dcm_frame *const *frames, struct sm_mem *mem,
 			       int jobs, struct sm_err *err);

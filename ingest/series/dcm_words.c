@@ -186,7 +186,8 @@ static void store_float(const struct sm_words *s, struct sm_vol *vol, size_t at,
 void sm_words_store(const struct sm_words *s, struct sm_vol *vol, size_t at, double *lowest,
 		    double *highest)
 {
-	size_t rows = s->rows ? s->rows : (size_t)s->head->tile_rows, row = (size_t)s->head->tile_columns;
+	size_t rows = s->rows ? s->rows : (size_t)s->head->tile_rows,
+	       row = (size_t)s->head->tile_columns;
 	if (s->stride == row) { /* one run */
 		row *= rows;
 		rows = 1;

@@ -19,8 +19,8 @@ static double determinant(const struct sm_vol *vol)
 	       m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0]);
 }
 
-/* A direction in LPS along one axis of the volume. The third axis is across x down of the pixels, so that
- * the axes are those of the picture but for a tilt, along which no direction is turned. */
+/* A direction in LPS along one axis of the volume. The third axis is across x down of the pixels,
+ * so that the axes are those of the picture but for a tilt, along which no direction is turned. */
 static double along(const struct sm_vol *vol, int axis, const double lps[3])
 {
 	const double ras[3] = {-lps[0], -lps[1], lps[2]};
@@ -107,17 +107,20 @@ static void warn_directions(struct gaps g, const struct sm_series *s, const char
 			    struct sm_item *item)
 {
 	if (g.local)
-		sm_item_warn(item,
-			     "the directions of diffusion are in the maker's own axes, which are turned "
-			     "to the patient's for PatientPosition HFS with InPlanePhaseEncodingDirection "
-			     "ROW or COL only: there is no %s.bvec",
-			     role);
+		sm_item_warn(
+			item,
+			"the directions of diffusion are in the maker's own axes, which are turned "
+			"to the patient's for PatientPosition HFS with "
+			"InPlanePhaseEncodingDirection ROW or COL only: there is no %s.bvec",
+			role);
 	else if (g.absent && s->times > 1)
 		sm_item_warn(item,
-			     "weighted volumes have no direction of diffusion: there is no %s.bvec", role);
+			     "weighted volumes have no direction of diffusion: there is no %s.bvec",
+			     role);
 	else if (g.doubtful)
-		sm_item_warn(item, "GE's directions of diffusion were turned to the patient's axes by a "
-				   "rule (dcm2niix's) that was validated for axial slices only");
+		sm_item_warn(item,
+			     "GE's directions of diffusion were turned to the patient's axes by a "
+			     "rule (dcm2niix's) that was validated for axial slices only");
 }
 
 enum sm_status sm_convert_diffusion(const struct sm_raw *raw, const struct sm_series *s,

@@ -9,8 +9,8 @@
 
 struct sm_image_word {
 	const char *word;
-	const char *shows; /* what a volume of such pictures is called beside others of its series; ""
-			    * = by its component, or not at all. Safe as a file name */
+	const char *shows; /* what a volume of such pictures is called beside others of its series;
+			    * "" = by its component, or not at all. Safe as a file name */
 	int component;     /* enum sm_component; -1 = the word says nothing of it */
 	bool philips_only; /* too short a word to mean the component outside Philips' own element */
 	bool weak;         /* how it was reconstructed rather than what it shows */

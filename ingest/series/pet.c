@@ -13,7 +13,8 @@
 #define MOST_HALF_LIVES 12
 #define LATE 3600 /* s that an injection may follow the scan's start */
 
-/* What a person may weigh, kg, and be given, Bq. Out of these: another unit (g, MBq, kBq), or a slip. */
+/* What a person may weigh, kg, and be given, Bq. Out of these: another unit (g, MBq, kBq), or a
+ * slip. */
 #define LEAST_WEIGHT 1
 #define MOST_WEIGHT 500
 #define LEAST_DOSE 1e6
@@ -121,7 +122,8 @@ static void read_enhanced(struct sm_pet *one, const struct sm_dataset *main, con
 		snprintf(one->decay, sizeof one->decay, "START");
 }
 
-/* The earliest start of an enhanced object's frames, in *end the latest end; NAN when not all tell. */
+/* The earliest start of an enhanced object's frames, in *end the latest end; NAN when not all
+ * tell. */
 static double first_frame(const struct sm_dataset *main, const char *zone, double *end)
 {
 	static const uint32_t days[] = {SM_TAG(0x0008, 0x0022)};
@@ -138,7 +140,9 @@ static double first_frame(const struct sm_dataset *main, const char *zone, doubl
 		/* legacy converted: classic elements */
 		if (isnan(at) && sm_dataset_item(&frame, SM_TAG(0x0020, 0x9171), &item)) {
 			double day = day_of(&item, days, 1);
-			day = day > 0 ? day : day_of(main, (uint32_t[]){days[0], SM_TAG(0x0008, 0x0020)}, 2);
+			day = day > 0 ? day
+				      : day_of(main, (uint32_t[]){days[0], SM_TAG(0x0008, 0x0020)},
+					       2);
 			at = day * DAY + clock_of(&item, SM_TAG(0x0008, 0x0032));
 			lasts = one_number(&item, SM_TAG(0x0018, 0x1242)) / 1000;
 		}
@@ -174,7 +178,8 @@ static void read_times(struct sm_pet *one, const struct sm_dataset *main, const 
 	if (isnan(frame)) {
 		end = acquired + duration;
 		/* Some write the series' start into every frame. */
-		if (reference > 0 && one->series.files && one->series.v + reference + duration > end)
+		if (reference > 0 && one->series.files &&
+		    one->series.v + reference + duration > end)
 			end = one->series.v + reference + duration;
 	}
 	one->ge_scan = number(
@@ -372,11 +377,10 @@ static const char *obstacle(const struct sm_pet *p, const struct sm_pet_suv *out
 		return "the time of injection is not known: RadiopharmaceuticalStartDateTime and "
 		       "RadiopharmaceuticalStartTime are absent or do not fit the scan";
 	if ((out->scan - out->injection) / p->half_life.v > MOST_HALF_LIVES)
-		return out->guessed
-			       ? "the date of the injection is absent or does not fit the scan, and by its time of "
-				 "day it lies more than an hour after the scan's start or more than 12 half-lives "
-				 "before it"
-			       : "the injection lies more than 12 half-lives before the scan";
+		return out->guessed ? "the date of the injection is absent or does not fit the "
+				      "scan, and by its time of day it lies more than an hour "
+				      "after the scan's start or more than 12 half-lives before it"
+				    : "the injection lies more than 12 half-lives before the scan";
 	return NULL;
 }
 
@@ -439,10 +443,12 @@ void sm_pet_suv(const struct sm_pet *p, struct sm_pet_suv *out)
 			 "SUVType is not BW: the values are SUV of another kind");
 	else if (strcmp(units, "BQML") == 0)
 		becquerel(p, out, 1);
-	else if (strcmp(units, "CNTS") == 0 && sm_pet_told(p, &p->philips_suv) && p->philips_suv.v > 0) {
+	else if (strcmp(units, "CNTS") == 0 && sm_pet_told(p, &p->philips_suv) &&
+		 p->philips_suv.v > 0) {
 		out->known = true;
 		out->factor = p->philips_suv.v;
-	} else if (strcmp(units, "CNTS") == 0 && sm_pet_told(p, &p->philips_bq) && p->philips_bq.v > 0)
+	} else if (strcmp(units, "CNTS") == 0 && sm_pet_told(p, &p->philips_bq) &&
+		   p->philips_bq.v > 0)
 		becquerel(p, out, p->philips_bq.v);
 	else if (*units)
 		snprintf(out->why, sizeof out->why, "Units is %s: no SUV follows from it%s", units,
@@ -452,7 +458,8 @@ void sm_pet_suv(const struct sm_pet *p, struct sm_pet_suv *out)
 			 "Units is absent, unknown or not the same in all files");
 	if (out->known && !(out->factor >= (double)FLT_MIN && out->factor <= (double)FLT_MAX)) {
 		out->known = false;
-		snprintf(out->why, sizeof out->why, "the factor would not be a positive number of float32");
+		snprintf(out->why, sizeof out->why,
+			 "the factor would not be a positive number of float32");
 	}
 }
 
@@ -483,9 +490,10 @@ enum sm_status sm_pet_to_suv(struct sm_vol *vol, const struct sm_pet_suv *suv, s
 	vol->meaning = SM_MEANING_SUV;
 	/* Numbers that become infinite, or all of them nothing. */
 	if (lost || (before > 0 && after < FLT_MIN))
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: the factor to SUV leads %zu of %zu voxels out of float32's range "
-			       "(ingest.pet_units: stored keeps the unit)",
-			       sm_verdict_code(SM_VERDICT_NO_SUV), lost ? lost : n, n);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: the factor to SUV leads %zu of %zu voxels out of float32's range "
+			"(ingest.pet_units: stored keeps the unit)",
+			sm_verdict_code(SM_VERDICT_NO_SUV), lost ? lost : n, n);
 	return SM_OK;
 }

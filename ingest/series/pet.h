@@ -49,8 +49,8 @@ struct sm_pet {
 /* Adds one file; units: what its head (sm_dcm_head.units) says of it. */
 void sm_pet_read(struct sm_pet *into, const struct sm_dicom *dcm, const char *units);
 
-/* What numbers of this unit are ("BQML", "GML", ...) and, if they are SUV, of this SUVType ("" = by body
- * weight): Bq/ml, SUV by body weight, or arbitrary. */
+/* What numbers of this unit are ("BQML", "GML", ...) and, if they are SUV, of this SUVType ("" = by
+ * body weight): Bq/ml, SUV by body weight, or arbitrary. */
 enum sm_meaning sm_pet_meaning(const char *units, const char *suv_type);
 
 /* True when all files have the number alike. */
@@ -77,18 +77,18 @@ struct sm_pet_suv {
  *   BQML, START  weight * 1000 / (dose * 2^(-(scan - injection) / half-life))
  *   BQML, ADMIN  weight * 1000 / dose
  *   CNTS         (7053,1000) of Philips; or (7053,1009) to Bq/ml, and then as BQML
- * It asks for CorrectedImage with ATTN and DECY. Where the weight counts, it must be 1 to 500 kg, the dose
- * 1e6 to 1e11 Bq (others stand in another unit, or are a slip), and the last frame must end after the injection.
- * scan is the series' date and time unless that lies after the first acquisition (a post-processed
- * series); then GE's private scan time, then AcquisitionTime - FrameReferenceTime + the time of
- * average count rate within the frame (1/l ln(l T / (1 - e^(-l T))), l = ln 2 / half-life, T =
- * ActualFrameDuration).
- * An injection told with a date at most a day after the scan is taken as told: by more than a minute it is
- * warned of (in dynamic scans the injection follows the start), by more than an hour refused.
- * One told without its date, or with one farther after the scan or more than 12 half-lives before it, lies on
- * the day of the scan, or on the day before when it would follow the scan's start by more than an
- * hour, or on the day after when it would then follow by less; a day that is not the scan's, or in the place of
- * another, is `guessed` and warned of. Refused then: a half-life over a day. */
+ * It asks for CorrectedImage with ATTN and DECY. Where the weight counts, it must be 1 to 500 kg,
+ * the dose 1e6 to 1e11 Bq (others stand in another unit, or are a slip), and the last frame must
+ * end after the injection. scan is the series' date and time unless that lies after the first
+ * acquisition (a post-processed series); then GE's private scan time, then AcquisitionTime -
+ * FrameReferenceTime + the time of average count rate within the frame (1/l ln(l T / (1 - e^(-l
+ * T))), l = ln 2 / half-life, T = ActualFrameDuration). An injection told with a date at most a day
+ * after the scan is taken as told: by more than a minute it is warned of (in dynamic scans the
+ * injection follows the start), by more than an hour refused. One told without its date, or with
+ * one farther after the scan or more than 12 half-lives before it, lies on the day of the scan, or
+ * on the day before when it would follow the scan's start by more than an hour, or on the day after
+ * when it would then follow by less; a day that is not the scan's, or in the place of another, is
+ * `guessed` and warned of. Refused then: a half-life over a day. */
 void sm_pet_suv(const struct sm_pet *pet, struct sm_pet_suv *out);
 
 /* The sentence of SM_VERDICT_NO_SUV, for a factor that is not known. */
@@ -107,7 +107,8 @@ struct sm_pet_table {
 	double *factor;         /* DecayFactor */
 	const char *start_from; /* "AcquisitionTime", "FrameReferenceTime", or NULL when starts are
 				 * unknown */
-	double first;           /* s from the scan's start to the first frame's, when reference times tell it */
+	double first; /* s from the scan's start to the first frame's, when reference times tell it
+		       */
 	bool gated;             /* the time points are gates of SeriesType GATED: no start times */
 	size_t slices;          /* of beds that differ (one time point); 0 = none */
 	double *slice_duration, *slice_factor; /* `slices` */

@@ -33,7 +33,8 @@ static struct point point_of(const struct sm_dcm_head *heads, const struct sm_se
 			p = one;
 			continue;
 		}
-		p.durations |= !isnan(p.duration) && !isnan(one.duration) && p.duration != one.duration;
+		p.durations |=
+			!isnan(p.duration) && !isnan(one.duration) && p.duration != one.duration;
 		p.factors |= !isnan(p.factor) && !isnan(one.factor) && p.factor != one.factor;
 		p.acquired = lowest(p.acquired, one.acquired);
 		p.reference = lowest(p.reference, one.reference);
@@ -136,8 +137,8 @@ const char *sm_pet_warning_text(enum sm_pet_warning w)
 			"PET: DecayFactor is not 2^(FrameReferenceTime / half-life) within 1 %",
 		[SM_PET_LATE] =
 			"PET: the injection follows the start of the scan by more than a minute",
-		[SM_PET_DAY] =
-			"PET: the injection's day is guessed from its time, for its date is absent or does not fit",
+		[SM_PET_DAY] = ("PET: the injection's day is guessed from its time, for its date "
+				"is absent or does not fit"), /* one sentence of two pieces */
 	};
 	_Static_assert(sizeof text / sizeof *text == SM_PET_WARNINGS, "one sentence a warning");
 	return text[w];
@@ -318,9 +319,9 @@ static void put_dose(json_t *o, const struct sm_pet *pet, const struct sm_pet_su
 	}
 	if (!positive(pet, &pet->dose))
 		return;
-	/* With the factor beside it anyone could divide out the patient's weight; where it is in the
-	 * numbers, the step of these over RescaleSlope is the factor. Another series of the same
-	 * injection may have the factor that this one lacks (without and with attenuation). */
+	/* With the factor beside it anyone could divide out the patient's weight; where it is in
+	 * the numbers, the step of these over RescaleSlope is the factor. Another series of the
+	 * same injection may have the factor that this one lacks (without and with attenuation). */
 	bool weight = pet->weight.files && (pet->weight.mixed || pet->weight.v > 0);
 	if (suv->known ? suv->tells_weight : weight) {
 		sm_sidecar_list(o, "LeftOut", "InjectedRadioactivity");

@@ -262,9 +262,11 @@ static bool text_of(const struct sm_dataset *set, size_t i, char *text, bool *to
 	} else if (n < 1 || (n == 1 && rows[i].kind == POSITIVE && !(v[0] > 0))) {
 		return false;
 	}
-	/* As it stands in the file: "0.0029300" shall not become 0.00293000000001; several are no number. */
+	/* As it stands in the file: "0.0029300" shall not become 0.00293000000001; several are no
+	 * number. */
 	if (rows[i].kind == PHASE || !sm_dataset_text(set, tag, text, SM_SIDECAR_TEXT))
-		snprintf(text, SM_SIDECAR_TEXT, n > 1 && rows[i].kind != PHASE ? "%.17g\\" : "%.17g", v[0]);
+		snprintf(text, SM_SIDECAR_TEXT,
+			 n > 1 && rows[i].kind != PHASE ? "%.17g\\" : "%.17g", v[0]);
 	return true;
 }
 
@@ -456,7 +458,8 @@ void sm_sidecar_times_clear(struct sm_sidecar_times *t)
 	*t = (struct sm_sidecar_times){0};
 }
 
-/* Takes one text for field f of one time point. INFINITY: absent somewhere, or not all say the same. */
+/* Takes one text for field f of one time point. INFINITY: absent somewhere, or not all say the
+ * same. */
 static void take_time(struct sm_sidecar_times *t, size_t f, size_t time, const char *text)
 {
 	char *end;

@@ -16,7 +16,8 @@
 
 #define SM_SIDECAR_FIELDS 96 /* room for the table's rows */
 #define SM_SIDECAR_TEXT 96   /* longer texts count as left out */
-#define SM_SIDECAR_POLARITY "PhaseEncodingDirectionPositive" /* not written: sm_sidecar_plane makes a sign of it */
+#define SM_SIDECAR_POLARITY \
+	"PhaseEncodingDirectionPositive" /* not written: sm_sidecar_plane makes a sign of it */
 
 /* What the files of one volume say, joined. Zero-initialise. Raw texts stand in here: nothing but
  * sm_sidecar_add may write them anywhere. */
@@ -38,27 +39,28 @@ void sm_sidecar_join(struct sm_sidecar *a, const struct sm_sidecar *b);
 /* The numbers of each time point of a 4-D volume. Zero-initialised: none. */
 struct sm_sidecar_times {
 	size_t times;
-	double *value; /* [field][time]: NAN = not read yet, INFINITY = absent in a slice or not the same in
-			* all; sm_alloc memory */
+	double *value; /* [field][time]: NAN = not read yet, INFINITY = absent in a slice or not the
+			* same in all; sm_alloc memory */
 };
 
-/* Room for `times` time points; fewer than two need none. SM_BUDGET. Clear with sm_sidecar_times_clear. */
+/* Room for `times` time points; fewer than two need none. SM_BUDGET. Clear with
+ * sm_sidecar_times_clear. */
 enum sm_status sm_sidecar_times_init(struct sm_sidecar_times *t, size_t times, struct sm_mem *mem,
 				     struct sm_err *err);
 void sm_sidecar_times_clear(struct sm_sidecar_times *t);
 
-/* Adds one file that sm_sidecar_read put into *one, which was zero before: its frames[0..n) (numbers from
- * 0, ascending; any when it has no functional groups) belong to the time points time[0..n). The result does
- * not depend on the order of files. */
+/* Adds one file that sm_sidecar_read put into *one, which was zero before: its frames[0..n)
+ * (numbers from 0, ascending; any when it has no functional groups) belong to the time points
+ * time[0..n). The result does not depend on the order of files. */
 void sm_sidecar_times_read(struct sm_sidecar_times *t, const struct sm_sidecar *one,
 			   const struct sm_dicom *dcm, const uint32_t *frames, const uint32_t *time,
 			   size_t n);
 
-/* Adds to object every field that has one value in all files, in BIDS units (seconds for times). A number
- * that has one value in each time point (t, may be NULL), and not the same in all, becomes a list by time
- * point under its name. The names of other fields with several values stand under "VaryingFields", and of
- * those whose text the vocabulary does not know under "LeftOut". Lists of codes lose only their unknown
- * words. SM_BUDGET. */
+/* Adds to object every field that has one value in all files, in BIDS units (seconds for times). A
+ * number that has one value in each time point (t, may be NULL), and not the same in all, becomes a
+ * list by time point under its name. The names of other fields with several values stand under
+ * "VaryingFields", and of those whose text the vocabulary does not know under "LeftOut". Lists of
+ * codes lose only their unknown words. SM_BUDGET. */
 enum sm_status sm_sidecar_add(json_t *object, const struct sm_sidecar *s,
 			      const struct sm_sidecar_times *t, struct sm_err *err);
 
@@ -81,10 +83,10 @@ void sm_sidecar_plane(json_t *object, const struct sm_sidecar_plane *plane);
 /* Appends text to the list object[key], making it when absent. */
 void sm_sidecar_list(json_t *object, const char *key, const char *text);
 
-/* Writes object as indented JSON with sorted keys to path, into the set (core/file.h; NULL = at once); sha256 as
- * sm_item_output wants it. */
+/* Writes object as indented JSON with sorted keys to path, into the set (core/file.h; NULL = at
+ * once); sha256 as sm_item_output wants it. */
 struct sm_outset;
-enum sm_status sm_sidecar_write(struct sm_outset *set, const char *path, const json_t *object, char sha256[65],
-				struct sm_err *err);
+enum sm_status sm_sidecar_write(struct sm_outset *set, const char *path, const json_t *object,
+				char sha256[65], struct sm_err *err);
 
 #endif

@@ -80,8 +80,8 @@ void sm_sidecar_plane(json_t *object, const struct sm_sidecar_plane *plane)
 	json_object_del(object, SM_SIDECAR_POLARITY);
 }
 
-enum sm_status sm_sidecar_write(struct sm_outset *set, const char *path, const json_t *object, char sha256[65],
-				struct sm_err *err)
+enum sm_status sm_sidecar_write(struct sm_outset *set, const char *path, const json_t *object,
+				char sha256[65], struct sm_err *err)
 {
 	/* 15 digits show 0.00293 as it was written in the DICOM file. */
 	char *text = json_dumps(object, JSON_SORT_KEYS | JSON_INDENT(2) | JSON_REAL_PRECISION(15));

@@ -29,16 +29,17 @@ enum sm_verdict {
 	SM_VERDICT_ONE_SLICE,
 	SM_VERDICT_CLASH,
 	SM_VERDICT_DUPLICATE,
-	SM_VERDICT_REPEATED, /* repeated positions that no known element orders, or not equally often */
+	SM_VERDICT_REPEATED,   /* repeated positions that no known element orders, or not equally
+				  often */
 	SM_VERDICT_INCOMPLETE, /* fewer slices than the header declares */
 	SM_VERDICT_GAP,
 	SM_VERDICT_UNEVEN,
 	SM_VERDICT_CROOKED,
 	SM_VERDICT_TILT,
 	SM_VERDICT_NO_RESCALE,
-	SM_VERDICT_FLAT,        /* note: a picture without place in the patient */
-	SM_VERDICT_BURNED_IN,   /* text in the pixels */
-	SM_VERDICT_NO_SUV,      /* ingest.pet_units asks for SUV, and the header does not suffice */
+	SM_VERDICT_FLAT,      /* note: a picture without place in the patient */
+	SM_VERDICT_BURNED_IN, /* text in the pixels */
+	SM_VERDICT_NO_SUV,    /* ingest.pet_units asks for SUV, and the header does not suffice */
 	SM_VERDICT_COUNT
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Raw deflate streams: whatever zlib inflates, the walk takes, with the same length and end; and what follows an
- * opened stream is found behind it.
- */
+ * Raw deflate streams: whatever zlib inflates, the walk takes, with the same length and end; and
+ * what follows an opened stream is found behind
+ * it. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +33,8 @@ static int inflate_raw(const uint8_t *in, size_t n, unsigned char *out, size_t *
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	static unsigned char out[MOST], again[MOST];
-	static const unsigned char tail[] = {1, 2, 0, 0xfd, 0xff, 'o', 'k'}; /* a stored last block */
+	static const unsigned char tail[] = {1,    2,   0,  0xfd,
+					     0xff, 'o', 'k'}; /* a stored last block */
 	struct sm_deflate_end end;
 	size_t made, used, made2, used2;
 	int walked = sm_deflate_walk(bytes, n, &end);

@@ -106,7 +106,8 @@ static void frames(const struct sm_dicom *dcm, struct sm_mem *mem)
 	sm_free(out);
 }
 
-/* Pixels of a deflated file in pieces are those of the whole file; what is fine whole is fine so. */
+/* Pixels of a deflated file in pieces are those of the whole file; what is fine whole is fine
+ * so. */
 static void pieces(struct sm_dicom *dcm, const struct sm_dicom *whole_file, struct sm_mem *mem)
 {
 	struct sm_dicom_pixels p;

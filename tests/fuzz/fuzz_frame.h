@@ -11,8 +11,8 @@
 
 #define FRAME_FORMAT 3 /* bytes before the stream */
 
-/* The format of a frame of at most 64 x 64 pixels, its bytes, and memory for them (malloc); NULL when
- * there is no stream behind it. Bit 2 of the third byte is the target's own. */
+/* The format of a frame of at most 64 x 64 pixels, its bytes, and memory for them (malloc); NULL
+ * when there is no stream behind it. Bit 2 of the third byte is the target's own. */
 static inline unsigned char *frame_of(const uint8_t *data, size_t size, struct sm_pixel_format *f)
 {
 	size_t bytes = 0;

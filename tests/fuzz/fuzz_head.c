@@ -14,8 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void csa(const uint8_t *data, size_t size)
 {
-	static const char *const names[] = {"NumberOfImagesInMosaic", "SliceNormalVector", "B_value",
-					    "MosaicRefAcqTimes", ""};
+	static const char *const names[] = {"NumberOfImagesInMosaic", "SliceNormalVector",
+					    "B_value", "MosaicRefAcqTimes", ""};
 	struct sm_csa header;
 	char text[32];
 	double v[64];

@@ -27,10 +27,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sm_mem mem;
 	sm_mem_init(&mem, 64 << 20);
 	__lsan_disable();
-	enum sm_status st = sm_j2k_decode(data + FRAME_FORMAT, size - FRAME_FORMAT, &f, &mem, out, &about, &err);
+	enum sm_status st = sm_j2k_decode(data + FRAME_FORMAT, size - FRAME_FORMAT, &f, &mem, out,
+					  &about, &err);
 	__lsan_enable();
 	if (st == SM_OK || !strstr(err.text, "assertion"))
-		st = sm_j2k_decode(data + FRAME_FORMAT, size - FRAME_FORMAT, &f, &mem, out, &about, &err);
+		st = sm_j2k_decode(data + FRAME_FORMAT, size - FRAME_FORMAT, &f, &mem, out, &about,
+				   &err);
 	if ((st != SM_OK && !*err.text) || (st == SM_OK && about.used > size - FRAME_FORMAT) ||
 	    atomic_load(&mem.used))
 		abort();

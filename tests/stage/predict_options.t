@@ -61,6 +61,8 @@ like "which is told" "$(cat "$ERR")" 'has another width than the first checkpoin
 sed 's/^split: .*/split: {folds: 2}/; s/epochs: 4/epochs: 2/' "$T/m.yaml" >"$T/k.yaml"
 exits "a split with folds" 0 sm split --manifest "$T/k.yaml" --in "$T/preprocess" --out "$T/ksplit"
 exits "all of them trained" 0 sm train --manifest "$T/k.yaml" --in "$T/tile" --split "$T/ksplit" --out "$T/k" --fold all
+forecasts=$(sed -n 's/.*memory forecast \([0-9]*\) MiB.*/\1/p' "$ERR" | sort -u | wc -l)
+is "each fold's memory is forecast alike" "$forecasts" 1
 # folds OUT PREDICT-SECTION ARGS...
 folds() {
 	folds_out=$1
@@ -87,6 +89,24 @@ is "with the same bits" "$( (hashes "$T/kout0"; hashes "$T/kout1") | grep nii | 
 unlike "none was trained on its case" "$(cat "$T/kout/ledger.jsonl")" 'trained_on_by'
 exits "a network without folds" 2 sm predict --manifest "$T/kp.yaml" --in "$T/preprocess" --split "$T/split" --out "$T/bad" --model "$T/train"
 like "is told" "$(cat "$ERR")" 'predict.fold: found cross_validation, but best.hdf5 was not trained on k folds'
+# A fixed test list beside the folds: no network saw it, all of them predict it.
+held=$(sed -n 's/.*"key":"\([^"]*\)".*/\1/p' "$T/ksplit/ledger.jsonl" | head -n 1)
+sed -i "s/^split: .*/split: {folds: 2, test_cases: [$held]}/" "$T/k.yaml"
+exits "a split with folds and a test list" 0 sm split --manifest "$T/k.yaml" --in "$T/preprocess" --out "$T/ksplit"
+exits "is trained" 0 sm train --manifest "$T/k.yaml" --in "$T/tile" --split "$T/ksplit" --out "$T/kheld" --fold all
+exits "one fold alone" 0 sm train --manifest "$T/k.yaml" --in "$T/tile" --split "$T/ksplit" --out "$T/kheld1" --fold 1
+is "with the same bits" "$(sha256sum <"$T/kheld1/last.hdf5")" "$(sha256sum <"$T/kheld/fold1/last.hdf5")"
+exits "its test list" 0 folds "$T/kheld_test" "fold: test" --model "$T/kheld"
+is "is predicted" "$(ls "$T/kheld_test" | grep nii)" "$held.nii.gz"
+like "by the mean of all" "$(cat "$ERR")" 'mean of 2 checkpoints'
+unlike "none of which was trained on it" "$(cat "$T/kheld_test/ledger.jsonl")" 'trained_on_by'
+exits "and the folds" 0 folds "$T/kheld_folds" "fold: cross_validation" --model "$T/kheld"
+is "without it" "$(ls "$T/kheld_folds" | grep -c "nii")" 3
+unlike "by name" "$(ls "$T/kheld_folds")" "$held"
+like "which is said" "$(cat "$ERR")" '1 cases of the test list beside the folds are left out: predict.fold: test'
+like "and listed" "$(head -n 1 "$T/kheld_folds/ledger.jsonl")" "\"other_folds\":\[\"$held\"\]"
+exits "asked for by name, it" 2 folds "$T/kbad2" "fold: cross_validation" --model "$T/kheld" --case "$held"
+like "is no case of a fold" "$(cat "$ERR")" "allowed are the good cases of preprocess that a fold holds"
 exits "a folder of one fold" 3 folds "$T/kbad2" "fold: test" --model "$T/k/fold0"
 like "is no --model" "$(cat "$ERR")" 'fold0 is one fold of a training: give the folder above it, or --checkpoint .*fold0/best.hdf5'
 not_ok "and no folder is left" test -e "$T/kbad2"

@@ -78,6 +78,52 @@ sm_yaml "folds: 5, fold: 5"
 exits "a fold that is none" 2 sm split --manifest "$T/m.yaml" --in "$T/in" --out "$T/x"
 like "is named" "$(cat "$ERR")" 'folds and fold: found 5 and 5, allowed are'
 
+# ---- a fixed test list beside k folds
+sm_yaml "folds: 5, fold: 2, test_cases: [p60, case_101, p77]"
+exits "a test list beside folds" 0 sm split --manifest "$T/m.yaml" --in "$T/in" --out "$T/held"
+is "holds the cases named" "$(fold "$T/held" | grep ' test$' | tr '\n' ' ')" \
+	"case_101 test case_120 test case_121 test case_154 test case_155 test "
+is "and is counted" "$(sed -n '2,4p' "$OUT" | tr '\n\t' '  ')" "train 38 75 test 3 5 valid 10 20 "
+unlike "in none of the folds" "$(indices "$T/held")" 'case_(101|12[01]|15[45]) '
+is "the rest is dealt evenly" "$(sed -n 's/.*"fold_index":\([0-9]\).*"patient":"\([^"]*\)".*/\1 \2/p' "$T/held/ledger.jsonl" | sort -u | cut -d ' ' -f 1 | uniq -c | tr -s ' \n' ' ')" " 10 0 10 1 10 2 9 3 9 4 "
+is "fold 2 validates" "$(sed -n '/"fold":"valid"/s/.*"fold_index":\([0-9]\).*/\1/p' "$T/held/ledger.jsonl" | sort -u)" 2
+exits "--check takes it" 0 sm split --check "$T/held"
+sed '/"key":"case_120"/s/"fold":"test"/"fold":"train","fold_index":0/' "$T/held/ledger.jsonl" >"$T/moved/ledger.jsonl"
+exits "and finds a patient on both sides" 3 sm split --check "$T/moved"
+like "by name" "$(cat "$ERR")" 'patient p60 stands in two folds: case case_120 in fold 0 \(train\) and case case_121 in test'
+sed '/"key":"case_200"/s/"patient":"p100"/"patient":"p99"/; /"key":"case_19[89]"/s/"fold_index":./"fold_index":0/; /"key":"case_19[89]"/s/"fold":"[a-z]*"/"fold":"train"/; /"key":"case_200"/{s/"fold_index":./"fold_index":1/;s/"fold":"[a-z]*"/"fold":"train"/;}' \
+	"$T/held/ledger.jsonl" >"$T/moved/ledger.jsonl"
+exits "one in two folds that both train" 3 sm split --check "$T/moved"
+like "is told by number" "$(cat "$ERR")" 'patient p99 stands in two folds: case case_199 in fold 0 \(train\) and case case_200 in fold 1 \(train\)'
+sm_yaml "folds: 5, test_cases: [case_120]"
+exits "half a patient" 3 sm split --manifest "$T/m.yaml" --in "$T/in" --out "$T/x"
+like "is told" "$(cat "$ERR")" "split.test_cases: case case_120 of patient p60 is named, but not the patient's case case_121: name all cases"
+sm_yaml "folds: 5, test_cases: [case_120], leave_out: [case_121]"
+exits "its other half left out" 0 sm split --manifest "$T/m.yaml" --in "$T/in" --out "$T/half"
+sm_yaml "folds: 5, test_cases: [case_120, case_121, case_101], leave_out: [case_121]"
+exits "a case in both lists" 3 sm split --manifest "$T/m.yaml" --in "$T/in" --out "$T/x"
+like "is told" "$(cat "$ERR")" 'split.test_cases: case_121 is named in leave_out, too'
+sm_yaml "folds: 5, test_cases: [p60], leave_out: [case_120, case_121]"
+exits "a patient of whom nothing is left" 3 sm split --manifest "$T/m.yaml" --in "$T/in" --out "$T/x"
+like "is told" "$(cat "$ERR")" 'split.test_cases: p60 is named in leave_out, too'
+sm_yaml "folds: 5, test_cases: [p60], leave_out: [case_121]"
+exits "a patient without one case" 0 sm split --manifest "$T/m.yaml" --in "$T/in" --out "$T/part"
+is "tests with the other" "$(fold "$T/part" | grep ' test$' | tr '\n' ' ')" "case_120 test "
+sm_yaml "folds: 5, test_cases: [nobody]"
+exits "a stranger" 3 sm split --manifest "$T/m.yaml" --in "$T/in" --out "$T/x"
+like "is told" "$(cat "$ERR")" 'split.test_cases: nobody is no case and no patient here'
+sm_yaml "folds: 5, test_cases: [p60, case_121]"
+exits "a case named twice" 3 sm split --manifest "$T/m.yaml" --in "$T/in" --out "$T/x"
+like "is told" "$(cat "$ERR")" 'split.test_cases: case_121 names case case_121, which is named before'
+sm_yaml "test_cases: [p60]"
+exits "a test list beside shares" 2 sm split --manifest "$T/m.yaml" --in "$T/in" --out "$T/x"
+like "is refused" "$(cat "$ERR")" 'split: test_cases: found 1 names without folds'
+sm_yaml "folds: 2"
+exits "an image in two folds that train" 3 sm split --manifest "$T/m.yaml" --in "$T/twin" --out "$T/x"
+sm_yaml "folds: 5, near_duplicates: off"
+exits "or in two of five" 3 sm split --manifest "$T/m.yaml" --in "$T/twin" --out "$T/x"
+like "is told by number" "$(cat "$ERR")" 'in fold [0-4] \([a-z]*\) and case case_[0-9]* in fold [0-4]'
+
 ledger "$T/six" preprocess
 for i in 1 2 3 4 5 6; do
 	case_ "case_$i" "p$i" "hash_$i"
@@ -106,6 +152,13 @@ sm_yaml "lists: {train: [p1, p2, p3, p6], test: [p7], valid: [p4, p5]}"
 exits "a patient whose cases were rejected" 0 sm split --manifest "$T/m.yaml" --in "$T/seven" --out "$T/seven_out"
 like "is warned of" "$(cat "$ERR")" 'warning: split.lists.test: all cases of patient p7 were rejected before'
 like "and so is the fold without any" "$(cat "$ERR")" 'warning: fold test has no patient left'
+sm_yaml "folds: 2, test_cases: [case_7, p1]"
+exits "one of a test list that was rejected" 0 sm split --manifest "$T/m.yaml" --in "$T/seven" --out "$T/gone"
+like "is warned of" "$(cat "$ERR")" 'warning: split.test_cases: case_7 was rejected before'
+sm_yaml "folds: 2, test_cases: [p7]"
+exits "a test list all of which was" 0 sm split --manifest "$T/m.yaml" --in "$T/seven" --out "$T/gone"
+like "too" "$(cat "$ERR")" 'warning: fold test has no case left'
+sm_yaml "lists: {train: [p1, p2, p3, p6], test: [p7], valid: [p4, p5]}"
 like "the header names him" "$(head -n 1 "$T/seven_out/ledger.jsonl")" '"rejected_before":\[\{"key":"case_7","patient":"p7"\}\]'
 sed '1s/"schema"/"rejected_before":[{"key":"case_7","patient":"p7"}],"schema"/' "$T/six/ledger.jsonl" >"$T/seven/ledger.jsonl"
 exits "also two stages before" 0 sm split --manifest "$T/m.yaml" --in "$T/seven" --out "$T/seven_out"

@@ -31,8 +31,8 @@ static void perturb(struct sm_net *net)
 	for (size_t i = 0; i < n; i++)
 		if (p[i].rank == 1) {
 			bool norm = strstr(p[i].name, ".norm") && strstr(p[i].name, ".weight");
-			draw(&rng, sm_net_weights(net) + p[i].offset, p[i].count, norm ? 0.8f : -0.2f,
-			     norm ? 1.2f : 0.3f);
+			draw(&rng, sm_net_weights(net) + p[i].offset, p[i].count,
+			     norm ? 0.8f : -0.2f, norm ? 1.2f : 0.3f);
 		}
 	p = sm_net_states(net, &n);
 	for (size_t i = 0; i < n; i++) {
@@ -86,7 +86,8 @@ static enum sm_status save(const char *dir, const char *name, const float *last,
 	return st;
 }
 
-static enum sm_status make(char **a, struct sm_checkpoint *c, struct sm_net **net, struct sm_err *err)
+static enum sm_status make(char **a, struct sm_checkpoint *c, struct sm_net **net,
+			   struct sm_err *err)
 {
 	const struct sm_optim adam = sm_optim_default("adam");
 	const struct sm_loss_opt loss = {.name = "dice_ce", .softmax = strtol(a[4], NULL, 10)};
@@ -119,7 +120,8 @@ int main(int argc, char **argv)
 	struct sm_net *net = NULL;
 	struct sm_err err = {0};
 	if (argc != 12) {
-		fprintf(stderr, "usage: make_checkpoint MODEL NORM ACTIVATION SOFTMAX CHANNELS OUTPUTS D H W WIDTH DIR\n");
+		fprintf(stderr, "usage: make_checkpoint MODEL NORM ACTIVATION SOFTMAX CHANNELS "
+				"OUTPUTS D H W WIDTH DIR\n");
 		return 2;
 	}
 	enum sm_status st = make(argv, &c, &net, &err);

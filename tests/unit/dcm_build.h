@@ -134,7 +134,8 @@ static inline void pixels(struct build *b)
 }
 
 /* Reads what was built, with pixels behind it; free with sm_dcm_head_clear. */
-static inline struct sm_dcm_head head_with(const struct build *b, const char *salt_text, bool display)
+static inline struct sm_dcm_head head_with(const struct build *b, const char *salt_text,
+					   bool display)
 {
 	struct sm_err err = {0};
 	struct sm_dicom *dcm;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A folder of its own for a test program's files, without folders in it: made at the start, gone at the end.
- */
+ * A folder of its own for a test program's files, without folders in it: made at the start, gone at
+ * the
+ * end. */
 #ifndef SM_TESTS_FOLDER_H
 #define SM_TESTS_FOLDER_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Four small cases of tiles as shards and as files, with their ledgers, for the tests of the loader.
+ * Four small cases of tiles as shards and as files, with their ledgers, for the tests of the
+ * loader.
  */
 #ifndef SM_TESTS_LOADER_CASES_H
 #define SM_TESTS_LOADER_CASES_H
@@ -43,15 +44,16 @@ static inline void add(struct sm_ledger *ledger, const char *key, json_t *fields
 }
 
 /* The first n records, of which one output of one has another path (NULL = none). */
-static inline struct sm_ledger changed(const struct sm_ledger *from, size_t n, size_t which, size_t file,
-				       const char *path)
+static inline struct sm_ledger changed(const struct sm_ledger *from, size_t n, size_t which,
+				       size_t file, const char *path)
 {
 	struct sm_ledger to = {.records = sm_records_new(NULL)};
 	for (size_t i = 0; i < n; i++) {
 		json_t *record = sm_records_get(from->records, i);
 		if (path && i == which)
-			json_object_set_new(json_array_get(json_object_get(record, "outputs"), file), "path",
-					    json_string(path));
+			json_object_set_new(
+				json_array_get(json_object_get(record, "outputs"), file), "path",
+				json_string(path));
 		assert_good(sm_records_add(to.records, record, NULL, &err), err);
 		json_decref(record);
 	}

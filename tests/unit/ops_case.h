@@ -43,7 +43,8 @@ static inline void add_f32(struct sm_case *c, const char *role, int64_t x, int64
 	assert_good(sm_case_take(c, role, &v, &err), err);
 }
 
-static inline void add_label(struct sm_case *c, int64_t x, int64_t y, int64_t z, const uint8_t *values)
+static inline void add_label(struct sm_case *c, int64_t x, int64_t y, int64_t z,
+			     const uint8_t *values)
 {
 	c->label = volume(x, y, z, 1, SM_U8);
 	memcpy(c->label.data, values, sm_vol_count(&c->label));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * For tests: probabilities (x,y,z,channel) brought to the source's grid by train/placer.h, some planes at
- * a time.
- */
+ * For tests: probabilities (x,y,z,channel) brought to the source's grid by train/placer.h, some
+ * planes at a
+ * time. */
 #ifndef SM_TESTS_UNIT_PLACED_H
 #define SM_TESTS_UNIT_PLACED_H
 
@@ -12,14 +12,15 @@
 #include "train/placer.h"
 
 /* label and map (channels as frames) are the caller's to clear. */
-static void placed(const struct sm_vol *prob, const struct sm_way_back *way, double threshold, int64_t planes,
-		   struct sm_vol *label, struct sm_vol *map)
+static void placed(const struct sm_vol *prob, const struct sm_way_back *way, double threshold,
+		   int64_t planes, struct sm_vol *label, struct sm_vol *map)
 {
 	struct sm_err e;
 	const int64_t *d = prob->dim, k = d[3], plane = d[0] * d[1], frame = plane * d[2];
 	const int64_t dim[4] = {way->dim[0], way->dim[1], way->dim[2], k};
 	struct sm_task task;
-	struct sm_placer p = {.way = way, .task = &task, .threshold = threshold, .dim = {d[0], d[1], d[2]}};
+	struct sm_placer p = {
+		.way = way, .task = &task, .threshold = threshold, .dim = {d[0], d[1], d[2]}};
 	float *last = malloc((size_t)(frame * k) * sizeof *last);
 	assert_non_null(last);
 	for (int64_t i = 0; i < frame; i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Heads made by hand, for the tests of grouping, order and names: small trees of files with a frame each,
- * or as many as a test gives them.
- */
+ * Heads made by hand, for the tests of grouping, order and names: small trees of files with a frame
+ * each, or as many as a test gives
+ * them. */
 #ifndef SM_TESTS_SERIES_TREE_H
 #define SM_TESTS_SERIES_TREE_H
 
@@ -55,8 +55,8 @@ static inline struct sm_dcm_frame frame(int number, double x, double y, double z
 	};
 }
 
-static inline void slice(struct tree *t, size_t i, const char *series, int number, double x, double y,
-		  double z)
+static inline void slice(struct tree *t, size_t i, const char *series, int number, double x,
+			 double y, double z)
 {
 	struct sm_dcm_head h = {
 		.modality = "CT",
@@ -79,7 +79,8 @@ static inline void slice(struct tree *t, size_t i, const char *series, int numbe
 	t->heads[i] = h;
 }
 
-static inline enum sm_status all_differ(void *ctx, size_t a, size_t b, bool *same, struct sm_err *err)
+static inline enum sm_status all_differ(void *ctx, size_t a, size_t b, bool *same,
+					struct sm_err *err)
 {
 	(void)ctx, (void)a, (void)b, (void)err;
 	*same = false;
@@ -107,7 +108,8 @@ static inline struct sm_series_list group(const struct tree *t, size_t n)
 	return group_by(t, n, &any_number);
 }
 
-static inline void expect_one(const struct sm_series_list *list, enum sm_verdict verdict, const char *part)
+static inline void expect_one(const struct sm_series_list *list, enum sm_verdict verdict,
+			      const char *part)
 {
 	assert_int_equal(list->n, 1);
 	if (list->series[0].verdict != verdict)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A stage made for the tests of the stage frame: it writes one small file an item. Included once by each of them.
- */
+ * A stage made for the tests of the stage frame: it writes one small file an item. Included once by
+ * each of
+ * them. */
 #ifndef SM_TESTS_STAGE_MADE_H
 #define SM_TESTS_STAGE_MADE_H
 
@@ -20,19 +21,27 @@
 #include "core/stage.h"
 #include "core/sums.h"
 
-struct options { int64_t items, bad, broken, block, unread, heavy; char *text; bool early, declares, late, spoil; };
+struct options {
+	int64_t items, bad, broken, block, unread, heavy;
+	char *text;
+	bool early, declares, late, spoil;
+};
 #define AT(member) .offset = offsetof(struct options, member)
 static const struct sm_field fields[] = {
 	{"items", SM_F_INT, AT(items), "5", 0, 1000, .doc = "items made"},
 	{"bad", SM_F_INT, AT(bad), "-1", -1, 1000, .doc = "item that is bad input"},
 	{"broken", SM_F_INT, AT(broken), "-1", -1, 1000, .doc = "item whose writing fails"},
-	{"block", SM_F_INT, AT(block), "0", 0, 1000, .doc = "MiB of budget each item holds a while"},
+	{"block", SM_F_INT, AT(block), "0", 0, 1000,
+	 .doc = "MiB of budget each item holds a while"},
 	{"unread", SM_F_INT, AT(unread), "-1", -1, 1000, .doc = "item whose input cannot be read"},
 	{"heavy", SM_F_INT, AT(heavy), "-1", -1, 1000, .doc = "item that takes longest"},
-	{"late", SM_F_BOOL, AT(late), "false", .doc = "files get their names when the item is done"},
-	{"declares", SM_F_BOOL, AT(declares), "false", .doc = "items have inputs, declared late if allowed"},
+	{"late", SM_F_BOOL, AT(late), "false",
+	 .doc = "files get their names when the item is done"},
+	{"declares", SM_F_BOOL, AT(declares), "false",
+	 .doc = "items have inputs, declared late if allowed"},
 	{"early", SM_F_BOOL, AT(early), "false", .doc = "fail before any item"},
-	{"spoil", SM_F_BOOL, AT(spoil), "false", .doc = "change the parent's ledger while it is read", .no_setting = true},
+	{"spoil", SM_F_BOOL, AT(spoil), "false",
+	 .doc = "change the parent's ledger while it is read", .no_setting = true},
 	{"text", SM_F_STRING, AT(text), "hello", .doc = "what is written"},
 };
 static const struct sm_fieldset options = SM_FIELDSET("options", struct options, fields, NULL);
@@ -52,11 +61,13 @@ static const char *key(void *ctx, size_t i)
 {
 	struct sm_run *run = ctx;
 	(void)run;
-	static const char names[10][8] = {"i0", "i1", "i2", "i3", "i4", "i5", "i6", "i7", "i8", "i9"};
+	static const char names[10][8] = {"i0", "i1", "i2", "i3", "i4",
+					  "i5", "i6", "i7", "i8", "i9"};
 	return names[i];
 }
 
-static enum sm_status declare(const struct options *o, size_t i, struct sm_item *item, struct sm_err *err)
+static enum sm_status declare(const struct options *o, size_t i, struct sm_item *item,
+			      struct sm_err *err)
 {
 	char hex[65];
 	if ((int64_t)i == o->unread)
@@ -67,7 +78,8 @@ static enum sm_status declare(const struct options *o, size_t i, struct sm_item 
 
 static enum sm_status inputs(void *ctx, size_t i, struct sm_item *item, struct sm_err *err)
 {
-	return sm_item_defer_inputs(item) ? SM_OK : declare(((struct sm_run *)ctx)->options, i, item, err);
+	return sm_item_defer_inputs(item) ? SM_OK
+					  : declare(((struct sm_run *)ctx)->options, i, item, err);
 }
 
 static double weight(void *ctx, size_t i)
@@ -136,7 +148,8 @@ static void change(const char *dir, const char *name)
 	free(path);
 }
 
-/* A ledger that changes while a stage looks at it: what it no longer tells looks like what is not there. */
+/* A ledger that changes while a stage looks at it: what it no longer tells looks like what is not
+ * there. */
 static enum sm_status spoil(struct sm_run *run, struct sm_err *err)
 {
 	struct sm_ledger parent;

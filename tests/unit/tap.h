@@ -31,6 +31,7 @@
 	} while (0)
 
 #define run_tap(tests) \
-	(cmocka_set_message_output(CM_OUTPUT_TAP), cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL))
+	(cmocka_set_message_output(CM_OUTPUT_TAP), \
+	 cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL))
 
 #endif

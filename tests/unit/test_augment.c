@@ -191,7 +191,8 @@ static void test_gamma_is_a_power_and_retains_mean_and_deviation(void **state)
 				for (int i = 0; i < N; i++) {
 					double u = ((double)a[i] - low) / (high - low);
 					double v = invert ? 1 - pow(1 - u, 1.5) : pow(u, 1.5);
-					assert_true(fabs((double)b[i] - (v * (high - low) + low)) < 2e-5);
+					assert_true(fabs((double)b[i] - (v * (high - low) + low)) <
+						    2e-5);
 				}
 			}
 		}
@@ -212,7 +213,8 @@ static void test_noise_is_normal_and_independent(void **state)
 		one(SM_AUGMENT_gaussian_noise, with(0.5, 0.5), sample, &solid);
 		for (int i = 0; i < C * N; i++) {
 			double v = ((double)x1[i] - (double)x0[i]) / (0.5 * sd[i / N]);
-			double w = ((double)x1[(i + 1) % N] - (double)x0[(i + 1) % N]) / (0.5 * sd[0]);
+			double w =
+				((double)x1[(i + 1) % N] - (double)x0[(i + 1) % N]) / (0.5 * sd[0]);
 			double u = ((double)x1[i % N] - (double)x0[i % N]) / (0.5 * sd[0]);
 			all += v;
 			squares += v * v;
@@ -268,7 +270,8 @@ static void test_flat_samples_stay_in_their_plane(void **state)
 		for (int i = 0; i < C * H * W; i++)
 			assert_true(isfinite(x1[i]));
 		/* what lies behind is not touched */
-		assert_memory_equal(x1 + C * H * W, x0 + C * H * W, (C * N - C * H * W) * sizeof *x0);
+		assert_memory_equal(x1 + C * H * W, x0 + C * H * W,
+				    (C * N - C * H * W) * sizeof *x0);
 	}
 	free(scratch);
 	sm_augment_clear(&a);
@@ -276,7 +279,8 @@ static void test_flat_samples_stay_in_their_plane(void **state)
 	const struct sm_tile_shape thin = {1, 1, 3, H, W, 0, 0};
 	for (int i = 0; i < 3 * H * W; i++)
 		x0[i] = x0[i % (H * W)];
-	struct sm_augment_params p = {.p = 1, .spacing = 6, .magnitude = 2, .degrees = 30, .plane_degrees = -1};
+	struct sm_augment_params p = {
+		.p = 1, .spacing = 6, .magnitude = 2, .degrees = 30, .plane_degrees = -1};
 	for (int k = 0; k < 2; k++) {
 		one(k ? SM_AUGMENT_elastic : SM_AUGMENT_rotation, p, 0, &thin);
 		assert_memory_equal(x1, x1 + H * W, H * W * sizeof *x1);
@@ -299,7 +303,8 @@ static void test_each_is_drawn_as_often_as_it_says(void **state)
 		for (int c = 0; c < C; c++)
 			changed[c] += x1[c * 4] != x0[c * 4];
 		both += x1[0] != x0[0] && x1[4] != x0[4];
-		one(SM_AUGMENT_channel_dropout, (struct sm_augment_params){.p = 0.6}, sample, &small);
+		one(SM_AUGMENT_channel_dropout, (struct sm_augment_params){.p = 0.6}, sample,
+		    &small);
 		int left = 0;
 		for (int c = 0; c < C; c++) {
 			dropped[c] += x1[c * 4] == 0;
@@ -308,9 +313,11 @@ static void test_each_is_drawn_as_often_as_it_says(void **state)
 		assert_true(left > 0);
 	}
 	for (int c = 0; c < C; c++) {
-		assert_true(fabs(changed[c] / (double)TIMES - 0.15) < 4 * sqrt(0.15 * 0.85 / TIMES));
+		assert_true(fabs(changed[c] / (double)TIMES - 0.15) <
+			    4 * sqrt(0.15 * 0.85 / TIMES));
 		/* of the 0.216 in which all would go, one stays: 0.6 - 0.072 */
-		assert_true(fabs(dropped[c] / (double)TIMES - 0.528) < 4 * sqrt(0.528 * 0.472 / TIMES));
+		assert_true(fabs(dropped[c] / (double)TIMES - 0.528) <
+			    4 * sqrt(0.528 * 0.472 / TIMES));
 	}
 	assert_true(fabs(both / (double)TIMES - 0.075) < 4 * sqrt(0.075 * 0.925 / TIMES));
 }
@@ -398,7 +405,8 @@ static void test_bits_are_these_on_every_machine(void **state)
 		sm_sha256_add(h, l1, sizeof l1);
 	}
 	sm_sha256_end(h, hex);
-	assert_string_equal(hex, "1c50310e55bc5a62f6d2ccdad4e5def8237ae16884a21683eecba61741c52ce5");
+	assert_string_equal(hex,
+			    "1c50310e55bc5a62f6d2ccdad4e5def8237ae16884a21683eecba61741c52ce5");
 	free(scratch);
 	sm_augment_clear(&a);
 }
@@ -419,7 +427,9 @@ static void test_wrong_parameters_are_told(void **state)
 {
 	(void)state;
 	assert_good(load("  augment: nnunet\n"), err);
-	assert_good(load("  augmentations:\n    - {rotation: {degrees: 30, p: 0.2}}\n    - flip: {}\n"), err);
+	assert_good(
+		load("  augmentations:\n    - {rotation: {degrees: 30, p: 0.2}}\n    - flip: {}\n"),
+		err);
 	assert_refused(load("  augment: nnunet\n  augmentations: [{flip: {}}]\n"), SM_USAGE, err,
 		       "train.augmentations: is given, but counts only with augment none");
 	assert_refused(load("  augmentations: [{rotation: {p: 1.2}}]\n"), SM_USAGE, err,

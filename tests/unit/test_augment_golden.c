@@ -29,7 +29,8 @@ static void make_sample(void)
 	for (int z = 0; z < size[0]; z++)
 		for (int y = 0; y < size[1]; y++)
 			for (int x = 0; x < size[2]; x++, i++) {
-				picture[i] = (float)((7 * z + 13 * y + 29 * x + 3 * z * x + y * y) % 101) /
+				picture[i] = (float)((7 * z + 13 * y + 29 * x + 3 * z * x + y * y) %
+						     101) /
 					     100;
 				labels[i] = (uint8_t)((z / 2 + y / 3 + x / 4) % 4);
 			}
@@ -77,7 +78,8 @@ static void one_move(FILE *f, const char *name)
 		int label = (int)number(f);
 		clear += label >= 0;
 		if (label >= 0 && label != moved_labels[i])
-			fail_msg("%s: label of voxel %d is %d, not %d", name, i, moved_labels[i], label);
+			fail_msg("%s: label of voxel %d is %d, not %d", name, i, moved_labels[i],
+				 label);
 	}
 	assert_true(clear > voxels * 2 / 3);
 }
@@ -180,8 +182,10 @@ static void test_the_largest_displacements_do_not_fold(void **state)
 			const int step[3] = {N * N, N, 1};
 			for (int a = 0; a < 3 && inside; a++)
 				for (int b = 0; b < 3; b++) {
-					double from = (double)out[a * ALL + i], to = (double)out[a * ALL + i + step[b]];
-					inside = inside && from > 1e-3 && from < N - 1.001 && to > 1e-3 && to < N - 1.001; /* not cut */
+					double from = (double)out[a * ALL + i],
+					       to = (double)out[a * ALL + i + step[b]];
+					inside = inside && from > 1e-3 && from < N - 1.001 &&
+						 to > 1e-3 && to < N - 1.001; /* not cut */
 					j[a][b] = to - from;
 				}
 			if (!inside)
@@ -210,7 +214,8 @@ static void test_a_point_is_blurred_to_a_gaussian(void **state)
 	for (int i = 0; i < N * N * N; i++) {
 		int a = i / (N * N) - N / 2, b = i / N % N - N / 2, c = i % N - N / 2;
 		bool near = abs(a) <= 6 && abs(b) <= 6 && abs(c) <= 6;
-		double wanted = exp(-0.5 * (a * a + b * b + c * c) / (sigma * sigma)) / pow(norm, 3);
+		double wanted =
+			exp(-0.5 * (a * a + b * b + c * c) / (sigma * sigma)) / pow(norm, 3);
 		sum += (double)x[i];
 		assert_true(fabs((double)x[i] - (near ? wanted : 0)) < 1e-7);
 	}

@@ -444,27 +444,31 @@ static void test_nothing_to_see(void **state)
 	sm_vol_clear(&vol);
 }
 
-/* Whole numbers of few steps: letters of one step, as in pictures of black and white and in masks. */
+/* Whole numbers of few steps: letters of one step, as in pictures of black and white and in
+ * masks. */
 static void test_text_of_one_step(void **state)
 {
 	(void)state;
-	static const enum sm_dtype types[] = {SM_U8, SM_I8, SM_U16, SM_I16, SM_U32, SM_I32, SM_U64, SM_I64, SM_F32};
+	static const enum sm_dtype types[] = {SM_U8,  SM_I8,  SM_U16, SM_I16, SM_U32,
+					      SM_I32, SM_U64, SM_I64, SM_F32};
 	/* Ground, paper, letters, and what a few voxels have. */
-	static const double v[][4] = {{0, 0, 1, 1},   {0, 1, 0, 0},   {0, 0, 1, 3},     {0, 2, 3, 3},
-				      {0, 3, 2, 0},   {0, 0, 1, 120}, {-7, -7, -6, -7}, {-90, -90, -89, 100},
-				      {0, 0, 1, 30000}, {0, 1, 2, -20000}};
+	static const double v[][4] = {{0, 0, 1, 1},     {0, 1, 0, 0},         {0, 0, 1, 3},
+				      {0, 2, 3, 3},     {0, 3, 2, 0},         {0, 0, 1, 120},
+				      {-7, -7, -6, -7}, {-90, -90, -89, 100}, {0, 0, 1, 30000},
+				      {0, 1, 2, -20000}};
 	for (size_t t = 0; t < sizeof types / sizeof *types; t++)
 		for (size_t k = 0; k < sizeof v / sizeof *v; k++) {
 			size_t size = sm_dtype_size(types[t]);
 			bool wide = fabs(v[k][3]) > 127, positive = v[k][0] >= 0 && v[k][3] >= 0;
 			if ((wide && size == 1) ||
-			    (!positive && (types[t] == SM_U8 || types[t] == SM_U16 || types[t] == SM_U32 ||
-					   types[t] == SM_U64)))
+			    (!positive && (types[t] == SM_U8 || types[t] == SM_U16 ||
+					   types[t] == SM_U32 || types[t] == SM_U64)))
 				continue;
 			struct sm_vol vol = volume(128, 100, 5, types[t]);
 			for (size_t i = 0; i < sm_vol_count(&vol); i++) {
 				size_t x = i % 128, y = i / 128 % 100;
-				put(&vol, i, x > 10 && x < 120 && y > 20 && y < 90 ? v[k][1] : v[k][0]);
+				put(&vol, i,
+				    x > 10 && x < 120 && y > 20 && y < 90 ? v[k][1] : v[k][0]);
 			}
 			for (size_t i = 0; i < 20; i++)
 				put(&vol, 128 * 100 * 4 + i, v[k][3]);

@@ -14,7 +14,8 @@
 #include "ingest/head_cache.h"
 
 static const char records[] =
-	"[{\"key\":\"ct-1\",\"status\":\"ok\",\"usable\":false,\"kind\":\"series\",\"modality\":\"CT\","
+	"[{\"key\":\"ct-1\",\"status\":\"ok\",\"usable\":false,\"kind\":\"series\",\"modality\":"
+	"\"CT\","
 	"\"dim\":[512,512,28],\"pixel_mm\":[0.488281,0.488281],\"slice_mm\":[1.0812,6.9994],"
 	"\"files\":28,\"tilt_degrees\":18.5,\"verdict\":\"uneven\","
 	"\"verdict_reason\":\"distances, \\\"odd\\\"\"},"
@@ -34,7 +35,8 @@ static char *render(enum sm_catalogue_format format)
 	/* The document is the one that a writer of all at once makes. */
 	if (format == SM_CATALOGUE_JSON) {
 		json_t *all = json_pack("{s:i, s:O, s:O}", "schema", 1, "files", files, "items", r);
-		char *whole = json_dumps(all, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(15));
+		char *whole =
+			json_dumps(all, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_REAL_PRECISION(15));
 		fflush(stream);
 		assert_int_equal(strncmp(text, whole, strlen(whole)), 0);
 		free(whole);
@@ -66,7 +68,8 @@ static void test_catalogue_forms(void **state)
 	char *text = render(SM_CATALOGUE_JSON);
 	json_t *json = json_loads(text, 0, NULL);
 	assert_int_equal(json_array_size(json_object_get(json, "items")), 2);
-	assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "files"), "dicom")), 28);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(json, "files"), "dicom")), 28);
 	json_decref(json);
 	free(text);
 }

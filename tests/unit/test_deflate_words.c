@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * core/deflate_words.h against two inflaters, and the pair of hashes of core/hash.h against one after the other.
- */
+ * core/deflate_words.h against two inflaters, and the pair of hashes of core/hash.h against one
+ * after the
+ * other. */
 #include <libdeflate.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,9 @@ static void fill(uint32_t *v, size_t words, uint32_t kinds, uint32_t period, dou
 	struct sm_rng rng;
 	sm_rng_init(&rng, 1, "test", "words", kinds, period);
 	for (size_t i = 0; i < words; i++) {
-		uint32_t k = sm_rng_below(&rng, 1000) < background * 1000 ? 0 : sm_rng_below(&rng, kinds);
+		uint32_t k = sm_rng_below(&rng, 1000) < background * 1000
+				     ? 0
+				     : sm_rng_below(&rng, kinds);
 		v[i] = (k + 1) * 2654435761u ^ (uint32_t)(i % period) * 40503u;
 	}
 }
@@ -58,9 +61,16 @@ static void test_words_of_every_sort_come_back(void **state)
 		uint32_t kinds, period;
 		double background;
 		double most; /* of the packed size, as a share */
-	} sorts[] = {{1, 1, 0, 0.01},        {1, 16, 1, 0.01},        {2, 16, 0.5, 0.25}, {300, 16, 0.5, 0.6},
-		     {300, 16, 0, 0.9},      {5000, 1, 0.1, 1.001},   {4000000000u, 1, 0, 1.001},
-		     {4000000000u, 7, 0.9, 0.5}, {40, 8192, 0, 1.001}, {3, 8193, 0, 1.001}};
+	} sorts[] = {{1, 1, 0, 0.01},
+		     {1, 16, 1, 0.01},
+		     {2, 16, 0.5, 0.25},
+		     {300, 16, 0.5, 0.6},
+		     {300, 16, 0, 0.9},
+		     {5000, 1, 0.1, 1.001},
+		     {4000000000u, 1, 0, 1.001},
+		     {4000000000u, 7, 0.9, 0.5},
+		     {40, 8192, 0, 1.001},
+		     {3, 8193, 0, 1.001}};
 	uint32_t *v = malloc(WORDS * sizeof *v);
 	assert_non_null(v);
 	for (size_t i = 0; i < sizeof sorts / sizeof *sorts; i++) {
@@ -78,7 +88,8 @@ static void test_words_of_any_number_come_back(void **state)
 	fill(v, 700, 5, 3, 0.5);
 	for (size_t n = 1; n <= 700; n++)
 		there_and_back(v, n);
-	/* what changes in the middle: the codes of one block do not fit the next, which is then stored or not */
+	/* what changes in the middle: the codes of one block do not fit the next, which is then
+	 * stored or not */
 	uint32_t *w = malloc(WORDS * sizeof *w);
 	assert_non_null(w);
 	fill(w, WORDS / 2, 1, 1, 1);
@@ -100,7 +111,8 @@ static void test_words_refuses_parts_of_words(void **state)
 	assert_null(packed);
 }
 
-/* The bytes made shall not depend on the machine: a change here changes files.sha256 of data sets. */
+/* The bytes made shall not depend on the machine: a change here changes files.sha256 of data
+ * sets. */
 static void test_words_give_the_same_bytes_everywhere(void **state)
 {
 	(void)state;
@@ -112,7 +124,8 @@ static void test_words_give_the_same_bytes_everywhere(void **state)
 	fill(v, WORDS, 300, 16, 0.5);
 	assert_int_equal(sm_deflate_words(v, 4 * WORDS, &packed, &n, NULL), SM_OK);
 	sm_sha256_bytes(packed, n, hex);
-	assert_string_equal(hex, "937e63f861ec9eb4ba8208357fb21d699485c14c40e00d3a4a74f390dad1edc4");
+	assert_string_equal(hex,
+			    "937e63f861ec9eb4ba8208357fb21d699485c14c40e00d3a4a74f390dad1edc4");
 	sm_free(packed);
 	free(v);
 }

@@ -424,7 +424,8 @@ static void test_parameters_are_checked(void **state)
 {
 	(void)state;
 	struct sm_case c = case_of(grain());
-	assert_refused(steps(&c, "denoise: {method: gaussian, sigma: [1, 2]}"), SM_USAGE, err, "allowed are 1 or 3");
+	assert_refused(steps(&c, "denoise: {method: gaussian, sigma: [1, 2]}"), SM_USAGE, err,
+		       "allowed are 1 or 3");
 	assert_refused(steps(&c, "denoise: {method: median, rician: true}"), SM_USAGE, err,
 		       "only with method nlm");
 	assert_refused(steps(&c, "bias_field: {mesh: [64, 1, 1], levels: 8}"), SM_USAGE, err,

@@ -137,7 +137,8 @@ static void test_codecs_equal_the_uncompressed_picture(void **state)
 		{"codecs/wg04/MR4_UNC.dcm", "codecs/wg04/MR4_J2KR.dcm", 0},
 		{"codecs/wg04/MR4_UNC.dcm", "codecs/wg04/MR4_J2KI.dcm", 29},
 		{"codecs/wg04/NM1_UNC.dcm", "codecs/wg04/NM1_J2KR.dcm", 0},
-		{"dicom_odd/pydicom/MR_small.dcm", "dicom_odd/pydicom/MR_small_jp2klossless.dcm", 0},
+		{"dicom_odd/pydicom/MR_small.dcm", "dicom_odd/pydicom/MR_small_jp2klossless.dcm",
+		 0},
 		{"codecs/wg04/CT1_UNC.dcm", "codecs/wg04/CT1_JLSL.dcm", 0},
 		{"codecs/wg04/CT1_UNC.dcm", "codecs/wg04/CT1_JLSN.dcm", 4},
 		{"codecs/wg04/CT1_UNC.dcm", "codecs/dicomparser/CT1_UNC.explicit_big_endian.dcm",
@@ -305,7 +306,8 @@ static void test_sarcoma_series_equal_their_nifti(void **state)
 }
 
 /* Voxel of b -> voxel of a, when that is a matter of order and direction of the axes. */
-static bool axes_of(const struct sm_vol *a, const struct sm_vol *b, int64_t step[3][3], int64_t first[3])
+static bool axes_of(const struct sm_vol *a, const struct sm_vol *b, int64_t step[3][3],
+		    int64_t first[3])
 {
 	double spacing[3], offset[3];
 	sm_vol_spacing(a, spacing);
@@ -321,7 +323,8 @@ static bool axes_of(const struct sm_vol *a, const struct sm_vol *b, int64_t step
 		for (int j = 0; j < 3; j++) {
 			double share = 0;
 			for (int r = 0; r < 3; r++)
-				share += a->affine[r][i] * b->affine[r][j] / (spacing[i] * spacing[i]);
+				share += a->affine[r][i] * b->affine[r][j] /
+					 (spacing[i] * spacing[i]);
 			step[i][j] = (int64_t)floor(share + 0.5);
 			if (fabs(share - (double)step[i][j]) > 1e-3)
 				return false;
@@ -345,11 +348,13 @@ static bool same_world(const struct sm_vol *a, const struct sm_vol *b, double to
 					(int64_t)inside / b->dim[0] / b->dim[1]};
 		int64_t v[3];
 		for (int i = 0; i < 3; i++) {
-			v[i] = first[i] + step[i][0] * ijk[0] + step[i][1] * ijk[1] + step[i][2] * ijk[2];
+			v[i] = first[i] + step[i][0] * ijk[0] + step[i][1] * ijk[1] +
+			       step[i][2] * ijk[2];
 			if (v[i] < 0 || v[i] >= a->dim[i])
 				return false;
 		}
-		size_t to = at / frame * frame + (size_t)((v[2] * a->dim[1] + v[1]) * a->dim[0] + v[0]);
+		size_t to =
+			at / frame * frame + (size_t)((v[2] * a->dim[1] + v[1]) * a->dim[0] + v[0]);
 		if (!(fabs(sm_vol_at(a, to) - sm_vol_at(b, at)) <= tol))
 			return false;
 	}
@@ -369,8 +374,8 @@ static bool has_volume(const char *dir, const char *path, double tol, int64_t mi
 	assert_good(sm_scan_tree(dir, &salt, &rules, 2, NULL, &scan, &err), err);
 	for (size_t i = 0; i < scan.list.n && !found; i++) {
 		struct sm_series_volume v;
-		assert_good(sm_series_read(dir, &scan, &scan.list.series[i], &salt, false, NULL, 2, &v,
-					   &err),
+		assert_good(sm_series_read(dir, &scan, &scan.list.series[i], &salt, false, NULL, 2,
+					   &v, &err),
 			    err);
 		found = same_world(&v.vol, &want, tol);
 		sm_series_volume_clear(&v);
@@ -397,16 +402,18 @@ static void test_volumes_equal_their_references(void **state)
 		{"mr_siemens_orient/In/axmb", "mr_siemens_orient/Ref/fMRI_MB_int_26.nii", 0, 3},
 		{"mr_enhanced/In/Siemens", "mr_enhanced/Ref/Siemens_REST1_w_SMS_PF7-8_6.nii", 0, 3},
 		{"mr_enhanced/In/Philips", "mr_enhanced/Ref/Philips_WIP_B0_NS_801_e1.nii", 10, 3},
-		{"mr_enhanced/In/Philips", "mr_enhanced/Ref/Philips_WIP_B0_NS_801_e2_fieldmaphz.nii", 0.007, 3},
-		{"mr_ct_vendors/ge/anatomical/001", "mr_ct_vendors/ge/anatomical/001_ground_truth.nii.gz", 0, 3},
+		{"mr_enhanced/In/Philips",
+		 "mr_enhanced/Ref/Philips_WIP_B0_NS_801_e2_fieldmaphz.nii", 0.007, 3},
+		{"mr_ct_vendors/ge/anatomical/001",
+		 "mr_ct_vendors/ge/anatomical/001_ground_truth.nii.gz", 0, 3},
 		{"mr_ct_vendors/generic/anatomical/002_non_isotropic",
 		 "mr_ct_vendors/generic/anatomical/002_non_isotropic_ground_truth.nii.gz", 1e-5, 3},
-		{"mr_ct_vendors/hitachi/anatomical/001", "mr_ct_vendors/hitachi/anatomical/001_ground_truth.nii.gz",
-		 0, 3},
+		{"mr_ct_vendors/hitachi/anatomical/001",
+		 "mr_ct_vendors/hitachi/anatomical/001_ground_truth.nii.gz", 0, 3},
 		{"mr_ct_vendors/siemens_multiframe/anatomical/001",
 		 "mr_ct_vendors/siemens_multiframe/anatomical/001_ground_truth.nii.gz", 0, 3},
-		{"mr_ct_vendors/failing/slicecount/001", "mr_ct_vendors/failing/slicecount/001_ground_truth.nii.gz",
-		 0, 1},
+		{"mr_ct_vendors/failing/slicecount/001",
+		 "mr_ct_vendors/failing/slicecount/001_ground_truth.nii.gz", 0, 1},
 	};
 	free(real("mr_siemens_mosaic"));
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -225,7 +225,8 @@ static void test_gzip_members(void **state)
 	add_member(gz, s->b, pixels_end);
 	add_member(gz, s->b, pixels_end);
 	refused(gz, "is no whole DICOM file: element (0000,0000)");
-	/* Words, read as an element of more than may stand there: they end early, and are not too many. */
+	/* Words, read as an element of more than may stand there: they end early, and are not too
+	 * many. */
 	gz->n = 0;
 	add_member(gz, s->b, pixels_end);
 	add_member(gz, (const unsigned char *)"hello world, again", 18);
@@ -238,7 +239,8 @@ static void test_gzip_members(void **state)
 	free(s);
 }
 
-/* Pixels of a deflated file in pieces: the same bytes, in little memory, and what follows is looked at. */
+/* Pixels of a deflated file in pieces: the same bytes, in little memory, and what follows is looked
+ * at. */
 static void test_deflated_in_pieces(void **state)
 {
 	(void)state;
@@ -265,10 +267,15 @@ static void test_deflated_in_pieces(void **state)
 		assert_good(sm_dicom_parse(s->b, s->n, SM_DICOM_PIECES, &mem, &dcm, &err), err);
 		assert_true(sm_dicom_pixels_in_pieces(dcm));
 		for (size_t i = 0; i < most; at += pieces[i++])
-			assert_good(sm_dicom_pixels_next(dcm, i == 3 ? NULL : got + at, pieces[i], &err), err);
+			assert_good(sm_dicom_pixels_next(dcm, i == 3 ? NULL : got + at, pieces[i],
+							 &err),
+				    err);
 		for (size_t i = 0; i < at; i++)
 			if (i < 1000 || i >= 21000)
-				assert_int_equal(got[i], i / 2 >= 25500 ? 0 : (uint8_t)(i / 2 * (i / 2) >> i % 2 * 8));
+				assert_int_equal(got[i],
+						 i / 2 >= 25500
+							 ? 0
+							 : (uint8_t)(i / 2 * (i / 2) >> i % 2 * 8));
 		assert_refused(sm_dicom_pixels_next(dcm, got, 60001 - at, &err), SM_INPUT, err,
 			       "PixelData holds 60000 bytes");
 		assert_good(sm_dicom_pixels_finish(dcm, &zeros, &err), err);
@@ -284,7 +291,8 @@ static void test_deflated_in_pieces(void **state)
 	for (size_t cut = 20; cut < 20000; cut += 15000) {
 		struct sm_dicom *dcm;
 		enum sm_status st = SM_OK;
-		assert_good(sm_dicom_parse(s->b, s->n - cut, SM_DICOM_PIECES, NULL, &dcm, &err), err);
+		assert_good(sm_dicom_parse(s->b, s->n - cut, SM_DICOM_PIECES, NULL, &dcm, &err),
+			    err);
 		bool zeros;
 		st = sm_dicom_pixels_next(dcm, got, 60000, &err);
 		if (st == SM_OK)

@@ -264,7 +264,8 @@ static void outliers_are_told(void **state)
 	run.ledger.records = sm_records_new(NULL);
 	for (int i = 0; i < 9; i++) {
 		const char key[] = {'c', (char)('0' + i), 0};
-		json_t *record = i < 8 ? made(key, 100 + i % 3, 50 + i % 2) : made(key, 90000, 40000);
+		json_t *record =
+			i < 8 ? made(key, 100 + i % 3, 50 + i % 2) : made(key, 90000, 40000);
 		json_t *odd = json_array_get(json_object_get(record, "images"), 0);
 		if (i == 2) {
 			json_object_set_new(odd, "gaps", json_integer(2));
@@ -282,10 +283,11 @@ static void outliers_are_told(void **state)
 	assert_int_equal(total(&channels[0].hist), 8 * 101);
 	assert_true(channels[0].hist.n > 10);
 	for (int i = 0; i < 8; i++)
-		assert_int_equal(channels[0].of[i].odd, i == 2 ? 1u << SM_ODD_GAP | 1u << SM_ODD_EMPTY |
-							    1u << SM_ODD_CLIPPED
-						  : 0);
-	assert_int_equal(channels[0].of[8].odd, 1u << SM_ODD_MEDIAN | 1u << SM_ODD_HIGH | 1u << SM_ODD_SPREAD);
+		assert_int_equal(
+			channels[0].of[i].odd,
+			i == 2 ? 1u << SM_ODD_GAP | 1u << SM_ODD_EMPTY | 1u << SM_ODD_CLIPPED : 0);
+	assert_int_equal(channels[0].of[8].odd,
+			 1u << SM_ODD_MEDIAN | 1u << SM_ODD_HIGH | 1u << SM_ODD_SPREAD);
 	struct sm_text page = {0};
 	char *csv = NULL;
 	size_t n;

@@ -104,13 +104,19 @@ static struct sm_net *make(void)
 	const struct sm_net_opt opt = {.threads = 1};
 	struct sm_net *net = NULL;
 	int x = sm_g_input(g, "x", (struct sm_shape){1, 4, 6, 8, 2}), y;
-	x = sm_g_conv(g, x, "c1", (struct sm_conv){.out = 3, .k = {3, 2, 3}, .stride = {1, 1, 2}, .fuse = SM_FUSE_RELU});
-	y = sm_g_norm(g, x, "n1", (struct sm_norm){.batch = true, .eps = 1e-3f, .fuse = SM_FUSE_LEAKY_RELU, .slope = 0.25f});
+	x = sm_g_conv(g, x, "c1",
+		      (struct sm_conv){
+			      .out = 3, .k = {3, 2, 3}, .stride = {1, 1, 2}, .fuse = SM_FUSE_RELU});
+	y = sm_g_norm(
+		g, x, "n1",
+		(struct sm_norm){
+			.batch = true, .eps = 1e-3f, .fuse = SM_FUSE_LEAKY_RELU, .slope = 0.25f});
 	y = sm_g_prelu(g, sm_g_instance_norm(g, y, "n2", 1e-5f), "a1");
 	y = sm_g_leaky_relu(g, sm_g_depth_norm(g, y, "n3", 1e-3f, 0.1f), 0.125f);
 	y = sm_g_dropout(g, sm_g_add(g, sm_g_relu(g, x), sm_g_detach(g, y)), 0.5f);
 	y = sm_g_upsample(g, sm_g_max_pool(g, y, 2, 2, 2), 1, 2, 1);
-	y = sm_g_conv_transposed(g, y, "u1", (struct sm_conv){.out = 2, .k = {2, 1, 2}, .stride = {2, 1, 2}});
+	y = sm_g_conv_transposed(g, y, "u1",
+				 (struct sm_conv){.out = 2, .k = {2, 1, 2}, .stride = {2, 1, 2}});
 	y = sm_g_concat(g, (int[]){x, y}, 2);
 	sm_g_conv(g, y, "unused", (struct sm_conv){.out = 5, .k = {1, 1, 1}});
 	y = sm_g_conv(g, y, "head", (struct sm_conv){.out = 3, .k = {1, 1, 1}, .no_bias = true});
@@ -146,7 +152,8 @@ static void check_order(const struct field *graph)
 				if (name.number != 1 && name.number != 2)
 					continue;
 				for (int i = 0; i < n; i++)
-					found |= known[i].n == name.n && memcmp(known[i].v, name.v, name.n) == 0;
+					found |= known[i].n == name.n &&
+						 memcmp(known[i].v, name.v, name.n) == 0;
 				assert_int_equal(found, name.number == 1);
 				if (name.number == 2)
 					known[n++] = name;
@@ -207,10 +214,15 @@ static void test_onnx(void **state)
 	for (size_t i = 0; i < params; i++) {
 		if (strncmp(p[i].name, "unused", 6) == 0)
 			continue; /* does not lead to p: left out */
-		bool slope = strcmp(p[i].name, "a1.weight") == 0, depth = strncmp(p[i].name, "n3", 2) == 0;
+		bool slope = strcmp(p[i].name, "a1.weight") == 0,
+		     depth = strncmp(p[i].name, "n3", 2) == 0;
 		int dims[5] = {p[i].shape[0], 1, 1, 1, 1};
-		check_constant(&graph, p[i].name, slope ? 4 : depth ? 3 : p[i].rank,
-			       p[i].rank == 5 ? p[i].shape : dims, sm_net_weights(net) + p[i].offset);
+		check_constant(&graph, p[i].name,
+			       slope   ? 4
+			       : depth ? 3
+				       : p[i].rank,
+			       p[i].rank == 5 ? p[i].shape : dims,
+			       sm_net_weights(net) + p[i].offset);
 	}
 	sm_sha256_bytes(graph.v, graph.n, hex);
 	assert_string_equal(hex, GRAPH_SHA256);
@@ -234,16 +246,18 @@ static void test_safetensors(void **state)
 {
 	(void)state;
 	static const float b[6] = {1, 2, 3, 4, 5, 6}, a[2] = {-1, 0.5f};
-	struct sm_safetensor t[2] = {{.name = "b", .dims = {2, 3}, .rank = 2, .count = 6, .data = b},
-				     {.name = "a", .dims = {2}, .rank = 1, .count = 2, .data = a}};
+	struct sm_safetensor t[2] = {
+		{.name = "b", .dims = {2, 3}, .rank = 2, .count = 6, .data = b},
+		{.name = "a", .dims = {2}, .rank = 1, .count = 2, .data = a}};
 	json_t *meta = json_pack("{s:s}", "model", "m");
 	unsigned char *data;
 	size_t n;
 	assert_good(sm_safetensors_write(at("a.st"), t, 2, meta, &err), err);
 	read_file(at("a.st"), &data, &n);
-	static const char header[] = "{\"__metadata__\":{\"model\":\"m\"},"
-				     "\"a\":{\"data_offsets\":[0,8],\"dtype\":\"F32\",\"shape\":[2]},"
-				     "\"b\":{\"data_offsets\":[8,32],\"dtype\":\"F32\",\"shape\":[2,3]}}";
+	static const char header[] =
+		"{\"__metadata__\":{\"model\":\"m\"},"
+		"\"a\":{\"data_offsets\":[0,8],\"dtype\":\"F32\",\"shape\":[2]},"
+		"\"b\":{\"data_offsets\":[8,32],\"dtype\":\"F32\",\"shape\":[2,3]}}";
 	size_t length = data[0] | (size_t)data[1] << 8;
 	assert_int_equal(length % 8, 0);
 	assert_true(length >= sizeof header - 1 && length < sizeof header + 7);
@@ -254,7 +268,8 @@ static void test_safetensors(void **state)
 	sm_free(data);
 	snprintf(t[1].name, sizeof t[1].name, "a");
 	snprintf(t[0].name, sizeof t[0].name, "a");
-	assert_refused(sm_safetensors_write(at("b.st"), t, 2, meta, &err), SM_INTERNAL, err, "called a");
+	assert_refused(sm_safetensors_write(at("b.st"), t, 2, meta, &err), SM_INTERNAL, err,
+		       "called a");
 	assert_false(sm_file_exists(at("b.st")));
 	json_decref(meta);
 }

@@ -74,7 +74,8 @@ static void test_file_write_then_read_gives_the_bytes(void **state)
 	assert_memory_equal(data, "a\0b", 4);
 	sm_free(data);
 	assert_refused(sm_file_read(path, 2, NULL, &data, &n, &err), SM_INPUT, err, "3 bytes long");
-	assert_refused(sm_file_read(dir, 0, NULL, &data, &n, &err), SM_INPUT, err, "not a regular file");
+	assert_refused(sm_file_read(dir, 0, NULL, &data, &n, &err), SM_INPUT, err,
+		       "not a regular file");
 	unlink(path);
 	assert_refused(sm_file_read(path, 0, NULL, &data, &n, &err), SM_IO, err, "No such file");
 	free(path);
@@ -342,29 +343,36 @@ static void test_hashes_are_the_published_ones(void **state)
 	struct sm_err err = {0};
 	char hex[65];
 	sm_sha256_bytes("abc", 3, hex);
-	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_string_equal(hex,
+			    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	sm_sha256_bytes("", 0, hex);
-	assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	assert_string_equal(hex,
+			    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 	sm_hmac_sha256("Jefe", 4, "what do ya want for nothing?", 28, hex);
-	assert_string_equal(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+	assert_string_equal(hex,
+			    "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 	char *path = at("abc");
 	assert_good(sm_file_write(path, "abc", 3, &err), err);
 	assert_good(sm_sha256_file(path, hex, &err), err);
-	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_string_equal(hex,
+			    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	unlink(path);
 	free(path);
 	/* RFC 4231, case 6: a key longer than a block. */
 	unsigned char key[131];
 	memset(key, 0xaa, sizeof key);
-	sm_hmac_sha256(key, sizeof key, "Test Using Larger Than Block-Size Key - Hash Key First", 54, hex);
-	assert_string_equal(hex, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+	sm_hmac_sha256(key, sizeof key, "Test Using Larger Than Block-Size Key - Hash Key First",
+		       54, hex);
+	assert_string_equal(hex,
+			    "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
 static void test_hash_of_a_file_needs_no_memory(void **state)
 {
 	(void)state;
 	struct sm_err err = {0};
-	struct sm_image image = {.width = 3, .height = 1, .channels = 1, .bits = 8, .data = (unsigned char *)dir};
+	struct sm_image image = {
+		.width = 3, .height = 1, .channels = 1, .bits = 8, .data = (unsigned char *)dir};
 	char hex[65], with[65], *path = at("abc");
 	assert_good(sm_file_write(path, "abc", 3, &err), err);
 	sm_image_sha256(&image, with);
@@ -374,7 +382,8 @@ static void test_hash_of_a_file_needs_no_memory(void **state)
 	no_memory = false;
 	assert_null(none);
 	assert_good(st, err);
-	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_string_equal(hex,
+			    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	no_memory = true;
 	sm_image_sha256(&image, hex);
 	no_memory = false;
@@ -394,7 +403,8 @@ static void test_content_of_names(void **state)
 	assert_false(sm_content_is_bytes("image.nii.gz"));
 	assert_false(sm_content_is_bytes("a/tile.h5"));
 	assert_false(sm_content_is_bytes("model.hdf5"));
-	assert_refused(sm_content_sha256("a/tile.h5", NULL, hex, &err), SM_INTERNAL, err, "tile.h5");
+	assert_refused(sm_content_sha256("a/tile.h5", NULL, hex, &err), SM_INTERNAL, err,
+		       "tile.h5");
 	assert_string_equal(hex, "");
 }
 

@@ -66,7 +66,8 @@ static void frame_item(struct build *b, const struct own *o)
 
 static struct build enhanced(const char *claimed, const struct own *own, size_t n)
 {
-	struct build b = begin((struct who){"ORIGINAL\\PRIMARY\\M\\NONE", "MR", "SIEMENS", ENHANCED_MR});
+	struct build b =
+		begin((struct who){"ORIGINAL\\PRIMARY\\M\\NONE", "MR", "SIEMENS", ENHANCED_MR});
 	series(&b);
 	build_us(&b, T(0x28, 2), 1);
 	build_text(&b, T(0x28, 4), "CS", "MONOCHROME2");
@@ -205,7 +206,8 @@ static struct build csa_bytes(const struct csa *c)
 }
 
 /* A mosaic of tiles of 16x24 pixels in a 3x3 grid. */
-static struct build mosaic_of(const char *type, const struct csa *c, const char *step, unsigned rows)
+static struct build mosaic_of(const char *type, const struct csa *c, const char *step,
+			      unsigned rows)
 {
 	struct build csa = csa_bytes(c);
 	struct build b = begin((struct who){type, "MR", "SIEMENS", NULL});
@@ -236,7 +238,8 @@ static void expect_mosaic(const struct csa *c, double direction)
 	for (int k = 0; k < 5; k++) {
 		const struct sm_dcm_frame *f = &h.frame[k];
 		assert_true(f->picture == 0 && f->tile == (unsigned)k);
-		/* half of the (3 - 1) * 24 columns of 0.5 mm, of the (3 - 1) * 16 rows of 0.75 mm */
+		/* half of the (3 - 1) * 24 columns of 0.5 mm, of the (3 - 1) * 16 rows of 0.75
+		 * mm */
 		assert_true(fabs(f->position[0] - (-10 + 12)) < 1e-9);
 		assert_true(fabs(f->position[1] - (20.5 + 12)) < 1e-9);
 		assert_true(fabs(f->position[2] - (30 + 4 * k * direction)) < 1e-9);

@@ -65,7 +65,8 @@ static const struct sm_vol *of(const struct sm_case *c, const char *role)
 	return v;
 }
 
-/* "ROLE X Y Z T" and twelve numbers: sizes, affine, and that the way leads where the affine says. */
+/* "ROLE X Y Z T" and twelve numbers: sizes, affine, and that the way leads where the affine
+ * says. */
 static void check_grid(const struct sm_case *c, const char *line)
 {
 	char role[64];
@@ -96,8 +97,8 @@ static void check_voxel(const struct sm_case *c, const char *name, const char *l
 				&i[3], &wanted, &tolerance),
 			 7);
 	const struct sm_vol *v = of(c, role);
-	double got = sm_vol_at(v, (size_t)(((i[3] * v->dim[2] + i[2]) * v->dim[1] + i[1]) * v->dim[0] +
-					   i[0]));
+	double got = sm_vol_at(
+		v, (size_t)(((i[3] * v->dim[2] + i[2]) * v->dim[1] + i[1]) * v->dim[0] + i[0]));
 	double off = fabs(got - wanted);
 	*worst = tolerance > 0 && off / tolerance > *worst ? off / tolerance : *worst;
 	if (!(off <= tolerance))
@@ -123,8 +124,8 @@ static void check_all(const struct sm_case *c, const char *name, const char *lin
 	largest = fabs(lo) > fabs(hi) ? fabs(lo) : fabs(hi);
 	n = sm_vol_count(v);
 	if (!(off <= tolerance) || !(fabs(squares / (double)n - square) <= 2 * largest * tolerance))
-		fail_msg("%s: %s has mean %.12g and mean square %.12g, wanted %.12g and %.12g", name,
-			 role, sum / (double)n, squares / (double)n, mean, square);
+		fail_msg("%s: %s has mean %.12g and mean square %.12g, wanted %.12g and %.12g",
+			 name, role, sum / (double)n, squares / (double)n, mean, square);
 }
 
 /* Source voxel -> mm by the source's affine, and by the way and today's affine. */

@@ -115,8 +115,8 @@ static void check_good(const struct tree *t, const struct sm_series *s)
 	for (size_t k = 0; k < s->n; k++) {
 		const struct sm_dcm_frame *f = sm_slice_frame(t->head, s->slice[k]);
 		const struct sm_dcm_frame *first = sm_slice_frame(t->head, s->slice[k % s->depth]);
-		const struct sm_dcm_frame *below = k % s->depth ? sm_slice_frame(t->head, s->slice[k - 1])
-								: NULL;
+		const struct sm_dcm_frame *below =
+			k % s->depth ? sm_slice_frame(t->head, s->slice[k - 1]) : NULL;
 		assert_non_null(f);
 		assert_int_equal(t->head[s->slice[k].head].tile_rows,
 				 t->head[s->slice[0].head].tile_rows);

@@ -40,13 +40,15 @@ static unsigned char *fill(size_t n, enum filling how)
 }
 
 /* The member as bytes of memory (free with free), and the hash of what went into it. */
-static unsigned char *write_member(const unsigned char *data, size_t n, int level, int jobs, size_t *size,
-				   char hex[65])
+static unsigned char *write_member(const unsigned char *data, size_t n, int level, int jobs,
+				   size_t *size, char hex[65])
 {
 	char *bytes = NULL;
 	FILE *f = open_memstream(&bytes, size);
 	struct sm_sha256 *hash = sm_sha256_begin();
-	assert_good(sm_gz_write(f, head, sizeof head, data, n, level, jobs, hash, NULL, "test", &err), err);
+	assert_good(
+		sm_gz_write(f, head, sizeof head, data, n, level, jobs, hash, NULL, "test", &err),
+		err);
 	fclose(f);
 	sm_sha256_end(hash, hex);
 	return (unsigned char *)bytes;
@@ -137,11 +139,13 @@ static void test_gz_write_every_level(void **state)
 				check_size(2 * SM_GZ_CHUNK + 70000, (enum filling)how, level);
 }
 
-/* Voxels are at most 2 % larger than with gzip at the same level; bytes in long matches, which chunks cut, 10 %. */
+/* Voxels are at most 2 % larger than with gzip at the same level; bytes in long matches, which
+ * chunks cut, 10 %. */
 static void test_gz_write_ratio_is_gzips(void **state)
 {
 	(void)state;
-	static const double most[FILLINGS] = {[ZEROS] = 1.1, [NOISE] = 1.02, [SMOOTH] = 1.02, [TEXT] = 1.1};
+	static const double most[FILLINGS] = {
+		[ZEROS] = 1.1, [NOISE] = 1.02, [SMOOTH] = 1.02, [TEXT] = 1.1};
 	size_t n = 4 * SM_GZ_CHUNK, size;
 	char hex[65];
 	for (int how = 0; how < FILLINGS; how++) {
@@ -164,8 +168,8 @@ static void test_gz_write_failing_disk_is_told(void **state)
 	FILE *f = fopen("/dev/full", "wb");
 	assert_non_null(f);
 	for (int jobs = 1; jobs <= 2; jobs++)
-		assert_refused(sm_gz_write(f, head, sizeof head, data, 4 * SM_GZ_CHUNK, 1, jobs, NULL, NULL, "x.gz",
-					   &err),
+		assert_refused(sm_gz_write(f, head, sizeof head, data, 4 * SM_GZ_CHUNK, 1, jobs,
+					   NULL, NULL, "x.gz", &err),
 			       SM_IO, err, "x.gz: cannot write");
 	fclose(f);
 	free(data);
@@ -174,8 +178,10 @@ static void test_gz_write_failing_disk_is_told(void **state)
 static void test_gz_write_refuses_level(void **state)
 {
 	(void)state;
-	assert_refused(sm_gz_write(stdout, head, 1, head, 1, 13, 1, NULL, NULL, "x", &err), SM_INTERNAL, err, "0..12");
-	assert_refused(sm_gz_write(stdout, head, 1, head, 1, -1, 1, NULL, NULL, "x", &err), SM_INTERNAL, err, "0..12");
+	assert_refused(sm_gz_write(stdout, head, 1, head, 1, 13, 1, NULL, NULL, "x", &err),
+		       SM_INTERNAL, err, "0..12");
+	assert_refused(sm_gz_write(stdout, head, 1, head, 1, -1, 1, NULL, NULL, "x", &err),
+		       SM_INTERNAL, err, "0..12");
 }
 
 /* What zlib tells of a stream by Z_BLOCK; false when it refuses. */
@@ -224,13 +230,16 @@ static void test_deflate_walk_agrees_with_zlib(void **state)
 		for (int level = 1; level <= 12; level += 5) {
 			struct libdeflate_compressor *c = libdeflate_alloc_compressor(level);
 			for (size_t m = 0; m < n; m = m * 3 + 1)
-				assert_walk(packed, libdeflate_deflate_compress(c, data, m, packed, room));
+				assert_walk(packed,
+					    libdeflate_deflate_compress(c, data, m, packed, room));
 			libdeflate_free_compressor(c);
 		}
 		for (size_t k = 0; k < 8; k++) {
 			z_stream z = {.next_in = data, .avail_in = (unsigned)n, .next_out = packed,
 				      .avail_out = (unsigned)room};
-			assert_int_equal(deflateInit2(&z, k & 4 ? 9 : 1, 8, -15, 8, strategies[k & 3]), Z_OK);
+			assert_int_equal(
+				deflateInit2(&z, k & 4 ? 9 : 1, 8, -15, 8, strategies[k & 3]),
+				Z_OK);
 			assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
 			assert_walk(packed, z.total_out);
 			deflateEnd(&z);
@@ -250,7 +259,8 @@ static void test_deflate_walk_takes_what_zlib_takes(void **state)
 	struct libdeflate_compressor *c = libdeflate_alloc_compressor(6);
 	size_t taken = 0, refused = 0;
 	for (int round = 0; round < 20000; round++) {
-		size_t n = libdeflate_deflate_compress(c, data + round % 7, 100 + (size_t)round % 2000, packed, 8000);
+		size_t n = libdeflate_deflate_compress(c, data + round % 7,
+						       100 + (size_t)round % 2000, packed, 8000);
 		for (uint32_t flips = 1 + sm_rng_u32(&rng) % 3; flips; flips--) {
 			/* The header of the block is where most rules are. */
 			size_t at = sm_rng_u32(&rng) % (round % 2 ? 80 : n);
@@ -292,8 +302,11 @@ static void test_deflate_open_at_every_bit(void **state)
 			packed[first - 1] |= (unsigned char)(0xff << end.end % 8);
 		seen |= 1u << end.end % 8;
 		first = sm_deflate_open(packed, first, &end);
-		size_t second = libdeflate_deflate_compress(c, data, sizeof data, packed + first, 2000);
-		z_stream z = {.next_in = packed, .avail_in = (unsigned)(first + second), .next_out = out,
+		size_t second =
+			libdeflate_deflate_compress(c, data, sizeof data, packed + first, 2000);
+		z_stream z = {.next_in = packed,
+			      .avail_in = (unsigned)(first + second),
+			      .next_out = out,
 			      .avail_out = sizeof out};
 		assert_int_equal(inflateInit2(&z, -15), Z_OK);
 		assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);

@@ -27,14 +27,22 @@ static uint8_t ys[K][PIXELS];
 
 static struct sm_tile_shape shape_of(int64_t parts, int64_t b)
 {
-	return (struct sm_tile_shape){.tiles = K, .channels = C, .depth = 1, .height = 6, .width = 5,
-				      .b_channels = b, .parts = parts};
+	return (struct sm_tile_shape){.tiles = K,
+				      .channels = C,
+				      .depth = 1,
+				      .height = 6,
+				      .width = 5,
+				      .b_channels = b,
+				      .parts = parts};
 }
 
 static struct sm_shard_sample sample_of(int k)
 {
-	return (struct sm_shard_sample){
-		.x = xs[k], .y = ys[k], .b = bs[k], .place = {10 + k, k % 3, 7}, .fold = (uint8_t)(k % 3)};
+	return (struct sm_shard_sample){.x = xs[k],
+					.y = ys[k],
+					.b = bs[k],
+					.place = {10 + k, k % 3, 7},
+					.fold = (uint8_t)(k % 3)};
 }
 
 static void write_shard(int64_t parts, int64_t b, int level, char content[65])
@@ -92,7 +100,8 @@ static void test_h5_parts_return_what_was_put(void **state)
 				assert_good(sm_shard_named_sha256(path, &mem, again, &err), err);
 				assert_string_equal(content, again);
 				/* the slow way, through the library's filters */
-				assert_good(sm_h5_identity(path, "p", NULL, 0, &mem, again, &err), err);
+				assert_good(sm_h5_identity(path, "p", NULL, 0, &mem, again, &err),
+					    err);
 				assert_string_equal(content, again);
 				if (parts == SM_SHARD_PARTS && level) /* whatever the compression */
 					assert_string_equal(content, first);

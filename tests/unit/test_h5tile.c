@@ -231,7 +231,8 @@ static void test_h5_tile_file_of_the_original_layout(void **state)
 		       "above 3");
 	const struct sm_tile_shape single = {1, 1, 4, 6, 5, 0, 0}; /* one channel: one slab */
 	for (int level = 0; level < 3; level++) {
-		assert_good(sm_tilefile_write(path, &single, xs[3], ys[3], level, content, &err), err);
+		assert_good(sm_tilefile_write(path, &single, xs[3], ys[3], level, content, &err),
+			    err);
 		assert_good(sm_content_sha256(path, &mem, again, &err), err);
 		assert_string_equal(content, again);
 	}

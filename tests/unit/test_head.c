@@ -39,7 +39,8 @@ static void test_head_reads_a_classic_slice(void **state)
 static void test_head_keeps_no_name(void **state)
 {
 	(void)state;
-	struct build b = begin((struct who){"ORIGINAL\\DOE^JOHN\\DOE^JOHN", "MR", "DOE^JOHN", NULL});
+	struct build b =
+		begin((struct who){"ORIGINAL\\DOE^JOHN\\DOE^JOHN", "MR", "DOE^JOHN", NULL});
 	series(&b);
 	place(&b);
 	picture(&b, NULL, 64, 48);
@@ -89,7 +90,8 @@ static void test_head_names_what_is_missing(void **state)
 	series(&b);
 	place(&b);
 	picture(&b, "1A", 64, 48);
-	check(&b, SM_VERDICT_BAD_FRAMES, "NumberOfFrames is no number, allowed is one whole number");
+	check(&b, SM_VERDICT_BAD_FRAMES,
+	      "NumberOfFrames is no number, allowed is one whole number");
 	b = begin(ct);
 	series(&b);
 	place(&b);
@@ -137,13 +139,15 @@ static void test_head_tells_the_value_found(void **state)
 	build_text(&b, T(0x20, 0x32), "DS", "1\\2");
 	build_text(&b, T(0x20, 0x37), "DS", "1\\0\\0\\0\\1\\0");
 	picture(&b, NULL, 64, 48);
-	check(&b, SM_VERDICT_NO_POSITION, "ImagePositionPatient is 1\\2, allowed are three numbers");
+	check(&b, SM_VERDICT_NO_POSITION,
+	      "ImagePositionPatient is 1\\2, allowed are three numbers");
 	b = begin(ct);
 	series(&b);
 	build_text(&b, T(0x20, 0x32), "DS", "1\\2\\3");
 	build_text(&b, T(0x20, 0x37), "DS", "1\\0\\0\\1\\0\\0");
 	picture(&b, NULL, 64, 48);
-	check(&b, SM_VERDICT_NO_ORIENTATION, "ImageOrientationPatient is 1\\0\\0\\1\\0\\0, allowed");
+	check(&b, SM_VERDICT_NO_ORIENTATION,
+	      "ImageOrientationPatient is 1\\0\\0\\1\\0\\0, allowed");
 }
 
 /* Classes without pictures under the modality of a scanner. */
@@ -165,7 +169,8 @@ static void test_head_sets_classes_without_pictures_aside(void **state)
 	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
 		struct build b = begin((struct who){"ORIGINAL\\PRIMARY", "MR", "SIEMENS", none[i]});
 		series(&b);
-		check(&b, SM_VERDICT_NOT_IMAGE, "modality MR, but the object holds no picture: it is ");
+		check(&b, SM_VERDICT_NOT_IMAGE,
+		      "modality MR, but the object holds no picture: it is ");
 	}
 	/* Cut off, and not to be passed over. */
 	for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
@@ -417,8 +422,8 @@ static void test_head_diffusion_of_makers(void **state)
 	build_text(&b, T(0x43, 0x10), "LO", "GEMS_PARM_01");
 	build_text(&b, T(0x43, 0x1039), "IS", "1000000800\\8\\0\\0");
 	expect_diffusion(&b, 800, v, true);
-	/* Lying head first, phase along the columns, axial: along frequency and phase against the rows and
-	 * columns; a length of 0.5 stands for a quarter of the b-value. */
+	/* Lying head first, phase along the columns, axial: along frequency and phase against the
+	 * rows and columns; a length of 0.5 stands for a quarter of the b-value. */
 	const double turned[3] = {-0.6, 0, -0.8};
 	b = begin((struct who){"ORIGINAL\\PRIMARY\\OTHER", "MR", NULL, NULL});
 	build_text(&b, T(0x18, 0x1312), "CS", "COL");

@@ -210,7 +210,8 @@ static void test_blending_of_an_identity_is_exact(void **state)
 					for (size_t k = 0; k < n; k++) {
 						double x = (double)((float *)image.data)[k];
 						double want = 1 / (1 + exp(-(double)(c + 1) * x));
-						double got = (double)((float *)prob.data)[c * n + k];
+						double got =
+							(double)((float *)prob.data)[c * n + k];
 						assert_true(fabs(got - want) < 5e-6);
 					}
 				sm_vol_clear(&image);
@@ -226,7 +227,8 @@ static void to_symmetric(const struct sm_param *p, float *w)
 	for (size_t k = 0; p->rank == 5 && p->shape[4] == 3 && k < p->count / 27; k++)
 		for (int axis = 1; axis <= 9; axis *= 3) {
 			for (int i = 0; i < 27; i++)
-				flipped[i] = w[k * 27 + (size_t)(i + (2 - 2 * (i / axis % 3)) * axis)];
+				flipped[i] =
+					w[k * 27 + (size_t)(i + (2 - 2 * (i / axis % 3)) * axis)];
 			for (int i = 0; i < 27; i++)
 				w[k * 27 + (size_t)i] = (w[k * 27 + (size_t)i] + flipped[i]) / 2;
 		}
@@ -258,7 +260,8 @@ static double gap_of(unsigned mirror, const char *second, int seconds)
 		sm_infer_close(&f);
 	}
 	for (size_t k = 0; k < sm_vol_count(prob); k++)
-		gap = fmax(gap, fabs((double)(((float *)prob[0].data)[k] - ((float *)prob[1].data)[k])));
+		gap = fmax(gap,
+			   fabs((double)(((float *)prob[0].data)[k] - ((float *)prob[1].data)[k])));
 	for (int i = 0; i < 2; i++)
 		sm_vol_clear(prob + i);
 	sm_vol_clear(&image);
@@ -307,7 +310,8 @@ static void test_members_of_an_ensemble_must_be_alike(void **state)
 	f.overlap = 0.5;
 	assert_good(sm_infer_volume(&f, &image, NULL, &prob, &err), err);
 	for (int c = 0; c < 3; c++) {
-		double want = 0.5 / (1 + exp(-(double)bias[c])) + 0.5 / (1 + exp(-(double)other[c]));
+		double want =
+			0.5 / (1 + exp(-(double)bias[c])) + 0.5 / (1 + exp(-(double)other[c]));
 		assert_true(fabs((double)((float *)prob.data)[c * 1024] - want) < 1e-6);
 	}
 	constant_network(other, SM_STANDARDISE_TILE);
@@ -337,8 +341,9 @@ static void test_nan_of_the_network_is_told(void **state)
 	for (unsigned mirror = 0; mirror < 2; mirror++) {
 		assert_good(sm_infer_open(&f, path, 1, 1, NULL, &err), err);
 		f.mirror = mirror;
-		assert_refused(sm_infer_volume(&f, &image, NULL, &prob, &err), SM_INPUT, err,
-			       "the network's output is NaN or infinite in the window at voxel 0, 0, 0");
+		assert_refused(
+			sm_infer_volume(&f, &image, NULL, &prob, &err), SM_INPUT, err,
+			"the network's output is NaN or infinite in the window at voxel 0, 0, 0");
 		sm_infer_close(&f);
 	}
 	sm_vol_clear(&image);
@@ -433,8 +438,10 @@ static void test_labels_stand_at_their_place(void **state)
 	const int64_t dim[4] = {4, 3, 2, 2};
 	int pairs[][2] = {{4, 2}};
 	/* cut at the low x side, padded at the low y side, source longer along z */
-	struct sm_way_back way = {
-		.dim = {5, 2, 3}, .way = {{1, 0, 0, -1}, {0, 1, 0, 1}, {0, 0, 1, 0}}, .pairs = pairs, .pair_count = 1};
+	struct sm_way_back way = {.dim = {5, 2, 3},
+				  .way = {{1, 0, 0, -1}, {0, 1, 0, 1}, {0, 0, 1, 0}},
+				  .pairs = pairs,
+				  .pair_count = 1};
 	struct sm_vol prob, out, map;
 	uint8_t original[256];
 	for (int i = 0; i < 4; i++)

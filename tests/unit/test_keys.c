@@ -114,11 +114,13 @@ static void test_keys_of_ct(void **state)
 static void test_keys_names_are_safe(void **state)
 {
 	(void)state;
-	static const char *const words[] = {"WATER", "IN PHASE", "UNI-DEN", "T2_STAR_MAP", "CSA MPR"};
+	static const char *const words[] = {"WATER", "IN PHASE", "UNI-DEN", "T2_STAR_MAP",
+					    "CSA MPR"};
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
 		const struct sm_image_word *row = sm_image_word_find(words[i]);
 		assert_non_null(row);
-		assert_true(*row->shows && strlen(row->shows) < sizeof(struct sm_dcm_frame){0}.shows);
+		assert_true(*row->shows &&
+			    strlen(row->shows) < sizeof(struct sm_dcm_frame){0}.shows);
 		assert_true(strspn(row->shows, "abcdefghijklmnopqrstuvwxyz0123456789") ==
 			    strlen(row->shows));
 	}

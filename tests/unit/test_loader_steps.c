@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How steps are made of samples: parts of a batch, a case a step, samples changed on their way, folds by
- * number, slices. */
+/* How steps are made of samples: parts of a batch, a case a step, samples changed on their way,
+ * folds by number, slices. */
 #include "tests/unit/loader_cases.h"
 
 /* One batch is taken apart into parts of two samples, with the same samples in the same order. */
@@ -38,8 +38,8 @@ static void test_a_step_comes_in_parts(void **state)
 	sm_tiles_free(valid);
 }
 
-/* Of several ranks each gets its parts of every step, at least an empty one; together they are those
- * of one loader, in its order. */
+/* Of several ranks each gets its parts of every step, at least an empty one; together they are
+ * those of one loader, in its order. */
 static void check_ranks(struct sm_loader_opt o, int ranks)
 {
 	struct sm_loader *one, *many[8];
@@ -56,13 +56,17 @@ static void check_ranks(struct sm_loader_opt o, int ranks)
 			b = (struct sm_batch){0};
 			for (int own = 0; !b.last; own++) {
 				assert_good(sm_loader_next(many[r], &b, &err), err);
-				assert_true(b.first == (own == 0) && (b.n > 0 || (b.first && b.last)));
+				assert_true(b.first == (own == 0) &&
+					    (b.n > 0 || (b.first && b.last)));
 				if (b.n == 0)
 					continue;
 				assert_good(sm_loader_next(one, &a, &err), err);
-				assert_true(a.first == (parts == 0) && a.n == b.n && a.valid == b.valid);
-				assert_true(b.part == parts && b.before == before && b.parts == a.parts);
-				assert_memory_equal(b.x, a.x, (size_t)b.n * VOXELS * CHANNELS * sizeof(float));
+				assert_true(a.first == (parts == 0) && a.n == b.n &&
+					    a.valid == b.valid);
+				assert_true(b.part == parts && b.before == before &&
+					    b.parts == a.parts);
+				assert_memory_equal(
+					b.x, a.x, (size_t)b.n * VOXELS * CHANNELS * sizeof(float));
 				parts++;
 				before += b.n;
 			}
@@ -159,7 +163,8 @@ static void test_samples_can_be_changed_before_the_network(void **state)
 		for (int k = 0; k < b.n && !b.valid; k++, sample++) {
 			assert_true(b.x[k * VOXELS * CHANNELS] == (float)(100 * b.epoch + sample));
 			for (int c = 0; c < CLASSES; c++)
-				assert_true(b.target[k * VOXELS * CLASSES + c] == (sample % 4 == c + 1));
+				assert_true(b.target[k * VOXELS * CLASSES + c] ==
+					    (sample % 4 == c + 1));
 		}
 		for (int k = 0; k < b.n && b.valid; k++)
 			assert_true(b.x[k * VOXELS * CHANNELS] == xs[1][3 * (i % 6 - 4) + k][0]);
@@ -178,8 +183,13 @@ static void test_folds_by_number(void **state)
 {
 	(void)state;
 	struct sm_ledger k = {.records = sm_records_new(NULL)};
-	const struct sm_tiles_fold in = {NULL, 1, false}, out = {NULL, 1, true}, none = {NULL, 5, false};
+	const struct sm_tiles_fold in = {NULL, 1, false}, out = {NULL, 1, true},
+				   none = {NULL, 5, false};
 	struct sm_tiles *t;
+	json_t *beside = json_pack("{s:s}", "fold",
+				   "test"); /* of a test list beside the folds: in none of them */
+	assert_false(sm_tiles_fold_has(&in, beside) || sm_tiles_fold_has(&out, beside));
+	json_decref(beside);
 	assert_refused(sm_tiles_list_fold(dir, &shards, &split, &in, NULL, &t, &err), SM_INPUT, err,
 		       "case_0: has tiles, but stands in no fold");
 	for (size_t i = 0; i < CASES; i++) {
@@ -206,14 +216,20 @@ static void test_folds_by_number(void **state)
 /* A shard of two slices, with labels or without, or of a pair. */
 static void write_slices(const char *name, bool labels, bool pair, char sha[65])
 {
-	struct sm_tile_shape s = {.tiles = 2, .channels = CHANNELS, .depth = 1, .height = 4, .width = 5,
-				  .b_channels = pair, .parts = SM_SHARD_INDEX};
+	struct sm_tile_shape s = {.tiles = 2,
+				  .channels = CHANNELS,
+				  .depth = 1,
+				  .height = 4,
+				  .width = 5,
+				  .b_channels = pair,
+				  .parts = SM_SHARD_INDEX};
 	struct sm_shard *shard;
 	if (!labels)
 		s.parts |= SM_SHARD_UNLABELLED;
 	assert_good(sm_shard_create(at(name), &s, "case_0", 1, &shard, &err), err);
 	for (int k = 0; k < 2; k++) {
-		struct sm_shard_sample sample = {.x = xs[0][k], .y = ys[0][k], .b = xs[1][k], .place = {k, 0}};
+		struct sm_shard_sample sample = {
+			.x = xs[0][k], .y = ys[0][k], .b = xs[1][k], .place = {k, 0}};
 		assert_good(sm_shard_put_sample(shard, k, &sample, &err), err);
 	}
 	assert_good(sm_shard_commit(shard, sha, &err), err);
@@ -222,7 +238,8 @@ static void write_slices(const char *name, bool labels, bool pair, char sha[65])
 static void test_slices_are_samples_of_depth_one(void **state)
 {
 	(void)state;
-	static const char *const told[] = {NULL, "its slices have no labels", "is a shard of pairs"};
+	static const char *const told[] = {NULL, "its slices have no labels",
+					   "is a shard of pairs"};
 	for (int i = 0; i < 3; i++) {
 		char sha[65];
 		struct sm_tiles *t;
@@ -230,7 +247,8 @@ static void test_slices_are_samples_of_depth_one(void **state)
 		float x[CHANNELS * VOXELS];
 		uint8_t y[VOXELS];
 		write_slices("slices.h5", i == 0, i == 2, sha);
-		add(&ledger, "case_0", json_pack("{s:[o]}", "outputs", output("shard", "slices.h5", sha)));
+		add(&ledger, "case_0",
+		    json_pack("{s:[o]}", "outputs", output("shard", "slices.h5", sha)));
 		enum sm_status st = sm_tiles_list(dir, &ledger, &split, "train", NULL, &t, &err);
 		if (told[i]) {
 			assert_refused(st, SM_INPUT, err, told[i]);

@@ -73,9 +73,12 @@ static void test_manifest_fills_every_kind_of_field(void **state)
 	(void)state;
 	struct sm_manifest m;
 	struct sm_err err = {0};
-	assert_good(load("schema: 1\nname: x y\ntags: [a, b]\nsources:\n  - role: t1\n  - {role: seg, label: true}\n"
+	assert_good(load("schema: 1\nname: x y\ntags: [a, b]\nsources:\n  - role: t1\n  - {role: "
+			 "seg, label: true}\n"
 			 "steps:\n  - crop: {size: [4, 5, 6]}\n  - blur: {}\n  - blur: {sigma: 2}\n"
-			 "train: {batch: 4, loss: bce}\n", &m, &err), err);
+			 "train: {batch: 4, loss: bce}\n",
+			 &m, &err),
+		    err);
 	const struct doc *d = m.root;
 	assert_string_equal(d->name, "x y");
 	assert_int_equal(d->tags.n, 2);
@@ -122,8 +125,10 @@ static void test_manifest_unknown_key_names_line_and_nearest_key(void **state)
 	(void)state;
 	refused("schema: 1\n# a comment: learning\ntrain:\n  batch: 2\n  lerning_rate: 1\n",
 		":5: unknown key 'lerning_rate' (did you mean 'learning_rate'?)");
-	refused("schema: 1\nsteps:\n  - blurr: {sigma: 1}\n", ":3: unknown key 'blurr' (did you mean 'blur'?)");
-	refused("schema: 1\ntrian: {batch: 2}\n", ":2: unknown key 'trian' (did you mean 'train'?)");
+	refused("schema: 1\nsteps:\n  - blurr: {sigma: 1}\n",
+		":3: unknown key 'blurr' (did you mean 'blur'?)");
+	refused("schema: 1\ntrian: {batch: 2}\n",
+		":2: unknown key 'trian' (did you mean 'train'?)");
 }
 
 static void test_manifest_sentences_name_the_section_and_what_it_allows(void **state)
@@ -133,7 +138,8 @@ static void test_manifest_sentences_name_the_section_and_what_it_allows(void **s
 		":2: unknown key 'sizee' in train, allowed are: batch, learning_rate, loss");
 	refused("schema: 1\nsteps:\n  - crop: {sizee: [1, 2, 3]}\n",
 		":3: unknown key 'sizee' (did you mean 'size'?) in steps.crop, allowed are: size");
-	refused("schema: 1\ntrain: {batch: 2, batch: 3}\n", ":2: key 'batch' stands twice in train");
+	refused("schema: 1\ntrain: {batch: 2, batch: 3}\n",
+		":2: key 'batch' stands twice in train");
 	refused("schema: 1\nschema: 1\n", "key 'schema' stands twice in the manifest");
 	refused("schema: 1\ntrain: {loss: [a]}\n", "found a list, needed is a single value");
 	refused("schema: 1\nsteps: 3\n", "found a single value or nothing, needed is a list");
@@ -144,15 +150,18 @@ static void test_manifest_sentences_name_the_section_and_what_it_allows(void **s
 static void test_manifest_wrong_values_say_found_and_allowed(void **state)
 {
 	(void)state;
-	refused("schema: 1\ntrain: {batch: 0}\n", ":2: train.batch: found '0', allowed is a whole number from 1 to 64");
+	refused("schema: 1\ntrain: {batch: 0}\n",
+		":2: train.batch: found '0', allowed is a whole number from 1 to 64");
 	refused("schema: 1\ntrain: {batch: 2.5}\n", "found '2.5'");
 	refused("schema: 1\ntrain: {learning_rate: nan}\n", "found 'nan'");
 	refused("schema: 1\ntrain: {loss: focal}\n", "allowed is one of bce|dice");
 	refused("schema: 2\n", "schema: found '2'");
 	refused("name: x\n", "schema: is missing");
 	refused("schema: 1\nsources:\n  - label: true\n", "sources[0].role: is missing");
-	refused("schema: 1\nsteps:\n  - crop: {size: [1, 2]}\n", "found 2 values, allowed are exactly 3");
-	refused("schema: 1\nsteps:\n  - crop: {size: [1, 2, 3]}\n    blur: {}\n", "found 2 operations");
+	refused("schema: 1\nsteps:\n  - crop: {size: [1, 2]}\n",
+		"found 2 values, allowed are exactly 3");
+	refused("schema: 1\nsteps:\n  - crop: {size: [1, 2, 3]}\n    blur: {}\n",
+		"found 2 operations");
 }
 
 static void test_manifest_broken_yaml_is_refused_with_a_line(void **state)

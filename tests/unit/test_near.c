@@ -33,9 +33,11 @@ static struct sm_vol blobs(const int64_t dim3[3], uint64_t seed)
 			for (int64_t x = 0; x < dim[0]; x++) {
 				double sum = 0;
 				for (int b = 0; b < BLOBS; b++) {
-					double dx = (double)x / (double)dim[0] - at[b][0], dy = (double)y / (double)dim[1] - at[b][1],
+					double dx = (double)x / (double)dim[0] - at[b][0],
+					       dy = (double)y / (double)dim[1] - at[b][1],
 					       dz = (double)z / (double)dim[2] - at[b][2];
-					sum += (0.2 + at[b][3]) / (1 + 10 * (b + 2) * (dx * dx + dy * dy + dz * dz));
+					sum += (0.2 + at[b][3]) /
+					       (1 + 10 * (b + 2) * (dx * dx + dy * dy + dz * dz));
 				}
 				*p++ = (float)(100 * sum);
 			}
@@ -68,7 +70,9 @@ static struct sm_vol moved(const struct sm_vol *in, const int64_t by[3], unsigne
 				for (int a = 0; a < 3; a++) {
 					p[a] = mirror >> a & 1 ? in->dim[a] - 1 - p[a] : p[a];
 					p[a] += by[a];
-					p[a] = p[a] < 0 ? 0 : p[a] >= in->dim[a] ? in->dim[a] - 1 : p[a];
+					p[a] = p[a] < 0             ? 0
+					       : p[a] >= in->dim[a] ? in->dim[a] - 1
+								    : p[a];
 				}
 				((float *)out.data)[at(in, x, y, z)] =
 					((const float *)in->data)[at(in, p[0], p[1], p[2])];
@@ -150,7 +154,8 @@ static void test_others_are_far(void **state)
 static void test_flat_constant_and_small_volumes(void **state)
 {
 	(void)state;
-	struct sm_vol v = blobs((const int64_t[]){40, 30, 1}, 3), small = blobs((const int64_t[]){7, 7, 7}, 3);
+	struct sm_vol v = blobs((const int64_t[]){40, 30, 1}, 3),
+		      small = blobs((const int64_t[]){7, 7, 7}, 3);
 	struct sm_near_hash flat = hash(&v), none = hash(&small), cube;
 	unsigned flip = 5;
 	assert_true(flat.has[0] && !flat.has[1] && !flat.has[2]);

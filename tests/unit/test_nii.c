@@ -324,13 +324,15 @@ static void test_nii_budget_is_a_sentence(void **state)
 	memset(vol.data, 0, 4000000);
 	assert_good(sm_nii_write(at("big.nii.gz"), &vol, 0, 1, NULL, &err), err);
 	sm_mem_init(&small, 1 << 20);
-	assert_refused(sm_nii_read(latest, &small, &back, NULL, &err), SM_BUDGET, err, "big.nii.gz");
+	assert_refused(sm_nii_read(latest, &small, &back, NULL, &err), SM_BUDGET, err,
+		       "big.nii.gz");
 	assert_int_equal(atomic_load(&small.used), 0);
 	sm_vol_clear(&vol);
 }
 
 /* Appends a gzip member of n bytes; the new end. */
-static size_t append_member(unsigned char *to, size_t at, size_t room, const unsigned char *from, size_t n)
+static size_t append_member(unsigned char *to, size_t at, size_t room, const unsigned char *from,
+			    size_t n)
 {
 	z_stream z = {.next_in = (unsigned char *)(uintptr_t)from, .avail_in = (unsigned)n,
 		      .next_out = to + at, .avail_out = (unsigned)(room - at)};
@@ -351,9 +353,11 @@ static void test_nii_large_gzip_is_given_back_while_it_is_read(void **state)
 	struct sm_nii_info info;
 	uint32_t x = 1;
 	assert_non_null(packed);
-	assert_good(sm_vol_init(&vol, (int64_t[4]){2048, 2304, 1, 1}, SM_I16, &mem, "large", &err), err);
+	assert_good(sm_vol_init(&vol, (int64_t[4]){2048, 2304, 1, 1}, SM_I16, &mem, "large", &err),
+		    err);
 	for (size_t i = 0; i < noise; i++)
-		((unsigned char *)vol.data)[i] = (unsigned char)((x = x * 1664525 + 1013904223) >> 24);
+		((unsigned char *)vol.data)[i] =
+			(unsigned char)((x = x * 1664525 + 1013904223) >> 24);
 	for (int a = 0; a < 4; a++)
 		vol.affine[a][a] = 1;
 	assert_good(sm_nii_write(at("large.nii"), &vol, 0, 1, NULL, &err), err);
@@ -383,7 +387,8 @@ static void test_nii_large_gzip_is_given_back_while_it_is_read(void **state)
 		packed[rows[i].flip] ^= rows[i].flip != 0;
 		const char *part = rows[i].flip == border ? "holds 5242880 bytes" : rows[i].part;
 		if (part) {
-			assert_refused(sm_nii_read(at(name), &mem, &vol, NULL, &err), SM_INPUT, err, part);
+			assert_refused(sm_nii_read(at(name), &mem, &vol, NULL, &err), SM_INPUT, err,
+				       part);
 			continue;
 		}
 		assert_good(sm_nii_read(at(name), &mem, &vol, &info, &err), err);
@@ -395,7 +400,8 @@ static void test_nii_large_gzip_is_given_back_while_it_is_read(void **state)
 	memcpy(all + 44, &(int16_t){2200}, 2);
 	n = append_member(packed, 0, room, all, all_n);
 	assert_good(sm_file_write(at(name), packed, n, &err), err);
-	assert_refused(sm_nii_read(at(name), &mem, &vol, NULL, &err), SM_INPUT, err, "inflates to more than");
+	assert_refused(sm_nii_read(at(name), &mem, &vol, NULL, &err), SM_INPUT, err,
+		       "inflates to more than");
 	sm_free(all);
 	free(packed);
 	assert_int_equal(atomic_load(&mem.used), 0);

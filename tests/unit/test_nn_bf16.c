@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bfloat16 between the operators: conversion, every operator and convolution kernel against float32,
- * the gradient of a small network, a short training, bits over threads and over a restart. On a CPU
- * without such convolutions only the refusal is tested. */
+/* bfloat16 between the operators: conversion, every operator and convolution kernel against
+ * float32, the gradient of a small network, a short training, bits over threads and over a restart.
+ * On a CPU without such convolutions only the refusal is tested. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +60,8 @@ static void test_rounding(void **state)
 	assert_true(rounded(1.01171875f) == 1.015625f); /* half way: to even, up */
 	assert_true(rounded(3.4e38f) == INFINITY && rounded(-INFINITY) == -INFINITY);
 	assert_true(isnan(rounded(NAN)));
-	assert_true(isnan(rounded(vm_float(0x7f800001u)))); /* its low bits are all that makes it NaN */
+	/* Its low bits are all that makes it NaN. */
+	assert_true(isnan(rounded(vm_float(0x7f800001u))));
 	assert_true(isnan(rounded(vm_float(0xffffffffu))));
 	assert_true(rounded(vm_float(1u << 16)) == vm_float(1u << 16)); /* denormal */
 	float x[1031], y[1031];
@@ -121,8 +122,8 @@ static struct sm_graph *around(const struct grad_case *c, struct sm_shape *const
 	struct sm_graph *g = sm_graph_create();
 	int in[2] = {-1, -1};
 	for (int i = 0; i < c->inputs; i++)
-		in[i] = sm_g_leaky_relu(g, nn_variable(g, i ? "x1" : "x0", shape ? shape[i] : c->shape[i]),
-					1.0f);
+		in[i] = sm_g_leaky_relu(
+			g, nn_variable(g, i ? "x1" : "x0", shape ? shape[i] : c->shape[i]), 1.0f);
 	/* Twice, so that gradients are added too. */
 	int y = c->build(g, in), z = c->build(g, in);
 	y = sm_g_output(g, sm_g_leaky_relu(g, sm_g_add(g, y, z), 1.0f), "y");

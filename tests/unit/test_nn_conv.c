@@ -218,6 +218,7 @@ static void test_kernels_equal_the_definition(void **state)
 	for (size_t k = 0; conv_kernel_at(k); k++) {
 		int done = 0, tried = 0;
 		if (strstr(conv_kernel_at(k)->name, "wino") || /* test_nn_wino.c */
+		    conv_kernel_at(k)->up || /* test_nn_up.c */
 		    conv_kernel_at(k) == &conv_patch || conv_kernel_at(k) == &conv_point)
 			continue;
 		for (uint64_t i = 0; i < 40; i++) {
@@ -236,7 +237,8 @@ static void test_kernels_equal_the_definition(void **state)
 	conv_lib_free(lib);
 }
 
-/* One kernel and shape in every pass it does: against the definition, and one and two threads alike. */
+/* One kernel and shape in every pass it does: against the definition, and one and two threads
+ * alike. */
 static int every_pass(struct conv_lib *lib, struct conv_desc d, const struct conv_kernel *kernel)
 {
 	int done = 0;
@@ -269,8 +271,8 @@ static void needs_avx512(void)
 		skip();
 }
 
-/* Kernels as large as their stride, lines of 1 to 40 outputs, channels that are no whole vectors where
- * a pass allows it; both types of storage. */
+/* Kernels as large as their stride, lines of 1 to 40 outputs, channels that are no whole vectors
+ * where a pass allows it; both types of storage. */
 static void test_patches_equal_the_definition(void **state)
 {
 	(void)state;
@@ -346,6 +348,30 @@ static void test_unet_layers_have_fast_kernels(void **state)
 			conv_plan_free(plan);
 		}
 	conv_lib_free(lib);
+}
+
+/* Which layers of kernels as large as their stride the rule gives to `patch`, by number of weights,
+ * and which not. */
+static void test_patches_are_taken_up_to_a_size(void **state)
+{
+	(void)state;
+	static const struct {
+		int ic, oc;
+		enum sm_pass pass;
+		bool taken;
+	} cases[] = {{16, 32, SM_FORWARD, true},           {32, 64, SM_FORWARD, false},
+		     {32, 64, SM_BACKWARD_DATA, true},     {256, 512, SM_BACKWARD_DATA, true},
+		     {512, 512, SM_BACKWARD_DATA, false},  {32, 128, SM_BACKWARD_WEIGHTS, true},
+		     {64, 128, SM_BACKWARD_WEIGHTS, true},  {64, 256, SM_BACKWARD_WEIGHTS, false}};
+	needs_avx512();
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct conv_desc d = {.n = 1, .ic = cases[i].ic, .oc = cases[i].oc,
+				      .in = {4, 20, 20}, .out = {2, 10, 10}, .k = {2, 2, 2},
+				      .stride = {2, 2, 2}, .threads = 2};
+		bool taken = conv_kernel_for(&d, cases[i].pass, NULL) == &conv_patch;
+		if (taken != cases[i].taken)
+			fail_msg("case %zu: taken %d", i, taken);
+	}
 }
 
 static void test_unknown_kernel_and_bad_shapes_are_refused(void **state)
@@ -440,6 +466,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(test_kernels_equal_the_definition),
 	    cmocka_unit_test(test_patches_equal_the_definition),
 	    cmocka_unit_test(test_points_equal_the_definition),
+	    cmocka_unit_test(test_patches_are_taken_up_to_a_size),
 	    cmocka_unit_test(test_unet_layers_have_fast_kernels),
 	    cmocka_unit_test(test_unknown_kernel_and_bad_shapes_are_refused),
 	    cmocka_unit_test(test_flops_leave_padding_out),

@@ -79,7 +79,8 @@ static void same(struct result a, struct result b)
 	free(b.gx);
 }
 
-static struct result norm_step(struct sm_shape s, bool batch, enum sm_fuse fuse, bool one, int threads)
+static struct result norm_step(struct sm_shape s, bool batch, enum sm_fuse fuse, bool one,
+			       int threads)
 {
 	struct sm_graph *g = sm_graph_create();
 	int x = nn_variable(g, "x", s);
@@ -327,6 +328,36 @@ static void test_dropout_draws_its_stream(void **state)
 	sm_net_free(net);
 }
 
+/* Rows in blocks of 64 and what is left, few channels turned and more not; a NaN takes its row. */
+static void test_softmax_equals_plain_loops(void **state)
+{
+	(void)state;
+	for (size_t c = 2; c <= 6; c++) {
+		struct sm_graph *g = sm_graph_create();
+		int x = nn_variable(g, "x", S(1, 2, 9, 11, (int)c)), y = sm_g_softmax(g, x);
+		sm_g_output(g, y, "y");
+		loss_on(g, y);
+		struct sm_net *net = ready(g, 1 + (int)c % 2, false);
+		net->g->tensor[x].a[70 * c + 1] = NAN;
+		nn_loss_of(net);
+		const struct tensor *in = &net->g->tensor[x], *out = &net->g->tensor[y];
+		for (size_t i = 0; i < in->count / c; i++) {
+			const float *from = in->a + i * c, *got = out->a + i * c;
+			float top = from[0], sum = 0;
+			for (size_t k = 1; k < c; k++)
+				top = from[k] > top ? from[k] : top;
+			for (size_t k = 0; k < c; k++)
+				sum += vm_exp(from[k] - top);
+			for (size_t k = 0; k < c; k++)
+				if (i == 70)
+					assert_true(isnan(got[k]));
+				else
+					assert_true(got[k] == vm_exp(from[k] - top) * (1.0f / sum));
+		}
+		sm_net_free(net);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	(void)argc;
@@ -336,6 +367,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(test_norm_of_values_far_from_zero),
 	    cmocka_unit_test(test_pool_equals_plain_loops),
 	    cmocka_unit_test(test_concat_equals_plain_loops),
+	    cmocka_unit_test(test_softmax_equals_plain_loops),
 	    cmocka_unit_test(test_dropout_draws_its_stream),
 	    cmocka_unit_test(test_sharing_and_forgetting_change_no_bit),
 	    cmocka_unit_test(test_sharing_and_forgetting_save_memory),

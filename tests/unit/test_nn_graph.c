@@ -94,8 +94,8 @@ static struct joined concat_step(bool named, bool train, int threads)
 	return r;
 }
 
-/* What reads the parts has the loss of what reads the concatenation; gradients of parts with several
- * readers are added in another order. The number of threads changes no bit. */
+/* What reads the parts has the loss of what reads the concatenation; gradients of parts with
+ * several readers are added in another order. The number of threads changes no bit. */
 static void test_convolutions_read_the_parts_of_concatenations(void **state)
 {
 	(void)state;

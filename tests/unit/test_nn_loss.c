@@ -232,7 +232,8 @@ static void test_zeros_are_no_defaults(void **state)
 {
 	(void)state;
 	for (int softmax = 0; softmax < 2; softmax++) {
-		struct sm_loss_opt o = sm_loss_default("dice_focal"), ce = sm_loss_default("dice_ce");
+		struct sm_loss_opt o = sm_loss_default("dice_focal"),
+				   ce = sm_loss_default("dice_ce");
 		o.softmax = ce.softmax = softmax;
 		o.gamma = 0;
 		struct sm_net *a = make(&o, 2, false), *b = make(&ce, 2, false);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What gradients do not show: running statistics of batch norm, inference against training, and NaN,
- * which must come through every operator that compares. */
+/* What gradients do not show: running statistics of batch norm, inference against training, and
+ * NaN, which must come through every operator that compares. */
 #include "tests/unit/tap.h"
 
 #include <math.h>
@@ -84,7 +84,8 @@ static void test_batch_norm_keeps_running_statistics(void **state)
 	const float *y = sm_net_buffer(net, "y", NULL);
 	for (int i = 0; i < N * V * C; i++) {
 		int c = i % C;
-		double want = (1.5 + c) * ((double)in[i] - mean[c]) / sqrt(var[c] + 1e-3) + 0.25 - c;
+		double want =
+			(1.5 + c) * ((double)in[i] - mean[c]) / sqrt(var[c] + 1e-3) + 0.25 - c;
 		near((double)y[i], want, "output in inference");
 	}
 	for (int c = 0; c < C; c++) {

@@ -292,6 +292,69 @@ static void test_average_is_state_of_the_optimiser(void **state)
 	sm_net_free(plain);
 }
 
+/* The same steps with updates inside of backward: the same bits, and no array of gradients. */
+static void test_fused_updates_are_the_same(void **state)
+{
+	(void)state;
+	for (size_t o = 0; sm_optim_name(o); o++) {
+		struct sm_net *net[2];
+		double loss[2];
+		struct sm_err err = {0};
+		for (int k = 0; k < 2; k++) {
+			struct sm_graph *g = sm_graph_create();
+			struct sm_optim opt = sm_optim_default(sm_optim_name(o));
+			opt.weight_decay = 0.01;
+			opt.decay_norm = false;
+			struct sm_net_opt settings = {
+				.train = true, .threads = 1 + k, .optim = &opt, .fused = k == 1};
+			int x = sm_g_input(g, "x", S(2, 2, 6, 6, 3));
+			x = sm_g_conv(g, x, "a", CONV(.out = 16, .k = {3, 3, 3}, .fuse = SM_FUSE_RELU));
+			x = sm_g_instance_norm(g, x, "n", 1e-5f);
+			x = sm_g_conv(g, x, "b", CONV(.out = 2, .k = {1, 3, 3}));
+			sm_g_loss_bce(g, x, sm_g_input(g, "t", S(2, 2, 6, 6, 2)), 1);
+			assert_good(sm_net_plan(g, &settings, &net[k], &err), err);
+			assert_good(sm_net_alloc(net[k], NULL, &err), err);
+			sm_net_init(net[k], 5);
+		}
+		for (uint64_t step = 0; step < 4; step++) {
+			for (int k = 0; k < 2; k++) {
+				struct sm_shape s;
+				float *x = sm_net_buffer(net[k], "x", &s);
+				for (size_t i = 0; i < sm_shape_count(s); i++)
+					x[i] = (float)((i * 7 + step) % 11) - 5;
+				float *t = sm_net_buffer(net[k], "t", &s);
+				for (size_t i = 0; i < sm_shape_count(s); i++)
+					t[i] = (float)(i % 2);
+				assert_good(sm_net_train(net[k], step, 0.01, &loss[k], &err), err);
+			}
+			assert_true(loss[0] == loss[1]);
+		}
+		assert_memory_equal(sm_net_weights(net[0]), sm_net_weights(net[1]),
+				    sm_net_weight_count(net[0]) * sizeof(float));
+		assert_null(sm_net_gradients(net[1]));
+		assert_int_equal(sm_net_forecast(net[1]).grads, 0);
+		assert_refused(sm_net_update(net[1], 0.1, NULL, &err), SM_INTERNAL, err, "sm_net_train");
+		sm_net_buffer(net[1], "x", NULL)[3] = INFINITY;
+		double before = (double)sm_net_weights(net[1])[0];
+		assert_good(sm_net_train(net[1], 9, 0.01, &loss[1], &err), err);
+		assert_false(isfinite(loss[1]));
+		assert_true((double)sm_net_weights(net[1])[0] == before);
+		assert_int_equal(*sm_net_optim_steps(net[1]), 4);
+		assert_refused(sm_net_step(net[1], 0, &loss[1], &err), SM_INTERNAL, err, "sm_net_train");
+		sm_net_free(net[0]);
+		sm_net_free(net[1]);
+	}
+	struct sm_graph *g = sm_graph_create();
+	struct sm_optim opt = sm_optim_default("adam");
+	struct sm_net *net = NULL;
+	struct sm_err err = {0};
+	opt.clip_norm = 1;
+	sm_g_loss_bce(g, sm_g_conv(g, sm_g_input(g, "x", S(1, 1, 2, 2, 1)), "a", CONV(.out = 1)),
+		      sm_g_input(g, "t", S(1, 1, 2, 2, 1)), 1);
+	struct sm_net_opt settings = {.train = true, .threads = 1, .optim = &opt, .fused = true};
+	assert_refused(sm_net_plan(g, &settings, &net, &err), SM_USAGE, err, "clip_norm");
+}
+
 /* What the search says. */
 static void found(struct sm_net *net, const char *want)
 {
@@ -395,6 +458,11 @@ static void test_search_runs_what_failed(void **state)
 	assert_string_equal(what, "output of n (batch_norm)");
 	assert_good(sm_net_find_nonfinite(net, true, what, &err), err);
 	assert_string_equal(what, "");
+	/* A failed step leaves statistics that are not finite, which are not its cause. */
+	sm_net_buffer(net, "x", NULL)[3] = NAN;
+	assert_good(sm_net_step(net, 0, &loss, &err), err);
+	assert_false(isfinite(sm_net_state_values(net)[0]));
+	found(net, "input x");
 	sm_net_free(net);
 }
 
@@ -460,6 +528,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_first_value_that_is_not_finite_is_named),
 		cmocka_unit_test(test_gradient_that_is_not_finite_is_named),
 		cmocka_unit_test(test_search_runs_what_failed),
+		cmocka_unit_test(test_fused_updates_are_the_same),
 		cmocka_unit_test(test_search_leaves_running_statistics),
 		cmocka_unit_test(test_mistakes_are_told),
 	};

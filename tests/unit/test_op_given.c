@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What holds of every operation: no key is swallowed, no step does nothing, no value leaves float32,
- * numbers keep their type, interpolation keeps constants, and what is wrong for all cases is found
- * before the first.
- */
+ * What holds of every operation: no key is swallowed, no step does nothing, no value leaves
+ * float32, numbers keep their type, interpolation keeps constants, and what is wrong for all cases
+ * is found before the
+ * first. */
 #include "tests/unit/ops_yaml.h"
 
 #include <stdio.h>
@@ -15,7 +15,8 @@
 static void test_no_key_is_swallowed(void **state)
 {
 	static const char *const swallowed[][2] = {
-		{"remove_background: {value: 100.5}", "value: is given, but counts only with threshold"},
+		{"remove_background: {value: 100.5}",
+		 "value: is given, but counts only with threshold"},
 		{"remove_background: {threshold: otsu, value: 1}", "value: is given"},
 		{"remove_background: {fill_holes: false, holes: planes}", "holes: is given"},
 		{"remove_background: {only_mask: true, fill: 3}", "fill: is given"},
@@ -28,7 +29,8 @@ static void test_no_key_is_swallowed(void **state)
 		{"denoise: {method: gaussian, radius: 3}", "radius: is given"},
 		{"denoise: {sigma: [2]}", "counts only with method gaussian|bilateral"},
 		{"denoise: {method: gaussian, unit: mm, noise: 3}", "noise: is given"},
-		{"denoise: {method: bilateral, range: 5, noise: 3}", "noise: is given beside range"},
+		{"denoise: {method: bilateral, range: 5, noise: 3}",
+		 "noise: is given beside range"},
 		{"denoise: {h: 5, noise: 3}", "noise: is given beside h"},
 		{"normalise: {method: max, range: [5, 10]}", "allowed low is 0"},
 		{"normalise: {method: zscore, range: [0, 2]}", "range: is given"},
@@ -69,8 +71,10 @@ static void test_no_key_is_swallowed(void **state)
 				const char *key = strncmp(p, "no ", 3) == 0 ? p + 3 : p;
 				size_t length = strcspn(key, " ,");
 				for (size_t j = 0; j < sm_ops[i].params->count; j++)
-					found += strlen(sm_ops[i].params->fields[j].key) == length &&
-						 memcmp(sm_ops[i].params->fields[j].key, key, length) == 0;
+					found +=
+						strlen(sm_ops[i].params->fields[j].key) == length &&
+						memcmp(sm_ops[i].params->fields[j].key, key,
+						       length) == 0;
 				assert_int_equal(found, 1);
 				p += n;
 			}
@@ -80,8 +84,12 @@ static void test_no_key_is_swallowed(void **state)
 static void test_no_step_does_nothing(void **state)
 {
 	static const char *const idle[] = {
-		"pad_crop: {size: [0, 0, 0]}", "resample: {spacing: [0, 0, 0]}", "resize: {size: [0, 0]}",
-		"resize: {size: [0, 0, 0]}",   "select_slices: {}",		 "rotate90: {k: 0}",
+		"pad_crop: {size: [0, 0, 0]}",
+		"resample: {spacing: [0, 0, 0]}",
+		"resize: {size: [0, 0]}",
+		"resize: {size: [0, 0, 0]}",
+		"select_slices: {}",
+		"rotate90: {k: 0}",
 		"scale: {}",
 	};
 	struct sm_manifest m;
@@ -100,12 +108,15 @@ static void test_foreseen(void **state)
 		size_t learnt;
 		const char *says; /* NULL = good */
 	} list[] = {
-		{"one_hot: {labels: [1]} ;; regions: {unions: [{name: a, labels: [1]}]}", 0, "step 2 (regions): step 1"},
-		{"regions: {unions: [{name: a, labels: [1]}]} ;; one_hot: {labels: [1]}", 0, "allowed is one"},
+		{"one_hot: {labels: [1]} ;; regions: {unions: [{name: a, labels: [1]}]}", 0,
+		 "step 2 (regions): step 1"},
+		{"regions: {unions: [{name: a, labels: [1]}]} ;; one_hot: {labels: [1]}", 0,
+		 "allowed is one"},
 		{"nyul: {percentiles: [1, 99]}", SM_ALL_LEARNT, "step 1 (nyul): scales is missing"},
 		{"match_histogram: {}", SM_ALL_LEARNT, "neither reference nor quantiles"},
 		{"nyul: {percentiles: [1, 99]}", 0, NULL},
-		{"match_histogram: {} ;; nyul: {percentiles: [1, 99]}", 1, "step 1 (match_histogram)"},
+		{"match_histogram: {} ;; nyul: {percentiles: [1, 99]}", 1,
+		 "step 1 (match_histogram)"},
 		{"match_histogram: {reference: a} ;; nyul: {percentiles: [1, 99]}", 1, NULL},
 	};
 	(void)state;
@@ -113,7 +124,8 @@ static void test_foreseen(void **state)
 		struct sm_manifest m;
 		enum sm_status st = read_steps(list[i].text, &m);
 		if (st == SM_OK) {
-			st = sm_ops_check(&((struct yaml_root *)m.root)->steps, 0, list[i].learnt, &err);
+			st = sm_ops_check(&((struct yaml_root *)m.root)->steps, 0, list[i].learnt,
+					  &err);
 			sm_manifest_clear(&m);
 		}
 		if (list[i].says)
@@ -165,8 +177,8 @@ static void test_spacing_rejects_the_case(void **state)
 	struct sm_case c = constant(1, 4);
 	((float *)c.vols[0].vol.data)[0] = 2;
 	c.vols[0].vol.affine[0][0] = 0.01;
-	assert_refused(steps(&c, "denoise: {method: bilateral, sigma: [1], range: 5}"), SM_INPUT, err,
-		       "along x");
+	assert_refused(steps(&c, "denoise: {method: bilateral, sigma: [1], range: 5}"), SM_INPUT,
+		       err, "along x");
 	sm_case_clear(&c);
 }
 
@@ -212,13 +224,18 @@ static void test_constants(void **state)
 	/* Axes that do not line up. */
 	for (int m = SM_LINEAR; m <= SM_SINC; m++)
 		for (int alias = 0; alias < 2; alias++) {
-			const struct sm_resample how = {
-				.method = m, .lobes = 3, .antialias = alias ? SM_ALIAS_GAUSSIAN : SM_ALIAS_NONE,
-				.fill = -7};
+			const struct sm_resample how = {.method = m,
+							.lobes = 3,
+							.antialias = alias ? SM_ALIAS_GAUSSIAN
+									   : SM_ALIAS_NONE,
+							.fill = -7};
 			struct sm_case c = constant(-7, 12);
 			struct sm_vol *v = &c.vols[0].vol;
 			const int64_t dim[3] = {9, 9, 9};
-			double map[4][4] = {{1.6, 0.2, 0, 0}, {-0.2, 1.1, 0.1, 1}, {0, 0.1, 1.2, 0}, {0, 0, 0, 1}};
+			double map[4][4] = {{1.6, 0.2, 0, 0},
+					    {-0.2, 1.1, 0.1, 1},
+					    {0, 0.1, 1.2, 0},
+					    {0, 0, 0, 1}};
 			struct sm_target t;
 			sm_target_map(v, dim, map, &t);
 			assert_good(sm_vol_resample(v, &t, &how, NULL, 2, &err), err);
@@ -312,8 +329,8 @@ static struct sm_case head(const char *role)
 
 static const char *rule_of(const struct sm_case *c)
 {
-	return json_string_value(json_object_get(json_array_get(c->facts, json_array_size(c->facts) - 1),
-						 "rule"));
+	return json_string_value(
+		json_object_get(json_array_get(c->facts, json_array_size(c->facts) - 1), "rule"));
 }
 
 static void test_hounsfield_by_role(void **state)
@@ -348,8 +365,12 @@ static void test_hounsfield_by_role(void **state)
 	((float *)c.vols[0].vol.data)[0] = 0;
 	snprintf(c.vols[0].role, sizeof c.vols[0].role, "ct");
 	sm_case_meanings(&c);
-	assert_refused(steps(&c, "remove_background: {preset: head}"), SM_INPUT, err, "holds no air");
-	assert_good(steps(&c, "remove_background: {preset: head, threshold: value, value: 5, opening: 0}"), err);
+	assert_refused(steps(&c, "remove_background: {preset: head}"), SM_INPUT, err,
+		       "holds no air");
+	assert_good(
+		steps(&c,
+		      "remove_background: {preset: head, threshold: value, value: 5, opening: 0}"),
+		err);
 	assert_string_equal(rule_of(&c), "value");
 	sm_case_clear(&c);
 }

@@ -122,7 +122,8 @@ static void check_keep(const struct sm_case *c, const struct golden *g)
 	assert_int_equal(n, c->vols[0].vol.dim[2]);
 	for (size_t z = 0; z < n; z++)
 		if (c->vols[0].keep[z] != g->numbers[z] - '0')
-			fail_msg("slice %zu is %d, wanted %c", z, c->vols[0].keep[z], g->numbers[z]);
+			fail_msg("slice %zu is %d, wanted %c", z, c->vols[0].keep[z],
+				 g->numbers[z]);
 }
 
 /* Each volume is a case of its own of the role mr. */

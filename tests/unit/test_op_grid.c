@@ -250,7 +250,8 @@ static void test_like_brings_every_volume_and_the_label(void **state)
 		    c.vols[1].vol.dim[2] == 2);
 	assert_memory_equal(c.vols[1].vol.affine, c.vols[0].vol.affine, sizeof v.affine);
 	assert_memory_equal(c.label.affine, c.vols[0].vol.affine, sizeof v.affine);
-	/* ct voxel (3, 1, 1) lies at (4, 3, 4) mm: mr (2.5, 2, 2.5), between values 2.5 + 10 + 62.5 */
+	/* ct voxel (3, 1, 1) lies at (4, 3, 4) mm: mr (2.5, 2, 2.5), between values 2.5 + 10 +
+	 * 62.5 */
 	assert_true(values(&c, 1)[(1 * 3 + 1) * 4 + 3] == 75);
 	/* (0, 0, 0) lies at (10, 0, 0): mr x 5.5 is outside, the last centre is at 4 */
 	assert_true(values(&c, 1)[0] == -5 && ((uint8_t *)c.label.data)[0] == 0);
@@ -272,7 +273,8 @@ static void test_vote_takes_the_largest_share(void **state)
 			       NULL),
 			    err);
 		const uint8_t *l = c.label.data;
-		/* old (1/3, 1/3): 3 has 4/9, the two 1 have 2/9 each and win no more than by the tie */
+		/* old (1/3, 1/3): 3 has 4/9, the two 1 have 2/9 each and win no more than by the
+		 * tie */
 		assert_int_equal(l[2 * 6 + 2], vote ? 1 : 3);
 		assert_int_equal(l[0], 3);
 		assert_int_equal(l[35], 2);
@@ -306,7 +308,8 @@ static void test_mask_regions_and_kept_slices_move_along(void **state)
 	assert_true(c.vols[0].keep[0] == 0 && c.vols[0].keep[1] == 1 && c.vols[0].keep[5] == 0);
 	assert_int_equal(((uint8_t *)c.mask.data)[2], 1);
 	assert_good(op(&c, "resize", "size", "0 0 12", NULL), err);
-	assert_true(!c.vols[0].keep[1] && c.vols[0].keep[2] && c.vols[0].keep[3] && !c.vols[0].keep[4]);
+	assert_true(!c.vols[0].keep[1] && c.vols[0].keep[2] && c.vols[0].keep[3] &&
+		    !c.vols[0].keep[4]);
 	assert_int_equal(c.regions.dim[3], 2);
 	assert_refused(op(&c, "orient", "axes", "SAR", NULL), SM_INPUT, err, "chosen along z");
 	sm_case_clear(&c);
@@ -342,7 +345,8 @@ static void test_oblique_and_lined_up_agree(void **state)
 	(void)state;
 	for (int m = SM_LINEAR; m <= SM_SINC; m++) {
 		const struct sm_resample how = {.method = m, .lobes = 3, .fill = -7};
-		double map[4][4] = {{0.7, 0, 0, -1.2}, {0, -1.3, 0, 8.1}, {0, 0, 0.25, 0.5}, {0, 0, 0, 1}};
+		double map[4][4] = {
+			{0.7, 0, 0, -1.2}, {0, -1.3, 0, 8.1}, {0, 0, 0.25, 0.5}, {0, 0, 0, 1}};
 		const int64_t dim[3] = {19, 8, 12};
 		struct sm_vol v[2];
 		for (int k = 0; k < 2; k++) {

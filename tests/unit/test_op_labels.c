@@ -162,7 +162,8 @@ static void test_select_slices_of_several_volumes(void **state)
 	assert_int_equal(c.vols[1].vol.dtype, SM_I16);
 	assert_good(steps(&c, "select_slices: {min_foreground: 0.5, roles: [a]}"), err);
 	assert_memory_equal(c.vols[0].keep, ((const uint8_t[]){0, 0, 1, 0}), 4);
-	assert_refused(steps(&c, "select_slices: {min_foreground: 0.5, roles: [x]}"), SM_INPUT, err, "no volume 'x'");
+	assert_refused(steps(&c, "select_slices: {min_foreground: 0.5, roles: [x]}"), SM_INPUT, err,
+		       "no volume 'x'");
 	assert_refused(steps(&c, "select_slices: {first: 2, last: 4}"), SM_INPUT, err,
 		       "has slices 0 to 3, but the range reaches 4");
 	sm_case_clear(&c);
@@ -174,7 +175,8 @@ static void test_select_slices_of_several_volumes(void **state)
 	sm_case_clear(&c);
 	c = slices();
 	add_f32(&c, "b", 1, 1, 3, (const float[]){1, 2, 3});
-	assert_refused(steps(&c, "select_slices: {first: 1}"), SM_INPUT, err, "b has 1 voxels along x, a has 2");
+	assert_refused(steps(&c, "select_slices: {first: 1}"), SM_INPUT, err,
+		       "b has 1 voxels along x, a has 2");
 	sm_case_clear(&c);
 }
 

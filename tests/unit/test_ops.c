@@ -264,7 +264,8 @@ static void test_pad_crop_at_corner_and_integers(void **state)
 	sm_case_clear(&c);
 }
 
-/* What was cut before stack, also at the high side alone where the offset stays 0, must come back. */
+/* What was cut before stack, also at the high side alone where the offset stays 0, must come
+ * back. */
 static void test_stack_after_a_cut_keeps_the_source_grid(void **state)
 {
 	(void)state;

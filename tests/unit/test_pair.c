@@ -137,8 +137,9 @@ static void test_triplets_need_both_neighbours(void **state)
 	set = (struct sm_pair_set){.s = &s, .c = &c};
 	sm_pair_find(&c, "ct", &set.x);
 	assert_int_equal(sm_pair_choose(&set, &rule, &err), SM_INPUT);
-	assert_string_equal(err.text, "case: ct has no three consecutive slices left among the slices that "
-				      "preprocess keeps and pair.first and pair.last ask for");
+	assert_string_equal(err.text,
+			    "case: ct has no three consecutive slices left among the slices that "
+			    "preprocess keeps and pair.first and pair.last ask for");
 	sm_pair_set_clear(&set);
 	sm_case_clear(&c);
 }
@@ -190,16 +191,18 @@ static void test_grids_are_compared_in_mm(void **state)
 	b.affine[0][0] = 1.01; /* 0.03 mm at the far corners */
 	assert_good(sm_pair_same_grid(&c, &x, &y, 0.031, &err), err);
 	assert_int_equal(sm_pair_same_grid(&c, &x, &y, 0.029, &err), SM_INPUT);
-	assert_string_equal(err.text, "case: the voxels of ct lie up to 0.03 mm away from those of mr, allowed are "
-				      "0.029 mm (pair.grid_tolerance): the step `resample: {like: mr}` brings them "
-				      "together");
+	assert_string_equal(
+		err.text,
+		"case: the voxels of ct lie up to 0.03 mm away from those of mr, allowed are 0.029 "
+		"mm (pair.grid_tolerance): the step `resample: {like: mr}` brings them together");
 	c.pictures = true; /* pictures have no place in mm */
 	assert_good(sm_pair_same_grid(&c, &x, &y, 0.01, &err), err);
 	sm_vol_clear(&b);
 	b = volume(4, 5, 4);
 	assert_int_equal(sm_pair_same_grid(&c, &x, &y, 10, &err), SM_INPUT);
-	assert_string_equal(err.text, "case: ct is 4 x 4 pixels, mr is 4 x 5: must be equal (the step resize "
-				      "makes them so)");
+	assert_string_equal(err.text,
+			    "case: ct is 4 x 4 pixels, mr is 4 x 5: must be equal (the step resize "
+			    "makes them so)");
 	sm_vol_clear(&a);
 	sm_vol_clear(&b);
 	sm_case_clear(&c);

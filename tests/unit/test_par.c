@@ -52,7 +52,8 @@ static void test_for_reports_the_lowest_failing_index(void **state)
 	for (int jobs = 1; jobs <= 4; jobs++) {
 		struct trace t = {.fail_at = {701, 33}};
 		struct sm_err err = {0};
-		assert_refused(sm_par_for(1000, jobs, work, &t, &err), SM_INPUT, err, "item 32 is bad");
+		assert_refused(sm_par_for(1000, jobs, work, &t, &err), SM_INPUT, err,
+			       "item 32 is bad");
 	}
 }
 
@@ -75,7 +76,8 @@ static void test_ordered_stops_before_the_failed_item(void **state)
 	for (int jobs = 1; jobs <= 4; jobs++) {
 		struct trace t = {.fail_at = {50, 900}};
 		struct sm_err err = {0};
-		assert_refused(sm_par_ordered(1000, jobs, work, commit, &t, &err), SM_INPUT, err, "item 49");
+		assert_refused(sm_par_ordered(1000, jobs, work, commit, &t, &err), SM_INPUT, err,
+			       "item 49");
 		assert_true(t.n <= 49);
 		assert_true(atomic_load(&t.calls) < 1000);
 	}

@@ -205,9 +205,9 @@ static void test_suv_refused(void **state)
 	assert_why(&h, "PatientWeight");
 	h.weight = "0";
 	assert_why(&h, "PatientWeight");
-	static const char *const odd_weights[] = {"70000", "0.07", "1e300", "1e45", "500.1", "0.99"};
-	for (size_t i = 0; i < sizeof odd_weights / sizeof *odd_weights; i++) {
-		h.weight = odd_weights[i];
+	static const char *const odd[] = {"70000", "0.07", "1e300", "1e45", "500.1", "0.99"};
+	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+		h.weight = odd[i];
 		assert_why(&h, "PatientWeight is not within 1 to 500");
 		h.decay = i % 2 ? "START" : "ADMIN";
 	}
@@ -219,7 +219,8 @@ static void test_suv_refused(void **state)
 	static const char *const odd_doses[] = {"370", "370000", "1e30", "1.1e11", "9.9e5"};
 	for (size_t i = 0; i < sizeof odd_doses / sizeof *odd_doses; i++) {
 		h.dose = odd_doses[i];
-		assert_why(&h, "RadionuclideTotalDose is not within 1e6 to 1e11: it cannot be in Bq");
+		assert_why(&h,
+			   "RadionuclideTotalDose is not within 1e6 to 1e11: it cannot be in Bq");
 	}
 	h.dose = NULL;
 	assert_why(&h, "RadionuclideTotalDose is absent");
@@ -261,11 +262,12 @@ static void test_injection_after_the_scan(void **state)
 		assert_why(&h, "the injection lies more than an hour after the start of the scan");
 	}
 	h.duration = usual.duration, h.injected_moment = NULL;
-	/* Without a date 20 hours before are as likely, and told; 22 are more than 12 half-lives. */
+	/* Without a date 20 hours before are as likely, and told; 22 are over 12 half-lives. */
 	assert_true(suv_of(&h).known && suv_of(&h).guessed);
 	assert_near(suv_of(&h).factor, factor_after(20 * 3600));
 	h.injected = "121500";
-	assert_why(&h, "by its time of day it lies more than an hour after the scan's start or more than 12");
+	assert_why(&h, "by its time of day it lies more than an hour after the scan's start or "
+		       "more than 12");
 	h.injected = "091500";
 	assert_false(suv_of(&h).guessed);
 	h.injected_moment = "20190101091500";
@@ -291,7 +293,7 @@ static void test_injection_after_the_scan(void **state)
 	sm_pet_join(&b, &a);
 	sm_pet_suv(&b, &suv);
 	assert_true(suv.known);
-	/* A frame behind midnight whose date is missing ends before its scan begins: nothing is known of its end. */
+	/* A frame behind midnight without its date ends before its scan begins: no end is known. */
 	h = usual;
 	h.series = "235000";
 	h.ge = "20200229235000";
@@ -529,7 +531,7 @@ static void test_sidecar_of_pet(void **state)
 	assert_null(json_object_get(o, "SUVbwFactor"));
 	assert_null(json_object_get(o, "Gates"));
 	json_decref(o);
-	/* The same injection without attenuation correction: the factor stands beside the other series. */
+	/* The same injection without attenuation correction: the other series has the factor. */
 	o = json_object();
 	d.pet.attenuation = false;
 	sm_pet_suv(&d.pet, &suv);

@@ -31,7 +31,8 @@ static enum sm_status header_of(const void *bytes, size_t n, struct sm_picture_s
 	close(fd);
 	enum sm_status st = sm_picture_read_header(path, "p.x", size, &err);
 	unlink(path);
-	assert_int_equal(sm_picture_read_header(path, "p.x", &(struct sm_picture_size){0}, NULL), SM_IO);
+	assert_int_equal(sm_picture_read_header(path, "p.x", &(struct sm_picture_size){0}, NULL),
+			 SM_IO);
 	return st;
 }
 
@@ -63,7 +64,7 @@ static void test_header_refuses_what_tells_no_size(void **state)
 		const char *bytes;
 		size_t n;
 		const char *part;
-	} rows[] = {
+	} row[] = {
 		{"", 0, "its first bytes are those of no picture"},
 		{"GIF89a", 6, "is a GIF picture"},
 		{"\x89PNG\r\n\x1a\n\0\0", 10, "damaged PNG: its header tells no size"},
@@ -71,9 +72,9 @@ static void test_header_refuses_what_tells_no_size(void **state)
 		{"P5 12 ", 6, "damaged PGM: its header tells no size"},
 		{"P5 0 7 255 ", 11, "0 x 7 pixels, allowed are 1..65535"},
 	};
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct sm_picture_size size;
-		assert_refused(header_of(rows[i].bytes, rows[i].n, &size), SM_INPUT, err, rows[i].part);
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		struct sm_picture_size s;
+		assert_refused(header_of(row[i].bytes, row[i].n, &s), SM_INPUT, err, row[i].part);
 	}
 }
 

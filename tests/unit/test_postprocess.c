@@ -28,7 +28,8 @@ static void test_numbers_of_scipy(void **state)
 	for (; fgets(line, sizeof line, file); rows++) {
 		long long n[16];
 		int count = 0, used;
-		for (char *p = line; count < 16 && sscanf(p, "%lld%n", n + count, &used) == 1; p += used)
+		for (char *p = line; count < 16 && sscanf(p, "%lld%n", n + count, &used) == 1;
+		     p += used)
 			count++;
 		assert_true(count >= 8);
 		const int64_t dim[3] = {n[0], n[1], n[2]};
@@ -43,7 +44,10 @@ static void test_numbers_of_scipy(void **state)
 			label[i] = (lcg >> 16) % 1000 < (uint32_t)n[4];
 		}
 		assert_good(sm_parts_find(&parts, label, dim, ones,
-					  n[5] == 6 ? SM_FACES : n[5] == 18 ? SM_EDGES : SM_CORNERS, NULL, &err),
+					  n[5] == 6    ? SM_FACES
+					  : n[5] == 18 ? SM_EDGES
+						       : SM_CORNERS,
+					  NULL, &err),
 			    err);
 		assert_int_equal(parts.count, n[6]);
 		for (size_t i = 0; i < parts.count; i++)
@@ -60,8 +64,8 @@ static void test_numbers_of_scipy(void **state)
 }
 
 /* Marks all that hangs together with voxel `from`. */
-static int64_t flood(uint8_t *label, const int64_t d[3], int64_t from, int neighbours, const uint8_t *member,
-		     uint8_t *seen, int64_t *stack)
+static int64_t flood(uint8_t *label, const int64_t d[3], int64_t from, int neighbours,
+		     const uint8_t *member, uint8_t *seen, int64_t *stack)
 {
 	int64_t n = 0, size = 0;
 	(void)label;
@@ -72,8 +76,9 @@ static int64_t flood(uint8_t *label, const int64_t d[3], int64_t from, int neigh
 		size++;
 		for (int k = 0; k < 27; k++) {
 			int dx = k % 3 - 1, dy = k / 3 % 3 - 1, dz = k / 9 - 1;
-			if (abs(dx) + abs(dy) + abs(dz) > neighbours + 1 || x + dx < 0 || x + dx >= d[0] ||
-			    y + dy < 0 || y + dy >= d[1] || z + dz < 0 || z + dz >= d[2])
+			if (abs(dx) + abs(dy) + abs(dz) > neighbours + 1 || x + dx < 0 ||
+			    x + dx >= d[0] || y + dy < 0 || y + dy >= d[1] || z + dz < 0 ||
+			    z + dz >= d[2])
 				continue;
 			int64_t next = at + dx + d[0] * (dy + d[1] * dz);
 			if (member[label[next]] && !seen[next]) {
@@ -93,7 +98,8 @@ static void test_removing_is_what_a_flood_fill_says(void **state)
 	for (int round = 0; round < 300; round++) {
 		const int64_t d[3] = {1 + sm_rng_below(&rng, 14), 1 + sm_rng_below(&rng, 12),
 				      1 + sm_rng_below(&rng, 10)};
-		int64_t n = d[0] * d[1] * d[2], voxels, parts, want_voxels = 0, want_parts = 0, largest = -1;
+		int64_t n = d[0] * d[1] * d[2], voxels, parts, want_voxels = 0, want_parts = 0,
+			largest = -1;
 		uint8_t label[1680], was[1680], seen[1680] = {0};
 		int64_t stack[1680], size[1680] = {0}, most = 0;
 		struct sm_clean rule = {.neighbours = (enum sm_neighbours)(round % 3),
@@ -102,11 +108,14 @@ static void test_removing_is_what_a_flood_fill_says(void **state)
 		rule.member[1] = 1;
 		rule.member[3] = (uint8_t)(round % 2);
 		for (int64_t i = 0; i < n; i++)
-			label[i] = sm_rng_below(&rng, 10) < 5 ? 0 : (uint8_t)(1 + sm_rng_below(&rng, 3));
+			label[i] = sm_rng_below(&rng, 10) < 5
+					   ? 0
+					   : (uint8_t)(1 + sm_rng_below(&rng, 3));
 		memcpy(was, label, (size_t)n);
 		for (int64_t i = 0; i < n; i++)
 			if (rule.member[was[i]] && !seen[i]) {
-				size[i] = flood(was, d, i, (int)rule.neighbours, rule.member, seen, stack);
+				size[i] = flood(was, d, i, (int)rule.neighbours, rule.member, seen,
+						stack);
 				if (size[i] > most) {
 					most = size[i];
 					largest = i;

@@ -23,7 +23,8 @@ static struct sm_net *make(const char *model, const char *norm, int batch)
 	struct sm_heads heads;
 	struct sm_net *net = NULL;
 	const struct sm_optim adam = sm_optim_default("adam");
-	const struct sm_net_opt opt = {.train = true, .threads = 2, .seed = 3, .optim = &adam, .recompute = true};
+	const struct sm_net_opt opt = {
+		.train = true, .threads = 2, .seed = 3, .optim = &adam, .recompute = true};
 	o.batch = batch;
 	o.in_channels = 1;
 	o.d = 16;
@@ -89,13 +90,15 @@ static void check(const char *model, const char *norm)
 	const float *g = sm_net_gradients(one);
 	for (size_t i = 0; i < n; i++)
 		if (memcmp(&g[i], &sum[i], sizeof *g) != 0 && !(g[i] == 0 && sum[i] == 0))
-			fail_msg("%s %s: gradient %zu of %zu is %a, of the ranks %a", model, norm, i, n,
-				 (double)g[i], (double)sum[i]);
+			fail_msg("%s %s: gradient %zu of %zu is %a, of the ranks %a", model, norm,
+				 i, n, (double)g[i], (double)sum[i]);
 	sm_net_merge_states(own, start, states, parts, 3);
 	for (size_t i = 0; i < s; i++) {
-		double a = (double)sm_net_state_values(one)[i], b = (double)sm_net_state_values(own)[i];
+		double a = (double)sm_net_state_values(one)[i],
+		       b = (double)sm_net_state_values(own)[i];
 		if (!(fabs(a - b) <= 1e-6 * (fabs(a) + 1e-3)))
-			fail_msg("%s %s: running value %zu is %g, of the ranks %g", model, norm, i, a, b);
+			fail_msg("%s %s: running value %zu is %g, of the ranks %g", model, norm, i,
+				 a, b);
 	}
 	free(sum);
 	free(start);
@@ -136,7 +139,8 @@ static void test_parts_of_one(void **state)
 		for (int k = 0; k < 40; k++) {
 			assert_true(sm_parts_next(p, 3, 5, &part));
 			assert_true(part.n == 1 + k % 2 && fabs(part.loss - k / 8.0) < 1e-12);
-			assert_true(fabs(part.dice[3 * part.n - 1] - (100 * k + 3 * part.n - 1)) < 1e-12);
+			assert_true(fabs(part.dice[3 * part.n - 1] - (100 * k + 3 * part.n - 1)) <
+				    1e-12);
 			assert_true(fabs(part.sums[4] - k) < 1e-12);
 		}
 		assert_false(sm_parts_next(p, 3, 5, &part));

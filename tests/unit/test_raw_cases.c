@@ -32,7 +32,8 @@ static void test_pattern_with_a_patient(void **state)
 	assert_true(sm_pattern_match("{patient}/*/{case}_T1w.nii*", "s-1/x/s-1_a_T1w.nii.gz", &is));
 	assert_string_equal(is.patient, "s-1");
 	assert_string_equal(is.name, "s-1_a");
-	assert_true(sm_pattern_match("{patient}_{case}/{patient}_{case}.nii", "a_b_c/a_b_c.nii", &is));
+	assert_true(
+		sm_pattern_match("{patient}_{case}/{patient}_{case}.nii", "a_b_c/a_b_c.nii", &is));
 	assert_string_equal(is.patient, "a");
 	assert_string_equal(is.name, "b_c");
 	assert_false(sm_pattern_match("{patient}/{patient}_{case}.nii", "a/b_c.nii", &is));
@@ -180,7 +181,8 @@ static void test_patients_of_a_manifest(void **state)
 	(void)state;
 	char role[] = "image", label[] = "seg", alone[] = "{patient}/t1.nii";
 	char named[] = "{patient}/*/{case}.nii", plain[] = "seg/{case}.nii";
-	const struct sm_source sources[] = {{role, named, false, false}, {label, plain, true, true}};
+	const struct sm_source sources[] = {{role, named, false, false},
+					    {label, plain, true, true}};
 	const struct sm_source bad = {role, alone, false, false};
 	const char *path[] = {"p 1/a/p1_a.nii", "p 1/b/p1_b.nii", "p2/a/p2_a.nii", "seg/p1_a.nii",
 			      "p3/a/p2_a.nii"};
@@ -227,10 +229,12 @@ static void test_first_alternative_wins(void **state)
 {
 	(void)state;
 	char t1[] = "t1", seg[] = "seg";
-	char of_t1[] = "{case}/{case}_t1.nii | flat/{case}_t1.nii | flat/{case}.nii", of_seg[] = "m/{case} | s/{case}";
+	char of_t1[] = "{case}/{case}_t1.nii | flat/{case}_t1.nii | flat/{case}.nii",
+	     of_seg[] = "m/{case} | s/{case}";
 	const struct sm_source sources[] = {{t1, of_t1, false, false}, {seg, of_seg, true, true}};
-	const char *path[] = {"a/a_t1.nii", "b/b_t1.nii", "flat/a.nii", "flat/a_t1.nii", "flat/c.nii",
-			      "m/a",        "s/a",        "s/c",        "other"};
+	const char *path[] = {"a/a_t1.nii",    "b/b_t1.nii", "flat/a.nii",
+			      "flat/a_t1.nii", "flat/c.nii", "m/a",
+			      "s/a",           "s/c",        "other"};
 	struct sm_paths paths = paths_of(path, 9);
 	struct sm_raw_cases list;
 	struct sm_err err = {0};
@@ -246,12 +250,12 @@ static void test_first_alternative_wins(void **state)
 	assert_string_equal(list.v[0].left[2].path, "s/a");
 	assert_string_equal(list.v[0].left[2].role, "seg");
 	assert_true(list.v[0].left[2].label);
-	assert_string_equal(
-		list.v[0].warning,
-		"role t1: a/a_t1.nii was taken; flat/a_t1.nii, which fits a later alternative of the pattern, "
-		"was not; role t1: a/a_t1.nii was taken; flat/a.nii, which fits a later alternative of the "
-		"pattern, was not; role seg: m/a was taken; s/a, which fits a later alternative of the pattern, "
-		"was not");
+	assert_string_equal(list.v[0].warning, "role t1: a/a_t1.nii was taken; flat/a_t1.nii, "
+					       "which fits a later alternative of the pattern, was "
+					       "not; role t1: a/a_t1.nii was taken; flat/a.nii, "
+					       "which fits a later alternative of the pattern, was "
+					       "not; role seg: m/a was taken; s/a, which fits a "
+					       "later alternative of the pattern, was not");
 	assert_string_equal(path_of(&list.v[1], "t1"), "b/b_t1.nii");
 	assert_int_equal(list.v[1].left_n, 0);
 	assert_null(list.v[1].warning);
@@ -267,7 +271,8 @@ static void test_alternatives_that_do_not_do(void **state)
 {
 	(void)state;
 	char role[] = "t1", twice[] = "x/{case}.nii* | {case}.nii", empty[] = "{case}.nii | | x",
-	     end[] = "{case}.nii |", alone[] = "{case} | {patient}.nii", fixed[] = "{case}.nii | fixed";
+	     end[] = "{case}.nii |", alone[] = "{case} | {patient}.nii",
+	     fixed[] = "{case}.nii | fixed";
 	const char *path[] = {"a.nii", "b.nii", "fixed", "x/a.nii", "x/a.nii.gz"};
 	struct sm_paths paths = paths_of(path, 5);
 	struct sm_source source = {role, twice, false, false};
@@ -291,7 +296,8 @@ static void test_alternatives_that_do_not_do(void **state)
 		       "the pattern '{patient}.nii' of role t1 has {patient} without {case}");
 	/* A name for all cases, and two cases. */
 	source.pattern = fixed;
-	assert_refused(sm_raw_cases_find(&paths, &source, 1, &list, &err), SM_USAGE, err, "2 were found");
+	assert_refused(sm_raw_cases_find(&paths, &source, 1, &list, &err), SM_USAGE, err,
+		       "2 were found");
 }
 
 int main(void)

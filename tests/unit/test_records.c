@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Records that stand in a file: a list that is made, one that is read, and what happens when its file changes; texts
- * that are sorted outside memory; the list of bytes.
- */
+ * Records that stand in a file: a list that is made, one that is read, and what happens when its
+ * file changes; texts that are sorted outside memory; the list of
+ * bytes. */
 #include "tests/unit/tap.h"
 #include "tests/unit/folder.h"
 
@@ -120,8 +120,9 @@ static void test_threads_add_and_look(void **state)
 /* A ledger of three records, of which one is long. */
 static void write_ledger(const char *path)
 {
-	struct sm_ledger l = {.header = json_pack("{s:i, s:s}", "schema", SM_LEDGER_SCHEMA, "stage", "some"),
-			      .records = sm_records_new(NULL)};
+	struct sm_ledger l = {
+		.header = json_pack("{s:i, s:s}", "schema", SM_LEDGER_SCHEMA, "stage", "some"),
+		.records = sm_records_new(NULL)};
 	add(l.records, "a", 10, NULL);
 	add(l.records, "b", 200000, NULL);
 	add(l.records, "c", 10, NULL);
@@ -157,7 +158,8 @@ static void test_a_ledger_changed_in_place_is_told(void **state)
 		fclose(f);
 		assert_int_equal(length_of(l.records, "a"), 10);
 		assert_int_equal(length_of(l.records, "b"), 0);
-		assert_refused(sm_records_check(l.records, &err), SM_IO, err, cut ? "became shorter" : "'b' has changed");
+		assert_refused(sm_records_check(l.records, &err), SM_IO, err,
+			       cut ? "became shorter" : "'b' has changed");
 		sm_ledger_clear(&l);
 	}
 }
@@ -198,17 +200,22 @@ static void test_ledgers_that_are_none_are_refused(void **state)
 	} bad[] = {
 		{"", "is empty"},
 		{"{\"schema\":1}\n", "'stage' is missing"},
-		{"{\"schema\":1,\"stage\":\"s\"}\n{\"key\":\"a\",\"status\":\"ok\"}", "line 2: is cut short"},
+		{"{\"schema\":1,\"stage\":\"s\"}\n{\"key\":\"a\",\"status\":\"ok\"}",
+		 "line 2: is cut short"},
 		{"{\"schema\":1,\"stage\":\"s\"}\n[1]\n", "line 2: is not a JSON object"},
 		{"{\"schema\":1,\"stage\":\"s\"}\n{\"key\":\"a\"}\n", "line 2: is no record"},
-		{"{\"schema\":1,\"stage\":\"s\"}\n{\"key\":\"b\",\"status\":\"ok\"}\n{\"key\":\"a\",\"status\":\"ok\"}\n",
+		{"{\"schema\":1,\"stage\":\"s\"}\n{\"key\":\"b\",\"status\":\"ok\"}\n{\"key\":"
+		 "\"a\",\"status\":\"ok\"}\n",
 		 "line 3: key 'a' is a duplicate or out of order"},
-		{"{\"schema\":1,\"stage\":\"s\"}\n{\"key\":\"b\",\"status\":\"ok\"}\n{\"key\":\"b\",\"status\":\"ok\"}\n",
+		{"{\"schema\":1,\"stage\":\"s\"}\n{\"key\":\"b\",\"status\":\"ok\"}\n{\"key\":"
+		 "\"b\",\"status\":\"ok\"}\n",
 		 "line 3: key 'b' is a duplicate or out of order"},
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct sm_ledger l;
-		assert_good(sm_file_write(at(SM_LEDGER_NAME), bad[i].lines, strlen(bad[i].lines), &err), err);
+		assert_good(
+			sm_file_write(at(SM_LEDGER_NAME), bad[i].lines, strlen(bad[i].lines), &err),
+			err);
 		assert_refused(sm_ledger_read(dir, NULL, &l, &err), SM_INPUT, err, bad[i].why);
 		assert_null(l.records);
 	}
@@ -297,10 +304,12 @@ static void test_sums_are_found_in_lists_of_any_length(void **state)
 		assert_false(sm_sums_find(sums, "a", hex) || sm_sums_find(sums, "z", hex));
 		sm_sums_close(sums);
 	}
-	const char *swapped = "0000000000000000000000000000000000000000000000000000000000000000  b\n"
-			      "0000000000000000000000000000000000000000000000000000000000000000  a\n";
+	const char *swapped =
+		"0000000000000000000000000000000000000000000000000000000000000000  b\n"
+		"0000000000000000000000000000000000000000000000000000000000000000  a\n";
 	assert_good(sm_file_write(at(SM_SUMS_NAME), swapped, strlen(swapped), &err), err);
-	assert_refused(sm_sums_open(dir, &sums, &err), SM_INPUT, err, "line 2: its path is out of order");
+	assert_refused(sm_sums_open(dir, &sums, &err), SM_INPUT, err,
+		       "line 2: its path is out of order");
 	assert_false(sm_sums_find(NULL, "a", hex));
 }
 

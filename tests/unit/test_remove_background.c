@@ -228,15 +228,18 @@ static void test_real_mammograms(void **state)
 	}
 }
 
-/* A leg: bright fat around muscle, in dim noise. Where there is much more muscle than air, muscle is the histogram's
- * main peak. */
+/* A leg: bright fat around muscle, in dim noise. Where there is much more muscle than air, muscle
+ * is the histogram's main peak. */
 static struct sm_vol leg(int radius)
 {
 	struct sm_vol v = volume(64, 64, 4, 1, SM_F32);
 	float *p = v.data;
 	for (int i = 0; i < 64 * 64 * 4; i++) {
-		const int x = i % 64 - 32, y = i / 64 % 64 - 32, r = x * x + y * y, noise = i * 7919 % 13;
-		p[i] = (float)(r < (radius - 5) * (radius - 5) ? 300 + 4 * noise : r < radius * radius ? 900 + noise : noise);
+		const int x = i % 64 - 32, y = i / 64 % 64 - 32, r = x * x + y * y,
+			  noise = i * 7919 % 13;
+		p[i] = (float)(r < (radius - 5) * (radius - 5) ? 300 + 4 * noise
+			       : r < radius * radius           ? 900 + noise
+							       : noise);
 	}
 	return v;
 }
@@ -245,9 +248,13 @@ static void test_tissue_parted_from_tissue_is_warned_of(void **state)
 {
 	(void)state;
 	struct sm_case c = case_of(leg(36));
-	assert_good(steps(&c, "remove_background: {preset: head, only_mask: true, fill_holes: false, closing: 0}"), err);
-	const char *text = json_string_value(json_object_get(json_array_get(c.facts, 0), "warning"));
-	assert_true(text && strstr(text, "times as many as were kept, are brighter than background"));
+	assert_good(steps(&c, "remove_background: {preset: head, only_mask: true, fill_holes: "
+			      "false, closing: 0}"),
+		    err);
+	const char *text =
+		json_string_value(json_object_get(json_array_get(c.facts, 0), "warning"));
+	assert_true(text &&
+		    strstr(text, "times as many as were kept, are brighter than background"));
 	sm_case_clear(&c);
 	c = case_of(leg(20)); /* much air: it is the peak */
 	assert_good(steps(&c, "remove_background: {preset: head, only_mask: true}"), err);
@@ -278,7 +285,8 @@ static void test_real_legs(void **state)
 		assert_good(sm_nii_read(path, NULL, &v, NULL, &err), err);
 		struct sm_case c = case_of(v);
 		assert_good(steps(&c, "remove_background: {preset: head, only_mask: true}"), err);
-		assert_int_equal(json_object_get(json_array_get(c.facts, 0), "warning") != NULL, all[i].told);
+		assert_int_equal(json_object_get(json_array_get(c.facts, 0), "warning") != NULL,
+				 all[i].told);
 		sm_case_clear(&c);
 	}
 }

@@ -59,7 +59,8 @@ static void test_rle_damage(void **state)
 	struct sm_err err = {0};
 	size_t n = head(b, 2, length);
 	memset(b + 64, 0, 8);
-	assert_refused(sm_rle_decode(b, 63, 1, 1, out, 2, &err), SM_INPUT, err, "lack their header");
+	assert_refused(sm_rle_decode(b, 63, 1, 1, out, 2, &err), SM_INPUT, err,
+		       "lack their header");
 	assert_refused(sm_rle_decode(b, n, 1, 1, out, 2, &err), SM_INPUT, err,
 		       "tells 2 segments, allowed are 1");
 	b[8] = 200; /* the second segment past the end */

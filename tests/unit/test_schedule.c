@@ -76,7 +76,8 @@ static void test_warm_up_rises_by_step(void **state)
 	const double want[] = {0.2, 0.35, 0.5, 0.65};
 	for (int64_t i = 0; i < 4; i++) {
 		double of_epoch = sm_schedule_epoch(&s, i / 2, NULL, 1);
-		assert_true(fabs(sm_schedule_step(&s, i / 2, i % 2, 2, of_epoch) - want[i]) < 1e-15);
+		assert_true(fabs(sm_schedule_step(&s, i / 2, i % 2, 2, of_epoch) - want[i]) <
+			    1e-15);
 	}
 	/* behind it the schedule begins at its beginning and has the four epochs that are left */
 	for (int64_t e = 2; e < 6; e++) {

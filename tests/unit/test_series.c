@@ -60,7 +60,8 @@ static void test_series_spacing_verdicts(void **state)
 	expect(uneven, 8, SM_VERDICT_UNEVEN, "slice distances from 1.1 to 7 mm");
 	expect(twice, 5, SM_VERDICT_DUPLICATE, "1 of 5 slices shares its");
 	/* A hundredth of the distance is no distance; more is, and no count of thousands. */
-	const double near[] = {0, 3, 3.0015, 6, 9}, nearer[] = {0, 3, 3.05, 6.05, 9.05, 9.1, 12.1, 15.1};
+	const double near[] = {0, 3, 3.0015, 6, 9},
+		     nearer[] = {0, 3, 3.05, 6.05, 9.05, 9.1, 12.1, 15.1};
 	expect(near, 5, SM_VERDICT_DUPLICATE, "1 of 5 slices shares its");
 	expect(nearer, 8, SM_VERDICT_UNEVEN, "slice distances from 0.05 to 3 mm");
 	expect(one, 1, SM_VERDICT_OK, "");
@@ -245,7 +246,8 @@ static void test_series_do_not_depend_on_the_salt(void **state)
 	struct tree t, other;
 	for (int drift = 0; drift < 2; drift++) {
 		for (size_t i = 0; i < 24; i++) {
-			double e = drift ? 1.6e-3 * (double)i / 23 : 1e-5 * ((double)(i * 13 % 7) - 3);
+			double e =
+				drift ? 1.6e-3 * (double)i / 23 : 1e-5 * ((double)(i * 13 % 7) - 3);
 			slice(&t, i, "1.2", (int)i, 0, 0, 2.0 * (double)i);
 			memcpy(t.frames[i]->across, (const double[3]){1, e, 0}, 3 * sizeof(double));
 			memcpy(t.frames[i]->down, (const double[3]){-e, 1, 0}, 3 * sizeof(double));
@@ -277,7 +279,8 @@ static void test_series_that_turn_are_no_stack(void **state)
 	(void)state;
 	struct tree t;
 	for (size_t i = 0; i < 24; i++) {
-		double e = 9e-4 * (double)i; /* each near the next, the last 1.2 degrees off the first */
+		double e = 9e-4 *
+			   (double)i; /* each near the next, the last 1.2 degrees off the first */
 		slice(&t, i, "1.2", (int)i, 0, 0, 2.0 * (double)i);
 		memcpy(t.frames[i]->across, (const double[3]){1, e, 0}, 3 * sizeof(double));
 		memcpy(t.frames[i]->down, (const double[3]){-e, 1, 0}, 3 * sizeof(double));
@@ -385,8 +388,8 @@ static void test_regrid_gives_back_a_ramp(void **state)
 	sm_series_list_clear(&list);
 }
 
-/* Whole numbers with a factor give the bytes of their real values, in memory for the new grid and for
- * the whole numbers only; several time points; slices that were let go are not missed. */
+/* Whole numbers with a factor give the bytes of their real values, in memory for the new grid and
+ * for the whole numbers only; several time points; slices that were let go are not missed. */
 static void test_regrid_of_whole_numbers(void **state)
 {
 	(void)state;
@@ -416,12 +419,14 @@ static void test_regrid_of_whole_numbers(void **state)
 		v->vol.inter = 11;
 		if (way == 0)
 			assert_good(sm_vol_to_f32(&v->vol, &mem, 1, &err), err);
-		assert_good(sm_stack_regrid(v, &list.series[0].stack, sorted, &mem, way == 1 ? 3 : 1, &err),
+		assert_good(sm_stack_regrid(v, &list.series[0].stack, sorted, &mem,
+					    way == 1 ? 3 : 1, &err),
 			    err);
 		size_t made = sm_vol_count(&v->vol) * sizeof(float);
 		assert_true(v->regridded && v->filled > 0);
 		if (way)
-			assert_in_range(atomic_load(&mem.peak), 0, made + n * sizeof(int16_t) + 4096);
+			assert_in_range(atomic_load(&mem.peak), 0,
+					made + n * sizeof(int16_t) + 4096);
 		v->vol.meaning = SM_MEANING_ARBITRARY;
 		assert_int_equal(made, sm_vol_count(&one[0].vol) * sizeof(float));
 		assert_memory_equal(v->vol.data, one[0].vol.data, made);

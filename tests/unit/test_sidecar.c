@@ -110,7 +110,8 @@ static void test_sidecar_leaves_names_behind(void **state)
 		uint16_t group, element;
 		const char *vr, *text;
 	} planted[] = {
-		{0x08, 0x08, "CS", "ORIGINAL\\DOE\\DIXON\\LABEL\\CONTROL\\VMI\\CT_SOM7 SPI DUAL\\AXIAL"},
+		{0x08, 0x08, "CS",
+		 "ORIGINAL\\DOE\\DIXON\\LABEL\\CONTROL\\VMI\\CT_SOM7 SPI DUAL\\AXIAL"},
 		{0x08, 0x60, "CS", "DOE"},
 		{0x08, 0x70, "LO", "Doe Inc"},
 		{0x08, 0x103e, "LO", "Doe"},
@@ -276,8 +277,9 @@ static void test_several_values_are_none(void **state)
 		json_t *o = json_object();
 		assert_good(sm_sidecar_add(o, &side, lists ? &by_time : NULL, &err), err);
 		char *text = json_dumps(json_object_get(o, "VaryingFields"), 0);
-		assert_string_equal(text, "[\"ImagingFrequency\", \"MRAcquisitionType\", \"EchoTime\", "
-					  "\"FlipAngle\", \"NumberOfAverages\"]");
+		assert_string_equal(text,
+				    "[\"ImagingFrequency\", \"MRAcquisitionType\", \"EchoTime\", "
+				    "\"FlipAngle\", \"NumberOfAverages\"]");
 		assert_null(json_object_get(o, "FlipAngle"));
 		assert_null(json_object_get(o, "ImagingFrequency"));
 		assert_null(json_object_get(o, "LeftOut"));
@@ -300,7 +302,8 @@ static void same_list(const json_t *o, const char *name, const double *want, siz
 		fail_msg("%s has %zu numbers, wanted %zu", name, json_array_size(list), n);
 	for (size_t i = 0; i < n; i++)
 		if (json_number_value(json_array_get(list, i)) != want[i])
-			fail_msg("%s[%zu] is %g", name, i, json_number_value(json_array_get(list, i)));
+			fail_msg("%s[%zu] is %g", name, i,
+				 json_number_value(json_array_get(list, i)));
 }
 
 static bool varies(const json_t *o, const char *name)
@@ -381,7 +384,9 @@ static void test_numbers_by_time_point_of_files(void **state)
 			sm_dcm_numbers(&d, SM_TAG(0x18, 0x81), &echo[i], 1);
 			sm_dcm_text(&d, SM_TAG(0x18, 0x1314), "DS", flip[i]);
 			assert_string_equal(d.bad, "");
-			assert_good(sm_dicom_parse(d.bytes, d.size, SM_DICOM_HEAD, &mem, &dcm, &err), err);
+			assert_good(
+				sm_dicom_parse(d.bytes, d.size, SM_DICOM_HEAD, &mem, &dcm, &err),
+				err);
 			sm_sidecar_read(&one, dcm, &(uint32_t){0}, 1);
 			sm_sidecar_times_read(&by_time, &one, dcm, &(uint32_t){0},
 					      &(uint32_t){(uint32_t)i % 2}, 1);

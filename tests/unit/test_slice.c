@@ -103,7 +103,8 @@ static void test_stored_view_is_index_order(void **state)
 {
 	(void)state;
 	static const int want[SM_PLANES][3] = {{0, 1, 2}, {0, 2, 1}, {1, 2, 0}};
-	struct sm_vol v = marked("LAS"); /* columns of every radiological view are turned somewhere */
+	struct sm_vol v =
+		marked("LAS"); /* columns of every radiological view are turned somewhere */
 	for (int plane = 0; plane < SM_PLANES; plane++) {
 		struct sm_slice_view view;
 		sm_slice_plan(&v, (enum sm_plane)plane, SM_VIEW_STORED, &view);
@@ -131,7 +132,8 @@ static void test_choice_of_slices(void **state)
 	assert_good(sm_slice_choose(&c, &c.vols[0].vol, &view, "t1", 1, -1, &index, &n, &err), err);
 	assert_true(n == 2 && index[0] == 2 && index[1] == 3);
 	free(index);
-	assert_int_equal(sm_slice_choose(&c, &c.vols[0].vol, &view, "t1", 1, 5, &index, &n, &err), SM_INPUT);
+	assert_int_equal(sm_slice_choose(&c, &c.vols[0].vol, &view, "t1", 1, 5, &index, &n, &err),
+			 SM_INPUT);
 	/* z slices say nothing of other planes */
 	sm_slice_plan(&c.vols[0].vol, SM_PLANE_CORONAL, SM_VIEW_RADIOLOGICAL, &view);
 	assert_good(sm_slice_choose(&c, &c.vols[0].vol, &view, "t1", 0, -1, &index, &n, &err), err);

@@ -21,13 +21,14 @@ static void cohort(struct sm_split_case *c, size_t n, size_t per)
 	for (size_t i = 0; i < n; i++) {
 		snprintf(keys[i], sizeof keys[i], "case_%03zu", i);
 		snprintf(patients[i], sizeof patients[i], "p%03zu", i / per);
-		c[i] = (struct sm_split_case){.key = keys[i], .patient = patients[i]};
+		c[i] = (struct sm_split_case){
+			.key = keys[i], .patient = patients[i], .fold_index = -1};
 	}
 }
 
 /* By shares alone. */
-static enum sm_status assign(struct sm_split_case *c, size_t n, const double shares[SM_FOLDS], uint64_t seed,
-			     size_t counts[SM_FOLDS], struct sm_err *e)
+static enum sm_status assign(struct sm_split_case *c, size_t n, const double shares[SM_FOLDS],
+			     uint64_t seed, size_t counts[SM_FOLDS], struct sm_err *e)
 {
 	struct sm_split_rule rule = {.seed = seed};
 	memcpy(rule.shares, shares, sizeof rule.shares);
@@ -174,7 +175,8 @@ static void test_k_folds_are_equal_and_rotate(void **state)
 	assert_good(sm_split_assign(d, 46, &rule, counts, &err), err);
 	assert_int_equal(counts[SM_VALID], 0);
 	rule.folds = 24;
-	assert_refused(sm_split_assign(d, 46, &rule, counts, &err), SM_INPUT, err, "24 folds, allowed for 23 patients");
+	assert_refused(sm_split_assign(d, 46, &rule, counts, &err), SM_INPUT, err,
+		       "24 folds, allowed for 23 patients");
 }
 
 static void test_strata_keep_shares_in_each_and_in_all(void **state)
@@ -195,7 +197,8 @@ static void test_strata_keep_shares_in_each_and_in_all(void **state)
 			in[s][c[i].fold] += c[i].stratum == names[s];
 	/* 60: 40.8 9 10.2; 38: 25.84 5.7 6.46; 2: 1.36 0.3 0.34 */
 	assert_true(in[0][SM_TRAIN] >= 40 && in[0][SM_TRAIN] <= 41 && in[0][SM_TEST] == 9);
-	assert_true(in[1][SM_TRAIN] >= 25 && in[1][SM_TRAIN] <= 26 && in[1][SM_TEST] >= 5 && in[1][SM_TEST] <= 6);
+	assert_true(in[1][SM_TRAIN] >= 25 && in[1][SM_TRAIN] <= 26 && in[1][SM_TEST] >= 5 &&
+		    in[1][SM_TEST] <= 6);
 	assert_true(in[2][SM_TRAIN] >= 1);
 	rule = (struct sm_split_rule){.folds = 5, .seed = 9};
 	assert_good(sm_split_assign(c, 100, &rule, counts, &err), err);
@@ -244,13 +247,15 @@ static void test_joined_patients_stay_together(void **state)
 		sm_split_join(c, 60, 8, 40); /* all four are one */
 		sm_split_join(c, 60, 20, 21);
 		assert_good(sm_split_assign(c, 60, &rule, counts, &err), err);
-		assert_true(c[3].fold == c[40].fold && c[7].fold == c[8].fold && c[8].fold == c[40].fold);
+		assert_true(c[3].fold == c[40].fold && c[7].fold == c[8].fold &&
+			    c[8].fold == c[40].fold);
 		assert_int_equal(c[20].fold, c[21].fold);
 		assert_int_equal(counts[0] + counts[1] + counts[2], 60);
 		assert_true(counts[SM_TRAIN] >= 40 && counts[SM_TRAIN] <= 42); /* 40.8 */
 		rule = (struct sm_split_rule){.folds = 4, .seed = seed};
 		assert_good(sm_split_assign(c, 60, &rule, counts, &err), err);
-		assert_true(c[3].fold_index == c[7].fold_index && c[20].fold_index == c[21].fold_index);
+		assert_true(c[3].fold_index == c[7].fold_index &&
+			    c[20].fold_index == c[21].fold_index);
 		assert_int_equal(counts[SM_TEST], 15);
 	}
 }
@@ -264,8 +269,9 @@ static void test_groups_must_be_as_many_as_folds(void **state)
 	cohort(c, 6, 1);
 	for (size_t i = 1; i < 4; i++)
 		sm_split_join(c, 6, 0, i);
-	assert_refused(sm_split_assign(c, 6, &rule, counts, &err), SM_INPUT, err,
-		       "split.folds: found 4 folds, but the 6 patients make 3 groups that stay together");
+	assert_refused(
+		sm_split_assign(c, 6, &rule, counts, &err), SM_INPUT, err,
+		"split.folds: found 4 folds, but the 6 patients make 3 groups that stay together");
 	const struct sm_split_rule fewer = {.folds = 3, .seed = 1};
 	assert_good(sm_split_assign(c, 6, &fewer, counts, &err), err);
 	assert_true(counts[SM_TRAIN] && counts[SM_TEST] && counts[SM_VALID]);
@@ -291,7 +297,8 @@ static void test_cases_left_out_stand_in_no_fold(void **state)
 	struct sm_split_case c[20];
 	size_t counts[SM_FOLDS];
 	cohort(c, 20, 2);
-	c[4].left_out = c[5].left_out = c[6].left_out = true; /* a whole patient and half of another */
+	c[4].left_out = c[5].left_out = c[6].left_out =
+		true; /* a whole patient and half of another */
 	assert_good(assign(c, 20, usual, 5, counts, &err), err);
 	assert_int_equal(counts[0] + counts[1] + counts[2], 9);
 	assert_true(c[4].fold == SM_FOLDS && c[6].fold == SM_FOLDS && c[7].fold != SM_FOLDS);
@@ -308,7 +315,8 @@ static void test_lists_place_every_patient_once(void **state)
 	struct sm_split_lists lists = {.train = {train, 3}, .test = {test, 1}};
 	cohort(c, 8, 2);
 	assert_good(sm_split_by_lists(c, 8, &lists, NULL, counts, &err), err);
-	assert_true(c[0].fold == SM_TRAIN && c[1].fold == SM_TRAIN && c[4].fold == SM_TEST && c[5].fold == SM_TEST);
+	assert_true(c[0].fold == SM_TRAIN && c[1].fold == SM_TRAIN && c[4].fold == SM_TEST &&
+		    c[5].fold == SM_TEST);
 	assert_true(counts[SM_TRAIN] == 3 && counts[SM_TEST] == 1 && counts[SM_VALID] == 0);
 	lists.test = (struct sm_strings){twice, 2};
 	assert_refused(sm_split_by_lists(c, 8, &lists, NULL, counts, &err), SM_INPUT, err,
@@ -318,13 +326,125 @@ static void test_lists_place_every_patient_once(void **state)
 		       "split.lists.test: patient p009 is in no case");
 	char *lost[] = {"p009"};
 	const struct sm_strings gone = {lost, 1};
-	assert_good(sm_split_by_lists(c, 8, &lists, &gone, counts, &err), err); /* known, and rejected before */
+	assert_good(sm_split_by_lists(c, 8, &lists, &gone, counts, &err),
+		    err); /* known, and rejected before */
 	lists.test = (struct sm_strings){0};
 	assert_refused(sm_split_by_lists(c, 8, &lists, NULL, counts, &err), SM_INPUT, err,
 		       "patient p002 stands in none of train, test and valid");
 	c[4].left_out = c[5].left_out = true;
 	assert_good(sm_split_by_lists(c, 8, &lists, NULL, counts, &err), err);
 	assert_int_equal(c[4].fold, SM_FOLDS);
+}
+
+static void test_a_leak_between_numbered_folds_is_found(void **state)
+{
+	(void)state;
+	struct sm_split_case c[4];
+	const char *x[] = {"x"};
+	cohort(c, 4, 1);
+	for (size_t i = 0; i < 4; i++)
+		c[i].fold_index = (int64_t)i; /* all of them in fold train */
+	assert_good(sm_split_check(c, 4, &err), err);
+	c[1].images = c[3].images = x;
+	c[1].image_count = c[3].image_count = 1;
+	assert_refused(sm_split_check(c, 4, &err), SM_INPUT, err,
+		       "case case_001 in fold 1 (train) and case case_003 in fold 3 (train): leave "
+		       "one of them out, or keep them together");
+	c[3].fold_index = -1;
+	c[3].fold = SM_TEST;
+	assert_refused(
+		sm_split_check(c, 4, &err), SM_INPUT, err,
+		"case_003 in test: leave one of them out, or name both in test_cases or none");
+	c[1].image_count = 0;
+	c[1].patient = c[2].patient;
+	assert_refused(sm_split_check(c, 4, &err), SM_INPUT, err,
+		       "case case_001 in fold 1 (train) and case case_002 in fold 2");
+}
+
+static void test_a_test_list_stands_beside_k_folds(void **state)
+{
+	(void)state;
+	static const char *const names[2] = {"HGG", "LGG"};
+	for (uint64_t seed = 1; seed < 20; seed++) {
+		struct sm_split_case c[120], d[120];
+		size_t counts[SM_FOLDS], in[2][5] = {{0}}, tests = 0;
+		char *list[] = {"p003", "case_000", "case_001", "p050"}; /* 2 cases a patient */
+		const struct sm_strings test = {list, 4};
+		struct sm_split_rule rule = {.folds = 5, .fold = 2, .held = true, .seed = seed};
+		cohort(c, 120, 2);
+		for (size_t i = 0; i < 120; i++)
+			c[i].stratum = names[i >= 70];
+		c[8].left_out = c[100].left_out = true; /* the second is half of p050 */
+		assert_good(sm_split_name_tests(c, 120, &test, NULL, &err), err);
+		assert_good(sm_split_assign(c, 120, &rule, counts, &err), err);
+		assert_good(sm_split_check(c, 120, &err), err);
+		for (size_t i = 0; i < 120; i++) {
+			if (c[i].left_out) {
+				assert_true(c[i].fold == SM_FOLDS && c[i].fold_index == -1);
+				continue;
+			}
+			tests += c[i].tests;
+			assert_int_equal(c[i].tests, i < 2 || i == 6 || i == 7 || i == 101);
+			assert_int_equal(c[i].fold, c[i].tests             ? SM_TEST
+						    : c[i].fold_index == 2 ? SM_VALID
+									   : SM_TRAIN);
+			assert_int_equal(c[i].fold_index < 0, c[i].tests);
+			assert_int_equal(c[i].fold_index,
+					 c[i ^ 1].left_out ? c[i].fold_index : c[i ^ 1].fold_index);
+			for (int s = 0; s < 2 && !c[i].tests && i % 2; s++)
+				in[s][c[i].fold_index] += c[i].stratum == names[s];
+		}
+		assert_int_equal(tests, 5);
+		assert_int_equal(counts[SM_TEST], 3);
+		assert_int_equal(counts[SM_TRAIN] + counts[SM_VALID], 57);
+		for (int f = 0; f < 5; f++) { /* 33 and 24 patients */
+			assert_in_range(in[0][f], 6, 7);
+			assert_in_range(in[1][f], 4, 5);
+		}
+		rule.fold = 0; /* the same folds and the same list, another validates */
+		memcpy(d, c, sizeof d);
+		assert_good(sm_split_assign(d, 120, &rule, NULL, &err), err);
+		for (size_t i = 0; i < 120; i++)
+			assert_true(d[i].fold_index == c[i].fold_index &&
+				    (d[i].fold == SM_TEST) == (c[i].fold == SM_TEST));
+		rule.folds = 58;
+		assert_refused(sm_split_assign(d, 120, &rule, NULL, &err), SM_INPUT, err,
+			       "58 folds, allowed for 57 patients beside the test list");
+	}
+}
+
+static void test_names_of_a_test_list_are_looked_at(void **state)
+{
+	(void)state;
+	static const struct {
+		char *names[2], *says;
+	} bad[] = {
+		{{"p001", "p001"}, "split.test_cases: found p001 twice, allowed is once"},
+		{{"p001", "case_003"},
+		 "split.test_cases: case_003 names case case_003, which is named before"},
+		{{"case_003", "p001"},
+		 "split.test_cases: p001 names case case_003, which is named before"},
+		{{"p001", "p009"}, "split.test_cases: p009 is no case and no patient here"},
+		{{"p002", "case_003"},
+		 "split.test_cases: case case_003 of patient p001 is named, but not the patient's "
+		 "case case_002: name all"},
+		{{"p002", "case_000"},
+		 "case case_000 of patient p000 is named, but not the patient's case case_001"},
+	};
+	struct sm_split_case c[8];
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		const struct sm_strings list = {(char **)(uintptr_t)bad[i].names, 2};
+		cohort(c, 8, 2);
+		assert_refused(sm_split_name_tests(c, 8, &list, NULL, &err), SM_INPUT, err,
+			       bad[i].says);
+	}
+	char *names[] = {"case_003", "p009"}, *lost[] = {"case_099", "p009"};
+	const struct sm_strings list = {names, 2}, gone = {lost, 2};
+	cohort(c, 8, 2);
+	c[2].left_out = true; /* the rest of its patient */
+	assert_good(sm_split_name_tests(c, 8, &list, &gone, &err), err);
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(c[i].tests, i == 3);
 }
 
 int main(void)
@@ -344,6 +464,9 @@ int main(void)
 		cmocka_unit_test(test_equal_images_can_be_joined),
 		cmocka_unit_test(test_cases_left_out_stand_in_no_fold),
 		cmocka_unit_test(test_lists_place_every_patient_once),
+		cmocka_unit_test(test_a_leak_between_numbered_folds_is_found),
+		cmocka_unit_test(test_a_test_list_stands_beside_k_folds),
+		cmocka_unit_test(test_names_of_a_test_list_are_looked_at),
 	};
 	return run_tap(tests);
 }

@@ -23,7 +23,8 @@ static void test_stage_good_run_writes_ledger_and_exits_0(void **state)
 	assert_good(sm_ledger_read(out, "teststage", &l, &err), err);
 	assert_string_equal(first, l.sha256);
 	sm_ledger_clear(&l);
-	assert_refused(sm_ledger_read(out, "other", &l, &err), SM_INPUT, err, "written by stage 'teststage'");
+	assert_refused(sm_ledger_read(out, "other", &l, &err), SM_INPUT, err,
+		       "written by stage 'teststage'");
 }
 
 static void test_ledger_head_is_that_of_the_whole(void **state)
@@ -81,12 +82,14 @@ static void test_stage_resume_redoes_only_what_changed(void **state)
 	assert_int_equal(worked(), 5);
 }
 
-/* Hashed before or while it works: the same ledger, for good items, bad ones, and unreadable ones. */
+/* Hashed before or while it works: the same ledger, for good items, bad ones, and unreadable
+ * ones. */
 static void test_stage_late_inputs_give_the_same_ledger(void **state)
 {
 	(void)state;
-	static const char *const lines[] = {"--declares", "--declares --bad 2", "--declares --bad 3",
-					    "--declares --unread 1", "--declares --unread 2"};
+	static const char *const lines[] = {"--declares", "--declares --bad 2",
+					    "--declares --bad 3", "--declares --unread 1",
+					    "--declares --unread 2"};
 	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
 		struct sm_ledger late, early;
 		struct sm_err err = {0};
@@ -95,7 +98,8 @@ static void test_stage_late_inputs_give_the_same_ledger(void **state)
 		assert_int_equal(stage_main(lines[i]), bad);
 		assert_int_equal(worked(), 5);
 		assert_good(sm_ledger_read(out, "teststage", &late, &err), err);
-		/* Good items have their fingerprint; the rejected one is looked at again, inputs first. */
+		/* Good items have their fingerprint; the rejected one is looked at again, inputs
+		 * first. */
 		assert_int_equal(stage_main(again), bad);
 		assert_int_equal(worked(), bad && i < 3);
 		assert_good(sm_ledger_read(out, "teststage", &early, &err), err);
@@ -148,7 +152,8 @@ static void test_stage_gives_files_their_names_when_the_item_is_done(void **stat
 	assert_true(there("i2.txt") && there(".journal.partial"));
 	assert_false(there(".i3.txt.partial"));
 	worked();
-	/* What the journal names is there, but its bytes are not those of the hash that was told. */
+	/* What the journal names is there, but its bytes are not those of the hash that was
+	 * told. */
 	assert_int_equal(stage_main("--late --jobs 1 --broken 3 --resume"), 4);
 	assert_int_equal(worked(), 4);
 }
@@ -188,7 +193,8 @@ static void test_stage_removes_named_files_without_a_record(void **state)
 	(void)state;
 	struct sm_err err = {0};
 	struct sm_journal *j;
-	json_t *record = json_pack("{s:s, s:s, s:[{s:s}]}", "key", "i7", "status", "ok", "outputs", "path", "i7.txt");
+	json_t *record = json_pack("{s:s, s:s, s:[{s:s}]}", "key", "i7", "status", "ok", "outputs",
+				   "path", "i7.txt");
 	const json_t *const records[] = {record};
 	char *path = sm_path_join(out, "i7.txt"), *other = sm_path_join(out, "i8.txt");
 	assert_int_equal(stage_main("--items 2"), 0);
@@ -215,8 +221,9 @@ static void test_stage_refuses_a_folder_that_is_not_its_own(void **state)
 {
 	(void)state;
 	char *path = sm_path_join(out, "notes.txt"), *ledger = sm_path_join(out, "ledger.jsonl");
-	const char *other = "{\"schema\":1,\"stage\":\"ingest\"}\n"
-			    "{\"key\":\"a\",\"outputs\":[{\"path\":\"notes.txt\"}],\"status\":\"ok\"}\n";
+	const char *other =
+		"{\"schema\":1,\"stage\":\"ingest\"}\n"
+		"{\"key\":\"a\",\"outputs\":[{\"path\":\"notes.txt\"}],\"status\":\"ok\"}\n";
 	assert_int_equal(sm_mkdirs(out, NULL), SM_OK);
 	assert_int_equal(sm_file_write(path, "mine", 4, NULL), SM_OK);
 	assert_int_equal(stage_main(""), 2);
@@ -256,7 +263,8 @@ static void test_stage_lists_the_bytes_of_its_outputs(void **state)
 	assert_int_equal(sm_sums_count(sums), 3); /* and the ledger */
 	/* SHA-256 of "hello". */
 	assert_true(sm_sums_find(sums, "i1.txt", hex));
-	assert_string_equal(hex, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+	assert_string_equal(hex,
+			    "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
 	sm_sums_close(sums);
 	char *path = sm_path_join(out, "files.sha256");
 	assert_int_equal(sm_file_write(path, "nonsense\n", 9, NULL), SM_OK);
@@ -281,14 +289,18 @@ static void test_stage_usage_errors_exit_2_and_touch_nothing(void **state)
 	assert_true(there("i4.txt"));
 }
 
-/* Numbers have the fewest digits that read back as the same; what looks like one in a text stays. */
+/* Numbers have the fewest digits that read back as the same; what looks like one in a text
+ * stays. */
 static void test_stage_ledger_numbers_are_short(void **state)
 {
 	(void)state;
 	static const char *const lines[][2] = {
-		{"[16.260000000000002,0.10000000000000001,-2.2000000000000002]", "[16.26,0.1,-2.2]"},
-		{"[0.30000000000000004,0.33333333333333331]", "[0.30000000000000004,0.3333333333333333]"},
-		{"[1.0,3,1234567890123456789,1e-20,true,null]", "[1.0,3,1234567890123456789,9.9999999999999995e-21,true,null]"},
+		{"[16.260000000000002,0.10000000000000001,-2.2000000000000002]",
+		 "[16.26,0.1,-2.2]"},
+		{"[0.30000000000000004,0.33333333333333331]",
+		 "[0.30000000000000004,0.3333333333333333]"},
+		{"[1.0,3,1234567890123456789,1e-20,true,null]",
+		 "[1.0,3,1234567890123456789,9.9999999999999995e-21,true,null]"},
 		{"{\"a\\\"16.260000000000002\":\"0.10000000000000001\"}",
 		 "{\"a\\\"16.260000000000002\":\"0.10000000000000001\"}"},
 	};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The stage frame and ledgers that are not what they should be: changed while they are read, pipes, folders.
+ * The stage frame and ledgers that are not what they should be: changed while they are read, pipes,
+ * folders.
  */
 #include "tests/unit/stage_made.h"
 
@@ -8,7 +9,8 @@ static void test_stage_tells_a_ledger_that_changes_from_a_bad_one(void **state)
 {
 	(void)state;
 	char *parent = sm_path_join(top, "parent"), *ledger = sm_path_join(parent, SM_LEDGER_NAME);
-	char *with = sm_strf("--in %s --spoil", parent), *dry = sm_strf("--in %s --spoil --dry-run", parent);
+	char *with = sm_strf("--in %s --spoil", parent),
+	     *dry = sm_strf("--in %s --spoil --dry-run", parent);
 	struct sm_ledger l;
 	assert_int_equal(stage_main(""), 0);
 	rename(out, parent);
@@ -39,7 +41,8 @@ static void test_stage_refuses_a_ledger_or_journal_that_is_no_file(void **state)
 			alarm(20);
 			assert_int_equal(stage_main(""), 3);
 			assert_refused(sm_journal_open(out, "teststage", &j, &err), SM_INPUT, err,
-				       folder ? "is a folder, not a regular file" : "is a pipe, not a regular file");
+				       folder ? "is a folder, not a regular file"
+					      : "is a pipe, not a regular file");
 			if (!i) {
 				struct sm_ledger l;
 				assert_refused(sm_ledger_read(out, NULL, &l, &err), SM_INPUT, err,
@@ -66,7 +69,8 @@ static void test_journal_tells_a_record_that_changed_from_a_full_disk(void **sta
 	assert_int_equal(stage_main(""), 0);
 	assert_good(sm_journal_open(out, "teststage", &j, &err), err);
 	change(out, SM_LEDGER_NAME);
-	assert_refused(sm_journal_begin(j, NULL, &err), SM_IO, err, "the record of 'i4' has changed while it was read");
+	assert_refused(sm_journal_begin(j, NULL, &err), SM_IO, err,
+		       "the record of 'i4' has changed while it was read");
 	sm_journal_close(j);
 }
 

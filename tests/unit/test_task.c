@@ -61,10 +61,12 @@ static void test_labels_of_probabilities(void **state)
 	(void)state;
 	struct sm_task sigmoid, softmax, region = regions();
 	uint8_t y[4];
-	const float p[] = {0.5f, 0.2f, 0.5f, /**/ 0.6f, 0.6f, 0.9f, /**/ 0.7f, 0.7f, 0.1f, /**/ 0.4f, 0.45f, 0.51f};
+	const float p[] = {0.5f,      0.2f, 0.5f, /**/ 0.6f, 0.6f,  0.9f,
+			   /**/ 0.7f, 0.7f, 0.1f, /**/ 0.4f, 0.45f, 0.51f};
 	assert_good(sm_task_classes(&sigmoid, 3, false, &err), err);
 	sm_task_labels(&sigmoid, p, 4, 0.5, y);
-	assert_memory_equal(y, ((uint8_t[]){0, 3, 1, 3}), 4); /* not above; largest; first of equal ones */
+	assert_memory_equal(y, ((uint8_t[]){0, 3, 1, 3}),
+			    4); /* not above; largest; first of equal ones */
 	sm_task_labels(&sigmoid, p, 4, 0.4, y);
 	assert_memory_equal(y, ((uint8_t[]){1, 3, 1, 3}), 4);
 	sm_task_labels(&region, p, 4, 0.5, y);

@@ -262,21 +262,27 @@ static void test_grid_covers_every_voxel(void **state)
 	static const double overlaps[] = {0, 0.25, 0.5, 0.9};
 	for (size_t o = 0; o < 4; o++) {
 		struct sm_vol label = volume(21, 13, 9, 1, SM_U8);
-		struct sm_tile_rule rule = {.size = {8, 6, 4}, .choice = SM_TILES_GRID, .overlap = overlaps[o], .max_background = 0.95};
+		struct sm_tile_rule rule = {.size = {8, 6, 4},
+					    .choice = SM_TILES_GRID,
+					    .overlap = overlaps[o],
+					    .max_background = 0.95};
 		struct sm_tile_starts at;
 		uint8_t *v = label.data;
 		int64_t last[3] = {0};
 		assert_good(sm_tile_choose(&label, "c", &rule, NULL, &at, &err), err);
 		for (int64_t k = 0; k < at.count; k++)
 			for (int64_t i = 0; i < 8 * 6 * 4; i++)
-				v[((at.start[k][2] + i / 48) * 13 + at.start[k][1] + i / 8 % 6) * 21 + at.start[k][0] + i % 8] = 1;
+				v[((at.start[k][2] + i / 48) * 13 + at.start[k][1] + i / 8 % 6) *
+					  21 +
+				  at.start[k][0] + i % 8] = 1;
 		assert_null(memchr(v, 0, 21 * 13 * 9));
 		for (int64_t k = 0; k < at.count; k++)
 			for (int a = 0; a < 3; a++) {
 				assert_in_range(at.start[k][a], 0, label.dim[a] - rule.size[a]);
 				last[a] = at.start[k][a] > last[a] ? at.start[k][a] : last[a];
 			}
-		assert_true(last[0] == 13 && last[1] == 7 && last[2] == 5); /* flush with the edges */
+		assert_true(last[0] == 13 && last[1] == 7 &&
+			    last[2] == 5); /* flush with the edges */
 		if (o == 0)
 			assert_int_equal(at.count, 3 * 3 * 3);
 		if (o == 2)
@@ -290,7 +296,8 @@ static void test_grid_can_skip_background(void **state)
 {
 	(void)state;
 	struct sm_vol label = volume(16, 12, 8, 1, SM_U8);
-	struct sm_tile_rule rule = {.size = {8, 6, 4}, .choice = SM_TILES_GRID, .max_background = 1};
+	struct sm_tile_rule rule = {
+		.size = {8, 6, 4}, .choice = SM_TILES_GRID, .max_background = 1};
 	struct sm_tile_starts at;
 	((uint8_t *)label.data)[(5 * 12 + 7) * 16 + 3] = 2;
 	assert_good(sm_tile_choose(&label, "c", &rule, NULL, &at, &err), err);
@@ -317,9 +324,11 @@ static void test_balanced_gives_each_label_its_share(void **state)
 	v[(12 * 24 + 12) * 24 + 12] = v[(3 * 24 + 4) * 24 + 5] = 2;
 	assert_good(sm_tile_choose(&label, "c", &rule, NULL, &at, &err), err);
 	assert_int_equal(at.count, 25);
-	assert_true(at.of_class[0] == 5 && at.of_class[1] == 8 && at.of_class[2] == 12 && at.of_class[3] == 0);
+	assert_true(at.of_class[0] == 5 && at.of_class[1] == 8 && at.of_class[2] == 12 &&
+		    at.of_class[3] == 0);
 	for (int64_t k = 0; k < 25; k++) {
-		int label_there = v[((at.start[k][2] + 1) * 24 + at.start[k][1] + 1) * 24 + at.start[k][0] + 1];
+		int label_there = v[((at.start[k][2] + 1) * 24 + at.start[k][1] + 1) * 24 +
+				    at.start[k][0] + 1];
 		bool edge = false;
 		for (int a = 0; a < 3; a++)
 			edge = edge || at.start[k][a] == 0 || at.start[k][a] == 21;
@@ -337,7 +346,8 @@ static void test_balanced_gives_each_label_its_share(void **state)
 	static const double rare[4] = {0, 0, 0, 1};
 	rule.class_shares = rare;
 	rule.classes = 4;
-	assert_refused(sm_tile_choose(&label, "c", &rule, NULL, &at, &err), SM_INPUT, err, "no voxel of any label");
+	assert_refused(sm_tile_choose(&label, "c", &rule, NULL, &at, &err), SM_INPUT, err,
+		       "no voxel of any label");
 	sm_vol_clear(&label);
 }
 
@@ -374,7 +384,8 @@ static void test_cut_takes_stored_integers(void **state)
 	image.slope = 0.5;
 	image.inter = 3;
 	sm_tile_cut(&image, &label, size, start, SM_STANDARDISE_NONE, x, y);
-	assert_true(x[0] == 0.5f * 5 + 3 && x[1] == 0.5f * 6 + 3 && x[2] == 0.5f * 9 + 3 && x[3] == 0.5f * 10 + 3);
+	assert_true(x[0] == 0.5f * 5 + 3 && x[1] == 0.5f * 6 + 3 && x[2] == 0.5f * 9 + 3 &&
+		    x[3] == 0.5f * 10 + 3);
 	sm_vol_clear(&image);
 	sm_vol_clear(&label);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Training metrics against the original notebook's formulas in numpy (tests/golden/metrics.txt, made
- * by scripts/golden_metrics.py), and the same bits on any number of threads. */
+/* Training metrics against the original notebook's formulas in numpy (tests/golden/metrics.txt,
+ * made by scripts/golden_metrics.py), and the same bits on any number of threads. */
 #include "tests/unit/tap.h"
 
 #include <math.h>

@@ -80,12 +80,14 @@ static void test_what_a_step_makes_stays(void **state)
 	assert_memory_equal(c.vols[1].mask.data, ((const uint8_t[]){0, 1}), 2);
 	/* later steps for mr see it, those for ct do not */
 	assert_good(steps(&c, "{normalise: {scope: mask}, when: mr}"), err);
-	assert_refused(steps(&c, "{normalise: {scope: mask}, when: ct}"), SM_INPUT, err, "step 1 (normalise)");
+	assert_refused(steps(&c, "{normalise: {scope: mask}, when: ct}"), SM_INPUT, err,
+		       "step 1 (normalise)");
 	assert_refused(steps(&c, "{stack: {roles: [mr]}, when: mr}"), SM_INPUT, err,
 		       "must neither stack nor make a volume 'ct'");
 	sm_case_clear(&c);
 	c = two("");
-	assert_refused(steps(&c, "{normalise: {scope: mask}, when: mr}"), SM_INPUT, err, "step 1 (normalise)");
+	assert_refused(steps(&c, "{normalise: {scope: mask}, when: mr}"), SM_INPUT, err,
+		       "step 1 (normalise)");
 	assert_int_equal(c.count, 2); /* all came back */
 	assert_int_equal(c.label.dim[0], 4);
 	sm_case_clear(&c);
@@ -98,7 +100,8 @@ static void test_chosen_slices_belong_to_the_volume(void **state)
 	add_f32(&c, "mr", 1, 1, 3, (const float[]){5, 7, 9});
 	add_f32(&c, "ct", 1, 1, 5, (const float[]){0, 40, 80, 1000, 3});
 	assert_good(steps(&c, "{select_slices: {first: 1}, when: mr};;"
-				  "{select_slices: {last: 2}, when: ct};;{select_slices: {first: 1}, when: ct}"),
+			      "{select_slices: {last: 2}, when: ct};;{select_slices: {first: 1}, "
+			      "when: ct}"),
 		    err);
 	assert_memory_equal(c.vols[0].keep, ((const uint8_t[]){0, 1, 1, 0, 0}), 5);
 	assert_memory_equal(c.vols[1].keep, ((const uint8_t[]){0, 1, 1}), 3);
@@ -113,10 +116,12 @@ static void test_chosen_slices_belong_to_the_volume(void **state)
 	c = fresh();
 	add_f32(&c, "a", 1, 1, 3, (const float[]){5, 7, 9});
 	add_f32(&c, "b", 1, 1, 3, (const float[]){5, 7, 9});
-	assert_good(steps(&c, "{select_slices: {first: 1}, when: a};;{select_slices: {last: 1}, when: b};;"
-				  "{remove_background: {threshold: value, value: 6}, when: a};;"
-				  "{stack: {roles: [a, b]}}"),
-		    err);
+	assert_good(
+		steps(&c,
+		      "{select_slices: {first: 1}, when: a};;{select_slices: {last: 1}, when: "
+		      "b};;{remove_background: {threshold: value, value: 6}, when: a};;{stack: "
+		      "{roles: [a, b]}}"),
+		err);
 	assert_memory_equal(c.vols[0].keep, ((const uint8_t[]){0, 1, 0}), 3);
 	assert_int_equal(c.mask.dim[2], 3); /* one grid: of use for all */
 	sm_case_clear(&c);
@@ -124,13 +129,15 @@ static void test_chosen_slices_belong_to_the_volume(void **state)
 	c = fresh();
 	add_f32(&c, "a", 1, 1, 3, (const float[]){5, 7, 9});
 	add_f32(&c, "b", 1, 1, 3, (const float[]){5, 7, 9});
-	assert_good(steps(&c, "{select_slices: {first: 1}};;{resize: {size: [0, 0, 9]}, when: b};;"
-				  "{orient: {axes: RAI}, when: a};;{select_slices: {last: 6}, when: b}"),
+	assert_good(steps(&c,
+			  "{select_slices: {first: 1}};;{resize: {size: [0, 0, 9]}, when: b};;"
+			  "{orient: {axes: RAI}, when: a};;{select_slices: {last: 6}, when: b}"),
 		    err);
 	assert_memory_equal(c.vols[0].keep, ((const uint8_t[]){1, 1, 0}), 3);
 	assert_memory_equal(c.vols[1].keep, ((const uint8_t[]){0, 0, 0, 1, 1, 1, 1, 0, 0}), 9);
 	/* slice z of one is no longer that of the other */
-	assert_refused(steps(&c, "{select_slices: {first: 1}}"), SM_INPUT, err, "b has 9 voxels along z");
+	assert_refused(steps(&c, "{select_slices: {first: 1}}"), SM_INPUT, err,
+		       "b has 9 voxels along z");
 	sm_case_clear(&c);
 }
 
@@ -138,16 +145,18 @@ static void test_labels_are_for_the_whole_case(void **state)
 {
 	(void)state;
 	struct sm_case c = two("");
-	static const char *const all[] = {"{relabel: {from: [2], to: [3]}, when: ct}",
-					  "{one_hot: {labels: [1, 2]}, when: ct}",
-					  "{regions: {unions: [{name: WT, labels: [1, 2]}]}, when: ct}"};
+	static const char *const all[] = {
+		"{relabel: {from: [2], to: [3]}, when: ct}",
+		"{one_hot: {labels: [1, 2]}, when: ct}",
+		"{regions: {unions: [{name: WT, labels: [1, 2]}]}, when: ct}"};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		assert_refused(steps(&c, all[i]), SM_INPUT, err, "leave `when` out");
 	assert_int_equal(c.label_map_count, 0);
 	assert_null(c.regions.data);
 	assert_memory_equal(c.label.data, ((const uint8_t[]){0, 1, 1, 2}), 4);
-	assert_refused(steps(&c, "{select_slices: {min_foreground: 0.1, foreground: label}, when: ct}"), SM_INPUT,
-		       err, "`when` hides it from the step");
+	assert_refused(
+		steps(&c, "{select_slices: {min_foreground: 0.1, foreground: label}, when: ct}"),
+		SM_INPUT, err, "`when` hides it from the step");
 	sm_case_clear(&c);
 	/* a modality that all volumes have is the whole case */
 	c = fresh();
@@ -173,17 +182,20 @@ static void test_references_may_lie_outside(void **state)
 	assert_values(values(&c, 1), (const float[]){0, 40, 1000, 1000}, 4);
 	assert_refused(steps(&c, "{match_histogram: {reference: pet}, when: mr}"), SM_INPUT, err,
 		       "has no volume 'pet'");
-	assert_refused(steps(&c, "{resample: {like: pet}, when: mr}"), SM_INPUT, err, "has no volume 'pet'");
+	assert_refused(steps(&c, "{resample: {like: pet}, when: mr}"), SM_INPUT, err,
+		       "has no volume 'pet'");
 	/* within a mask: the reference's own, or the case's on its grid */
-	assert_good(steps(&c, "{remove_background: {threshold: value, value: 10, only_mask: true}, when: mr}"), err);
+	assert_good(steps(&c, "{remove_background: {threshold: value, value: 10, only_mask: true}, "
+			      "when: mr}"),
+		    err);
 	((uint8_t *)c.mask.data)[0] = 1; /* the case's, a copy of mr's, which lies on ct too */
 	assert_good(steps(&c, "{match_histogram: {reference: ct, scope: mask}, when: mr}"), err);
 	/* of mr 40, 1000, 1000, of ct all four: shares 1/3 and 1 */
 	assert_true(values(&c, 1)[0] == 0 && values(&c, 1)[3] == 1000);
 	assert_true(fabsf(values(&c, 1)[1] - 40.0f / 3) < 1e-4f);
 	sm_vol_clear(&c.mask);
-	assert_refused(steps(&c, "{match_histogram: {reference: ct, scope: mask}, when: mr}"), SM_INPUT, err,
-		       "ct, which is the reference, has none");
+	assert_refused(steps(&c, "{match_histogram: {reference: ct, scope: mask}, when: mr}"),
+		       SM_INPUT, err, "ct, which is the reference, has none");
 	sm_case_clear(&c);
 }
 
@@ -208,9 +220,11 @@ static void test_one_grid_is_one_place(void **state)
 		c.mask = volume(2, 2, 1, 1, SM_U8);
 		memset(c.mask.data, 1, 4);
 		assert_good(steps(&c, "{rotate90: {k: 1}, when: b}"), err);
-		assert_refused(steps(&c, by_index[i]), SM_INPUT, err, "b lie up to 1 mm away from those of a");
+		assert_refused(steps(&c, by_index[i]), SM_INPUT, err,
+			       "b lie up to 1 mm away from those of a");
 		/* nor does the mask of one go to the other */
-		assert_good(steps(&c, "{remove_background: {threshold: value, value: 6}, when: b}"), err);
+		assert_good(steps(&c, "{remove_background: {threshold: value, value: 6}, when: b}"),
+			    err);
 		assert_int_equal(((uint8_t *)c.mask.data)[0], 1);
 		sm_case_clear(&c);
 	}
@@ -256,7 +270,8 @@ static void test_a_when_that_nothing_meets(void **state)
 	static const struct {
 		const char *yaml, *says; /* NULL = good */
 	} rows[] = {
-		{"{stack: {roles: [flair, t1]}};;{normalise: {}, when: t1}", "step 2 (normalise): when: found 't1'"},
+		{"{stack: {roles: [flair, t1]}};;{normalise: {}, when: t1}",
+		 "step 2 (normalise): when: found 't1'"},
 		{"{stack: {roles: [flair, t1]}};;{normalise: {}, when: t2}", "allowed is image"},
 		{"{stack: {roles: [flair, t1]}};;{normalise: {}, when: image}", NULL},
 		{"{stack: {roles: [flair, t1]}};;{normalise: {}, when: mr}", NULL},
@@ -275,7 +290,9 @@ static void test_a_when_that_nothing_meets(void **state)
 		if (st == SM_OK)
 			sm_manifest_clear(&m);
 	}
-	assert_good(read_steps("{normalise: {}, when: t1};;{normalise: {}, when: PT};;{normalise: {}, when: t2}", &m),
+	assert_good(read_steps("{normalise: {}, when: t1};;{normalise: {}, when: PT};;{normalise: "
+			       "{}, when: t2}",
+			       &m),
 		    err);
 	const struct sm_steps *list = &((const struct yaml_root *)m.root)->steps;
 	assert_good(sm_when_check(list, 3, NULL, NULL, &err), err);
@@ -284,7 +301,10 @@ static void test_a_when_that_nothing_meets(void **state)
 		       "step 3 (normalise): when: found 't2', allowed is flair, t1 or a modality");
 	sm_manifest_clear(&m);
 	/* Of cases that a step stacked beside others, the image can be meant. */
-	assert_good(read_steps("{stack: {roles: [flair, t1]}, when: mr};;{normalise: {}, when: image}", &m), err);
+	assert_good(
+		read_steps("{stack: {roles: [flair, t1]}, when: mr};;{normalise: {}, when: image}",
+			   &m),
+		err);
 	list = &((const struct yaml_root *)m.root)->steps;
 	assert_good(sm_when_check(list, 2, &roles, "flair, t1", &err), err);
 	sm_manifest_clear(&m);
@@ -295,7 +315,8 @@ static void test_a_when_that_nothing_meets(void **state)
 	} modalities[] = {SM_MODALITIES(MODALITY_ROW)};
 	for (size_t i = 0; i < SM_COUNT(modalities); i++) {
 		char yaml[64];
-		if (modalities[i].flags & SM_MODALITY_NO_IMAGE || strcmp(modalities[i].word, "SEG") == 0)
+		if (modalities[i].flags & SM_MODALITY_NO_IMAGE ||
+		    strcmp(modalities[i].word, "SEG") == 0)
 			continue;
 		snprintf(yaml, sizeof yaml, "{normalise: {}, when: %s}", modalities[i].word);
 		assert_good(read_steps(yaml, &m), err);
@@ -316,7 +337,8 @@ static void test_the_key_is_read_and_recorded(void **state)
 	assert_null(list->v[1].when);
 	json_t *dump = sm_fields_dump(&yaml_root, m.root);
 	json_t *all = json_object_get(dump, "steps");
-	assert_string_equal(json_string_value(json_object_get(json_array_get(all, 0), "when")), "ct");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(all, 0), "when")),
+			    "ct");
 	assert_null(json_object_get(json_array_get(all, 1), "when"));
 	json_decref(dump);
 	sm_manifest_clear(&m);
@@ -325,7 +347,8 @@ static void test_the_key_is_read_and_recorded(void **state)
 		       "step 1 (rotate90): when: found 'a b'");
 	assert_refused(read_steps("{rotate90: {}, when: [ct]}", &m), SM_USAGE, err,
 		       "needed is a single value");
-	assert_refused(read_steps("{rotate90: {}, whem: ct}", &m), SM_USAGE, err, "did you mean 'when'");
+	assert_refused(read_steps("{rotate90: {}, whem: ct}", &m), SM_USAGE, err,
+		       "did you mean 'when'");
 }
 
 int main(void)

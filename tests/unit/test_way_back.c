@@ -144,7 +144,8 @@ static void test_oblique_ways_do_not_depend_on_portions(void **state)
 		for (int64_t planes = 1; planes < 8; planes++) {
 			struct sm_vol label, part;
 			placed(&prob, &way, 0.5, planes, &label, &part);
-			assert_memory_equal(part.data, map.data, sm_vol_count(&map) * sizeof(float));
+			assert_memory_equal(part.data, map.data,
+					    sm_vol_count(&map) * sizeof(float));
 			assert_memory_equal(label.data, whole.data, sm_vol_count(&whole));
 			sm_vol_clear(&label);
 			sm_vol_clear(&part);

@@ -20,8 +20,8 @@ struct sm_build {
 };
 
 /* Channels for a count of the paper's: the model's first ones times width, rounded to nearest but
- * at least 1, times the multiple of them that the paper's count is. Levels so fit each other at every
- * width. */
+ * at least 1, times the multiple of them that the paper's count is. Levels so fit each other at
+ * every width. */
 int sm_build_width(const struct sm_build *b, int channels);
 
 /* Input "x" of the size of the options. */

@@ -32,7 +32,7 @@ struct sm_build; /* builders.h */
 struct sm_model {
 	const char *name, *summary;
 	int multiple[3];         /* input D,H,W must be multiples of these */
-	int base;                /* channels of its first layer at width 1: all others are multiples */
+	int base;                /* channels of its first layer at width 1; others are multiples */
 	const char *norms;       /* choices by '|', the model's own first */
 	const char *activations; /* the same */
 	double dropout;          /* its own rate; below 0: there is none to set */

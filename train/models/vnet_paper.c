@@ -85,7 +85,8 @@ void sm_build_vnet_paper(const struct sm_build *b, struct sm_heads *heads)
 	static const char *const dec[LEVELS] = {"dec0", "dec1", "dec2", "dec3"};
 	int skip[LEVELS], x = sm_build_input(b, heads);
 
-	x = stage(b, x, repeat(b, x, copies(b, sm_build_width(b, width[0]))), enc[0], convs[0], width[0]);
+	int shown = repeat(b, x, copies(b, sm_build_width(b, width[0])));
+	x = stage(b, x, shown, enc[0], convs[0], width[0]);
 	for (int l = 1; l <= LEVELS; l++) {
 		skip[l - 1] = x;
 		x = sm_build_conv(b, x, down[l], halve(width[l]));

@@ -6,9 +6,11 @@
 
 /* Tried in this order. A new kernel is one row here and one file. */
 static const struct conv_kernel *const kernels[] = {&conv_wino_avx512,   &conv_wino_avx2,
-						    &conv_wino_portable, &conv_point,
-						    &conv_patch,	 &conv_dnnl_slab,
-						    &conv_dnnl,		 &conv_portable};
+						    &conv_wino_portable, &conv_up_avx512,
+						    &conv_up_avx2,	 &conv_up_portable,
+						    &conv_point,	 &conv_patch,
+						    &conv_dnnl_slab,	 &conv_dnnl,
+						    &conv_portable};
 
 const struct conv_kernel *conv_kernel_at(size_t i)
 {
@@ -59,6 +61,8 @@ static bool takes(const struct conv_kernel *k, const struct conv_desc *d, enum s
 	if (only && strcmp(only, k->name) != 0)
 		return false;
 	if ((d->xe != ELEM_F32 || d->ye != ELEM_F32) && !k->bf16)
+		return false;
+	if (d->up && !k->up)
 		return false;
 	return k->fits(d, pass) && (only || !k->wins || k->wins(d, pass));
 }

@@ -15,6 +15,8 @@ struct conv_desc {
 	int n, ic, oc;
 	int in[3], out[3], k[3], stride[3], lo[3], hi[3];
 	bool bias, relu; /* forward only: done by the kernel; NaN stays NaN */
+	bool up;         /* x stands at half of in's height and width: nearest up-sampling of it by
+			    1x2x2 is what the convolution reads */
 	enum elem xe, ye; /* with bfloat16 anywhere what the pass reads is such; the kernel may
 			     round weights to it, sums are float */
 	int threads;
@@ -75,9 +77,11 @@ struct conv_kernel {
 	bool (*wins)(const struct conv_desc *d, enum sm_pass pass);
 	bool bf16;  /* knows bfloat16 */
 	bool parts; /* knows conv_args.part */
+	bool up;    /* knows conv_desc.up */
 };
 
 extern const struct conv_kernel conv_wino_avx512, conv_wino_avx2, conv_wino_portable;
+extern const struct conv_kernel conv_up_avx512, conv_up_avx2, conv_up_portable;
 extern const struct conv_kernel conv_point, conv_patch;
 extern const struct conv_kernel conv_dnnl_slab, conv_dnnl, conv_portable;
 const struct conv_kernel *conv_kernel_at(size_t i); /* NULL behind the last row */

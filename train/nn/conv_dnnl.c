@@ -322,8 +322,9 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 	/* Not a post-op of the library: its max(x, 0) makes NaN 0 and hides that a network went
 	 * wrong. */
 	if (fwd && p->d.relu)
-		op_bias_act(a->y, p->d.ye, NULL, (size_t)p->d.n * p->d.out[0] * p->d.out[1] * p->d.out[2],
-			    p->d.oc, true, p->d.threads);
+		op_bias_act(a->y, p->d.ye, NULL,
+			    (size_t)p->d.n * p->d.out[0] * p->d.out[1] * p->d.out[2], p->d.oc, true,
+			    p->d.threads);
 	return SM_OK;
 }
 

@@ -127,6 +127,7 @@ struct product {
 	size_t lda, n; /* n values of k a tap */
 	const size_t *at;
 	int taps;
+	ptrdiff_t ahead; /* values to what is read later and asked for meanwhile; 0 = nothing */
 	/* Where the sums go: two vectors of channels, the second maybe elsewhere. */
 	void *to[2];
 	size_t step; /* values from row to row */
@@ -184,6 +185,10 @@ AVX512_INLINE void product_of(const struct product *p, const int count, const in
 			p->bias ? _mm512_loadu_ps(p->bias + i * PATCH_LANES) : _mm512_setzero_ps();
 	for (int t = 0; t < p->taps; t++) {
 		const float *a = p->a + p->at[t];
+		if (p->ahead)
+			for (size_t k = 0; k < p->n; k += PATCH_LANES)
+				_Pragma("GCC unroll 12") for (int v = 0; v < count; v++)
+					__builtin_prefetch(a + v * lda + k + p->ahead);
 		for (size_t k = 0; k < p->n; k++, b += PATCH_PANEL) {
 			__m512 w0 = _mm512_loadu_ps(b), w1 = _mm512_loadu_ps(b + PATCH_LANES);
 			/* Rows by threes: one address register each. */
@@ -245,43 +250,62 @@ static void rows_of(struct product m, int n, int cols)
 	}
 }
 
-/* Rows of taps of a run of patches as floats, one behind the other; at: where the taps stand. */
+/* Rows of taps of a run of patches as floats, one behind the other. */
 static const float *stage_patches(const struct conv_desc *d, const float *x, size_t first, int n,
-				  float *to, size_t *at)
+				  float *to)
 {
 	size_t width = n * patch_step(d), lines = (size_t)d->k[0] * d->k[1];
 	for (size_t l = 0; l < lines; l++) {
 		size_t z = l / d->k[1], h = l % d->k[1];
 		size_t from = first + (z * d->in[1] + h) * d->in[2] * d->ic;
 		elem_move(to, ELEM_F32, l * width, x, d->xe, from, width);
-		for (int w = 0; w < d->k[2]; w++)
-			at[l * d->k[2] + w] = l * width + (size_t)w * d->ic;
 	}
 	return to;
 }
 
-/* Outputs [w, w + n) of a line: y = bias + sum over taps and ic. */
+/* n outputs of a line; their first value and that of their patches. */
+struct run {
+	ptrdiff_t x, y;
+	int n;
+};
+
+/* Run i where a line is cut into `runs`. */
+static struct run run_at(const struct conv_desc *d, size_t i, size_t runs)
+{
+	size_t line = i / runs, b = i % runs, w = d->out[2] * b / runs;
+	return (struct run){.x = (ptrdiff_t)(patch_line(d, line) + w * patch_step(d)),
+			    .y = (ptrdiff_t)((line * d->out[2] + w) * d->oc),
+			    .n = (int)(d->out[2] * (b + 1) / runs - w)};
+}
+
+/* y = bias + sum over taps and ic; the next run is `ahead` values on. */
 static void gather(const struct conv_plan *p, const struct conv_args *a, const size_t *tap,
-		   size_t line, int w, int n, float *stage)
+		   const struct run *run, ptrdiff_t ahead, float *stage)
 {
 	const struct conv_desc *d = &p->d;
 	size_t oc = (size_t)d->oc, step = patch_step(d), at[PATCH_MOST_TAPS];
-	size_t first = patch_line(d, line) + w * step, y = (line * d->out[2] + w) * oc;
+	size_t first = (size_t)run->x, y = (size_t)run->y;
+	int n = run->n;
 	bool copy = staged(p);
 	size_t line_up = d->ye == ELEM_F32 ? PATCH_LANES : PATCH_PANEL;
 	bool stream = patch_lines(d) * d->out[2] * oc >= STREAM_MIN && oc % line_up == 0 &&
 		      stream_fits(a->y, PATCH_LANES);
-	struct product m = {.a = copy ? stage_patches(d, a->x, first, n, stage, at) : a->x + first,
+	const float *from = copy ? stage_patches(d, a->x, first, n, stage) : a->x + first;
+	/* Taps along the width stand side by side: one long tap. */
+	for (int t = 0; t < d->k[0] * d->k[1]; t++)
+		at[t] = copy ? t * n * step : tap[t * d->k[2]];
+	struct product m = {.a = from,
 			    .lda = step,
-			    .n = (size_t)d->ic,
-			    .at = copy ? at : tap,
-			    .taps = patch_taps(d),
+			    .n = step,
+			    .at = at,
+			    .taps = d->k[0] * d->k[1],
 			    .step = oc,
 			    .e = d->ye,
 			    .relu = d->relu,
 			    .stream = stream};
 	for (size_t q = 0; q < panels(p); q++) {
 		size_t o = q * PATCH_PANEL;
+		m.ahead = q || copy ? 0 : ahead;
 		m.b = (const float *)a->packed + q * depth_of(p) * PATCH_PANEL;
 		m.bias = d->bias ? a->bias + o : NULL;
 		m.to[0] = elem_at(a->y, d->ye, y + o);
@@ -296,14 +320,14 @@ static size_t channel_at(const struct conv_desc *d, const size_t *tap, size_t c)
 	return tap[c / d->ic] + c % d->ic;
 }
 
-/* Patches of outputs [w, w + n) of a line: x = sum over oc. */
+/* Patches x = sum over oc. */
 static void scatter(const struct conv_plan *p, const struct conv_args *a, const size_t *tap,
-		    size_t line, int w, int n, float *stage)
+		    const struct run *run, ptrdiff_t ahead, float *stage)
 {
 	const struct conv_desc *d = &p->d;
 	const size_t none = 0, all = written(p);
-	size_t oc = (size_t)d->oc, step = patch_step(d), y = (line * d->out[2] + w) * oc;
-	size_t first = patch_line(d, line) + w * step;
+	size_t oc = (size_t)d->oc, step = patch_step(d), first = (size_t)run->x, y = (size_t)run->y;
+	int n = run->n;
 	bool half = d->xe == ELEM_BF16;
 	bool stream = (size_t)d->n * d->in[0] * d->in[1] * d->in[2] * d->ic >= STREAM_MIN &&
 		      stream_fits(a->x, PATCH_LANES);
@@ -318,6 +342,7 @@ static void scatter(const struct conv_plan *p, const struct conv_args *a, const 
 			    .e = d->xe};
 	for (size_t q = 0; q < panels(p); q++) {
 		size_t c = q * PATCH_PANEL, e = c + PATCH_LANES;
+		m.ahead = q || staged(p) ? 0 : ahead;
 		int cols = all > e ? 2 : 1;
 		size_t x0 = first + channel_at(d, tap, c);
 		size_t x1 = cols > 1 ? first + channel_at(d, tap, e) : x0;
@@ -347,12 +372,12 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 		float *stage = (float *)(void *)((char *)a->ws + omp_get_thread_num() * bytes);
 #pragma omp for schedule(static)
 		for (size_t i = 0; i < items; i++) {
-			size_t b = i % runs;
-			int w = (int)(d->out[2] * b / runs), e = (int)(d->out[2] * (b + 1) / runs);
+			struct run at = run_at(d, i, runs);
+			struct run next = i + 1 < items ? run_at(d, i + 1, runs) : at;
 			if (p->pass == SM_FORWARD)
-				gather(p, a, tap, i / runs, w, e - w, stage);
+				gather(p, a, tap, &at, next.x - at.x, stage);
 			else
-				scatter(p, a, tap, i / runs, w, e - w, stage);
+				scatter(p, a, tap, &at, next.y - at.y, stage);
 		}
 		stream_end();
 	}
@@ -395,12 +420,13 @@ static void destroy(struct conv_plan *p)
 }
 
 /* By steps of bench/train.sh --layers. bfloat16: nearly always, the library's is slower than its
- * float32 here. Else up to where weights stay in the first cache, and where the library may use no
- * more than one thread (conv_slab.c); one tap: where one side has few channels. */
+ * float32 here. Else up to so many weights (the next size was as fast or faster in the library),
+ * and where that may use no more than one thread (conv_slab.c); one tap: where one side has few
+ * channels. */
 static bool wins(const struct conv_desc *d, enum sm_pass pass)
 {
 	static const size_t most[SM_PASSES] = {
-	    [SM_FORWARD] = 1 << 13, [SM_BACKWARD_DATA] = 1 << 20, [SM_BACKWARD_WEIGHTS] = 1 << 14};
+	    [SM_FORWARD] = 1 << 13, [SM_BACKWARD_DATA] = 1 << 20, [SM_BACKWARD_WEIGHTS] = 1 << 16};
 	if (d->xe == ELEM_BF16 || d->ye == ELEM_BF16) /* half a line a voxel is not streamed */
 		return pass != SM_BACKWARD_DATA || patch_taps(d) > 1 || d->ic > PATCH_LANES;
 	if (patch_taps(d) == 1)

@@ -92,6 +92,9 @@ struct tile {
 	const float *b;
 	size_t step, nb;
 	int n, cols;
+	const char *ahead; /* a line asked for meanwhile; with each 1 << slow rows the next one, */
+	size_t stride;     /* so many bytes on */
+	int slow;
 	float *to; /* (broadcast channel, 32) */
 };
 
@@ -106,6 +109,7 @@ AVX512_INLINE void tile_of(const struct tile *t, const int count, const int cols
 	for (int v = 0; v < t->n; v++, b += t->nb) {
 		__m512 x0 = load(t->lanes[0], v * t->step, half);
 		__m512 x1 = cols > 1 ? load(t->lanes[1], v * t->step, half) : x0;
+		__builtin_prefetch(t->ahead + (size_t)(v >> t->slow) * t->stride);
 		_Pragma("GCC unroll 8") for (int o = 0; o < count; o++)
 		{
 			__m512 g = _mm512_set1_ps(b[o]);
@@ -147,29 +151,56 @@ static void tile(const struct tile *t, size_t count, bool half)
 	}
 }
 
-/* Adds n rows, from value `lane` and `b` of the tensors on, to panels [q0, q1) of a part. */
+/* The lines of a panel that is read later, two a row, are asked for by blocks of broadcast channels
+ * in equal shares: block `block` of `blocks`. */
+static void ask_ahead(struct tile *t, const char *from, size_t block, size_t blocks)
+{
+	size_t shares = 1;
+	for (t->slow = 0; 4 * shares <= blocks; shares *= 2)
+		t->slow++;
+	size_t first = t->n * (block % shares) / shares;
+	bool asks = block < 2 * shares;
+	t->ahead = asks ? from + block / shares * 64 + first * t->stride : t->lanes[0];
+}
+
+static size_t lane_at(const struct conv_desc *d, const struct sides *s, const size_t *tap, size_t c)
+{
+	return s->swapped ? c : tap[c / d->ic] + c % d->ic;
+}
+
+/* Adds n rows, from value `lane` and `b` of the tensors on, to panels [q0, q1) of a part; `next` is
+ * where the lanes of the next run begin. */
 static void add_run(const struct conv_desc *d, const struct sides *s, const size_t *tap,
-		    size_t lane, size_t b, int n, size_t q0, size_t q1, float *part)
+		    size_t lane, size_t b, int n, size_t next, size_t q0, size_t q1, float *part)
 {
 	float stage[STAGE];
 	const float *values = elem_read(s->b, s->be, b, n * s->nb, stage);
 	bool half = s->le == ELEM_BF16;
 	for (size_t q = q0; q < q1; q++) {
-		size_t c = q * PATCH_PANEL, e = c + PATCH_LANES, ic = (size_t)d->ic;
+		size_t c = q * PATCH_PANEL, e = c + PATCH_LANES;
+		size_t after = q + 1 < q1 ? lane + lane_at(d, s, tap, c + PATCH_PANEL)
+					  : next + lane_at(d, s, tap, q0 * PATCH_PANEL);
 		struct tile t = {.step = s->step,
 				 .nb = s->nb,
 				 .n = n,
+				 .stride = s->step * elem_size(s->le),
 				 .cols = e < s->columns ? 2 : 1};
-		for (int i = 0; i < t.cols; i++, c = e) {
-			size_t at = s->swapped ? c : tap[c / ic] + c % ic;
-			t.lanes[i] = elem_at(s->lanes, s->le, lane + at);
-		}
+		for (int i = 0; i < t.cols; i++, c = e)
+			t.lanes[i] = elem_at(s->lanes, s->le, lane + lane_at(d, s, tap, c));
 		for (size_t o = 0; o < s->nb; o += DEPTH) {
+			ask_ahead(&t, elem_at(s->lanes, s->le, after), o / DEPTH, s->nb / DEPTH);
 			t.b = values + o;
 			t.to = part + (q * s->nb + o) * PATCH_PANEL;
 			tile(&t, s->nb - o < DEPTH ? s->nb - o : DEPTH, half);
 		}
 	}
+}
+
+/* First value of run i of the input or, y, of the outputs. */
+static size_t run_start(const struct conv_desc *d, size_t i, size_t runs, bool y)
+{
+	size_t width = (size_t)d->out[2], line = i / runs, w = width * (i % runs) / runs;
+	return y ? (line * width + w) * d->oc : patch_line(d, line) + w * patch_step(d);
 }
 
 static void add_part(const struct conv_desc *d, const struct sides *s, size_t k, size_t g,
@@ -185,10 +216,12 @@ static void add_part(const struct conv_desc *d, const struct sides *s, size_t k,
 	patch_taps_at(d, tap);
 	memset(part + q0 * s->nb * PATCH_PANEL, 0, (q1 - q0) * s->nb * PATCH_PANEL * sizeof *part);
 	for (size_t i = items * k / parts; i < items * (k + 1) / parts; i++) {
-		size_t line = i / runs, b = i % runs, w = width * b / runs;
+		size_t b = i % runs, w = width * b / runs;
 		int n = (int)(width * (b + 1) / runs - w);
-		size_t x = patch_line(d, line) + w * patch_step(d), y = (line * width + w) * d->oc;
-		add_run(d, s, tap, s->swapped ? y : x, s->swapped ? x : y, n, q0, q1, part);
+		size_t at[2] = {run_start(d, i, runs, false), run_start(d, i, runs, true)};
+		size_t next =
+			i + 1 < items ? run_start(d, i + 1, runs, s->swapped) : at[s->swapped];
+		add_run(d, s, tap, at[s->swapped], at[!s->swapped], n, next, q0, q1, part);
 	}
 }
 

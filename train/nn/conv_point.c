@@ -19,6 +19,7 @@
 #define GROUP 4                  /* outputs a vector */
 #define MOST (2 * GROUP)         /* outputs */
 #define ITEM ((size_t)16 << 10)  /* input values of an item of work */
+#define AHEAD 4096               /* bytes from a load to the line asked for meanwhile */
 #define AVX512_INLINE static inline __attribute__((always_inline, target("avx512f")))
 
 static bool fits(const struct conv_desc *d, enum sm_pass pass)
@@ -55,7 +56,8 @@ static enum sm_status pack(const struct conv_plan *p, const struct conv_args *a,
 		for (int k = 0; k < GROUP; k++)
 			for (int g = 0; g < groups; g++)
 				for (int l = 0; l < LANES; l++) {
-					int o = g * GROUP + l % GROUP, i = c + l / GROUP * GROUP + k;
+					int o = g * GROUP + l % GROUP,
+					    i = c + l / GROUP * GROUP + k;
 					*to++ = o < p->d.oc ? a->w[(size_t)o * p->d.ic + i] : 0;
 				}
 	return SM_OK;
@@ -106,6 +108,7 @@ AVX512_INLINE void voxels(const struct point *q, size_t at, int n, const int gro
 				  _mm512_loadu_ps(w + ((k) * groups + g) * LANES), s[g][v]);
 		_Pragma("GCC unroll 4") for (int v = 0; v < VOXELS; v++)
 		{
+			__builtin_prefetch((char *)elem_at(q->a->x, d->xe, row[v] + c) + AHEAD);
 			__m512 x = load(q->a->x, row[v] + c, half);
 			_Pragma("GCC unroll 2") for (int g = 0; g < groups; g++)
 			{

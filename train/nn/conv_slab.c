@@ -167,11 +167,12 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 		}
 	}
 	size_t count = (size_t)p->d.ic * p->d.oc * p->d.k[0] * p->d.k[1] * p->d.k[2];
-	/* Once to gw, so that a sum over micro-batches has the bits of one over ranks (train/mpi.h). */
+	/* Once to gw, so that a sum over micro-batches has the bits of one over ranks
+	 * (train/mpi.h). */
 	float *sum = (float *)a->ws;
 	for (int i = 1; i < q->count; i++)
-		op_add_to(sum, (const float *)(const void *)((char *)a->ws + i * q->gw_bytes), count,
-			  p->d.threads);
+		op_add_to(sum, (const float *)(const void *)((char *)a->ws + i * q->gw_bytes),
+			  count, p->d.threads);
 	op_add_to(a->gw, sum, count, p->d.threads);
 	return SM_OK;
 }

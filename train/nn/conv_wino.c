@@ -26,7 +26,7 @@ static bool shape_fits(const struct conv_desc *d)
 	       d->stride[1] == 1 && d->stride[2] == 1;
 }
 
-static bool has_avx512(void)
+bool wino_has_avx512(void)
 {
 #ifdef __x86_64__
 	return wino_isa_avx512 && __builtin_cpu_supports("avx512f");
@@ -35,7 +35,7 @@ static bool has_avx512(void)
 #endif
 }
 
-static bool has_avx2(void)
+bool wino_has_avx2(void)
 {
 #ifdef __x86_64__
 	return wino_isa_avx2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -47,13 +47,13 @@ static bool has_avx2(void)
 static bool fits_avx512(const struct conv_desc *d, enum sm_pass pass)
 {
 	(void)pass;
-	return has_avx512() && shape_fits(d);
+	return wino_has_avx512() && shape_fits(d);
 }
 
 static bool fits_avx2(const struct conv_desc *d, enum sm_pass pass)
 {
 	(void)pass;
-	return has_avx2() && shape_fits(d);
+	return wino_has_avx2() && shape_fits(d);
 }
 
 static bool fits_portable(const struct conv_desc *d, enum sm_pass pass)
@@ -63,14 +63,15 @@ static bool fits_portable(const struct conv_desc *d, enum sm_pass pass)
 }
 
 /* Where it is faster than oneDNN, by bench/conv.sh. Below a block of channels most lanes of the
- * transforms are empty: only a depth of 3 taps makes up for them. Below 8 tiles turning the weights
- * into points costs more than is saved, but for their gradient, which oneDNN sums slowly there. */
+ * transforms are empty: only a depth of as many taps makes up for them. Below 8 tiles turning the
+ * weights into points costs more than is saved, but for their gradient, which oneDNN sums slowly
+ * there. */
 static bool wins(const struct conv_desc *d, enum sm_pass pass)
 {
 	int step = 7 - d->k[1];
 	int tiles = ceil_div(d->out[1], step) * ceil_div(d->out[2], step) * d->out[0] * d->n;
 	if (d->ic < WINO_LANES || d->oc < WINO_LANES)
-		return d->k[1] == 3 && d->k[0] == 3 && d->in[0] > 1 && d->ic + d->oc >= 20 &&
+		return d->k[0] == d->k[1] && d->in[0] > 1 && d->ic + d->oc >= 20 &&
 		       tiles >= 100;
 	return tiles >= (pass == SM_BACKWARD_WEIGHTS ? 4 : 8) && d->out[1] > 2 && d->out[2] > 2;
 }
@@ -110,10 +111,13 @@ static void set_geometry(struct wino_priv *q, const struct conv_desc *d, enum sm
 	q->tiles = q->th * q->tw;
 }
 
+/* Tiles of a slab when five taps along the depth go by Winograd's scheme. */
+#define DEEP_TILES 14
+
 /* Sizes of the weights (or their gradient) at the points: obs blocks of ic channels. */
 static void set_weights(struct wino_priv *q, int obs, int ic)
 {
-	size_t made = q->deep ? WINO_DEEP : (size_t)(q->kd1 - q->kd0);
+	size_t made = q->deep ? (size_t)q->deep : (size_t)(q->kd1 - q->kd0);
 	q->ob_part = obs;
 	q->ic_part = ic;
 	q->u_ks = (size_t)ic * WINO_LANES;
@@ -142,19 +146,43 @@ static void set_products(struct wino_priv *q, int tiles, int obs)
 	q->m_size = WINO_POINTS * q->m_fs;
 }
 
-/* Forward, rows of tiles a slab: transformed slices of some 0.3 MB stay in the second-level cache. */
-static void set_slab(struct wino_priv *q, int threads)
+/* Rows of tiles a slab, or pieces of a row. Transformed slices of some 0.3 MB stay in the
+ * second-level cache; of five taps along the depth there are more, and their weights at six
+ * points come from beyond that cache too: there a slab is small (14 tiles are two full groups of
+ * registers) and walks in large steps, so that weights once read serve several pairs of depths. */
+static void set_slab_tiles(struct wino_priv *q)
 {
-	q->ring = q->deep ? WINO_DEEP : q->kd < q->in[0] ? q->kd : q->in[0];
 	size_t row = (size_t)WINO_POINTS * WINO_LANES * q->tw * sizeof(float);
 	size_t want = ((size_t)320 << 10) / (row * q->cb * q->ring);
+	if (q->deep == 6)
+		want = DEEP_TILES / (size_t)q->tw;
 	want = want < 1 ? 1 : want;
 	q->rows = want > (size_t)q->th ? q->th : (int)want;
 	q->slabs = ceil_div(q->th, q->rows);
 	q->rows = ceil_div(q->th, q->slabs);
 	q->slabs = ceil_div(q->th, q->rows);
-	int items = q->n * q->slabs, tiles = q->rows * q->tw;
-	int depths = q->deep ? ceil_div(q->out[0], 2) : q->out[0];
+	q->cuts = q->deep == 6 && q->rows == 1 ? (q->tw + DEEP_TILES / 2) / DEEP_TILES : 1;
+	q->cuts = q->cuts < 1 ? 1 : q->cuts;
+}
+
+/* What is mixed at a time, for the first cache: some 14 KB, besides weights of two blocks. */
+static void set_mix(struct wino_priv *q)
+{
+	int cb = q->deep == 6 && q->cb > 2 ? 2 : q->cb;
+	q->mix_ic = cb * WINO_LANES;
+	q->mix_tiles = 56 / cb > 14 ? 56 / cb : 14;
+	q->mix = (size_t)q->deep * q->mix_ic * q->mix_tiles;
+}
+
+static void set_slab(struct wino_priv *q, int threads)
+{
+	int pairs = ceil_div(q->out[0], 2);
+	q->pairs = q->deep < 6 ? 1 : pairs < WINO_MAX_PAIRS ? pairs : WINO_MAX_PAIRS;
+	q->ring = q->deep ? q->deep + 2 * (q->pairs - 1) : q->kd;
+	q->ring = q->ring < q->in[0] ? q->ring : q->in[0];
+	set_slab_tiles(q);
+	int items = q->n * q->slabs * q->cuts, tiles = q->rows * ceil_div(q->tw, q->cuts);
+	int depths = q->deep ? ceil_div(q->out[0], 2 * q->pairs) : q->out[0];
 	/* Few items: cut along the depth too, at the price of transforming the seams twice. */
 	q->deeps = 1;
 	while (q->deeps * 2 <= depths && items * q->deeps < 8 * threads &&
@@ -163,11 +191,8 @@ static void set_slab(struct wino_priv *q, int threads)
 	set_tiles(q, tiles, tiles);
 	set_weights(q, q->ob, q->ic);
 	set_products(q, tiles, q->ob);
-	if (!q->deep)
-		return;
-	/* Mixed data are some 14 KB, for the first cache. */
-	q->mix_tiles = 56 / q->cb > 14 ? 56 / q->cb : 14;
-	q->mix = (size_t)WINO_DEEP * q->cb * q->mix_tiles * WINO_LANES;
+	if (q->deep)
+		set_mix(q);
 }
 
 /* Tiles a slab of the weight gradient takes at least, since its sums are read and written once a
@@ -195,6 +220,36 @@ static void set_slab_grad(struct wino_priv *q)
 	most = most < q->th ? most : q->th;
 	q->rows = ceil_div(most, ceil_div(most, want));
 	set_tiles(q, (size_t)q->rows * q->tw, (size_t)q->rows * q->tw);
+}
+
+/* Tiles of a flat slab, about, and the bytes of weights at the points from which on it is taken:
+ * those of the second-level cache. From bench/conv.sh. */
+#define FLAT_TILES 64
+#define FLAT_WEIGHTS ((size_t)2 << 20)
+/* Bytes of weights a tile at most: with more, making them all costs more than is gained. */
+#define FLAT_TILE_WEIGHTS ((size_t)160 << 10)
+
+/* One tap along the depth, all of it met, and tiles for more than one slab. */
+static bool choose_flat(const struct wino_priv *q)
+{
+	size_t weights = (size_t)q->cb * q->ob * WINO_LANES * WINO_LANES;
+	size_t bytes = weights * WINO_POINTS * sizeof(float);
+	size_t tiles = (size_t)q->n * q->in[0] * q->tiles;
+	return q->kd == 1 && q->in[0] == q->out[0] && q->lo[0] == 0 && bytes >= FLAT_WEIGHTS &&
+	       bytes <= tiles * FLAT_TILE_WEIGHTS && tiles >= 2 * FLAT_TILES;
+}
+
+static void set_flat(struct wino_priv *q, int threads)
+{
+	int total = q->n * q->in[0] * q->th;
+	int rows = FLAT_TILES / q->tw > 1 ? FLAT_TILES / q->tw : 1;
+	q->chunks = ceil_div(ceil_div(total, rows), threads) * threads;
+	q->chunks = q->chunks < total ? q->chunks : total;
+	size_t tiles = (size_t)ceil_div(total, q->chunks) * q->tw;
+	q->ring = q->pairs = 1;
+	set_tiles(q, tiles, tiles);
+	set_weights(q, q->ob, q->ic);
+	set_products(q, (int)tiles, q->ob);
 }
 
 static void set_whole(struct wino_priv *q, int threads)
@@ -226,7 +281,13 @@ static enum sm_status set_whole_grad(struct wino_priv *q, struct sm_err *err)
 	int ic = q->ic < 2 * WINO_LANES ? q->ic : 2 * WINO_LANES;
 	if (ceil_div(q->ob, 2) * ceil_div(q->ic, ic) < 16)
 		ic = q->ic < WINO_LANES ? q->ic : WINO_LANES;
-	set_weights(q, q->ob < 2 ? q->ob : 2, ic);
+	/* With one tap sums of larger parts fit the cache too, which then are fewer: data and
+	 * gradients at the points are read once for each. */
+	int obs = WINO_GRAD_PAIRS, ics = 4 * WINO_LANES;
+	if (q->kd1 - q->kd0 == 1 && ceil_div(q->ob, obs) * ceil_div(q->ic, ics) >= 12)
+		set_weights(q, obs, ics);
+	else
+		set_weights(q, q->ob < 2 ? q->ob : 2, ic);
 	size_t most = (size_t)q->part_n * q->out[0], plane = (size_t)tiles * WINO_LANES;
 	q->run_v = calloc(most * WINO_MAX_KD, sizeof *q->run_v);
 	q->run_y = calloc(most * WINO_MAX_KD, sizeof *q->run_y);
@@ -258,6 +319,23 @@ static bool choose_whole(const struct wino_priv *q, enum sm_pass pass)
 	return tiles * q->cb <= 2 * weights;
 }
 
+/* Points along the depth, or 0 for taps one by one. Mixing costs some eighth of the products. Three
+ * taps: only with one block of outputs, where broadcasts keep the core busy, not multiply-adds, or
+ * two while weights are few (bench/conv.sh; the gradient of the weights lost a tenth). Five taps of
+ * 3x3: errors add up to more than 2e-5 of the largest output. */
+static int depth_points(const struct wino_priv *q)
+{
+	int met = 0;
+	for (int d = 0; d < q->out[0]; d++)
+		for (int k = 0; k < q->kd; k++)
+			met += d + k >= q->lo[0] && d + k - q->lo[0] < q->in[0];
+	bool few = q->ob == 1 || (q->ob == 2 && q->cb <= 2);
+	bool fits = q->kd == 5 ? q->k == 5 : q->kd == 3 && few;
+	bool fewer = 9 * (q->kd + 1) * ceil_div(q->out[0], 2) < 8 * met;
+	fits = fits && fewer && q->kd0 == 0 && q->kd1 == q->kd && q->ic >= WINO_LANES;
+	return fits ? q->kd + 1 : 0;
+}
+
 static enum sm_status create(struct conv_plan *p, const struct wino_isa *isa, struct sm_err *err)
 {
 	struct wino_priv *q = p->priv = calloc(1, sizeof *q);
@@ -265,15 +343,15 @@ static enum sm_status create(struct conv_plan *p, const struct wino_isa *isa, st
 		return SM_FAIL(err, SM_BUDGET, "convolution plan: out of memory");
 	q->isa = isa;
 	set_geometry(q, &p->d, p->pass);
-	q->whole = choose_whole(q, p->pass);
-	/* With one block of outputs broadcasts keep the core busy, not multiply-adds: only there are
-	 * fewer products worth the mixing (bench/conv.sh; the gradient of the weights lost a tenth). */
-	q->deep = !q->whole && p->pass != SM_BACKWARD_WEIGHTS && q->ob == 1 && q->ic >= WINO_LANES &&
-		  q->kd == 3 && q->kd0 == 0 && q->kd1 == 3 && q->out[0] > 2;
+	q->flat = p->pass != SM_BACKWARD_WEIGHTS && choose_flat(q);
+	q->whole = !q->flat && choose_whole(q, p->pass);
+	q->deep = !q->whole && p->pass != SM_BACKWARD_WEIGHTS ? depth_points(q) : 0;
 	if (p->pass == SM_BACKWARD_WEIGHTS && q->whole)
 		SM_TRY(set_whole_grad(q, err));
 	else if (p->pass == SM_BACKWARD_WEIGHTS)
 		set_slab_grad(q);
+	else if (q->flat)
+		set_flat(q, p->d.threads);
 	else if (!q->whole)
 		set_slab(q, p->d.threads);
 	else
@@ -282,7 +360,11 @@ static enum sm_status create(struct conv_plan *p, const struct wino_isa *isa, st
 		p->packed = q->u_size * sizeof(float);
 	p->ws = wino_shared_bytes(q, p->pass) + p->d.threads * wino_thread_bytes(q, p->pass);
 	snprintf(p->impl, sizeof p->impl, "wino F(%dx%d,%dx%d) %s %s", q->step, q->step, q->k, q->k,
-		 isa->name, q->whole ? "whole" : "slab");
+		 isa->name,
+		 q->whole  ? "whole"
+		 : q->flat ? "flat"
+		 : q->deep ? "slab pairs"
+			   : "slab");
 	return SM_OK;
 }
 

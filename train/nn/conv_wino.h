@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Winograd convolution, six points an axis (0, 1, -1, 2, -2, infinity): F(4x4,3x3) and F(2x2,5x5)
- * over height and width, direct over depth. This header stands between the driver (conv_wino*.c:
- * blocks, threads, workspaces) and its inner loops (conv_wino_body.h), compiled once for each
- * instruction set. Tensors are channels-last; channels go in blocks of 16 whatever the set.
- * Transformed data are [36 points][channel blocks][tiles][16], transformed weights
- * [36 points][output blocks][depth taps][input channels][16].
+ * over height and width; over depth tap by tap, or outputs in pairs by F(2,3) and F(2,5). This
+ * header stands between the driver (conv_wino*.c: blocks, threads, workspaces) and its inner loops
+ * (conv_wino_body.h), compiled once for each instruction set. Tensors are channels-last; channels
+ * go in blocks of 16 whatever the set. Transformed data are [36 points][channel blocks][tiles][16],
+ * transformed weights [36 points][output blocks][depth taps or points][input channels][16].
  */
 #ifndef SM_TRAIN_CONV_WINO_H
 #define SM_TRAIN_CONV_WINO_H
@@ -14,11 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "train/nn/conv_up.h"
 #include "train/nn/elem.h"
 
 #define WINO_POINTS 36
 #define WINO_MAX_KD 5
-#define WINO_DEEP 4 /* points along the depth when that too goes by Winograd's scheme */
+#define WINO_MAX_DEEP 6 /* points along the depth when that too goes by Winograd's scheme */
+#define WINO_MAX_PAIRS 4 /* of depths at a time */
 #define WINO_LANES 16
 
 /* A plane to be transformed: what its tiles are and where they go. */
@@ -27,7 +29,7 @@ struct wino_plane {
 	int h, w, c;
 	int lo_h, lo_w; /* padding before */
 	int step;       /* of the tiles: 4 or 2 */
-	int tw;         /* tiles in a row */
+	int t0, tw;     /* of a row: its first tile, and how many */
 	size_t fs, cbs; /* floats from point to point, from channel block to channel block */
 };
 
@@ -35,10 +37,12 @@ struct wino_plane {
  * (all at once would make them wait for it). */
 #define WINO_AHEAD 4
 struct wino_ahead {
-	int pieces;
+	int pieces, rows; /* of a piece: `width` bytes, `stride` apart */
 	const char *at[WINO_AHEAD];
-	/* Bytes of a piece; those touched; those a time. */
-	size_t bytes[WINO_AHEAD], done[WINO_AHEAD], step[WINO_AHEAD];
+	size_t width[WINO_AHEAD], stride[WINO_AHEAD];
+	/* Where it is, and how many lines a time. */
+	int piece, row;
+	size_t done, step;
 };
 
 /* One product: for each point, m[ob][tile] (+)= sum over taps and channels of v * u. */
@@ -51,14 +55,16 @@ struct wino_gemm {
 	struct wino_ahead *ahead; /* or NULL */
 };
 
-/* Outputs at two depths (m, m_ds apart) from four slices (NULL = zeros), `part` tiles at a time
- * mixed in w: [4 depth points][channel blocks][tiles][16].
- * u: [36][output blocks][4][channels][16]. */
+/* Outputs at pairs of depths (m, m_ds apart), each pair from as many slices (NULL = zeros) as there
+ * are points along the depth, the next pair's from two further on; `part` tiles and `part_ic`
+ * channels at a time mixed in w: [depth points][channel blocks][tiles][16].
+ * u: [36][output blocks][depth points][channels][16]. */
 struct wino_pair {
-	const float *v[WINO_DEEP], *u;
-	int ic, tiles, obs, part;
+	const float *v[WINO_MAX_DEEP + 2 * (WINO_MAX_PAIRS - 1)], *u;
+	int pairs, points, ic, tiles, obs, part, part_ic;
 	size_t v_fs, v_cbs, u_fs, u_obs, u_zs, m_fs, m_obs, m_ds, w_zs, w_cbs;
 	float *m, *w;
+	bool add; /* inside: to what other channels left in m */
 	struct wino_ahead *ahead;
 };
 
@@ -78,7 +84,7 @@ struct wino_weights {
 	int ic, oc;          /* of the convolution as it runs */
 	int kd, k, kd0, kd1; /* taps [kd0, kd1) are made, others left out */
 	bool flip;
-	bool deep; /* three taps become WINO_DEEP points */
+	int deep; /* points that the taps along the depth become, or 0 */
 	size_t u_fs, u_obs, u_ks; /* floats from point, output block, tap to the next */
 };
 
@@ -103,6 +109,7 @@ struct wino_isa {
 	void (*data_row)(const struct wino_plane *p, const void *src, int row, float *v);
 	void (*grad_row)(const struct wino_plane *p, const void *src, int row, float *v);
 	void (*gemm)(const struct wino_gemm *g);
+	void (*products)(const struct wino_gemm *g, int points); /* gemm of so many points */
 	void (*pair)(const struct wino_pair *g);
 	/* Tiles [t0, t0 + tiles) of a plane counted from tile row 0; m: their first. Blocks
 	 * [ob0, ob1). */
@@ -116,7 +123,12 @@ struct wino_isa {
 	 * above, copy_stride floats apart, in index order), output block ob, channels [i0, i1). */
 	void (*weights_back)(const struct wino_weights *p, const float *a, int copies,
 			     size_t copy_stride, int ob, int i0, int i1, float *gw);
+	struct up_isa up;
 };
+
+/* Whether this CPU has what the set needs. */
+bool wino_has_avx512(void);
+bool wino_has_avx2(void);
 
 /* NULL when compiled for another architecture. */
 extern const struct wino_isa *const wino_isa_avx512, *const wino_isa_avx2, *const wino_isa_portable;

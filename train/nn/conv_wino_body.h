@@ -170,7 +170,7 @@ INLINE void plane_row(const struct wino_plane *p, const void *src, enum elem e, 
 	for (int cb = 0; cb * WINO_LANES < p->c; cb++) {
 		int c = p->c - cb * WINO_LANES;
 		for (int t = 0; t < p->tw; t++) {
-			int w0 = t * p->step - p->lo_w;
+			int w0 = (p->t0 + t) * p->step - p->lo_w;
 			struct inside in = {-h0, p->h - h0, -w0, p->w - w0};
 			int64_t at = ((int64_t)h0 * p->w + w0) * p->c + cb * WINO_LANES;
 			float *to = v + cb * p->cbs + (size_t)t * WINO_LANES;
@@ -209,20 +209,27 @@ static void grad_row(const struct wino_plane *p, const void *src, int row, float
 /* Touches the next step of what is ahead. */
 INLINE void look_ahead(struct wino_ahead *a)
 {
-	for (int k = 0; k < a->pieces; k++) {
-		size_t end = a->done[k] + a->step[k];
-		end = end < a->bytes[k] ? end : a->bytes[k];
-		for (size_t b = a->done[k]; b < end; b += 64)
-			__builtin_prefetch(a->at[k] + b, 0, 2);
-		a->done[k] = end;
+	for (size_t n = a->step; n > 0 && a->piece < a->pieces; n--) {
+		int k = a->piece;
+		__builtin_prefetch(a->at[k] + a->row * a->stride[k] + a->done, 0, 2);
+		a->done += 64;
+		if (a->done < a->width[k])
+			continue;
+		a->done = 0;
+		if (++a->row == a->rows) {
+			a->row = 0;
+			a->piece++;
+		}
 	}
 }
 
 /* Shares what is ahead out to n calls, in whole lines. */
 static void share_ahead(struct wino_ahead *a, size_t n)
 {
+	size_t lines = 0;
 	for (int k = 0; k < a->pieces; k++)
-		a->step[k] = ((a->bytes[k] + n - 1) / n + 63) & ~(size_t)63;
+		lines += (a->width[k] + 63) / 64 * a->rows;
+	a->step = (lines + n - 1) / n;
 }
 
 /* acc[tile][block] += v[tile][i] u[block][i] over ni channels. */
@@ -308,13 +315,13 @@ INLINE void product_tiles(const struct wino_gemm *g, product_fn *const *fn, int 
 	}
 }
 
-static void gemm(const struct wino_gemm *g)
+static void products(const struct wino_gemm *g, int points)
 {
 	int nb = g->obs < WINO_NB ? g->obs : WINO_NB, most = WINO_MAX1 / nb;
 	size_t parts = (g->tiles + most - 1) / most * (size_t)((g->obs + nb - 1) / nb);
 	if (g->ahead)
-		share_ahead(g->ahead, WINO_POINTS * parts * g->taps);
-	for (int f = 0; f < WINO_POINTS; f++) {
+		share_ahead(g->ahead, points * parts * g->taps);
+	for (int f = 0; f < points; f++) {
 		int ob = 0;
 #if WINO_NB > 1
 		for (; ob + 1 < g->obs; ob += 2)
@@ -323,6 +330,11 @@ static void gemm(const struct wino_gemm *g)
 		for (; ob < g->obs; ob++)
 			product_tiles(g, products1, WINO_MAX1, f, ob);
 	}
+}
+
+static void gemm(const struct wino_gemm *g)
+{
+	products(g, WINO_POINTS);
 }
 
 #include "train/nn/conv_wino_products.h"
@@ -405,10 +417,13 @@ static void output(const struct wino_out *o, const float *m, int t0, int tiles, 
 
 #include "train/nn/conv_wino_depth.h"
 #include "train/nn/conv_wino_weights.h"
+#include "train/nn/conv_up_body.h"
 
 #define WINO_ISA(called) \
 	{ \
 		.name = called, .data_row = data_row, .grad_row = grad_row, .gemm = gemm, \
+		.products = products, \
 		.pair = pair, .output = output, \
-		.weights = weights, .grad = grad, .weights_back = weights_back \
+		.weights = weights, .grad = grad, .weights_back = weights_back, \
+		.up = UP_ISA \
 	}

@@ -89,7 +89,9 @@ static void slab(const struct job *j, int n, int row0, int rows, bool first, flo
 						 ring + next % q->ring * q->y_size +
 							 (size_t)r * q->tw * WINO_LANES);
 		for (int r = 0; r < rows; r++)
-			wino_data_row(q, j->x, (size_t)n * q->in[0] + z, row0 + r,
+			wino_data_row(q, j->x,
+				      (struct wino_row){(size_t)n * q->in[0] + z, row0 + r, 0,
+							q->tw},
 				      v + (size_t)r * q->tw * WINO_LANES);
 		slab_slice(j, z, rows * q->tw, first, v, ring, sum);
 	}
@@ -167,7 +169,10 @@ static void transform(const struct job *j, const struct chunk *c, int i, float *
 	int plane = from / c->rows;
 	size_t at = ((size_t)plane * q->part_rows + row) * q->tw * WINO_LANES;
 	if (i < data) {
-		wino_data_row(q, j->x, (size_t)c->n0 * q->in[0] + plane, c->r0 + row, v + at);
+		wino_data_row(q, j->x,
+			      (struct wino_row){(size_t)c->n0 * q->in[0] + plane, c->r0 + row, 0,
+						q->tw},
+			      v + at);
 	} else {
 		struct wino_plane p = wino_grad_plane(q);
 		q->isa->grad_row(&p, y_plane(j, c->n0 * q->out[0] + plane), c->r0 + row, y + at);

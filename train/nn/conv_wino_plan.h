@@ -5,6 +5,8 @@
  * few channels and many tiles. "whole": all tiles are transformed first, then threads share out the
  * output channels and transform the weights they need on the way, in cache: for many channels,
  * whose transformed weights are larger than the cache and read as often as there are few tiles.
+ * "flat": slabs that reach over planes, where these have nothing to do with each other (one tap
+ * along the depth): enough tiles for each reading of many weights.
  */
 #ifndef SM_TRAIN_CONV_WINO_PLAN_H
 #define SM_TRAIN_CONV_WINO_PLAN_H
@@ -23,10 +25,12 @@ struct wino_priv {
 	int kd, kd0, kd1;  /* depth taps; those that meet the input anywhere */
 	int step, k;       /* outputs of a tile and kernel over height and width */
 	int th, tw, tiles; /* of a plane */
-	bool whole;
-	bool deep; /* Winograd's scheme along the depth too: outputs in pairs */
+	bool whole, flat;
+	int deep; /* points along the depth when Winograd's scheme is taken there too, outputs in
+		   * pairs; or 0 */
 	/* slab */
 	int rows, slabs, ring; /* tile rows a slab, slabs a sample (forward), slices in the ring */
+	int cuts;              /* forward: pieces of a row of tiles, one row a slab */
 	int deeps;             /* forward: pieces along the depth */
 	/* data and gradients at the points: floats from point to point, block to block */
 	size_t v_fs, v_cbs, v_size, y_fs, y_cbs, y_size;
@@ -36,9 +40,10 @@ struct wino_priv {
 	/* products */
 	int m_tiles, m_obs_count; /* tiles and output blocks a piece */
 	size_t m_fs, m_obs, m_size;
-	int mix_tiles; /* deep: tiles mixed at a time, and floats for them */
+	int pairs; /* deep: pairs of depths at a time */
+	int mix_tiles, mix_ic; /* deep: tiles and channels mixed at a time, and floats for them */
 	size_t mix;
-	int chunks, workers;
+	int chunks, workers; /* flat: slabs in chunks */
 	/* whole, weight gradient: samples and tile rows at a time; runs of tiles of each tap */
 	int part_n, part_rows;
 	size_t *run_v, *run_y;
@@ -62,8 +67,14 @@ struct wino_side {
 	int parts;
 };
 
-/* isa->data_row for all parts: row of tiles `row` of plane `plane` (counted over samples). */
-void wino_data_row(const struct wino_priv *q, struct wino_side src, size_t plane, int row, float *v);
+/* A piece of a row of tiles, of a plane counted over samples. */
+struct wino_row {
+	size_t plane;
+	int row, t0, tiles;
+};
+
+/* isa->data_row for all parts. */
+void wino_data_row(const struct wino_priv *q, struct wino_side src, struct wino_row at, float *v);
 
 /* src (N,in,ic) -> dst (N,out,oc); u: packed weights of a slab plan, w: plain ones of a whole. */
 void wino_forward(const struct wino_priv *q, struct wino_side src, const float *w, const float *u,

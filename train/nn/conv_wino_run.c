@@ -45,18 +45,20 @@ size_t wino_thread_bytes(const struct wino_priv *q, enum sm_pass pass)
 			 : q->chunks > 1 ? 0
 					 : q->u_size;
 	else
-		floats = (q->deep ? 2 : 1) * q->m_size + q->mix +
+		floats = (q->deep ? 2 * q->pairs : 1) * q->m_size + q->mix +
 			 (q->whole ? q->u_size : q->ring * q->v_size);
 	return floats * sizeof(float);
 }
 
-void wino_data_row(const struct wino_priv *q, struct wino_side src, size_t plane, int row, float *v)
+void wino_data_row(const struct wino_priv *q, struct wino_side src, struct wino_row at, float *v)
 {
 	struct wino_plane p = wino_data_plane(q);
-	size_t at = plane * q->in[1] * q->in[2];
+	size_t first = at.plane * q->in[1] * q->in[2];
+	p.t0 = at.t0;
+	p.tw = at.tiles;
 	for (int i = 0; i < src.parts; i++, v += p.c / WINO_LANES * p.cbs) {
 		p.c = src.part[i].c;
-		q->isa->data_row(&p, elem_at(src.part[i].x, q->xe, at * p.c), row, v);
+		q->isa->data_row(&p, elem_at(src.part[i].x, q->xe, first * p.c), at.row, v);
 	}
 }
 
@@ -107,12 +109,19 @@ static void output(const struct job *j, const float *m, size_t plane, int t0, in
 
 /* ---- slab ----------------------------------------------------------------------------------- */
 
-/* Outputs at depth d of `rows` rows of tiles from row0 on; ring holds the slices around d. */
-static void slab_depth(const struct job *j, int n, int d, int row0, int rows, const float *ring,
+/* Of sample n, `rows` rows of tiles from row0 on, or of one row `cols` tiles from t0 on. */
+struct slab {
+	int n, row0, rows, t0, cols;
+};
+
+/* Outputs at depth d of a slab; ring holds the slices around d. */
+static void slab_depth(const struct job *j, const struct slab *s, int d, const float *ring,
 		       float *m, struct wino_ahead *ahead)
 {
 	const struct wino_priv *q = j->q;
 	struct wino_gemm g = {.ic = q->ic,
+			      .tiles = s->rows * s->cols,
+			      .obs = q->ob,
 			      .v_fs = q->v_fs,
 			      .v_cbs = q->v_cbs,
 			      .u_fs = q->u_fs,
@@ -121,39 +130,29 @@ static void slab_depth(const struct job *j, int n, int d, int row0, int rows, co
 			      .m_obs = q->m_obs,
 			      .m = m,
 			      .ahead = ahead};
-	const float *slice[WINO_MAX_KD];
-	int tap[WINO_MAX_KD];
 	for (int k = 0; k < q->kd; k++) {
 		int z = d + k - q->lo[0];
 		if (z < 0 || z >= q->in[0])
 			continue;
-		slice[g.taps] = ring + z % q->ring * q->v_size;
-		tap[g.taps++] = k - q->kd0;
+		g.v[g.taps] = ring + z % q->ring * q->v_size;
+		g.u[g.taps++] = j->u + (k - q->kd0) * q->u_ks;
 	}
-	int tiles = rows * q->tw;
-	for (int t = 0; t < tiles; t += q->m_tiles)
-		for (int ob = 0; ob < q->ob; ob += q->m_obs_count) {
-			g.tiles = tiles - t < q->m_tiles ? tiles - t : q->m_tiles;
-			g.obs = q->ob - ob < q->m_obs_count ? q->ob - ob : q->m_obs_count;
-			for (int k = 0; k < g.taps; k++) {
-				g.v[k] = slice[k] + (size_t)t * WINO_LANES;
-				g.u[k] = j->u + ob * q->u_obs + tap[k] * q->u_ks;
-			}
-			q->isa->gemm(&g);
-			output(j, m, (size_t)n * q->out[0] + d, row0 * q->tw + t, g.tiles, ob,
-			       ob + g.obs);
-		}
+	q->isa->gemm(&g);
+	output(j, m, (size_t)s->n * q->out[0] + d, s->row0 * q->tw + s->t0, g.tiles, 0, q->ob);
 }
 
-/* The same at depths d and d + 1. */
-static void slab_pair(const struct job *j, int n, int d, int row0, int rows, const float *ring,
-		      float *m, struct wino_ahead *ahead)
+/* The same at depths [d, d1), in pairs. */
+static void slab_pairs(const struct job *j, const struct slab *s, int d, int d1, const float *ring,
+		       float *m, struct wino_ahead *ahead)
 {
 	const struct wino_priv *q = j->q;
-	struct wino_pair g = {.ic = q->ic,
-			      .tiles = rows * q->tw,
+	struct wino_pair g = {.pairs = (d1 - d + 1) / 2,
+			      .points = q->deep,
+			      .ic = q->ic,
+			      .tiles = s->rows * s->cols,
 			      .obs = q->ob,
 			      .part = q->mix_tiles,
+			      .part_ic = q->mix_ic,
 			      .u = j->u,
 			      .v_fs = q->v_fs,
 			      .v_cbs = q->v_cbs,
@@ -164,63 +163,115 @@ static void slab_pair(const struct job *j, int n, int d, int row0, int rows, con
 			      .m_obs = q->m_obs,
 			      .m_ds = q->m_size,
 			      .w_cbs = (size_t)q->mix_tiles * WINO_LANES,
-			      .w_zs = (size_t)q->cb * q->mix_tiles * WINO_LANES,
+			      .w_zs = (size_t)q->mix_ic * q->mix_tiles,
 			      .m = m,
-			      .w = m + 2 * q->m_size,
+			      .w = m + 2 * q->pairs * q->m_size,
 			      .ahead = ahead};
-	for (int k = 0; k < WINO_DEEP; k++) {
+	for (int k = 0; k < q->deep + 2 * (g.pairs - 1); k++) {
 		int z = d + k - q->lo[0];
 		g.v[k] = z >= 0 && z < q->in[0] ? ring + z % q->ring * q->v_size : NULL;
 	}
 	q->isa->pair(&g);
-	for (int k = 0; k < 2 && d + k < q->out[0]; k++)
-		output(j, m + k * q->m_size, (size_t)n * q->out[0] + d + k, row0 * q->tw, g.tiles,
-		       0, q->ob);
+	for (int k = 0; k < d1 - d; k++)
+		output(j, m + k * q->m_size, (size_t)s->n * q->out[0] + d + k,
+		       s->row0 * q->tw + s->t0, g.tiles, 0, q->ob);
 }
 
-/* What these rows of tiles read of `count` slices from z on: whole rows of pixels, a piece for each
- * slice and part of the channels. */
-static struct wino_ahead next_slices(const struct job *j, int n, int z, int count, int row0,
-				     int rows)
+/* What a slab reads of `count` slices from z on: a piece for each and each part of the channels. */
+static struct wino_ahead next_slices(const struct job *j, const struct slab *s, int z, int count)
 {
 	const struct wino_priv *q = j->q;
 	struct wino_ahead a = {.pieces = 0};
-	int h0 = row0 * q->step - q->lo[1], h1 = h0 + (rows - 1) * q->step + 6;
+	int h0 = s->row0 * q->step - q->lo[1], h1 = h0 + (s->rows - 1) * q->step + 6;
+	int w0 = s->t0 * q->step - q->lo[2], w1 = w0 + (s->cols - 1) * q->step + 6;
 	h0 = h0 > 0 ? h0 : 0;
 	h1 = h1 < q->in[1] ? h1 : q->in[1];
-	for (int last = z + count; z < last && z < q->in[0] && h0 < h1; z++)
+	w0 = w0 > 0 ? w0 : 0;
+	w1 = w1 < q->in[2] ? w1 : q->in[2];
+	a.rows = h1 - h0;
+	for (int last = z + count; z < last && z < q->in[0] && h0 < h1 && w0 < w1; z++)
 		for (int i = 0; i < j->src.parts && a.pieces < WINO_AHEAD; i++) {
 			struct conv_part part = j->src.part[i];
-			size_t row = (size_t)q->in[2] * part.c;
-			size_t at = (((size_t)n * q->in[0] + z) * q->in[1] + h0) * row;
-			a.at[a.pieces] = elem_at(part.x, q->xe, at);
-			a.bytes[a.pieces++] = (h1 - h0) * row * elem_size(q->xe);
+			size_t line = ((size_t)s->n * q->in[0] + z) * q->in[1] + h0;
+			size_t pixel = part.c * elem_size(q->xe);
+			a.at[a.pieces] = elem_at(part.x, q->xe, (line * q->in[2] + w0) * part.c);
+			a.stride[a.pieces] = q->in[2] * pixel;
+			a.width[a.pieces++] = (w1 - w0) * pixel;
 		}
 	return a;
+}
+
+static struct slab slab_at(const struct wino_priv *q, int item)
+{
+	int cut = item % q->cuts, row0 = item / q->cuts % q->slabs * q->rows;
+	struct slab s = {.n = item / q->cuts / q->slabs,
+			 .row0 = row0,
+			 .rows = q->th - row0 < q->rows ? q->th - row0 : q->rows,
+			 .t0 = q->tw * cut / q->cuts};
+	s.cols = q->tw * (cut + 1) / q->cuts - s.t0;
+	return s;
 }
 
 static void slab(const struct job *j, int item, float *scratch)
 {
 	const struct wino_priv *q = j->q;
-	int deep = item % q->deeps, n = item / q->deeps / q->slabs;
-	int row0 = item / q->deeps % q->slabs * q->rows;
-	int rows = q->th - row0 < q->rows ? q->th - row0 : q->rows;
+	int deep = item % q->deeps;
+	const struct slab s = slab_at(q, item / q->deeps);
 	float *ring = scratch, *m = ring + q->ring * q->v_size;
-	int step = q->deep ? 2 : 1, steps = (q->out[0] + step - 1) / step;
+	int step = q->deep ? 2 * q->pairs : 1, steps = (q->out[0] + step - 1) / step;
 	int d0 = steps * deep / q->deeps * step, d1 = steps * (deep + 1) / q->deeps * step;
 	int next = d0 > q->lo[0] ? d0 - q->lo[0] : 0;
 	for (int d = d0; d < d1; d += step) {
-		for (; next < q->in[0] && next <= d - q->lo[0] + q->kd + step - 2; next++)
-			for (int r = 0; r < rows; r++)
-				wino_data_row(q, j->src, (size_t)n * q->in[0] + next, row0 + r,
+		for (; next < q->in[0] && next < d - q->lo[0] + q->kd + step - 1; next++)
+			for (int r = 0; r < s.rows; r++)
+				wino_data_row(q, j->src,
+					      (struct wino_row){(size_t)s.n * q->in[0] + next,
+								s.row0 + r, s.t0, s.cols},
 					      ring + next % q->ring * q->v_size +
-						      (size_t)r * q->tw * WINO_LANES);
-		struct wino_ahead ahead =
-			next_slices(j, n, next, d + step < d1 ? step : 0, row0, rows);
+						      (size_t)r * s.cols * WINO_LANES);
+		struct wino_ahead ahead = next_slices(j, &s, next, d + step < d1 ? step : 0);
 		if (q->deep)
-			slab_pair(j, n, d, row0, rows, ring, m, &ahead);
+			slab_pairs(j, &s, d, d + step < q->out[0] ? d + step : q->out[0], ring, m,
+				   &ahead);
 		else
-			slab_depth(j, n, d, row0, rows, ring, m, &ahead);
+			slab_depth(j, &s, d, ring, m, &ahead);
+	}
+}
+
+/* ---- flat ----------------------------------------------------------------------------------- */
+
+/* Rows of tiles [r0, r1), counted over all planes. */
+static void flat(const struct job *j, int item, float *scratch)
+{
+	const struct wino_priv *q = j->q;
+	int total = q->n * q->in[0] * q->th;
+	int r0 = (int)((int64_t)total * item / q->chunks);
+	int r1 = (int)((int64_t)total * (item + 1) / q->chunks);
+	float *v = scratch, *m = v + q->v_size;
+	struct wino_gemm g = {.v = {v},
+			      .u = {j->u},
+			      .taps = 1,
+			      .ic = q->ic,
+			      .tiles = (r1 - r0) * q->tw,
+			      .obs = q->ob,
+			      .v_fs = q->v_fs,
+			      .v_cbs = q->v_cbs,
+			      .u_fs = q->u_fs,
+			      .u_obs = q->u_obs,
+			      .m_fs = q->m_fs,
+			      .m_obs = q->m_obs,
+			      .m = m};
+	size_t row = (size_t)q->tw * WINO_LANES;
+	for (int r = r0; r < r1; r++)
+		wino_data_row(q, j->src,
+			      (struct wino_row){(size_t)(r / q->th), r % q->th, 0, q->tw},
+			      v + (r - r0) * row);
+	q->isa->gemm(&g);
+	for (int r = r0, rows; r < r1; r += rows) {
+		int first = r % q->th;
+		rows = q->th - first < r1 - r ? q->th - first : r1 - r;
+		output(j, m + (r - r0) * row, (size_t)(r / q->th), first * q->tw, rows * q->tw, 0,
+		       q->ob);
 	}
 }
 
@@ -297,15 +348,20 @@ void wino_forward(const struct wino_priv *q, struct wino_side src, const float *
 			for (int i = 0; i < q->n * q->in[0] * q->th; i++) {
 				int plane = i / q->th, row = i % q->th;
 				size_t at = (size_t)plane * q->tiles + (size_t)row * q->tw;
-				wino_data_row(q, j->src, (size_t)plane, row,
+				wino_data_row(q, j->src,
+					      (struct wino_row){(size_t)plane, row, 0, q->tw},
 					      shared + at * WINO_LANES);
 			}
 #pragma omp for schedule(dynamic, 1)
 			for (int i = 0; i < q->chunks * pairs; i++)
 				whole(j, i, shared, scratch);
+		} else if (q->flat) {
+#pragma omp for schedule(dynamic, 1)
+			for (int i = 0; i < q->chunks; i++)
+				flat(j, i, scratch);
 		} else {
 #pragma omp for schedule(dynamic, 1)
-			for (int i = 0; i < q->n * q->slabs * q->deeps; i++)
+			for (int i = 0; i < q->n * q->slabs * q->cuts * q->deeps; i++)
 				slab(j, i, scratch);
 		}
 	}

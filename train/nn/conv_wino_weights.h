@@ -99,26 +99,27 @@ INLINE void kernel_points(const float *g, int k, int step, float *u, size_t fs)
 	}
 }
 
-/* Three taps of n values to the depth points. */
-INLINE void deep_points(const float *g, size_t n, float *u)
+/* Taps of n values, read backwards when flipped, to the depth points. */
+INLINE void deep_points(const int points, const float *g, size_t n, bool flip, float *u)
 {
-	vec half = v_set1(0.5f);
 	for (size_t i = 0; i < n; i += VL) {
-		vec a = v_load(g + i), b = v_load(g + n + i), c = v_load(g + 2 * n + i);
-		vec e = v_mul(half, v_add(a, c)), f = v_mul(half, b);
-		v_store(u + i, a);
-		v_store(u + n + i, v_add(e, f));
-		v_store(u + 2 * n + i, v_sub(e, f));
-		v_store(u + 3 * n + i, c);
+		vec d[WINO_MAX_DEEP], o[WINO_MAX_DEEP];
+		UNROLL(6)
+		for (int k = 0; k < points - 1; k++)
+			d[k] = v_load(g + (flip ? points - 2 - k : k) * n + i);
+		deep_kernel(points, d, o);
+		UNROLL(6)
+		for (int k = 0; k < points; k++)
+			v_store(u + k * n + i, o[k]);
 	}
 }
 
 static void weights(const struct wino_weights *p, const float *w, int ob, int i0, int i1, float *u)
 {
-	float buf[MAX_TAPS * WINO_LANES], points[WINO_DEEP * 25 * WINO_LANES];
+	float buf[MAX_TAPS * WINO_LANES], points[WINO_MAX_DEEP * 25 * WINO_LANES];
 	int square = p->k * p->k, taps = p->kd * square, o = ob * WINO_LANES;
 	int rows = p->oc - o < WINO_LANES ? p->oc - o : WINO_LANES;
-	int cols = (p->kd1 - p->kd0) * square, made = p->deep ? WINO_DEEP : p->kd1 - p->kd0;
+	int cols = (p->kd1 - p->kd0) * square, made = p->deep ? p->deep : p->kd1 - p->kd0;
 	w += (p->flip ? p->kd - p->kd1 : p->kd0) * square;
 	for (int i = i0; i < i1; i++) {
 		if (p->flip)
@@ -126,11 +127,12 @@ static void weights(const struct wino_weights *p, const float *w, int ob, int i0
 		else
 			gather(w + ((size_t)o * p->ic + i) * taps, (size_t)p->ic * taps, rows, cols,
 			       buf);
-		if (p->deep)
-			deep_points(buf, (size_t)square * WINO_LANES, points);
+		if (p->deep == 6)
+			deep_points(6, buf, (size_t)square * WINO_LANES, p->flip, points);
+		else if (p->deep)
+			deep_points(4, buf, (size_t)square * WINO_LANES, p->flip, points);
 		for (int k = 0; k < made; k++) {
-			/* Backwards, the depth points 1 and -1 stay where they are. */
-			int from = !p->flip ? k : p->deep && (k == 1 || k == 2) ? k : made - 1 - k;
+			int from = p->flip && !p->deep ? made - 1 - k : k;
 			int first = from * square + (p->flip ? square - 1 : 0);
 			const float *g = (p->deep ? points : buf) + first * WINO_LANES;
 			float *to = u + k * p->u_ks + (size_t)(i - i0) * WINO_LANES;

@@ -9,6 +9,7 @@ nn_SRC := \
 	train/nn/conv_point.c \
 	train/nn/conv_portable.c \
 	train/nn/conv_slab.c \
+	train/nn/conv_up.c \
 	train/nn/conv_wino.c \
 	train/nn/conv_wino_avx2.c \
 	train/nn/conv_wino_avx512.c \
@@ -23,6 +24,7 @@ nn_SRC := \
 	train/nn/loss_rows.c \
 	train/nn/net.c \
 	train/nn/net_elem.c \
+	train/nn/net_fused.c \
 	train/nn/net_info.c \
 	train/nn/net_memory.c \
 	train/nn/net_peak.c \

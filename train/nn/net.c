@@ -6,12 +6,28 @@
 
 #include "train/nn/conv.h"
 
+/* Whether all that read tensor x are convolutions that `takes` says can read what it is made of. */
+static bool readers_take(const struct op_env *env, int x,
+			 bool (*takes)(const struct op_env *env, const struct node *n))
+{
+	const struct sm_graph *g = env->graph;
+	int readers = 0;
+	for (int i = 0; i < g->nodes; i++)
+		for (int k = 0; k < g->node[i].nsrc; k++) {
+			if (g->node[i].src[k] != x)
+				continue;
+			if (g->node[i].nsrc > 1 || !takes(env, &g->node[i]))
+				return false;
+			readers++;
+		}
+	return readers > 0;
+}
+
 /* Whether the convolutions that read node c, a concatenation, can read its parts instead. */
 static bool can_join(const struct op_env *env, const struct node *c)
 {
 	const struct sm_graph *g = env->graph;
 	const struct tensor *t = &g->tensor[c->out];
-	int readers = 0;
 	if (c->kind != OP_KIND_concat || t->is_output)
 		return false;
 	for (int k = 0; k < c->nin; k++) {
@@ -19,15 +35,7 @@ static bool can_join(const struct op_env *env, const struct node *c)
 		if (part->shape.c % CONV_PART || part->elem != t->elem)
 			return false;
 	}
-	for (int i = 0; i < g->nodes; i++)
-		for (int k = 0; k < g->node[i].nsrc; k++) {
-			if (g->node[i].src[k] != c->out)
-				continue;
-			if (!op_conv_takes_parts(env, &g->node[i]))
-				return false;
-			readers++;
-		}
-	return readers > 0;
+	return readers_take(env, c->out, op_conv_takes_parts);
 }
 
 /* Concatenations that only convolutions with kernels for parts read need not be made. */
@@ -45,6 +53,29 @@ static void join_concats(const struct op_env *env)
 				memcpy(g->node[i].src, concat->src, sizeof concat->src);
 			}
 		concat->nsrc = 0;
+	}
+}
+
+/* Up-samplings by 1x2x2 that only convolutions with kernels for their source read need not be made,
+ * too. */
+static void join_upsamples(const struct op_env *env)
+{
+	struct sm_graph *g = env->graph;
+	for (int u = 0; u < g->nodes; u++) {
+		struct node *up = &g->node[u];
+		const int *f = up->attr.window;
+		const struct tensor *t = &g->tensor[up->out], *x = &g->tensor[up->in[0]];
+		if (up->kind != OP_KIND_upsample || f[0] != 1 || f[1] != 2 || f[2] != 2 ||
+		    t->is_output || t->elem != x->elem ||
+		    !readers_take(env, up->out, op_conv_takes_source))
+			continue;
+		up->joined = true;
+		up->nsrc = 0;
+		for (int i = u + 1; i < g->nodes; i++)
+			if (g->node[i].nsrc == 1 && g->node[i].src[0] == up->out) {
+				g->node[i].src[0] = up->src[0];
+				g->node[i].up = true;
+			}
 	}
 }
 
@@ -83,6 +114,7 @@ static enum sm_status prepare_nodes(struct sm_net *net, struct sm_err *err)
 {
 	struct op_env env = {.graph = net->g, .opt = &net->opt, .conv = net->conv};
 	join_concats(&env);
+	join_upsamples(&env);
 	if (net->opt.train)
 		find_gradients(net->g);
 	for (int i = 0; i < net->g->nodes; i++) {
@@ -91,7 +123,6 @@ static enum sm_status prepare_nodes(struct sm_net *net, struct sm_err *err)
 		net->losses += (row->flags & OP_LOSS) != 0;
 		if (row->impl->prepare)
 			SM_TRY(row->impl->prepare(&env, n, err));
-		net_wrap_sizes(net, n);
 	}
 	return SM_OK;
 }
@@ -106,6 +137,12 @@ static enum sm_status check_options(struct sm_net *net, const struct sm_net_opt 
 		net->optim = *opt->optim;
 		SM_TRY(optim_check(opt->optim, &net->optim_row, err));
 	}
+	if (opt->fused &&
+	    (!opt->optim || opt->optim->clip_norm > 0 || opt->optim->ema_decay > 0))
+		return SM_FAIL(err, SM_USAGE,
+			       "network: fused updates need an optimiser without clip_norm and "
+			       "ema_decay");
+	net->fused_lr = -1;
 	for (int i = 0; i < net->g->nodes; i++) {
 		struct sm_shape s = net->g->tensor[net->g->node[i].out].shape;
 		if (net->batch && s.n != net->batch)
@@ -214,7 +251,9 @@ enum sm_status sm_net_alloc(struct sm_net *net, struct sm_mem *mem, struct sm_er
 	net->loss = sm_calloc(mem, doubles, sizeof(double), "losses", err);
 	bool ok = net->weights && net->state && net->arena && net->loss;
 	if (net->opt.train)
-		ok = (net->grads = sm_calloc(mem, n, sizeof(float), "gradients", err)) && ok;
+		ok = (net->opt.fused ||
+		      (net->grads = sm_calloc(mem, n, sizeof(float), "gradients", err))) &&
+		     ok;
 	for (int i = 0; net->optim_row && i < net->optim_row->arrays; i++)
 		ok = (net->optim_state[i] = sm_calloc(mem, n, sizeof(float), "optimiser", err)) &&
 		     ok;

@@ -34,6 +34,8 @@ struct sm_net {
 	uint64_t optim_steps;
 	bool repack; /* weights changed since the packed copies were made */
 	struct sm_param *params_pub, *states_pub;
+	double fused_lr;    /* of the sm_net_train that runs; below 0 = gradients alone */
+	const struct param *bad; /* the first whose gradient was not finite */
 };
 
 /* Around all that computes: OpenMP's thread number becomes the net's for the calling thread, and
@@ -47,10 +49,27 @@ void net_threads_leave(const struct sm_net *net, struct net_threads before);
 
 /* Element types of the tensors for opt.bf16; refuses on a CPU without such convolutions. */
 enum sm_status net_choose_elements(struct sm_net *net, struct sm_err *err);
-/* Room in a node's workspaces for float copies of its bfloat16 tensors, if it needs them. */
-void net_wrap_sizes(const struct sm_net *net, struct node *n);
-/* An operator's forward or backward, with such copies around it. */
-enum sm_status net_call(const struct op_run *r, bool back, struct sm_err *err);
+
+/* Forward, loss and backward, whatever the net; a fused one updates when fused_lr is not below 0. */
+enum sm_status net_gradients(struct sm_net *net, uint64_t step, double *loss, struct sm_err *err);
+
+/* A fused net: which parameters' gradients are computed late, and where each sum stands (blocks of
+ * the plan that is being made). */
+void net_fused_uses(struct sm_net *net);
+enum sm_status net_fused_blocks(struct sm_net *net, struct sm_err *err);
+/* What else node n's backward has to do there: the sums of others' late gradients, and updates. r:
+ * its call; gw of parameters that are late is NULL there. */
+void net_fused_before(struct sm_net *net, struct node *n, struct op_run *r);
+enum sm_status net_fused_behind(struct sm_net *net, struct node *n, const struct op_run *r,
+				struct sm_err *err);
+/* The call of node n in backward: net_run.c. */
+struct op_run net_backward_call(struct sm_net *net, struct node *n, uint64_t step);
+/* Moves a parameter by its gradient g; false when that is not finite: what is not stays. */
+bool net_update_param(struct sm_net *net, const struct sm_param *p, double lr, const float *g);
+
+int net_add_block(struct sm_net *net, size_t size, int first, int last, struct sm_err *err);
+void net_stretch(struct plan_block *b, int time);
+int net_back_time(const struct sm_net *net, int node);
 
 /* Live ranges, shared blocks, the arena's size and the forecast. */
 enum sm_status net_plan_memory(struct sm_net *net, struct sm_err *err);

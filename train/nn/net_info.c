@@ -75,6 +75,16 @@ float *sm_net_optim_array(struct sm_net *net, int i, const char **name)
 	return net->optim_state[i];
 }
 
+bool sm_net_is_fused(const struct sm_net *net)
+{
+	return net->opt.fused;
+}
+
+const char *sm_net_bad_gradient(const struct sm_net *net)
+{
+	return net->bad ? net->bad->name : NULL;
+}
+
 size_t sm_net_grad_samples(const struct sm_net *net)
 {
 	return net->grad_samples;

@@ -11,7 +11,7 @@
 /* Of the search for what to forget; each tries all tensors. */
 #define FORGET_ROUNDS 3
 
-static int add_block(struct sm_net *net, size_t size, int first, int last, struct sm_err *err)
+int net_add_block(struct sm_net *net, size_t size, int first, int last, struct sm_err *err)
 {
 	if (net->blocks == net->block_room) {
 		int room = net->block_room ? 2 * net->block_room : 64;
@@ -37,7 +37,7 @@ static size_t tensor_bytes(const struct tensor *t)
 	return t->count * elem_size(t->elem);
 }
 
-static void stretch(struct plan_block *b, int time)
+void net_stretch(struct plan_block *b, int time)
 {
 	if (time < b->first)
 		b->first = time;
@@ -45,7 +45,7 @@ static void stretch(struct plan_block *b, int time)
 		b->last = time;
 }
 
-static int back_time(const struct sm_net *net, int node)
+int net_back_time(const struct sm_net *net, int node)
 {
 	return 2 * net->g->nodes - 1 - node;
 }
@@ -122,20 +122,20 @@ static enum sm_status value_block(struct sm_net *net, int i, struct sm_err *err)
 	if (over >= 0)
 		t->block = g->tensor[n->src[over]].block;
 	else
-		t->block = add_block(net, tensor_bytes(t), input ? 0 : i, i, err);
+		t->block = net_add_block(net, tensor_bytes(t), input ? 0 : i, i, err);
 	if (t->block < 0)
 		return err->code;
 	if (input || t->is_output)
-		stretch(&net->block[t->block], end);
+		net_stretch(&net->block[t->block], end);
 	for (int k = 0; k < n->nsrc; k++) {
 		struct tensor *x = &g->tensor[n->src[k]];
-		stretch(&net->block[x->block], i);
+		net_stretch(&net->block[x->block], i);
 		if (n->runs_backward && n->needs_x && !x->forget)
-			stretch(&net->block[x->block], back_time(net, i));
+			net_stretch(&net->block[x->block], net_back_time(net, i));
 	}
-	stretch(&net->block[t->block], i);
+	net_stretch(&net->block[t->block], i);
 	if (n->runs_backward && n->needs_y)
-		stretch(&net->block[t->block], back_time(net, i));
+		net_stretch(&net->block[t->block], net_back_time(net, i));
 	return SM_OK;
 }
 
@@ -159,14 +159,14 @@ static enum sm_status grad_blocks(struct sm_net *net, struct sm_err *err)
 	for (int i = g->nodes - 1; i >= 0; i--) {
 		struct node *n = &g->node[i];
 		struct tensor *y = &g->tensor[n->out];
-		int back = back_time(net, i);
+		int back = net_back_time(net, i);
 		if (y->gets_grad) {
 			if (y->grad_block < 0)
 				y->grad_block =
-				    add_block(net, tensor_bytes(y), back, back, err);
+				    net_add_block(net, tensor_bytes(y), back, back, err);
 			if (y->grad_block < 0)
 				return err->code;
-			stretch(&net->block[y->grad_block], back);
+			net_stretch(&net->block[y->grad_block], back);
 		}
 		bool over = (op_row(n->kind)->flags & OP_OVER) != 0;
 		for (int k = 0; k < n->nsrc; k++) {
@@ -179,10 +179,10 @@ static enum sm_status grad_blocks(struct sm_net *net, struct sm_err *err)
 				x->grad_block = dead_value(net, n, k, back);
 			if (x->grad_block < 0)
 				x->grad_block =
-				    add_block(net, tensor_bytes(x), back, back, err);
+				    net_add_block(net, tensor_bytes(x), back, back, err);
 			if (x->grad_block < 0)
 				return err->code;
-			stretch(&net->block[x->grad_block], back);
+			net_stretch(&net->block[x->grad_block], back);
 		}
 	}
 	return SM_OK;
@@ -206,20 +206,20 @@ static enum sm_status again_blocks(struct sm_net *net, int x, struct sm_err *err
 	for (int j = t->producer + 1; j < g->nodes; j++) {
 		const struct node *n = &g->node[j];
 		if (n->runs_backward && n->needs_x && reads(n, x))
-			meet(back_time(net, j), &first, &last);
+			meet(net_back_time(net, j), &first, &last);
 		if (g->tensor[n->out].forget && g->tensor[n->out].again_time >= 0 && reads(n, x))
 			meet(g->tensor[n->out].again_time, &first, &last);
 	}
 	t->again_time = first;
 	if (first < 0)
 		return SM_OK;
-	t->again_block = add_block(net, tensor_bytes(t), first, last, err);
+	t->again_block = net_add_block(net, tensor_bytes(t), first, last, err);
 	if (t->again_block < 0)
 		return err->code;
 	for (int k = 0; k < p->nsrc; k++)
 		if (!g->tensor[p->src[k]].forget)
-			stretch(&net->block[g->tensor[p->src[k]].block], first);
-	if (p->ws_forward && (t->again_ws_block = add_block(net, p->ws_forward, first, first,
+			net_stretch(&net->block[g->tensor[p->src[k]].block], first);
+	if (p->ws_forward && (t->again_ws_block = net_add_block(net, p->ws_forward, first, first,
 							    err)) < 0)
 		return err->code;
 	return SM_OK;
@@ -230,16 +230,16 @@ static enum sm_status node_blocks(struct sm_net *net, int i, struct sm_err *err)
 {
 	struct sm_graph *g = net->g;
 	struct node *n = &g->node[i];
-	int back = back_time(net, i);
+	int back = net_back_time(net, i);
 	if (n->save &&
-	    (n->save_block = add_block(net, n->save, i, n->runs_backward ? back : i, err)) < 0)
+	    (n->save_block = net_add_block(net, n->save, i, n->runs_backward ? back : i, err)) < 0)
 		return err->code;
-	if (n->ws_forward && (n->ws_forward_block = add_block(net, n->ws_forward, i, i, err)) < 0)
+	if (n->ws_forward && (n->ws_forward_block = net_add_block(net, n->ws_forward, i, i, err)) < 0)
 		return err->code;
 	if (!n->runs_backward)
 		return SM_OK;
 	if (n->ws_backward &&
-	    (n->ws_backward_block = add_block(net, n->ws_backward, back, back, err)) < 0)
+	    (n->ws_backward_block = net_add_block(net, n->ws_backward, back, back, err)) < 0)
 		return err->code;
 	for (int k = 0; k < n->nsrc; k++) {
 		if (!grad_flows(g, n, k) || !n->acc[k] || (op_row(n->kind)->flags & OP_ACC))
@@ -249,7 +249,7 @@ static enum sm_status node_blocks(struct sm_net *net, int i, struct sm_err *err)
 			if (n->src[j] == n->src[k])
 				n->add_block[k] = -1;
 		if (n->add_block[k] < 0)
-			n->add_block[k] = add_block(net, tensor_bytes(&g->tensor[n->src[k]]), back,
+			n->add_block[k] = net_add_block(net, tensor_bytes(&g->tensor[n->src[k]]), back,
 						    back, err);
 		if (n->add_block[k] < 0)
 			return err->code;
@@ -263,7 +263,7 @@ static void sum_up(struct sm_net *net)
 	struct sm_forecast *f = &net->forecast;
 	size_t bytes = g->param_count * sizeof(float);
 	f->params = bytes;
-	f->grads = net->opt.train ? bytes : 0;
+	f->grads = net->opt.train && !net->opt.fused ? bytes : 0;
 	f->optim = net->optim_row ? bytes * net->optim_row->arrays : 0;
 	f->optim += net->optim.ema_decay > 0 ? bytes : 0;
 	f->state = g->state_count * sizeof(float);
@@ -289,7 +289,11 @@ static enum sm_status solve(struct sm_net *net, size_t *arena, struct sm_err *er
 	for (int i = g->tensors - 1; i >= 0; i--)
 		if (g->tensor[i].forget)
 			SM_TRY(again_blocks(net, i, err));
+	if (net->opt.fused)
+		net_fused_uses(net);
 	SM_TRY(grad_blocks(net, err));
+	if (net->opt.fused)
+		SM_TRY(net_fused_blocks(net, err));
 	for (int i = 0; i < g->nodes; i++)
 		SM_TRY(node_blocks(net, i, err));
 	*arena = plan_solve(net->block, (size_t)net->blocks, err);

@@ -34,8 +34,8 @@ static void print_block(const struct sm_net *net, int block, const char *what, c
 	const char *first = moment(net, b->first, &back[0]), *last = moment(net, b->last, &back[1]);
 	if (b->first > time || time > b->last || b->size < (size_t)1 << 18)
 		return;
-	fprintf(out, "%9.1f MiB  %-9s %-18s from %s%s to %s%s\n", (double)b->size / 1048576, what, of,
-		back[0] ? "back " : "", first, back[1] ? "back " : "", last);
+	fprintf(out, "%9.1f MiB  %-9s %-18s from %s%s to %s%s\n", (double)b->size / 1048576, what,
+		of, back[0] ? "back " : "", first, back[1] ? "back " : "", last);
 }
 
 static void print_node(const struct sm_net *net, const struct node *n, int time, FILE *out)
@@ -70,4 +70,7 @@ void sm_net_print_memory(const struct sm_net *net, FILE *out)
 		back ? "back " : "", at);
 	for (int i = 0; i < nodes; i++)
 		print_node(net, &net->g->node[i], peak, out);
+	for (int i = 0; net->opt.fused && i < net->g->params; i++)
+		print_block(net, net->g->param[i].grad_block, "weights'", net->g->param[i].name, peak,
+			    out);
 }

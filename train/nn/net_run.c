@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <omp.h>
 #include <string.h>
 
@@ -34,6 +35,8 @@ static struct op_run call_of(struct sm_net *net, struct node *n, bool train, uin
 			size_t at = g->param[n->param[k]].pub.offset;
 			r.w[k] = net->weights + at;
 			r.gw[k] = net->grads ? net->grads + at : NULL;
+			if (net->opt.fused && net->opt.train)
+				r.gw[k] = block_at(net, g->param[n->param[k]].grad_block);
 		}
 		if (n->state[k] >= 0)
 			r.state[k] = net->state + g->state[n->state[k]].pub.offset;
@@ -46,7 +49,7 @@ static enum sm_status timed(struct sm_net *net, const struct op_run *r, bool bac
 {
 	const struct op_row *row = op_row(r->node->kind);
 	double start = net->opt.profile ? omp_get_wtime() : 0;
-	enum sm_status st = net_call(r, back, err);
+	enum sm_status st = back ? row->impl->backward(r, err) : row->impl->forward(r, err);
 	if (net->watch && st == SM_OK)
 		back ? net_watch_backward(net, r) : net_watch_forward(net, r);
 	/* Layers with kernels keep their own times by pass. */
@@ -97,12 +100,11 @@ static void clear_or_scale(struct sm_net *net, struct join join)
 	net->grad_samples = before + join.behind + (size_t)net->valid;
 	net->sample_weight = 1.0 / (double)net->grad_samples;
 	float keep = (float)((double)before / (double)net->grad_samples);
-	if (!before)
-		memset(net->grads, 0, n * sizeof(float));
-	if (before)
+	if (net->opt.fused)
+		return;
 #pragma omp parallel for schedule(static) num_threads(net->opt.threads)
-		for (size_t i = 0; i < n; i++)
-			net->grads[i] *= keep;
+	for (size_t i = 0; i < n; i++)
+		net->grads[i] = before ? net->grads[i] * keep : 0;
 }
 
 /* Makes a forgotten value again, for its first reader in backward; what it is made of may have been
@@ -145,6 +147,18 @@ static enum sm_status recall(struct sm_net *net, const struct node *n, struct op
 	return SM_OK;
 }
 
+struct op_run net_backward_call(struct sm_net *net, struct node *n, uint64_t step)
+{
+	struct sm_graph *g = net->g;
+	struct op_run r = call_of(net, n, true, step);
+	r.ws = block_at(net, n->ws_backward_block);
+	r.gy = g->tensor[n->out].g;
+	for (int k = 0; k < n->nsrc; k++)
+		r.gx[k] = n->add_block[k] >= 0 ? block_at(net, n->add_block[k])
+					       : g->tensor[n->src[k]].g;
+	return r;
+}
+
 static enum sm_status backward(struct sm_net *net, uint64_t step, struct join join,
 			       struct sm_err *err)
 {
@@ -156,14 +170,13 @@ static enum sm_status backward(struct sm_net *net, uint64_t step, struct join jo
 		struct node *n = &g->node[i];
 		if (!n->runs_backward)
 			continue;
-		struct op_run r = call_of(net, n, true, step);
-		r.ws = block_at(net, n->ws_backward_block);
-		r.gy = g->tensor[n->out].g;
-		for (int k = 0; k < n->nsrc; k++)
-			r.gx[k] = n->add_block[k] >= 0 ? block_at(net, n->add_block[k])
-						       : g->tensor[n->src[k]].g;
+		struct op_run r = net_backward_call(net, n, step);
 		SM_TRY(recall(net, n, &r, err));
+		if (net->opt.fused)
+			net_fused_before(net, n, &r);
 		SM_TRY(timed(net, &r, true, err));
+		if (net->opt.fused)
+			SM_TRY(net_fused_behind(net, n, &r, err));
 		for (int k = 0; k < n->nsrc; k++)
 			if (n->add_block[k] >= 0)
 				elem_add(g->tensor[n->src[k]].g, r.xe[k], r.gx[k], r.xe[k],
@@ -231,26 +244,62 @@ static enum sm_status train_step(struct sm_net *net, uint64_t step, struct join 
 	net->last_step = step;
 	struct net_threads before = net_threads_enter(net);
 	enum sm_status st = forward(net, true, true, step, err);
-	if (st == SM_OK)
+	/* A fused net would spoil its weights. */
+	bool spoilt = net->fused_lr >= 0 && st == SM_OK && !isfinite(total_loss(net));
+	if (st == SM_OK && !spoilt) {
+		net->optim_steps += net->fused_lr >= 0;
 		st = backward(net, step, join, err);
+	}
 	net_threads_leave(net, before);
 	*loss = st == SM_OK ? total_loss(net) : 0;
 	return st;
 }
 
+enum sm_status net_gradients(struct sm_net *net, uint64_t step, double *loss, struct sm_err *err)
+{
+	return train_step(net, step, (struct join){false, 0}, loss, err);
+}
+
+static enum sm_status not_fused(const struct sm_net *net, struct sm_err *err)
+{
+	return net->opt.fused ? SM_FAIL(err, SM_INTERNAL, "network: planned for sm_net_train")
+			      : SM_OK;
+}
+
 enum sm_status sm_net_step(struct sm_net *net, uint64_t step, double *loss, struct sm_err *err)
 {
+	SM_TRY(not_fused(net, err));
 	return train_step(net, step, (struct join){false, 0}, loss, err);
 }
 
 enum sm_status sm_net_accumulate(struct sm_net *net, uint64_t step, double *loss,
 				 struct sm_err *err)
 {
+	SM_TRY(not_fused(net, err));
 	return train_step(net, step, (struct join){true, 0}, loss, err);
 }
 
 enum sm_status sm_net_step_behind(struct sm_net *net, uint64_t step, size_t before, double *loss,
 				  struct sm_err *err)
 {
+	SM_TRY(not_fused(net, err));
 	return train_step(net, step, (struct join){false, before}, loss, err);
+}
+
+enum sm_status sm_net_train(struct sm_net *net, uint64_t step, double lr, double *loss,
+			    struct sm_err *err)
+{
+	if (!net->opt.fused) {
+		SM_TRY(sm_net_step(net, step, loss, err));
+		return sm_net_update(net, lr, NULL, err);
+	}
+	net->fused_lr = lr;
+	net->bad = NULL;
+	enum sm_status st = net_gradients(net, step, loss, err);
+	net->fused_lr = -1;
+	if (st == SM_OK && net->bad)
+		return SM_FAIL(err, SM_INPUT,
+			       "training: the gradient of %s is not finite after %llu updates",
+			       net->bad->name, (unsigned long long)net->optim_steps - 1);
+	return st;
 }

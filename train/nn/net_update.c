@@ -6,6 +6,22 @@
 #include "train/nn/net.h"
 
 #define CHUNK ((size_t)65536)
+#define LANES ((size_t)16)
+
+/* In LANES sums, as one would wait for each addition. */
+SM_CLONES static double squares(const float *g, size_t n)
+{
+	double lane[LANES] = {0}, sum = 0;
+	size_t i = 0;
+	for (; i + LANES <= n; i += LANES)
+		for (size_t k = 0; k < LANES; k++)
+			lane[k] += (double)g[i + k] * (double)g[i + k];
+	for (; i < n; i++)
+		lane[0] += (double)g[i] * (double)g[i];
+	for (size_t k = 0; k < LANES; k++)
+		sum += lane[k];
+	return sum;
+}
 
 /* L2 norm of the gradient; blocks and their order are fixed. */
 static double grad_norm(struct sm_net *net)
@@ -14,24 +30,22 @@ static double grad_norm(struct sm_net *net)
 	double sum = 0;
 #pragma omp parallel for schedule(static) num_threads(net->opt.threads)
 	for (int b = 0; b < OP_BLOCKS; b++) {
-		size_t to = op_block_start(n, b + 1);
-		double s = 0;
-		for (size_t i = op_block_start(n, b); i < to; i++)
-			s += (double)net->grads[i] * (double)net->grads[i];
-		net->norm_partial[b] = s;
+		size_t from = op_block_start(n, b);
+		net->norm_partial[b] = squares(net->grads + from, op_block_start(n, b + 1) - from);
 	}
 	for (int b = 0; b < OP_BLOCKS; b++)
 		sum += net->norm_partial[b];
 	return sqrt(sum);
 }
 
-/* Weights a..end, which all have the same decay. */
-static void update_run(struct sm_net *net, float lr, float scale, float decay, size_t a, size_t end)
+/* Weights a..end by g (of a first), which all have the same decay. */
+static void update_run(struct sm_net *net, float lr, float scale, float decay, const float *g,
+		       size_t a, size_t end)
 {
 	float *state[2] = {net->optim_state[0] + a,
 			   net->optim_state[1] ? net->optim_state[1] + a : NULL};
-	net->optim_row->update(&net->optim, net->optim_steps, lr, scale, decay, net->weights + a,
-			       net->grads + a, state, end - a);
+	net->optim_row->update(&net->optim, net->optim_steps, lr, scale, decay, net->weights + a, g,
+			       state, end - a);
 }
 
 /* Parameters of rank 1 are scales, shifts, biases and slopes. */
@@ -53,12 +67,12 @@ static void update_chunk(struct sm_net *net, float lr, float scale, size_t from,
 			break;
 		float d = decay_of(net, &p[i]);
 		if (p[i].offset > a && d != decay) {
-			update_run(net, lr, scale, decay, a, p[i].offset);
+			update_run(net, lr, scale, decay, net->grads + a, a, p[i].offset);
 			a = p[i].offset;
 		}
 		decay = d;
 	}
-	update_run(net, lr, scale, decay, a, end);
+	update_run(net, lr, scale, decay, net->grads + a, a, end);
 }
 
 static enum sm_status update(struct sm_net *net, double lr, double *norm, struct sm_err *err)
@@ -89,11 +103,27 @@ static enum sm_status update(struct sm_net *net, double lr, double *norm, struct
 	return SM_OK;
 }
 
+bool net_update_param(struct sm_net *net, const struct sm_param *p, double lr, const float *g)
+{
+	bool finite = true;
+	float decay = decay_of(net, p);
+#pragma omp parallel for schedule(static) num_threads(net->opt.threads) reduction(&& : finite)
+	for (size_t i = 0; i < p->count; i += CHUNK) {
+		size_t end = p->count - i < CHUNK ? p->count : i + CHUNK;
+		bool good = isfinite(squares(g + i, end - i));
+		finite = finite && good;
+		if (good)
+			update_run(net, (float)lr, 1, decay, g + i, p->offset + i, p->offset + end);
+	}
+	return finite;
+}
+
 enum sm_status sm_net_update(struct sm_net *net, double lr, double *norm, struct sm_err *err)
 {
 	SM_TRY(net_check_ready(net, true, false, err));
-	if (!net->optim_row)
-		return SM_FAIL(err, SM_INTERNAL, "network: planned without an optimiser");
+	if (!net->optim_row || net->opt.fused)
+		return SM_FAIL(err, SM_INTERNAL, "network: planned %s",
+			       net->opt.fused ? "for sm_net_train" : "without an optimiser");
 	struct net_threads before = net_threads_enter(net);
 	enum sm_status st = update(net, lr, norm, err);
 	net_threads_leave(net, before);

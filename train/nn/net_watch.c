@@ -53,6 +53,15 @@ void net_watch_backward(const struct sm_net *net, const struct op_run *r)
 			    op_row(r->node->kind)->name);
 }
 
+static void look_at_states(const struct sm_net *net)
+{
+	for (int i = 0; i < net->g->states && !net->watch[0]; i++) {
+		const struct sm_param *p = &net->g->state[i].pub;
+		if (!finite_all(net->state + p->offset, ELEM_F32, p->count))
+			say(net, "running statistics", p->name, "");
+	}
+}
+
 enum sm_status sm_net_find_nonfinite(struct sm_net *net, bool training, char what[SM_NET_WHAT],
 				     struct sm_err *err)
 {
@@ -69,15 +78,15 @@ enum sm_status sm_net_find_nonfinite(struct sm_net *net, bool training, char wha
 		if (!finite_all(net->weights + p->offset, ELEM_F32, p->count))
 			say(net, "parameter", p->name, "");
 	}
-	for (int i = 0; i < net->g->states && !what[0]; i++) {
-		const struct sm_param *p = &net->g->state[i].pub;
-		if (!finite_all(net->state + p->offset, ELEM_F32, p->count))
-			say(net, "running statistics", p->name, "");
-	}
+	/* A training step does not read them, but one that failed has spoilt them: last. */
+	if (!training && !what[0])
+		look_at_states(net);
 	enum sm_status st = SM_OK;
 	if (!what[0])
-		st = training ? sm_net_step(net, net->last_step, &loss, err)
+		st = training ? net_gradients(net, net->last_step, &loss, err)
 			      : sm_net_eval(net, &loss, err);
+	if (training && !what[0])
+		look_at_states(net);
 	net->watch = NULL;
 	memcpy(net->state, keep, net->g->state_count * sizeof *keep);
 	free(keep);

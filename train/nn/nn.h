@@ -196,8 +196,8 @@ struct sm_optim {
 	double weight_decay;      /* adam, sgd: added to the gradient (L2); adamw: decoupled */
 	bool decay_norm; /* decay of scales, shifts, biases and PReLU slopes too (PyTorch: true) */
 	double clip_norm; /* gradient is scaled down to this L2 norm; 0 = off */
-	double ema_decay; /* moving average of the weights kept beside them; 0 = none. Update t (from
-			     1) uses min(ema_decay, (1 + t) / (10 + t)) */
+	double ema_decay; /* moving average of the weights kept beside them; 0 = none. Update t
+			     (from 1) uses min(ema_decay, (1 + t) / (10 + t)) */
 };
 /* Defaults as above, momentum 0.9, no decay, no clipping, no average. */
 struct sm_optim sm_optim_default(const char *name);
@@ -215,6 +215,9 @@ struct sm_net_opt {
 	const struct sm_optim *optim; /* NULL: none (inference) */
 	const char *kernel; /* NULL: by rule; else only this row of the convolution kernels */
 	bool profile;       /* keep per-layer times */
+	bool fused; /* training: each parameter is updated as soon as its gradient is complete, and
+		       no array of all gradients is kept: sm_net_train alone trains. Not with clip_norm
+		       or ema_decay */
 	bool bf16;      /* what stands between the operators, values and gradients, is stored as
 			   bfloat16 and convolutions multiply such; weights, their gradients,
 			   statistics, sums, inputs, outputs, logits and losses stay float32 */
@@ -269,8 +272,8 @@ enum sm_status sm_net_eval(struct sm_net *net, double *loss, struct sm_err *err)
 enum sm_status sm_net_step(struct sm_net *net, uint64_t step, double *loss, struct sm_err *err);
 enum sm_status sm_net_accumulate(struct sm_net *net, uint64_t step, double *loss,
 				 struct sm_err *err);
-/* For processes that share a step: as sm_net_step, but each sample weighs 1 / (before + own), as in a
- * micro-batch behind `before` samples. sm_net_accumulate goes on from it. */
+/* For processes that share a step: as sm_net_step, but each sample weighs 1 / (before + own), as in
+ * a micro-batch behind `before` samples. sm_net_accumulate goes on from it. */
 enum sm_status sm_net_step_behind(struct sm_net *net, uint64_t step, size_t before, double *loss,
 				  struct sm_err *err);
 /* Running statistics of all processes after a step that they began with those of `start`: states is
@@ -284,6 +287,16 @@ size_t sm_net_grad_samples(const struct sm_net *net);
 /* Clips and applies the gradients by the optimiser with learning rate lr. Returns the L2 norm of
  * the gradient before clipping through norm (may be NULL). */
 enum sm_status sm_net_update(struct sm_net *net, double lr, double *norm, struct sm_err *err);
+
+/* sm_net_step and sm_net_update in one, with the same bits; of a fused net the only way. A loss that
+ * is not finite moves no weight of a fused net (of another the update refuses). SM_INPUT when a
+ * gradient is not finite; the weights of a fused net behind that layer have moved then: what it has
+ * learnt is lost. */
+enum sm_status sm_net_train(struct sm_net *net, uint64_t step, double lr, double *loss,
+			    struct sm_err *err);
+bool sm_net_is_fused(const struct sm_net *net);
+/* Of a fused net's last sm_net_train: the parameter whose gradient was not finite, or NULL. */
+const char *sm_net_bad_gradient(const struct sm_net *net);
 
 /* Exchanges weights and their moving average (optim.ema_decay > 0; nothing happens without): call
  * before and after an evaluation of the average. Between the two calls steps and updates are
@@ -313,16 +326,16 @@ struct sm_param {
 const struct sm_param *sm_net_params(const struct sm_net *net, size_t *count);
 size_t sm_net_weight_count(const struct sm_net *net);
 /* Flat arrays. After writing to weights call sm_net_touch (kernels keep packed copies). NULL before
- * sm_net_alloc; gradients NULL for inference. */
+ * sm_net_alloc; gradients NULL for inference and of a fused net. */
 float *sm_net_weights(struct sm_net *net);
 float *sm_net_gradients(struct sm_net *net); /* may be changed before sm_net_update */
 void sm_net_touch(struct sm_net *net);
 /* Running statistics: named entries of another flat array; count 0 when there are none. */
 const struct sm_param *sm_net_states(const struct sm_net *net, size_t *count);
 float *sm_net_state_values(struct sm_net *net);
-/* Optimiser: its arrays have sm_net_weight_count elements each; names are like "adam.m"; the last is
- * "ema" when the net keeps a moving average of its weights. *steps is
- * the number of updates done, to be saved and restored with the arrays. NULL when i is too large. */
+/* Optimiser: its arrays have sm_net_weight_count elements each; names are like "adam.m"; the last
+ * is "ema" when the net keeps a moving average of its weights. *steps is the number of updates
+ * done, to be saved and restored with the arrays. NULL when i is too large. */
 float *sm_net_optim_array(struct sm_net *net, int i, const char **name);
 uint64_t *sm_net_optim_steps(struct sm_net *net);
 
@@ -331,9 +344,9 @@ uint64_t *sm_net_optim_steps(struct sm_net *net);
 /* Table of layers: name, operator, output shape, parameters, and for convolutions the kernel chosen
  * for each pass with the library's implementation name. */
 void sm_net_print(const struct sm_net *net, FILE *out);
-/* The moment at which most of the arena is in use, and what lives then: values, gradients, saved data
- * and workspaces with the operators that they belong to and their lives. Operators that write in
- * place share one block, which is told for each. */
+/* The moment at which most of the arena is in use, and what lives then: values, gradients, saved
+ * data and workspaces with the operators that they belong to and their lives. Operators that write
+ * in place share one block, which is told for each. */
 void sm_net_print_memory(const struct sm_net *net, FILE *out);
 
 enum sm_pass { SM_FORWARD = 0, SM_BACKWARD_DATA, SM_BACKWARD_WEIGHTS, SM_PASSES };

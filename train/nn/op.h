@@ -58,10 +58,11 @@ struct node {
 	char *name;
 	struct op_attr attr;
 	int in[OP_MAX_IN], nin, out;
-	/* What it reads in a run: its inputs, but a convolution may read the parts of a concatenation
-	 * instead, which then is joined: it does not run and its output has no memory. */
+	/* What it reads in a run: its inputs, but a convolution may read the parts of a
+	 * concatenation instead, or (up) the source of an up-sampling, which then is joined: it
+	 * does not run and its output has no memory. */
 	int src[OP_MAX_IN], nsrc;
-	bool joined;
+	bool joined, up;
 	int param[2], state[2]; /* -1 = none */
 	/* set by the shape rule or prepare */
 	bool needs_x, needs_y;                        /* backward reads inputs / output */
@@ -82,6 +83,10 @@ struct param {
 	const struct init_row *init;
 	double fan_in, fan_out;
 	float value; /* of states: their first value */
+	/* of a fused net: the nodes that use it last and first in backward, whether their gradients
+	 * are all computed at the last one, and the place of the sum */
+	int last_use, first_use, grad_block;
+	bool late;
 };
 
 struct sm_graph {
@@ -131,6 +136,9 @@ struct op_impl {
 	enum sm_status (*prepare)(const struct op_env *env, struct node *n, struct sm_err *err);
 	enum sm_status (*forward)(const struct op_run *r, struct sm_err *err);
 	enum sm_status (*backward)(const struct op_run *r, struct sm_err *err);
+	/* Adds the gradient of param[0] alone, later than backward, which then had no gw[0]; x and gy
+	 * stand as backward left them. NULL = only backward can. */
+	enum sm_status (*late)(const struct op_run *r, struct sm_err *err);
 	/* Makes y once more from x and what forward saved, into another place; NULL = cannot. A
 	 * training may then forget y between its last use forward and its first one backward. */
 	enum sm_status (*again)(const struct op_run *r, struct sm_err *err);
@@ -195,6 +203,8 @@ void op_mask_bias_grad(float *gy, const float *y, enum elem e, size_t rows, int 
 		       double *partial, int threads);
 /* Whether all kernels that convolution n would choose read its input in parts. */
 bool op_conv_takes_parts(const struct op_env *env, const struct node *n);
+/* The same of the source of its input, an up-sampling by 1x2x2. */
+bool op_conv_takes_source(const struct op_env *env, const struct node *n);
 /* y += bias per channel, then ReLU when asked. */
 void op_bias_act(float *y, enum elem e, const float *bias, size_t rows, int c, bool relu,
 		 int threads);
@@ -235,8 +245,8 @@ struct plan_block {
 /* Gives every block an offset (multiple of 64) so that blocks alive at the same time do not
  * overlap; greedy by size. Returns the bytes needed. Sizes are rounded up to 64. */
 size_t plan_solve(struct plan_block *block, size_t n, struct sm_err *err);
-/* Looks for a smaller plan than that of plan_solve, `total` bytes: what stands highest is placed first
- * the next time. Returns the bytes needed, 0 when out of memory. */
+/* Looks for a smaller plan than that of plan_solve, `total` bytes: what stands highest is placed
+ * first the next time. Returns the bytes needed, 0 when out of memory. */
 size_t plan_improve(struct plan_block *block, size_t n, size_t total, struct sm_err *err);
 
 #endif

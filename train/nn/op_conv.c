@@ -57,7 +57,8 @@ static struct conv_desc desc_of(const struct node *n, struct sm_shape x, struct 
 			      .in = {from.d, from.h, from.w},
 			      .out = {to.d, to.h, to.w},
 			      .bias = !t && !c->no_bias,
-			      .relu = !t && c->fuse == SM_FUSE_RELU};
+			      .relu = !t && c->fuse == SM_FUSE_RELU,
+			      .up = n->up};
 	memcpy(d.k, c->k, sizeof d.k);
 	memcpy(d.stride, c->stride, sizeof d.stride);
 	memcpy(d.lo, c->pad_lo, sizeof d.lo);
@@ -121,10 +122,11 @@ static enum sm_pass kernel_pass(const struct node *n, enum sm_pass p)
 	return p == SM_FORWARD ? SM_BACKWARD_DATA : SM_FORWARD;
 }
 
-/* The tensors that are x and y of the node's convolution. */
+/* The tensors that are x and y of the node's convolution; x in parts is their concatenation. */
 static struct tensor *conv_x(const struct sm_graph *g, const struct node *n)
 {
-	return &g->tensor[n->kind == OP_KIND_conv ? n->in[0] : n->out];
+	int x = n->up ? n->src[0] : n->in[0];
+	return &g->tensor[n->kind == OP_KIND_conv ? x : n->out];
 }
 
 static struct tensor *conv_y(const struct sm_graph *g, const struct node *n)
@@ -155,7 +157,7 @@ static enum sm_status plan_pass(const struct op_env *env, struct node *n, const 
 	return st == SM_OK ? st : sm_err_prefix(err, "layer %s", n->name);
 }
 
-bool op_conv_takes_parts(const struct op_env *env, const struct node *n)
+static bool takes(const struct op_env *env, const struct node *n, bool up)
 {
 	const struct sm_graph *g = env->graph;
 	enum elem e = env->opt->bf16 ? ELEM_BF16 : ELEM_F32;
@@ -163,14 +165,25 @@ bool op_conv_takes_parts(const struct op_env *env, const struct node *n)
 		return false;
 	struct conv_desc d = desc_of(n, op_in_shape(g, n, 0), op_out_shape(g, n));
 	d.threads = env->opt->threads;
+	d.up = up;
 	for (int p = 0; p < (env->opt->train ? SM_PASSES : 1); p++) {
 		d.xe = e;
 		d.ye = p == SM_FORWARD ? conv_y(g, n)->elem : e;
 		const struct conv_kernel *k = conv_kernel_for(&d, p, env->opt->kernel);
-		if (!k || !k->parts)
+		if (!k || !(up ? k->up : k->parts))
 			return false;
 	}
 	return true;
+}
+
+bool op_conv_takes_parts(const struct op_env *env, const struct node *n)
+{
+	return takes(env, n, false);
+}
+
+bool op_conv_takes_source(const struct op_env *env, const struct node *n)
+{
+	return takes(env, n, true);
 }
 
 /* Whether a gradient goes to anything that the node reads. */
@@ -284,20 +297,28 @@ static enum sm_status conv_forward(const struct op_run *r, struct sm_err *err)
 	return SM_OK;
 }
 
+static enum sm_status conv_late(const struct op_run *r, struct sm_err *err)
+{
+	bool t = r->node->kind == OP_KIND_conv_t;
+	float *x = (float *)r->x[0];
+	struct conv_part part[OP_MAX_IN];
+	struct conv_args w = {.x = t ? r->gy : x, .y = t ? x : r->gy, .gw = r->gw[0]};
+	set_parts(r, (float *const *)r->x, part, &w);
+	return run_pass(r, SM_BACKWARD_WEIGHTS, &w, err);
+}
+
 static enum sm_status conv_backward(const struct op_run *r, struct sm_err *err)
 {
 	const struct node *n = r->node;
 	struct sm_shape s = op_out_shape(r->graph, n);
 	bool relu = n->attr.conv.fuse == SM_FUSE_RELU, t = n->kind == OP_KIND_conv_t;
-	float *x = (float *)r->x[0];
 	struct conv_part part[OP_MAX_IN];
 	bool wanted = false;
 	if (relu || r->gw[1])
 		op_mask_bias_grad(r->gy, relu ? r->y : NULL, r->ye, op_rows(s), s.c, r->gw[1],
 				  r->ws, r->threads);
-	struct conv_args w = {.x = t ? r->gy : x, .y = t ? x : r->gy, .gw = r->gw[0]};
-	set_parts(r, (float *const *)r->x, part, &w);
-	SM_TRY(run_pass(r, SM_BACKWARD_WEIGHTS, &w, err));
+	if (r->gw[0])
+		SM_TRY(conv_late(r, err));
 	for (int k = 0; k < n->nsrc; k++)
 		wanted |= r->gx[k] != NULL;
 	if (!wanted)
@@ -324,12 +345,14 @@ const struct op_impl op_conv = {.shape = conv_shape,
 				.prepare = conv_prepare,
 				.forward = conv_forward,
 				.backward = conv_backward,
+				.late = conv_late,
 				.flops = flops,
 				.release = release};
 const struct op_impl op_conv_t = {.shape = conv_shape,
 				  .prepare = conv_prepare,
 				  .forward = conv_forward,
 				  .backward = conv_backward,
+				  .late = conv_late,
 				  .flops = flops,
 				  .release = release};
 

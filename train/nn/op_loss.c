@@ -114,9 +114,10 @@ static double region(const struct loss_attr *l, int c, const double *s, double s
 	return 1 - mean;
 }
 
-/* What the point part's sum of a sample is divided by; of a softmax the mean weight of the samples that
- * count, so that the mean over them is divided by the weight of them all, as PyTorch's. */
-static double point_norm(const struct loss_attr *l, int c, size_t rows, const double *batch, int valid)
+/* What the point part's sum of a sample is divided by; of a softmax the mean weight of the samples
+ * that count, so that the mean over them is divided by the weight of them all, as PyTorch's. */
+static double point_norm(const struct loss_attr *l, int c, size_t rows, const double *batch,
+			 int valid)
 {
 	double total = 0;
 	if (l->act == LOSS_SOFTMAX)
@@ -178,7 +179,8 @@ static enum sm_status loss_backward(const struct op_run *r, struct sm_err *err)
 		       norm = point_norm(l, s.c, rows, batch, r->valid);
 		/* The batch's Dice is each sample's: its gradient counts as often. */
 		if (l->region != REGION_NONE)
-			region(l, s.c, l->batch ? batch : sum, l->batch ? scale * r->valid : scale, &f);
+			region(l, s.c, l->batch ? batch : sum, l->batch ? scale * r->valid : scale,
+			       &f);
 		if (l->point != POINT_NONE && norm != 0)
 			f.point = (float)(scale / norm);
 #pragma omp parallel for schedule(static) num_threads(r->threads)

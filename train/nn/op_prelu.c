@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PReLU (He et al. 2015) with one slope a channel. */
+#include "train/nn/norm_rows.h"
 #include "train/nn/op.h"
 
 #include <string.h>
@@ -37,6 +38,29 @@ SM_CLONES static void piece_forward(const struct op_run *r, size_t at, size_t n,
 	elem_end(r->y, r->ye, at, n, y);
 }
 
+/* What n values add to the slopes' sums: in float by places in a line (rows that fill vectors), and
+ * those sums are added up in double. n < c is a part of a row. */
+SM_INLINE void slope_sums(const float *restrict x, const float *restrict gy, size_t n, size_t c,
+			  double *restrict sum)
+{
+	float f[ELEM_PIECE];
+	size_t whole = norm_line(c), line = n < c ? n : whole <= n ? whole : c, i = 0;
+#pragma omp simd
+	for (size_t j = 0; j < line; j++)
+		f[j] = 0;
+	for (; i + line <= n; i += line)
+#pragma omp simd
+		for (size_t j = 0; j < line; j++)
+			f[j] += (x[i + j] > 0 ? 0.0f : x[i + j]) * gy[i + j];
+	for (size_t j = 0; i + j < n; j++)
+		f[j] += (x[i + j] > 0 ? 0.0f : x[i + j]) * gy[i + j];
+	size_t width = line < c ? line : c;
+	for (size_t k = 0; k < line; k += width)
+#pragma omp simd
+		for (size_t j = 0; j < width; j++)
+			sum[j] += (double)f[k + j];
+}
+
 SM_CLONES static void piece_backward(const struct op_run *r, size_t at, size_t n, size_t c,
 				     double *restrict sum)
 {
@@ -45,12 +69,7 @@ SM_CLONES static void piece_backward(const struct op_run *r, size_t at, size_t n
 	const float *gy = elem_read(r->gy, r->ye, at, n, b);
 	size_t width = n < c ? n : c;
 	bool acc = r->node->acc[0];
-	sum += at % c;
-	for (size_t i = 0; i < n; i += width)
-		for (size_t j = 0; j < width; j++) {
-			float v = x[i + j] > 0 ? 0.0f : x[i + j];
-			sum[j] += (double)v * (double)gy[i + j];
-		}
+	slope_sums(x, gy, n, c, sum + at % c);
 	if (!r->gx[0])
 		return;
 	float *gx = acc ? elem_modify(r->gx[0], r->xe[0], at, n, d)

@@ -175,29 +175,57 @@ SM_INLINE void softmax_of(const float *x, float *y, size_t rows, size_t c)
 	}
 }
 
+/* The same of SOFTMAX_ROWS rows of few channels, turned to one array a channel: vector code in
+ * every step, the same order in every sum. */
+#define SOFTMAX_ROWS 64
+SM_INLINE void softmax_turned(const float *x, float *y, const size_t c)
+{
+	float v[4][SOFTMAX_ROWS];
+	for (size_t i = 0; i < SOFTMAX_ROWS; i++)
+		for (size_t k = 0; k < c; k++)
+			v[k][i] = x[i * c + k];
+	for (size_t i = 0; i < SOFTMAX_ROWS; i++) {
+		float top = v[0][i];
+		for (size_t k = 1; k < c; k++)
+			top = v[k][i] > top ? v[k][i] : top;
+		for (size_t k = 0; k < c; k++)
+			v[k][i] -= top;
+	}
+	for (size_t k = 0; k < c; k++)
+		for (size_t i = 0; i < SOFTMAX_ROWS; i++)
+			v[k][i] = vm_exp(v[k][i]);
+	for (size_t i = 0; i < SOFTMAX_ROWS; i++) {
+		float sum = 0;
+		for (size_t k = 0; k < c; k++)
+			sum += v[k][i];
+		sum = 1.0f / sum;
+		for (size_t k = 0; k < c; k++)
+			v[k][i] *= sum;
+	}
+	for (size_t i = 0; i < SOFTMAX_ROWS; i++)
+		for (size_t k = 0; k < c; k++)
+			y[i * c + k] = v[k][i];
+}
+
 /* The exponentials of some rows in one go, and the usual numbers of channels as constants. */
 SM_CLONES static void softmax_rows(const float *x, float *y, size_t rows, size_t c)
 {
-	switch (c) {
-	case 2:
-		softmax_of(x, y, rows, 2);
-		break;
-	case 3:
-		softmax_of(x, y, rows, 3);
-		break;
-	case 4:
-		softmax_of(x, y, rows, 4);
-		break;
-	default:
+	bool whole = rows == SOFTMAX_ROWS;
+	if (whole && c == 2)
+		softmax_turned(x, y, 2);
+	else if (whole && c == 3)
+		softmax_turned(x, y, 3);
+	else if (whole && c == 4)
+		softmax_turned(x, y, 4);
+	else
 		softmax_of(x, y, rows, c);
-	}
 }
 
 static enum sm_status softmax_forward(const struct op_run *r, struct sm_err *err)
 {
 	(void)err;
 	struct sm_shape s = op_out_shape(r->graph, r->node);
-	size_t rows = op_rows(s), c = (size_t)s.c, some = 64;
+	size_t rows = op_rows(s), c = (size_t)s.c, some = SOFTMAX_ROWS;
 #pragma omp parallel for schedule(static) num_threads(r->threads)
 	for (size_t i = 0; i < rows; i += some)
 		softmax_rows(r->x[0] + i * c, r->y + i * c, rows - i < some ? rows - i : some, c);
