@@ -48,3 +48,13 @@ EXES += bench_augment
 bench_augment_SRC := bench/augment.c
 bench_augment_USE := train nn core
 bench_augment_LD :=
+
+EXES += bench_image_scores
+bench_image_scores_SRC := bench/image_scores.c
+bench_image_scores_USE := eval manifest ops core
+bench_image_scores_LD :=
+
+EXES += bench_translate
+bench_translate_SRC := bench/translate.c
+bench_translate_USE := translate models nn core
+bench_translate_LD := -ldnnl

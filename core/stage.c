@@ -256,9 +256,11 @@ static enum sm_status check_needs(const struct sm_stage *stage, const struct com
 	if (c->in && !sm_is_dir(c->in) && !sm_file_absent(c->in) && errno == EACCES)
 		return SM_FAIL(err, SM_IO, "--in: %s: cannot be examined: %s", c->in,
 			       strerror(errno));
-	if (c->in && !sm_is_dir(c->in))
-		return SM_FAIL(err, SM_USAGE, "--in: %s %s, needed is a folder", c->in,
-			       sm_file_exists(c->in) ? "is a file" : "does not exist");
+	bool file = c->in && (stage->needs & SM_IN_MAY_BE_FILE) && sm_file_exists(c->in);
+	if (c->in && !sm_is_dir(c->in) && !file)
+		return SM_FAIL(err, SM_USAGE, "--in: %s %s, needed is a folder%s", c->in,
+			       sm_file_exists(c->in) ? "is a file" : "does not exist",
+			       stage->needs & SM_IN_MAY_BE_FILE ? " or a file" : "");
 	if (c->in && c->out && sm_path_is_below(c->out, c->in))
 		return SM_FAIL(
 			err, SM_USAGE,

@@ -28,6 +28,7 @@ enum {                        /* sm_stage.needs */
        SM_NO_LEDGER = 8,      /* a tool: --out, if any, gets no ledger */
        SM_BY_ITEM = 16, /* no output depends on several items but such as the header names: --only
 			   is allowed */
+       SM_IN_MAY_BE_FILE = 32, /* --in is a folder or a single file */
 };
 
 struct sm_stage {
@@ -47,7 +48,7 @@ struct sm_stage {
 /* All that a stage's run function gets. */
 struct sm_run {
 	const struct sm_stage *stage;
-	const char *in, *out;   /* folders; NULL when not given */
+	const char *in, *out;   /* folders (in: see SM_IN_MAY_BE_FILE); NULL when not given */
 	int jobs;               /* threads, at least 1 */
 	uint64_t seed;
 	bool resume, strict, dry_run;

@@ -9,10 +9,11 @@
 #include "core/stage.h"
 #include "eval/cases.h"
 #include "eval/summary.h"
+#include "eval/translate.h"
 #include "manifests/roles.h"
 
 struct options {
-	char *pred, *truth;
+	char *pred, *truth, *pairs;
 };
 
 #define AT(member) .offset = offsetof(struct options, member)
@@ -21,7 +22,11 @@ static const struct sm_field fields[] = {
 	 .doc = "one predicted label volume, in place of --in"},
 	{"truth", SM_F_STRING, AT(truth), .path = true,
 	 .doc = "folder of stage ingest (its label volume is the truth: role seg, label, or a "
-		"source with label: true), or one label volume"},
+		"source with label: true), or one label volume; dataset pair: folder of stage "
+		"preprocess"},
+	{"pairs", SM_F_STRING, AT(pairs), .path = true,
+	 .doc = "dataset pair: folder of stage pair: which slices were held out, and the training "
+		"targets' mean"},
 };
 static const struct sm_fieldset options = SM_FIELDSET("evaluate", struct options, fields, NULL);
 
@@ -254,8 +259,7 @@ static enum sm_status list_pairs(struct work *w, struct sm_err *err)
 	for (int r = 0; r < REASONS; r++) {
 		size_t n = json_array_size(json_object_get(left_out, reasons[r].key));
 		if (n)
-			sm_info(&w->run->log, NULL,
-				"%zu %s not predicted and not scored: %s", n,
+			sm_info(&w->run->log, NULL, "%zu %s not predicted and not scored: %s", n,
 				n == 1 ? "case was" : "cases were", reasons[r].words);
 	}
 	return SM_OK;
@@ -332,6 +336,9 @@ static enum sm_status check_options(struct work *w, struct sm_err *err)
 	if (!o->truth)
 		return SM_FAIL(err, SM_USAGE,
 			       "--truth: is missing: a folder of stage ingest or a label volume");
+	if (o->pairs)
+		return SM_FAIL(err, SM_USAGE,
+			       "--pairs: is given, allowed with dataset: pair alone");
 	if (o->pred && run->in)
 		return SM_FAIL(err, SM_USAGE, "--pred and --in: only one of them can be given");
 	if (!o->pred && !run->in)
@@ -349,9 +356,26 @@ static enum sm_status check_options(struct work *w, struct sm_err *err)
 	return SM_OK;
 }
 
+/* Images are scored as images. */
+static enum sm_status score_images(struct sm_run *run, struct sm_err *err)
+{
+	const struct options *o = run->options;
+	if (o->pred)
+		return SM_FAIL(err, SM_USAGE,
+			       "--pred: is given, allowed with dataset: pair is --in");
+	if (!run->in || !o->truth || !run->out)
+		return SM_FAIL(err, SM_USAGE, "--%s: is missing",
+			       !run->in    ? "in"
+			       : !o->truth ? "truth"
+					   : "out");
+	return sm_translate_evaluate(run, o->truth, o->pairs, err);
+}
+
 static enum sm_status run_stage(struct sm_run *run, struct sm_err *err)
 {
 	const struct sm_manifest_root *manifest = run->manifest;
+	if (manifest->dataset == SM_LAST_PAIR)
+		return score_images(run, err);
 	struct work w = {.run = run, .o = run->options, .settings = manifest->evaluate};
 	struct pair single = {.key = "pair", .prediction = SM_NONE, .truth = SM_NONE};
 	enum sm_status st;
@@ -380,21 +404,33 @@ out:
 	return st;
 }
 
-static const char *const sections[] = {"evaluate", NULL};
+static const char *const sections[] = {"dataset", "pair", "evaluate", NULL};
 static const struct sm_stage stage = {
 	.name = "evaluate",
-	.summary = "scores predicted label volumes against the truth",
-	.details = "Reads the predictions of stage predict (--in) and the label volumes of stage "
-		   "ingest\n"
-		   "(--truth); writes scores.csv (a row a case and region), summary.csv and the "
-		   "ledger, and\n"
-		   "prints the table. The manifest's section evaluate names labels and regions; "
-		   "without it they\n"
-		   "are BraTS's WT, TC and ET, each label, and the original study's TC: its first "
-		   "output alone,\n"
-		   "which equals label 1 here, where each voxel gets one label.\n\n"
-		   "  scanmill evaluate --in W/predict --truth W/ingest --out W/evaluate\n"
-		   "  scanmill evaluate --pred p.nii.gz --truth t.nii.gz",
+	.summary = "scores predicted label volumes, or made images, against the truth",
+	.details =
+		"Reads the predictions of stage predict (--in) and the label volumes of stage "
+		"ingest\n"
+		"(--truth); writes scores.csv (a row a case and region), summary.csv and the "
+		"ledger, and\n"
+		"prints the table. The manifest's section evaluate names labels and regions; "
+		"without it they\n"
+		"are BraTS's WT, TC and ET, each label, and the original study's TC: its first "
+		"output alone,\n"
+		"which equals label 1 here, where each voxel gets one label.\n\n"
+		"  scanmill evaluate --in W/predict --truth W/ingest --out W/evaluate\n"
+		"  scanmill evaluate --pred p.nii.gz --truth t.nii.gz\n\n"
+		"dataset: pair scores made images (docs/image-scores.md): --truth is the folder of "
+		"stage\n"
+		"preprocess, --pairs that of stage pair; only what was held out counts. Beside the "
+		"network\n"
+		"stand baselines that need no learning. Writes scores.csv, summary.csv, "
+		"summary.json, table.md\n"
+		"and <case>/jumps.csv, and says of each score whether the network beats them "
+		"all.\n\n"
+		"  scanmill evaluate --manifest m.yaml --in W/predict --truth W/preprocess "
+		"--pairs W/pair \\\n"
+		"    --out W/evaluate",
 	.version = 2,
 	.options = &options,
 	.manifest = &sm_manifest_schema,

@@ -5,6 +5,7 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "eval/report.h"
+#include "eval/translate_page.h"
 
 struct options {
 	char *train, *predict, *truth, *split;
@@ -15,7 +16,8 @@ static const struct sm_field fields[] = {
 	{"train", SM_F_STRING, AT(train), .path = true, .doc = "folder of stage train: curves"},
 	{"predict", SM_F_STRING, AT(predict), .path = true,
 	 .doc = "folder of stage predict: pictures"},
-	{"truth", SM_F_STRING, AT(truth), .path = true, .doc = "folder of stage ingest: pictures"},
+	{"truth", SM_F_STRING, AT(truth), .path = true,
+	 .doc = "folder of stage ingest (dataset pair: of stage preprocess): pictures"},
 	{"split", SM_F_STRING, AT(split), .path = true,
 	 .doc = "folder of stage split: counts of the folds"},
 };
@@ -140,21 +142,6 @@ static enum sm_status read_scores(struct sm_report *report, struct sm_err *err)
 	return st;
 }
 
-static enum sm_status write_one(struct sm_item *item, const char *name, const char *role,
-				const struct sm_text *text, struct sm_err *err)
-{
-	char hex[65], *path;
-	SM_TRY(sm_text_check(text, name, err));
-	path = sm_path_join(item->run->out, name);
-	if (!path)
-		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
-	enum sm_status st = sm_file_write(path, text->data, text->n, err);
-	free(path);
-	SM_TRY(st);
-	sm_sha256_bytes(text->data, text->n, hex);
-	return sm_item_output(item, role, name, hex, err);
-}
-
 static enum sm_status write_all(struct sm_report *report, struct sm_item *item, struct sm_err *err)
 {
 	struct sm_text page = {0}, csv = {0}, tex = {0}, md = {0};
@@ -164,10 +151,10 @@ static enum sm_status write_all(struct sm_report *report, struct sm_item *item, 
 	sm_report_tex(report, &tex);
 	sm_report_md(report, &md);
 	SM_GOTO(st, sm_run_begin(item->run, err));
-	SM_GOTO(st, write_one(item, "report.html", "page", &page, err));
-	SM_GOTO(st, write_one(item, "table.csv", "csv", &csv, err));
-	SM_GOTO(st, write_one(item, "table.tex", "latex", &tex, err));
-	SM_GOTO(st, write_one(item, "table.md", "markdown", &md, err));
+	SM_GOTO(st, sm_report_write(item, "report.html", "page", &page, err));
+	SM_GOTO(st, sm_report_write(item, "table.csv", "csv", &csv, err));
+	SM_GOTO(st, sm_report_write(item, "table.tex", "latex", &tex, err));
+	SM_GOTO(st, sm_report_write(item, "table.md", "markdown", &md, err));
 out:
 	sm_text_clear(&page);
 	sm_text_clear(&csv);
@@ -180,11 +167,12 @@ static enum sm_status run_stage(struct sm_run *run, struct sm_err *err)
 {
 	const struct options *o = run->options;
 	const struct sm_manifest_root *manifest = run->manifest;
+	const bool images = manifest->dataset == SM_LAST_PAIR;
 	struct sm_report report = {
 		.run = run,
 		.settings = manifest->report,
 		.name = run->manifest_given ? manifest->name : "",
-		.dir = {[SM_FROM_INGEST] = o->truth,
+		.dir = {[SM_FROM_INGEST] = images ? NULL : o->truth,
 			[SM_FROM_SPLIT] = o->split,
 			[SM_FROM_TRAIN] = o->train,
 			[SM_FROM_PREDICT] = o->predict,
@@ -197,6 +185,12 @@ static enum sm_status run_stage(struct sm_run *run, struct sm_err *err)
 	json_object_set_new(item.record, "status", json_string("ok"));
 	SM_GOTO(st, read_ledgers(&report, &item, err));
 	SM_GOTO(st, read_history(&report, &item, err));
+	if (images) {
+		st = sm_translate_report(&report, o->truth, &item, err);
+		if (st == SM_OK && !run->dry_run)
+			st = sm_records_add(run->ledger.records, item.record, NULL, err);
+		goto out;
+	}
 	SM_GOTO(st, read_scores(&report, err));
 	if (run->dry_run)
 		sm_info(&run->log, NULL, "report of %zu cases would be made", report.count);
@@ -212,18 +206,23 @@ out:
 	return st;
 }
 
-static const char *const sections[] = {"name", "report", NULL};
+static const char *const sections[] = {"name", "dataset", "pair", "report", NULL};
 static const struct sm_stage stage = {
 	.name = "report",
 	.summary = "makes the page and the tables of an experiment",
-	.details = "Writes report.html (one file, nothing loaded from elsewhere), table.csv, "
-		   "table.tex (needs\n"
-		   "the LaTeX package booktabs) and table.md from the ledgers of the earlier "
-		   "stages. Without\n"
-		   "--train there are no curves, without --predict and --truth no pictures.\n\n"
-		   "  scanmill report --in W/evaluate --train W/train --predict W/predict --truth "
-		   "W/ingest \\\n"
-		   "    --split W/split --out W/report",
+	.details =
+		"Writes report.html (one file, nothing loaded from elsewhere), table.csv, "
+		"table.tex (needs\n"
+		"the LaTeX package booktabs) and table.md from the ledgers of the earlier "
+		"stages. Without\n"
+		"--train there are no curves, without --predict and --truth no pictures.\n\n"
+		"  scanmill report --in W/evaluate --train W/train --predict W/predict --truth "
+		"W/ingest \\\n"
+		"    --split W/split --out W/report\n\n"
+		"dataset: pair shows input, output, target and error map, and with --predict and "
+		"--truth (the\n"
+		"folder of preprocess) also writes pages that scroll through the slices of each "
+		"case.",
 	.version = 1,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
 	.options = &options,

@@ -1,9 +1,9 @@
-# Phantom: synthetic cohorts with exact truth, and the small DICOM writer.
+# Phantom: synthetic cohorts with exact truth.
 LIBS += phantom
-phantom_SRC := ingest/phantom/phantom_shape.c ingest/phantom/phantom_brats.c ingest/phantom/phantom_ct.c ingest/phantom/phantom_dicom.c ingest/phantom/phantom_frames.c ingest/phantom/phantom_head.c ingest/phantom/phantom_mammo.c ingest/phantom/phantom_nifti.c ingest/phantom/phantom_pet.c ingest/phantom/dicom_write.c
+phantom_SRC := ingest/phantom/phantom_shape.c ingest/phantom/phantom_brats.c ingest/phantom/phantom_ct.c ingest/phantom/phantom_dicom.c ingest/phantom/phantom_frames.c ingest/phantom/phantom_head.c ingest/phantom/phantom_mammo.c ingest/phantom/phantom_nifti.c ingest/phantom/phantom_pet.c
 EXES += scanmill-phantom
 scanmill-phantom_SRC := ingest/phantom/phantom_main.c
-scanmill-phantom_USE := phantom manifest ops core
+scanmill-phantom_USE := phantom dicom manifest ops core
 scanmill-phantom_LD :=
 
 
@@ -78,7 +78,7 @@ ingest_burned_text_lines_CFLAGS := -O3
 ingest_burned_text_screen_CFLAGS := -O3
 ingest_burned_text_strokes_CFLAGS := -O3
 
-# DICOM files: reader and decoders of frames.
+# DICOM files: reader, decoders of frames, and a small writer.
 LIBS += dicom
 dicom_SRC := \
 	ingest/dicom/dcm_codec.c \
@@ -91,6 +91,7 @@ dicom_SRC := \
 	ingest/dicom/dicom_source.c \
 	ingest/dicom/dicom_syntax.c \
 	ingest/dicom/dicom_walk.c \
+	ingest/dicom/dicom_write.c \
 	ingest/dicom/j2k.c \
 	ingest/dicom/j2k_guard.c \
 	ingest/dicom/j2k_head.c \

@@ -417,6 +417,17 @@ static const struct sm_field evaluate[] = {
 		"and its regions"},
 	{"regions", SM_F_LIST, AT(sm_evaluate_section, regions), .of = &sm_region_fieldset,
 	 .doc = "unions of these labels, rows above theirs, larger ones first"},
+	{"metrics", SM_F_STRINGS, AT(sm_evaluate_section, metrics),
+	 .doc = "dataset pair: scores of images: mae, rmse, psnr, ssim, ssim_3d, ms_ssim, ncc, mi, dice_bone, jump, bias; "
+		"absent = all but ssim_3d, dice_bone where the unit is HU"},
+	ONEOF(sm_evaluate_section, held, "held_out", "held_out|test|valid|train|all",
+	      "dataset pair: folds whose slices are scored; held_out: none that was trained on"),
+	REAL(sm_evaluate_section, range, "0", -1, 1e9,
+	     "dataset pair: range of values L of PSNR and SSIM in the target's own unit; 0 = what [-1, 1] stands for, -1 = of each true image"),
+	ONEOF(sm_evaluate_section, body, "auto", "auto|off|otsu|value",
+	      "dataset pair: body mask from the true volume; auto: above -300 of HU, otherwise Otsu's; none of pictures"),
+	REAL_IF(sm_evaluate_section, body_threshold, "body value", "0", -1e9, 1e9, "value: the body lies above it, own unit"),
+	REAL(sm_evaluate_section, bone, "150", -1e9, 1e9, "dataset pair: dice_bone compares what lies above it, own unit"),
 };
 static enum sm_status check_evaluate(const void *base, struct sm_err *err)
 {
@@ -467,6 +478,8 @@ static const struct sm_field root[] = {
 	SECTION(pair),
 	{"train", SM_F_MAPPING, AT(sm_manifest_root, train), "{}", .of = &sm_train_fieldset,
 	 .doc = "section train"},
+	{"translate", SM_F_MAPPING, AT(sm_manifest_root, translate), "{}", .of = &sm_translate_fieldset,
+	 .doc = "section translate"},
 	{"predict", SM_F_MAPPING, AT(sm_manifest_root, predict), "{}", .of = &sm_predict_fieldset,
 	 .doc = "section predict"},
 	SECTION(evaluate),

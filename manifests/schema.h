@@ -177,6 +177,31 @@ enum sm_pair_split { SM_BY_PATIENT, SM_BY_BLOCKS, SM_BY_SLICES, SM_BY_FIRST };
 
 enum sm_precision { SM_FLOAT32, SM_BF16 };
 
+/* translate. */
+enum sm_system { SM_PIX2PIX, SM_CYCLEGAN };
+struct sm_translate_section {
+	int system;                /* enum sm_system */
+	int generator;             /* index of its choices */
+	int discriminator;
+	double width, discriminator_width;
+	int norm;                  /* index of its choices; 0 = the networks' own */
+	int64_t levels, chain, blocks; /* 0 = the network's own */
+	int upsampling;            /* 1 = resize */
+	double slope, dropout;     /* -1 = the network's own */
+	int adversarial;           /* 0 bce, 1 lsgan */
+	double adversarial_weight, discriminator_weight, l1, perceptual, content, style, cycle, identity;
+	int64_t pool, generator_steps;
+	double learning_rate, beta1;
+	int64_t linear_from;       /* epochs; 0 = constant */
+	int64_t jitter;            /* pixels */
+	bool mirror;
+	int64_t batch, epochs, steps_per_epoch;
+	int64_t checkpoint_every, sample_images, sample_every;
+	double time_budget;        /* minutes; 0 = none */
+	int precision;             /* enum sm_precision */
+	int64_t seed;
+};
+
 /* train. The choices that name rows of a table hold its index. */
 struct sm_train_region {
 	char *name;
@@ -268,7 +293,12 @@ struct sm_predict_section {
 	int precision;       /* enum sm_precision */
 	int mirror;          /* axes of the flips: 1 x, 2 y, 4 z */
 	struct sm_list clean; /* struct sm_predict_clean, in their order */
+	/* dataset pair */
+	int direction;       /* enum sm_pair_direction, of cyclegan */
+	int test_dropout;    /* 1 = on */
+	int test_norm;       /* enum sm_test_norm */
 };
+enum sm_test_norm { SM_NORM_OF_BATCH, SM_NORM_RUNNING };
 /* Connected parts to be removed from a prediction. */
 struct sm_predict_clean {
 	struct sm_ints labels; /* their union, or */
@@ -294,7 +324,16 @@ struct sm_evaluate_section {
 	double grid_tolerance; /* mm */
 	struct sm_list labels;  /* struct sm_evaluate_label; empty = BraTS's labels and regions */
 	struct sm_list regions; /* struct sm_train_region, of values of labels */
+	/* dataset pair: scores of images */
+	struct sm_strings metrics; /* keys of eval/image_metrics.h; n 0 = what applies */
+	int held;                  /* enum sm_scored: samples of which folds */
+	double range;              /* L of PSNR and SSIM, own unit; 0 = the target's, -1 = each truth's */
+	int body;                  /* enum sm_body_choice */
+	double body_threshold;     /* of SM_BODY_BY_VALUE, own unit */
+	double bone;               /* threshold, own unit */
 };
+enum sm_scored { SM_SCORE_HELD_OUT, SM_SCORE_TEST, SM_SCORE_VALID, SM_SCORE_TRAIN, SM_SCORE_ALL };
+enum sm_body_choice { SM_BODY_BY_KIND, SM_BODY_NONE, SM_BODY_BY_OTSU, SM_BODY_BY_VALUE };
 enum sm_empty { SM_EMPTY_BRATS, SM_EMPTY_SKIP };
 
 /* report. */
@@ -328,6 +367,7 @@ struct sm_manifest_root {
 	struct sm_slice_section *slice;
 	struct sm_pair_section *pair;
 	struct sm_train_section *train;
+	struct sm_translate_section *translate;
 	struct sm_predict_section *predict;
 	struct sm_evaluate_section *evaluate;
 	struct sm_report_section *report;

@@ -250,6 +250,13 @@ static const struct sm_field predict[] = {
 	      "times the time)"),
 	{"clean", SM_F_LIST, AT(sm_predict_section, clean), .of = &clean_set,
 	 .doc = "connected parts to remove from the labels, rule after rule"},
+	ONEOF(sm_predict_section, direction, "a_to_b", "a_to_b|b_to_a",
+	      "dataset pair, cyclegan: which of its two generators (pix2pix has the direction of pair alone)"),
+	ONEOF(sm_predict_section, test_dropout, "off", "off|on",
+	      "dataset pair: drop-out stays on, as in the original pix2pix; drawn from --seed, case and slice"),
+	ONEOF(sm_predict_section, test_norm, "batch", "batch|running",
+	      "dataset pair: batch norm by the image's own statistics, as the originals, or by the training's running ones"),
 };
 const struct sm_fieldset sm_predict_fieldset =
-	SM_FIELDSET("predict", struct sm_predict_section, predict, "whole volumes");
+	SM_FIELDSET("predict", struct sm_predict_section, predict,
+		    "whole volumes, and translated ones");

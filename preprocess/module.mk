@@ -6,6 +6,7 @@ ops_SRC := \
 	preprocess/grid.c \
 	preprocess/kernel.c \
 	preprocess/learn.c \
+	preprocess/linear.c \
 	preprocess/morphology.c \
 	preprocess/op_bias_field.c \
 	preprocess/op_bias_field_sharpen.c \

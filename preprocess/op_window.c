@@ -8,7 +8,10 @@
  * middle) and for soft tissue of the neck (width 350-400, centre 20-60); angio is what viewers call
  * CT angiography, for which there is no single authority.
  */
+#include "preprocess/op_window.h"
+
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/par.h"
 #include "preprocess/op_table.h"
@@ -37,6 +40,19 @@ struct window {
 #define NAME(name, c, w) "|" #name
 #define ROW(name, c, w) {c, w},
 static const double presets[][2] = {{0, 0}, PRESETS(ROW)};
+#define WORD(name, c, w) #name,
+static const char *const preset_names[] = {"none", PRESETS(WORD)};
+
+bool sm_window_preset(const char *name, double range[2])
+{
+	for (size_t i = 1; name && i < sizeof presets / sizeof *presets; i++)
+		if (strcmp(preset_names[i], name) == 0) {
+			range[0] = presets[i][0] - presets[i][1] / 2;
+			range[1] = presets[i][0] + presets[i][1] / 2;
+			return true;
+		}
+	return false;
+}
 
 #define AT(member) .offset = offsetof(struct window, member)
 static const struct sm_field fields[] = {

@@ -91,6 +91,15 @@ void sm_slice_cut(const float *frame, const int64_t dim[3], const struct sm_slic
 			out[y * view->width + x] = frame[w.first + y * w.row + x * w.column];
 }
 
+void sm_slice_put(const float *picture, const int64_t dim[3], const struct sm_slice_view *view,
+		  int64_t index, float *frame)
+{
+	struct walk w = walk_of(dim, view, index);
+	for (int64_t y = 0; y < view->height; y++)
+		for (int64_t x = 0; x < view->width; x++)
+			frame[w.first + y * w.row + x * w.column] = picture[y * view->width + x];
+}
+
 void sm_slice_cut_labels(const uint8_t *labels, const int64_t dim[3],
 			 const struct sm_slice_view *view, int64_t index, uint8_t *out)
 {

@@ -51,6 +51,9 @@ void sm_slice_cut(const float *frame, const int64_t dim[3], const struct sm_slic
 		  int64_t index, float *out);
 void sm_slice_cut_labels(const uint8_t *labels, const int64_t dim[3],
 			 const struct sm_slice_view *view, int64_t index, uint8_t *out);
+/* The reverse: puts a picture into its place in the frame. Thread-safe for different slices. */
+void sm_slice_put(const float *picture, const int64_t dim[3], const struct sm_slice_view *view,
+		  int64_t index, float *frame);
 
 /* Draws planes, one behind the other for each channel of image (8 or 16 bits): low and below is 0,
  * high and above is white, round(white * (v - low) / (high - low)) between; all 0 when low = high;

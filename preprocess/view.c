@@ -163,7 +163,7 @@ enum sm_status sm_view_needs_label(const struct sm_case *c, struct sm_err *err)
 
 /* DICOM's modalities of images (PS3.3 C.7.3.1.1.1), and pet: all that ingest gives to a series
  * (ingest/series/dcm_class.h), so no other word is one. */
-static bool is_modality(const char *when)
+bool sm_modality_known(const char *when)
 {
 	static const char list[][8] = {"BI",  "CR",   "CT", "DX",  "EC", "ES", "GM",     "IO",
 				       "IVO", "IVUS", "LS", "M3D", "MG", "MR", "NM",     "OAM",
@@ -191,7 +191,7 @@ enum sm_status sm_when_check(const struct sm_steps *steps, size_t n, const struc
 	for (size_t i = 0; i < n; i++) {
 		const struct sm_step *s = &steps->v[i];
 		const char *op = sm_ops[s->which].name;
-		const bool known = s->when && (is_modality(s->when) ||
+		const bool known = s->when && (sm_modality_known(s->when) ||
 					       (image && strcmp(s->when, "image") == 0));
 		if (s->when && !known && lists(channels, s->when))
 			return SM_FAIL(

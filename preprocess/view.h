@@ -12,6 +12,9 @@
 /* True when a DICOM modality is what a manifest calls `when`: in either case, and PT is pet too. */
 bool sm_modality_is(const char *modality, const char *when);
 
+/* True for a word that is a modality, in either case: one of DICOM's for images, or pet. */
+bool sm_modality_known(const char *word);
+
 struct sm_view {
 	size_t seen; /* volumes that the step sees; 0 = it is not for this case */
 	bool whole;  /* it sees everything: nothing was put aside */

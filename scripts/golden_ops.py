@@ -78,6 +78,12 @@ def scale(c):
 
 
 # label (operator/case of nn_cases.c), shapes of inputs (N,D,H,W,C), function, shapes of parameters
+def gram(x, w):
+    v = x[0].flatten(2)
+    g = v @ v.transpose(1, 2) / v.shape[2]
+    return g.view(g.shape[0], g.shape[1], 1, 1, g.shape[2])
+
+
 CASES = [
     ("conv/3x3x3_same", [(2, 3, 3, 2, 2)], *conv(3, (3, 3, 3))),
     ("conv/1x1x1", [(1, 2, 3, 3, 4)], *conv(2, (1, 1, 1), bias=False)),
@@ -112,6 +118,13 @@ CASES = [
     ("sigmoid/", [(2, 2, 2, 3, 4)], lambda x, w: torch.sigmoid(x[0]), none),
     ("softmax/", [(1, 2, 3, 3, 4)], lambda x, w: torch.softmax(x[0], 1), none),
     ("prelu/", [(2, 2, 2, 3, 4)], lambda x, w: F.prelu(x[0], w[0]), lambda c: [(c,)]),
+    ("tanh/", [(2, 2, 2, 3, 4)], lambda x, w: torch.tanh(x[0]), none),
+    ("reflect_pad/2_rows,_3_columns", [(2, 1, 3, 5, 2)],
+     lambda x, w: F.pad(x[0], (3, 3, 2, 2, 0, 0), mode="reflect"), none),
+    ("reflect_pad/1_row", [(1, 2, 2, 3, 3)],
+     lambda x, w: F.pad(x[0], (0, 0, 1, 1, 0, 0), mode="reflect"), none),
+    ("gram/", [(2, 1, 3, 4, 3)], gram, none),
+    ("gram/11_channels", [(1, 2, 3, 2, 11)], gram, none),
 ]
 
 

@@ -27,6 +27,7 @@ test_nn_torch_SRC += tests/unit/nn_cases.c tests/unit/nn_helpers.c
 $(eval $(call unit_test,nn_loss,nn core,-ldnnl))
 $(eval $(call unit_test,nn_optim,nn core,-ldnnl))
 $(eval $(call unit_test,nn_unet3d,models nn core,-ldnnl))
+$(eval $(call unit_test,nn_players,models nn core,-ldnnl))
 $(eval $(call unit_test,vol,core))
 $(eval $(call unit_test,nii,core))
 $(eval $(call unit_test,nii_real,core))
@@ -36,8 +37,8 @@ $(eval $(call unit_test,picture,core))
 $(eval $(call unit_test,layouts,ingest manifest ops core))
 $(eval $(call unit_test,deflate_words,core))
 $(eval $(call unit_test,h5tile,core))
-$(eval $(call unit_test,phantom,phantom core))
-$(eval $(call unit_test,phantom_kinds,phantom core))
+$(eval $(call unit_test,phantom,phantom dicom core))
+$(eval $(call unit_test,phantom_kinds,phantom dicom core))
 $(eval $(call unit_test,nn_conv,nn core,-ldnnl))
 $(eval $(call unit_test,nn_plan,nn core,-ldnnl))
 $(eval $(call unit_test,h5damage,core))
@@ -60,7 +61,7 @@ $(eval $(call unit_test,eval,eval manifest ops core))
 $(eval $(call unit_test,svg,core))
 $(eval $(call unit_test,dicom,ingest dicom manifest ops core,$(DICOM_LD)))
 # Valgrind runs threads one at a time against libgomp's waiting: hours; ASan covers these.
-NO_VALGRIND += test_nn_torch test_nn_loss test_nn_optim test_nn_ops test_nn_graph test_nn_conv test_nn_unet3d
+NO_VALGRIND += test_nn_players test_nn_torch test_nn_loss test_nn_optim test_nn_ops test_nn_graph test_nn_conv test_nn_unet3d
 $(eval $(call unit_test,checkpoint,train models nn core,-ldnnl))
 $(eval $(call unit_test,loader,train models nn core,-ldnnl))
 $(eval $(call unit_test,infer,train models nn core,-ldnnl))
@@ -142,6 +143,22 @@ $(eval $(call unit_test,infer_bf16,train models nn core,-ldnnl))
 NO_VALGRIND += test_mapped test_infer_bf16
 $(eval $(call unit_test,nn_init,nn core,-ldnnl))
 NO_VALGRIND += test_nn_init
+$(eval $(call unit_test,image_metrics,eval manifest ops core))
+$(eval $(call unit_test,image_volumes,eval manifest ops core))
+$(eval $(call unit_test,image_golden,eval manifest ops core))
+$(eval $(call unit_test,image_baselines,eval manifest ops core))
+$(eval $(call unit_test,image_summary,eval manifest ops core))
+$(eval $(call unit_test,interleave,derive core))
+$(eval $(call unit_test,marks,derive core))
+$(eval $(call unit_test,dicom_series,derive dicom core))
+$(eval $(call unit_test,translate_torch,translate models nn core,-ldnnl))
+NO_VALGRIND += test_translate_torch
+$(eval $(call unit_test,translate_pool,translate core))
+$(eval $(call unit_test,translate_vgg,translate models nn core,-ldnnl))
+NO_VALGRIND += test_translate_vgg
+$(eval $(call unit_test,translate_images,translate nn core,-ldnnl))
+$(eval $(call unit_test,linear,ops core))
+$(eval $(call unit_test,translate_scores,eval prep manifest ops core))
 $(eval $(call unit_test,nn_up,nn core,-ldnnl))
 test_nn_up_SRC += tests/unit/nn_helpers.c
 NO_VALGRIND += test_nn_up

@@ -30,6 +30,7 @@ train_SRC := \
 	train/safetensors.c \
 	train/schedule.c \
 	train/seen.c \
+	train/settings.c \
 	train/task.c \
 	train/tensors.c \
 	train/tiles.c \
@@ -39,9 +40,12 @@ train_SRC := \
 EXES += scanmill-train
 scanmill-train_SRC := train/train_main.c train/training.c train/training_plan.c train/training_records.c \
 	train/training_resume.c \
+	train/translate/fit.c \
+	train/translate/picture.c \
+	train/translate/training.c \
 	train/turned.c \
 	train/volumes.c
-scanmill-train_USE := train models nn prep manifest ops core
+scanmill-train_USE := translate train models nn prep manifest ops core
 scanmill-train_LD := -ldnnl
 EXES += scanmill-preview
 scanmill-preview_SRC := train/preview_main.c
@@ -50,8 +54,11 @@ scanmill-preview_LD :=
 EXES += scanmill-predict
 scanmill-predict_SRC := train/predict_main.c train/predict_cases.c train/predict_models.c train/predict_pick.c \
 	train/predict_tiles.c \
-	train/predict_write.c train/turned.c
-scanmill-predict_USE := train models nn prep manifest ops core
+	train/predict_write.c train/turned.c \
+	train/translate/predict.c \
+	train/translate/predict_case.c \
+	train/translate/predict_files.c
+scanmill-predict_USE := translate train models nn prep derive manifest ops core
 scanmill-predict_LD := -ldnnl
 
 # With MPI (make MPI=1) a program beside it, which several ranks run: its mpi.c comes before the library's

@@ -340,6 +340,7 @@ static void (*const emit[OP_KINDS])(struct onnx_build *b) = {
 	[OP_KIND_dropout] = emit_dropout,
 	[OP_KIND_detach] = emit_plain,
 	[OP_KIND_prelu] = emit_prelu,
+	[OP_KIND_tanh] = emit_plain,
 };
 
 bool sm_onnx_knows(int kind)

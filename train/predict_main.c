@@ -9,14 +9,16 @@
 
 #include "train/network.h"
 #include "train/predict.h"
+#include "train/translate/predicting.h"
 
 #define AT(member) .offset = offsetof(struct sm_predict_options, member)
 static const struct sm_field fields[] = {
 	{"split", SM_F_STRING, AT(split), .path = true,
-	 .doc = "folder of split, that of the training; not needed for fold all"},
+	 .doc = "folder of split, that of the training; not needed for fold all; dataset pair: absent "
+		"= all cases"},
 	{"model", SM_F_STRING, AT(model), .path = true,
 	 .doc = "folder of train: its best checkpoint is used, of a training of all folds the mean "
-		"of them all"},
+		"of them all; dataset pair: its last one, or a numbered checkpoint's file"},
 	{"other_steps", SM_F_BOOL, AT(other_steps), "false",
 	 .doc = "accept volumes that went through other preprocess settings than the training's"},
 	{"checkpoint", SM_F_STRING, AT(checkpoint), .path = true,
@@ -176,8 +178,36 @@ static enum sm_status foresee(void *ctx, size_t i, struct sm_item *item, struct 
 	return sm_predict_unseen(ctx, i, err);
 }
 
+/* A manifest whose data set are pairs. */
+static enum sm_status translate(struct sm_run *run, struct sm_err *err)
+{
+	const struct sm_predict_options *o = run->options;
+	const struct sm_manifest_root *m = run->manifest;
+	const bool given[] = {o->probabilities, o->pictures, o->tiles, o->batch != 1};
+	static const char *const names[] = {"probabilities", "pictures", "tiles", "batch"};
+	for (size_t i = 0; i < SM_COUNT(given); i++)
+		if (given[i])
+			return SM_FAIL(err, SM_USAGE, "--%s: was given with dataset pair, whose results are images",
+				       names[i]);
+	if (m->predict->clean.n || m->predict->mirror)
+		return SM_FAIL(err, SM_USAGE, "predict.%s: dataset is pair, whose results are images",
+			       m->predict->clean.n ? "clean" : "mirror");
+	if (!o->model == !o->checkpoint)
+		return SM_FAIL(err, SM_USAGE, "--model, --checkpoint: %s given, exactly one must be",
+			       o->model ? "both were" : "neither was");
+	struct sm_translate_prediction p = {.run = run,
+					    .m = m,
+					    .split = o->split,
+					    .model = o->model ? o->model : o->checkpoint,
+					    .one_case = o->one_case,
+					    .other_steps = o->other_steps};
+	return sm_translate_predict(&p, err);
+}
+
 static enum sm_status run(struct sm_run *run, struct sm_err *err)
 {
+	if (((const struct sm_manifest_root *)run->manifest)->dataset == SM_LAST_PAIR)
+		return translate(run, err);
 	struct sm_predicting p = {.run = run,
 				  .o = run->options,
 				  .s = ((const struct sm_manifest_root *)run->manifest)->predict,
@@ -224,11 +254,11 @@ out:
 	return st;
 }
 
-static const char *const sections[] = {"predict", NULL};
+static const char *const sections[] = {"predict", "pair", NULL};
 
 static const struct sm_stage stage = {
 	.name = "predict",
-	.summary = "segment whole volumes with a trained network",
+	.summary = "segment or translate whole volumes with a trained network",
 	.details = "Reads the folder of preprocess; writes <case>.nii.gz, labels in the original "
 		   "numbers on the grid\n"
 		   "of the source volumes. The network sees overlapping windows of the tile size "
@@ -245,10 +275,15 @@ static const struct sm_stage stage = {
 		   "allows it). After train --fold all, predict.fold: cross_validation predicts "
 		   "the cases of all folds, each\n"
 		   "by the one network that was trained without its fold.\n"
+		   "dataset pair: translates the volumes or pictures that pair.a (or pair.b) names, "
+		   "slice by slice as stage pair\n"
+		   "cut them; writes <case>/<target>.nii.gz (float32, HU where preprocess has fixed "
+		   "windows) with its sidecar,\n"
+		   "or <case>.png. Keys: predict.direction, test_dropout, test_norm.\n"
 		   "  scanmill predict --manifest m.yaml --in work/preprocess --split work/split "
 		   "--model work/train "
 		   "--out work/predict",
-	.version = 3,
+	.version = 4,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
 	.options = &options,
 	.manifest = &sm_manifest_schema,

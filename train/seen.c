@@ -56,6 +56,25 @@ enum sm_status sm_seen_collect(const struct sm_ledger *tile, const struct sm_led
 	return sm_records_check(split->records, err);
 }
 
+enum sm_status sm_seen_add(struct sm_seen *seen, const char *key, struct sm_err *err)
+{
+	uint64_t mark = mark_of(key);
+	size_t at = 0;
+	seen->known = true;
+	while (at < seen->n && seen->v[at] < mark)
+		at++;
+	if (at < seen->n && seen->v[at] == mark)
+		return SM_OK;
+	uint64_t *v = realloc(seen->v, (seen->n + 1) * sizeof *v);
+	if (!v)
+		return SM_FAIL(err, SM_BUDGET, "cases of the training: out of memory");
+	memmove(v + at + 1, v + at, (seen->n - at) * sizeof *v);
+	v[at] = mark;
+	seen->v = v;
+	seen->n++;
+	return SM_OK;
+}
+
 bool sm_seen_has(const struct sm_seen *seen, const char *key)
 {
 	uint64_t mark = mark_of(key);

@@ -27,6 +27,9 @@ enum sm_status sm_seen_collect(const struct sm_ledger *tile, const struct sm_led
 			       const struct sm_tiles_fold *fold, struct sm_seen *seen,
 			       struct sm_err *err);
 
+/* Adds the case of this key; nothing when it is there already. */
+enum sm_status sm_seen_add(struct sm_seen *seen, const char *key, struct sm_err *err);
+
 /* Whether a case of this key is among them. */
 bool sm_seen_has(const struct sm_seen *seen, const char *key);
 

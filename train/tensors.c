@@ -228,3 +228,14 @@ enum sm_status sm_tensors_read(hid_t file, const char *name, struct sm_net *net,
 	}
 	return training ? get_steps(file, name, sm_net_optim_steps(net), err) : SM_OK;
 }
+
+enum sm_status sm_tensors_read_part(hid_t file, const char *name, struct sm_net *net,
+				    struct sm_err *err)
+{
+	struct group g[2 + OPTIM_ARRAYS];
+	size_t n = groups_of(net, false, g);
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < g[i].count; k++)
+			SM_TRY(get_tensor(file, name, &g[i], &g[i].entry[k], err));
+	return SM_OK;
+}

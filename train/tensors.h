@@ -20,4 +20,8 @@ enum sm_status sm_tensors_write(hid_t file, const char *name, struct sm_net *net
 enum sm_status sm_tensors_read(hid_t file, const char *name, struct sm_net *net, bool training,
 			       struct sm_err *err);
 
+/* Reads the weights and running statistics that net has; the file may hold those of others too. */
+enum sm_status sm_tensors_read_part(hid_t file, const char *name, struct sm_net *net,
+				    struct sm_err *err);
+
 #endif

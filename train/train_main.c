@@ -14,11 +14,12 @@
 #include "core/text.h"
 #include "train/mpi.h"
 #include "train/training.h"
+#include "train/translate/training.h"
 
 #define FOLDS_CSV "folds.csv"
 
 struct options {
-	char *split, *volumes, *fold;
+	char *split, *volumes, *fold, *vgg;
 	bool restart;
 };
 
@@ -30,6 +31,9 @@ static const struct sm_field fields[] = {
 	{"fold", SM_F_STRING, AT(fold),
 	 .doc = "all: as train.folds all; a number: only the training that this fold of the split "
 		"validates"},
+	{"vgg", SM_F_STRING, AT(vgg), .path = true,
+	 .doc = "dataset pair: Keras' file of VGG-19's weights, needed by translate.content and "
+		"translate.style"},
 	{"restart", SM_F_BOOL, AT(restart), "false", .no_setting = true,
 	 .doc = "start from the beginning and replace an earlier training in --out, also with "
 		"--resume"},
@@ -58,9 +62,6 @@ static enum sm_status read_inputs(struct job *j, struct sm_err *err)
 	static const char *const stages[] = {"tile", "slice"};
 	if (!o->split)
 		return SM_FAIL(err, SM_USAGE, "--split: is missing (--help lists the options)");
-	if (m->dataset > SM_LAST_SLICE)
-		return SM_FAIL(err, SM_USAGE,
-			       "dataset: found pair, allowed for train is tile or slice");
 	if (j->s->valid_volumes && !o->volumes)
 		return SM_FAIL(err, SM_USAGE,
 			       "--volumes: is missing, train.valid_volumes needs the folder of "
@@ -260,8 +261,37 @@ static enum sm_status all_folds(struct job *j, struct sm_err *err)
 	return SM_OK;
 }
 
+/* A manifest whose data set are pairs. */
+static enum sm_status translate(struct sm_run *run, struct sm_err *err)
+{
+	const struct sm_manifest_root *m = run->manifest;
+	const struct options *o = run->options;
+	double minutes = m->translate->time_budget;
+	if (sm_mpi_size() > 1)
+		return SM_FAIL(err, SM_USAGE,
+			       "dataset: found pair, which one process trains (--jobs threads), not "
+			       "several ranks");
+	if (o->split || o->volumes || o->fold)
+		return SM_FAIL(err, SM_USAGE,
+			       "--%s: dataset is pair, whose samples have their folds already",
+			       o->split     ? "split"
+			       : o->volumes ? "volumes"
+					    : "fold");
+	struct sm_translating t = {
+		.run = run,
+		.m = m,
+		.s = m->translate,
+		.seed = sm_run_given(run, "seed") ? run->seed : (uint64_t)m->translate->seed,
+		.vgg = o->vgg,
+		.restart = o->restart,
+		.deadline = minutes > 0 ? sm_now() + 60 * minutes : 0};
+	return sm_translate_train(&t, err);
+}
+
 static enum sm_status run(struct sm_run *run, struct sm_err *err)
 {
+	if (((const struct sm_manifest_root *)run->manifest)->dataset == SM_LAST_PAIR)
+		return translate(run, err);
 	const struct sm_train_section *s = ((const struct sm_manifest_root *)run->manifest)->train;
 	struct job j = {.run = run, .s = s};
 	int64_t fold;
@@ -286,7 +316,7 @@ out:
 	return st;
 }
 
-static const char *const sections[] = {"train", NULL};
+static const char *const sections[] = {"train", "translate", NULL};
 
 static const struct sm_stage stage = {
 	.name = "train",
@@ -302,6 +332,9 @@ static const struct sm_stage stage = {
 		   "--fold all trains each fold of a split with folds, in "
 		   "OUT/fold0 and so on.\n"
 		   "--jobs are the network's threads.\n"
+		   "dataset pair: trains generators of images (section translate) on the "
+		   "folder of pair; writes last.hdf5,\n"
+		   "epoch-EPOCH.hdf5, training.csv and sample pictures; no --split.\n"
 		   "  scanmill train --manifest m.yaml --in work/tile --split work/split --out "
 		   "work/train",
 	.version = 4,

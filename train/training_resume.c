@@ -11,6 +11,7 @@
 
 #include "core/file.h"
 #include "core/hash.h"
+#include "train/settings.h"
 
 /* Settings of section train that decide when a training stops, what it shows or what its files are
  * called, but neither a weight nor which epoch is the best. Those of validation are not among them:
@@ -49,65 +50,6 @@ enum sm_status sm_training_fingerprint(struct sm_training *t, struct sm_err *err
 	return SM_OK;
 }
 
-/* ---- the setting that differs --------------------------------------------------------------- */
-
-/* A place in settings as a person would write it: train.seed, --fold. */
-static void say_place(const char *path, char out[128])
-{
-	static const struct {
-		const char *head, *say;
-	} names[] = {{"settings.manifest.", ""},
-		     {"settings.options.", "--"},
-		     {"settings.seed", "--seed"},
-		     {"parents.", "the ledger of "},
-		     {"version", "the version of stage train"}};
-	for (size_t i = 0; i < SM_COUNT(names); i++) {
-		size_t n = strlen(names[i].head);
-		if (strncmp(path, names[i].head, n) == 0) {
-			snprintf(out, 128, "%s%s", names[i].say, path + n);
-			return;
-		}
-	}
-	snprintf(out, 128, "%s", path);
-}
-
-static void say_value(const json_t *v, char out[64])
-{
-	char *text =
-		v ? json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-	snprintf(out, 64, "%s", v && text ? text : "nothing");
-	if (text && strlen(text) > 63)
-		memcpy(out + 60, "...", 4);
-	free(text);
-}
-
-/* The first value of objects or arrays a and b that differs, "" when none does; path holds the
- * place of the two. */
-static bool differ(const json_t *a, const json_t *b, char path[128], const json_t **x,
-		   const json_t **y)
-{
-	const char *key;
-	const json_t *v;
-	if (json_equal((json_t *)a, (json_t *)b))
-		return false;
-	size_t n = strlen(path);
-	*x = a;
-	*y = b;
-	if (!json_is_object(a) || !json_is_object(b))
-		return true;
-	for (int turn = 0; turn < 2; turn++) {
-		const json_t *one = turn ? b : a, *other = turn ? a : b;
-		json_object_foreach((json_t *)one, key, v)
-		{
-			const json_t *w = json_object_get(other, key);
-			snprintf(path + n, 128 - n, "%s%s", n ? "." : "", key);
-			if (differ(turn ? w : v, turn ? v : w, path, x, y))
-				return true;
-		}
-	}
-	return true;
-}
-
 #define WAYS \
 	"--restart replaces it (its files stay until the first epoch of the new one is done), or " \
 	"another --out"
@@ -115,28 +57,16 @@ static bool differ(const json_t *a, const json_t *b, char path[128], const json_
 static enum sm_status refuse(const struct sm_training *t, const struct sm_checkpoint *old,
 			     struct sm_err *err)
 {
-	json_t *now = json_loads(t->fit.state.settings, 0, NULL),
-	       *then = old->settings ? json_loads(old->settings, 0, NULL) : NULL;
-	const json_t *x = NULL, *y = NULL;
-	char path[128] = "", place[128], found[64], had[64];
-	enum sm_status st;
-	if (!then || !now || !differ(now, then, path, &x, &y)) {
-		st = SM_FAIL(err, SM_USAGE,
-			     "--resume: the training in %s (%" PRId64
-			     " epochs) is of another version of this program: " WAYS,
-			     t->dir, old->epoch);
-	} else {
-		say_place(path, place);
-		say_value(x, found);
-		say_value(y, had);
-		st = SM_FAIL(err, SM_USAGE,
-			     "--resume: %s is %s, but the training in %s (%" PRId64
-			     " epochs) has %s: " WAYS,
-			     place, found, t->dir, old->epoch, had);
-	}
-	json_decref(now);
-	json_decref(then);
-	return st;
+	struct sm_setting s;
+	if (!sm_settings_differ(t->fit.state.settings, old->settings, &s))
+		return SM_FAIL(err, SM_USAGE,
+			       "--resume: the training in %s (%" PRId64
+			       " epochs) is of another version of this program: " WAYS,
+			       t->dir, old->epoch);
+	return SM_FAIL(err, SM_USAGE,
+		       "--resume: %s is %s, but the training in %s (%" PRId64
+		       " epochs) has %s: " WAYS,
+		       s.place, s.found, t->dir, old->epoch, s.had);
 }
 
 /* ---- an earlier training in the folder ------------------------------------------------------ */

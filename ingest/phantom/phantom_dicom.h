@@ -6,7 +6,7 @@
 #ifndef SM_INGEST_PHANTOM_PHANTOM_DICOM_H
 #define SM_INGEST_PHANTOM_PHANTOM_DICOM_H
 
-#include "ingest/phantom/dicom_write.h"
+#include "ingest/dicom/dicom_write.h"
 #include "ingest/phantom/phantom.h"
 
 /* Dates and times of day: "" = an empty element, NULL = none. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/file.h"
 #include "ingest/series/dcm_clock.h"
 #include "ingest/series/dcm_head_in.h"
 #include "ingest/series/image_words.h"
@@ -71,9 +72,26 @@ static void image_kind(struct sm_head_job *job, const char *type, struct sm_dcm_
 		sm_head_word(job->salt, word, NULL, 0, f->image_kind);
 }
 
-void sm_keys_image_type(struct sm_head_job *job, const char *type, struct sm_dcm_frame *f)
+/* ImageType without the last word by which scanmill's own derived series (derive/) tell predicted slices from
+ * copies: both are slices of one volume. */
+static void without_mark(const char *type, char *out, size_t n)
+{
+	static const char *const marks[] = {"\\SYNTHETIC", "\\COPIED", "\\CONVERTED"};
+	snprintf(out, n, "%s", type);
+	if (strncmp(out, "DERIVED\\", strlen("DERIVED\\")) != 0)
+		return;
+	for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+		if (sm_ends_with(out, marks[i])) {
+			out[strlen(out) - strlen(marks[i])] = '\0';
+			return;
+		}
+}
+
+void sm_keys_image_type(struct sm_head_job *job, const char *whole, struct sm_dcm_frame *f)
 {
 	bool found = false, weak = true;
+	char type[1024];
+	without_mark(whole, type, sizeof type);
 	const char *rest = type;
 	image_kind(job, type, f);
 	for (int i = 0; i < 2 && rest; i++) {

@@ -34,6 +34,8 @@ static void derived(json_t *object)
 	bool corrected = says(object, "ImageType", "DIS2D") || says(object, "ImageType", "DIS3D");
 	if (corrected || says(object, "ImageType", "ND"))
 		json_object_set_new(object, "NonlinearGradientCorrection", json_boolean(corrected));
+	if (says(object, "ImageType", "SYNTHETIC"))
+		json_object_set_new(object, "Synthetic", json_true());
 	if (says(object, "SequenceVariant", "SP"))
 		json_object_set_new(object, "SpoilingState", json_true());
 	if (says(object, "SequenceVariant", "MTC"))

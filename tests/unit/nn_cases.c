@@ -130,6 +130,43 @@ static int b_bce(struct sm_graph *g, const int *x)
 	return sm_g_loss_bce(g, x[0], x[1], 20.0f);
 }
 
+static int b_tanh(struct sm_graph *g, const int *x)
+{
+	return sm_g_tanh(g, x[0]);
+}
+static int b_reflect(struct sm_graph *g, const int *x)
+{
+	return sm_g_reflect_pad(g, x[0], 2, 3);
+}
+static int b_reflect_rows(struct sm_graph *g, const int *x)
+{
+	return sm_g_reflect_pad(g, x[0], 1, 0);
+}
+static int b_gram(struct sm_graph *g, const int *x)
+{
+	return sm_g_gram(g, x[0]);
+}
+static int b_l1(struct sm_graph *g, const int *x)
+{
+	return sm_g_loss_distance(g, "l1", x[0], x[1], SM_DISTANCE_L1, 20.0f);
+}
+static int b_l2(struct sm_graph *g, const int *x)
+{
+	return sm_g_loss_distance(g, "l2", x[0], x[1], SM_DISTANCE_L2, 20.0f);
+}
+static int b_gan_real(struct sm_graph *g, const int *x)
+{
+	return sm_g_loss_adversarial(g, "real", x[0], true, SM_DISTANCE_BCE, 20.0f);
+}
+static int b_gan_fake(struct sm_graph *g, const int *x)
+{
+	return sm_g_loss_adversarial(g, "fake", x[0], false, SM_DISTANCE_BCE, 20.0f);
+}
+static int b_lsgan_real(struct sm_graph *g, const int *x)
+{
+	return sm_g_loss_adversarial(g, "real", x[0], true, SM_DISTANCE_L2, 20.0f);
+}
+
 static int b_prelu(struct sm_graph *g, const int *x)
 {
 	return sm_g_prelu(g, x[0], "a");
@@ -201,6 +238,16 @@ const struct grad_case nn_cases[] = {
     {OP_KIND_dropout, "", b_dropout, 1, {{2, 2, 2, 3, 4}}},
     {OP_KIND_loss, "", b_bce, 2, {{2, 2, 3, 3, 2}, {2, 2, 3, 3, 2}}},
     {OP_KIND_prelu, "", b_prelu, 1, {{2, 2, 2, 3, 4}}},
+    {OP_KIND_tanh, "", b_tanh, 1, {{2, 2, 2, 3, 4}}},
+    {OP_KIND_reflect_pad, "2 rows, 3 columns", b_reflect, 1, {{2, 1, 3, 5, 2}}},
+    {OP_KIND_reflect_pad, "1 row", b_reflect_rows, 1, {{1, 2, 2, 3, 3}}},
+    {OP_KIND_gram, "", b_gram, 1, {{2, 1, 3, 4, 3}}},
+    {OP_KIND_gram, "11 channels", b_gram, 1, {{1, 2, 3, 2, 11}}},
+    {OP_KIND_distance, "L1", b_l1, 2, {{2, 1, 5, 4, 3}, {2, 1, 5, 4, 3}}},
+    {OP_KIND_distance, "L2", b_l2, 2, {{2, 1, 5, 4, 3}, {2, 1, 5, 4, 3}}},
+    {OP_KIND_adversarial, "cross-entropy, real", b_gan_real, 1, {{2, 1, 5, 4, 1}}},
+    {OP_KIND_adversarial, "cross-entropy, not real", b_gan_fake, 1, {{2, 1, 5, 4, 1}}},
+    {OP_KIND_adversarial, "L2, real", b_lsgan_real, 1, {{2, 1, 5, 4, 1}}},
     LOSS_CASE(soft),
     LOSS_CASE(soft_weights),
     LOSS_CASE(soft_softmax),

@@ -174,6 +174,8 @@ static double each(const struct job *j, enum op_kind kind, size_t i)
 		return x > 0 ? x : x * j->v->w[0][i % j->out.c];
 	case OP_KIND_sigmoid:
 		return 1 / (1 + exp(-x));
+	case OP_KIND_tanh:
+		return tanh(x);
 	default: /* dropout */
 		return j->mask[i] != 0 ? x / (1 - a) : 0;
 	}
@@ -258,6 +260,59 @@ static void loss(const struct job *j)
 	}
 }
 
+/* Index i of a mirrored border: 2 1 | 0 1 2 | 1 0. */
+static int mirror(int i, int size)
+{
+	return i < 0 ? -i : i < size ? i : 2 * size - 2 - i;
+}
+
+static void reflect_pad(const struct job *j)
+{
+	struct sm_shape s = j->in[0], o = j->out;
+	const int *pad = j->n->attr.window;
+	for (size_t i = 0; i < sm_shape_count(o); i++) {
+		int c = (int)(i % o.c), x = (int)(i / o.c % o.w), y = (int)(i / o.c / o.w % o.h);
+		size_t plane = i / o.c / o.w / o.h;
+		size_t at = (plane * s.h + mirror(y - pad[0], s.h)) * s.w + mirror(x - pad[1], s.w);
+		j->v->y[i] = j->v->x[0][at * s.c + c];
+	}
+}
+
+static void gram(const struct job *j)
+{
+	struct sm_shape s = j->in[0];
+	size_t voxels = (size_t)s.d * s.h * s.w;
+	for (int n = 0; n < s.n; n++)
+		for (int a = 0; a < s.c; a++)
+			for (int b = 0; b < s.c; b++) {
+				double sum = 0;
+				const double *x = j->v->x[0] + n * voxels * s.c;
+				for (size_t i = 0; i < voxels; i++)
+					sum += x[i * s.c + a] * x[i * s.c + b];
+				j->v->y[((size_t)n * s.c + a) * s.c + b] = sum / (double)voxels;
+			}
+}
+
+static void image_loss(const struct job *j)
+{
+	const struct op_attr *a = &j->n->attr;
+	size_t count = sm_shape_count(j->in[0]) / j->in[0].n;
+	for (int n = 0; n < j->in[0].n; n++) {
+		double sum = 0;
+		for (size_t i = n * count; i < (n + 1) * count; i++) {
+			double x = j->v->x[0][i];
+			double t = j->n->nin > 1 ? j->v->x[1][i] : (double)a->value[1];
+			if (a->window[0] == SM_DISTANCE_L1)
+				sum += fabs(x - t);
+			else if (a->window[0] == SM_DISTANCE_L2)
+				sum += (x - t) * (x - t);
+			else
+				sum += t * log(1 + exp(-x)) + (1 - t) * log(1 + exp(x));
+		}
+		j->v->y[n] = sum / (double)count;
+	}
+}
+
 bool nn_reference(const struct sm_graph *g, const struct node *n, const float *mask,
 		  const struct nn_values *v)
 {
@@ -296,12 +351,23 @@ bool nn_reference(const struct sm_graph *g, const struct node *n, const float *m
 	case OP_KIND_leaky_relu:
 	case OP_KIND_prelu:
 	case OP_KIND_sigmoid:
+	case OP_KIND_tanh:
 	case OP_KIND_dropout:
 		for (size_t i = 0; i < sm_shape_count(j.out); i++)
 			v->y[i] = each(&j, n->kind, i);
 		return true;
 	case OP_KIND_loss:
 		loss(&j);
+		return true;
+	case OP_KIND_reflect_pad:
+		reflect_pad(&j);
+		return true;
+	case OP_KIND_gram:
+		gram(&j);
+		return true;
+	case OP_KIND_distance:
+	case OP_KIND_adversarial:
+		image_loss(&j);
 		return true;
 	default:
 		return false;

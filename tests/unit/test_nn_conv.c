@@ -218,8 +218,9 @@ static void test_kernels_equal_the_definition(void **state)
 	for (size_t k = 0; conv_kernel_at(k); k++) {
 		int done = 0, tried = 0;
 		if (strstr(conv_kernel_at(k)->name, "wino") || /* test_nn_wino.c */
-		    conv_kernel_at(k)->up || /* test_nn_up.c */
-		    conv_kernel_at(k) == &conv_patch || conv_kernel_at(k) == &conv_point)
+		    conv_kernel_at(k)->up ||		       /* test_nn_up.c */
+		    conv_kernel_at(k) == &conv_patch || conv_kernel_at(k) == &conv_point ||
+		    conv_kernel_at(k) == &conv_columns)
 			continue;
 		for (uint64_t i = 0; i < 40; i++) {
 			struct conv_desc d = random_desc(i);
@@ -326,6 +327,51 @@ static void test_points_equal_the_definition(void **state)
 	}
 	for (int oc = 4; oc <= 8; oc += 4) /* streamed */
 		assert_int_equal(every_pass(lib, cube(16, oc, 3, 299, 1), &conv_point), 1);
+	conv_lib_free(lib);
+}
+
+/* Sixteen taps, any strides and padding, from one pixel to several pieces. */
+static void test_columns_equal_the_definition(void **state)
+{
+	(void)state;
+	static const int kernel[][2] = {{4, 4}, {4, 4}, {4, 4}, {2, 8}, {16, 1}};
+	static const int ic[] = {3, 16, 1, 20, 48, 6, 33}, oc[] = {1, 3, 16, 22, 64, 37};
+	needs_avx512();
+	struct conv_lib *lib = library();
+	struct sm_rng rng;
+	sm_rng_init(&rng, 12, "test", "columns", 0, 0);
+	int done = 0;
+	for (int i = 0; i < 60; i++) {
+		struct conv_desc d = {.n = 1 + i % 2,
+				      .ic = ic[i % 7],
+				      .oc = oc[i % 6],
+				      .in = {1 + i % 3, 0, 0},
+				      .out = {1 + i % 3, 0, 0},
+				      .k = {1, kernel[i % 5][0], kernel[i % 5][1]},
+				      .stride = {1, 1 + i % 2, 1 + i / 2 % 2},
+				      .bias = i % 2,
+				      .relu = i % 3 == 0,
+				      .threads = 2};
+		for (int k = 1; k < 3; k++) {
+			d.lo[k] = (int)sm_rng_below(&rng, (uint32_t)d.k[k]);
+			d.hi[k] = (int)sm_rng_below(&rng, (uint32_t)d.k[k]);
+			d.in[k] = d.k[k] + (int)sm_rng_below(&rng, 9);
+			d.out[k] = (d.in[k] + d.lo[k] + d.hi[k] - d.k[k]) / d.stride[k] + 1;
+		}
+		done += every_pass(lib, d, &conv_columns);
+	}
+	assert_int_equal(done, 60 * SM_PASSES);
+	/* One pixel of many channels, and more pixels than a piece takes. */
+	struct conv_desc deep = {.n = 1, .ic = 256, .oc = 130, .in = {1, 2, 2}, .out = {1, 1, 1},
+				 .k = {1, 4, 4}, .stride = {1, 2, 2}, .lo = {0, 1, 1},
+				 .hi = {0, 1, 1}, .threads = 2};
+	assert_int_equal(every_pass(lib, deep, &conv_columns), SM_PASSES);
+	struct conv_desc wide = {.n = 1, .ic = 17, .oc = 5, .in = {1, 90, 70}, .out = {1, 45, 35},
+				 .k = {1, 4, 4}, .stride = {1, 2, 2}, .lo = {0, 1, 1},
+				 .hi = {0, 1, 1}, .threads = 2};
+	assert_int_equal(every_pass(lib, wide, &conv_columns), SM_PASSES);
+	struct conv_desc three = cube(16, 16, 1, 8, 3);
+	assert_false(conv_columns.fits(&three, SM_FORWARD));
 	conv_lib_free(lib);
 }
 
@@ -464,6 +510,7 @@ int main(int argc, char **argv)
 	sm_nn_prepare_process(argv);
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_kernels_equal_the_definition),
+	    cmocka_unit_test(test_columns_equal_the_definition),
 	    cmocka_unit_test(test_patches_equal_the_definition),
 	    cmocka_unit_test(test_points_equal_the_definition),
 	    cmocka_unit_test(test_patches_are_taken_up_to_a_size),

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/file.h"
-#include "ingest/phantom/dicom_write.h"
+#include "ingest/dicom/dicom_write.h"
 #include "ingest/series/pet.h"
 
 /* A PET header as text; NULL leaves an element out. */

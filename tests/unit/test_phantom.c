@@ -9,7 +9,7 @@
 #include "core/field.h"
 #include "core/file.h"
 #include "core/nii.h"
-#include "ingest/phantom/dicom_write.h"
+#include "ingest/dicom/dicom_write.h"
 #include "ingest/phantom/phantom.h"
 #include "ingest/phantom/phantom_shape.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/phantom/dicom_write.h"
+#include "ingest/dicom/dicom_write.h"
 #include "ingest/series/sidecar.h"
 #include "ingest/series/words.h"
 

@@ -48,10 +48,15 @@ void sm_graph_free(struct sm_graph *g)
 		free(g->param[i].name);
 	for (int i = 0; i < g->states; i++)
 		free(g->state[i].name);
+	for (int i = 0; i < g->fixeds; i++)
+		free(g->fixed[i].name);
+	for (int i = 0; i < g->frozens; i++)
+		free(g->frozen[i]);
 	free(g->node);
 	free(g->tensor);
 	free(g->param);
 	free(g->state);
+	free(g->fixed);
 	free(g);
 }
 
@@ -112,11 +117,50 @@ static int add_param(struct param **array, int *count, size_t *total, struct par
 	}
 	if (!grow((void **)array, *count, sizeof **array))
 		return SM_FAIL(err, SM_BUDGET, "network graph: out of memory"), -1;
+	p->lender = -1;
 	p->pub.name = p->name;
 	p->pub.offset = *total;
 	*total += p->pub.count;
 	(*array)[*count] = *p;
 	return (*count)++;
+}
+
+/* What graph_param adds to the number of a parameter that is not trained, until graph_add parts the two
+ * kinds: operators need not know them. */
+#define NOT_TRAINED (1 << 24)
+
+void sm_graph_freeze(struct sm_graph *g, const char *prefix)
+{
+	if (g->frozens == GRAPH_FROZEN) {
+		sm_graph_fail(g, "network graph: more than %d frozen prefixes", GRAPH_FROZEN);
+		return;
+	}
+	char *copy = sm_strf("%s", prefix);
+	if (!copy)
+		SM_FAIL(&g->err, SM_BUDGET, "network graph: out of memory");
+	else
+		g->frozen[g->frozens++] = copy;
+}
+
+static bool is_frozen(const struct sm_graph *g, const char *name)
+{
+	for (int i = 0; i < g->frozens; i++) {
+		size_t n = strlen(g->frozen[i]);
+		if (strncmp(name, g->frozen[i], n) == 0 && name[n] == '.')
+			return true;
+	}
+	return false;
+}
+
+static void part_fixed(struct node *n)
+{
+	for (int k = 0; k < 2; k++) {
+		n->fixed[k] = -1;
+		if (n->param[k] < NOT_TRAINED)
+			continue;
+		n->fixed[k] = n->param[k] - NOT_TRAINED;
+		n->param[k] = -1;
+	}
 }
 
 int graph_param(struct sm_graph *g, const char *prefix, const char *leaf, int rank,
@@ -132,10 +176,12 @@ int graph_param(struct sm_graph *g, const char *prefix, const char *leaf, int ra
 		return SM_FAIL(err, SM_BUDGET, "network graph: out of memory"), -1;
 	p.pub.rank = rank;
 	memcpy(p.pub.shape, shape, (size_t)rank * sizeof *shape);
-	int i = add_param(&g->param, &g->params, &g->param_count, &p, err);
+	bool fixed = p.frozen = is_frozen(g, p.name);
+	int i = fixed ? add_param(&g->fixed, &g->fixeds, &g->fixed_count, &p, err)
+		      : add_param(&g->param, &g->params, &g->param_count, &p, err);
 	if (i < 0)
 		free(p.name);
-	return i;
+	return i >= 0 && fixed ? i + NOT_TRAINED : i;
 }
 
 int graph_state(struct sm_graph *g, const char *prefix, const char *leaf, int channels, float value,
@@ -145,6 +191,7 @@ int graph_state(struct sm_graph *g, const char *prefix, const char *leaf, int ch
 	p.name = sm_strf("%s.%s", prefix, leaf);
 	if (!p.name)
 		return SM_FAIL(err, SM_BUDGET, "network graph: out of memory"), -1;
+	p.frozen = is_frozen(g, p.name);
 	int i = add_param(&g->state, &g->states, &g->state_count, &p, err);
 	if (i < 0)
 		free(p.name);
@@ -203,6 +250,7 @@ int graph_add(struct sm_graph *g, enum op_kind kind, const char *name, const int
 		g->err = err;
 		return -1;
 	}
+	part_fixed(&n);
 	n.out = add_tensor(g, out, g->nodes);
 	if (n.out < 0) {
 		free(n.name);

@@ -3,6 +3,7 @@
 LIBS += nn
 nn_SRC := \
 	train/nn/conv.c \
+	train/nn/conv_columns.c \
 	train/nn/conv_dnnl.c \
 	train/nn/conv_patch.c \
 	train/nn/conv_patch_grad.c \
@@ -26,6 +27,7 @@ nn_SRC := \
 	train/nn/net_elem.c \
 	train/nn/net_fused.c \
 	train/nn/net_info.c \
+	train/nn/net_lend.c \
 	train/nn/net_memory.c \
 	train/nn/net_peak.c \
 	train/nn/net_ranks.c \
@@ -39,7 +41,11 @@ nn_SRC := \
 	train/nn/op_loss.c \
 	train/nn/op_prelu.c \
 	train/nn/op_sample.c \
+	train/nn/op_gram.c \
+	train/nn/op_image_loss.c \
 	train/nn/op_norm.c \
+	train/nn/op_pad.c \
+	train/nn/op_tanh.c \
 	train/nn/op_pool.c \
 	train/nn/op_simple.c \
 	train/nn/optim.c \
@@ -48,7 +54,7 @@ nn_SRC := \
 nn_LDFLAGS := -ldnnl
 
 # The plain loops of the operators are written for the vectoriser.
-$(foreach f,conv_portable elem op_conv op_depth_norm loss_rows norm_rows op_norm op_pool op_prelu op_simple optim,$(eval train_nn_$(f)_CFLAGS := -O3))
+$(foreach f,conv_portable elem op_conv op_depth_norm loss_rows norm_rows op_norm op_pool op_prelu op_simple op_tanh op_gram op_image_loss optim,$(eval train_nn_$(f)_CFLAGS := -O3))
 
 # One body for three instruction sets; which one runs is asked of the processor.
 ifeq ($(shell uname -m),x86_64)

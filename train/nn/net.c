@@ -163,16 +163,28 @@ static struct sm_param *publish(const struct param *p, int n)
 	return pub;
 }
 
+/* Those that are not lent. */
+static struct sm_param *publish_own(const struct param *p, int n)
+{
+	struct sm_param *pub = calloc((size_t)n + 1, sizeof *pub);
+	for (int i = 0, k = 0; pub && i < n; i++)
+		if (p[i].lender < 0)
+			pub[k++] = p[i].pub;
+	return pub;
+}
+
 static enum sm_status plan(struct sm_net *net, struct sm_err *err)
 {
 	net->valid = net->batch;
 	SM_TRY(conv_lib_create(&net->conv, err));
+	SM_TRY(net_find_lenders(net, err));
 	SM_TRY(net_choose_elements(net, err));
 	SM_TRY(prepare_nodes(net, err));
 	SM_TRY(net_plan_memory(net, err));
 	net->params_pub = publish(net->g->param, net->g->params);
-	net->states_pub = publish(net->g->state, net->g->states);
-	if (!net->params_pub || !net->states_pub)
+	net->states_pub = publish_own(net->g->state, net->g->states);
+	net->fixed_pub = publish_own(net->g->fixed, net->g->fixeds);
+	if (!net->params_pub || !net->states_pub || !net->fixed_pub)
 		return SM_FAIL(err, SM_BUDGET, "network: out of memory");
 	return SM_OK;
 }
@@ -247,9 +259,15 @@ enum sm_status sm_net_alloc(struct sm_net *net, struct sm_mem *mem, struct sm_er
 	size_t doubles = (size_t)(net->losses + 1) * net->batch + OP_BLOCKS;
 	net->weights = sm_calloc(mem, n, sizeof(float), "weights", err);
 	net->state = sm_calloc(mem, g->state_count + 1, sizeof(float), "running statistics", err);
-	net->arena = sm_calloc(mem, net->forecast.arena, 1, "activations", err);
+	if (!net->arena_owner)
+		net->arena = sm_calloc(mem, net->forecast.arena, 1, "activations", err);
+	net->fixed = sm_calloc(mem, g->fixed_count + 1, sizeof(float), "frozen weights", err);
 	net->loss = sm_calloc(mem, doubles, sizeof(double), "losses", err);
-	bool ok = net->weights && net->state && net->arena && net->loss;
+	bool ok = net->weights && net->state && net->arena && net->loss && net->fixed;
+	if (net->opt.live_norm)
+		ok = (net->spare_state = sm_calloc(mem, g->state_count + 1, sizeof(float),
+						   "statistics", err)) &&
+		     ok;
 	if (net->opt.train)
 		ok = (net->opt.fused ||
 		      (net->grads = sm_calloc(mem, n, sizeof(float), "gradients", err))) &&
@@ -285,7 +303,10 @@ void sm_net_free(struct sm_net *net)
 	sm_free(net->weights);
 	sm_free(net->grads);
 	sm_free(net->state);
-	sm_free(net->arena);
+	if (!net->arena_owner)
+		sm_free(net->arena);
+	sm_free(net->fixed);
+	sm_free(net->spare_state);
 	sm_free(net->packed);
 	sm_free(net->loss);
 	for (int i = 0; i < 2; i++)
@@ -293,6 +314,7 @@ void sm_net_free(struct sm_net *net)
 	sm_free(net->ema);
 	free(net->params_pub);
 	free(net->states_pub);
+	free(net->fixed_pub);
 	free(net->block);
 	free(net);
 }

@@ -33,7 +33,11 @@ struct sm_net {
 	int losses;
 	uint64_t optim_steps;
 	bool repack; /* weights changed since the packed copies were made */
-	struct sm_param *params_pub, *states_pub;
+	struct sm_param *params_pub, *states_pub, *fixed_pub;
+	float *fixed;       /* frozen parameters that no lender has */
+	float *spare_state; /* opt.live_norm: where statistics go that are not kept */
+	struct sm_net *arena_owner; /* whose arena it shares; NULL = its own */
+	uint64_t forwards;  /* inference runs so far */
 	double fused_lr;    /* of the sm_net_train that runs; below 0 = gradients alone */
 	const struct param *bad; /* the first whose gradient was not finite */
 };
@@ -50,6 +54,13 @@ void net_threads_leave(const struct sm_net *net, struct net_threads before);
 /* Element types of the tensors for opt.bf16; refuses on a CPU without such convolutions. */
 enum sm_status net_choose_elements(struct sm_net *net, struct sm_err *err);
 
+/* Finds frozen parameters, and the running statistics of their layers, in opt.lender; what no lender has
+ * gets a place in net->fixed. SM_USAGE: another shape there. */
+enum sm_status net_find_lenders(struct sm_net *net, struct sm_err *err);
+/* Where fixed parameter i of the graph, and state i, stand. */
+const float *net_fixed_at(const struct sm_net *net, int i);
+float *net_state_at(const struct sm_net *net, int i);
+
 /* Forward, loss and backward, whatever the net; a fused one updates when fused_lr is not below 0. */
 enum sm_status net_gradients(struct sm_net *net, uint64_t step, double *loss, struct sm_err *err);
 
@@ -59,9 +70,9 @@ void net_fused_uses(struct sm_net *net);
 enum sm_status net_fused_blocks(struct sm_net *net, struct sm_err *err);
 /* What else node n's backward has to do there: the sums of others' late gradients, and updates. r:
  * its call; gw of parameters that are late is NULL there. */
-void net_fused_before(struct sm_net *net, struct node *n, struct op_run *r);
-enum sm_status net_fused_behind(struct sm_net *net, struct node *n, const struct op_run *r,
+enum sm_status net_fused_before(struct sm_net *net, struct node *n, struct op_run *r,
 				struct sm_err *err);
+void net_fused_behind(struct sm_net *net, struct node *n);
 /* The call of node n in backward: net_run.c. */
 struct op_run net_backward_call(struct sm_net *net, struct node *n, uint64_t step);
 /* Moves a parameter by its gradient g; false when that is not finite: what is not stays. */

@@ -61,8 +61,7 @@ void net_fused_uses(struct sm_net *net)
 			struct node *n = &g->node[i], *last = &g->node[param->last_use];
 			if (!uses(n, p))
 				continue;
-			/* One time longer, or the last use's backward would write over it. */
-			keep_until(net, n, net_back_time(net, param->last_use) + 1);
+			keep_until(net, n, net_back_time(net, param->last_use));
 			/* All of them run in the last one's workspace. */
 			if (n->ws_backward > last->ws_backward)
 				last->ws_backward = n->ws_backward;
@@ -97,20 +96,6 @@ static int number_of(const struct sm_net *net, const struct node *n)
 	return (int)(n - net->g->node);
 }
 
-void net_fused_before(struct sm_net *net, struct node *n, struct op_run *r)
-{
-	for (int k = 0; k < 2; k++) {
-		if (n->param[k] < 0)
-			continue;
-		const struct param *p = &net->g->param[n->param[k]];
-		int i = number_of(net, n);
-		if (p->late && i != p->last_use)
-			r->gw[k] = NULL;
-		else if (i == (p->late ? p->last_use : p->first_use))
-			memset(place(net, p), 0, p->pub.count * sizeof(float));
-	}
-}
-
 /* The gradients of the uses before this one, the last. */
 static enum sm_status late_gradients(struct sm_net *net, int param, const struct op_run *r,
 				     struct sm_err *err)
@@ -129,8 +114,26 @@ static enum sm_status late_gradients(struct sm_net *net, int param, const struct
 	return SM_OK;
 }
 
-enum sm_status net_fused_behind(struct sm_net *net, struct node *n, const struct op_run *r,
+enum sm_status net_fused_before(struct sm_net *net, struct node *n, struct op_run *r,
 				struct sm_err *err)
+{
+	for (int k = 0; k < 2; k++) {
+		if (n->param[k] < 0)
+			continue;
+		const struct param *p = &net->g->param[n->param[k]];
+		int i = number_of(net, n);
+		if (p->late && i != p->last_use)
+			r->gw[k] = NULL;
+		else if (i == (p->late ? p->last_use : p->first_use))
+			memset(place(net, p), 0, p->pub.count * sizeof(float));
+		/* Before its own: the order, and so the bits, of a net that is not fused. */
+		if (p->late && i == p->last_use)
+			SM_TRY(late_gradients(net, n->param[k], r, err));
+	}
+	return SM_OK;
+}
+
+void net_fused_behind(struct sm_net *net, struct node *n)
 {
 	for (int k = 0; k < 2; k++) {
 		if (n->param[k] < 0)
@@ -138,11 +141,8 @@ enum sm_status net_fused_behind(struct sm_net *net, struct node *n, const struct
 		const struct param *p = &net->g->param[n->param[k]];
 		if (number_of(net, n) != p->last_use)
 			continue;
-		if (p->late)
-			SM_TRY(late_gradients(net, n->param[k], r, err));
 		if (net->fused_lr >= 0 &&
 		    !net_update_param(net, &p->pub, net->fused_lr, place(net, p)) && !net->bad)
 			net->bad = p;
 	}
-	return SM_OK;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <string.h>
 
 #include "train/nn/conv.h"
@@ -24,6 +25,32 @@ void sm_net_set_valid(struct sm_net *net, int n)
 	net->valid = n < 1 ? 1 : n > net->batch ? net->batch : n;
 }
 
+bool sm_net_has_loss(const struct sm_net *net, const char *name)
+{
+	for (int i = 0; i < net->g->nodes; i++)
+		if ((op_row(net->g->node[i].kind)->flags & OP_LOSS) &&
+		    strcmp(net->g->node[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+double sm_net_loss_value(const struct sm_net *net, const char *name)
+{
+	for (int i = 0, loss = 0; i < net->g->nodes; i++) {
+		const struct node *n = &net->g->node[i];
+		if (!(op_row(n->kind)->flags & OP_LOSS))
+			continue;
+		const double *value = net->loss + (size_t)loss++ * net->batch;
+		if (strcmp(n->name, name) != 0)
+			continue;
+		double sum = 0;
+		for (int s = 0; s < net->valid; s++)
+			sum += value[s];
+		return sum / net->valid;
+	}
+	return NAN;
+}
+
 const struct sm_param *sm_net_params(const struct sm_net *net, size_t *count)
 {
 	*count = (size_t)net->g->params;
@@ -45,6 +72,15 @@ float *sm_net_gradients(struct sm_net *net)
 	return net->grads;
 }
 
+const struct sm_param *sm_net_fixed(struct sm_net *net, size_t *count, float **values)
+{
+	*count = 0;
+	for (int i = 0; i < net->g->fixeds; i++)
+		*count += net->g->fixed[i].lender < 0;
+	*values = net->fixed;
+	return net->fixed_pub;
+}
+
 void sm_net_touch(struct sm_net *net)
 {
 	net->repack = true;
@@ -52,7 +88,9 @@ void sm_net_touch(struct sm_net *net)
 
 const struct sm_param *sm_net_states(const struct sm_net *net, size_t *count)
 {
-	*count = (size_t)net->g->states;
+	*count = 0;
+	for (int i = 0; i < net->g->states; i++)
+		*count += net->g->state[i].lender < 0;
 	return net->states_pub;
 }
 

@@ -266,11 +266,12 @@ static void sum_up(struct sm_net *net)
 	f->grads = net->opt.train && !net->opt.fused ? bytes : 0;
 	f->optim = net->optim_row ? bytes * net->optim_row->arrays : 0;
 	f->optim += net->optim.ema_decay > 0 ? bytes : 0;
-	f->state = g->state_count * sizeof(float);
+	f->state = g->state_count * sizeof(float) * (net->opt.live_norm ? 2 : 1);
+	f->fixed = g->fixed_count * sizeof(float);
 	f->code = CODE_BYTES;
 	for (int i = 0; i < g->nodes; i++)
 		f->packed += (g->node[i].packed + 63) / 64 * 64;
-	f->total = f->params + f->grads + f->optim + f->state + f->arena + f->packed + f->code;
+	f->total = f->params + f->grads + f->optim + f->state + f->fixed + f->arena + f->packed + f->code;
 	for (int i = 0; i < net->blocks; i++)
 		f->unplanned += net->block[i].size;
 }

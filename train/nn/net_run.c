@@ -38,8 +38,10 @@ static struct op_run call_of(struct sm_net *net, struct node *n, bool train, uin
 			if (net->opt.fused && net->opt.train)
 				r.gw[k] = block_at(net, g->param[n->param[k]].grad_block);
 		}
+		if (n->fixed[k] >= 0)
+			r.w[k] = net_fixed_at(net, n->fixed[k]);
 		if (n->state[k] >= 0)
-			r.state[k] = net->state + g->state[n->state[k]].pub.offset;
+			r.state[k] = net_state_at(net, n->state[k]);
 	}
 	return r;
 }
@@ -60,6 +62,21 @@ static enum sm_status timed(struct sm_net *net, const struct op_run *r, bool bac
 	return st;
 }
 
+/* Inference with some operators as in training; statistics of the batch are then not kept. */
+static void live(const struct sm_net *net, struct op_run *r)
+{
+	const struct node *n = r->node;
+	if (r->train)
+		return;
+	if (n->kind == OP_KIND_dropout)
+		r->train = net->opt.live_dropout;
+	if (n->kind != OP_KIND_batch_norm || !net->opt.live_norm)
+		return;
+	r->train = true;
+	for (int k = 0; k < 2; k++)
+		r->state[k] = net->spare_state + net->g->state[n->state[k]].pub.offset;
+}
+
 static enum sm_status forward(struct sm_net *net, bool train, bool with_loss, uint64_t step,
 			      struct sm_err *err)
 {
@@ -70,6 +87,7 @@ static enum sm_status forward(struct sm_net *net, bool train, bool with_loss, ui
 		if (n->joined)
 			continue;
 		struct op_run r = call_of(net, n, train, step);
+		live(net, &r);
 		r.ws = block_at(net, n->ws_forward_block);
 		if (n->packed) {
 			r.packed = net->packed + packed;
@@ -173,10 +191,10 @@ static enum sm_status backward(struct sm_net *net, uint64_t step, struct join jo
 		struct op_run r = net_backward_call(net, n, step);
 		SM_TRY(recall(net, n, &r, err));
 		if (net->opt.fused)
-			net_fused_before(net, n, &r);
+			SM_TRY(net_fused_before(net, n, &r, err));
 		SM_TRY(timed(net, &r, true, err));
 		if (net->opt.fused)
-			SM_TRY(net_fused_behind(net, n, &r, err));
+			net_fused_behind(net, n);
 		for (int k = 0; k < n->nsrc; k++)
 			if (n->add_block[k] >= 0)
 				elem_add(g->tensor[n->src[k]].g, r.xe[k], r.gx[k], r.xe[k],
@@ -222,9 +240,14 @@ enum sm_status sm_net_forward(struct sm_net *net, struct sm_err *err)
 {
 	SM_TRY(net_check_ready(net, false, false, err));
 	struct net_threads before = net_threads_enter(net);
-	enum sm_status st = forward(net, false, false, 0, err);
+	enum sm_status st = forward(net, false, false, net->forwards++, err);
 	net_threads_leave(net, before);
 	return st;
+}
+
+void sm_net_number_forward(struct sm_net *net, uint64_t number)
+{
+	net->forwards = number;
 }
 
 enum sm_status sm_net_eval(struct sm_net *net, double *loss, struct sm_err *err)

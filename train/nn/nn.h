@@ -44,6 +44,11 @@ int sm_graph_fail(struct sm_graph *g, const char *fmt, ...) __attribute__((forma
 /* Shape of tensor x; all zeros when x is not a tensor of the graph. */
 struct sm_shape sm_graph_shape(const struct sm_graph *g, int x);
 
+/* Parameters named prefix.* that are declared from now on are not trained in this graph: no gradient
+ * is computed for them, though gradients go through their layers. They are another net's
+ * (sm_net_opt.lender), or fixed ones to be filled by sm_net_fixed. Up to 8 prefixes. */
+void sm_graph_freeze(struct sm_graph *g, const char *prefix);
+
 enum sm_pad {
 	SM_PAD_SAME = 0, /* out = ceil(in / stride); the odd zero goes behind, as TensorFlow and
 			    ONNX SAME_UPPER */
@@ -118,6 +123,12 @@ int sm_g_prelu(struct sm_graph *g, int x, const char *name);
 /* x at the nearest voxel of a grid of d x h x w (that behind the centre when two are as near:
  * index floor((i + 1/2) in / out), PyTorch's "nearest-exact"). No gradient: for targets. */
 int sm_g_sample(struct sm_graph *g, int x, int d, int h, int w);
+int sm_g_tanh(struct sm_graph *g, int x);
+/* Rows above and below, columns left and right, mirrored at the border, which is not repeated
+ * (PyTorch's ReflectionPad2d); both must be below the image's size. */
+int sm_g_reflect_pad(struct sm_graph *g, int x, int rows, int columns);
+/* (N,D,H,W,C) to (N,1,1,C,C): the mean over voxels of the products of channels (Gatys et al. 2016). */
+int sm_g_gram(struct sm_graph *g, int x);
 
 /* ---- losses --------------------------------------------------------------------------------- */
 
@@ -125,6 +136,18 @@ int sm_g_sample(struct sm_graph *g, int x, int d, int h, int w);
  * that count (sm_net_set_valid). The simplest is binary cross-entropy of logits, as row bce below
  * says. */
 int sm_g_loss_bce(struct sm_graph *g, int logits, int target, float weight);
+
+/* How values are compared: |x - t|, (x - t)^2, or cross-entropy of logits x. */
+enum sm_distance { SM_DISTANCE_L1, SM_DISTANCE_L2, SM_DISTANCE_BCE };
+
+/* Mean over all values of a sample of the distance (L1, L2) of x from target, to which no gradient
+ * goes. Its value alone, without the weight, is sm_net_loss_value(net, name). */
+int sm_g_loss_distance(struct sm_graph *g, const char *name, int x, int target,
+		       enum sm_distance by, float weight);
+/* The same of a discriminator's map x against the label 1 (real) or 0: BCE (Goodfellow et al. 2014)
+ * or L2 (LSGAN, Mao et al. 2017). */
+int sm_g_loss_adversarial(struct sm_graph *g, const char *name, int x, bool real,
+			  enum sm_distance by, float weight);
 
 #define SM_HEADS 5
 #define SM_LOSS_CHANNELS 64 /* the most channels that a loss can have */
@@ -218,6 +241,13 @@ struct sm_net_opt {
 	bool fused; /* training: each parameter is updated as soon as its gradient is complete, and
 		       no array of all gradients is kept: sm_net_train alone trains. Not with clip_norm
 		       or ema_decay */
+	/* Nets whose parameters and running statistics of the same names stand for the frozen ones of
+	 * this graph; they must be planned, be allocated before this net, and live (and the array of
+	 * them too) as long as it does. */
+	struct sm_net *const *lender;
+	int lenders;
+	bool live_norm;    /* inference: batch norm by the batch's own statistics, as in training */
+	bool live_dropout; /* inference: drop-out on, keyed by the number of the forward runs so far */
 	bool bf16;      /* what stands between the operators, values and gradients, is stored as
 			   bfloat16 and convolutions multiply such; weights, their gradients,
 			   statistics, sums, inputs, outputs, logits and losses stay float32 */
@@ -228,6 +258,7 @@ struct sm_net_opt {
 /* What a net needs, in bytes; known after sm_net_plan, before anything big is allocated. */
 struct sm_forecast {
 	size_t params, grads, optim, state; /* flat arrays; state = running statistics */
+	size_t fixed;  /* frozen weights that no lender has */
 	size_t arena;  /* activations, their gradients, saved data, workspaces */
 	size_t packed; /* weights in the kernels' own order kept between runs */
 	size_t code;   /* generated machine code and descriptors (estimate) */
@@ -244,6 +275,12 @@ struct sm_forecast sm_net_forecast(const struct sm_net *net);
  * mem, naming the largest batch that would. mem may be NULL (no budget). */
 enum sm_status sm_net_alloc(struct sm_net *net, struct sm_mem *mem, struct sm_err *err);
 
+/* The same for several nets of which one runs at a time: their activations share one piece of memory,
+ * as large as the largest needs. Inputs must then be filled anew, and outputs be read, before another
+ * of them runs. It belongs to the first, which must be freed last. */
+enum sm_status sm_net_alloc_together(struct sm_net *const *nets, int count, struct sm_mem *mem,
+				     struct sm_err *err);
+
 void sm_net_free(struct sm_net *net); /* NULL is fine */
 
 /* Fills all weights from the initialisers, keyed by (seed, parameter name): the order of layers
@@ -258,6 +295,11 @@ float *sm_net_buffer(struct sm_net *net, const char *name, struct sm_shape *shap
  * batch); n = batch at the start. */
 void sm_net_set_valid(struct sm_net *net, int n);
 
+/* Of the last step or eval: the mean over the samples that count of the loss node of that name,
+ * without its weight; NaN when there is none. */
+double sm_net_loss_value(const struct sm_net *net, const char *name);
+bool sm_net_has_loss(const struct sm_net *net, const char *name);
+
 /* Runs of a net use opt.threads OpenMP threads; one run of a net at a time.
  * forward: inference, outputs only (dropout off, running statistics). eval: the same and the loss.
  * step: training forward, loss, backward: fills the gradients (of this step only; not yet applied).
@@ -268,6 +310,8 @@ void sm_net_set_valid(struct sm_net *net, int n);
  * class weights, whose values hang on the whole batch).
  * Number micro-batches, not updates. */
 enum sm_status sm_net_forward(struct sm_net *net, struct sm_err *err);
+/* The number of the next forward run, which keys its live drop-out (0 at the start). */
+void sm_net_number_forward(struct sm_net *net, uint64_t number);
 enum sm_status sm_net_eval(struct sm_net *net, double *loss, struct sm_err *err);
 enum sm_status sm_net_step(struct sm_net *net, uint64_t step, double *loss, struct sm_err *err);
 enum sm_status sm_net_accumulate(struct sm_net *net, uint64_t step, double *loss,
@@ -329,8 +373,11 @@ size_t sm_net_weight_count(const struct sm_net *net);
  * sm_net_alloc; gradients NULL for inference and of a fused net. */
 float *sm_net_weights(struct sm_net *net);
 float *sm_net_gradients(struct sm_net *net); /* may be changed before sm_net_update */
+/* Frozen parameters that no lender has, and the array that they lie in. */
+const struct sm_param *sm_net_fixed(struct sm_net *net, size_t *count, float **values);
 void sm_net_touch(struct sm_net *net);
-/* Running statistics: named entries of another flat array; count 0 when there are none. */
+/* Running statistics that no lender has: named entries of another flat array; count 0 when there are
+ * none. */
 const struct sm_param *sm_net_states(const struct sm_net *net, size_t *count);
 float *sm_net_state_values(struct sm_net *net);
 /* Optimiser: its arrays have sm_net_weight_count elements each; names are like "adam.m"; the last

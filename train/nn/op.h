@@ -64,6 +64,7 @@ struct node {
 	int src[OP_MAX_IN], nsrc;
 	bool joined, up;
 	int param[2], state[2]; /* -1 = none */
+	int fixed[2];           /* the same of parameters that are not trained here */
 	/* set by the shape rule or prepare */
 	bool needs_x, needs_y;                        /* backward reads inputs / output */
 	size_t save, ws_forward, ws_backward, packed; /* bytes */
@@ -80,6 +81,9 @@ struct node {
 struct param {
 	struct sm_param pub;
 	char *name;
+	bool frozen;
+	int lender;  /* of frozen ones: the net among opt.lender whose it is; -1 = none */
+	size_t lent; /* where it stands in that net's array */
 	const struct init_row *init;
 	double fan_in, fan_out;
 	float value; /* of states: their first value */
@@ -89,12 +93,16 @@ struct param {
 	bool late;
 };
 
+#define GRAPH_FROZEN 8
+
 struct sm_graph {
 	struct tensor *tensor;
 	struct node *node;
-	struct param *param, *state;
-	int tensors, nodes, params, states;
-	size_t param_count, state_count;
+	struct param *param, *state, *fixed;
+	int tensors, nodes, params, states, fixeds;
+	size_t param_count, state_count, fixed_count;
+	char *frozen[GRAPH_FROZEN]; /* prefixes of what is not trained */
+	int frozens;
 	struct sm_err err; /* first mistake; code SM_OK = none */
 };
 

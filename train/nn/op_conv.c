@@ -205,7 +205,7 @@ static enum sm_status conv_prepare(const struct op_env *env, struct node *n, str
 	for (int p = 0; p < SM_PASSES; p++) {
 		bool wanted = p == SM_FORWARD ||
 			      (n->runs_backward &&
-			       (p == SM_BACKWARD_WEIGHTS || gives_grad(g, n)));
+			       (p == SM_BACKWARD_WEIGHTS ? n->param[0] >= 0 : gives_grad(g, n)));
 		if (!wanted)
 			continue;
 		SM_TRY(plan_pass(env, n, &d, p, err));

@@ -213,8 +213,10 @@ static enum sm_status depth_backward(const struct op_run *r, struct sm_err *err)
 	/* The means go where the first sample's first piece of this depth stood. */
 	for (int d = 0; d < s.d; d++) {
 		struct pair sum = fold(part, s, r->valid, d);
-		r->gw[1][d] += (float)sum.a;
-		r->gw[0][d] += (float)sum.b;
+		if (r->gw[0]) {
+			r->gw[1][d] += (float)sum.a;
+			r->gw[0][d] += (float)sum.b;
+		}
 		part[(size_t)d * PIECES] = (struct pair){sum.a / count, sum.b / count};
 	}
 	if (!r->gx[0])

@@ -252,7 +252,7 @@ static void add_gradients(const struct op_run *r, int groups)
 	for (int n = 1; n < groups; n++)
 		for (size_t j = 0; j < 2 * c; j++)
 			sum[j] += sum[n * 2 * c + j];
-	for (size_t j = 0; j < c; j++) {
+	for (size_t j = 0; r->gw[0] && j < c; j++) {
 		r->gw[1][j] += sum[j];
 		r->gw[0][j] += sum[c + j];
 	}

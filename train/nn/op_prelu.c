@@ -118,7 +118,7 @@ static enum sm_status prelu_backward(const struct op_run *r, struct sm_err *err)
 	for (int b = 1; b < OP_BLOCKS; b++)
 		for (size_t j = 0; j < c; j++)
 			partial[j] += partial[b * c + j];
-	for (size_t j = 0; j < c; j++)
+	for (size_t j = 0; r->gw[0] && j < c; j++)
 		r->gw[0][j] += (float)partial[j];
 	return SM_OK;
 }

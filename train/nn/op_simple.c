@@ -324,7 +324,7 @@ static enum sm_status dropout_shape(struct sm_graph *g, struct node *n, struct s
 static enum sm_status dropout_prepare(const struct op_env *env, struct node *n, struct sm_err *err)
 {
 	(void)err;
-	n->save = env->opt->train ? env->graph->tensor[n->out].count : 0;
+	n->save = env->opt->train || env->opt->live_dropout ? env->graph->tensor[n->out].count : 0;
 	return SM_OK;
 }
 

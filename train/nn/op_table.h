@@ -38,6 +38,11 @@ enum {
 	X(detach, "detach", "Identity", OP_NO_GRAD) \
 	X(prelu, "prelu", "PRelu", OP_ACC | OP_OVER) \
 	X(sample, "sample", "", OP_NO_GRAD | OP_FLOAT) \
+	X(tanh, "tanh", "Tanh", OP_ACC | OP_OVER | OP_FLOAT) \
+	X(reflect_pad, "reflect_pad", "", OP_ACC) \
+	X(gram, "gram", "", OP_ACC | OP_FLOAT) \
+	X(distance, "distance", "", OP_ACC | OP_LOSS | OP_FLOAT) \
+	X(adversarial, "adversarial", "", OP_ACC | OP_LOSS | OP_FLOAT) \
 	X(loss, "loss", "", OP_ACC | OP_LOSS | OP_FLOAT)
 
 enum op_kind {

@@ -81,4 +81,19 @@ SM_INLINE float vm_abs(float x)
 	return vm_float(vm_bits(x) & 0x7fffffffu);
 }
 
+/* Hyperbolic tangent: near 0 the polynomial of Cephes (tanhf), else by e^-2|x|. */
+SM_INLINE float vm_tanh(float x)
+{
+	float a = vm_abs(x), z = x * x;
+	float p = -5.70498872745e-3f;
+	p = p * z + 2.06390887954e-2f;
+	p = p * z - 5.37397155531e-2f;
+	p = p * z + 1.33314422036e-1f;
+	p = p * z - 3.33332819422e-1f;
+	float e = vm_exp(-2.0f * a), far = (1.0f - e) / (1.0f + e), near = p * z * a + a;
+	uint32_t is_near = 0u - (uint32_t)(a < 0.625f);
+	uint32_t y = (vm_bits(near) & is_near) | (vm_bits(far) & ~is_near);
+	return vm_float(y | (vm_bits(x) & 0x80000000u));
+}
+
 #endif

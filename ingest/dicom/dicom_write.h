@@ -4,8 +4,8 @@
  * Elements are put in ascending order of their tags; lengths are padded as the standard asks
  * (PS3.5). No encapsulated pixels.
  */
-#ifndef SM_INGEST_PHANTOM_DICOM_WRITE_H
-#define SM_INGEST_PHANTOM_DICOM_WRITE_H
+#ifndef SM_INGEST_DICOM_DICOM_WRITE_H
+#define SM_INGEST_DICOM_DICOM_WRITE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -48,6 +48,13 @@ void sm_dcm_uid(const char *name, char uid[65]);
 /* Writes preamble, meta header and data set atomically. */
 enum sm_status sm_dcm_write(const struct sm_dcm *d, const char *path, const char *sop_class,
 			    const char *sop_instance, struct sm_err *err);
+
+/* The same into a set (core/file.h; NULL = at once), and the hash of the file's bytes (65 bytes, or NULL; empty on
+ * failure). */
+struct sm_outset;
+enum sm_status sm_dcm_write_in(struct sm_outset *set, const struct sm_dcm *d, const char *path,
+			       const char *sop_class, const char *sop_instance, char sha256[65],
+			       struct sm_err *err);
 
 void sm_dcm_clear(struct sm_dcm *d);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ingest/phantom/dicom_write.h"
+#include "ingest/dicom/dicom_write.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -166,14 +166,13 @@ void sm_dcm_uid(const char *name, char uid[65])
 	*uid = 0;
 }
 
-enum sm_status sm_dcm_write(const struct sm_dcm *d, const char *path, const char *sop_class,
-			    const char *sop_instance, struct sm_err *err)
+/* Preamble, meta header and data set as they stand in the file. */
+static enum sm_status whole_file(const struct sm_dcm *d, const char *path, const char *sop_class,
+				 const char *sop_instance, struct sm_dcm *out, struct sm_err *err)
 {
 	static const unsigned char version[2] = {0, 1};
 	unsigned char start[144] = {0}; /* preamble, DICM, and the group length element */
 	struct sm_dcm meta = {0};
-	struct sm_outfile out = {0};
-	enum sm_status st;
 	char implementation[65];
 	sm_dcm_uid("scanmill implementation", implementation);
 	element(&meta, SM_DCM_TAG(2, 1), "OB", version, 2, 0);
@@ -182,24 +181,37 @@ enum sm_status sm_dcm_write(const struct sm_dcm *d, const char *path, const char
 	sm_dcm_text(&meta, SM_DCM_TAG(2, 0x10), "UI", EXPLICIT_LE);
 	sm_dcm_text(&meta, SM_DCM_TAG(2, 0x12), "UI", implementation);
 	sm_dcm_text(&meta, SM_DCM_TAG(2, 0x13), "SH", "SCANMILL");
-	if (d->bad[0] || meta.bad[0]) {
-		st = SM_FAIL(err, SM_INTERNAL, "%s: %s", path, d->bad[0] ? d->bad : meta.bad);
-		goto out;
-	}
 	memcpy(start + 128, "DICM\2\0\0\0UL\4\0", 12);
 	little(start + 140, (uint32_t)meta.size, 4);
-	SM_GOTO(st, sm_outfile_begin(&out, path, true, err));
-	if (fwrite(start, 1, sizeof start, out.stream) != sizeof start ||
-	    fwrite(meta.bytes, 1, meta.size, out.stream) != meta.size ||
-	    fwrite(d->bytes, 1, d->size, out.stream) != d->size) {
-		st = SM_FAIL(err, SM_IO, "%s: writing failed", path);
-		goto out;
-	}
-	st = sm_outfile_commit(&out, err);
-out:
-	sm_outfile_abandon(&out);
+	append(out, 0, start, sizeof start);
+	append(out, 0, meta.bytes, meta.size);
+	append(out, 0, d->bytes, d->size);
+	const char *bad = d->bad[0] ? d->bad : meta.bad[0] ? meta.bad : out->bad;
+	enum sm_status st = bad[0] ? SM_FAIL(err, SM_INTERNAL, "%s: %s", path, bad) : SM_OK;
 	sm_dcm_clear(&meta);
 	return st;
+}
+
+enum sm_status sm_dcm_write_in(struct sm_outset *set, const struct sm_dcm *d, const char *path,
+			       const char *sop_class, const char *sop_instance, char sha256[65],
+			       struct sm_err *err)
+{
+	struct sm_dcm file = {0};
+	if (sha256)
+		sha256[0] = 0;
+	enum sm_status st = whole_file(d, path, sop_class, sop_instance, &file, err);
+	if (st == SM_OK)
+		st = sm_outset_write(set, path, file.bytes, file.size, err);
+	if (st == SM_OK && sha256)
+		sm_sha256_bytes(file.bytes, file.size, sha256);
+	sm_dcm_clear(&file);
+	return st;
+}
+
+enum sm_status sm_dcm_write(const struct sm_dcm *d, const char *path, const char *sop_class,
+			    const char *sop_instance, struct sm_err *err)
+{
+	return sm_dcm_write_in(NULL, d, path, sop_class, sop_instance, NULL, err);
 }
 
 void sm_dcm_clear(struct sm_dcm *d)

@@ -1,0 +1,223 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Image translation from raw scans to volumes, pictures and series: train, predict, interpolate, dicom with
+# `dataset: pair`, at 64x64 and with narrow networks.
+. "$(dirname "$0")/../lib.sh"
+needs phantom ingest preprocess split pair train predict interpolate dicom
+has_python pydicom nibabel numpy || skip_all "python with pydicom, nibabel and numpy"
+check() {
+	"$PYTHON" "$SM_ROOT/tests/stage/translate_check.py" "$@"
+}
+
+# road NAME: $T/NAME.yaml over $T/NAME/raw up to pair.
+road() {
+	road_in="--manifest $T/$1.yaml --in $T/$1"
+	# shellcheck disable=SC2086 # two options and their values
+	sm ingest $road_in/raw --out "$T/$1/ingest" &&
+		sm preprocess $road_in/ingest --out "$T/$1/prep" &&
+		sm split $road_in/prep --out "$T/$1/split" &&
+		sm pair $road_in/prep --split "$T/$1/split" --out "$T/$1/pair"
+}
+train() {
+	name=$1
+	shift
+	sm train --manifest "$T/$name.yaml" --in "$T/$name/pair" --jobs 1 "$@"
+}
+predict() {
+	name=$1
+	shift
+	sm predict --manifest "$T/$name.yaml" --in "$T/$name/prep" "$@"
+}
+header() {
+	head -n 1 "$1/ledger.jsonl"
+}
+
+# --- pictures, both directions ---------------------------------------------------------------------
+cat >"$T/mammo.yaml" <<'END'
+schema: 1
+name: mammo
+dataset: pair
+ingest: {layout: images, burned_text: keep}
+preprocess:
+  steps:
+    - scale: {divide: 127.5, add: -1}
+split: {train: 70, valid: 0, test: 30, near_duplicates: warn}
+pair: {mode: aligned, a: A, b: B}
+translate: {levels: 6, width: 0.0625, discriminator_width: 0.0625, epochs: 2, checkpoint_every: 1, jitter: 6, sample_images: 1}
+END
+run sm phantom --kind mammo --cases 6 --size 64,64,1 --out "$T/mammo/raw"
+run road mammo
+[ "$CODE" -eq 0 ] || fail_all "the pairs could not be made: $(cat "$ERR")"
+exits "pix2pix trains" 0 train mammo --out "$T/mammo/train"
+is "a row an epoch" "$(wc -l <"$T/mammo/train/training.csv")" 3
+ok "a picture of what it makes" test -s "$T/mammo/train/sample-0002.png"
+exits "and predicts the test cases" 0 predict mammo --split "$T/mammo/split" --model "$T/mammo/train" --jobs 1 --out "$T/mammo/p1"
+exits "with two threads, too" 0 predict mammo --split "$T/mammo/split" --model "$T/mammo/train" --jobs 2 --out "$T/mammo/p2"
+same_tree "no byte depends on the threads" "$T/mammo/p1" "$T/mammo/p2"
+is "two pictures" "$(find "$T/mammo/p1" -name '*.png' | wc -l)" 2
+like "of greys" "$(header "$T/mammo/p1")" '"high":255.0,"low":0.0'
+like "the ledger says of what" "$(header "$T/mammo/p1")" '"direction":"a_to_b".*"source":"A".*"target":"B","triplets":false,"unit":"grey"'
+exits "nothing is done twice" 0 predict mammo --split "$T/mammo/split" --model "$T/mammo/train" --jobs 2 --out "$T/mammo/p2" --resume
+like "and it says so" "$(cat "$ERR")" '2 reused'
+exits "a numbered checkpoint" 0 predict mammo --split "$T/mammo/split" --model "$T/mammo/train/epoch-0001.hdf5" --jobs 1 --out "$T/mammo/p3"
+isnt "makes other pictures" "$(cat "$T"/mammo/p3/*.png | sha256sum)" "$(cat "$T"/mammo/p1/*.png | sha256sum)"
+sed 's/^pair:/predict: {test_dropout: on}\n&/' "$T/mammo.yaml" >"$T/drop.yaml"
+for i in 1 2; do
+	run sm predict --manifest "$T/drop.yaml" --in "$T/mammo/prep" --split "$T/mammo/split" --model "$T/mammo/train" --jobs $i --out "$T/mammo/drop$i"
+done
+same_tree "drop-out at test time is drawn from the seed" "$T/mammo/drop1" "$T/mammo/drop2"
+isnt "and is on" "$(cat "$T"/mammo/drop1/*.png | sha256sum)" "$(cat "$T"/mammo/p1/*.png | sha256sum)"
+run sm predict --manifest "$T/drop.yaml" --in "$T/mammo/prep" --case "$(basename "$(find "$T/mammo/p1" -name '*.png' | sort | tail -n 1)" .png)" --model "$T/mammo/train" --jobs 1 --out "$T/mammo/alone"
+same=$(cd "$T/mammo/alone" && for f in *.png; do cmp "$f" "../drop1/$f" && echo same; done)
+is "a case alone has the same picture" "$same" same
+exits "cases that were trained on are rejected" 1 predict mammo --model "$T/mammo/train" --jobs 1 --out "$T/mammo/all"
+like "in a sentence" "$(cat "$ERR")" 'last.hdf5 was trained on it.*predict.seen: allow'
+sed 's/^pair:/predict: {seen: allow}\n&/' "$T/mammo.yaml" >"$T/allow.yaml"
+exits "allowed" 0 sm predict --manifest "$T/allow.yaml" --in "$T/mammo/prep" --model "$T/mammo/train" --jobs 1 --out "$T/mammo/allowed"
+is "the ledger tells which" "$(grep -c '"seen":true' "$T/mammo/allowed/ledger.jsonl")" 4
+sed 's/b: B}/b: B, direction: b_to_a}/; s/epochs: 2/epochs: 1/' "$T/mammo.yaml" >"$T/back.yaml"
+run sm pair --manifest "$T/back.yaml" --in "$T/mammo/prep" --split "$T/mammo/split" --out "$T/mammo/back"
+exits "the other direction trains" 0 sm train --manifest "$T/back.yaml" --in "$T/mammo/back" --jobs 1 --out "$T/mammo/btrain"
+exits "and predicts" 0 sm predict --manifest "$T/back.yaml" --in "$T/mammo/prep" --split "$T/mammo/split" --model "$T/mammo/btrain" --jobs 1 --out "$T/mammo/b1"
+like "B into A" "$(header "$T/mammo/b1")" '"direction":"b_to_a".*"source":"B".*"target":"A"'
+exits "a manifest of the other direction is refused" 3 predict mammo --split "$T/mammo/split" --model "$T/mammo/btrain" --out "$T/no"
+like "with both" "$(cat "$ERR")" 'turns B into A, .* ask for A into B'
+
+# --- slices between slices -------------------------------------------------------------------------
+cat >"$T/ct.yaml" <<'END'
+schema: 1
+name: ct
+dataset: pair
+ingest: {layout: mixed}
+preprocess:
+  steps:
+    - {window: {range: [-1024, 3071], to: [-1, 1]}, when: ct}
+split: {train: 50, test: 50, valid: 0}
+pair: {mode: triplets, a: ct}
+translate: {levels: 4, width: 0.0625, discriminator_width: 0.0625, l1: 50, slope: 0.3, epochs: 2, jitter: 0, sample_images: 0}
+END
+run sm phantom --kind ct_stack --cases 2 --size 64,64,9 --out "$T/ct/raw"
+run road ct
+exits "a network of middle slices trains" 0 train ct --out "$T/ct/train"
+exits "predicts inner slices from their neighbours" 0 predict ct --split "$T/ct/split" --model "$T/ct/train" --jobs 1 --out "$T/ct/p"
+like "in HU" "$(header "$T/ct/p")" '"high":3071.0,"low":-1024.0.*"triplets":true,"unit":"HU"'
+like "the record lists them" "$(cat "$T/ct/p/ledger.jsonl")" '"slices":\[1,2,3,4,5,6,7\]'
+ok "ends stay, the rest is new" check triplets "$T/ct/p" "$T/ct/prep"
+exits "interpolates scans of ingest" 0 sm interpolate --method network --model "$T/ct/train" --factor 2 --in "$T/ct/ingest" --jobs 1 --out "$T/ct/two"
+ok "originals stay bit for bit" "$PYTHON" "$SM_ROOT/tests/stage/derived_check.py" between "$T/ct/ingest" "$T/ct/two" 2
+exits "with two threads" 0 sm interpolate --method network --model "$T/ct/train" --factor 2 --in "$T/ct/ingest" --jobs 2 --out "$T/ct/two2"
+same_tree "no byte depends on the threads there" "$T/ct/two" "$T/ct/two2"
+like "marks name the checkpoint" "$(cat "$T"/ct/two/*/*.json)" '"Model": "[0-9a-f]{64}"'
+exits "three times as many of preprocess' volumes" 0 sm interpolate --method network --model "$T/ct/train/last.hdf5" --factor 3 --in "$T/ct/prep" --out "$T/ct/three"
+ok "keep theirs, too" "$PYTHON" "$SM_ROOT/tests/stage/derived_check.py" between "$T/ct/prep" "$T/ct/three" 3
+mkdir "$T/one" && cp -r "$(dirname "$(ls "$T"/ct/p/*/ct.nii.gz)")" "$T/one/case" && rm "$T/one/case/ct.json"
+case=$(basename "$(dirname "$(ls "$T"/ct/p/*/ct.nii.gz)")")
+mkdir "$T/half" && cp -r "$T/ct/prep/$case" "$T/half/"
+ok "every second slice" check halve "$T/half" "$T/half.nii.gz"
+exits "interpolated from a file" 0 sm interpolate --method network --model "$T/ct/train" --in "$T/half.nii.gz" --out "$T/ct/file"
+like "whose unit it has to believe" "$(cat "$ERR")" 'taken for HU'
+ok "gives the slices that predict gives" check agrees "$T/one" "$T/ct/file"
+exits "a network of another system is refused" 3 sm interpolate --method network --model "$T/mammo/train" --in "$T/ct/ingest" --out "$T/no_slices"
+like "saying what it is" "$(cat "$ERR")" 'turns A into B, allowed is a network of middle slices'
+exits "along another axis" 3 sm interpolate --method network --model "$T/ct/train" --axis x --in "$T/ct/ingest" --out "$T/no_slices"
+like "the right one is told" "$(cat "$ERR")" 'trained on axial ones.*allowed is --axis z'
+"$PYTHON" - "$T" <<'END'
+import sys, numpy as np, nibabel as nib
+t = sys.argv[1]
+nib.save(nib.Nifti1Image(np.zeros((60, 64, 4), np.float32), np.eye(4)), f"{t}/odd.nii.gz")
+nib.save(nib.Nifti1Image(np.full((64, 64, 4), np.nan, np.float32), np.eye(4)), f"{t}/nan.nii.gz")
+END
+exits "a size that does not fit" 3 sm interpolate --method network --model "$T/ct/train" --in "$T/odd.nii.gz" --out "$T/no_slices"
+like "the nearest that do are told" "$(cat "$ERR")" 'is 60, must be a multiple of 16; the nearest are 48 and 64'
+exits "NaN" 3 sm interpolate --method network --model "$T/ct/train" --in "$T/nan.nii.gz" --out "$T/no_slices"
+like "is counted" "$(cat "$ERR")" '16384 values that are NaN'
+exits "no model" 2 sm interpolate --method network --in "$T/ct/ingest" --out "$T/no_slices"
+sed 's/a: ct}/a: ct, split: slices}/' "$T/ct.yaml" >"$T/by_slices.yaml"
+run sm pair --manifest "$T/by_slices.yaml" --in "$T/ct/prep" --out "$T/ct/by_slices"
+run sm train --manifest "$T/by_slices.yaml" --in "$T/ct/by_slices" --jobs 1 --out "$T/ct/btrain"
+exits "with folds of slices every case is predicted" 0 sm predict --manifest "$T/by_slices.yaml" --in "$T/ct/prep" --model "$T/ct/btrain" --jobs 1 --out "$T/ct/bp"
+is "and marked as seen" "$(grep -c '"seen":true' "$T/ct/bp/ledger.jsonl")" 2
+sed 's/window: {range: \[-1024, 3071\], to: \[-1, 1\]}/pad_crop: {size: [72, 64, 0]}/' "$T/ct.yaml" >"$T/wide.yaml"
+run sm preprocess --manifest "$T/wide.yaml" --in "$T/ct/ingest" --out "$T/ct/wide"
+exits "other steps are refused" 3 sm predict --manifest "$T/ct.yaml" --in "$T/ct/wide" --split "$T/ct/split" --model "$T/ct/train" --out "$T/no"
+like "with both hashes" "$(cat "$ERR")" 'went through preprocess settings'
+exits "sizes that do not fit reject their cases" 3 sm predict --manifest "$T/ct.yaml" --in "$T/ct/wide" --split "$T/ct/split" --model "$T/ct/train" --other-steps --out "$T/no"
+like "with the nearest" "$(cat "$ERR")" 'width is 72, must be a multiple of 16; the nearest are 64 and 80'
+sed 's/pad_crop: {size: \[72/pad_crop: {size: [80/' "$T/wide.yaml" >"$T/wider.yaml"
+run sm preprocess --manifest "$T/wider.yaml" --in "$T/ct/ingest" --out "$T/ct/wider"
+exits "other sizes that do fit are taken" 0 sm predict --manifest "$T/ct.yaml" --in "$T/ct/wider" --split "$T/ct/split" --model "$T/ct/train" --other-steps --out "$T/ct/pwide"
+
+# --- two domains without pairs, oblique ---------------------------------------------------------------
+cat >"$T/mr.yaml" <<'END'
+schema: 1
+name: mr
+dataset: pair
+ingest:
+  layout: mixed
+  sources:
+    - {role: mr, pattern: "{case}/mr.nii*", optional: true}
+    - {role: ct, pattern: "{case}/ct.nii*", optional: true}
+preprocess:
+  steps:
+    - {window: {range: [-1024, 2048], to: [-1, 1]}, when: ct}
+    - {normalise: {method: percentile, percentiles: [0, 100], range: [-1, 1]}, when: mr}
+    - {pad_crop: {size: [64, 64, 0], fill: -1}}
+split: {train: 50, test: 50, valid: 0}
+pair: {mode: unpaired, a: mr, b: ct}
+translate: {system: cyclegan, generator: casnet, discriminator: judge3, levels: 4, chain: 1, width: 0.0625, discriminator_width: 0.0625, epochs: 4, steps_per_epoch: 6, pool: 3, checkpoint_every: 0, sample_images: 1, jitter: 4}
+END
+run sm phantom --kind mr_ct --cases 4 --size 60,62,8 --out "$T/mr/raw"
+ok "oblique volumes" check oblique "$T/mr/raw"
+run road mr
+exits "cyclegan trains" 0 train mr --out "$T/mr/train"
+exits "MR to CT" 0 predict mr --split "$T/mr/split" --model "$T/mr/train" --jobs 1 --out "$T/mr/ct"
+ok "on the source's grid" check same_grid "$T/mr/ct" ct "$T/mr/prep" mr
+like "in HU" "$(header "$T/mr/ct")" '"high":2048.0,"low":-1024.0.*"source":"mr".*"target":"ct".*"unit":"HU"'
+like "cases without an MR are left out" "$(header "$T/mr/ct")" '"no_source":\["ct-'
+sed 's/^pair:/predict: {direction: b_to_a}\n&/' "$T/mr.yaml" >"$T/mrback.yaml"
+exits "CT to MR" 0 sm predict --manifest "$T/mrback.yaml" --in "$T/mr/prep" --split "$T/mr/split" --model "$T/mr/train" --jobs 1 --out "$T/mr/mr"
+ok "on its grid" check same_grid "$T/mr/mr" mr "$T/mr/prep" ct
+like "without a unit" "$(header "$T/mr/mr")" '"high":null,"low":null.*"unit":"normalised"'
+exits "as DICOM" 0 sm dicom --in "$T/mr/ct" --out "$T/mr/dicom"
+ok "marked as synthetic" check synthetic "$T/mr/dicom" image
+sed 's/^pair:/predict: {direction: b_to_a}\n&/' "$T/ct.yaml" >"$T/ctback.yaml"
+exits "pix2pix has no way back" 2 sm predict --manifest "$T/ctback.yaml" --in "$T/ct/prep" --model "$T/ct/train" --out "$T/no"
+exits "a checkpoint of another data set is refused" 3 predict mr --model "$T/ct/train" --out "$T/no"
+like "by its mode" "$(cat "$ERR")" 'trained with pair.mode triplets, the manifest has unpaired'
+cp "$T/mr.yaml" "$T/no.hdf5"
+exits "a file that is no checkpoint" 3 predict mr --model "$T/no.hdf5" --out "$T/no"
+
+# --- stopped and gone on with ------------------------------------------------------------------------
+: >"$T/killed.log"
+kills=0
+for i in 1 2 3; do
+	"$SM_BIN/scanmill-train" --manifest "$T/mr.yaml" --in "$T/mr/pair" --jobs 1 --resume --out "$T/mr/killed" 2>>"$T/killed.log" &
+	pid=$!
+	waits=0
+	while [ "$(grep -c 'epoch [0-9]* of 4' "$T/killed.log")" -lt $i ] && kill -0 $pid 2>/dev/null && [ $waits -lt 3000 ]; do
+		waits=$((waits + 1))
+		sleep 0.01
+	done
+	kill -9 $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	[ $? -eq 137 ] && kills=$((kills + 1))
+done
+isnt "killed while it trained" $kills 0
+exits "gone on with" 0 train mr --resume --out "$T/mr/killed"
+is "the same bytes as in one go" "$(sha256sum <"$T/mr/killed/last.hdf5")" "$(sha256sum <"$T/mr/train/last.hdf5")"
+is "and the same history" "$(cat "$T/mr/killed/training.csv")" "$(cat "$T/mr/train/training.csv")"
+
+# --- what cannot be trained on ------------------------------------------------------------------------
+sed 's/b: ct}/b: ct, first: 2, last: 2}/; s/epochs: 4/epochs: 1/; s/split: {train: 50, test: 50/split: {train: 20, test: 80/' "$T/mr.yaml" >"$T/few.yaml"
+run sm split --manifest "$T/few.yaml" --in "$T/mr/prep" --out "$T/mr/fsplit"
+run sm pair --manifest "$T/few.yaml" --in "$T/mr/prep" --split "$T/mr/fsplit" --out "$T/mr/few"
+exits "a domain with one image" 3 sm train --manifest "$T/few.yaml" --in "$T/mr/few" --jobs 1 --out "$T/no_training"
+like "is counted" "$(cat "$ERR")" 'has [01] images of domain a, needed are at least 2'
+sed 's/- scale: .*/- scale: {multiply: 1e12}\n    - scale: {multiply: 1e12}/; s/levels: 6/levels: 6, norm: none, adversarial: lsgan/' "$T/mammo.yaml" >"$T/nan.yaml"
+run sm preprocess --manifest "$T/nan.yaml" --in "$T/mammo/ingest" --out "$T/mammo/hprep"
+run sm pair --manifest "$T/nan.yaml" --in "$T/mammo/hprep" --split "$T/mammo/split" --out "$T/mammo/huge"
+exits "a loss that is not finite" 3 sm train --manifest "$T/nan.yaml" --in "$T/mammo/huge" --jobs 1 --out "$T/mammo/nan"
+like "says whose and when" "$(cat "$ERR")" 'step [0-9]+: (the loss|a gradient) of the (generators|discriminators) is not finite'
+ok "no checkpoint comes of it" test ! -e "$T/mammo/nan/last.hdf5"
+done_testing

@@ -1,0 +1,206 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Stages evaluate and report of made images (dataset: pair): known scores, held-out slices, baselines of pairs, two
+# domains and triplets, pages, bad input.
+. "$(dirname "$0")/../lib.sh"
+needs evaluate phantom ingest preprocess split pair report
+has_python nibabel numpy || skip_all "python3-nibabel is not installed"
+cd "$T" || exit 1
+(umask 077 && echo 'salt of the test tree' >salt)
+
+# fixture NAME ARGS: a folder as predict writes it, whose images are the truth and a known error.
+fixture() {
+	fix=$1
+	shift
+	"$PYTHON" "$SM_ROOT/tests/stage/translate_fixture.py" "$fix/pre" "$fix/predict" "$@" || exit 1
+}
+road() {
+	{
+		sm phantom --manifest "$1.yaml" --out "$1/raw" &&
+			sm ingest --manifest "$1.yaml" --in "$1/raw" --out "$1/ingest" --salt-file salt &&
+			sm preprocess --manifest "$1.yaml" --in "$1/ingest" --out "$1/pre" &&
+			sm split --manifest "$1.yaml" --in "$1/pre" --out "$1/split" &&
+			sm pair --manifest "$1.yaml" --in "$1/pre" --split "$1/split" --out "$1/pair"
+	} >road.log 2>&1 || {
+		diag "$(tail -n 3 road.log)"
+		exit 1
+	}
+}
+# scores NAME OUT ARGS
+scores() {
+	name=$1 to=$2
+	shift 2
+	sm evaluate --manifest "$name.yaml" --in "$name/predict" --truth "${TRUTH:-$name/pre}" --out "$to" "$@"
+}
+# mean OUT ROW UNITS REGION METRIC: of summary.csv
+mean() {
+	awk -F, -v r="$2" -v u="$3" -v g="$4" -v m="$5" \
+		'{ gsub(/"/, "") } $1 == r && $3 == u && $4 == g && $5 == m { print $6 }' "$1/summary.csv"
+}
+
+# Pairs of pictures.
+cat >mammo.yaml <<'END'
+schema: 1
+name: mammo
+dataset: pair
+phantom: {kind: mammo, cases: 6}
+ingest: {layout: images, burned_text: keep}
+preprocess:
+  steps:
+    - resize: {size: [32, 32, 0], method: linear}
+    - scale: {divide: 127.5, add: -1}
+split: {train: 50, test: 50, valid: 0, near_duplicates: off}
+pair: {mode: aligned, a: A, b: B, direction: b_to_a, format: hdf5}
+END
+road mammo
+fixture mammo B A grey 0 255 10
+exits "pictures are scored" 0 scores mammo e1 --pairs mammo/pair --jobs 1
+like "the table says so in words" "$(cat "$OUT")" '^- MAE: better than every baseline, the best is '
+like "only what was held out" "$(cat "$ERR")" '3 cases not scored: with no slice in the folds that evaluate.held asks for'
+like "the ledger tells which cases are not" "$(head -n 1 e1/ledger.jsonl)" '"not_scored":{"no_truth":\[\],"not_asked_for":\["[0-9]*","[0-9]*","[0-9]*"\]}'
+like "baselines are those of pairs" "$(cut -d, -f1 e1/summary.csv | sort -u | tr '\n' ' ')" '^identity mean_image model row white $'
+like "without a body mask" "$(cut -d, -f4 e1/summary.csv | sort -u | tr '\n' ' ')" '^region whole $'
+like "L is the range of the grey values" "$(cat e1/table.md)" 'L = 255 grey'
+ok "the numbers are right" "$PYTHON" - mammo e1 <<'END'
+import json, sys
+import nibabel, numpy as np
+work, out = sys.argv[1:]
+lines = [json.loads(l) for l in open(f"{out}/ledger.jsonl")][1:]
+config = json.load(open(f"{work}/pair/config.json"))
+a = lambda key, role: np.asarray(nibabel.load(f"{work}/pre/{key}/{role}.nii.gz").dataobj, np.float64)
+grey = lambda v: (v + 1) / 2 * 255
+train = [e["file"][:-3] for e in config["train"]]
+mean = np.mean([grey(a(k, "A")) for k in train], axis=0)
+assert len(lines) == 3 and not {l["key"] for l in lines} & set(train)
+for l in lines:
+    truth, source = grey(a(l["key"], "A")), grey(a(l["key"], "B"))
+    for row, image in (("mean_image", mean), ("identity", source), ("white", np.full_like(truth, 255))):
+        d = image - truth
+        s = l["scores"][row]["own"]["whole"]
+        assert abs(s["mae"] - np.abs(d).mean()) < 1e-3, (row, s, np.abs(d).mean())
+        assert abs(s["rmse"] - np.sqrt((d * d).mean())) < 1e-3
+        assert abs(s["psnr"] - 20 * np.log10(255 / np.sqrt((d * d).mean()))) < 1e-3
+        assert abs(l["scores"][row]["normalised"]["whole"]["mae"] - np.abs(d).mean() / 127.5) < 1e-5
+    assert l["scores"]["model"]["own"]["whole"]["mae"] < 8
+END
+exits "two threads" 0 scores mammo e2 --pairs mammo/pair --jobs 2
+same_tree "threads change no byte" e1 e2
+exits "resume" 0 scores mammo e2 --pairs mammo/pair --resume
+like "reuses the cases" "$(cat "$ERR")" '3 reused'
+same_tree "and changes no byte" e1 e2
+exits "verify knows the folder" 0 sm verify e1
+exits "a report" 0 sm report --manifest mammo.yaml --in e1 --predict mammo/predict --truth mammo/pre --out r1
+is "has a row of panels a picture" "$(grep -c 'alt="output, slice 0"' r1/report.html)" 3
+is "and one page with all of them" "$(grep -o '<figure data-name' r1/pictures.html | wc -l | tr -d ' ')" 3
+unlike "that loads nothing" "$(cat r1/report.html r1/pictures.html)" '(src|href)="(http|//|file)'
+like "the legend has the unit" "$(cat r1/report.html)" '[0-9]+ grey; 0 is the light middle'
+exits "a report without folders" 0 sm report --manifest mammo.yaml --in e1 --out r0
+ok "has no pages" test ! -e r0/pictures.html
+
+# Two domains: a case has both, so that MR -> CT has a truth.
+cat >mr.yaml <<'END'
+schema: 1
+name: mr
+dataset: pair
+phantom: {kind: mr_ct_pair, cases: 4, size: [32, 40, 12], spacing: [7, 6, 14]}
+ingest: {layout: files, sources: [{role: mr, pattern: "{case}/mr.nii*"}, {role: ct, pattern: "{case}/ct.nii*"}]}
+preprocess:
+  steps:
+    - {window: {range: [-1024, 2048], to: [-1, 1]}, when: ct}
+    - {normalise: {method: percentile, percentiles: [0.5, 99.5], range: [-1, 1]}, when: mr}
+split: {train: 50, test: 50, valid: 0, near_duplicates: off}
+pair: {mode: unpaired, a: mr, b: ct, split: patient, format: hdf5}
+evaluate: {metrics: [mae, rmse, psnr, ssim, ssim_3d, dice_bone, jump], range: 2000}
+END
+road mr
+fixture mr mr ct HU -1024 2048 30
+exits "two domains are scored" 0 scores mr e3 --pairs mr/pair
+like "the error is 30 sin(i)" "$(mean e3 model own whole mae) $(mean e3 model own whole rmse)" '^19\.(09|10).* 21\.2' 
+is "L is as given" "$(mean e3 model own whole psnr | cut -c1-5)" "39.48"
+like "there is a body" "$(mean e3 model own body mae)" '^1[89]\.'
+like "and bone" "$(mean e3 model own whole dice_bone)" '^0\.9'
+like "identity, mean image and mean value stand beside it" "$(cut -d, -f1 e3/summary.csv | sort -u | tr '\n' ' ')" '^constant identity mean_image model row $'
+is "a mean image does not jump" "$(mean e3 mean_image own whole jump)" "0.000000"
+like "jumps are listed" "$(head -n 1 e3/PAIR_*/jumps.csv | grep slice | head -n 1)" '^slice,truth,model,identity,mean_image,constant$'
+is "one a gap" "$(cat e3/PAIR_*/jumps.csv | grep -vc slice)" 22
+exits "its report" 0 sm report --manifest mr.yaml --in e3 --predict mr/predict --truth mr/pre --out r3
+is "has a page a case" "$(find r3/slices -name '*.html' | wc -l | tr -d ' ')" 2
+is "with every slice" "$(grep -c '<figure data-name' r3/slices/PAIR_*.html | cut -d: -f2 | tr '\n' ' ')" "12 12 "
+like "and a chart of jumps" "$(cat r3/report.html)" 'From slice to slice'
+exits "all slices, without a folder of pair" 0 scores mr e4
+is "are of all cases" "$(($(wc -l <e4/ledger.jsonl) - 1))" 4
+like "and have no mean image" "$(sed -n 2p e4/ledger.jsonl)" '"without":{"constant":"no training targets are given .--pairs.","mean_image":"no training'
+sed 's/^evaluate: {/&held: train, /' mr.yaml >mr_train.yaml
+mkdir mr_train
+cp -r mr/pre mr/predict mr_train/
+exits "the training fold, when asked for" 0 scores mr_train e5 --pairs mr/pair
+unlike "is of other cases" "$(tail -n 1 e5/ledger.jsonl)" "$(sed -n '$s/.*"key":"\([^"]*\)".*/"key":"\1"/p' e3/ledger.jsonl)"
+
+# Triplets whose slices are drawn at random.
+cat >ct.yaml <<'END'
+schema: 1
+name: ct
+dataset: pair
+phantom: {kind: ct_stack, cases: 1, size: [32, 32, 20], spacing: [7, 7, 5]}
+ingest: {layout: mixed}
+preprocess:
+  steps:
+    - {window: {range: [-1024, 3071], to: [-1, 1]}, when: ct}
+split: {train: 50, test: 50, valid: 0, near_duplicates: off}
+pair: {mode: triplets, a: ct, split: slices, format: hdf5}
+END
+road ct
+fixture ct ct ct HU -1024 3071 30 triplets
+exits "triplets are scored" 0 scores ct e6 --pairs ct/pair
+like "beside interpolations" "$(cut -d, -f1 e6/summary.csv | sort -u | tr '\n' ' ')" '^average catmull_rom model nearest row spline $'
+like "the jump of slices that are no neighbours is not made up" "$(cat e6/table.md)" 'Jump has no value .* the scored slices are not all neighbours'
+ok "held-out slices alone, and (A + C) / 2 of their neighbours" "$PYTHON" - ct e6 <<'END'
+import json, sys
+import nibabel, numpy as np
+work, out = sys.argv[1:]
+line = json.loads(open(f"{out}/ledger.jsonl").readlines()[1])
+config = json.load(open(f"{work}/pair/config.json"))
+test = sorted(e["slice"] for e in config["test"])
+assert line["slices"] == test, (line["slices"], test)
+v = np.asarray(nibabel.load(f"{work}/pre/{line['key']}/ct.nii.gz").dataobj, np.float64)
+hu = (v + 1) / 2 * 4095 - 1024
+def mae(made):
+    return np.mean([np.abs(made(z) - hu[:, :, z]).mean() for z in test])
+known = line["scores"]
+assert abs(known["average"]["own"]["whole"]["mae"] - mae(lambda z: (hu[:, :, z - 1] + hu[:, :, z + 1]) / 2)) < 1e-2
+assert abs(known["nearest"]["own"]["whole"]["mae"] - mae(lambda z: hu[:, :, z + 1])) < 1e-2
+# Catmull-Rom where there are four slices of the same parity.
+inner = [z for z in test if 3 <= z < hu.shape[2] - 3]
+assert inner
+END
+exits "a report of triplets" 0 sm report --manifest ct.yaml --in e6 --predict ct/predict --truth ct/pre --out r6
+like "shows the mean as the input" "$(cat r6/report.html)" 'alt="input, slice'
+
+# Bad input: one sentence each.
+bad() {
+	bad_name=$1 bad_code=$2 bad_pattern=$3
+	shift 3
+	exits "$bad_name" "$bad_code" scores "$@"
+	like "is told in one sentence" "$(grep -E 'error|rejected' "$ERR" | head -n 1)" "$bad_pattern"
+}
+bad "folds within a case, and no folder of pair" 2 'pairs: is missing, with pair.split other than patient it tells which slices' ct bad
+TRUTH=mr/ingest
+bad "the folder of ingest" 3 'truth: is a folder of stage ingest, allowed with dataset: pair is one of stage preprocess' mr bad
+TRUTH=ct/pre
+bad "another preprocess" 3 'predict ledger: was made from the preprocess ledger .*, but given is .*: run stage predict again' mr bad
+TRUTH=
+bad "another pair" 3 'pairs: its pair.mode is another than the manifest' mr bad --pairs ct/pair
+sed 's/metrics: .mae/&, mad/' mr.yaml >mad.yaml
+mkdir mad
+cp -r mr/pre mr/predict mad/
+bad "a metric that is not known" 2 "evaluate.metrics: found 'mad', allowed are mae, rmse" mad bad
+cp -r mr mr_bad
+cp mr.yaml mr_bad.yaml
+flip mr_bad/predict/PAIR_001/ct.nii.gz 3000
+exits "a damaged image" 1 scores mr_bad e7
+like "is rejected by name" "$(cat "$ERR")" 'PAIR_001: rejected: '
+rm mr_bad/predict/PAIR_001/ct.nii.gz
+exits "a missing one" 1 scores mr_bad e8
+like "is named" "$(cat "$ERR")" 'PAIR_001/ct.nii.gz: is missing, the predict ledger names it: run stage predict again'
+exits "no folder of pair with labels" 2 sm evaluate --in mr/predict --truth mr/ingest --pairs mr/pair --out bad
+done_testing
