@@ -164,3 +164,6 @@ test_nn_up_SRC += tests/unit/nn_helpers.c
 NO_VALGRIND += test_nn_up
 $(eval $(call unit_test,nn_prelu,nn core,-ldnnl))
 NO_VALGRIND += test_nn_prelu
+$(eval $(call unit_test,nn_fused,nn core,-ldnnl))
+NO_VALGRIND += test_nn_fused
+$(eval $(call unit_test,fit,train models nn core,-ldnnl))

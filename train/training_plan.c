@@ -10,6 +10,9 @@
  * engine's own figure for it counts the program too, which is here already. */
 #define GENERATED 10.0
 
+/* Numbers of samples up to this are all tried when one is looked for that fits. */
+#define FEW 16
+
 /* For `micro` samples at once of steps of `batch`. */
 static enum sm_status plan_net(const struct sm_training *t, int micro, int batch,
 			       struct sm_net **net, struct sm_err *err)
@@ -57,21 +60,31 @@ static size_t needs(const struct sm_training *t, const struct sm_net *net, int m
 	return sm_loader_bytes(&loader) + f.total + t->volume_bytes;
 }
 
-/* The most samples at once, below `micro`, that fit into `room` bytes, as parts of a step or (whole) as a
- * step; 0 = not even one. */
+static bool fits_into(const struct sm_training *t, int micro, bool whole, size_t room)
+{
+	struct sm_net *net = NULL;
+	int batch = whole ? micro : t->loader.batch;
+	bool fits = plan_net(t, micro, batch, &net, NULL) == SM_OK && needs(t, net, micro) <= room;
+	sm_net_free(net);
+	return fits;
+}
+
+/* The most samples at once, below `micro`, that fit into `room` bytes, as parts of a step or
+ * (whole) as a step; 0 = none. */
 static int most_that_fit(const struct sm_training *t, int micro, bool whole, size_t room)
 {
 	int low = 0, high = micro;
 	while (high - low > 1) {
 		int middle = low + (high - low) / 2;
-		struct sm_net *net = NULL;
-		int batch = whole ? middle : t->loader.batch;
-		if (plan_net(t, middle, batch, &net, NULL) == SM_OK && needs(t, net, middle) <= room)
+		if (fits_into(t, middle, whole, room))
 			low = middle;
 		else
 			high = middle;
-		sm_net_free(net);
 	}
+	/* A few samples may need less than fewer, for which other kernels are chosen. */
+	for (int n = micro - 1 < FEW ? micro - 1 : FEW; n > low; n--)
+		if (fits_into(t, n, whole, room))
+			return n;
 	return low;
 }
 

@@ -256,6 +256,46 @@ exits "and one more does not" 3 with "$T/bad" "batch: 128
 epochs: 1
 micro_batch: $((${fits:-0} + 1))" --memory $room
 
+# Parts of a step need an array of all gradients, a step in one part does not: between the two stands a batch in one part.
+# What a number of samples needs may be less than what fewer do, whose kernels are others.
+planned() { # LINES MiB
+	with "$T/planned" "width: 0.5
+$1" --memory "$2" --dry-run
+}
+needed() { # LINES
+	planned "$1" 12 2>&1 | sed -n 's/.*needs \([0-9]*\) MiB.*/\1/p'
+}
+largest() { # BATCH MiB: the largest batch in one part that is below.
+	n=$1
+	while [ "$n" -gt 0 ] && [ "$(sed -n "${n}p" "$T/one_part")" -ge "$2" ]; do
+		n=$((n - 1))
+	done
+	echo "$n"
+}
+for n in 1 2 3 4 5; do
+	needed "batch: $n" >>"$T/one_part"
+	[ $n = 5 ] || needed "batch: 5
+micro_batch: $n" >>"$T/parts"
+done
+is "each says what it needs" "$(cat "$T/one_part" "$T/parts" | wc -l | tr -d ' ')" 9
+parts=$(sort -n "$T/parts" | head -n 1)
+least=$(($(sort -n "$T/one_part" | head -n 1) + 1))
+ok "one part needs less" test "$least" -le "$parts"
+in_one_part() { # NAME LINES MiB LARGEST
+	exits "$1" 3 planned "$2" "$3"
+	like "names the largest batch in one part" "$(cat "$ERR")" \
+		"needs [0-9]+ MiB, $3 MiB are allowed; the largest train.batch that fits is $4, in one part \(without micro_batch\)"
+}
+fits=$(largest 4 "$parts")
+in_one_part "room for no part of a step" 'batch: 5' "$parts" "$fits"
+exits "which does fit" 0 planned "batch: $fits" "$parts"
+exits "and one more is not" 3 planned "batch: $((fits + 1))" "$parts"
+in_one_part "room for the least" 'batch: 5' "$least" "$(largest 4 "$least")"
+in_one_part "parts where the whole fits" 'batch: 2
+micro_batch: 1' "$parts" "$(largest 2 "$parts")"
+exits "room for nothing" 3 planned 'batch: 5' $((least - 1))
+like "is told" "$(cat "$ERR")" 'MiB are allowed, and not even one sample fits'
+
 # ---- a full disk
 exits "two epochs" 0 with "$T/full" 'epochs: 2'
 before=$(hashes "$T/full")

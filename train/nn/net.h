@@ -75,6 +75,8 @@ enum sm_status net_fused_before(struct sm_net *net, struct node *n, struct op_ru
 void net_fused_behind(struct sm_net *net, struct node *n);
 /* The call of node n in backward: net_run.c. */
 struct op_run net_backward_call(struct sm_net *net, struct node *n, uint64_t step);
+/* Zeros, by all threads where there are many. */
+void net_clear(const struct sm_net *net, float *g, size_t n);
 /* Moves a parameter by its gradient g; false when that is not finite: what is not stays. */
 bool net_update_param(struct sm_net *net, const struct sm_param *p, double lr, const float *g);
 

@@ -3,8 +3,6 @@
  * last, where it is applied. Kernels that are used several times and are larger than what they read
  * and their outputs' gradients are late: these are kept instead, and the gradient is computed at the
  * last use alone, for all uses. */
-#include <string.h>
-
 #include "train/nn/net.h"
 
 static float *place(const struct sm_net *net, const struct param *p)
@@ -125,7 +123,7 @@ enum sm_status net_fused_before(struct sm_net *net, struct node *n, struct op_ru
 		if (p->late && i != p->last_use)
 			r->gw[k] = NULL;
 		else if (i == (p->late ? p->last_use : p->first_use))
-			memset(place(net, p), 0, p->pub.count * sizeof(float));
+			net_clear(net, place(net, p), p->pub.count);
 		/* Before its own: the order, and so the bits, of a net that is not fused. */
 		if (p->late && i == p->last_use)
 			SM_TRY(late_gradients(net, n->param[k], r, err));

@@ -6,6 +6,9 @@
 #include "train/nn/net.h"
 
 #define CHUNK ((size_t)65536)
+/* Of one parameter, and from where on waking the other threads is worth it. */
+#define SMALL_CHUNK ((size_t)4096)
+#define MANY (2 * SMALL_CHUNK)
 #define LANES ((size_t)16)
 
 /* In LANES sums, as one would wait for each addition. */
@@ -103,13 +106,21 @@ static enum sm_status update(struct sm_net *net, double lr, double *norm, struct
 	return SM_OK;
 }
 
+void net_clear(const struct sm_net *net, float *g, size_t n)
+{
+#pragma omp parallel for schedule(static) num_threads(net->opt.threads) if (n > MANY)
+	for (size_t i = 0; i < n; i += SMALL_CHUNK)
+		memset(g + i, 0, (n - i < SMALL_CHUNK ? n - i : SMALL_CHUNK) * sizeof *g);
+}
+
 bool net_update_param(struct sm_net *net, const struct sm_param *p, double lr, const float *g)
 {
 	bool finite = true;
 	float decay = decay_of(net, p);
-#pragma omp parallel for schedule(static) num_threads(net->opt.threads) reduction(&& : finite)
-	for (size_t i = 0; i < p->count; i += CHUNK) {
-		size_t end = p->count - i < CHUNK ? p->count : i + CHUNK;
+#pragma omp parallel for schedule(static) num_threads(net->opt.threads) reduction(&& : finite) \
+	if (p->count > MANY)
+	for (size_t i = 0; i < p->count; i += SMALL_CHUNK) {
+		size_t end = p->count - i < SMALL_CHUNK ? p->count : i + SMALL_CHUNK;
 		bool good = isfinite(squares(g + i, end - i));
 		finite = finite && good;
 		if (good)
