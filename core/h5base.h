@@ -37,6 +37,16 @@ bool sm_h5_set_sink(hid_t fapl, int *error);
 hid_t sm_h5_open(const char *path);
 enum sm_status sm_h5_open_failed(void);
 
+/* An old file for reading, *file >= 0; says what is wrong with its path or its bytes. */
+enum sm_status sm_h5_open_file(const char *path, hid_t *file, struct sm_err *err);
+
+/* A new file as a whole: under a temporary name until `put` has written it and the disk has it.
+ * name is the path's last part; content (or NULL) gets the file's identity as sm_h5_identity makes
+ * it, "" on failure. */
+typedef enum sm_status sm_h5_put_fn(hid_t file, const char *name, void *arg, struct sm_err *err);
+enum sm_status sm_h5_write_file(const char *path, sm_h5_put_fn *put, void *arg, char content[65],
+				struct sm_err *err);
+
 /* A dataset whose chunks are written directly. filters: shuffle is named in the file when
  * shuffle is true; level is what the deflate filter's parameter tells. Negative on failure. */
 hid_t sm_h5_chunked(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims,

@@ -15,6 +15,7 @@ core_SRC := \
 	core/h5shard.c \
 	core/h5shard_read.c \
 	core/h5sink.c \
+	core/h5write.c \
 	core/shuffle.c \
 	core/nii_gz.c \
 	core/nii_head.c \

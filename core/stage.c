@@ -18,6 +18,7 @@
 #include "core/par.h"
 #include "core/reuse.h"
 #include "core/sums.h"
+#include "core/text.h"
 
 struct common {
 	char *manifest, *in, *out;
@@ -428,4 +429,20 @@ out:
 	if (lock >= 0)
 		close(lock);
 	return code;
+}
+
+enum sm_status sm_run_write(struct sm_run *run, const char *name, const char *role,
+			    const struct sm_text *text, json_t *outputs, struct sm_err *err)
+{
+	char hex[65], *path = sm_path_join(run->out, name);
+	enum sm_status st = path ? sm_text_check(text, name, err)
+				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
+	if (st == SM_OK)
+		st = sm_file_write(path, text->data, text->n, err);
+	free(path);
+	SM_TRY(st);
+	sm_sha256_bytes(text->data, text->n, hex);
+	json_array_append_new(
+		outputs, json_pack("{s:s, s:s, s:s}", "path", name, "role", role, "sha256", hex));
+	return SM_OK;
 }

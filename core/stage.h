@@ -87,6 +87,12 @@ enum sm_status sm_run_begin(struct sm_run *run, struct sm_err *err);
 enum sm_status sm_run_parent(struct sm_run *run, const char *dir, const char *stage,
 			     struct sm_ledger *out, struct sm_err *err);
 
+struct sm_text;
+/* Writes OUT/name, an output of the run as a whole, and adds it to `outputs`, which the caller put
+ * into the header. */
+enum sm_status sm_run_write(struct sm_run *run, const char *name, const char *role,
+			    const struct sm_text *text, json_t *outputs, struct sm_err *err);
+
 /* One item at work; made by sm_run_items, used by one thread. */
 struct sm_item {
 	struct sm_run *run;

@@ -265,22 +265,6 @@ static enum sm_status list_pairs(struct work *w, struct sm_err *err)
 	return SM_OK;
 }
 
-static enum sm_status write_table(struct sm_run *run, const char *name, const char *role,
-				  const struct sm_text *text, json_t *outputs, struct sm_err *err)
-{
-	char hex[65], *path = sm_path_join(run->out, name);
-	enum sm_status st = path ? sm_text_check(text, name, err)
-				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
-	if (st == SM_OK)
-		st = sm_file_write(path, text->data, text->n, err);
-	free(path);
-	SM_TRY(st);
-	sm_sha256_bytes(text->data, text->n, hex);
-	json_array_append_new(
-		outputs, json_pack("{s:s, s:s, s:s}", "path", name, "role", role, "sha256", hex));
-	return SM_OK;
-}
-
 /* The tables over all good cases: into the ledger's header, to CSV files, and to the terminal. */
 static enum sm_status finish(struct work *w, struct sm_err *err)
 {
@@ -311,8 +295,8 @@ static enum sm_status finish(struct work *w, struct sm_err *err)
 	json_object_set_new(run->ledger.header, "summary", sm_summary_to_json(&w->map, &sum));
 	sm_summary_csv(&w->map, &summary, &sum);
 	if (run->out) {
-		SM_GOTO(st, write_table(run, "scores.csv", "scores", &cases, outputs, err));
-		SM_GOTO(st, write_table(run, "summary.csv", "summary", &summary, outputs, err));
+		SM_GOTO(st, sm_run_write(run, "scores.csv", "scores", &cases, outputs, err));
+		SM_GOTO(st, sm_run_write(run, "summary.csv", "summary", &summary, outputs, err));
 	}
 	if (w->o->pred && n)
 		sm_scores_print(&w->map, &screen, &scores[0]);

@@ -350,22 +350,6 @@ out:
 
 /* ---- the tables ------------------------------------------------------------------------------ */
 
-static enum sm_status write_one(struct sm_run *run, const char *name, const char *role,
-				const struct sm_text *text, json_t *outputs, struct sm_err *err)
-{
-	char hex[65], *path = sm_path_join(run->out, name);
-	enum sm_status st = path ? sm_text_check(text, name, err)
-				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
-	if (st == SM_OK)
-		st = sm_file_write(path, text->data, text->n, err);
-	free(path);
-	SM_TRY(st);
-	sm_sha256_bytes(text->data, text->n, hex);
-	json_array_append_new(
-		outputs, json_pack("{s:s, s:s, s:s}", "path", name, "role", role, "sha256", hex));
-	return SM_OK;
-}
-
 static enum sm_status write_tables(struct work *w, const struct sm_image_table *table,
 				   struct sm_err *err)
 {
@@ -382,10 +366,10 @@ static enum sm_status write_tables(struct work *w, const struct sm_image_table *
 	sm_image_table_csv(table, &summary);
 	sm_image_table_md(table, &md);
 	sm_text_f(&json, "%s\n", line);
-	SM_GOTO(st, write_one(run, "scores.csv", "scores", &cases, outputs, err));
-	SM_GOTO(st, write_one(run, "summary.csv", "summary", &summary, outputs, err));
-	SM_GOTO(st, write_one(run, "summary.json", "summary_json", &json, outputs, err));
-	SM_GOTO(st, write_one(run, "table.md", "table", &md, outputs, err));
+	SM_GOTO(st, sm_run_write(run, "scores.csv", "scores", &cases, outputs, err));
+	SM_GOTO(st, sm_run_write(run, "summary.csv", "summary", &summary, outputs, err));
+	SM_GOTO(st, sm_run_write(run, "summary.json", "summary_json", &json, outputs, err));
+	SM_GOTO(st, sm_run_write(run, "table.md", "table", &md, outputs, err));
 	fputs(md.data, stdout);
 out:
 	free(line);

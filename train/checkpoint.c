@@ -143,9 +143,16 @@ static enum sm_status put_history(hid_t file, const struct sm_checkpoint *c, con
 	return good ? SM_OK : SM_FAIL(err, SM_IO, "%s: HDF5 cannot write the history", name);
 }
 
-static enum sm_status put_all(hid_t file, const char *name, struct sm_net *net,
-			      const struct sm_checkpoint *c, struct sm_err *err)
+/* What goes into a file. */
+struct content {
+	struct sm_net *net;
+	const struct sm_checkpoint *c;
+};
+
+static enum sm_status put_all(hid_t file, const char *name, void *arg, struct sm_err *err)
 {
+	const struct content *all = arg;
+	const struct sm_checkpoint *c = all->c;
 	char *meta = meta_of(c);
 	bool good = meta && strlen(meta) < META_ROOM && sm_h5_put_text(file, "schema", SCHEMA) &&
 		    sm_h5_put_text(file, "meta", meta) &&
@@ -155,44 +162,14 @@ static enum sm_status put_all(hid_t file, const char *name, struct sm_net *net,
 		return SM_FAIL(err, SM_IO, "%s: HDF5 cannot write the attributes", name);
 	SM_TRY(put_history(file, c, name, err));
 	SM_TRY(sm_seen_write(file, name, &c->seen, err));
-	return sm_tensors_write(file, name, net, err);
+	return sm_tensors_write(file, name, all->net, err);
 }
 
 enum sm_status sm_checkpoint_write(const char *path, struct sm_net *net,
 				   const struct sm_checkpoint *c, char content[65],
 				   struct sm_err *err)
 {
-	const char *name = sm_path_base(path);
-	struct sm_outfile out = {0};
-	int errnum = 0;
-	hid_t file = -1;
-	enum sm_status st;
-	sm_h5_quiet();
-	SM_GOTO(st, sm_outfile_begin(&out, path, false, err));
-	file = sm_h5_create(out.temp, &errnum);
-	if (file < 0) {
-		st = SM_FAIL(err, SM_IO, "%s: cannot be created: %s", path,
-			     errnum ? strerror(errnum) : "HDF5 failed");
-		goto out;
-	}
-	st = put_all(file, name, net, c, err);
-	bool closed = H5Fclose(file) >= 0;
-	file = -1;
-	/* The disk's own reason comes before what the library makes of it. */
-	if (errnum)
-		st = SM_FAIL(err, SM_IO, "%s: cannot be written: %s", path, strerror(errnum));
-	else if (st == SM_OK && !closed)
-		st = SM_FAIL(err, SM_IO, "%s: HDF5 cannot finish the file", path);
-	if (st == SM_OK && content)
-		st = sm_h5_identity(out.temp, name, NULL, 0, NULL, content, err);
-	if (st == SM_OK)
-		st = sm_outfile_commit(&out, err);
-out:
-	sm_h5_close_file(&file);
-	sm_outfile_abandon(&out);
-	if (st != SM_OK && content)
-		content[0] = 0;
-	return st;
+	return sm_h5_write_file(path, put_all, &(struct content){net, c}, content, err);
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -416,26 +393,12 @@ out:
 	return st;
 }
 
-static enum sm_status open_file(const char *path, hid_t *file, struct sm_err *err)
-{
-	sm_h5_quiet();
-	if (!sm_file_exists(path)) {
-		*file = -1;
-		return SM_FAIL(err, SM_INPUT, "%s: does not exist", path);
-	}
-	*file = sm_h5_open(path);
-	if (*file < 0)
-		return SM_FAIL(err, sm_h5_open_failed(),
-			       "%s: cannot be opened, is no HDF5 file, or is cut off", path);
-	return SM_OK;
-}
-
 enum sm_status sm_checkpoint_open(const char *path, struct sm_checkpoint *c, struct sm_err *err)
 {
 	hid_t file = -1;
 	enum sm_status st;
 	*c = (struct sm_checkpoint){0};
-	SM_GOTO(st, open_file(path, &file, err));
+	SM_GOTO(st, sm_h5_open_file(path, &file, err));
 	SM_GOTO(st, read_meta(file, sm_path_base(path), c, err));
 	SM_GOTO(st, read_history(file, sm_path_base(path), c, err));
 	st = sm_seen_read(file, sm_path_base(path), &c->seen, err);
@@ -450,7 +413,7 @@ enum sm_status sm_checkpoint_load(const char *path, struct sm_net *net, bool tra
 				  struct sm_err *err)
 {
 	hid_t file = -1;
-	SM_TRY(open_file(path, &file, err));
+	SM_TRY(sm_h5_open_file(path, &file, err));
 	enum sm_status st = sm_tensors_read(file, sm_path_base(path), net, training, err);
 	sm_h5_close_file(&file);
 	if (st == SM_OK)

@@ -101,6 +101,10 @@ static inline enum sm_status conv_plan_run(const struct conv_plan *p, const stru
 	return p->kernel->run(p, args, err);
 }
 
+/* For the row of a kernel that was not compiled: fits nothing. Frees nothing. */
+bool conv_fits_none(const struct conv_desc *d, enum sm_pass pass);
+void conv_destroy_none(struct conv_plan *p);
+
 /* Checks a descriptor: positive sizes, out as the formula says. */
 enum sm_status conv_desc_check(const struct conv_desc *d, struct sm_err *err);
 

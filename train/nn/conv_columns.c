@@ -417,34 +417,12 @@ static enum sm_status run(const struct conv_plan *plan, const struct conv_args *
 	return SM_OK;
 }
 
+const struct conv_kernel conv_columns = {
+	.name = "columns", .fits = fits, .create = create, .run = run, .destroy = conv_destroy_none};
+
 #else
 
-static bool fits(const struct conv_desc *d, enum sm_pass pass)
-{
-	(void)d;
-	(void)pass;
-	return false;
-}
-
-static enum sm_status create(struct conv_plan *p, struct sm_err *err)
-{
-	(void)p;
-	return SM_FAIL(err, SM_USAGE, "columns: not on this processor");
-}
-
-static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, struct sm_err *err)
-{
-	(void)p;
-	(void)a;
-	return SM_FAIL(err, SM_INTERNAL, "columns: not on this processor");
-}
+const struct conv_kernel conv_columns = {
+	.name = "columns", .fits = conv_fits_none, .destroy = conv_destroy_none};
 
 #endif
-
-static void destroy(struct conv_plan *p)
-{
-	(void)p;
-}
-
-const struct conv_kernel conv_columns = {
-	.name = "columns", .fits = fits, .create = create, .run = run, .destroy = destroy};

@@ -384,41 +384,6 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 	return SM_OK;
 }
 
-#else
-
-static bool fits(const struct conv_desc *d, enum sm_pass pass)
-{
-	(void)d;
-	(void)pass;
-	return false;
-}
-
-static enum sm_status create(struct conv_plan *p, struct sm_err *err)
-{
-	(void)p;
-	return SM_FAIL(err, SM_USAGE, "convolution: patches need AVX-512");
-}
-
-static enum sm_status pack(const struct conv_plan *p, const struct conv_args *a, struct sm_err *err)
-{
-	(void)p;
-	(void)a;
-	(void)err;
-	return SM_OK;
-}
-
-static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, struct sm_err *err)
-{
-	return pack(p, a, err);
-}
-
-#endif
-
-static void destroy(struct conv_plan *p)
-{
-	(void)p;
-}
-
 /* By steps of bench/train.sh --layers. bfloat16: nearly always, the library's is slower than its
  * float32 here. Else up to so many weights (the next size was as fast or faster in the library),
  * and where that may use no more than one thread (conv_slab.c); one tap: where one side has few
@@ -441,6 +406,13 @@ const struct conv_kernel conv_patch = {.name = "patch",
 				       .create = create,
 				       .pack = pack,
 				       .run = run,
-				       .destroy = destroy,
+				       .destroy = conv_destroy_none,
 				       .wins = wins,
 				       .bf16 = true};
+
+#else
+
+const struct conv_kernel conv_patch = {
+	.name = "patch", .fits = conv_fits_none, .destroy = conv_destroy_none};
+
+#endif

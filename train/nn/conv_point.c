@@ -197,45 +197,17 @@ run(const struct conv_plan *p, const struct conv_args *a, struct sm_err *err)
 	return SM_OK;
 }
 
-#else
-
-static bool fits(const struct conv_desc *d, enum sm_pass pass)
-{
-	(void)d;
-	(void)pass;
-	return false;
-}
-
-static enum sm_status create(struct conv_plan *p, struct sm_err *err)
-{
-	(void)p;
-	return SM_FAIL(err, SM_USAGE, "convolution: points need AVX-512");
-}
-
-static enum sm_status pack(const struct conv_plan *p, const struct conv_args *a, struct sm_err *err)
-{
-	(void)p;
-	(void)a;
-	(void)err;
-	return SM_OK;
-}
-
-static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, struct sm_err *err)
-{
-	return pack(p, a, err);
-}
-
-#endif
-
-static void destroy(struct conv_plan *p)
-{
-	(void)p;
-}
-
 const struct conv_kernel conv_point = {.name = "point",
 				       .fits = fits,
 				       .create = create,
 				       .pack = pack,
 				       .run = run,
-				       .destroy = destroy,
+				       .destroy = conv_destroy_none,
 				       .bf16 = true};
+
+#else
+
+const struct conv_kernel conv_point = {
+	.name = "point", .fits = conv_fits_none, .destroy = conv_destroy_none};
+
+#endif

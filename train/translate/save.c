@@ -208,9 +208,16 @@ static enum sm_status put_pools(hid_t file, const char *name, const struct sm_ga
 	return good ? SM_OK : SM_FAIL(err, SM_IO, "%s: HDF5 cannot write the pools", name);
 }
 
-static enum sm_status put_all(hid_t file, const char *name, struct sm_game *game,
-			      const struct sm_translation *t, struct sm_err *err)
+/* What goes into a file. */
+struct content {
+	struct sm_game *game;
+	const struct sm_translation *t;
+};
+
+static enum sm_status put_all(hid_t file, const char *name, void *arg, struct sm_err *err)
 {
+	const struct content *all = arg;
+	const struct sm_translation *t = all->t;
 	const struct sm_history *h = &t->history;
 	char *meta = dump(t);
 	bool good = meta && strlen(meta) < META_ROOM && sm_h5_put_text(file, "schema", SCHEMA) &&
@@ -224,46 +231,16 @@ static enum sm_status put_all(hid_t file, const char *name, struct sm_game *game
 		       h->rows * h->columns * sizeof *h->v))
 		return SM_FAIL(err, SM_IO, "%s: HDF5 cannot write the history", name);
 	SM_TRY(sm_seen_write(file, name, &t->seen, err));
-	SM_TRY(put_player(file, name, players[0], game->generators, err));
-	SM_TRY(put_player(file, name, players[1], game->judges, err));
-	return put_pools(file, name, game, err);
+	SM_TRY(put_player(file, name, players[0], all->game->generators, err));
+	SM_TRY(put_player(file, name, players[1], all->game->judges, err));
+	return put_pools(file, name, all->game, err);
 }
 
 enum sm_status sm_translation_write(const char *path, struct sm_game *game,
 				    const struct sm_translation *t, char content[65],
 				    struct sm_err *err)
 {
-	const char *name = sm_path_base(path);
-	struct sm_outfile out = {0};
-	int errnum = 0;
-	hid_t file = -1;
-	enum sm_status st;
-	sm_h5_quiet();
-	SM_GOTO(st, sm_outfile_begin(&out, path, false, err));
-	file = sm_h5_create(out.temp, &errnum);
-	if (file < 0) {
-		st = SM_FAIL(err, SM_IO, "%s: cannot be created: %s", path,
-			     errnum ? strerror(errnum) : "HDF5 failed");
-		goto out;
-	}
-	st = put_all(file, name, game, t, err);
-	bool closed = H5Fclose(file) >= 0;
-	file = -1;
-	/* The disk's own reason comes before what the library makes of it. */
-	if (errnum)
-		st = SM_FAIL(err, SM_IO, "%s: cannot be written: %s", path, strerror(errnum));
-	else if (st == SM_OK && !closed)
-		st = SM_FAIL(err, SM_IO, "%s: HDF5 cannot finish the file", path);
-	if (st == SM_OK && content)
-		st = sm_h5_identity(out.temp, name, NULL, 0, NULL, content, err);
-	if (st == SM_OK)
-		st = sm_outfile_commit(&out, err);
-out:
-	sm_h5_close_file(&file);
-	sm_outfile_abandon(&out);
-	if (st != SM_OK && content)
-		content[0] = 0;
-	return st;
+	return sm_h5_write_file(path, put_all, &(struct content){game, t}, content, err);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -271,14 +248,7 @@ out:
 static enum sm_status open_file(const char *path, hid_t *file, struct sm_err *err)
 {
 	char schema[64] = "";
-	sm_h5_quiet();
-	*file = -1;
-	if (!sm_file_exists(path))
-		return SM_FAIL(err, SM_INPUT, "%s: does not exist", path);
-	*file = sm_h5_open(path);
-	if (*file < 0)
-		return SM_FAIL(err, sm_h5_open_failed(),
-			       "%s: cannot be opened, is no HDF5 file, or is cut off", path);
+	SM_TRY(sm_h5_open_file(path, file, err));
 	if (sm_h5_get_text(*file, "schema", schema, sizeof schema) && strcmp(schema, SCHEMA) == 0)
 		return SM_OK;
 	sm_h5_close_file(file);
