@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A round of an adversarial training (both players' losses, backward, Adam), or one image through a generator:
- * time, processor time, memory against the forecast, and on request every layer. The last line is for
- * bench/translate.sh.
- * usage: bench_translate [key=value]...  keys: system (mammo, medcyclegan, or a generator's name: inference) side
- * threads steps layers bf16 width */
+/* A round of an adversarial training (both players' losses, backward, Adam), or one image through a
+ * generator: time, processor time, memory against the forecast, and on request every layer. The
+ * last line is for bench/translate.sh. usage: bench_translate [key=value]...  keys: system (mammo,
+ * medcyclegan, or a generator's name: inference) side threads steps layers bf16 width */
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,7 +71,8 @@ static void print_net(const char *who, const struct sm_net *net)
 		double ms[SM_PASSES], gflop[SM_PASSES];
 	} sums[32];
 	size_t n = 0, k;
-	printf("%-12s %-28s %-14s %-8s %-12s %9s %9s\n", "net", "layer", "operator", "pass", "kernel", "ms", "GF/s");
+	printf("%-12s %-28s %-14s %-8s %-12s %9s %9s\n", "net", "layer", "operator", "pass",
+	       "kernel", "ms", "GF/s");
 	for (size_t i = 0; i < sm_net_layers(net); i++) {
 		struct sm_layer_time t = sm_net_profile(net, i);
 		for (k = 0; k < n && strcmp(sums[k].op, t.op) != 0; k++)
@@ -87,15 +87,15 @@ static void print_net(const char *who, const struct sm_net *net)
 				continue;
 			sums[k].ms[p] += ms;
 			sums[k].gflop[p] += t.flops[p] / 1e9;
-			printf("%-12s %-28s %-14s %-8s %-12s %9.2f %9.1f\n", who, t.name, t.op, passes[p],
-			       t.kernel[p], ms, t.flops[p] / ms / 1e6);
+			printf("%-12s %-28s %-14s %-8s %-12s %9.2f %9.1f\n", who, t.name, t.op,
+			       passes[p], t.kernel[p], ms, t.flops[p] / ms / 1e6);
 		}
 	}
 	for (k = 0; k < n; k++)
 		for (int p = 0; p < SM_PASSES; p++)
 			if (sums[k].ms[p] > 0.1)
-				printf("sum %-12s %-14s %-8s %9.2f ms %9.1f GF %9.1f GF/s\n", who, sums[k].op,
-				       passes[p], sums[k].ms[p], sums[k].gflop[p],
+				printf("sum %-12s %-14s %-8s %9.2f ms %9.1f GF %9.1f GF/s\n", who,
+				       sums[k].op, passes[p], sums[k].ms[p], sums[k].gflop[p],
 				       sums[k].gflop[p] / sums[k].ms[p] * 1e3);
 }
 
@@ -166,7 +166,8 @@ static enum sm_status train(const struct settings *s, const struct sm_game_opt *
 	return st;
 }
 
-/* One image through a generator: batch norm by running statistics, as a trained one is used, no drop-out. */
+/* One image through a generator: batch norm by running statistics, as a trained one is used, no
+ * drop-out. */
 static enum sm_status infer(const struct settings *s, struct timing *t, double *forecast,
 			    struct sm_err *err)
 {
@@ -185,7 +186,8 @@ static enum sm_status infer(const struct settings *s, struct timing *t, double *
 	enum sm_status st = sm_net_alloc(net, NULL, err);
 	if (st == SM_OK) {
 		sm_net_init(net, 1);
-		fill(sm_net_buffer(net, "x", NULL), (size_t)s->side * s->side * o.in_channels, 65536);
+		fill(sm_net_buffer(net, "x", NULL), (size_t)s->side * s->side * o.in_channels,
+		     65536);
 	}
 	for (int i = 0; st == SM_OK && i <= s->steps; i++) {
 		if (i == 1)
@@ -251,7 +253,8 @@ int main(int argc, char **argv)
 		return sm_exit_code(st);
 	}
 	getrusage(RUSAGE_SELF, &ru);
-	printf("result step_ms %.1f least_ms %.1f cpu_ms %.1f rss_mib %.0f forecast_mib %.0f loss %.6f\n",
+	printf("result step_ms %.1f least_ms %.1f cpu_ms %.1f rss_mib %.0f forecast_mib %.0f loss "
+	       "%.6f\n",
 	       t.median * 1e3, t.seconds[0] * 1e3, t.cpu * 1e3, (double)ru.ru_maxrss / 1024,
 	       forecast / 1048576, loss);
 	return 0;

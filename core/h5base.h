@@ -80,6 +80,23 @@ enum sm_status sm_chunk_pack(const void *in, size_t n, bool shuffle, int level, 
 /* The inverse; false when the stream is damaged or of another length than n, or no memory. */
 bool sm_chunk_unpack(const unsigned char *in, size_t in_n, bool shuffle, void *out, size_t n);
 
+/* Writes a dataset of one chunk, at least one value, into a file of sm_h5_create: the bytes that
+ * sm_chunk_pack without shuffle at level 0 and H5Dwrite_chunk would make, with 64 KiB of memory
+ * however large it is. False on failure. */
+bool sm_h5_put_stored(hid_t where, const char *name, hid_t type, int rank, const hsize_t *dims,
+		      const void *data);
+/* Hands the bytes of such a dataset, whose type in the file is `type`, to take in order, 64 KiB at
+ * most at a time, and checks the stream. False when the dataset was written in another way or is
+ * damaged, which H5Dread tells apart; take may have had some of it by then. */
+typedef void sm_h5_piece_fn(void *ctx, const void *piece, size_t n);
+bool sm_h5_read_stored(hid_t set, hid_t type, sm_h5_piece_fn *take, void *ctx);
+
+/* Of a file of sm_h5_create: bytes to a place in it, past the library; errors go to *error of
+ * sm_h5_create. While it skips, raw data that the library writes get a place and are not written.
+ * False when the file is another. */
+bool sm_h5_sink_write(hid_t file, haddr_t at, const void *bytes, size_t n);
+bool sm_h5_sink_skip(hid_t file, bool skip);
+
 /* A digest that is known without reading the dataset. */
 struct sm_h5_known {
 	const char *path; /* "/x" */

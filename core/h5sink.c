@@ -17,6 +17,7 @@ struct sink {
 	int fd;
 	int *error;
 	haddr_t end_of_space, end_of_file;
+	bool skip; /* raw data are not written */
 };
 
 /* What the property list carries to sink_open. */
@@ -111,9 +112,9 @@ static herr_t sink_write(H5FD_t *file, H5FD_mem_t type, hid_t dxpl, haddr_t addr
 			 const void *in)
 {
 	struct sink *s = (struct sink *)file;
-	(void)type;
+	bool skip = s->skip && type == H5FD_MEM_DRAW;
 	(void)dxpl;
-	while (n && !*s->error) {
+	while (n && !skip && !*s->error) {
 		ssize_t r = pwrite(s->fd, in, n, (off_t)addr);
 		if (r < 0 && errno == EINTR)
 			continue;
@@ -144,6 +145,13 @@ static herr_t sink_truncate(H5FD_t *file, hid_t dxpl, hbool_t closing)
 	return 0;
 }
 
+static herr_t sink_get_handle(H5FD_t *file, hid_t fapl, void **handle)
+{
+	(void)fapl;
+	*handle = file;
+	return 0;
+}
+
 static const H5FD_class_t sink_class = {
     .name = "scanmill-sink",
     .maxaddr = (haddr_t)INT64_MAX,
@@ -156,6 +164,7 @@ static const H5FD_class_t sink_class = {
     .get_eoa = sink_get_eoa,
     .set_eoa = sink_set_eoa,
     .get_eof = sink_get_eof,
+    .get_handle = sink_get_handle,
     .read = sink_read,
     .write = sink_write,
     .truncate = sink_truncate,
@@ -177,4 +186,30 @@ bool sm_h5_set_sink(hid_t fapl, int *error)
 	const struct sink_info info = {.error = error};
 	pthread_once(&once, register_driver);
 	return driver >= 0 && H5Pset_driver(fapl, driver, &info) >= 0;
+}
+
+/* The sink behind an open file; NULL when it has another driver. */
+static struct sink *sink_of(hid_t file)
+{
+	hid_t fapl = H5Fget_access_plist(file);
+	void *handle = NULL;
+	bool own = fapl >= 0 && driver >= 0 && H5Pget_driver(fapl) == driver &&
+		   H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) >= 0;
+	if (fapl >= 0)
+		H5Pclose(fapl);
+	return own ? handle : NULL;
+}
+
+bool sm_h5_sink_write(hid_t file, haddr_t at, const void *bytes, size_t n)
+{
+	struct sink *s = sink_of(file);
+	return s && sink_write(&s->pub, H5FD_MEM_DRAW, H5P_DEFAULT, at, n, bytes) >= 0;
+}
+
+bool sm_h5_sink_skip(hid_t file, bool skip)
+{
+	struct sink *s = sink_of(file);
+	if (s)
+		s->skip = skip;
+	return s;
 }

@@ -56,6 +56,11 @@ bool sm_mul3(size_t a, size_t b, size_t c, size_t *out)
 	return sm_mul(a, b, out) && sm_mul(*out, c, out);
 }
 
+size_t sm_mib_up(size_t bytes)
+{
+	return (bytes >> 20) + (bytes & 0xfffff ? 1 : 0);
+}
+
 static bool charge(struct sm_mem *mem, size_t bytes)
 {
 	size_t used = atomic_load(&mem->used);
@@ -149,6 +154,12 @@ void sm_let_go(const void *from, size_t bytes)
 void sm_mem_trim(void)
 {
 	malloc_trim(0);
+}
+
+size_t sm_mem_heap(void)
+{
+	struct mallinfo2 info = mallinfo2();
+	return info.uordblks + info.hblkhd;
 }
 
 void sm_mem_one_pool(void)

@@ -28,6 +28,9 @@ void sm_mem_init(struct sm_mem *mem, size_t limit);
 bool sm_mul(size_t a, size_t b, size_t *out);
 bool sm_mul3(size_t a, size_t b, size_t c, size_t *out);
 
+/* Whole MiB that hold so many bytes, for sentences: "needs 851 MiB, 850 MiB are allowed". */
+size_t sm_mib_up(size_t bytes);
+
 /* Allocates count * size bytes aligned to 64, accounted to mem (NULL = no budget). `what` names
  * the thing in the error sentence ("volume of case_001_t1.nii.gz"). NULL on failure with err
  * filled (always SM_BUDGET). Thread-safe.
@@ -47,6 +50,10 @@ void sm_let_go(const void *from, size_t bytes);
 /* Gives back to the system what is freed but kept by the C library: between two phases of work that
  * both take much. */
 void sm_mem_trim(void);
+
+/* Bytes that are allocated at this moment, of the whole process; 0 where the C library does not
+ * tell. */
+size_t sm_mem_heap(void);
 
 /* All threads from now on share one pool of the C library: only of that can sm_mem_trim give all
  * back. For programs that allocate little but large blocks; first thing in main. */

@@ -15,6 +15,7 @@ core_SRC := \
 	core/h5shard.c \
 	core/h5shard_read.c \
 	core/h5sink.c \
+	core/h5stored.c \
 	core/h5write.c \
 	core/shuffle.c \
 	core/nii_gz.c \
@@ -36,6 +37,7 @@ core_SRC := \
 	core/file.c \
 	core/hash.c \
 	core/hash_pair.c \
+	core/ink.c \
 	core/item.c \
 	core/journal.c \
 	core/records.c \
@@ -57,6 +59,7 @@ core_SRC := \
 
 # Loops over voxels and bytes are written for the vectoriser, which -O2 mostly leaves out.
 core_vol_CFLAGS := -O3
+core_ink_CFLAGS := -O3
 core_nii_value_CFLAGS := -O3
 core_standardise_CFLAGS := -O3
 # libnifti2's header includes its neighbour without a folder.

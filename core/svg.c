@@ -380,3 +380,17 @@ enum sm_status sm_svg_outline(struct sm_text *out, const uint8_t *mask, int64_t 
 	sm_free(edge);
 	return SM_OK;
 }
+
+enum sm_status sm_svg_mask(struct sm_text *out, const uint8_t *mask, int64_t w, int64_t h,
+			   struct sm_err *err)
+{
+	sm_text_f(out,
+		  "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%" PRId64
+		  "\" height=\"%" PRId64 "\" viewBox=\"0 0 %" PRId64 " %" PRId64
+		  "\" shape-rendering=\"crispEdges\">\n"
+		  "<path fill=\"#000\" fill-rule=\"evenodd\" d=\"",
+		  w, h, w, h);
+	SM_TRY(sm_svg_outline(out, mask, w, h, err));
+	sm_text_str(out, "\"/>\n</svg>\n");
+	return sm_text_check(out, "outlines of a mask", err);
+}

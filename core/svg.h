@@ -67,4 +67,10 @@ void sm_svg_dots(struct sm_text *out, const char *label, double width, double he
 enum sm_status sm_svg_outline(struct sm_text *out, const uint8_t *mask, int64_t width,
 			      int64_t height, struct sm_err *err);
 
+/* A whole file of these outlines: a unit is a pixel of the mask, the view box its size; black,
+ * holes left open by the even-odd rule. Drawn without smoothing at its own size it is the mask
+ * again. SM_BUDGET. */
+enum sm_status sm_svg_mask(struct sm_text *out, const uint8_t *mask, int64_t width, int64_t height,
+			   struct sm_err *err);
+
 #endif

@@ -68,6 +68,11 @@ static enum sm_status find_kind(const struct job *j, struct passage *p, struct s
 {
 	static const char *const names[] = {"CT", "MR", "PT"};
 	const char *said = sm_json_text(p->sidecar, "Modality");
+	if (j->o->modality != MODALITY_SIDECAR && said &&
+	    strcmp(said, names[j->o->modality - 1]) != 0)
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: --modality asks for %s, but its sidecar says another one",
+			       p->source->role, names[j->o->modality - 1]);
 	if (j->o->modality != MODALITY_SIDECAR) {
 		p->about.kind = (enum sm_dicom_kind)(j->o->modality - 1);
 		return SM_OK;
@@ -102,6 +107,7 @@ static enum sm_status find_marks(const struct job *j, struct passage *p, struct 
 			       p->source->role, j->o->synthetic == SYNTHETIC_ALL ? "all" : "none");
 	p->about.synthetic = p->marks.known ? p->marks.synthetic : j->o->synthetic == SYNTHETIC_ALL;
 	p->about.axis = j->o->axis ? j->o->axis - 1 : p->marks.axis >= 0 ? p->marks.axis : told;
+	p->about.own_axis = p->about.axis == told;
 	/* Along another axis every picture has predicted rows in it. */
 	if (p->marks.axis != p->about.axis)
 		return SM_OK;
@@ -272,7 +278,7 @@ static const struct sm_stage stage = {
 		   "the case's key.\n"
 		   "  scanmill dicom --in work/interpolate --out work/dicom\n"
 		   "  scanmill dicom --modality ct --synthetic all --in synthetic.nii.gz --out out",
-	.version = 1,
+	.version = 2, /* 2: SliceThickness of slices across the scan's own */
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT | SM_BY_ITEM | SM_IN_MAY_BE_FILE,
 	.options = &options,
 	.run = run,

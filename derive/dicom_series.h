@@ -21,6 +21,7 @@ enum sm_dicom_kind { SM_DICOM_CT, SM_DICOM_MR, SM_DICOM_PT };
 struct sm_series_about {
 	enum sm_dicom_kind kind;
 	int axis;               /* of the slices, 0 to 2 */
+	bool own_axis;          /* that is how the scan was taken: SliceThickness holds */
 	const char *patient_id; /* at most 64 letters, digits, _ . -: a key of ours, never an
 				   identifier from outside */
 	const char *study; /* hash that one study's volumes share, or NULL: a study of its own */

@@ -19,6 +19,7 @@
 static const struct kind {
 	const char *modality, *sop_class, *image_type;
 } kinds[] = {
+	/* AXIAL is any cross-section, coronal ones too (PS3.3 C.8.2.1.1.1, its note) */
 	[SM_DICOM_CT] = {"CT", "1.2.840.10008.5.1.4.1.1.2", "DERIVED\\SECONDARY\\AXIAL"},
 	[SM_DICOM_MR] = {"MR", "1.2.840.10008.5.1.4.1.1.4", "DERIVED\\SECONDARY\\OTHER"},
 	/* PET knows no SECONDARY (PS3.3 C.8.9.4.1.1) */
@@ -159,7 +160,9 @@ static void put_acquisition(struct slice *c)
 		put_codes(c, TAG(0018, 0022), "ScanOptions", "");
 		put_codes(c, TAG(0018, 0023), "MRAcquisitionType", "");
 	}
-	thick = thick > 0 && thick < 1e6 ? thick : c->s->apart;
+	/* That of the scan's own slices says nothing of slices across them. */
+	if (!c->s->about.own_axis || !(thick > 0 && thick < 1e6))
+		thick = c->s->apart;
 	sm_dcm_numbers(d, TAG(0018, 0050), &thick, 1);
 	if (c->s->about.kind == SM_DICOM_CT)
 		put_number(c, TAG(0018, 0060), "KVP", 1);

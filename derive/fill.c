@@ -48,7 +48,7 @@ static void weights(enum sm_fill method, double t, double w[4])
 	w[0] = w[1] = w[2] = w[3] = 0;
 	switch (method) {
 	case SM_FILL_NEAREST:
-		w[t <= 0.5 ? 1 : 2] = 1;
+		w[t < 0.5 ? 1 : 2] = 1;
 		return;
 	case SM_FILL_LINEAR:
 		w[1] = 1 - t;

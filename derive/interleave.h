@@ -50,7 +50,8 @@ enum sm_status sm_interleave_begin(struct sm_interleave *il, const struct sm_vol
 void sm_interleave_clear(struct sm_interleave *il);
 
 enum sm_fill {
-	SM_FILL_NEAREST, /* the nearer slice; of two equally near ones the first */
+	SM_FILL_NEAREST, /* the nearer slice; of two equally near ones the later, as
+			    SM_NEAREST of preprocess/resample.h */
 	SM_FILL_LINEAR,  /* (1-t) A + t C */
 	SM_FILL_CUBIC,   /* cubic convolution over four slices, see below */
 	SM_FILL_MIDDLE,  /* a caller's function that predicts the middle of two slices */

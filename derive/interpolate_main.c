@@ -33,7 +33,8 @@ static const struct sm_field fields[] = {
 	 .doc = "voxel axis along which the slices lie; auto: the one that the sidecar's "
 		"orientation tells, else z"},
 	{"model", SM_F_STRING, AT(model), .path = true,
-	 .doc = "of method network: folder of train, or a checkpoint, of a network of middle slices "
+	 .doc = "of method network: folder of train, or a checkpoint, of a network of middle "
+		"slices "
 		"(pair.mode triplets)"},
 };
 static const struct sm_fieldset options =
@@ -153,15 +154,32 @@ static void note(const struct passage *p, struct sm_item *item)
 				      geometry));
 }
 
+/* Of a stage's folder: true when the network was trained on volumes of another kind. */
+static bool is_other(const struct job *j, const struct sm_between_source *about, json_t *left_out)
+{
+	if (j->o->method != NETWORK || j->sources.file_key ||
+	    sm_between_takes(&j->network, about))
+		return false;
+	json_array_append_new(left_out, json_string(about->role));
+	return true;
+}
+
 static enum sm_status one_volume(struct job *j, const struct sm_source *source,
-				 struct sm_item *item, json_t *left_out, struct sm_err *err)
+				 const json_t *record, struct sm_item *item, json_t *left_out,
+				 struct sm_err *err)
 {
 	struct passage p = {.source = source, .marks = {.axis = -1}};
+	struct sm_between_source about = {.key = item->key, .role = source->role};
 	struct sm_mem *mem = &item->run->mem;
 	char sha256[65];
 	enum sm_status st;
 	SM_GOTO(st, sm_source_read(&j->sources, source, &p.vol, &p.sidecar, sha256, err));
-	if (sm_source_is_label(&j->sources, source, &p.vol, left_out))
+	about.modality = sm_json_text(p.sidecar, "Modality");
+	if (!about.modality)
+		about.modality = sm_json_text(record, "modality");
+	about.told = sm_json_text(p.sidecar, "Meaning") != NULL;
+	if (sm_source_is_label(&j->sources, source, &p.vol, left_out) ||
+	    is_other(j, &about, left_out))
 		goto out;
 	if (p.vol.meaning == SM_MEANING_LABEL && j->filler.method != SM_FILL_NEAREST) {
 		st = SM_FAIL(
@@ -177,9 +195,10 @@ static enum sm_status one_volume(struct job *j, const struct sm_source *source,
 	SM_GOTO(st, sm_interleave_begin(&p.il, &p.vol, p.axis, (int)j->o->factor, source->role, mem,
 					err));
 	warn_of_axis(j, &p, item);
-	SM_GOTO(st, j->o->method == NETWORK
-			    ? sm_between_fill(&j->network, &p.il, item->key, source->role, item, err)
-			    : sm_interleave_fill(&p.il, &j->filler, item->jobs, mem, err));
+	SM_GOTO(st,
+		j->o->method == NETWORK
+			? sm_between_fill(&j->network, &p.il, &about, item, err)
+			: sm_interleave_fill(&p.il, &j->filler, item->jobs, mem, err));
 	double mm[3];
 	sm_vol_spacing(&p.il.out, mm);
 	const struct sm_interleaving how = {.axis = p.axis,
@@ -225,11 +244,17 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 	sm_sources_carry(record, item->record);
 	SM_GOTO(st, make_folder(item, err));
 	for (size_t k = 0; k < n; k++)
-		SM_GOTO(st, one_volume(j, source + k, item, left_out, err));
+		SM_GOTO(st, one_volume(j, source + k, record, item, left_out, err));
 	if (json_array_size(left_out))
 		json_object_set(item->record, "left_out", left_out);
 	if (!json_object_get(item->record, "volumes"))
-		st = SM_FAIL(err, SM_INPUT, "has labels alone, between which there are no values");
+		st = j->o->method == NETWORK
+			     ? SM_FAIL(err, SM_INPUT,
+				       "has no volume of the role or modality '%s', which "
+				       "alone the network was trained on",
+				       sm_between_trained_on(&j->network))
+			     : SM_FAIL(err, SM_INPUT,
+				       "has labels alone, between which there are no values");
 out:
 	json_decref(left_out);
 	json_decref(record);
@@ -304,29 +329,32 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 static const struct sm_stage stage = {
 	.name = "interpolate",
 	.summary = "predicted slices between the slices of a scan",
-	.details = "Reads the folder of ingest, preprocess, predict or interpolate, or one NIfTI "
-		   "file with the sidecar "
-		   "beside it;\n"
-		   "writes <case>/<role>.nii.gz and <case>/<role>.json. Z slices become "
-		   "(Z-1)*factor+1: every original "
-		   "slice stays\n"
-		   "where it was with every bit, both ends included; the spacing is divided by the "
-		   "factor. The sidecar's "
-		   "predicted_slices\n"
-		   "lists the others. Labels and masks are left out. Predicted whole numbers are "
-		   "rounded half to even "
-		   "and keep to the\n"
-		   "range of the data type. nearest, linear and cubic (convolution, a = -1/2) are "
-		   "the baselines that a "
-		   "network has to beat.\n"
-		   "network: a network that stage train made of slice triplets; volumes of preprocess "
-		   "must have had its steps, others\n"
-		   "be in its own unit (HU). It halves each gap as often as needed.\n"
-		   "  scanmill interpolate --factor 2 --in work/ingest --out work/interpolate\n"
-		   "  scanmill interpolate --method network --model work/train --in work/ingest --out "
-		   "work/finer\n"
-		   "  scanmill interpolate --factor 3 --method cubic --in scan.nii.gz --out out",
-	.version = 1,
+	.details =
+		"Reads the folder of ingest, preprocess, predict or interpolate, or one NIfTI "
+		"file with the sidecar "
+		"beside it;\n"
+		"writes <case>/<role>.nii.gz and <case>/<role>.json. Z slices become "
+		"(Z-1)*factor+1: every original "
+		"slice stays\n"
+		"where it was with every bit, both ends included; the spacing is divided by the "
+		"factor. The sidecar's "
+		"predicted_slices\n"
+		"lists the others. Labels and masks are left out. Predicted whole numbers are "
+		"rounded half to even "
+		"and keep to the\n"
+		"range of the data type. nearest, linear and cubic (convolution, a = -1/2) are "
+		"the baselines that a "
+		"network has to beat.\n"
+		"network: a network that stage train made of slice triplets; volumes of preprocess "
+		"must have had its steps, others\n"
+		"be in its own unit (HU), and of a case only those of its role or modality are "
+		"filled. It halves each gap as often\n"
+		"as needed.\n"
+		"  scanmill interpolate --factor 2 --in work/ingest --out work/interpolate\n"
+		"  scanmill interpolate --method network --model work/train --in work/ingest --out "
+		"work/finer\n"
+		"  scanmill interpolate --factor 3 --method cubic --in scan.nii.gz --out out",
+	.version = 2, /* 2: nearest takes the later of two equally near slices */
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT | SM_BY_ITEM | SM_IN_MAY_BE_FILE,
 	.options = &options,
 	.run = run,

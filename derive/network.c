@@ -6,6 +6,7 @@
 
 #include "core/file.h"
 #include "preprocess/slice.h"
+#include "preprocess/view.h"
 
 /* Values a rounding beyond [-1, 1] are still in it. */
 #define SLACK 1e-3
@@ -36,16 +37,18 @@ enum sm_status sm_between_open(struct sm_between *b, struct sm_run *run, const c
 	SM_TRY(sm_translator_open(&b->translator, run, model, &opt, err));
 	const char *name = sm_path_base(b->translator.path);
 	if (!about->triplets || about->channels[0] != 1 || about->channels[1] != 1)
-		return SM_FAIL(err, SM_INPUT,
-			       "--model: %s turns %s into %s, allowed is a network of middle slices "
-			       "(pair.mode triplets, one channel)",
-			       name, about->domain[0], about->domain[1]);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"--model: %s turns %s into %s, allowed is a network of middle slices "
+			"(pair.mode triplets, one channel)",
+			name, about->domain[0], about->domain[1]);
 	if (from)
 		sm_between_steps(from, steps);
 	b->ready = *steps != 0;
 	if (b->ready && strcmp(steps, about->preprocess) != 0)
 		return SM_FAIL(err, SM_INPUT,
-			       "--in: its volumes went through preprocess settings %.12s, those that %s was "
+			       "--in: its volumes went through preprocess settings %.12s, those "
+			       "that %s was "
 			       "trained on through %.12s: preprocess as for the training",
 			       steps, name, about->preprocess);
 	return SM_OK;
@@ -84,65 +87,118 @@ static enum sm_status middle(void *ctx, const float *a, const float *c, float *o
 	return SM_OK;
 }
 
-static enum sm_status check_values(const struct sm_between *b, const struct sm_vol *vol,
-				   const char *name, struct sm_item *item, struct sm_err *err)
+const char *sm_between_trained_on(const struct sm_between *b)
 {
-	const char *unit = b->translator.about.unit[0], *own = sm_meaning_name(vol->meaning);
+	return b->translator.about.domain[0];
+}
+
+bool sm_between_takes(const struct sm_between *b, const struct sm_between_source *s)
+{
+	const char *domain = sm_between_trained_on(b);
+	/* "image": the training named none. */
+	if (strcmp(s->role, domain) == 0 || strcmp(domain, "image") == 0)
+		return true;
+	if (sm_modality_known(s->role) && !sm_modality_is(s->role, domain))
+		return false;
+	if (s->modality && sm_modality_known(domain))
+		return sm_modality_is(s->modality, domain);
+	return strcmp(s->role, "image") == 0 || sm_modality_is(s->role, domain);
+}
+
+/* The modality whose values have a unit; NULL when several have it. */
+static const char *modality_of(const char *unit)
+{
+	if (strcmp(unit, sm_meaning_name(SM_MEANING_HU)) == 0)
+		return "CT";
+	return strcmp(unit, sm_meaning_name(SM_MEANING_SUV)) == 0 ? "PT" : NULL;
+}
+
+static enum sm_status check_kind(const struct sm_between *b, const struct sm_between_source *s,
+				 struct sm_err *err)
+{
+	const char *unit = b->translator.about.unit[0], *only = modality_of(unit);
+	if (!sm_between_takes(b, s))
+		return SM_FAIL(err, SM_INPUT, "%s: is %s, the network was trained on %s alone",
+			       s->role, s->modality ? s->modality : "another volume",
+			       sm_between_trained_on(b));
+	if (only && s->modality && !sm_modality_is(s->modality, only))
+		return SM_FAIL(err, SM_INPUT, "%s: is %s, the network knows %s of %s alone",
+			       s->role, s->modality, unit, only);
+	return SM_OK;
+}
+
+static enum sm_status check_values(const struct sm_between *b, const struct sm_vol *vol,
+				   const struct sm_between_source *s, struct sm_item *item,
+				   struct sm_err *err)
+{
+	const char *name = s->role, *unit = b->translator.about.unit[0], *own = sm_meaning_name(vol->meaning);
 	double low, high;
 	size_t bad;
 	sm_vol_range(vol, &low, &high, &bad);
 	if (bad)
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: holds %zu values that are NaN or infinite, allowed are 0", name, bad);
+			       "%s: holds %zu values that are NaN or infinite, allowed are 0", name,
+			       bad);
 	if (b->ready)
 		return SM_OK;
 	if (!sm_translator_has_unit(&b->translator, 0)) {
 		if (low >= -1 - SLACK && high <= 1 + SLACK)
 			return SM_OK;
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: values go from %g to %g, the network knows -1 to 1 alone (its training's "
-			       "preprocess has no fixed scale): give --in a folder of preprocess made as for "
+			       "%s: values go from %g to %g, the network knows -1 to 1 alone (its "
+			       "training's "
+			       "preprocess has no fixed scale): give --in a folder of preprocess "
+			       "made as for "
 			       "the training",
 			       name, low, high);
 	}
 	if (strcmp(unit, own) == 0)
 		return SM_OK;
-	if (vol->meaning != SM_MEANING_ARBITRARY)
-		return SM_FAIL(err, SM_INPUT, "%s: its values are %s, the network knows %s alone", name, own,
-			       unit);
-	sm_item_warn(item, "%s: no sidecar says what its values are: they are taken for %s (%g to %g here)",
-		     name, unit, low, high);
+	if (s->told || vol->meaning != SM_MEANING_ARBITRARY)
+		return SM_FAIL(err, SM_INPUT, "%s: its values are %s, the network knows %s alone",
+			       name, own, unit);
+	sm_item_warn(
+		item,
+		"%s: no sidecar says what its values are: they are taken for %s (%g to %g here)",
+		name, unit, low, high);
 	return SM_OK;
 }
 
 static enum sm_status check_axis(const struct sm_between *b, const struct sm_interleave *il,
-				 const struct sm_slice_view *view, const char *name, struct sm_err *err)
+				 const struct sm_slice_view *view, const char *name,
+				 struct sm_err *err)
 {
 	static const char axes[] = "xyz";
 	if (view->normal != il->from.axis)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: slices along %c are to be filled, the network was trained on %s ones, "
-			       "which lie along %c here: allowed is --axis %c",
-			       name, axes[il->from.axis], sm_plane_name((enum sm_plane)b->translator.about.plane),
-			       axes[view->normal], axes[view->normal]);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: slices along %c are to be filled, the network was trained on %s ones, "
+			"which lie along %c here: allowed is --axis %c",
+			name, axes[il->from.axis],
+			sm_plane_name((enum sm_plane)b->translator.about.plane), axes[view->normal],
+			axes[view->normal]);
 	return sm_translator_fits(&b->translator, view->width, view->height, name, err);
 }
 
-enum sm_status sm_between_fill(struct sm_between *b, struct sm_interleave *il, const char *key,
-			       const char *name, struct sm_item *item, struct sm_err *err)
+enum sm_status sm_between_fill(struct sm_between *b, struct sm_interleave *il,
+			       const struct sm_between_source *source, struct sm_item *item,
+			       struct sm_err *err)
 {
+	const char *name = source->role;
 	const struct sm_translation *about = &b->translator.about;
 	struct sm_mem *mem = &item->run->mem;
-	struct volume v = {.b = b, .key = key};
+	struct volume v = {.b = b, .key = source->key};
 	sm_slice_plan(il->source, (enum sm_plane)about->plane,
 		      about->stored ? SM_VIEW_STORED : SM_VIEW_RADIOLOGICAL, &v.view);
+	SM_TRY(check_kind(b, source, err));
 	SM_TRY(check_axis(b, il, &v.view, name, err));
-	SM_TRY(check_values(b, il->source, name, item, err));
+	SM_TRY(check_values(b, il->source, source, item, err));
 	/* A slice as planes.c gives it is a volume of one slice along the axis. */
 	memcpy(v.dim, il->source->dim, sizeof v.dim);
 	v.dim[il->from.axis] = 1;
 	v.view.count = 1;
-	v.room = sm_alloc(mem, (size_t)(v.view.width * v.view.height), 2 * sizeof *v.room, "slices", err);
+	v.room = sm_alloc(mem, (size_t)(v.view.width * v.view.height), 2 * sizeof *v.room, "slices",
+			  err);
 	if (!v.room)
 		return SM_BUDGET;
 	const struct sm_filler filler = {.method = SM_FILL_MIDDLE, .middle = middle, .ctx = &v};

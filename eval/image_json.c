@@ -182,9 +182,13 @@ json_t *sm_image_table_to_json(const struct sm_image_table *t)
 	json_object_set_new(all, "range", given ? json_real(s->range) : json_null());
 	json_object_set_new(all, "window", windowed ? sm_json_floats(s->window, 2) : json_null());
 	json_object_set_new(all, "clip", json_boolean(s->clip));
+	if (s->from_low)
+		json_object_set_new(all, "ssim_low", json_real(s->low));
 	json_object_set_new(all, "axis", json_integer(s->axis));
 	json_object_set_new(all, "bins", json_integer(s->bins));
 	json_object_set_new(all, "bone", json_real(s->bone));
+	json_object_set_new(all, "ink", json_real(s->ink));
+	json_object_set_new(all, "bright_ink", json_boolean(s->bright_ink));
 	json_object_set_new(all, "rows", rows);
 	return all;
 }

@@ -20,8 +20,7 @@
 #define CLONES
 #endif
 
-/* ---- sums of a run of voxels
- * --------------------------------------------------------------------- */
+/* ---- sums of a run of voxels ---- */
 
 struct point {
 	uint64_t n;
@@ -91,22 +90,6 @@ CLONES static void centred_sums(const float *restrict x, const float *restrict y
 	}
 }
 
-/* Voxels above the threshold in X, in Y, in both. */
-CLONES static void bone_counts(const float *restrict x, const float *restrict y,
-			       const uint8_t *restrict mask, size_t n, float bone, uint64_t out[3])
-{
-	uint64_t a = 0, b = 0, both = 0;
-	for (size_t i = 0; i < n; i++) {
-		unsigned m = mask[i] != 0, p = m & (x[i] > bone), q = m & (y[i] > bone);
-		a += p;
-		b += q;
-		both += p & q;
-	}
-	out[0] = a;
-	out[1] = b;
-	out[2] = both;
-}
-
 CLONES static uint64_t count_beyond(const float *restrict v, size_t n, float low, float high)
 {
 	uint64_t found = 0;
@@ -115,8 +98,7 @@ CLONES static uint64_t count_beyond(const float *restrict v, size_t n, float low
 	return found;
 }
 
-/* ---- the images as the sums want them -----------------------------------------------------------
- */
+/* ---- the images as the sums want them ---- */
 
 struct part {
 	struct point point[SM_IMAGE_SCALES][SM_IMAGE_REGIONS];
@@ -125,7 +107,7 @@ struct part {
 	double ms[SM_IMAGE_SCALES][SM_IMAGE_REGIONS];
 	double centred[SM_IMAGE_REGIONS][3];
 	struct sm_jump_sums jump[SM_IMAGE_REGIONS];
-	uint64_t bone[SM_IMAGE_REGIONS][3], beyond;
+	uint64_t parts[SM_PARTS][SM_IMAGE_REGIONS][3], beyond;
 	float least, most; /* of the truth; 0 when nobody needs them */
 };
 
@@ -141,7 +123,6 @@ struct work {
 	/* Values of the region's first voxel, from which sums are counted, lest the mean of a
 	 * constant image be another number than its values. */
 	double origin[SM_IMAGE_REGIONS][2], mean[SM_IMAGE_REGIONS][2];
-	float bone;
 	struct part *part;
 	void *own[6]; /* memory: see prepare */
 };
@@ -252,8 +233,7 @@ static enum sm_status prepare(struct work *w, const struct sm_image_pair *pair, 
 	return sm_par_for(w->slices, w->s->jobs, normalise_slice, w, err);
 }
 
-/* ---- the sums of a slice ------------------------------------------------------------------------
- */
+/* ---- the sums of a slice ---- */
 
 static enum sm_status range_slice(void *ctx, size_t slice, struct sm_err *err)
 {
@@ -281,6 +261,9 @@ static enum sm_status similarity(const struct work *w, size_t slice, int scale, 
 				  .ny = w->n[1],
 				  .nz = nz,
 				  .range = w->range[scale],
+				  .low = !w->s->from_low          ? 0
+					 : scale == SM_IMAGE_OWN ? w->s->low
+								 : -1,
 				  .mem = w->s->mem};
 	if (!(m.range > 0))
 		return SM_OK;
@@ -309,6 +292,23 @@ static void jumps(const struct work *w, size_t slice)
 	}
 }
 
+/* Bone and ink. */
+static void count_parts(const struct work *w, size_t slice)
+{
+	const float *const x[2] = {w->test[SM_IMAGE_OWN] + slice * w->plane,
+				   w->truth[SM_IMAGE_OWN] + slice * w->plane};
+	const size_t nz = (size_t)w->n[2];
+	for (int k = 0; k < SM_PARTS; k++) {
+		const bool joint = sm_image_parts[k].joint;
+		const struct sm_ink part = sm_image_part(w->s, k);
+		for (int r = 0; asked(w, sm_image_parts[k].metric) && r < SM_IMAGE_REGIONS; r++)
+			if (w->mask[r] && (!joint || slice < nz))
+				sm_part_counts(x, w->plane, nz * w->plane,
+					       joint ? (int)w->channels : 1, &part,
+					       mask_of(w, r, slice), w->part[slice].parts[k][r]);
+	}
+}
+
 static enum sm_status sum_slice(void *ctx, size_t slice, struct sm_err *err)
 {
 	const struct work *w = ctx;
@@ -322,10 +322,7 @@ static enum sm_status sum_slice(void *ctx, size_t slice, struct sm_err *err)
 					   w->plane, w->origin[r], &p->point[scale][r]);
 		SM_TRY(similarity(w, slice, scale, err));
 	}
-	for (int r = 0; asked(w, SM_IMAGE_BONE) && r < SM_IMAGE_REGIONS; r++)
-		if (w->mask[r])
-			bone_counts(w->test[SM_IMAGE_OWN] + slice * w->plane, truth,
-				    mask_of(w, r, slice), w->plane, w->bone, p->bone[r]);
+	count_parts(w, slice);
 	if (asked(w, SM_IMAGE_JUMP) && (int64_t)slice % w->n[2] != w->n[2] - 1)
 		jumps(w, slice);
 	if (w->windowed)
@@ -347,8 +344,7 @@ static enum sm_status centre_slice(void *ctx, size_t slice, struct sm_err *err)
 	return SM_OK;
 }
 
-/* ---- scores from sums
- * ---------------------------------------------------------------------------- */
+/* ---- scores from sums ---- */
 
 struct place {
 	struct sm_image_scores *out;
@@ -433,18 +429,30 @@ static void put_similarity(const struct work *w, const struct place *at)
 			      : SM_WHY_EMPTY_MASK);
 }
 
-/* NCC, bone and jump; mutual information stands by itself. */
+static void put_parts(const struct work *w, const struct place *at, bool empty)
+{
+	for (int k = 0; k < SM_PARTS; k++) {
+		double n[3] = {0};
+		for (size_t i = 0; i < w->slices; i++)
+			for (int j = 0; j < 3; j++)
+				n[j] += (double)w->part[i].parts[k][at->region][j];
+		const bool any = n[0] + n[1] > 0;
+		put(at, sm_image_parts[k].metric, any ? 2 * n[2] / (n[0] + n[1]) : NAN,
+		    empty ? SM_WHY_EMPTY_MASK
+		    : any ? SM_WHY_NONE
+			  : sm_image_parts[k].none);
+	}
+}
+
+/* NCC, bone, ink and jump; mutual information stands by itself. */
 static void put_relations(const struct work *w, const struct place *at)
 {
 	double c[3] = {0};
-	uint64_t bone[3] = {0};
 	struct sm_jump_sums jump = {0};
 	for (size_t i = 0; i < w->slices; i++) {
 		const struct part *p = &w->part[i];
-		for (int k = 0; k < 3; k++) {
+		for (int k = 0; k < 3; k++)
 			c[k] += p->centred[at->region][k];
-			bone[k] += p->bone[at->region][k];
-		}
 		jump.test += p->jump[at->region].test;
 		jump.truth += p->jump[at->region].truth;
 		jump.n += p->jump[at->region].n;
@@ -455,11 +463,7 @@ static void put_relations(const struct work *w, const struct place *at)
 	    empty  ? SM_WHY_EMPTY_MASK
 	    : flat ? SM_WHY_CONSTANT
 		   : SM_WHY_NONE);
-	put(at, SM_IMAGE_BONE,
-	    bone[0] + bone[1] ? 2 * (double)bone[2] / (double)(bone[0] + bone[1]) : NAN,
-	    empty               ? SM_WHY_EMPTY_MASK
-	    : bone[0] + bone[1] ? SM_WHY_NONE
-				: SM_WHY_NO_BONE);
+	put_parts(w, at, empty);
 	put(at, SM_IMAGE_JUMP, jump.truth > 0 ? jump.test / jump.truth : NAN,
 	    w->n[2] < 2      ? SM_WHY_ONE_SLICE
 	    : !jump.n        ? SM_WHY_EMPTY_MASK
@@ -568,8 +572,7 @@ static enum sm_status score(struct work *w, const struct sm_image_pair *pair,
 enum sm_status sm_image_score(const struct sm_image_pair *pair, const struct sm_image_settings *s,
 			      struct sm_image_scores *out, struct sm_err *err)
 {
-	struct work w = {
-		.s = s, .channels = pair->channels ? pair->channels : 1, .bone = (float)s->bone};
+	struct work w = {.s = s, .channels = pair->channels ? pair->channels : 1};
 	const size_t parts = sizeof w.own / sizeof *w.own;
 	*out = (struct sm_image_scores){0};
 	SM_TRY(sm_image_settings_check(s, err));

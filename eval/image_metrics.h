@@ -42,6 +42,7 @@ enum {
 	SM_IMAGE_NCC,
 	SM_IMAGE_MI,
 	SM_IMAGE_BONE,
+	SM_IMAGE_INK,
 	SM_IMAGE_JUMP,
 	SM_IMAGE_BIAS,
 	SM_IMAGE_METRICS
@@ -76,19 +77,24 @@ struct sm_image_settings {
 	const char *unit; /* of the image: "HU", "SUV", "1" */
 	enum sm_image_range rule;
 	double range; /* L of SM_RANGE_GIVEN */
+	bool from_low; /* SSIM and MS-SSIM of X - low and Y - low, as published for CT; in normalised
+			* units of X + 1 and Y + 1. They depend on where 0 is */
+	double low;
 	/* Normalised units: low -> -1, high -> 1 on a line; equal ends = none. */
 	double window[2];
 	bool clip;          /* values beyond the window become -1 and 1, as the network saw them */
 	int axis;           /* slices are at right angles to it: 2 = z */
 	double bone;        /* threshold of SM_IMAGE_BONE: bone is what lies above it */
+	double ink;         /* threshold of SM_IMAGE_INK: ink is what lies at or below it */
+	bool bright_ink;    /* above it instead */
 	int bins;           /* of SM_IMAGE_MI, 2 to 256: equal steps over the window, or over the
 			     * truth's range without one; values beyond count in the end bins */
 	struct sm_mem *mem; /* for working memory; may be NULL */
 	int jobs;
 };
 
-/* All metrics but the 3-D SSIM and the Dice of bone, unit "1", range of the truth, no window, clip,
- * axis z, bone 150, 64 bins, one thread. */
+/* All metrics but the 3-D SSIM and the Dices of bone and ink, unit "1", range of the truth, no
+ * window, clip, axis z, bone 150, dark ink 128, 64 bins, one thread. */
 struct sm_image_settings sm_image_settings_default(void);
 
 /* SM_USAGE when the settings contradict themselves: the field, the value found and those allowed.
@@ -109,6 +115,7 @@ enum sm_image_reason {
 	SM_WHY_ONE_SLICE,  /* jump */
 	SM_WHY_STILL,      /* jump: the true image does not change from slice to slice */
 	SM_WHY_NO_BONE,    /* nothing above the threshold in either image */
+	SM_WHY_NO_INK,
 	SM_WHY_APART,     /* jump, 3-D SSIM: the slices are no neighbours of each other */
 	SM_WHY_NOT_MADE,  /* the image in question does not exist of this case */
 	SM_WHY_EQUAL, /* PSNR is infinite: both images are equal; the value is +infinity, not NaN */

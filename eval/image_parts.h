@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Pieces of the image scores that eval/image_metrics.c puts together: structural similarity, joint
- * histogram, slice-to-slice changes. Not for other folders.
+ * histogram, slice-to-slice changes, parts beyond a threshold. Not for other folders.
  */
 #ifndef SM_EVAL_IMAGE_PARTS_H
 #define SM_EVAL_IMAGE_PARTS_H
 
+#include "core/ink.h"
 #include "eval/image_metrics.h"
 
 /* ---- structural similarity (eval/image_ssim.c) ---- */
@@ -37,6 +38,7 @@ struct sm_ssim_image {
 	const uint8_t *mask; /* may be NULL */
 	int64_t nx, ny, nz;
 	double range;
+	double low; /* taken from both images before */
 	struct sm_mem *mem;
 };
 enum sm_status sm_ssim_slice(const struct sm_ssim_image *image, int64_t z, bool volume,
@@ -64,6 +66,27 @@ struct sm_joint_image {
 };
 enum sm_status sm_mutual_information(const struct sm_joint_image *image, int jobs, double *out,
 				     struct sm_err *err);
+
+/* ---- parts beyond a threshold (eval/image_overlap.c) ---- */
+
+/* What a Dice compares: of the metric's images the pixels on one side of a threshold. */
+struct sm_image_part {
+	int metric;
+	bool joint; /* channels of a pixel count as one, else as voxels of their own */
+	enum sm_image_reason none; /* neither image has any */
+};
+enum { SM_PART_BONE, SM_PART_INK, SM_PARTS };
+extern const struct sm_image_part sm_image_parts[SM_PARTS];
+
+/* Its threshold as the settings say. */
+struct sm_ink sm_image_part(const struct sm_image_settings *s, int part);
+
+/* Numbers of pixels of n that are of the part: in image[0], in image[1], in both; where mask is not
+ * 0. Channels stand `stride` values apart. */
+void sm_part_counts(const float *const image[2], size_t n, size_t stride, int channels,
+		    const struct sm_ink *part, const uint8_t *mask, uint64_t out[3]);
+
+/* ---- slice-to-slice changes ---- */
 
 /* Means of a slice gap: sums of |difference| and how many. test and truth are two neighbouring
  * slices each. */

@@ -49,10 +49,11 @@ static void window_weights(double w[REACH + 1])
 }
 
 CLONES static void fill_row(const float *restrict x, const float *restrict y, double *restrict s,
-			    double *restrict d, double *restrict ss, double *restrict dd, int64_t n)
+			    double *restrict d, double *restrict ss, double *restrict dd,
+			    double more, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++) {
-		double a = (double)x[i] + (double)y[i], b = (double)x[i] - (double)y[i];
+		double a = (double)x[i] + (double)y[i] + more, b = (double)x[i] - (double)y[i];
 		s[i] = a;
 		d[i] = b;
 		ss[i] = a * a;
@@ -64,11 +65,13 @@ CLONES static void fill_row(const float *restrict x, const float *restrict y, do
 CLONES static void add_rows(const float *restrict x0, const float *restrict y0,
 			    const float *restrict x1, const float *restrict y1, double w,
 			    double *restrict s, double *restrict d, double *restrict ss,
-			    double *restrict dd, int64_t n)
+			    double *restrict dd, double more, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++) {
-		double a = (double)x0[i] + (double)y0[i], b = (double)x0[i] - (double)y0[i];
-		double e = (double)x1[i] + (double)y1[i], f = (double)x1[i] - (double)y1[i];
+		double a = (double)x0[i] + (double)y0[i] + more;
+		double b = (double)x0[i] - (double)y0[i];
+		double e = (double)x1[i] + (double)y1[i] + more;
+		double f = (double)x1[i] - (double)y1[i];
 		s[i] += w * (a + e);
 		d[i] += w * (b + f);
 		ss[i] += w * (a * a + e * e);
@@ -148,8 +151,9 @@ static void enter_row(const struct filter *f, int64_t z, int64_t y, bool volume)
 {
 	const struct sm_ssim_image *m = f->image;
 	const int64_t nx = m->nx, plane = nx * m->ny, at = z * plane + y * nx;
+	const double more = -2 * m->low; /* of sums; differences have none */
 	double *const *v = f->line;
-	fill_row(m->test + at, m->truth + at, v[0], v[1], v[2], v[3], nx);
+	fill_row(m->test + at, m->truth + at, v[0], v[1], v[2], v[3], more, nx);
 	if (!volume)
 		return;
 	for (int k = 0; k < MAPS; k++)
@@ -157,7 +161,7 @@ static void enter_row(const struct filter *f, int64_t z, int64_t y, bool volume)
 	for (int64_t k = 1; k <= REACH; k++) {
 		const int64_t before = at - k * plane, after = at + k * plane;
 		add_rows(m->test + before, m->truth + before, m->test + after, m->truth + after,
-			 f->w[k], v[0], v[1], v[2], v[3], nx);
+			 f->w[k], v[0], v[1], v[2], v[3], more, nx);
 	}
 }
 

@@ -92,6 +92,10 @@ json_t *sm_image_table_to_json(const struct sm_image_table *table);
 void sm_image_table_csv(const struct sm_image_table *table, struct sm_text *out);
 /* case,row,units,region,<metrics>,why: of every case; why lists metrics without a number. */
 void sm_image_cases_csv(const struct sm_image_table *table, struct sm_text *out);
+/* Why a model's verdict is SM_OUTCOME_NONE, a part of a sentence: no case has the score, and what
+ * it lacks; or none in common with a baseline. */
+void sm_image_table_no_duel(const struct sm_image_table *table, size_t row, int scale, int region,
+			    int metric, struct sm_text *out);
 /* A table for each units and region, what each model beats and what not, and what the columns mean.
  */
 void sm_image_table_md(const struct sm_image_table *table, struct sm_text *out);

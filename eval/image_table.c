@@ -37,6 +37,10 @@ const struct sm_image_metric sm_image_metrics[SM_IMAGE_METRICS] = {
 	[SM_IMAGE_BONE] = {"dice_bone", "Dice bone", "1",
 			   "2 |BX and BY| / (|BX| + |BY|), B = voxels above the bone threshold",
 			   {3, 3}, HIGH, false, true},
+	[SM_IMAGE_INK] = {"dice_ink", "Dice ink", "1",
+			  "2 |IX and IY| / (|IX| + |IY|), I = pixels with a channel on the ink's "
+			  "side of the threshold",
+			  {3, 3}, HIGH, false, true},
 	[SM_IMAGE_JUMP] = {"jump", "Jump", "1",
 			   "sum of |X(z + 1) - X(z)| / sum of |Y(z + 1) - Y(z)| over neighbouring "
 			   "slices; above 1: X flickers, below 1: it is smoother than Y",
@@ -61,6 +65,7 @@ const char *const sm_image_reasons[SM_WHYS] = {
 	[SM_WHY_ONE_SLICE] = "there is one slice only",
 	[SM_WHY_STILL] = "the true image does not change from slice to slice",
 	[SM_WHY_NO_BONE] = "no voxel of either image is above the bone threshold",
+	[SM_WHY_NO_INK] = "neither image has ink",
 	[SM_WHY_APART] = "the scored slices are not all neighbours",
 	[SM_WHY_NOT_MADE] = "there is no such image of the case",
 	[SM_WHY_EQUAL] = "infinite: the images are equal",
@@ -70,11 +75,13 @@ struct sm_image_settings sm_image_settings_default(void)
 {
 	return (struct sm_image_settings){
 		.which = SM_IMAGE_ALL &
-			 ~(SM_IMAGE_BIT(SM_IMAGE_SSIM3D) | SM_IMAGE_BIT(SM_IMAGE_BONE)),
+			 ~(SM_IMAGE_BIT(SM_IMAGE_SSIM3D) | SM_IMAGE_BIT(SM_IMAGE_BONE) |
+			   SM_IMAGE_BIT(SM_IMAGE_INK)),
 		.unit = "1",
 		.clip = true,
 		.axis = 2,
 		.bone = 150,
+		.ink = 128,
 		.bins = 64,
 		.jobs = 1,
 	};
@@ -99,6 +106,9 @@ enum sm_status sm_image_settings_check(const struct sm_image_settings *s, struct
 	if (!isfinite(s->bone))
 		return SM_FAIL(err, SM_USAGE,
 			       "image scores: bone threshold is %g, allowed is a number", s->bone);
+	if (!isfinite(s->ink))
+		return SM_FAIL(err, SM_USAGE,
+			       "image scores: ink threshold is %g, allowed is a number", s->ink);
 	return SM_OK;
 }
 

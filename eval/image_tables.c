@@ -169,6 +169,42 @@ int sm_image_telling(double a, double b, int decimals)
 	return decimals + (a == b ? 0 : 4);
 }
 
+/* Why the models, or the baselines, have no such score: each reason once, in brackets. */
+static void md_why(const struct sm_image_table *t, bool baselines, int s, int r, int m,
+		   struct sm_text *out)
+{
+	const char *before = " (";
+	for (unsigned why = 1; why < SM_WHYS; why++) {
+		bool found = false;
+		for (size_t i = 0; i < t->rows * t->cases; i++)
+			found |= t->row[i / t->cases].baseline == baselines &&
+				 t->row[i / t->cases].scores[i % t->cases].why[s][r][m] == why;
+		if (!found)
+			continue;
+		sm_text_f(out, "%s%s", before, sm_image_reasons[why]);
+		before = "; ";
+	}
+	if (*before == ';')
+		sm_text_str(out, ")");
+}
+
+void sm_image_table_no_duel(const struct sm_image_table *t, size_t row, int s, int r, int m,
+			    struct sm_text *out)
+{
+	size_t own = 0, theirs = 0;
+	for (size_t i = 0; i < t->rows; i++) {
+		const struct sm_image_cell *c = &t->cells[i].at[s][r][m];
+		own += i == row ? c->stat.n + c->infinite : 0;
+		theirs += t->row[i].baseline ? c->stat.n + c->infinite : 0;
+	}
+	if (own && theirs) {
+		sm_text_str(out, "no case in common with a baseline");
+		return;
+	}
+	sm_text_str(out, own ? "no baseline has the score" : "no case has the score");
+	md_why(t, own != 0, s, r, m, out);
+}
+
 /* "- MAE: not better than Linear (41.20 against 38.10 HU; better in 1 of 8 cases)" */
 static void md_verdict(const struct sm_image_table *t, size_t row, int s, int r, int m,
 		       struct sm_text *out)
@@ -178,7 +214,8 @@ static void md_verdict(const struct sm_image_table *t, size_t row, int s, int r,
 	const char *unit = sm_image_unit(t->settings, s, m);
 	sm_text_f(out, "- %s: ", metric->name);
 	if (v->outcome == SM_OUTCOME_NONE) {
-		sm_text_str(out, "no case in common with a baseline\n");
+		sm_image_table_no_duel(t, row, s, r, m, out);
+		sm_text_str(out, "\n");
 		return;
 	}
 	sm_text_str(out, v->outcome == SM_OUTCOME_BETTER
@@ -244,6 +281,8 @@ static void md_legend(const struct sm_image_table *t, struct sm_text *out)
 		sm_text_f(out, "L = %g %s.", s->range, strcmp(s->unit, "1") ? s->unit : "");
 	else
 		sm_text_str(out, "L = maximum - minimum of the true image.");
+	if (s->from_low)
+		sm_text_f(out, " SSIM and MS-SSIM are of X - (%g) and Y - (%g).", s->low, s->low);
 	if (s->window[1] > s->window[0])
 		sm_text_f(out, " Normalised units: %g -> -1, %g -> 1%s; there L = 2.", s->window[0],
 			  s->window[1], s->clip ? ", cut there" : "");
@@ -256,6 +295,9 @@ static void md_legend(const struct sm_image_table *t, struct sm_text *out)
 			sm_text_f(out, " (%d)", s->bins);
 		if (m == SM_IMAGE_BONE)
 			sm_text_f(out, " (%g %s)", s->bone, s->unit);
+		if (m == SM_IMAGE_INK)
+			sm_text_f(out, " (%s %g %s)", s->bright_ink ? "above" : "at or below",
+				  s->ink, s->unit);
 		sm_text_str(out, "\n");
 	}
 }

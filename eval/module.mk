@@ -17,6 +17,7 @@ eval_SRC := \
 	eval/image_joint.c \
 	eval/image_json.c \
 	eval/image_metrics.c \
+	eval/image_overlap.c \
 	eval/image_ssim.c \
 	eval/image_summary.c \
 	eval/image_table.c \
@@ -52,4 +53,5 @@ scanmill-explore_USE := eval prep manifest ops core
 eval_image_baselines_CFLAGS := -O3
 eval_image_joint_CFLAGS := -O3
 eval_image_metrics_CFLAGS := -O3
+eval_image_overlap_CFLAGS := -O3
 eval_image_ssim_CFLAGS := -O3

@@ -33,7 +33,7 @@ static void say(const struct sm_translate_report *r, int s, int g, int m, struct
 	const struct sm_image_metric *metric = &sm_image_metrics[m];
 	const char *unit = unit_of(r, s, m);
 	if (v->outcome == SM_OUTCOME_NONE) {
-		sm_text_str(out, "no case in common with a baseline");
+		sm_image_table_no_duel(&r->table.table, 0, s, g, m, out);
 		return;
 	}
 	sm_text_str(out,

@@ -48,6 +48,8 @@ static enum sm_status read_settings(const json_t *header, struct sm_image_settin
 	out->rule = strcmp(rule, "given") == 0 ? SM_RANGE_GIVEN : SM_RANGE_TRUTH;
 	out->range = json_number_value(json_object_get(summary, "range"));
 	out->bone = json_number_value(json_object_get(summary, "bone"));
+	out->ink = json_number_value(json_object_get(summary, "ink"));
+	out->bright_ink = json_is_true(json_object_get(summary, "bright_ink"));
 	out->bins = (int)json_integer_value(json_object_get(summary, "bins"));
 	out->clip = json_is_true(json_object_get(summary, "clip"));
 	sm_json_get_floats(summary, "window", out->window, 2);

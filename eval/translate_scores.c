@@ -34,6 +34,23 @@ struct work {
 	size_t count;
 };
 
+/* Threshold and side of the ink: those of predict's masks unless the manifest says others. */
+static void ink_settings(const struct sm_translations *t, const struct sm_evaluate_section *s,
+			 bool pictures, struct sm_image_settings *out)
+{
+	const char *tone = sm_json_text(t->predict.header, "mask_ink");
+	const double masks =
+		json_number_value(json_object_get(t->predict.header, "mask_threshold"));
+	if (pictures && masks > 0)
+		out->which |= SM_IMAGE_BIT(SM_IMAGE_INK);
+	out->ink = s->ink > 0 ? s->ink : masks > 0 ? masks : out->ink;
+	/* Without a unit a picture's black and white are -1 and 1. */
+	if (pictures && strcmp(t->unit, "1") == 0)
+		out->ink = out->ink / 255 * 2 - 1;
+	out->bright_ink = s->ink_tone == SM_INK_BRIGHT ||
+			  (s->ink_tone == SM_INK_AUTO && tone && strcmp(tone, "bright") == 0);
+}
+
 enum sm_status sm_translate_score_settings(const struct sm_translations *t,
 					   const struct sm_evaluate_section *s, bool pictures,
 					   struct sm_image_settings *out, struct sm_err *err)
@@ -43,6 +60,8 @@ enum sm_status sm_translate_score_settings(const struct sm_translations *t,
 	out->unit = t->unit;
 	out->rule = s->range < 0 ? SM_RANGE_TRUTH : SM_RANGE_GIVEN;
 	out->range = s->range > 0 ? s->range : t->range[1] - t->range[0];
+	out->from_low = s->ssim_from == SM_SSIM_FROM_LOW;
+	out->low = t->range[0];
 	out->bone = s->bone;
 	out->mem = &t->run->mem;
 	if (own)
@@ -51,6 +70,7 @@ enum sm_status sm_translate_score_settings(const struct sm_translations *t,
 		out->which |= SM_IMAGE_BIT(SM_IMAGE_BONE);
 	if (pictures)
 		out->which &= ~SM_IMAGE_BIT(SM_IMAGE_JUMP);
+	ink_settings(t, s, pictures, out);
 	if (s->metrics.n)
 		out->which = 0;
 	for (size_t i = 0; i < s->metrics.n; i++) {
@@ -62,7 +82,7 @@ enum sm_status sm_translate_score_settings(const struct sm_translations *t,
 			return SM_FAIL(
 				err, SM_USAGE,
 				"evaluate.metrics: found '%s', allowed are mae, rmse, psnr, ssim, "
-				"ssim_3d, ms_ssim, ncc, mi, dice_bone, jump, bias",
+				"ssim_3d, ms_ssim, ncc, mi, dice_bone, dice_ink, jump, bias",
 				s->metrics.v[i]);
 		out->which |= SM_IMAGE_BIT(m);
 	}
@@ -133,6 +153,15 @@ static enum sm_status list_cases(struct work *w, struct sm_err *err)
 	for (size_t i = 0; st == SM_OK && i < n; i++)
 		st = sort_out(w, i, use, left_out, err);
 	sm_free(use);
+	if (st == SM_OK && !w->count)
+		return SM_FAIL(
+			err, SM_INPUT,
+			"--in: 0 of its %zu cases can be scored (%zu %s, %zu %s), needed is at "
+			"least 1",
+			n, json_array_size(json_object_get(left_out, reasons[NO_TRUTH].key)),
+			reasons[NO_TRUTH].words,
+			json_array_size(json_object_get(left_out, reasons[NOT_HELD_OUT].key)),
+			reasons[NOT_HELD_OUT].words);
 	for (int r = 0; st == SM_OK && r < REASONS; r++) {
 		const size_t many = json_array_size(json_object_get(left_out, reasons[r].key));
 		if (many)

@@ -149,7 +149,7 @@ static enum sm_status check_pair(const void *base, struct sm_err *err)
 
 static const struct sm_field phantom[] = {
 	ONEOF(sm_phantom_section, kind, "brats",
-	      "brats|ct_head|pet_dynamic|mr_ct|mr_ct_pair|pet_ct|ct_stack|mammo",
+	      "brats|ct_head|pet_dynamic|mr_ct|mr_ct_pair|pet_ct|pet_ct_pair|ct_stack|mammo",
 	      "what is made (docs/phantom.md)"),
 	WHOLE(sm_phantom_section, cases, "12", 1, 100000, "number of cases"),
 	{"size", SM_F_INTS, AT(sm_phantom_section, size), .min = 1, .max = 4096, .count = 3,
@@ -418,16 +418,31 @@ static const struct sm_field evaluate[] = {
 	{"regions", SM_F_LIST, AT(sm_evaluate_section, regions), .of = &sm_region_fieldset,
 	 .doc = "unions of these labels, rows above theirs, larger ones first"},
 	{"metrics", SM_F_STRINGS, AT(sm_evaluate_section, metrics),
-	 .doc = "dataset pair: scores of images: mae, rmse, psnr, ssim, ssim_3d, ms_ssim, ncc, mi, dice_bone, jump, bias; "
-		"absent = all but ssim_3d, dice_bone where the unit is HU"},
+	 .doc = "dataset pair: scores of images: mae, rmse, psnr, ssim, ssim_3d, ms_ssim, ncc, mi, "
+		"dice_bone, dice_ink, jump, bias; "
+		"absent = all but ssim_3d, dice_bone where the unit is HU, dice_ink of pictures "
+		"with masks (predict.mask_threshold)"},
 	ONEOF(sm_evaluate_section, held, "held_out", "held_out|test|valid|train|all",
 	      "dataset pair: folds whose slices are scored; held_out: none that was trained on"),
 	REAL(sm_evaluate_section, range, "0", -1, 1e9,
-	     "dataset pair: range of values L of PSNR and SSIM in the target's own unit; 0 = what [-1, 1] stands for, -1 = of each true image"),
+	     "dataset pair: range of values L of PSNR and SSIM in the target's own unit; 0 = what "
+	     "[-1, 1] stands for, -1 = of each true image"),
+	ONEOF(sm_evaluate_section, ssim_from, "zero", "zero|low",
+	      "dataset pair: what SSIM and MS-SSIM take for 0: the unit's own, or low, what -1 "
+	      "stands for (SynthRAD 2023: HU + 1024)"),
 	ONEOF(sm_evaluate_section, body, "auto", "auto|off|otsu|value",
-	      "dataset pair: body mask from the true volume; auto: above -300 of HU, otherwise Otsu's; none of pictures"),
-	REAL_IF(sm_evaluate_section, body_threshold, "body value", "0", -1e9, 1e9, "value: the body lies above it, own unit"),
-	REAL(sm_evaluate_section, bone, "150", -1e9, 1e9, "dataset pair: dice_bone compares what lies above it, own unit"),
+	      "dataset pair: body mask from the true volume; auto: above -300 of HU, otherwise "
+	      "Otsu's; none of pictures"),
+	REAL_IF(sm_evaluate_section, body_threshold, "body value", "0", -1e9, 1e9,
+		"value: the body lies above it, own unit"),
+	REAL(sm_evaluate_section, bone, "150", -1e9, 1e9,
+	     "dataset pair: dice_bone compares what lies above it, own unit"),
+	REAL(sm_evaluate_section, ink, "0", 0, 65535,
+	     "dataset pair, pictures: dice_ink compares greys at or below it; 0 = "
+	     "predict.mask_threshold of the pictures, 128 where that is 0"),
+	ONEOF(sm_evaluate_section, ink_tone, "auto", "dark|bright|auto",
+	      "dataset pair, pictures: ink is dark, or bright: above evaluate.ink; auto = as in "
+	      "predict"),
 };
 static enum sm_status check_evaluate(const void *base, struct sm_err *err)
 {
@@ -478,8 +493,8 @@ static const struct sm_field root[] = {
 	SECTION(pair),
 	{"train", SM_F_MAPPING, AT(sm_manifest_root, train), "{}", .of = &sm_train_fieldset,
 	 .doc = "section train"},
-	{"translate", SM_F_MAPPING, AT(sm_manifest_root, translate), "{}", .of = &sm_translate_fieldset,
-	 .doc = "section translate"},
+	{"translate", SM_F_MAPPING, AT(sm_manifest_root, translate), "{}",
+	 .of = &sm_translate_fieldset, .doc = "section translate"},
 	{"predict", SM_F_MAPPING, AT(sm_manifest_root, predict), "{}", .of = &sm_predict_fieldset,
 	 .doc = "section predict"},
 	SECTION(evaluate),

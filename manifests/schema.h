@@ -30,6 +30,7 @@ enum sm_phantom_kind {
 	SM_PHANTOM_MR_CT,
 	SM_PHANTOM_MR_CT_PAIR,
 	SM_PHANTOM_PET_CT,
+	SM_PHANTOM_PET_CT_PAIR,
 	SM_PHANTOM_CT_STACK,
 	SM_PHANTOM_MAMMO,
 	SM_PHANTOM_KINDS
@@ -189,7 +190,8 @@ struct sm_translate_section {
 	int upsampling;            /* 1 = resize */
 	double slope, dropout;     /* -1 = the network's own */
 	int adversarial;           /* 0 bce, 1 lsgan */
-	double adversarial_weight, discriminator_weight, l1, perceptual, content, style, cycle, identity;
+	double adversarial_weight, discriminator_weight, l1, perceptual, content, style, cycle,
+		identity;
 	int64_t pool, generator_steps;
 	double learning_rate, beta1;
 	int64_t linear_from;       /* epochs; 0 = constant */
@@ -297,7 +299,10 @@ struct sm_predict_section {
 	int direction;       /* enum sm_pair_direction, of cyclegan */
 	int test_dropout;    /* 1 = on */
 	int test_norm;       /* enum sm_test_norm */
+	double mask_threshold; /* of pictures: grey of their ink; 0 = no masks */
+	int mask_ink;          /* enum sm_ink_tone, not auto */
 };
+enum sm_ink_tone { SM_INK_DARK, SM_INK_BRIGHT, SM_INK_AUTO };
 enum sm_test_norm { SM_NORM_OF_BATCH, SM_NORM_RUNNING };
 /* Connected parts to be removed from a prediction. */
 struct sm_predict_clean {
@@ -327,12 +332,16 @@ struct sm_evaluate_section {
 	/* dataset pair: scores of images */
 	struct sm_strings metrics; /* keys of eval/image_metrics.h; n 0 = what applies */
 	int held;                  /* enum sm_scored: samples of which folds */
-	double range;              /* L of PSNR and SSIM, own unit; 0 = the target's, -1 = each truth's */
+	double range; /* L of PSNR and SSIM, own unit; 0 = the target's, -1 = each truth's */
+	int ssim_from; /* enum sm_ssim_from: what SSIM and MS-SSIM take for 0 */
 	int body;                  /* enum sm_body_choice */
 	double body_threshold;     /* of SM_BODY_BY_VALUE, own unit */
 	double bone;               /* threshold, own unit */
+	double ink;                /* threshold, grey; 0 = that of predict's masks */
+	int ink_tone;              /* enum sm_ink_tone; auto = as predict's masks */
 };
 enum sm_scored { SM_SCORE_HELD_OUT, SM_SCORE_TEST, SM_SCORE_VALID, SM_SCORE_TRAIN, SM_SCORE_ALL };
+enum sm_ssim_from { SM_SSIM_FROM_ZERO, SM_SSIM_FROM_LOW };
 enum sm_body_choice { SM_BODY_BY_KIND, SM_BODY_NONE, SM_BODY_BY_OTSU, SM_BODY_BY_VALUE };
 enum sm_empty { SM_EMPTY_BRATS, SM_EMPTY_SKIP };
 

@@ -251,11 +251,20 @@ static const struct sm_field predict[] = {
 	{"clean", SM_F_LIST, AT(sm_predict_section, clean), .of = &clean_set,
 	 .doc = "connected parts to remove from the labels, rule after rule"},
 	ONEOF(sm_predict_section, direction, "a_to_b", "a_to_b|b_to_a",
-	      "dataset pair, cyclegan: which of its two generators (pix2pix has the direction of pair alone)"),
+	      "dataset pair, cyclegan: which of its two generators (pix2pix has the direction of "
+	      "pair alone)"),
 	ONEOF(sm_predict_section, test_dropout, "off", "off|on",
-	      "dataset pair: drop-out stays on, as in the original pix2pix; drawn from --seed, case and slice"),
+	      "dataset pair: drop-out stays on, as in the original pix2pix; drawn from --seed, "
+	      "case and slice"),
 	ONEOF(sm_predict_section, test_norm, "batch", "batch|running",
-	      "dataset pair: batch norm by the image's own statistics, as the originals, or by the training's running ones"),
+	      "dataset pair: batch norm by the image's own statistics, as the originals, or by the "
+	      "training's running ones"),
+	REAL(sm_predict_section, mask_threshold, "0", 0, 65535,
+	     "dataset pair, pictures: beside each a mask <case>.mask.png and its outlines "
+	     "<case>.svg, ink being greys at or below this (mask_ink); 0 = none"),
+	ONEOF(sm_predict_section, mask_ink, "dark", "dark|bright",
+	      "dataset pair, pictures: dark lines on white paper, or bright: greys above "
+	      "mask_threshold"),
 };
 const struct sm_fieldset sm_predict_fieldset =
 	SM_FIELDSET("predict", struct sm_predict_section, predict,

@@ -144,7 +144,8 @@ static void step(struct line *l, const json_t *entry, const char *name, char uni
 	else if (effect == WINDOWS)
 		window(l, params);
 	else if (effect == SCALES)
-		then(l, 0, number(params, "add"), number(params, "divide") / number(params, "multiply"));
+		then(l, 0, number(params, "add"),
+		     number(params, "divide") / number(params, "multiply"));
 	else if (effect == TO_SUV)
 		snprintf(unit, SM_UNIT_NAME, "SUV");
 }
@@ -152,7 +153,8 @@ static void step(struct line *l, const json_t *entry, const char *name, char uni
 static void first_unit(const json_t *manifest, const char *name, char unit[SM_UNIT_NAME])
 {
 	const json_t *ingest = json_object_get(manifest, "ingest");
-	const char *layout = sm_json_text(ingest, "layout"), *pet = sm_json_text(ingest, "pet_units");
+	const char *layout = sm_json_text(ingest, "layout"),
+		   *pet = sm_json_text(ingest, "pet_units");
 	const char *said = "arbitrary";
 	if (layout && strcmp(layout, "images") == 0)
 		said = "grey";

@@ -13,11 +13,21 @@ RESTART  ?= 0
 SALT     ?=
 # The table that split.stratify takes its column from.
 TABLE    ?=
+# dataset: pair. VGG: Keras' file of VGG-19's weights, which the losses content and style need.
+VGG      ?=
+# Slices in between: how many times as many (2 to 10), by nearest, linear, cubic or network (that of train), of which stage's volumes.
+FACTOR   ?= 2
+METHOD   ?= linear
+INTERPOLATE_OF ?= ingest
+# DICOM series of: predict (images made of images) or interpolate; empty: predict with dataset pair, else interpolate.
+DICOM_OF ?=
+# What the pictures are where no sidecar says so (scans that were NIfTI): ct, mr or pt.
+MODALITY ?=
 
 # Make splits at blanks, and the shell reads quotation marks, stars and the like: such a name would lead somewhere else.
 # The names of targets cannot hold what parts or makes patterns in rules.
-PATHS   := MANIFEST RAW WORK SALT TABLE
-TARGETS := MANIFEST WORK TABLE
+PATHS   := MANIFEST RAW WORK SALT TABLE VGG
+TARGETS := MANIFEST WORK TABLE VGG
 comma := ,
 SAFE  := a b c d e f g h i j k l m n o p q r s t u v w x y z A B C D E F G H I J K L M N O P Q R S T U V W X Y Z \
 	0 1 2 3 4 5 6 7 8 9 / . _ - + @ $(comma)
@@ -27,7 +37,15 @@ $(foreach v,$(PATHS),$(if $(strip $(call strip_of,$($(v)),$(SAFE) $(if $(filter 
 	$(error $(v)='$($(v))': found another character in a path, allowed are letters, digits and / . _ - + @ $(comma)$(if \
 	$(filter $(v),$(TARGETS)),, : = %))))
 
-COMMON = --manifest $(MANIFEST) --jobs $(JOBS) --resume $(if $(filter 1,$(STRICT)),--strict)
+one_of = $(if $(filter $(2),$($(1))),,$(error $(1)='$($(1))': found another word, allowed are $(2)))
+ifneq ($(filter interpolate dicom,$(MAKECMDGOALS)),)
+$(call one_of,METHOD,nearest linear cubic network)
+$(call one_of,INTERPOLATE_OF,ingest preprocess predict)
+$(if $(DICOM_OF),$(call one_of,DICOM_OF,ingest preprocess predict interpolate))
+endif
+
+SHARED = --jobs $(JOBS) --resume $(if $(filter 1,$(STRICT)),--strict)
+COMMON = --manifest $(MANIFEST) $(SHARED)
 SALTED = $(if $(SALT),--salt-file $(SALT))
 # A stage that failed keeps the ledger that says why, with a time before that of its inputs: it runs again.
 AGAIN  = || { e=$$?; touch -c -t 198001020000 $@; exit $$e; }
@@ -36,13 +54,28 @@ ACCEPT = || { e=$$?; test $$e -eq 1 || { touch -c -t 198001020000 $@; exit $$e; 
 # The stage that ends `make dataset`: the manifest's root key `dataset`. A manifest that is not good says so in
 # the first stage that reads it. Before anything is built nobody can be asked: make builds and begins again.
 ASKED   := $(wildcard $(BIN)/scanmill-manifest)
-DATASET := $(or $(filter tile slice pair,$(if $(ASKED),$(shell $(BIN)/scanmill-manifest --get dataset $(MANIFEST) 2>/dev/null))),tile)
+get      = $(if $(ASKED),$(shell $(BIN)/scanmill-manifest --get $(1) $(MANIFEST) 2>/dev/null))
+DATASET := $(or $(filter tile slice pair,$(call get,dataset)),tile)
+# Of pairs the samples have their folds; the truth is what preprocess made.
+PAIRED  := $(filter pair,$(DATASET))
+# Folds of slices, not of patients: each case has held-out slices, and all are predicted.
+ALL_CASES := $(if $(PAIRED),$(filter-out patient,$(call get,pair.split)))
 L      = $(WORK)/$(1)/ledger.jsonl
 P      = $(BIN)/scanmill-$(1)
 
-STAGES := index ingest preprocess split tile slice pair explore train predict evaluate report
+# Which stages are needed, and how they are called, depends on `dataset`.
+BY_DATASET := explore train predict evaluate report interpolate dicom
+STAGES     := index ingest preprocess split tile slice pair $(BY_DATASET)
 .PHONY: $(STAGES) dataset all-stages verify demo phantom FORCE
-$(if $(ASKED)$(AGAIN_ASKED),$(STAGES),$(filter-out explore,$(STAGES))): %: $(WORK)/%/ledger.jsonl
+ifneq ($(ASKED)$(AGAIN_ASKED),)
+$(STAGES): %: $(WORK)/%/ledger.jsonl
+dataset: $(call L,$(DATASET))
+all-stages: $(call L,report)
+else
+$(filter-out $(BY_DATASET),$(STAGES)): %: $(WORK)/%/ledger.jsonl
+$(BY_DATASET) dataset all-stages: all
+	@$(MAKE) --no-print-directory AGAIN_ASKED=1 $@
+endif
 # Make shall not delete what a stage that failed has written.
 .PRECIOUS: $(STAGES:%=$(WORK)/%/ledger.jsonl)
 
@@ -63,26 +96,31 @@ $(call L,pair): $(call L,preprocess) $(call L,split) $(MANIFEST)
 $(call L,explore): $(call L,$(DATASET)) $(call L,preprocess) $(call L,ingest) $(call L,split) $(MANIFEST)
 	$(call P,explore) $(COMMON) --in $(WORK)/preprocess --raw $(WORK)/ingest --split $(WORK)/split --data $(<D) \
 		--out $(@D) $(ACCEPT)
-$(call L,train): $(call L,$(if $(filter slice,$(DATASET)),slice,tile)) $(call L,split) $(MANIFEST)
-	$(call P,train) $(COMMON) --in $(<D) --split $(WORK)/split --volumes $(WORK)/preprocess \
+$(call L,train): $(call L,$(DATASET)) $(if $(PAIRED),$(VGG),$(call L,split)) $(MANIFEST)
+	$(call P,train) $(COMMON) --in $(<D) \
+		$(if $(PAIRED),$(if $(VGG),--vgg $(VGG)),--split $(WORK)/split --volumes $(WORK)/preprocess) \
 		$(if $(filter 1,$(RESTART)),--restart) --out $(@D) $(AGAIN)
-$(call L,predict): $(call L,preprocess) $(call L,split) $(call L,train) $(MANIFEST)
-	$(call P,predict) $(COMMON) --in $(<D) --split $(WORK)/split --model $(WORK)/train --out $(@D) $(ACCEPT)
-$(call L,evaluate): $(call L,predict) $(call L,ingest) $(MANIFEST)
-	$(call P,evaluate) $(COMMON) --in $(<D) --truth $(WORK)/ingest --out $(@D) $(ACCEPT)
+$(call L,predict): $(call L,preprocess) $(if $(ALL_CASES),,$(call L,split)) $(call L,train) $(MANIFEST)
+	$(call P,predict) $(COMMON) --in $(<D) $(if $(ALL_CASES),,--split $(WORK)/split) --model $(WORK)/train --out $(@D) $(ACCEPT)
+$(call L,evaluate): $(call L,predict) $(if $(PAIRED),$(call L,preprocess) $(call L,pair),$(call L,ingest)) $(MANIFEST)
+	$(call P,evaluate) $(COMMON) --in $(<D) \
+		$(if $(PAIRED),--truth $(WORK)/preprocess --pairs $(WORK)/pair,--truth $(WORK)/ingest) --out $(@D) $(ACCEPT)
 $(call L,report): $(call L,evaluate) $(call L,train) $(MANIFEST)
 	$(call P,report) $(COMMON) --in $(<D) --train $(WORK)/train --predict $(WORK)/predict \
-		--truth $(WORK)/ingest --split $(WORK)/split --out $(@D) $(AGAIN)
+		$(if $(PAIRED),--truth $(WORK)/preprocess,--truth $(WORK)/ingest --split $(WORK)/split) --out $(@D) $(AGAIN)
+# What decides these is no file: they are asked each time, and keep what they have made.
+$(call L,interpolate): $(call L,$(INTERPOLATE_OF)) $(if $(filter network,$(METHOD)),$(call L,train)) FORCE
+	$(call P,interpolate) $(SHARED) --factor $(FACTOR) --method $(METHOD) \
+		$(if $(filter network,$(METHOD)),--model $(WORK)/train) --in $(<D) --out $(@D) $(ACCEPT)
+$(call L,dicom): $(call L,$(or $(DICOM_OF),$(if $(PAIRED),predict,interpolate))) FORCE
+	$(call P,dicom) $(SHARED) $(if $(MODALITY),--modality $(MODALITY)) --in $(<D) --out $(@D) $(ACCEPT)
 
 FORCE:
 
-dataset: $(if $(ASKED)$(AGAIN_ASKED),$(call L,$(DATASET)),all) ## raw scans -> tiles, slices or pairs, as `dataset:` of MANIFEST says
-	$(if $(ASKED)$(AGAIN_ASKED),,@$(MAKE) --no-print-directory AGAIN_ASKED=1 $@)
-ifeq ($(ASKED)$(AGAIN_ASKED),)
-explore: all
-	@$(MAKE) --no-print-directory AGAIN_ASKED=1 $@
-endif
-all-stages: $(call L,report) ## raw scans -> report: every stage but slice and pair, of MANIFEST on RAW into WORK
+dataset: ## raw scans -> tiles, slices or pairs, as `dataset:` of MANIFEST says
+all-stages: ## raw scans -> report: every stage that `dataset:` of MANIFEST needs, on RAW into WORK
+interpolate: ## slices between the slices (FACTOR=2..10, METHOD=nearest|linear|cubic|network, INTERPOLATE_OF=ingest|preprocess|predict)
+dicom: ## predicted or interpolated volumes as DICOM series (DICOM_OF=predict|interpolate, MODALITY=ct|mr|pt)
 
 verify: all ## hash every output below WORK again and compare with the ledgers (rederive: make them again)
 	$(call P,verify) $(wildcard $(addprefix $(WORK)/,$(STAGES)))

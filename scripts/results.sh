@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# results.sh hippocampus|phantom|brats-real OUT [JOBS]: raw scans -> data set once, then train, predict and evaluate for each
-# network and seed, and the table of docs/results.md in OUT/table.md and on the screen. What is done already is kept: a second
-# run goes on where the first stopped, and adds its time.
+# results.sh NAME OUT [JOBS]: raw scans -> data set once, then train, predict and evaluate for each network and seed, and the
+# table of docs/results.md in OUT/table.md and on the screen. What is done already is kept: a second run goes on where the
+# first stopped, and adds its time. NAME: hippocampus, phantom, brats-real (segmentation), mammo-a2b, mammo-b2a, ct2ct,
+# mr2ct, pet2ct (images made of images).
 # Environment: SEEDS ("1"), RAW (folder of the scans), NETS (phantom: the networks), EPOCHS and STEPS (instead of the manifest's:
 # a trial), SM_BIN (folder of the programs).
 set -eu
@@ -12,18 +13,21 @@ unset MAKEFLAGS MFLAGS MAKELEVEL
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 BIN=${SM_BIN:-$ROOT/build/release/bin}
 if [ $# -lt 2 ]; then
-	echo "usage: sh scripts/results.sh hippocampus|phantom|brats-real OUT [JOBS]" >&2
+	echo "usage: sh scripts/results.sh hippocampus|phantom|brats-real|mammo-a2b|mammo-b2a|ct2ct|mr2ct|pet2ct OUT [JOBS]" >&2
 	exit 2
 fi
 name=$1
 jobs=${3:-0}
 seeds=${SEEDS:-1}
+nets=
 case $name in
 hippocampus) manifest=hippocampus nets=nnunet3d ;;
 phantom) manifest=phantom-brats nets=${NETS:-unet3d resunet3d vnet unet2d} ;;
 brats-real) manifest=brats-real nets=unet3d EPOCHS=${EPOCHS:-16} ;;
+mammo-a2b | mammo-b2a) manifest=mammo-pairs-${name#mammo-} ;;
+ct2ct | mr2ct | pet2ct) manifest=sts-$name ;;
 *)
-	echo "results.sh: found '$name', allowed are hippocampus, phantom, brats-real" >&2
+	echo "results.sh: found '$name', allowed are hippocampus, phantom, brats-real, mammo-a2b, mammo-b2a, ct2ct, mr2ct, pet2ct" >&2
 	exit 2
 	;;
 esac
@@ -72,13 +76,19 @@ data() {
 	make -s -f "$out/road.mk" dataset MANIFEST="$out/$manifest.yaml" RAW="$raw" WORK="$out/data" JOBS="$jobs" >&2
 }
 
+# settle DIR [NET]: the manifest of one training, and the options of its stages.
+settle() {
+	mkdir -p "$1"
+	sed ${2:+-e "s/^  model: .*/  model: $2/"} ${EPOCHS:+-e "s/^  epochs: .*/  epochs: $EPOCHS/" \
+		-e "s/^  linear_from: .*/  linear_from: $((EPOCHS / 2))/"} \
+		${STEPS:+-e "s/^  steps_per_epoch: .*/  steps_per_epoch: $STEPS/"} -e '' "$out/$manifest.yaml" >"$1/manifest.yaml"
+	common="--manifest $1/manifest.yaml --jobs $jobs --resume"
+}
+
 # one NET SEED: a training and its scores in OUT/NET-sSEED.
 one() {
 	dir=$out/$1-s$2
-	mkdir -p "$dir"
-	sed -e "s/^  model: .*/  model: $1/" ${EPOCHS:+-e "s/^  epochs: .*/  epochs: $EPOCHS/"} \
-		${STEPS:+-e "s/^  steps_per_epoch: .*/  steps_per_epoch: $STEPS/"} "$out/$manifest.yaml" >"$dir/manifest.yaml"
-	common="--manifest $dir/manifest.yaml --jobs $jobs --resume"
+	settle "$dir" "$1"
 	# shellcheck disable=SC2086 # options
 	{
 		timed "$dir/train.time" "$BIN/scanmill-train" $common --seed "$2" --in "$out/data/tile" \
@@ -86,6 +96,20 @@ one() {
 		timed "$dir/predict.time" "$BIN/scanmill-predict" $common --in "$out/data/preprocess" \
 			--split "$out/data/split" --model "$dir/train" --out "$dir/predict" >&2
 		"$BIN/scanmill-evaluate" $common --in "$dir/predict" --truth "$out/data/ingest" --out "$dir/evaluate" >&2
+	}
+}
+
+# made SEED: generators of images, trained and scored in OUT/sSEED.
+made() {
+	dir=$out/s$1
+	settle "$dir"
+	# shellcheck disable=SC2086 # options
+	{
+		timed "$dir/train.time" "$BIN/scanmill-train" $common --seed "$1" --in "$out/data/pair" --out "$dir/train" >&2
+		timed "$dir/predict.time" "$BIN/scanmill-predict" $common --in "$out/data/preprocess" \
+			--split "$out/data/split" --model "$dir/train" --out "$dir/predict" >&2
+		"$BIN/scanmill-evaluate" $common --in "$dir/predict" --truth "$out/data/preprocess" \
+			--pairs "$out/data/pair" --out "$dir/evaluate" >&2
 	}
 }
 
@@ -127,7 +151,16 @@ table_brats() {
 	awk '{ printf "| %s | %s | %.3f | %.3f | %.3f | %.3f | %s | %s | %s |\n", $1, $2, $6, $7, $8, $9, $3, $4, $5 }' "$out/rows"
 }
 
-# First, last and lowest loss of the history.
+# What evaluate says of one seed, in the target's own unit, and what the training took.
+table_made() {
+	awk '/^### / { on = $2 != "Normalised" } /^Mean / { on = 1 } on && !/^- [^:]*: no case in common/ { print } /^Mean / { exit }' \
+		"$out/s$1/evaluate/table.md"
+	printf '\nSeed %s: %s min of training, %s of processor time; %s min of prediction.\n' "$1" \
+		"$(spent "$out/s$1/train.time" 1)" "$(spent "$out/s$1/train.time" 2)" "$(spent "$out/s$1/predict.time" 1)"
+	sed -n -e '1p' -e '$p' "$out/s$1/train/training.csv"
+}
+
+# First and last loss of the history.
 loss_of() {
 	awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "loss") c = i; next }
 		{ if (NR == 2) first = $c; last = $c }
@@ -140,6 +173,9 @@ case $name in
 hippocampus) regions="anterior posterior" ;;
 *) regions="wt et tc tc_original" ;;
 esac
+[ -n "$nets" ] || for seed in $seeds; do
+	made "$seed"
+done
 for net in $nets; do
 	for seed in $seeds; do
 		one "$net" "$seed"
@@ -150,7 +186,10 @@ done
 {
 	case $name in
 	hippocampus) table_hippocampus ;;
-	*) table_brats ;;
+	phantom | brats-real) table_brats ;;
+	*) for seed in $seeds; do
+		table_made "$seed"
+	done ;;
 	esac
 	echo
 	for net in $nets; do

@@ -43,6 +43,7 @@ $(eval $(call unit_test,nn_conv,nn core,-ldnnl))
 $(eval $(call unit_test,nn_plan,nn core,-ldnnl))
 $(eval $(call unit_test,h5damage,core))
 NO_VALGRIND += test_h5damage
+$(eval $(call unit_test,h5stored,core))
 $(eval $(call unit_test,ops,ops core))
 $(eval $(call unit_test,relabel,ops core))
 $(eval $(call unit_test,near,prep manifest ops core))
@@ -59,6 +60,7 @@ $(eval $(call unit_test,raw_cases,ingest dicom manifest ops core,$(DICOM_LD)))
 $(eval $(call unit_test,metrics,eval manifest ops core))
 $(eval $(call unit_test,eval,eval manifest ops core))
 $(eval $(call unit_test,svg,core))
+$(eval $(call unit_test,ink,core))
 $(eval $(call unit_test,dicom,ingest dicom manifest ops core,$(DICOM_LD)))
 # Valgrind runs threads one at a time against libgomp's waiting: hours; ASan covers these.
 NO_VALGRIND += test_nn_players test_nn_torch test_nn_loss test_nn_optim test_nn_ops test_nn_graph test_nn_conv test_nn_unet3d

@@ -127,19 +127,8 @@ static enum sm_status put_history(hid_t file, const struct sm_checkpoint *c, con
 {
 	const struct sm_history *h = &c->history;
 	const hsize_t dims[2] = {h->rows, h->columns};
-	const hsize_t at[2] = {0, 0};
-	unsigned char *packed = NULL;
-	size_t n = 0;
-	bool good = h->names && h->rows && sm_h5_put_text(file, "history_columns", h->names);
-	if (good)
-		SM_TRY(sm_chunk_pack(h->v, h->rows * h->columns * sizeof *h->v, false, 0, &packed,
-				     &n, err));
-	hid_t set = good ? sm_h5_chunked(file, "history", H5T_IEEE_F64LE, 2, dims, dims, false, 0)
-			 : -1;
-	good = set >= 0 && H5Dwrite_chunk(set, H5P_DEFAULT, 0, at, n, packed) >= 0;
-	if (set >= 0)
-		good = H5Dclose(set) >= 0 && good;
-	sm_free(packed);
+	bool good = h->names && h->rows && sm_h5_put_text(file, "history_columns", h->names) &&
+		    sm_h5_put_stored(file, "history", H5T_IEEE_F64LE, 2, dims, h->v);
 	return good ? SM_OK : SM_FAIL(err, SM_IO, "%s: HDF5 cannot write the history", name);
 }
 
@@ -292,7 +281,15 @@ static enum sm_status read_meta(hid_t file, const char *name, struct sm_checkpoi
 	enum sm_status st = SM_OK;
 	if (!text)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
-	if (!sm_h5_get_text(file, "schema", schema, sizeof schema) ||
+	bool told = sm_h5_get_text(file, "schema", schema, sizeof schema);
+	if (told && strcmp(schema, SM_TRANSLATION_SCHEMA) == 0) {
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: is a checkpoint of image translation (dataset: pair), allowed "
+			     "is one of segmentation",
+			     name);
+		goto out;
+	}
+	if (!told ||
 	    (strcmp(schema, SCHEMA) != 0 && strcmp(schema, SCHEMA_BEFORE) != 0)) {
 		st = SM_FAIL(err, SM_INPUT, "%s: attribute schema is '%s', allowed is '%s'", name,
 			     schema, SCHEMA);
@@ -407,6 +404,18 @@ out:
 	if (st != SM_OK)
 		sm_checkpoint_clear(c);
 	return st;
+}
+
+bool sm_checkpoint_of_translation(const char *path)
+{
+	char schema[64];
+	struct sm_err ignored = {0};
+	hid_t file = -1;
+	bool is = sm_h5_open_file(path, &file, &ignored) == SM_OK &&
+		  sm_h5_get_text(file, "schema", schema, sizeof schema) &&
+		  strcmp(schema, SM_TRANSLATION_SCHEMA) == 0;
+	sm_h5_close_file(&file);
+	return is;
 }
 
 enum sm_status sm_checkpoint_load(const char *path, struct sm_net *net, bool training,

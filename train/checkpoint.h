@@ -98,6 +98,11 @@ enum sm_status sm_checkpoint_write(const char *path, struct sm_net *net,
  * range, a history whose first columns are not the numbers of such epochs. */
 enum sm_status sm_checkpoint_open(const char *path, struct sm_checkpoint *c, struct sm_err *err);
 
+/* Whether a file can be read and says that it is a checkpoint of image translation
+ * (train/translate/save.h). */
+#define SM_TRANSLATION_SCHEMA "scanmill-translation 1"
+bool sm_checkpoint_of_translation(const char *path);
+
 /* Reads parameters and running statistics into net, and with `training` the optimiser too. The file
  * must hold exactly the network's tensors: otherwise SM_INPUT naming the first that differs. net is
  * then partly overwritten and of no use. */

@@ -184,7 +184,7 @@ static enum sm_status check_budget(const struct sm_export *e, const struct sm_me
 		return SM_OK;
 	return SM_FAIL(err, SM_BUDGET,
 		       "%s: its weights need %zu MiB, the budget (--memory) is %zu MiB",
-		       e->about.model, (need >> 20) + 1, mem->limit >> 20);
+		       e->about.model, sm_mib_up(need), mem->limit >> 20);
 }
 
 static enum sm_status check_values(const char *path, const struct sm_param *p, size_t n,
@@ -215,6 +215,11 @@ enum sm_status sm_export_open(const char *path, struct sm_mem *mem, struct sm_ex
 {
 	const struct sm_network_opt opt = {.batch = 1, .threads = 1};
 	*e = (struct sm_export){0};
+	if (sm_checkpoint_of_translation(path))
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: is a checkpoint of image translation (dataset: pair), whose "
+			       "networks are not exported: allowed are those of segmentation",
+			       sm_path_base(path));
 	SM_TRY(sm_checkpoint_open(path, &e->about, err));
 	SM_TRY(sm_network_plan_file(path, &e->about, &opt, &e->net, err));
 	SM_TRY(check_budget(e, mem, err));

@@ -135,6 +135,7 @@ static const struct sm_stage stage = {
 		   "MONAI network that is most like it) and OUT/<checkpoint>.onnx (the network "
 		   "itself, channels\n"
 		   "first, any batch size). docs/export.md tells names, inputs and outputs.\n"
+		   "Networks of image translation (dataset: pair) are not exported.\n"
 		   "  scanmill export --checkpoint work/train/best.hdf5 --format both --out "
 		   "work/export",
 	.version = 1,

@@ -110,7 +110,9 @@ static void explain(const struct sm_fit *fit, const struct sm_batch *batch, int6
 	}
 }
 
-/* The search runs what failed once more: a training step, or the evaluation. */
+/* The search runs what failed once more: a training step, or the evaluation. A fused net's weights
+ * have moved when a gradient is bad, and the search would tell what comes of that: the net knows
+ * the first itself. */
 static enum sm_status not_finite(struct sm_fit *fit, const char *what,
 				 const struct sm_batch *batch, int64_t step, struct sm_err *err)
 {
@@ -119,11 +121,11 @@ static enum sm_status not_finite(struct sm_fit *fit, const char *what,
 		snprintf(kept, sizeof kept, "%s holds epoch %" PRId64, SM_FIT_LAST,
 			 fit->state.epoch);
 	explain(fit, batch, step, why, sizeof why);
-	if (sm_net_find_nonfinite(fit->net, !batch->valid, where, NULL) != SM_OK)
+	const char *bad = batch->valid ? NULL : sm_net_bad_gradient(fit->net);
+	if (bad)
+		snprintf(where, sizeof where, "gradient of %s", bad);
+	else if (sm_net_find_nonfinite(fit->net, !batch->valid, where, NULL) != SM_OK)
 		where[0] = 0;
-	/* The weights of a fused net have moved: the search may find nothing. */
-	if (!where[0] && sm_net_bad_gradient(fit->net))
-		snprintf(where, sizeof where, "gradient of %s", sm_net_bad_gradient(fit->net));
 	return SM_FAIL(err, SM_INPUT,
 		       "training: the %s is not finite at step %" PRId64 " of epoch %" PRId64
 		       "%s%s (%s); %s",

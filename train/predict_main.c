@@ -14,7 +14,8 @@
 #define AT(member) .offset = offsetof(struct sm_predict_options, member)
 static const struct sm_field fields[] = {
 	{"split", SM_F_STRING, AT(split), .path = true,
-	 .doc = "folder of split, that of the training; not needed for fold all; dataset pair: absent "
+	 .doc = "folder of split, that of the training; not needed for fold all; dataset pair: "
+		"absent "
 		"= all cases"},
 	{"model", SM_F_STRING, AT(model), .path = true,
 	 .doc = "folder of train: its best checkpoint is used, of a training of all folds the mean "
@@ -104,8 +105,8 @@ static enum sm_status foresee_memory(const struct sm_predicting *p, const struct
 		       "%s: needs %zu MiB for the labels of %lld x %lld x %lld voxels and %zu MiB "
 		       "for a slab of "
 		       "windows, free of the budget (--memory) are %zu MiB",
-		       c->key, label >> 20, (long long)c->way.dim[0], (long long)c->way.dim[1],
-		       (long long)c->way.dim[2], slab >> 20,
+		       c->key, sm_mib_up(label), (long long)c->way.dim[0], (long long)c->way.dim[1],
+		       (long long)c->way.dim[2], sm_mib_up(slab),
 		       used < limit ? (limit - used) >> 20 : 0);
 }
 
@@ -187,13 +188,17 @@ static enum sm_status translate(struct sm_run *run, struct sm_err *err)
 	static const char *const names[] = {"probabilities", "pictures", "tiles", "batch"};
 	for (size_t i = 0; i < SM_COUNT(given); i++)
 		if (given[i])
-			return SM_FAIL(err, SM_USAGE, "--%s: was given with dataset pair, whose results are images",
-				       names[i]);
+			return SM_FAIL(
+				err, SM_USAGE,
+				"--%s: was given with dataset pair, whose results are images",
+				names[i]);
 	if (m->predict->clean.n || m->predict->mirror)
-		return SM_FAIL(err, SM_USAGE, "predict.%s: dataset is pair, whose results are images",
+		return SM_FAIL(err, SM_USAGE,
+			       "predict.%s: dataset is pair, whose results are images",
 			       m->predict->clean.n ? "clean" : "mirror");
 	if (!o->model == !o->checkpoint)
-		return SM_FAIL(err, SM_USAGE, "--model, --checkpoint: %s given, exactly one must be",
+		return SM_FAIL(err, SM_USAGE,
+			       "--model, --checkpoint: %s given, exactly one must be",
 			       o->model ? "both were" : "neither was");
 	struct sm_translate_prediction p = {.run = run,
 					    .m = m,
@@ -259,30 +264,34 @@ static const char *const sections[] = {"predict", "pair", NULL};
 static const struct sm_stage stage = {
 	.name = "predict",
 	.summary = "segment or translate whole volumes with a trained network",
-	.details = "Reads the folder of preprocess; writes <case>.nii.gz, labels in the original "
-		   "numbers on the grid\n"
-		   "of the source volumes. The network sees overlapping windows of the tile size "
-		   "it was trained with;\n"
-		   "a network of slices sees each slice of the plane that it was trained on. Of "
-		   "several "
-		   "checkpoints the\n"
-		   "probabilities are averaged. Memory grows with the label map and one slab of "
-		   "windows, not with "
-		   "the volume's\n"
-		   "channels: these stand in nameless temporary files in --out.\n"
-		   "--split must be the split of the training. A case that a network was trained "
-		   "on is refused (predict.seen\n"
-		   "allows it). After train --fold all, predict.fold: cross_validation predicts "
-		   "the cases of all folds, each\n"
-		   "by the one network that was trained without its fold.\n"
-		   "dataset pair: translates the volumes or pictures that pair.a (or pair.b) names, "
-		   "slice by slice as stage pair\n"
-		   "cut them; writes <case>/<target>.nii.gz (float32, HU where preprocess has fixed "
-		   "windows) with its sidecar,\n"
-		   "or <case>.png. Keys: predict.direction, test_dropout, test_norm.\n"
-		   "  scanmill predict --manifest m.yaml --in work/preprocess --split work/split "
-		   "--model work/train "
-		   "--out work/predict",
+	.details =
+		"Reads the folder of preprocess; writes <case>.nii.gz, labels in the original "
+		"numbers on the grid\n"
+		"of the source volumes. The network sees overlapping windows of the tile size "
+		"it was trained with;\n"
+		"a network of slices sees each slice of the plane that it was trained on. Of "
+		"several "
+		"checkpoints the\n"
+		"probabilities are averaged. Memory grows with the label map and one slab of "
+		"windows, not with "
+		"the volume's\n"
+		"channels: these stand in nameless temporary files in --out.\n"
+		"--split must be the split of the training. A case that a network was trained "
+		"on is refused (predict.seen\n"
+		"allows it). After train --fold all, predict.fold: cross_validation predicts "
+		"the cases of all folds, each\n"
+		"by the one network that was trained without its fold.\n"
+		"dataset pair: translates the volumes or pictures that pair.a (or pair.b) names, "
+		"slice by slice as stage pair\n"
+		"cut them; writes <case>/<target>.nii.gz (float32, HU where preprocess has fixed "
+		"windows) with its sidecar,\n"
+		"or <case>.png and, with predict.mask_threshold, the mask of its ink: <case>.mask.png "
+		"(0 and 1), <case>.svg\n"
+		"(outlines). Keys: predict.direction, test_dropout, test_norm, mask_threshold, "
+		"mask_ink.\n"
+		"  scanmill predict --manifest m.yaml --in work/preprocess --split work/split "
+		"--model work/train "
+		"--out work/predict",
 	.version = 4,
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
 	.options = &options,

@@ -84,19 +84,13 @@ bool sm_seen_has(const struct sm_seen *seen, const char *key)
 enum sm_status sm_seen_write(int64_t file, const char *name, const struct sm_seen *seen,
 			     struct sm_err *err)
 {
-	const hsize_t dims[1] = {seen->n}, at[1] = {0};
-	unsigned char *packed = NULL;
-	size_t n = 0;
+	const hsize_t dims[1] = {seen->n};
 	if (!seen->known || !seen->n)
 		return SM_OK;
-	SM_TRY(sm_chunk_pack(seen->v, seen->n * sizeof *seen->v, false, 0, &packed, &n, err));
-	hid_t set = sm_h5_chunked(file, DATASET, H5T_STD_U64LE, 1, dims, dims, false, 0);
-	bool good = set >= 0 && H5Dwrite_chunk(set, H5P_DEFAULT, 0, at, n, packed) >= 0;
-	if (set >= 0)
-		good = H5Dclose(set) >= 0 && good;
-	sm_free(packed);
-	return good ? SM_OK
-		    : SM_FAIL(err, SM_IO, "%s: HDF5 cannot write the cases of the training", name);
+	return sm_h5_put_stored(file, DATASET, H5T_STD_U64LE, 1, dims, seen->v)
+		       ? SM_OK
+		       : SM_FAIL(err, SM_IO, "%s: HDF5 cannot write the cases of the training",
+				 name);
 }
 
 enum sm_status sm_seen_read(int64_t file, const char *name, struct sm_seen *seen,

@@ -97,7 +97,8 @@ static bool differ(const json_t *a, const json_t *b, char path[128], const json_
 
 bool sm_settings_differ(const char *now, const char *then, struct sm_setting *out)
 {
-	json_t *a = now ? json_loads(now, 0, NULL) : NULL, *b = then ? json_loads(then, 0, NULL) : NULL;
+	json_t *a = now ? json_loads(now, 0, NULL) : NULL,
+	       *b = then ? json_loads(then, 0, NULL) : NULL;
 	const json_t *x = NULL, *y = NULL;
 	char path[128] = "";
 	bool found = a && b && differ(a, b, path, &x, &y);

@@ -11,8 +11,8 @@
 #include "core/err.h"
 
 /* The ledger's stage, version, settings and parents, without the keys that `skip` names in the
- * manifest's section; `more` (NULL = nothing; stolen) under the key `training`. *text is malloc memory;
- * fingerprint its SHA-256. SM_USAGE: longer than a checkpoint can hold. */
+ * manifest's section; `more` (NULL = nothing; stolen) under the key `training`. *text is malloc
+ * memory; fingerprint its SHA-256. SM_USAGE: longer than a checkpoint can hold. */
 enum sm_status sm_settings_text(const json_t *header, const char *section, const char *const *skip,
 				size_t skips, json_t *more, char **text, char fingerprint[65],
 				struct sm_err *err);

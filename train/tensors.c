@@ -81,18 +81,10 @@ static enum sm_status put_tensor(hid_t file, const char *name, const struct grou
 				 const struct sm_param *p, struct sm_err *err)
 {
 	char path[256];
-	unsigned char *packed = NULL;
-	size_t packed_n;
-	hsize_t dims[5], at[5] = {0};
+	hsize_t dims[5];
 	int rank = dims_of(p, dims);
 	SM_TRY(entry_path(g, p, path, err));
-	SM_TRY(sm_chunk_pack(g->flat + p->offset, p->count * sizeof(float), false, 0, &packed,
-			     &packed_n, err));
-	hid_t set = sm_h5_chunked(file, path, H5T_IEEE_F32LE, rank, dims, dims, false, 0);
-	bool good = set >= 0 && H5Dwrite_chunk(set, H5P_DEFAULT, 0, at, packed_n, packed) >= 0;
-	if (set >= 0)
-		good = H5Dclose(set) >= 0 && good;
-	sm_free(packed);
+	bool good = sm_h5_put_stored(file, path, H5T_IEEE_F32LE, rank, dims, g->flat + p->offset);
 	return good ? SM_OK : SM_FAIL(err, SM_IO, "%s: HDF5 cannot write %s", name, path);
 }
 
@@ -150,6 +142,18 @@ static enum sm_status check_tensor(hid_t set, const char *name, const char *path
 		       path, found, needed);
 }
 
+/* Where the next piece of a tensor goes. */
+struct copy {
+	unsigned char *to;
+};
+
+static void copy_piece(void *ctx, const void *piece, size_t n)
+{
+	struct copy *copy = ctx;
+	memcpy(copy->to, piece, n);
+	copy->to += n;
+}
+
 static enum sm_status get_tensor(hid_t file, const char *name, const struct group *g,
 				 const struct sm_param *p, struct sm_err *err)
 {
@@ -160,8 +164,9 @@ static enum sm_status get_tensor(hid_t file, const char *name, const struct grou
 		return SM_FAIL(err, SM_INPUT,
 			       "%s: has no %s, which the network needs: is of another network",
 			       name, path);
+	struct copy copy = {(unsigned char *)(g->flat + p->offset)};
 	enum sm_status st = check_tensor(set, name, path, p, err);
-	if (st == SM_OK &&
+	if (st == SM_OK && !sm_h5_read_stored(set, H5T_NATIVE_FLOAT, copy_piece, &copy) &&
 	    H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, g->flat + p->offset) < 0)
 		st = SM_FAIL(err, SM_INPUT, "%s: %s is damaged or cut off", name, path);
 	H5Dclose(set);

@@ -33,7 +33,7 @@ static const struct sm_field fields[] = {
 		"validates"},
 	{"vgg", SM_F_STRING, AT(vgg), .path = true,
 	 .doc = "dataset pair: Keras' file of VGG-19's weights, needed by translate.content and "
-		"translate.style"},
+		"translate.style, refused without them"},
 	{"restart", SM_F_BOOL, AT(restart), "false", .no_setting = true,
 	 .doc = "start from the beginning and replace an earlier training in --out, also with "
 		"--resume"},
@@ -48,7 +48,7 @@ struct job {
 	struct sm_training base; /* filled as far as all have it in common */
 	struct sm_ledger data, split;
 	int64_t folds; /* of the split; 0 = none */
-	double program; /* MiB, of sm_training */
+	size_t program; /* of sm_training */
 	double *best;  /* by fold: the history's row of its best epoch */
 	size_t columns;
 	char *names;   /* of the columns */
@@ -268,9 +268,10 @@ static enum sm_status translate(struct sm_run *run, struct sm_err *err)
 	const struct options *o = run->options;
 	double minutes = m->translate->time_budget;
 	if (sm_mpi_size() > 1)
-		return SM_FAIL(err, SM_USAGE,
-			       "dataset: found pair, which one process trains (--jobs threads), not "
-			       "several ranks");
+		return SM_FAIL(
+			err, SM_USAGE,
+			"dataset: found pair, which one process trains (--jobs threads), not "
+			"several ranks");
 	if (o->split || o->volumes || o->fold)
 		return SM_FAIL(err, SM_USAGE,
 			       "--%s: dataset is pair, whose samples have their folds already",
@@ -292,6 +293,8 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 {
 	if (((const struct sm_manifest_root *)run->manifest)->dataset == SM_LAST_PAIR)
 		return translate(run, err);
+	if (((const struct options *)run->options)->vgg)
+		return SM_FAIL(err, SM_USAGE, "--vgg: is given, allowed with dataset: pair alone");
 	const struct sm_train_section *s = ((const struct sm_manifest_root *)run->manifest)->train;
 	struct job j = {.run = run, .s = s};
 	int64_t fold;

@@ -6,12 +6,20 @@
 #include "train/mpi.h"
 #include "train/network.h"
 
-/* Machine code that is generated for the kernels and buffers of the libraries, measured, MiB. The
- * engine's own figure for it counts the program too, which is here already. */
-#define GENERATED 10.0
+/* Pages of the program and its libraries, machine code that is generated for the kernels and
+ * buffers of the libraries: 17 to 26 MiB, measured. The pages of a run hang on what the system has
+ * read already, so a figure of its own for each would refuse today what fitted yesterday. */
+#define PROGRAM ((size_t)22 << 20)
 
 /* Numbers of samples up to this are all tried when one is looked for that fits. */
 #define FEW 16
+
+/* A step that comes in one part needs no array of all gradients, but for these. */
+static bool can_fuse(const struct sm_training *t)
+{
+	const struct sm_train_section *s = t->s;
+	return !t->loader.by_case && sm_mpi_size() == 1 && !(s->clip_norm > 0) && !(s->ema > 0);
+}
 
 /* For `micro` samples at once of steps of `batch`. */
 static enum sm_status plan_net(const struct sm_training *t, int micro, int batch,
@@ -32,11 +40,8 @@ static enum sm_status plan_net(const struct sm_training *t, int micro, int batch
 					 .background = s->background,
 					 .batch_dice = s->batch_dice,
 					 .smooth = (float)s->smooth};
-	/* A step that comes in one part needs no array of all gradients. */
-	bool fused = micro >= batch && !t->loader.by_case && sm_mpi_size() == 1 &&
-		     !(s->clip_norm > 0) && !(s->ema > 0);
 	const struct sm_network_opt network = {.batch = micro,
-					       .fused = fused,
+					       .fused = micro >= batch && can_fuse(t),
 					       .threads = t->run->jobs,
 					       .loss = &loss,
 					       .optim = &optim,
@@ -51,13 +56,15 @@ static enum sm_status plan_net(const struct sm_training *t, int micro, int batch
 	return sm_network_plan(c, &network, net, err);
 }
 
-/* Bytes of the budget that training takes with so many samples at once. */
+/* Bytes that training takes with so many samples at once: the forecast, and what is held against
+ * the budget. */
 static size_t needs(const struct sm_training *t, const struct sm_net *net, int micro)
 {
 	struct sm_loader_opt loader = t->loader;
 	struct sm_forecast f = sm_net_forecast(net);
 	loader.micro = micro;
-	return sm_loader_bytes(&loader) + f.total + t->volume_bytes;
+	/* The engine's own figure for code is part of the program. */
+	return sm_loader_bytes(&loader) + f.total - f.code + t->volume_bytes + *t->program;
 }
 
 static bool fits_into(const struct sm_training *t, int micro, bool whole, size_t room)
@@ -88,34 +95,40 @@ static int most_that_fit(const struct sm_training *t, int micro, bool whole, siz
 	return low;
 }
 
+/* Numbers of samples that would fit, or that none does. */
+static void what_fits(const struct sm_training *t, size_t room, char *out, size_t out_room)
+{
+	int fits = most_that_fit(t, t->loader.micro, false, room);
+	/* Parts of a step need an array of all gradients, a step in one part does not. */
+	int whole = can_fuse(t) ? most_that_fit(t, t->loader.batch + 1, true, room) : 0;
+	int n = 0;
+	if (!fits && !whole)
+		snprintf(out, out_room,
+			 ", and not even one sample fits: smaller tiles or a smaller train.width");
+	if (fits)
+		n = snprintf(out, out_room,
+			     "; the largest train.micro_batch that fits is %d (same gradients, but "
+			     "for rounding, batch norm, batch_dice and unequal class_weight)",
+			     fits);
+	if (whole && whole != fits)
+		snprintf(out + n, out_room - (size_t)n,
+			 "; the largest train.batch that fits is %d, in one part (without "
+			 "micro_batch)",
+			 whole);
+}
+
 static enum sm_status check_memory(const struct sm_training *t, struct sm_err *err)
 {
 	const struct sm_mem *mem = &t->run->mem;
 	size_t used = atomic_load(&mem->used), room = mem->limit > used ? mem->limit - used : 0;
-	int micro = t->loader.micro;
-	size_t need = needs(t, t->fit.net, micro);
+	size_t need = needs(t, t->fit.net, t->loader.micro);
+	char fits[300];
 	if (need <= room)
 		return SM_OK;
-	int fits = most_that_fit(t, micro, false, room);
-	/* Parts of a step need an array of all gradients, a step in one part does not. */
-	int whole = fits ? 0 : most_that_fit(t, t->loader.batch + 1, true, room);
-	if (whole)
-		return SM_FAIL(err, SM_BUDGET,
-			       "train: %d samples at once: needs %zu MiB, %zu MiB are allowed; the "
-			       "largest train.batch that fits is %d, in one part (without "
-			       "micro_batch)",
-			       micro, need >> 20, room >> 20, whole);
-	if (fits)
-		return SM_FAIL(err, SM_BUDGET,
-			       "train: %d samples at once: needs %zu MiB, %zu MiB are allowed; the "
-			       "largest train.micro_batch that fits is %d (same gradients, but for "
-			       "rounding, batch norm, batch_dice and unequal class_weight)",
-			       micro, need >> 20, room >> 20, fits);
-	return SM_FAIL(
-		err, SM_BUDGET,
-		"train: %d samples at once: needs %zu MiB, %zu MiB are allowed, and not even "
-		"one sample fits: smaller tiles or a smaller train.width",
-		micro, need >> 20, room >> 20);
+	what_fits(t, room, fits, sizeof fits);
+	return SM_FAIL(err, SM_BUDGET,
+		       "train: %d samples at once: needs %zu MiB, %zu MiB are allowed%s",
+		       t->loader.micro, sm_mib_up(need), room >> 20, fits);
 }
 
 enum sm_status sm_training_plan(struct sm_training *t, struct sm_err *err)
@@ -124,17 +137,17 @@ enum sm_status sm_training_plan(struct sm_training *t, struct sm_err *err)
 	t->fit.state.parameters = (int64_t)sm_net_weight_count(t->fit.net);
 	struct sm_forecast f = sm_net_forecast(t->fit.net);
 	size_t weights = f.params + f.grads + f.optim + f.state + f.packed;
-	if (!(*t->program > 0))
-		*t->program = sm_peak_mib() + GENERATED;
-	double rest = *t->program;
-	size_t bytes = sm_loader_bytes(&t->loader) + weights + f.arena + t->volume_bytes;
-	t->forecast = rest + (double)bytes / 1048576;
+	/* Before the first of several trainings: lists of cases and tiles grow with the cohort. */
+	if (!*t->program)
+		*t->program = PROGRAM + (sm_mib_up(sm_mem_heap()) << 20);
+	size_t bytes = needs(t, t->fit.net, t->loader.micro);
+	t->forecast = (double)bytes / 1048576;
 	sm_info(&t->run->log, NULL,
-		"%s: %" PRId64 " parameters; memory forecast %.0f MiB%s: activations %zu (%zu "
+		"%s: %" PRId64 " parameters; memory forecast %zu MiB%s: activations %zu (%zu "
 		"without reuse), weights, "
-		"gradients and optimiser %zu, batches %zu, the program %.0f",
-		t->fit.state.model, t->fit.state.parameters, t->forecast,
-		sm_mpi_size() > 1 ? " a rank" : "", f.arena >> 20,
-		f.unplanned >> 20, weights >> 20, sm_loader_bytes(&t->loader) >> 20, rest);
+		"gradients and optimiser %zu, batches %zu, the program %zu",
+		t->fit.state.model, t->fit.state.parameters, sm_mib_up(bytes),
+		sm_mpi_size() > 1 ? " a rank" : "", f.arena >> 20, f.unplanned >> 20, weights >> 20,
+		sm_loader_bytes(&t->loader) >> 20, *t->program >> 20);
 	return check_memory(t, err);
 }

@@ -49,8 +49,8 @@ void sm_dcm_uid(const char *name, char uid[65]);
 enum sm_status sm_dcm_write(const struct sm_dcm *d, const char *path, const char *sop_class,
 			    const char *sop_instance, struct sm_err *err);
 
-/* The same into a set (core/file.h; NULL = at once), and the hash of the file's bytes (65 bytes, or NULL; empty on
- * failure). */
+/* The same into a set (core/file.h; NULL = at once), and the hash of the file's bytes (65 bytes, or
+ * NULL; empty on failure). */
 struct sm_outset;
 enum sm_status sm_dcm_write_in(struct sm_outset *set, const struct sm_dcm *d, const char *path,
 			       const char *sop_class, const char *sop_instance, char sha256[65],

@@ -83,6 +83,10 @@ enum sm_status sm_phantom_mr_ct_pair(const struct sm_phantom *p, const char *dir
 enum sm_status sm_phantom_pet_ct(const struct sm_phantom *p, const char *dir, json_t **facts,
 				 struct sm_err *err);
 
+/* DIR/PAIR_NNN/pet.nii.gz, pet.json and ct.nii.gz: one head, one grid. */
+enum sm_status sm_phantom_pet_ct_pair(const struct sm_phantom *p, const char *dir, json_t **facts,
+				      struct sm_err *err);
+
 /* DIR/A/N.png, a picture like a mammogram, and DIR/B/N.png, the outlines of the same closed shapes
  * on white; RGB, size x by y. *facts: pixels of each shape. */
 enum sm_status sm_phantom_mammo(const struct sm_phantom *p, const char *dir, json_t **facts,

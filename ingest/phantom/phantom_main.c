@@ -37,6 +37,8 @@ static const struct kind {
 		{"mr_ct_pair", sm_phantom_mr_ct_pair, {256, 170, 176}, {1, 1, 1}, 0, {0}},
 	[SM_PHANTOM_PET_CT] =
 		{"pet_ct", sm_phantom_pet_ct, {128, 128, 63}, {2, 2, 2.75}, 11, {512, 512, 233}},
+	[SM_PHANTOM_PET_CT_PAIR] =
+		{"pet_ct_pair", sm_phantom_pet_ct_pair, {128, 128, 63}, {2, 2, 2.75}, 11, {0}},
 	[SM_PHANTOM_CT_STACK] =
 		{"ct_stack", sm_phantom_ct_stack, {512, 512, 240}, {0.5, 0.5, 0.75}, 0, {0}},
 	[SM_PHANTOM_MAMMO] = {"mammo", sm_phantom_mammo, {256, 256, 1}, {1, 1, 1}, 0, {0}},
@@ -79,7 +81,7 @@ static enum sm_status settle(struct sm_phantom_section *s, struct sm_err *err)
 	if (s->frames && !k->frames)
 		return SM_FAIL(err, SM_USAGE,
 			       "frames: allowed with kind %s is only 0, frames belong to kinds "
-			       "pet_dynamic and pet_ct",
+			       "pet_dynamic, pet_ct and pet_ct_pair",
 			       k->name);
 	if (s->ct_size.n && !k->ct_size[0])
 		return SM_FAIL(err, SM_USAGE,
@@ -259,6 +261,7 @@ static const struct sm_stage stage = {
 		"  mr_ct        MR_NNN/mr.nii.gz and CT_NNN/ (DICOM) of other patients\n"
 		"  mr_ct_pair   PAIR_NNN/mr.nii.gz and ct.nii.gz of one head on one grid\n"
 		"  pet_ct       PET_NNN/pet.nii.gz (4-D) and CT_NNN/ (DICOM) of other patients\n"
+		"  pet_ct_pair  PAIR_NNN/pet.nii.gz (4-D) and ct.nii.gz of one head on one grid\n"
 		"  ct_stack     CT_NNN/: a DICOM series of many thin slices\n"
 		"  mammo        A/N.png and B/N.png: mammogram and drawing\n"
 		"and --out/phantom.json with the volumes of every region. --seed decides all that "

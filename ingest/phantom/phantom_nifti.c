@@ -141,7 +141,8 @@ static void draw_scan(struct scan *s, const char *domain, size_t number)
 
 static json_t *scan_facts(const struct scan *s)
 {
-	static const char *const modality[] = {"MR", "CT", "PT"};
+	static const char *const modality[] = {"MR", "CT", "PT"},
+				 *const beside[] = {"MR, CT", NULL, "PT, CT"};
 	const struct sm_phantom *p = s->p;
 	int64_t total[TISSUES] = {0}, held[REGIONS] = {0};
 	json_t *facts = json_object();
@@ -150,7 +151,7 @@ static json_t *scan_facts(const struct scan *s)
 			total[r] += s->counts[z][r];
 	json_object_set_new(facts, "key", json_string(s->key));
 	json_object_set_new(facts, "modality",
-			    json_string(s->shows > 1 ? "MR, CT" : modality[s->show[0]]));
+			    json_string((s->shows > 1 ? beside : modality)[s->show[0]]));
 	sm_phantom_put_regions(facts, sm_tissue_names, total, TISSUES,
 			       p->spacing[0] * p->spacing[1] * p->spacing[2]);
 	for (int r = 0; r < TISSUES; r++)
@@ -297,5 +298,12 @@ enum sm_status sm_phantom_mr_ct_pair(const struct sm_phantom *p, const char *dir
 				     struct sm_err *err)
 {
 	static const enum show both[] = {SHOW_MR, SHOW_CT};
+	return make_scans(p, dir, "PAIR", both, 2, facts, err);
+}
+
+enum sm_status sm_phantom_pet_ct_pair(const struct sm_phantom *p, const char *dir, json_t **facts,
+				      struct sm_err *err)
+{
+	static const enum show both[] = {SHOW_PET, SHOW_CT};
 	return make_scans(p, dir, "PAIR", both, 2, facts, err);
 }

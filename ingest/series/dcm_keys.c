@@ -72,8 +72,8 @@ static void image_kind(struct sm_head_job *job, const char *type, struct sm_dcm_
 		sm_head_word(job->salt, word, NULL, 0, f->image_kind);
 }
 
-/* ImageType without the last word by which scanmill's own derived series (derive/) tell predicted slices from
- * copies: both are slices of one volume. */
+/* ImageType without the last word by which scanmill's own derived series (derive/) tell predicted
+ * slices from copies: both are slices of one volume. */
 static void without_mark(const char *type, char *out, size_t n)
 {
 	static const char *const marks[] = {"\\SYNTHETIC", "\\COPIED", "\\CONVERTED"};

@@ -4,6 +4,7 @@
 # final name, and a second run that finishes the work.
 . "$(dirname "$0")/../lib.sh"
 . "$SM_ROOT/tests/e2e/road.sh"
+needs interpolate dicom
 
 # limited BLOCKS COMMAND...: files may grow to BLOCKS * 512 bytes; writing more fails as on a full
 # disk. The signal that goes with it is ignored, as a full disk sends none.
@@ -44,6 +45,57 @@ for stage in $ROAD_STAGES; do
 		whole_or_absent "$stage leaves nothing half" "$REFERENCE/$stage" "$W/$stage"
 	exits "$stage with room again" 0 step "$stage" --jobs 2 --resume
 	same_tree "$stage ends the same" "$REFERENCE/$stage" "$W/$stage"
+done
+
+# Image translation: slices between slices, and what is made of the network and of its volumes.
+P=$T/pairs
+cat >"$T/pairs.yaml" <<'END'
+schema: 1
+name: pairs
+dataset: pair
+phantom: {kind: ct_stack, cases: 2, size: [32, 32, 9], spacing: [8, 8, 12]}
+ingest: {layout: mixed}
+preprocess:
+  steps:
+    - {window: {range: [-1024, 3071], to: [-1, 1]}, when: ct}
+split: {train: 50, test: 50, valid: 0}
+pair: {mode: triplets, a: ct}
+translate: {levels: 3, width: 0.0625, discriminator_width: 0.0625, epochs: 1, jitter: 0, sample_images: 1}
+END
+# pairs STAGE OUT OPTIONS...: from the folders below $P.
+pairs() {
+	pairs_stage=$1 pairs_out=$2
+	shift 2
+	case $pairs_stage in
+	phantom) ;;
+	ingest) set -- --in "$P/phantom" "$@" ;;
+	preprocess) set -- --in "$P/ingest" "$@" ;;
+	split) set -- --in "$P/preprocess" "$@" ;;
+	pair) set -- --in "$P/preprocess" --split "$P/split" "$@" ;;
+	train) set -- --in "$P/pair" "$@" ;;
+	predict) set -- --in "$P/preprocess" --split "$P/split" --model "$P/train" "$@" ;;
+	esac
+	case $pairs_stage in
+	interpolate) set -- --method network --model "$P/train" --factor 2 --in "$P/ingest" "$@" ;;
+	dicom) set -- --in "$P/predict" "$@" ;;
+	*) set -- --manifest "$T/pairs.yaml" "$@" ;;
+	esac
+	sm "$pairs_stage" "$@" --out "$pairs_out"
+}
+for stage in phantom ingest preprocess split pair train predict interpolate dicom; do
+	exits "$stage of pairs with room" 0 pairs $stage "$P/$stage"
+done
+for stage in pair train predict interpolate dicom; do
+	largest=$(find "$P/$stage" -type f -printf '%s\n' | sort -n | tail -n 1)
+	exits "$stage of pairs on a full disk" 4 limited $((largest / 1024)) pairs $stage "$P/full.$stage" --jobs 2
+	like "$stage says why" "$(cat "$ERR")" "^$stage: error: .*(too large|No space|writing failed)"
+	ok "$stage leaves no ledger" test ! -e "$P/full.$stage/ledger.jsonl"
+	[ "$stage" = train ] ||
+		whole_or_absent "$stage leaves nothing half" "$P/$stage" "$P/full.$stage"
+	exits "$stage with room again" 0 pairs $stage "$P/full.$stage" --jobs 2
+	same_tree "$stage ends the same" "$P/$stage" "$P/full.$stage"
+	echo >"$P/file"
+	exits "$stage with a file in place of its folder" 4 pairs $stage "$P/file"
 done
 
 # A real file system without room, where mounting is allowed.

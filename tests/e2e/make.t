@@ -40,6 +40,41 @@ ok "make builds" test -x "$T/fresh/scanmill-slice"
 like "and begins with the first stage" "$(cat "$ERR")" 'index: error: '
 like "then the manifest decides" "$(make -C "$T" --no-print-directory -f fresh.mk -n dataset MANIFEST=m.yaml RAW=none WORK=fresh/work | tail -n 1)" "fresh/scanmill-slice "
 rm -r "$T/fresh"
+mkdir "$T/fresh"
+printf 'schema: 1\nname: x\ndataset: pair\n' >"$T/m.yaml"
+run make -C "$T" --no-print-directory -f fresh.mk all-stages MANIFEST=m.yaml RAW=none WORK=fresh/work JOBS=1
+ok "so it does on the way to the report" test -x "$T/fresh/scanmill-slice"
+is "with the first stage behind it" "$(grep -c 'index: error: ' "$ERR")" 1
+rm -r "$T/fresh"
+
+# How the later stages are called follows from it, too.
+# called STAGE: the options of its line.
+called() {
+	called_stage=$1
+	shift
+	road -n all-stages dicom "$@" | sed -e ':a' -e '/\\$/N; s/\\\n\t*//; ta' | sed -n "s/.*scanmill-$called_stage  *\(.*\) --out .*/\1/p" | tr -s ' ' | sed 's/ $//'
+}
+common="--manifest m.yaml --jobs 1 --resume"
+is "train of pairs" "$(called train)" "$common --in work/pair"
+is "with VGG-19" "$(: >"$T/vgg.h5" && called train VGG=vgg.h5)" "$common --in work/pair --vgg vgg.h5"
+is "predict" "$(called predict)" "$common --in work/preprocess --split work/split --model work/train"
+is "evaluate" "$(called evaluate)" "$common --in work/predict --truth work/preprocess --pairs work/pair"
+is "report" "$(called report)" "$common --in work/evaluate --train work/train --predict work/predict --truth work/preprocess"
+is "dicom" "$(called dicom)" "--jobs 1 --resume --in work/predict"
+is "dicom of finer scans" "$(called dicom DICOM_OF=interpolate)" "--jobs 1 --resume --in work/interpolate"
+is "of a modality that no sidecar tells" "$(called dicom MODALITY=mr)" "--jobs 1 --resume --modality mr --in work/predict"
+is "these" "$(called interpolate DICOM_OF=interpolate FACTOR=4 METHOD=network)" \
+	"--jobs 1 --resume --factor 4 --method network --model work/train --in work/ingest"
+unlike "no tiles" "$(road -n all-stages)" 'scanmill-tile'
+printf 'schema: 1\nname: x\ndataset: pair\npair: {split: slices}\n' >"$T/m.yaml"
+is "in folds of slices all cases are predicted" "$(called predict)" "$common --in work/preprocess --model work/train"
+printf 'schema: 1\nname: x\ndataset: slice\n' >"$T/m.yaml"
+is "train of slices" "$(called train)" "$common --in work/slice --split work/split --volumes work/preprocess"
+is "evaluate of labels" "$(called evaluate)" "$common --in work/predict --truth work/ingest"
+is "their series are of finer scans" "$(called dicom)" "--jobs 1 --resume --in work/interpolate"
+exits "an unknown method" 2 road -n interpolate METHOD=spline
+like "is told" "$(cat "$ERR")" "METHOD='spline': found another word, allowed are nearest linear cubic network"
+exits "that nobody asks for" 0 road -n dataset METHOD=GET
 printf 'schema: 1\nname: x\n' >"$T/m.yaml"
 like "tiles are the default" "$(road -n dataset | tail -n 1)" "scanmill-tile "
 

@@ -39,6 +39,15 @@ else
 	skip "dciodvfy finds no error" "no dciodvfy"
 fi
 unlike "no PatientID of the raw files" "$(cat "$T"/dicom/*/image/00001.dcm | tr -c '[:print:]' '\n')" 'PHANTOM-|Phantom\^'
+exits "slices across the scan's own" 0 sm dicom --axis y --in "$T/two" --out "$T/coronal"
+is "are as thick as they are apart, and AXIAL as any cross-section" "$("$PYTHON" -c "
+import glob, sys, pydicom
+for root in sys.argv[1:]:
+    d = pydicom.dcmread(sorted(glob.glob(root + '/*/image/00002.dcm'))[0])
+    print(float(d.SliceThickness), float(d.SpacingBetweenSlices), d.ImageType[2])" "$T/dicom" "$T/coronal")" "3.0 1.5 AXIAL
+1.25 1.25 AXIAL"
+exits "as MR, against its sidecar" 3 sm dicom --modality mr --in "$T/two" --out "$T/r0"
+like "is a contradiction, too" "$(cat "$ERR")" '--modality asks for MR, but its sidecar says another one'
 like "the derivation is told" "$(cat "$T"/dicom/*/image/00001.dcm | tr -c '[:print:]' '\n')" 'interpolate linear, factor 2'
 
 for factor in 3 10; do

@@ -75,7 +75,7 @@ is "one file a slice" "$(ls "$T/ct1/CT_001" | wc -l | tr -d ' ')" 9
 
 # The kinds with heads of several scanners, and pictures.
 grid="--size 32,24,16 --spacing 6,6,10"
-for kind in mr_ct mr_ct_pair pet_ct ct_stack "pet_dynamic --frames 11" mammo; do
+for kind in mr_ct mr_ct_pair pet_ct "pet_ct_pair --frames 2" ct_stack "pet_dynamic --frames 11" mammo; do
 	case $kind in mammo) options="--size 96,80,1" ;; *) options=$grid ;; esac
 	name=${kind%% *}
 	# shellcheck disable=SC2086
@@ -86,6 +86,7 @@ for kind in mr_ct mr_ct_pair pet_ct ct_stack "pet_dynamic --frames 11" mammo; do
 done
 is "MR and CT of different patients" "$(ls "$T/mr_ct.1" | tr '\n' ' ')" "CT_001 CT_002 MR_001 MR_002 phantom.json "
 is "a pair in one folder" "$(ls "$T/mr_ct_pair.1/PAIR_002" | tr '\n' ' ')" "ct.nii.gz mr.nii.gz "
+is "a PET and its CT in one folder" "$(ls "$T/pet_ct_pair.1/PAIR_002" | tr '\n' ' ')" "ct.nii.gz pet.json pet.nii.gz "
 is "PET beside CT" "$(ls "$T/pet_ct.1/PET_001" | tr '\n' ' ')" "pet.json pet.nii.gz "
 is "eleven frames of sixteen slices" "$(ls "$T/pet_dynamic.1/PET_001" | wc -l | tr -d ' ')" 176
 is "pictures in two folders" "$(cd "$T/mammo.1" && ls A B | tr '\n' ' ')" "A: 1.png 2.png  B: 1.png 2.png "
@@ -127,6 +128,10 @@ assert numpy.corrcoef(heads[0].ravel(), heads[1].ravel())[0, 1] < 0.97
 assert (heads[0] > 0).mean() > 0.99, "air without noise"
 mr, ct = (nibabel.load(f"{root}/mr_ct_pair.1/PAIR_001/{m}.nii.gz") for m in ("mr", "ct"))
 assert (mr.affine == ct.affine).all() and mr.shape == ct.shape
+pet, ct = (nibabel.load(f"{root}/pet_ct_pair.1/PAIR_001/{m}.nii.gz") for m in ("pet", "ct"))
+assert (pet.affine == ct.affine).all() and pet.shape == ct.shape + (2,)
+v, ct = numpy.asarray(pet.dataobj), numpy.asarray(ct.dataobj)
+assert (ct[v[..., 0] > 0] > -400).mean() > 0.99 and 0.1 < (v[..., 0] > 0).mean() < 0.9, "the same head"
 END
 	ok "the volumes hold what the facts say" "$PYTHON" "$T/kinds.py" "$T"
 else

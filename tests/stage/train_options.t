@@ -244,11 +244,15 @@ like "is refused" "$(cat "$ERR")" "csv_name: found 'last.hdf5'"
 # ---- memory
 exits "too little memory for the batch" 3 with "$T/bad" 'batch: 128' --memory 40
 like "is told" "$(cat "$ERR")" 'train: 128 samples at once: needs [0-9]+ MiB, 40 MiB are allowed'
+forecast=$(sed -n 's/.*memory forecast \([0-9]*\) MiB.*/\1/p' "$ERR")
 room=$(sed -n 's/.*needs \([0-9]*\) MiB.*/\1/p' "$ERR")
+is "what is needed is what is forecast" "$room" "$forecast"
+exits "so much is enough" 0 with "$T/fits" 'batch: 128' --memory "${room:-0}" --dry-run
+exits "a MiB less is not" 3 with "$T/fits" 'batch: 128' --memory $((${room:-40} - 1)) --dry-run
 room=$((${room:-40} - 10))
-exits "with a little more" 3 with "$T/bad" 'batch: 128' --memory $room
+exits "with less" 3 with "$T/bad" 'batch: 128' --memory $room
 like "the largest that fits is named" "$(cat "$ERR")" 'allowed; the largest train.micro_batch that fits is [0-9]+'
-fits=$(sed -n 's/.*that fits is \([0-9]*\).*/\1/p' "$ERR")
+fits=$(sed -n 's/.*train.micro_batch that fits is \([0-9]*\).*/\1/p' "$ERR")
 exits "which does" 0 with "$T/fits" "batch: 128
 epochs: 1
 micro_batch: ${fits:-0}" --memory $room
@@ -265,9 +269,9 @@ $1" --memory "$2" --dry-run
 needed() { # LINES
 	planned "$1" 12 2>&1 | sed -n 's/.*needs \([0-9]*\) MiB.*/\1/p'
 }
-largest() { # BATCH MiB: the largest batch in one part that is below.
-	n=$1
-	while [ "$n" -gt 0 ] && [ "$(sed -n "${n}p" "$T/one_part")" -ge "$2" ]; do
+largest() { # FILE N MiB: the largest of the first N that does not need more.
+	n=$2
+	while [ "$n" -gt 0 ] && [ "$(sed -n "${n}p" "$1")" -gt "$3" ]; do
 		n=$((n - 1))
 	done
 	echo "$n"
@@ -279,22 +283,39 @@ micro_batch: $n" >>"$T/parts"
 done
 is "each says what it needs" "$(cat "$T/one_part" "$T/parts" | wc -l | tr -d ' ')" 9
 parts=$(sort -n "$T/parts" | head -n 1)
-least=$(($(sort -n "$T/one_part" | head -n 1) + 1))
-ok "one part needs less" test "$least" -le "$parts"
+least=$(sort -n "$T/one_part" | head -n 1)
+ok "one part needs less" test "$least" -lt "$parts"
 in_one_part() { # NAME LINES MiB LARGEST
 	exits "$1" 3 planned "$2" "$3"
 	like "names the largest batch in one part" "$(cat "$ERR")" \
 		"needs [0-9]+ MiB, $3 MiB are allowed; the largest train.batch that fits is $4, in one part \(without micro_batch\)"
 }
-fits=$(largest 4 "$parts")
-in_one_part "room for no part of a step" 'batch: 5' "$parts" "$fits"
-exits "which does fit" 0 planned "batch: $fits" "$parts"
-exits "and one more is not" 3 planned "batch: $((fits + 1))" "$parts"
-in_one_part "room for the least" 'batch: 5' "$least" "$(largest 4 "$least")"
+fits=$(largest "$T/one_part" 4 $((parts - 1)))
+in_one_part "room for no part of a step" 'batch: 5' $((parts - 1)) "$fits"
+exits "which does fit" 0 planned "batch: $fits" $((parts - 1))
+exits "and one more is not" 3 planned "batch: $((fits + 1))" $((parts - 1))
+in_one_part "room for the least" 'batch: 5' "$least" "$(largest "$T/one_part" 4 "$least")"
 in_one_part "parts where the whole fits" 'batch: 2
-micro_batch: 1' "$parts" "$(largest 2 "$parts")"
+micro_batch: 1' $((parts - 1)) "$(largest "$T/one_part" 2 $((parts - 1)))"
 exits "room for nothing" 3 planned 'batch: 5' $((least - 1))
 like "is told" "$(cat "$ERR")" 'MiB are allowed, and not even one sample fits'
+
+micro=$(largest "$T/parts" 4 "$parts")
+fits=$(largest "$T/one_part" 5 "$parts")
+ok "more fit in one part than as a part" test "$fits" -gt "$micro"
+exits "room for both" 3 planned 'batch: 5' "$parts"
+like "both are named" "$(cat "$ERR")" "$parts MiB are allowed; the largest train.micro_batch that fits is $micro \(same gradients, but for rounding, batch norm, batch_dice and unequal class_weight\); the largest train.batch that fits is $fits, in one part \(without micro_batch\)"
+exits "the parts do fit" 0 planned "batch: 5
+micro_batch: $micro" "$parts"
+exits "the batch in one part, too" 0 planned "batch: $fits" "$parts"
+exits "with an average of the weights, which no step in one part spares" 3 planned 'batch: 5
+ema: 0.9' "$parts"
+unlike "one part is not offered" "$(cat "$ERR")" 'in one part'
+
+# What is written at the end of an epoch needs no more: the least budget is enough for all of a training.
+exits "the least that is allowed" 0 with "$T/whole_budget" 'width: 0.5
+batch: 1
+epochs: 1' --memory "$(sed -n 1p "$T/one_part")"
 
 # ---- a full disk
 exits "two epochs" 0 with "$T/full" 'epochs: 2'

@@ -4,7 +4,7 @@
 # Image translation from raw scans to volumes, pictures and series: train, predict, interpolate, dicom with
 # `dataset: pair`, at 64x64 and with narrow networks.
 . "$(dirname "$0")/../lib.sh"
-needs phantom ingest preprocess split pair train predict interpolate dicom
+needs phantom ingest preprocess split pair train predict interpolate dicom export
 has_python pydicom nibabel numpy || skip_all "python with pydicom, nibabel and numpy"
 check() {
 	"$PYTHON" "$SM_ROOT/tests/stage/translate_check.py" "$@"
@@ -44,13 +44,30 @@ preprocess:
     - scale: {divide: 127.5, add: -1}
 split: {train: 70, valid: 0, test: 30, near_duplicates: warn}
 pair: {mode: aligned, a: A, b: B}
-translate: {levels: 6, width: 0.0625, discriminator_width: 0.0625, epochs: 2, checkpoint_every: 1, jitter: 6, sample_images: 1}
+translate: {levels: 6, width: 0.0625, discriminator_width: 0.0625, pool: 2, epochs: 2, checkpoint_every: 1, jitter: 6, sample_images: 1}
 END
 run sm phantom --kind mammo --cases 6 --size 64,64,1 --out "$T/mammo/raw"
 run road mammo
 [ "$CODE" -eq 0 ] || fail_all "the pairs could not be made: $(cat "$ERR")"
 exits "pix2pix trains" 0 train mammo --out "$T/mammo/train"
 is "a row an epoch" "$(wc -l <"$T/mammo/train/training.csv")" 3
+sed 's/epochs: 2/time_budget: 0.00001, &/' "$T/mammo.yaml" >"$T/budget.yaml"
+exits "a time budget that is over at once" 0 sm train --manifest "$T/budget.yaml" --in "$T/mammo/pair" --jobs 1 --out "$T/mammo/budget"
+is "stops behind one epoch" "$(wc -l <"$T/mammo/budget/training.csv")" 2
+like "and says so" "$(header "$T/mammo/budget")" '"epochs":1,.*"stopped":"time_budget"'
+exits "the next run goes on" 0 sm train --manifest "$T/budget.yaml" --in "$T/mammo/pair" --jobs 1 --resume --out "$T/mammo/budget"
+is "by one more, with the pool's pairs: the same bytes as in one go" "$(sha256sum <"$T/mammo/budget/last.hdf5")" "$(sha256sum <"$T/mammo/train/last.hdf5")"
+sed 's/epochs: 2/generator_steps: 9, &/' "$T/mammo.yaml" >"$T/never.yaml"
+exits "discriminators that would never be trained" 2 sm train --manifest "$T/never.yaml" --in "$T/mammo/pair" --out "$T/no"
+like "are refused" "$(cat "$ERR")" 'generator_steps: found 9, allowed is at most 8, the steps of the whole training'
+sed 's/epochs: 2/generator_steps: 5, &/' "$T/mammo.yaml" >"$T/seldom.yaml"
+exits "seldom is allowed" 0 sm train --manifest "$T/seldom.yaml" --in "$T/mammo/pair" --jobs 1 --out "$T/mammo/seldom"
+like "an epoch without them has empty cells" "$(sed -n 2p "$T/mammo/seldom/training.csv")" '^1,0.0002,[0-9.]*,,'
+unlike "and no nan" "$(cat "$T/mammo/seldom/training.csv" "$ERR")" 'nan'
+exits "--vgg without a loss that takes it" 2 train mammo --vgg "$T/mammo.yaml" --out "$T/no"
+like "is refused" "$(cat "$ERR")" '--vgg: was given, but no loss takes it'
+exits "--vgg with labels" 2 sm train --vgg "$T/mammo.yaml" --in "$T/mammo/pair" --out "$T/no"
+like "is refused, too" "$(cat "$ERR")" '--vgg: is given, allowed with dataset: pair alone'
 ok "a picture of what it makes" test -s "$T/mammo/train/sample-0002.png"
 exits "and predicts the test cases" 0 predict mammo --split "$T/mammo/split" --model "$T/mammo/train" --jobs 1 --out "$T/mammo/p1"
 exits "with two threads, too" 0 predict mammo --split "$T/mammo/split" --model "$T/mammo/train" --jobs 2 --out "$T/mammo/p2"
@@ -68,6 +85,37 @@ for i in 1 2; do
 done
 same_tree "drop-out at test time is drawn from the seed" "$T/mammo/drop1" "$T/mammo/drop2"
 isnt "and is on" "$(cat "$T"/mammo/drop1/*.png | sha256sum)" "$(cat "$T"/mammo/p1/*.png | sha256sum)"
+if has_python PIL; then
+	grey=$(check middle_grey "$T/mammo/p1")
+	sed "s/^pair:/predict: {mask_threshold: $grey}\n&/" "$T/mammo.yaml" >"$T/mask.yaml"
+	for i in 1 2; do
+		exits "masks of the ink, $i threads" 0 sm predict --manifest "$T/mask.yaml" --in "$T/mammo/prep" --split "$T/mammo/split" --model "$T/mammo/train" --jobs $i --out "$T/mammo/mask$i"
+	done
+	same_tree "no byte of them depends on the threads" "$T/mammo/mask1" "$T/mammo/mask2"
+	ok "a label picture of 0 and 1, and the same as polygons" check masks "$T/mammo/mask1" "$T/mammo/p1" "$grey" dark
+	like "the header tells the threshold" "$(header "$T/mammo/mask1")" "\"mask_ink\":\"dark\",\"mask_threshold\":$grey.0"
+	exits "verify knows the files" 0 sm verify "$T/mammo/mask1"
+	sed "s/^pair:/predict: {mask_threshold: $grey, mask_ink: bright}\n&/" "$T/mammo.yaml" >"$T/bright.yaml"
+	exits "bright ink" 0 sm predict --manifest "$T/bright.yaml" --in "$T/mammo/prep" --split "$T/mammo/split" --model "$T/mammo/train" --jobs 1 --out "$T/mammo/bright"
+	ok "lies above it" check masks "$T/mammo/bright" "$T/mammo/p1" "$grey" bright
+	exits "without the key in the same folder" 0 predict mammo --split "$T/mammo/split" --model "$T/mammo/train" --jobs 1 --out "$T/mammo/mask2"
+	is "the ledger has the pictures alone" "$(grep -c 'mask' "$T/mammo/mask2/ledger.jsonl") $(grep -o '"role":"[a-z]*","sha' "$T/mammo/mask2/ledger.jsonl" | sort -u | grep -c outlines)" "1 0"
+	for side in A B; do
+		mkdir -p "$T/named/raw/$side" && cp "$T/mammo/raw/$side/1.png" "$T/named/raw/$side/z.mask.png" && cp "$T/mammo/raw/$side/2.png" "$T/named/raw/$side/"
+	done
+	run sm ingest --manifest "$T/mask.yaml" --in "$T/named/raw" --out "$T/named/ingest"
+	run sm preprocess --manifest "$T/mask.yaml" --in "$T/named/ingest" --out "$T/named/prep"
+	exits "a key that ends as masks do is refused" 3 sm predict --manifest "$T/mask.yaml" --in "$T/named/prep" --model "$T/mammo/train" --out "$T/no"
+	like "for its picture would have a mask's name" "$(cat "$ERR")" "z.mask: its picture would have the name of another case's mask"
+	mkdir "$T/labelled" && for f in "$T"/mammo/mask1/*.mask.png; do
+		key=$(basename "$f" .mask.png)
+		mkdir "$T/labelled/$key" && cp "$f" "$T/labelled/$key/mask.png" && cp "$T/mammo/raw/A/$key.png" "$T/labelled/$key/image.png"
+	done
+	printf '%s\n' 'schema: 1' 'name: labelled' 'ingest: {layout: images, burned_text: keep, sources: [{role: image, pattern: "{case}/image.png"}, {role: mask, pattern: "{case}/mask.png", label: true}]}' 'preprocess: {steps: [{scale: {divide: 127.5, add: -1}}]}' >"$T/labelled.yaml"
+	exits "the masks come in again as labels" 0 sm ingest --manifest "$T/labelled.yaml" --in "$T/labelled" --out "$T/labelled.in"
+	exits "and are such behind preprocess" 0 sm preprocess --manifest "$T/labelled.yaml" --in "$T/labelled.in" --out "$T/labelled.prep"
+	is "two of them" "$(grep -c '"role":"label"' "$T/labelled.prep/ledger.jsonl")" 2
+fi
 run sm predict --manifest "$T/drop.yaml" --in "$T/mammo/prep" --case "$(basename "$(find "$T/mammo/p1" -name '*.png' | sort | tail -n 1)" .png)" --model "$T/mammo/train" --jobs 1 --out "$T/mammo/alone"
 same=$(cd "$T/mammo/alone" && for f in *.png; do cmp "$f" "../drop1/$f" && echo same; done)
 is "a case alone has the same picture" "$same" same
@@ -132,7 +180,35 @@ exits "a size that does not fit" 3 sm interpolate --method network --model "$T/c
 like "the nearest that do are told" "$(cat "$ERR")" 'is 60, must be a multiple of 16; the nearest are 48 and 64'
 exits "NaN" 3 sm interpolate --method network --model "$T/ct/train" --in "$T/nan.nii.gz" --out "$T/no_slices"
 like "is counted" "$(cat "$ERR")" '16384 values that are NaN'
+for said in '{"Modality": "MR", "Meaning": "arbitrary"}' '{"Meaning": "arbitrary"}'; do
+	echo "$said" >"$T/half.json"
+	exits "a sidecar that says $said" 3 sm interpolate --method network --model "$T/ct/train" --in "$T/half.nii.gz" --out "$T/no_slices"
+	like "is believed" "$(cat "$ERR")" 'is MR, the network was trained on ct alone|its values are arbitrary, the network knows HU alone'
+done
+rm "$T/half.json"
+cat >"$T/both.yaml" <<'END'
+schema: 1
+name: both
+dataset: pair
+ingest:
+  layout: files
+  sources:
+    - {role: mr, pattern: "{case}/mr.nii*"}
+    - {role: ct, pattern: "{case}/ct.nii*", optional: true}
+END
+run sm phantom --kind mr_ct_pair --cases 1 --size 64,64,8 --out "$T/both/raw"
+run sm ingest --manifest "$T/both.yaml" --in "$T/both/raw" --out "$T/both/ingest"
+exits "a case of MR and CT" 0 sm interpolate --method network --model "$T/ct/train" --in "$T/both/ingest" --out "$T/both/two"
+is "has its CT filled alone" "$(cd "$T/both/two" && ls ./*/ | tr '\n' ' ')" "ct.json ct.nii.gz "
+like "and says that the MR was left out" "$(cat "$T/both/two/ledger.jsonl")" '"left_out":\["mr"\]'
+rm "$T"/both/raw/*/ct.nii*
+run sm ingest --manifest "$T/both.yaml" --in "$T/both/raw" --out "$T/both/alone"
+exits "a case of MR alone" 3 sm interpolate --method network --model "$T/ct/train" --in "$T/both/alone" --out "$T/no_slices"
+like "is rejected" "$(cat "$ERR")" "has no volume of the role or modality 'ct', which alone the network was trained on"
 exits "no model" 2 sm interpolate --method network --in "$T/ct/ingest" --out "$T/no_slices"
+sed 's/^pair:/predict: {mask_threshold: 128}\n&/' "$T/ct.yaml" >"$T/ctmask.yaml"
+exits "masks of volumes are refused" 2 sm predict --manifest "$T/ctmask.yaml" --in "$T/ct/prep" --split "$T/ct/split" --model "$T/ct/train" --out "$T/no"
+like "with what is allowed" "$(cat "$ERR")" 'predict.mask_threshold: found 128, allowed is 0 .off.: .* is a volume'
 sed 's/a: ct}/a: ct, split: slices}/' "$T/ct.yaml" >"$T/by_slices.yaml"
 run sm pair --manifest "$T/by_slices.yaml" --in "$T/ct/prep" --out "$T/ct/by_slices"
 run sm train --manifest "$T/by_slices.yaml" --in "$T/ct/by_slices" --jobs 1 --out "$T/ct/btrain"
@@ -185,6 +261,16 @@ sed 's/^pair:/predict: {direction: b_to_a}\n&/' "$T/ct.yaml" >"$T/ctback.yaml"
 exits "pix2pix has no way back" 2 sm predict --manifest "$T/ctback.yaml" --in "$T/ct/prep" --model "$T/ct/train" --out "$T/no"
 exits "a checkpoint of another data set is refused" 3 predict mr --model "$T/ct/train" --out "$T/no"
 like "by its mode" "$(cat "$ERR")" 'trained with pair.mode triplets, the manifest has unpaired'
+exits "nor is any exported" 3 sm export --checkpoint "$T/ct/train/last.hdf5" --out "$T/no"
+like "in plain words" "$(cat "$ERR")" 'last.hdf5: is a checkpoint of image translation .*whose networks are not exported'
+sed '/^dataset/d' "$T/mr.yaml" >"$T/tiles.yaml"
+exits "nor does it label anything" 3 sm predict --manifest "$T/tiles.yaml" --in "$T/mr/prep" --split "$T/mr/split" --checkpoint "$T/ct/train/last.hdf5" --out "$T/no"
+like "in plain words, too" "$(cat "$ERR")" 'last.hdf5: is a checkpoint of image translation .*allowed is one of segmentation'
+mkdir "$T/labels"
+run "$SM_BIN/make_checkpoint" nnunet3d auto auto 1 2 3 8 32 32 0.25 "$T/labels"
+[ "$CODE" -eq 0 ] || fail_all "make_checkpoint is not built"
+exits "and a network of labels makes no images" 3 predict mr --model "$T/labels/best.hdf5" --out "$T/no"
+like "as plainly" "$(cat "$ERR")" 'best.hdf5: is a checkpoint of segmentation, allowed is one of image translation'
 cp "$T/mr.yaml" "$T/no.hdf5"
 exits "a file that is no checkpoint" 3 predict mr --model "$T/no.hdf5" --out "$T/no"
 

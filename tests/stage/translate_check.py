@@ -6,10 +6,13 @@ same_grid MADE NAME FROM SOURCE    <case>/NAME.nii.gz lies on the grid of <case>
 triplets MADE FROM                 ends are the source's, what lies between is not, all lie in the window
 halve FROM OUT                     every second slice of the only volume below FROM, in HU
 agrees MADE BETWEEN                slices that interpolate predicted are those of predict
+middle_grey MADE                   prints a whole number that parts the pixels of the pictures in MADE
+masks MADE PICTURES GREY INK       <case>.mask.png is the ink of <case>.png, <case>.svg its outlines; <case>.png are PICTURES'
 synthetic SERIES NAME              all slices of a series (by role image) say SYNTHETIC
 """
 import glob
 import json
+import re
 import sys
 
 import nibabel as nib
@@ -81,6 +84,57 @@ def agrees(made, between):
     gap = np.abs(a[:, :, 1:n:2] - b[:, :, 1::2]).max()
     assert gap < 2, gap
     assert np.abs(a[:, :, 1:n:2] - b[:, :, 0:n - 1:2]).max() > 20
+
+
+def picture(path):
+    from PIL import Image
+
+    v = np.asarray(Image.open(path))
+    return v if v.ndim == 3 else v[:, :, None]
+
+
+def middle_grey(made):
+    found = sorted(glob.glob(f"{made}/*.png"))
+    print(int(np.median(np.stack([picture(p).min(-1) for p in found]))))
+
+
+def inside(path, width, height):
+    """Pixels whose centre lies in path data of M, h, v and z by the even-odd rule."""
+    edges, x, y, start = [], 0, 0, (0, 0)
+    for command, rest in re.findall("([Mhvz])([-0-9 ]*)", path):
+        n = [int(v) for v in rest.split()]
+        old = x, y
+        x, y = (n if command == "M" else (x + n[0], y) if command == "h" else
+                (x, y + n[0]) if command == "v" else start)
+        start = (x, y) if command == "M" else start
+        if command != "M":
+            assert (x == old[0]) != (y == old[1]), "along pixel edges"
+            edges.append((*old, x, y))
+    odd = np.zeros((height, width), bool)
+    for x0, y0, x1, y1 in edges:
+        if x0 == x1:
+            odd[min(y0, y1):max(y0, y1), x0:] ^= True
+    return odd
+
+
+def masks(made, pictures, grey, ink):
+    records = [json.loads(l) for l in open(f"{made}/ledger.jsonl")][1:]
+    assert len(records) == 2
+    for r in records:
+        key = r["key"]
+        assert {o["role"]: o["path"] for o in r["outputs"]} == {
+            "image": f"{key}.png", "mask": f"{key}.mask.png", "outlines": f"{key}.svg"}
+        v = picture(f"{made}/{key}.png")
+        assert np.array_equal(v, picture(f"{pictures}/{key}.png"))
+        wanted = (v <= float(grey) if ink == "dark" else v > float(grey)).any(-1)
+        mask = picture(f"{made}/{key}.mask.png")
+        assert mask.shape == (*v.shape[:2], 1) and mask.dtype == np.uint8
+        assert np.array_equal(mask[:, :, 0], wanted.astype(np.uint8))
+        assert 0 < wanted.sum() < wanted.size and r["ink"] == wanted.sum()
+        svg = open(f"{made}/{key}.svg").read()
+        box = [int(n) for n in re.search('viewBox="0 0 ([0-9]+) ([0-9]+)"', svg).groups()]
+        assert box == [v.shape[1], v.shape[0]] and 'fill-rule="evenodd"' in svg
+        assert np.array_equal(inside(re.search(' d="([^"]*)"', svg)[1], *box), wanted)
 
 
 def synthetic(series, name):

@@ -59,6 +59,7 @@ like "the table says so in words" "$(cat "$OUT")" '^- MAE: better than every bas
 like "only what was held out" "$(cat "$ERR")" '3 cases not scored: with no slice in the folds that evaluate.held asks for'
 like "the ledger tells which cases are not" "$(head -n 1 e1/ledger.jsonl)" '"not_scored":{"no_truth":\[\],"not_asked_for":\["[0-9]*","[0-9]*","[0-9]*"\]}'
 like "baselines are those of pairs" "$(cut -d, -f1 e1/summary.csv | sort -u | tr '\n' ' ')" '^identity mean_image model row white $'
+like "a score that no case has says why" "$(cat e1/table.md)" '^- MS-SSIM: no case has the score .five scales need slices of 176 x 176 pixels or more.$'
 like "without a body mask" "$(cut -d, -f4 e1/summary.csv | sort -u | tr '\n' ' ')" '^region whole $'
 like "L is the range of the grey values" "$(cat e1/table.md)" 'L = 255 grey'
 ok "the numbers are right" "$PYTHON" - mammo e1 <<'END'
@@ -89,6 +90,38 @@ exits "resume" 0 scores mammo e2 --pairs mammo/pair --resume
 like "reuses the cases" "$(cat "$ERR")" '3 reused'
 same_tree "and changes no byte" e1 e2
 exits "verify knows the folder" 0 sm verify e1
+mkdir ink && cp -r mammo/pre mammo/predict ink/
+sed 's/^pair:/evaluate: {metrics: [mae, dice_ink], ink: 100.3}\n&/' mammo.yaml >ink.yaml
+exits "ink is compared when asked for" 0 scores ink e9 --pairs mammo/pair
+like "the table says what it is" "$(cat e9/table.md)" '^- Dice ink: .*\(at or below 100.3 grey\)$'
+ok "at the threshold, alike in all images" "$PYTHON" - mammo e9 <<'END'
+import json, sys
+import nibabel, numpy as np
+work, out = sys.argv[1:]
+lines = [json.loads(l) for l in open(f"{out}/ledger.jsonl")][1:]
+assert len(lines) == 3
+for l in lines:
+    grey = lambda role: (np.asarray(nibabel.load(f"{work}/pre/{l['key']}/{role}.nii.gz").dataobj, np.float64) + 1) / 2 * 255
+    ink = lambda v: (v.reshape(32, 32, -1) <= 100.3).any(-1)
+    truth, identity = ink(grey("A")), ink(grey("B"))
+    dice = 2 * (truth & identity).sum() / (truth.sum() + identity.sum())
+    of = lambda row: l["scores"][row]["own"]["whole"]["dice_ink"]
+    assert 0 < dice < 1 and abs(of("identity") - dice) < 1e-9, (of("identity"), dice)
+    assert of("white") == 0 and of("model") > 0.9
+END
+unlike "nothing else counts ink" "$(cat e1/table.md)" 'Dice ink'
+"$PYTHON" - ink/predict/ledger.jsonl <<'END'
+import json, sys
+lines = open(sys.argv[1]).read().splitlines()
+head = json.loads(lines[0])
+head.update(mask_threshold=90.5, mask_ink="bright")
+open(sys.argv[1], "w").write("\n".join([json.dumps(head, sort_keys=True, separators=(",", ":"))] + lines[1:]) + "\n")
+END
+cp mammo.yaml ink.yaml
+exits "by default where predict made masks" 0 scores ink e10 --pairs mammo/pair
+like "as those are" "$(cat e10/table.md)" '^- Dice ink: .*\(above 90.5 grey\)$'
+exits "a report of them" 0 sm report --manifest ink.yaml --in e10 --out r10
+like "says so, too" "$(cat r10/table.md)" '^- Dice ink: .*\(above 90.5 grey\)$'
 exits "a report" 0 sm report --manifest mammo.yaml --in e1 --predict mammo/predict --truth mammo/pre --out r1
 is "has a row of panels a picture" "$(grep -c 'alt="output, slice 0"' r1/report.html)" 3
 is "and one page with all of them" "$(grep -o '<figure data-name' r1/pictures.html | wc -l | tr -d ' ')" 3
@@ -131,7 +164,17 @@ exits "all slices, without a folder of pair" 0 scores mr e4
 is "are of all cases" "$(($(wc -l <e4/ledger.jsonl) - 1))" 4
 like "and have no mean image" "$(sed -n 2p e4/ledger.jsonl)" '"without":{"constant":"no training targets are given .--pairs.","mean_image":"no training'
 sed 's/^evaluate: {/&held: train, /' mr.yaml >mr_train.yaml
-mkdir mr_train
+sed 's/^evaluate: {/&ssim_from: low, /' mr.yaml >mr_low.yaml
+mkdir mr_low mr_train mr_valid
+cp -r mr/pre mr/predict mr_low/
+exits "SSIM of HU + 1024" 0 scores mr_low e3low --pairs mr/pair
+isnt "is another number" "$(mean e3low model own whole ssim)" "$(mean e3 model own whole ssim)"
+like "which the table tells" "$(cat e3low/table.md)" 'SSIM and MS-SSIM are of X - .-1024. and Y - .-1024.'
+is "and no other score is" "$(mean e3low model own whole mae)" "$(mean e3 model own whole mae)"
+sed 's/^evaluate: {/&held: valid, /' mr.yaml >mr_valid.yaml
+cp -r mr/pre mr/predict mr_valid/
+exits "nothing to score is no success" 3 scores mr_valid e5v --pairs mr/pair
+like "and says why" "$(cat "$ERR")" '0 of its 4 cases can be scored [(]0 without a true image of the target, 4 with no slice'
 cp -r mr/pre mr/predict mr_train/
 exits "the training fold, when asked for" 0 scores mr_train e5 --pairs mr/pair
 unlike "is of other cases" "$(tail -n 1 e5/ledger.jsonl)" "$(sed -n '$s/.*"key":"\([^"]*\)".*/"key":"\1"/p' e3/ledger.jsonl)"
@@ -169,9 +212,16 @@ def mae(made):
 known = line["scores"]
 assert abs(known["average"]["own"]["whole"]["mae"] - mae(lambda z: (hu[:, :, z - 1] + hu[:, :, z + 1]) / 2)) < 1e-2
 assert abs(known["nearest"]["own"]["whole"]["mae"] - mae(lambda z: hu[:, :, z + 1])) < 1e-2
-# Catmull-Rom where there are four slices of the same parity.
-inner = [z for z in test if 3 <= z < hu.shape[2] - 3]
-assert inner
+# Catmull-Rom of the four nearest slices of the other parity; beyond an end Keys' third-order continuation.
+def catmull_rom(z):
+    comb = hu[:, :, (z - 1) % 2::2]
+    at = (z - 1) // 2
+    comb = np.concatenate([3 * comb[:, :, :1] - 3 * comb[:, :, 1:2] + comb[:, :, 2:3], comb,
+                           3 * comb[:, :, -1:] - 3 * comb[:, :, -2:-1] + comb[:, :, -3:-2]], axis=2)
+    return comb[:, :, at:at + 4] @ (np.array([-1, 9, 9, -1]) / 16)
+assert any(3 <= z < hu.shape[2] - 3 for z in test)
+assert abs(known["catmull_rom"]["own"]["whole"]["mae"] - mae(catmull_rom)) < 1e-2
+assert abs(mae(catmull_rom) - mae(lambda z: (hu[:, :, z - 1] + hu[:, :, z + 1]) / 2)) > 0.1
 END
 exits "a report of triplets" 0 sm report --manifest ct.yaml --in e6 --predict ct/predict --truth ct/pre --out r6
 like "shows the mean as the input" "$(cat r6/report.html)" 'alt="input, slice'

@@ -369,6 +369,37 @@ static void five_scales_are_five_or_none(void **state)
 	free(t);
 }
 
+/* SSIM knows where 0 is: from_low is what scikit-image says of images less low; nothing else moves.
+ * (Its agreement with scikit-image is test_image_golden's.) */
+static void ssim_may_count_from_the_lowest_value(void **state)
+{
+	(void)state;
+	static float t[N], x[N];
+	struct sm_image_settings s = all();
+	const struct sm_image_pair pair = pair_of(noise[1], noise[0]), moved = pair_of(x, t);
+	for (int i = 0; i < N; i++) {
+		t[i] = noise[0][i] + 1024;
+		x[i] = noise[1][i] + 1024;
+	}
+	s.window[0] = -1024;
+	s.window[1] = 3071;
+	s.range = 4095;
+	s.low = -1024;
+	const struct sm_image_scores zero = score(&pair, &s), want = score(&moved, &s);
+	s.from_low = true;
+	const struct sm_image_scores low = score(&pair, &s);
+	static const int those[] = {SM_IMAGE_SSIM, SM_IMAGE_SSIM3D};
+	for (size_t k = 0; k < 2; k++) {
+		const int m = those[k];
+		assert_true(fabs(own(&zero, m) - own(&want, m)) > 1e-4);
+		near(own(&low, m), own(&want, m), 1e-6); /* float32 of + 1024 */
+		/* The same line, the same range: one number in both units. */
+		near(low.value[SM_IMAGE_NORMALISED][0][m], own(&low, m), 1e-5);
+	}
+	assert_true(own(&low, SM_IMAGE_MAE) == own(&zero, SM_IMAGE_MAE));
+	assert_true(own(&low, SM_IMAGE_PSNR) == own(&zero, SM_IMAGE_PSNR));
+}
+
 static void flicker_is_a_jump_above_one(void **state)
 {
 	(void)state;
@@ -472,6 +503,47 @@ static void bone_is_what_lies_above_the_threshold(void **state)
 	assert_true(own(&out, SM_IMAGE_BONE) == 0);
 }
 
+/* Any channel of a pixel makes it ink; counts by hand. */
+static void ink_is_what_lies_on_its_side_of_the_threshold(void **state)
+{
+	(void)state;
+	enum { C = 3 };
+	static float t[C * N], x[C * N];
+	struct sm_image_settings s = all();
+	for (int i = 0; i < C * N; i++)
+		t[i] = x[i] = 255;
+	struct sm_image_pair pair = pair_of(x, t);
+	pair.channels = C;
+	struct sm_image_scores out = score(&pair, &s);
+	assert_true(isnan(own(&out, SM_IMAGE_INK)));
+	assert_int_equal(why(&out, SM_IMAGE_INK), SM_WHY_NO_INK);
+	for (int i = 0; i < 100; i++)
+		t[i % C * N + i] = 0; /* each pixel in one of the colours */
+	t[N + 5000] = 128;
+	t[N + 5001] = 129; /* no ink */
+	out = score(&pair, &s);
+	assert_true(own(&out, SM_IMAGE_INK) == 0); /* white paper */
+	for (int i = 51; i < 201; i++)
+		x[(i + 1) % C * N + i] = 7;
+	out = score(&pair, &s);
+	assert_true(own(&out, SM_IMAGE_INK) == 2 * 49.0 / (101 + 150));
+	static uint8_t mask[N];
+	memset(mask + 60, 1, 100);
+	pair.mask = mask;
+	out = score(&pair, &s);
+	assert_true(out.value[SM_IMAGE_OWN][SM_IMAGE_BODY][SM_IMAGE_INK] == 2 * 40.0 / (40 + 100));
+	pair.mask = NULL;
+	s.ink = 254;
+	s.bright_ink = true;
+	pair.channels = 1;
+	out = score(&pair, &s); /* the paper: 50 dark pixels of x, 34 others of t */
+	assert_true(own(&out, SM_IMAGE_INK) == 2.0 * (N - 84) / (2 * N - 84));
+	s = all();
+	s.which = SM_IMAGE_BIT(SM_IMAGE_MAE);
+	out = score(&pair, &s);
+	assert_int_equal(why(&out, SM_IMAGE_INK), SM_WHY_NOT_ASKED);
+}
+
 static void numbers_that_are_none_are_refused(void **state)
 {
 	(void)state;
@@ -516,6 +588,9 @@ static void settings_are_checked(void **state)
 	s = all();
 	s.bone = NAN;
 	assert_refused(sm_image_settings_check(&s, &err), SM_USAGE, err, "bone threshold");
+	s = all();
+	s.ink = NAN;
+	assert_refused(sm_image_settings_check(&s, &err), SM_USAGE, err, "ink threshold");
 }
 
 static void every_metric_and_reason_has_its_words(void **state)
@@ -545,10 +620,12 @@ int main(void)
 		cmocka_unit_test(a_mask_restricts_and_may_be_everything),
 		cmocka_unit_test(one_window_is_its_formula),
 		cmocka_unit_test(five_scales_are_five_or_none),
+		cmocka_unit_test(ssim_may_count_from_the_lowest_value),
 		cmocka_unit_test(flicker_is_a_jump_above_one),
 		cmocka_unit_test(a_window_gives_normalised_units),
 		cmocka_unit_test(information_is_shared_or_not),
 		cmocka_unit_test(bone_is_what_lies_above_the_threshold),
+		cmocka_unit_test(ink_is_what_lies_on_its_side_of_the_threshold),
 		cmocka_unit_test(numbers_that_are_none_are_refused),
 		cmocka_unit_test(settings_are_checked),
 		cmocka_unit_test(every_metric_and_reason_has_its_words),

@@ -155,13 +155,14 @@ static void test_interleave_cubic_bends_as_parabolas_do_up_to_the_ends(void **st
 	}
 }
 
-static void test_interleave_nearest_takes_the_first_of_two(void **state)
+/* As the baseline of stage evaluate does (test_image_baselines). */
+static void test_interleave_nearest_takes_the_later_of_two(void **state)
 {
 	(void)state;
 	const struct sm_filler nearest = {.method = SM_FILL_NEAREST};
 	double out[9];
 	along((double[]){5, 9, 2}, 3, SM_U8, 4, &nearest, out);
-	const double want[9] = {5, 5, 5, 9, 9, 9, 9, 2, 2};
+	const double want[9] = {5, 5, 9, 9, 9, 9, 2, 2, 2};
 	for (int k = 0; k < 9; k++)
 		assert_true(out[k] == want[k]);
 }
@@ -310,7 +311,7 @@ int main(void)
 			test_interleave_keeps_every_original_for_every_factor_axis_and_type),
 		cmocka_unit_test(test_interleave_straight_lines_stay_straight),
 		cmocka_unit_test(test_interleave_cubic_bends_as_parabolas_do_up_to_the_ends),
-		cmocka_unit_test(test_interleave_nearest_takes_the_first_of_two),
+		cmocka_unit_test(test_interleave_nearest_takes_the_later_of_two),
 		cmocka_unit_test(test_interleave_rounds_half_to_even_and_clamps),
 		cmocka_unit_test(
 			test_interleave_halving_is_exact_at_dyadic_places_and_near_elsewhere),

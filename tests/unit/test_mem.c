@@ -115,6 +115,33 @@ static void test_arena_keeps_everything_until_cleared(void **state)
 	assert_null(arena.chunk);
 }
 
+static void test_mib_are_rounded_up(void **state)
+{
+	(void)state;
+	assert_int_equal(sm_mib_up(0), 0);
+	assert_int_equal(sm_mib_up(1), 1);
+	assert_int_equal(sm_mib_up((size_t)850 << 20), 850);
+	assert_int_equal(sm_mib_up(((size_t)850 << 20) + 1), 851);
+	assert_int_equal(sm_mib_up(SIZE_MAX), (SIZE_MAX >> 20) + 1);
+}
+
+/* Small blocks and those that are mapped on their own. */
+static void test_the_heap_is_counted(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = {10000, (size_t)40 << 20};
+	/* Under valgrind and the sanitizers nothing is told. */
+	for (size_t i = 0; i < 2 && sm_mem_heap(); i++) {
+		size_t before = sm_mem_heap();
+		char *block = malloc(sizes[i]);
+		assert_non_null(block);
+		*(volatile char *)block = 1;
+		size_t more = sm_mem_heap() - before;
+		free(block);
+		assert_true(more >= sizes[i] && more < sizes[i] + 8192);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -124,6 +151,8 @@ int main(void)
 		cmocka_unit_test(test_mem_freed_blocks_are_used_again),
 		cmocka_unit_test(test_mem_let_go),
 		cmocka_unit_test(test_arena_keeps_everything_until_cleared),
+		cmocka_unit_test(test_mib_are_rounded_up),
+		cmocka_unit_test(test_the_heap_is_counted),
 	};
 	return run_tap(tests);
 }

@@ -174,6 +174,75 @@ static void test_late_gradients_have_the_same_bits(void **state)
 	}
 }
 
+/* ---- parameters without a gradient ---------------------------------------------------------- */
+
+/* A head that no loss judges, as nnU-Net's lowest, with a norm of its own; large enough for several
+ * threads. */
+static void with_idle_head(struct sm_graph *g, int side)
+{
+	int x = widened(g, "x", "in", side);
+	int y = sm_g_relu(g, sm_g_instance_norm(g, wide(g, x, false), "n", 1e-5f));
+	int idle = sm_g_conv(g, y, "idle", CONV(.out = WIDE, .k = {1, 3, 3}));
+	judged(g, y, "a", "ta", 1);
+	sm_g_output(g, sm_g_instance_norm(g, idle, "idle_norm", 1e-5f), "coarse");
+}
+
+/* Weights and the optimiser's arrays after a few steps, from arrays that are not zero: those of a
+ * training whose parameters once had a gradient. */
+static float *decayed(const struct sm_optim *o, int threads, bool fused, size_t *count)
+{
+	struct sm_graph *g = sm_graph_create();
+	struct sm_err err = {0};
+	with_idle_head(g, 4);
+	struct sm_net *net = planned(g, o, threads, fused);
+	size_t n = sm_net_weight_count(net), arrays = 0;
+	const struct param *idle = param_of(net, "idle.weight");
+	while (sm_net_optim_array(net, (int)arrays, NULL))
+		arrays++;
+	for (size_t a = 0; a < arrays; a++)
+		for (size_t i = 0; i < n; i++)
+			sm_net_optim_array(net, (int)a, NULL)[i] = 1e-4f * (float)(i % 17);
+	float *got = malloc((1 + arrays) * n * sizeof *got);
+	assert_non_null(got);
+	for (uint64_t step = 0; step < STEPS; step++) {
+		double loss;
+		float before = sm_net_weights(net)[idle->pub.offset];
+		feed(net, step);
+		assert_good(sm_net_train(net, step, 0.003, &loss, &err), err);
+		assert_true(sm_net_weights(net)[idle->pub.offset] != before);
+	}
+	memcpy(got, sm_net_weights(net), n * sizeof *got);
+	for (size_t a = 0; a < arrays; a++)
+		memcpy(got + (1 + a) * n, sm_net_optim_array(net, (int)a, NULL), n * sizeof *got);
+	sm_net_free(net);
+	*count = (1 + arrays) * n;
+	return got;
+}
+
+static void test_parameters_without_a_gradient_move_alike(void **state)
+{
+	(void)state;
+	for (size_t c = 0; c < 6; c++) {
+		struct sm_optim o = sm_optim_default(sm_optim_name(c / 2));
+		size_t n, m;
+		o.weight_decay = 0.1;
+		o.decay_norm = c % 2 == 0;
+		float *want = decayed(&o, 1, false, &n);
+		for (int threads = 1; threads <= 2; threads++) {
+			float *got = decayed(&o, threads, true, &m);
+			assert_int_equal(n, m);
+			for (size_t i = 0; i < n; i++)
+				if (memcmp(&got[i], &want[i], sizeof *got) != 0)
+					fail_msg("%s, decay_norm %d, %d threads: value %zu: %.9g, "
+						 "not %.9g",
+						 o.name, o.decay_norm, threads, i, (double)got[i],
+						 (double)want[i]);
+			free(got);
+		}
+		free(want);
+	}
+}
+
 /* ---- gradients that are not finite ---------------------------------------------------------- */
 
 /* Three factors in a row, for an input of ones. */
@@ -246,6 +315,7 @@ int main(int argc, char **argv)
 	sm_nn_prepare_process(argv);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_late_gradients_have_the_same_bits),
+		cmocka_unit_test(test_parameters_without_a_gradient_move_alike),
 		cmocka_unit_test(test_a_bad_gradient_is_named),
 	};
 	return run_tap(tests);

@@ -308,7 +308,8 @@ static void test_fused_updates_are_the_same(void **state)
 			struct sm_net_opt settings = {
 				.train = true, .threads = 1 + k, .optim = &opt, .fused = k == 1};
 			int x = sm_g_input(g, "x", S(2, 2, 6, 6, 3));
-			x = sm_g_conv(g, x, "a", CONV(.out = 16, .k = {3, 3, 3}, .fuse = SM_FUSE_RELU));
+			x = sm_g_conv(g, x, "a",
+				      CONV(.out = 16, .k = {3, 3, 3}, .fuse = SM_FUSE_RELU));
 			x = sm_g_instance_norm(g, x, "n", 1e-5f);
 			x = sm_g_conv(g, x, "b", CONV(.out = 2, .k = {1, 3, 3}));
 			sm_g_loss_bce(g, x, sm_g_input(g, "t", S(2, 2, 6, 6, 2)), 1);
@@ -333,14 +334,16 @@ static void test_fused_updates_are_the_same(void **state)
 				    sm_net_weight_count(net[0]) * sizeof(float));
 		assert_null(sm_net_gradients(net[1]));
 		assert_int_equal(sm_net_forecast(net[1]).grads, 0);
-		assert_refused(sm_net_update(net[1], 0.1, NULL, &err), SM_INTERNAL, err, "sm_net_train");
+		assert_refused(sm_net_update(net[1], 0.1, NULL, &err), SM_INTERNAL, err,
+			       "sm_net_train");
 		sm_net_buffer(net[1], "x", NULL)[3] = INFINITY;
 		double before = (double)sm_net_weights(net[1])[0];
 		assert_good(sm_net_train(net[1], 9, 0.01, &loss[1], &err), err);
 		assert_false(isfinite(loss[1]));
 		assert_true((double)sm_net_weights(net[1])[0] == before);
 		assert_int_equal(*sm_net_optim_steps(net[1]), 4);
-		assert_refused(sm_net_step(net[1], 0, &loss[1], &err), SM_INTERNAL, err, "sm_net_train");
+		assert_refused(sm_net_step(net[1], 0, &loss[1], &err), SM_INTERNAL, err,
+			       "sm_net_train");
 		sm_net_free(net[0]);
 		sm_net_free(net[1]);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Nets that play against each other over shared weights, and the networks that do: parameter counts,
- * frozen parameters, one arena for several nets, inference with live norms and drop-out. */
+/* Nets that play against each other over shared weights, and the networks that do: parameter
+ * counts, frozen parameters, one arena for several nets, inference with live norms and drop-out. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,8 +290,8 @@ static void test_a_fused_net_keeps_its_weights_when_the_loss_is_not_finite(void 
 	sm_net_free(net);
 }
 
-/* tf: TensorFlow's tutorial of pix2pix; zhu: PyTorch's CycleGAN, whose instance norm has no scale and
- * shift (2 x 5248 less). */
+/* tf: TensorFlow's tutorial of pix2pix; zhu: PyTorch's CycleGAN, whose instance norm has no scale
+ * and shift (2 x 5248 less). */
 static void test_parameter_counts(void **state)
 {
 	(void)state;
@@ -303,6 +303,7 @@ static void test_parameter_counts(void **state)
 		{"pix2pix", 3, 3, 54414979}, /* tf */
 		{"patch70", 6, 0, 2768641},  /* tf */
 		{"patch94", 6, 0, 6144 + 131072 + 524288 + 2097152 + 2 * (128 + 256 + 512) + 8193},
+		{"casnet", 1, 1, 3 * 54403969}, /* first layers normed, the decoder not */
 		{"resnet", 3, 3, 11378179 + 2 * 5248}, /* zhu */
 		{"judge3", 1, 0, 640 + 128 + 73856 + 256 + 513},
 	};
@@ -325,6 +326,62 @@ static void test_parameter_counts(void **state)
 				 want[i].count);
 		sm_graph_free(g);
 	}
+}
+
+/* Along a row, the input pixels that pixel `at` of the output (-1: its middle) looks at: all weights
+ * positive, nothing normed, an image of zeros but for ones from one side up to a column. */
+static int field_of(const char *name, bool judges, int side, int at)
+{
+	struct sm_graph *g = sm_graph_create();
+	struct sm_image_opt o = sm_image_default();
+	struct sm_net *net = NULL;
+	struct sm_judge judge;
+	struct sm_err err = {0};
+	int from[2], y, x = sm_g_input(g, "x", (struct sm_shape){1, 1, side, side, 1});
+	o.width = 1.0 / 64;
+	o.norm = "none";
+	if (judges)
+		sm_judge_build(g, name, "n", x, &o, &judge);
+	y = judges ? judge.logits : sm_generator_build(g, name, "n", x, &o);
+	const struct sm_shape s = sm_graph_shape(g, y);
+	y = sm_g_output(g, y, "y");
+	at = s.h / 2 * s.w + (at < 0 ? s.w / 2 : at);
+	const struct sm_net_opt opt = {.threads = 2, .seed = 1};
+	assert_int_equal(sm_net_plan(g, &opt, &net, &err), SM_OK);
+	assert_int_equal(sm_net_alloc(net, NULL, &err), SM_OK);
+	sm_net_init(net, 5);
+	size_t n;
+	const struct sm_param *p = sm_net_params(net, &n);
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < p[i].count; k++)
+			sm_net_weights(net)[p[i].offset + k] = p[i].rank > 1 ? 0.25f : 0;
+	sm_net_touch(net);
+	for (int right = 0; right < 2; right++) {
+		int lo = 0, hi = side; /* so many columns of ones: seen with hi, not with lo */
+		while (hi - lo > 1) {
+			int mid = (lo + hi) / 2;
+			float *v = sm_net_buffer(net, "x", NULL);
+			for (int i = 0; i < side * side; i++)
+				v[i] = (right ? side - 1 - i % side : i % side) < mid ? 1 : 0;
+			assert_int_equal(sm_net_forward(net, &err), SM_OK);
+			*(sm_net_buffer(net, "y", NULL)[at] > 0 ? &hi : &lo) = mid;
+		}
+		from[right] = hi - 1;
+	}
+	sm_net_free(net);
+	return side - from[0] - from[1];
+}
+
+/* What docs/networks.md and the names say. */
+static void test_receptive_fields(void **state)
+{
+	(void)state;
+	assert_int_equal(field_of("patch94", true, 256, -1), 94);
+	assert_int_equal(field_of("patch70", true, 256, -1), 70);
+	assert_int_equal(field_of("judge3", true, 64, -1), 11);
+	assert_int_equal(field_of("resnet", false, 256, 128), 165);
+	assert_int_equal(field_of("resnet", false, 256, 130), 169);
+	assert_int_equal(field_of("pix2pix", false, 256, 100), 256);
 }
 
 static void test_live_norm_and_dropout(void **state)
@@ -402,6 +459,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_updates_inside_of_backward),
 		cmocka_unit_test(test_a_fused_net_keeps_its_weights_when_the_loss_is_not_finite),
 		cmocka_unit_test(test_parameter_counts),
+		cmocka_unit_test(test_receptive_fields),
 		cmocka_unit_test(test_live_norm_and_dropout),
 		cmocka_unit_test(test_bad_options_are_refused),
 	};

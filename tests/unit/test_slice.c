@@ -146,7 +146,8 @@ static void test_choice_of_slices(void **state)
 static void test_a_slice_goes_back_to_its_place(void **state)
 {
 	(void)state;
-	static const double oblique[3][3] = {{-1.6, 0.336, -0.324}, {-1.2, -0.448, 0.432}, {0, 0.42, 0.72}};
+	static const double oblique[3][3] = {
+		{-1.6, 0.336, -0.324}, {-1.2, -0.448, 0.432}, {0, 0.42, 0.72}};
 	static const char *const orders[] = {"RAS", "LPS", "PSR", "IRP", "SLA"};
 	for (size_t o = 0; o < 6; o++)
 		for (int which = 0; which < 6; which++) {

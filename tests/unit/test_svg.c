@@ -185,6 +185,35 @@ static void the_area_inside_is_the_number_of_pixels(void **state)
 	}
 }
 
+/* The whole file of a mask, by hand: a square, a ring with its hole, a pixel, nothing. */
+static void masks_become_closed_polygons(void **state)
+{
+	(void)state;
+	struct sm_err err = {0};
+	static const struct {
+		const char *rows[5], *polygons;
+	} cases[] = {
+		{{".....", ".###.", ".###.", ".###.", "....."}, "M1 1h3v3h-3z"},
+		{{"#####", "#...#", "#...#", "#####", "....."}, "M0 0h5v4h-5zM1 1v2h3v-2z"},
+		{{".....", ".....", "....#", ".....", "....."}, "M4 2h1v1h-1z"},
+		{{".....", ".....", ".....", ".....", "....."}, ""},
+	};
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+		uint8_t mask[25];
+		struct sm_text t = {0}, wanted = {0};
+		for (int i = 0; i < 25; i++)
+			mask[i] = cases[k].rows[i / 5][i % 5] == '#';
+		sm_text_f(&wanted,
+			  "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"5\" height=\"5\" "
+			  "viewBox=\"0 0 5 5\" shape-rendering=\"crispEdges\">\n"
+			  "<path fill=\"#000\" fill-rule=\"evenodd\" d=\"%s\"/>\n</svg>\n",
+			  cases[k].polygons);
+		assert_good(sm_svg_mask(&t, mask, 5, 5, &err), err);
+		assert_text(t, wanted.data);
+		sm_text_clear(&wanted);
+	}
+}
+
 static void a_chart_leaves_gaps_where_values_are_missing(void **state)
 {
 	(void)state;
@@ -231,6 +260,7 @@ int main(void)
 		cmocka_unit_test(a_rectangle_has_four_corners),
 		cmocka_unit_test(touching_corners_part_and_holes_count_negative),
 		cmocka_unit_test(the_area_inside_is_the_number_of_pixels),
+		cmocka_unit_test(masks_become_closed_polygons),
 		cmocka_unit_test(a_chart_leaves_gaps_where_values_are_missing),
 	};
 	return run_tap(tests);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Samples of image translation: listed by config.json and ledger, read with jitter, put in order; what is refused. */
+/* Samples of image translation: listed by config.json and ledger, read with jitter, put in order;
+ * what is refused. */
 #include "tests/unit/tap.h"
 #include "tests/unit/folder.h"
 
@@ -21,15 +22,21 @@ enum { WHOLE, BROKEN };
 
 static float value(int side, int k, int c, int y, int x)
 {
-	unsigned v = (unsigned)(side * 7919 + k * 104729 + c * 1299709 + y * 15485863 + x * 32452843);
+	unsigned v =
+		(unsigned)(side * 7919 + k * 104729 + c * 1299709 + y * 15485863 + x * 32452843);
 	return (float)(v * 2654435761u >> 8) / 8388608.0f - 1;
 }
 
 /* A shard of pairs of h rows, or of one domain (cb 0). */
 static void write_shard(const char *name, const char *key, int h, int cb, int how, char sha[65])
 {
-	struct sm_tile_shape s = {.tiles = SAMPLES, .channels = CX, .depth = 1, .height = h, .width = W,
-				  .b_channels = cb, .parts = SM_SHARD_UNLABELLED | SM_SHARD_INDEX};
+	struct sm_tile_shape s = {.tiles = SAMPLES,
+				  .channels = CX,
+				  .depth = 1,
+				  .height = h,
+				  .width = W,
+				  .b_channels = cb,
+				  .parts = SM_SHARD_UNLABELLED | SM_SHARD_INDEX};
 	struct sm_shard *shard;
 	float x[CX * (H + 1) * W], b[CB * (H + 1) * W];
 	assert_good(sm_shard_create(at(name), &s, key, 1, &shard, &err), err);
@@ -50,8 +57,8 @@ static void write_shard(const char *name, const char *key, int h, int cb, int ho
 
 static void add_record(struct sm_ledger *ledger, const char *key, const char *name, const char *sha)
 {
-	json_t *r = json_pack("{s:s, s:s, s:[{s:s, s:s, s:s}]}", "key", key, "status", "ok", "outputs", "role",
-			      "shard", "path", name, "sha256", sha);
+	json_t *r = json_pack("{s:s, s:s, s:[{s:s, s:s, s:s}]}", "key", key, "status", "ok",
+			      "outputs", "role", "shard", "path", name, "sha256", sha);
 	assert_non_null(r);
 	assert_good(sm_records_add(ledger->records, r, NULL, &err), err);
 	json_decref(r);
@@ -84,8 +91,8 @@ static struct sm_ledger open_ledger(json_t *config)
 	json_decref(config);
 	assert_good(sm_sha256_file(at("config.json"), hex, &err), err);
 	return (struct sm_ledger){.records = sm_records_new(NULL),
-				  .header = json_pack("{s:[{s:s, s:s}]}", "outputs", "path", "config.json",
-						      "sha256", hex)};
+				  .header = json_pack("{s:[{s:s, s:s}]}", "outputs", "path",
+						      "config.json", "sha256", hex)};
 }
 
 /* One case of pairs, c0.h5, in fold train. */
@@ -129,17 +136,20 @@ static void test_samples_are_read_as_they_stand(void **state)
 	sm_ledger_clear(&ledger);
 }
 
-/* Pixel (y, x) of channel c of the image enlarged by bilinear interpolation, pixel centres at half numbers. */
+/* Pixel (y, x) of channel c of the image enlarged by bilinear interpolation, pixel centres at half
+ * numbers. */
 static double enlarged(int side, int k, int c, int y, int x)
 {
 	double fy = (y + 0.5) * H / (H + ENLARGE) - 0.5, fx = (x + 0.5) * W / (W + ENLARGE) - 0.5;
 	fy = fy < 0 ? 0 : fy > H - 1 ? H - 1 : fy;
 	fx = fx < 0 ? 0 : fx > W - 1 ? W - 1 : fx;
-	int y0 = (int)fy, x0 = (int)fx, y1 = y0 + 1 < H ? y0 + 1 : y0, x1 = x0 + 1 < W ? x0 + 1 : x0;
+	int y0 = (int)fy, x0 = (int)fx, y1 = y0 + 1 < H ? y0 + 1 : y0,
+	    x1 = x0 + 1 < W ? x0 + 1 : x0;
 	double ay = fy - y0, ax = fx - x0;
 	return (1 - ay) * ((1 - ax) * (double)value(side, k, c, y0, x0) +
 			   ax * (double)value(side, k, c, y0, x1)) +
-	       ay * ((1 - ax) * (double)value(side, k, c, y1, x0) + ax * (double)value(side, k, c, y1, x1));
+	       ay * ((1 - ax) * (double)value(side, k, c, y1, x0) +
+		     ax * (double)value(side, k, c, y1, x1));
 }
 
 /* Largest difference of an image from the cut at (top, left), mirrored or not. */
@@ -157,7 +167,8 @@ static double apart(const float *v, int side, int k, int channels, int top, int 
 	return worst;
 }
 
-/* Each draw is one of the 2 x 4 x 4 cuts of the enlarged image, the same of both sides; all come up. */
+/* Each draw is one of the 2 x 4 x 4 cuts of the enlarged image, the same of both sides; all come
+ * up. */
 static void test_jitter_is_a_cut_of_the_enlarged_image(void **state)
 {
 	(void)state;
@@ -241,17 +252,18 @@ static void test_domains_are_apart(void **state)
 	sm_images_free(a);
 	sm_images_free(b);
 	struct sm_images *none;
-	assert_refused(sm_images_list(dir, &ledger, SM_PAIRS, "train", 2, NULL, &none, &err), SM_INPUT, err,
-		       "fold train: has 0 pairs, needed are at least 2");
-	assert_refused(sm_images_list(dir, &ledger, SM_DOMAIN_A, "train", 5, NULL, &none, &err), SM_INPUT, err,
-		       "has 4 images of domain a, needed are at least 5");
+	assert_refused(sm_images_list(dir, &ledger, SM_PAIRS, "train", 2, NULL, &none, &err),
+		       SM_INPUT, err, "fold train: has 0 pairs, needed are at least 2");
+	assert_refused(sm_images_list(dir, &ledger, SM_DOMAIN_A, "train", 5, NULL, &none, &err),
+		       SM_INPUT, err, "has 4 images of domain a, needed are at least 5");
 	sm_ledger_clear(&ledger);
 }
 
 static void refuse(const struct sm_ledger *ledger, const char *part)
 {
 	struct sm_images *none;
-	assert_refused(sm_images_list(dir, ledger, SM_PAIRS, "train", 2, NULL, &none, &err), SM_INPUT, err, part);
+	assert_refused(sm_images_list(dir, ledger, SM_PAIRS, "train", 2, NULL, &none, &err),
+		       SM_INPUT, err, part);
 	assert_null(none);
 }
 
@@ -285,7 +297,8 @@ static void test_bad_folders_are_refused(void **state)
 	refuse(&ledger, "leaves the folder");
 	sm_ledger_clear(&ledger);
 
-	config = json_pack("{s:[{s:i, s:s, s:i}]}", "train", "slice", 1, "file", "c0.h5", "sample", SAMPLES);
+	config = json_pack("{s:[{s:i, s:s, s:i}]}", "train", "slice", 1, "file", "c0.h5", "sample",
+			   SAMPLES);
 	ledger = open_ledger(config);
 	add_record(&ledger, "case_0", "c0.h5", sha);
 	refuse(&ledger, "sample 4 of c0.h5, allowed is 0 to 3");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pool of generated images: fills first, then exchanges about half of the time, by the round alone. */
+/* The pool of generated images: fills first, then exchanges about half of the time, by the round
+ * alone. */
 #include "tests/unit/tap.h"
 
 #include <stdlib.h>

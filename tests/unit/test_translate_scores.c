@@ -196,6 +196,24 @@ static void settings(void **state)
 	assert_int_equal(sm_translate_score_settings(&t, &s, true, &out, &err), SM_OK);
 	assert_true(out.range == 2 && out.window[0] == out.window[1]);
 	assert_false(out.which & (SM_IMAGE_BIT(SM_IMAGE_BONE) | SM_IMAGE_BIT(SM_IMAGE_JUMP)));
+	/* Ink of pictures: as predict masked them, unless evaluate says otherwise. */
+	assert_false(out.which & SM_IMAGE_BIT(SM_IMAGE_INK));
+	t.unit = "grey";
+	t.range[0] = 0;
+	t.range[1] = 255;
+	s.ink_tone = SM_INK_AUTO;
+	t.predict.header = json_pack("{s:f, s:s}", "mask_threshold", 99.5, "mask_ink", "bright");
+	assert_int_equal(sm_translate_score_settings(&t, &s, true, &out, &err), SM_OK);
+	assert_true(out.which & SM_IMAGE_BIT(SM_IMAGE_INK) && out.ink == 99.5 && out.bright_ink);
+	s.ink = 200;
+	s.ink_tone = SM_INK_DARK;
+	assert_int_equal(sm_translate_score_settings(&t, &s, true, &out, &err), SM_OK);
+	assert_true(out.ink == 200 && !out.bright_ink);
+	json_decref(t.predict.header);
+	t.predict.header = NULL;
+	s.ink = 0;
+	assert_int_equal(sm_translate_score_settings(&t, &s, true, &out, &err), SM_OK);
+	assert_true(out.ink == 128 && !(out.which & SM_IMAGE_BIT(SM_IMAGE_INK)));
 	char *names[] = {"ssim_3d", "maes"};
 	s.metrics = (struct sm_strings){names, 1};
 	assert_int_equal(sm_translate_score_settings(&t, &s, false, &out, &err), SM_OK);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole rounds of each system of image translation against PyTorch's numbers: losses of three rounds with Adam,
- * gradients of the first; parameters of the networks at full width (scripts/golden_translate.py). */
+/* Whole rounds of each system of image translation against PyTorch's numbers: losses of three
+ * rounds with Adam, gradients of the first; parameters of the networks at full width
+ * (scripts/golden_translate.py). */
 #include "tests/unit/tap.h"
 
 #include <math.h>
@@ -15,7 +16,8 @@
 #define GOLDEN "tests/golden/translate_games.txt"
 #define ROUNDS 3
 #define WIDTH 0.125
-/* Losses of the first round and gradients; later losses, after Adam, against their size in the first round. */
+/* Losses of the first round and gradients; later losses, after Adam, against their size in the
+ * first round. */
 #define CLOSE 1e-4
 #define LATER 1e-3
 
@@ -37,12 +39,14 @@ static bool read_system(const char *line, struct system *s)
 	int cycle, resize;
 	*g = *j = sm_image_default();
 	if (sscanf(line,
-		   "game %31s %d %d %15s %15s %d %d %d %lf %d %15s %15s %7s %d %d %lf %lf %lf %lf %lf %lf %lf "
+		   "game %31s %d %d %15s %15s %d %d %d %lf %d %15s %15s %7s %d %d %lf %lf %lf %lf "
+		   "%lf %lf %lf "
 		   "%lf %u",
-		   s->name, &o->height, &cycle, s->generator, s->generator_norm, &g->levels, &g->chain, &g->blocks,
-		   &g->slope, &resize, s->judge, s->judge_norm, s->by, &o->channels[0], &o->channels[1],
-		   &w->adversarial, &w->l1, &w->cycle, &w->identity, &w->perceptual, &w->content,
-		   &w->style, &w->judge, &s->offset) != 24)
+		   s->name, &o->height, &cycle, s->generator, s->generator_norm, &g->levels,
+		   &g->chain, &g->blocks, &g->slope, &resize, s->judge, s->judge_norm, s->by,
+		   &o->channels[0], &o->channels[1], &w->adversarial, &w->l1, &w->cycle,
+		   &w->identity, &w->perceptual, &w->content, &w->style, &w->judge,
+		   &s->offset) != 24)
 		return false;
 	o->cycle = cycle == 1;
 	g->resize = resize == 1;
@@ -90,14 +94,15 @@ static void check_loss(const struct sm_game *game, const struct system *s, const
 {
 	char name[32];
 	double want[ROUNDS];
-	assert_int_equal(sscanf(line, "loss %*s %31s %lf %lf %lf", name, &want[0], &want[1], &want[2]), 4);
+	assert_int_equal(
+		sscanf(line, "loss %*s %31s %lf %lf %lf", name, &want[0], &want[1], &want[2]), 4);
 	for (int i = 0; i < game->losses; i++) {
 		if (strcmp(game->loss_name[i], name) != 0)
 			continue;
 		for (int r = 0; r < ROUNDS; r++)
 			if (!(fabs(losses[r][i] - want[r]) <= (r ? LATER : CLOSE) * fabs(want[0])))
-				fail_msg("%s: loss %s of round %d is %.9g, PyTorch %.9g", s->name, name,
-					 r + 1, losses[r][i], want[r]);
+				fail_msg("%s: loss %s of round %d is %.9g, PyTorch %.9g", s->name,
+					 name, r + 1, losses[r][i], want[r]);
 		return;
 	}
 	fail_msg("%s: has no loss %s", s->name, name);
@@ -122,8 +127,8 @@ static void check_gradient(const struct kept *kept, const struct system *s, cons
 	char name[96];
 	size_t want_n, count;
 	double norm, v[5];
-	assert_int_equal(sscanf(line, "grad %*s %95s %zu %lf %lf %lf %lf %lf %lf", name, &want_n, &norm,
-				&v[0], &v[1], &v[2], &v[3], &v[4]),
+	assert_int_equal(sscanf(line, "grad %*s %95s %zu %lf %lf %lf %lf %lf %lf", name, &want_n,
+				&norm, &v[0], &v[1], &v[2], &v[3], &v[4]),
 			 8);
 	const struct kept *k = &kept[strchr("gf", name[0]) ? 1 : 0];
 	const struct sm_param *p = sm_net_params(k->net, &count);
@@ -133,8 +138,8 @@ static void check_gradient(const struct kept *kept, const struct system *s, cons
 		const float *got = k->gradients + p[i].offset;
 		assert_int_equal(p[i].count, want_n);
 		if (!is_near(norm_of(got, want_n), norm, CLOSE))
-			fail_msg("%s: norm of the gradient of %s is %.9g, PyTorch %.9g", s->name, name,
-				 norm_of(got, want_n), norm);
+			fail_msg("%s: norm of the gradient of %s is %.9g, PyTorch %.9g", s->name,
+				 name, norm_of(got, want_n), norm);
 		for (size_t q = 0; q < 5; q++) {
 			double off = fabs((double)got[q * want_n / 5] - v[q]);
 			if (!(off <= CLOSE * (norm / sqrt((double)want_n) + fabs(v[q]))))
@@ -220,12 +225,83 @@ static void test_rounds_equal_pytorch(void **state)
 	while (fgets(line, sizeof line, f)) {
 		if (!read_system(line, &s))
 			continue;
-		s.opt.vgg = at("vgg19.h5");
+		if (s.opt.weight.content > 0)
+			s.opt.vgg = at("vgg19.h5");
 		assert_true(compare(f, &s) > 15);
 		systems++;
 	}
 	fclose(f);
 	assert_int_equal(systems, 8);
+}
+
+#define PLAYED 40
+
+/* Losses on real and generated pairs of rounds at rate 0, each with other images. */
+static void play_at_rest(struct system *s, int pool, double real[PLAYED], double fake[PLAYED])
+{
+	struct sm_game game;
+	double losses[SM_GAME_LOSSES];
+	s->opt.pool = pool;
+	open_game(s, &game);
+	for (uint32_t r = 0; r < PLAYED; r++) {
+		for (uint32_t side = 0; side < 2; side++)
+			fill_image(sm_game_image(&game, side ? SM_GAME_B : SM_GAME_A),
+				   (size_t)s->opt.batch * s->opt.height * s->opt.width,
+				   100000 * (2 * r + side) + 5);
+		assert_good(sm_game_round(&game, r, 0, true, losses, &err), err);
+		for (int i = 0; i < game.losses; i++)
+			if (strcmp(game.loss_name[i], "real") == 0)
+				real[r] = losses[i];
+			else if (strcmp(game.loss_name[i], "fake") == 0)
+				fake[r] = losses[i];
+	}
+	sm_game_close(&game);
+}
+
+/* The discriminator of pix2pix sees an image of the pool beside the input it was made of: nothing
+ * learns here, so its loss on that pair is the one of the round in which both came. */
+static void test_a_pool_of_pairs_keeps_them_together(void **state)
+{
+	(void)state;
+	struct system s;
+	double real[2][PLAYED], fake[2][PLAYED];
+	int earlier = 0;
+	assert_true(read_system("game pairs 32 0 pix2pix none 3 0 0 -1 0 judge3 none bce 1 1 1 100 "
+				"0 0 0 0 0 1 3",
+				&s));
+	play_at_rest(&s, 0, real[0], fake[0]);
+	play_at_rest(&s, 4, real[1], fake[1]);
+	for (int r = 0; r < PLAYED; r++) {
+		int from = -1;
+		for (int q = 0; q <= r; q++)
+			if (is_near(fake[1][r], fake[0][q], 1e-9))
+				from = q;
+		if (from < 0)
+			fail_msg("round %d: the loss %.9g is of no pair that there was", r,
+				 fake[1][r]);
+		assert_true(is_near(real[1][r], real[0][r], 1e-9));
+		earlier += from < r;
+	}
+	assert_in_range(earlier, 8, 30);
+}
+
+/* A file of VGG-19 that no loss asks for is no oversight to pass over; without one that is asked
+ * for the sentence says where to get it. */
+static void test_vgg_goes_with_its_losses(void **state)
+{
+	(void)state;
+	struct system s;
+	struct sm_game game;
+	assert_true(read_system("game pairs 32 0 pix2pix none 3 0 0 -1 0 judge3 none bce 1 1 1 100 "
+				"0 0 0 0 0 1 3",
+				&s));
+	s.opt.vgg = "vgg19.h5";
+	assert_refused(sm_game_plan(&s.opt, &game, &err), SM_USAGE, err,
+		       "--vgg: was given, but no loss takes it");
+	s.opt.vgg = NULL;
+	s.opt.weight.style = 1;
+	assert_refused(sm_game_plan(&s.opt, &game, &err), SM_USAGE, err,
+		       "storage.googleapis.com/tensorflow/keras-applications/vgg19");
 }
 
 static size_t parameters(const char *name, int in, int out, int chain)
@@ -336,6 +412,45 @@ static void test_what_is_not_finite_is_named(void **state)
 	sm_game_close(&game);
 }
 
+/* Networks, pools and the images on their way are held against the budget together, before the
+ * first of them is allocated; a round takes no more. */
+static void test_budget_counts_the_pools(void **state)
+{
+	(void)state;
+	struct sm_game_opt o = {.generator = "pix2pix",
+				.judge = "patch70",
+				.generator_opt = sm_image_default(),
+				.judge_opt = sm_image_default(),
+				.adversarial = SM_DISTANCE_BCE,
+				.weight = {.adversarial = 1, .l1 = 100, .judge = 1},
+				.pool = 1000,
+				.batch = 2,
+				.height = 32,
+				.width = 32,
+				.channels = {1, 3},
+				.optim = sm_optim_default("adam"),
+				.threads = 1};
+	struct sm_game game;
+	struct sm_mem mem;
+	double losses[SM_GAME_LOSSES];
+	o.generator_opt.levels = 3;
+	o.generator_opt.width = o.judge_opt.width = 0.0625;
+	assert_good(sm_game_plan(&o, &game, &err), err);
+	size_t need = sm_game_forecast(&game), pools = (size_t)1000 * 32 * 32 * 4 * sizeof(float);
+	assert_true(need > pools && sm_game_images_bytes(&game) < pools + pools / 50);
+	sm_mem_init(&mem, need - 1);
+	assert_refused(sm_game_alloc(&game, &mem, &err), SM_BUDGET, err,
+		       "a smaller batch, image, width or pool");
+	assert_int_equal(mem.peak, 0);
+	sm_mem_init(&mem, need);
+	assert_good(sm_game_alloc(&game, &mem, &err), err);
+	for (uint64_t r = 0; r < 2; r++)
+		assert_good(sm_game_round(&game, r, 2e-4, true, losses, &err), err);
+	assert_true(mem.peak <= need && mem.peak > pools);
+	sm_game_close(&game);
+	assert_int_equal(mem.used, 0);
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
@@ -354,9 +469,12 @@ int main(int argc, char **argv)
 	sm_nn_prepare_process(argv);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rounds_equal_pytorch),
+		cmocka_unit_test(test_a_pool_of_pairs_keeps_them_together),
+		cmocka_unit_test(test_vgg_goes_with_its_losses),
 		cmocka_unit_test(test_parameters_equal_pytorch),
 		cmocka_unit_test(test_threads_and_rounds_without_judges),
 		cmocka_unit_test(test_what_is_not_finite_is_named),
+		cmocka_unit_test(test_budget_counts_the_pools),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name(__FILE__, tests, make_folder, remove_folder);

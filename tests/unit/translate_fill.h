@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Weights and images of the tests of image translation: the same numbers as scripts/translate_nets.py,
- * from a counter hash.
+ * Weights and images of the tests of image translation: the same numbers as
+ * scripts/translate_nets.py, from a counter hash.
  */
 #ifndef SM_TESTS_TRANSLATE_FILL_H
 #define SM_TESTS_TRANSLATE_FILL_H
@@ -48,9 +48,10 @@ static inline void fill_weights(struct sm_net *net, uint32_t offset)
 		if (p[i].rank > 1)
 			scale = (float)sqrt(6.0 / ((s[0] > s[1] ? s[0] : s[1]) * s[3] * s[4]));
 		for (size_t k = 0; k < p[i].count; k++)
-			w[k] = base + scale * (fill_hashed(fill_fnv(p[i].name) + offset + (uint32_t)k) *
-						       2 -
-					       1);
+			w[k] = base +
+			       scale * (fill_hashed(fill_fnv(p[i].name) + offset + (uint32_t)k) *
+						2 -
+					1);
 	}
 	sm_net_touch(net);
 }

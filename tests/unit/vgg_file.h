@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A file of VGG-19's weights as Keras lays it out, with the formula weights of scripts/translate_nets.py.
+ * A file of VGG-19's weights as Keras lays it out, with the formula weights of
+ * scripts/translate_nets.py.
  */
 #ifndef SM_TESTS_VGG_FILE_H
 #define SM_TESTS_VGG_FILE_H
@@ -38,14 +39,15 @@ static inline float *vgg_formula(const char *layer, const char *leaf, size_t n, 
 	return v;
 }
 
-static inline void vgg_put(hid_t group, const char *pattern_end, const char *layer, int rank, const hsize_t *dims,
-		float *v)
+static inline void vgg_put(hid_t group, const char *pattern_end, const char *layer, int rank,
+			   const hsize_t *dims, float *v)
 {
 	char name[64];
 	hid_t space = H5Screate_simple(rank, dims, NULL);
 	snprintf(name, sizeof name, "%s%s", layer, pattern_end);
 	/* Without values: shapes alone, nothing is stored. */
-	hid_t set = H5Dcreate2(group, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+	hid_t set = H5Dcreate2(group, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT,
+			       H5P_DEFAULT);
 	assert_true(set >= 0);
 	if (v)
 		assert_true(H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, v) >= 0);
@@ -61,14 +63,17 @@ static inline void vgg_write(const char *path, bool values, int missing, int oth
 	assert_true(file >= 0);
 	for (int i = 0; i < VGG_LAYERS; i++) {
 		const char *l = vgg_layers[i].name;
-		hsize_t in = (hsize_t)vgg_layers[i].in, out = (hsize_t)(vgg_layers[i].out + (i == other));
+		hsize_t in = (hsize_t)vgg_layers[i].in,
+			out = (hsize_t)(vgg_layers[i].out + (i == other));
 		const hsize_t kernel[] = {3, 3, in, out};
 		float scale = (float)sqrt(6.0 / (9.0 * (double)in));
 		if (i == missing)
 			continue;
 		hid_t group = H5Gcreate2(file, l, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-		vgg_put(group, "_W_1:0", l, 4, kernel, values ? vgg_formula(l, "kernel", 9 * in * out, scale) : NULL);
-		vgg_put(group, "_b_1:0", l, 1, &out, values ? vgg_formula(l, "bias", out, 1) : NULL);
+		vgg_put(group, "_W_1:0", l, 4, kernel,
+			values ? vgg_formula(l, "kernel", 9 * in * out, scale) : NULL);
+		vgg_put(group, "_b_1:0", l, 1, &out,
+			values ? vgg_formula(l, "bias", out, 1) : NULL);
 		H5Gclose(group);
 	}
 	H5Fclose(file);

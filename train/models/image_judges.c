@@ -26,7 +26,8 @@ int sm_build_patch94(const struct sm_image_build *b, int x, struct sm_judge *jud
 	return judge->logits = sm_image_conv(b, x, "last", 4, 1, (struct sm_conv){.out = 1});
 }
 
-/* PatchGAN of pix2pix: three halvings, then two layers without, a voxel of zeros around: field 70. */
+/* PatchGAN of pix2pix: three halvings, then two layers without, a voxel of zeros around: field 70.
+ */
 int sm_build_patch70(const struct sm_image_build *b, int x, struct sm_judge *judge)
 {
 	const struct sm_conv around = {
@@ -42,7 +43,7 @@ int sm_build_patch70(const struct sm_image_build *b, int x, struct sm_judge *jud
 	return judge->logits = sm_image_conv(b, x, "last", 4, 1, last);
 }
 
-/* MedCycleGAN's, of three layers: field 9. */
+/* MedCycleGAN's, of three layers: field 11. */
 int sm_build_judge3(const struct sm_image_build *b, int x, struct sm_judge *judge)
 {
 	x = layer(b, x, 1, 3, 2, true, (struct sm_conv){.out = 64}, judge);

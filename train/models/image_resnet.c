@@ -30,7 +30,8 @@ int sm_build_resnet(const struct sm_image_build *b, int x, struct sm_judge *judg
 	(void)judge;
 	int w = sm_image_width(b, 64);
 	double slope = b->o.slope;
-	const struct sm_conv half = {.pad = SM_PAD_EXPLICIT, .pad_lo = {0, 1, 1}, .pad_hi = {0, 1, 1}};
+	const struct sm_conv half = {
+		.pad = SM_PAD_EXPLICIT, .pad_lo = {0, 1, 1}, .pad_hi = {0, 1, 1}};
 	struct sm_conv down1 = half, down2 = half;
 	down1.out = 2 * w;
 	down2.out = 4 * w;

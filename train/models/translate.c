@@ -30,24 +30,18 @@ static int any(int levels)
 
 /* clang-format off: a row is three lines */
 static const struct sm_image_network networks[] = {
-	{"pix2pix", "U-net of pix2pix: 4x4 convolutions down to one voxel and back", "batch|instance|none",
-	 8, 0, 0, 0.0, 0.5,
-	 false, by_levels, 4, sm_build_pix2pix},
-	{"casnet", "CasNet: a chain of 3 U-nets (MedGAN's 6 by `chain`)", "batch|instance|none",
-	 8, 3, 0, 0.3, NONE,
-	 false, by_levels, 4, sm_build_casnet},
-	{"resnet", "CycleGAN's generator of 9 residual blocks", "instance|batch|none",
-	 0, 0, 9, 0.0, NONE,
-	 false, by_two_halvings, 16, sm_build_resnet},
-	{"patch94", "PatchGAN of four halvings, field 94", "batch|instance|none",
-	 0, 0, 0, 0.3, NONE,
-	 true, any, 32, sm_build_patch94},
-	{"patch70", "PatchGAN of pix2pix, field 70", "batch|instance|none",
-	 0, 0, 0, 0.2, NONE,
+	{"pix2pix", "U-net of pix2pix: 4x4 convolutions down to one voxel and back",
+	 "batch|instance|none", 8, 0, 0, 0.0, 0.5, false, by_levels, 4, sm_build_pix2pix},
+	{"casnet", "CasNet: a chain of 3 U-nets (MedGAN's 6 by `chain`)", "batch|instance|none", 8,
+	 3, 0, 0.3, NONE, false, by_levels, 4, sm_build_casnet},
+	{"resnet", "CycleGAN's generator of 9 residual blocks", "instance|batch|none", 0, 0, 9, 0.0,
+	 NONE, false, by_two_halvings, 16, sm_build_resnet},
+	{"patch94", "PatchGAN of four halvings, field 94", "batch|instance|none", 0, 0, 0, 0.3,
+	 NONE, true, any, 32, sm_build_patch94},
+	{"patch70", "PatchGAN of pix2pix, field 70", "batch|instance|none", 0, 0, 0, 0.2, NONE,
 	 true, any, 32, sm_build_patch70},
-	{"judge3", "discriminator of three layers, field 9", "batch|instance|none",
-	 0, 0, 0, 0.3, NONE,
-	 true, any, 8, sm_build_judge3},
+	{"judge3", "discriminator of three layers, field 11", "batch|instance|none", 0, 0, 0, 0.3,
+	 NONE, true, any, 8, sm_build_judge3},
 };
 /* clang-format on */
 #define NETWORKS (sizeof networks / sizeof *networks)
@@ -105,8 +99,8 @@ static enum sm_status settle(const struct sm_image_network *n, const char *what,
 	if (*value && !own)
 		return SM_FAIL(err, SM_USAGE, "network %s: has no %s to set", n->name, what);
 	if (*value < 0 || *value > most)
-		return SM_FAIL(err, SM_USAGE, "network %s: %s is %d, must be 1 to %d", n->name, what,
-			       *value, most);
+		return SM_FAIL(err, SM_USAGE, "network %s: %s is %d, must be 1 to %d", n->name,
+			       what, *value, most);
 	*value = *value ? *value : own;
 	return SM_OK;
 }
@@ -115,11 +109,12 @@ static enum sm_status settle_numbers(const struct sm_image_network *n, struct sm
 				     struct sm_err *err)
 {
 	if (o->in_channels < 1 || (!n->judges && o->channels < 1))
-		return SM_FAIL(err, SM_USAGE, "network %s: %d channels to %d, must be >= 1", n->name,
-			       o->in_channels, o->channels);
+		return SM_FAIL(err, SM_USAGE, "network %s: %d channels to %d, must be >= 1",
+			       n->name, o->in_channels, o->channels);
 	if (!(o->width > 0 && o->width <= 64))
-		return SM_FAIL(err, SM_USAGE, "network %s: width %g, must be above 0 and at most 64",
-			       n->name, o->width);
+		return SM_FAIL(err, SM_USAGE,
+			       "network %s: width %g, must be above 0 and at most 64", n->name,
+			       o->width);
 	SM_TRY(settle(n, "levels", n->levels, MOST_LEVELS, &o->levels, err));
 	SM_TRY(settle(n, "chain", n->chain, MOST_CHAIN, &o->chain, err));
 	SM_TRY(settle(n, "blocks", n->blocks, MOST_BLOCKS, &o->blocks, err));
@@ -140,22 +135,24 @@ static enum sm_status settle_numbers(const struct sm_image_network *n, struct sm
 }
 
 /* A side must be a multiple of m and at least `least`. */
-static enum sm_status check_side(const struct sm_image_network *n, const char *side, int size, int m,
-				 int least, struct sm_err *err)
+static enum sm_status check_side(const struct sm_image_network *n, const char *side, int size,
+				 int m, int least, struct sm_err *err)
 {
 	int below = size / m * m, above = below + m;
 	least = (least + m - 1) / m * m;
 	if (size >= least && size % m == 0)
 		return SM_OK;
 	if (below < least)
-		return SM_FAIL(err, SM_USAGE,
-			       "network %s: image %s is %d, must be a multiple of %d and at least %d; "
-			       "the nearest is %d",
-			       n->name, side, size, m, least, above < least ? least : above);
-	return SM_FAIL(err, SM_USAGE,
-		       "network %s: image %s is %d, must be a multiple of %d; the nearest are %d and "
-		       "%d",
-		       n->name, side, size, m, below, above);
+		return SM_FAIL(
+			err, SM_USAGE,
+			"network %s: image %s is %d, must be a multiple of %d and at least %d; "
+			"the nearest is %d",
+			n->name, side, size, m, least, above < least ? least : above);
+	return SM_FAIL(
+		err, SM_USAGE,
+		"network %s: image %s is %d, must be a multiple of %d; the nearest are %d and "
+		"%d",
+		n->name, side, size, m, below, above);
 }
 
 static enum sm_status open(struct sm_image_build *b, const char *name, bool judges,
@@ -197,8 +194,8 @@ static int build(struct sm_graph *g, const char *name, const char *prefix, bool 
 	if (open(&b, name, judges, opt, s.h, s.w, &err) != SM_OK)
 		return sm_graph_fail(g, "%s", err.text);
 	if (s.c != opt->in_channels)
-		return sm_graph_fail(g, "network %s: image has %d channels, must have %d", name, s.c,
-				     opt->in_channels);
+		return sm_graph_fail(g, "network %s: image has %d channels, must have %d", name,
+				     s.c, opt->in_channels);
 	return b.network->build(&b, x, judge);
 }
 

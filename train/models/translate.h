@@ -55,8 +55,8 @@ const struct sm_image_network *sm_image_find(const char *name);
 struct sm_image_opt sm_image_default(void);
 
 /* Whether the network can be built with opt for images of h x w. SM_USAGE with a sentence: unknown
- * name (with the list of names), a size that does not fit (with the nearest that do), an option that
- * it does not have, a number out of range. */
+ * name (with the list of names), a size that does not fit (with the nearest that do), an option
+ * that it does not have, a number out of range. */
 enum sm_status sm_image_check(const char *name, const struct sm_image_opt *opt, int h, int w,
 			      struct sm_err *err);
 

@@ -417,8 +417,11 @@ static enum sm_status run(const struct conv_plan *plan, const struct conv_args *
 	return SM_OK;
 }
 
-const struct conv_kernel conv_columns = {
-	.name = "columns", .fits = fits, .create = create, .run = run, .destroy = conv_destroy_none};
+const struct conv_kernel conv_columns = {.name = "columns",
+					 .fits = fits,
+					 .create = create,
+					 .run = run,
+					 .destroy = conv_destroy_none};
 
 #else
 

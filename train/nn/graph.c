@@ -125,8 +125,8 @@ static int add_param(struct param **array, int *count, size_t *total, struct par
 	return (*count)++;
 }
 
-/* What graph_param adds to the number of a parameter that is not trained, until graph_add parts the two
- * kinds: operators need not know them. */
+/* What graph_param adds to the number of a parameter that is not trained, until graph_add parts the
+ * two kinds: operators need not know them. */
 #define NOT_TRAINED (1 << 24)
 
 void sm_graph_freeze(struct sm_graph *g, const char *prefix)

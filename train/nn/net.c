@@ -236,12 +236,12 @@ static enum sm_status check_budget(const struct sm_net *net, const struct sm_mem
 		    err, SM_BUDGET,
 		    "network: batch %d needs %zu MiB, %zu MiB are allowed, and not even batch 1 "
 		    "would fit",
-		    net->batch, f->total >> 20, free_bytes >> 20);
+		    net->batch, sm_mib_up(f->total), free_bytes >> 20);
 	return SM_FAIL(
 	    err, SM_BUDGET,
 	    "network: batch %d needs %zu MiB, %zu MiB are allowed; the largest batch that fits is "
 	    "about %zu",
-	    net->batch, f->total >> 20, free_bytes >> 20, fits);
+	    net->batch, sm_mib_up(f->total), free_bytes >> 20, fits);
 }
 
 static void *at_block(struct sm_net *net, int block)

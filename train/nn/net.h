@@ -54,14 +54,15 @@ void net_threads_leave(const struct sm_net *net, struct net_threads before);
 /* Element types of the tensors for opt.bf16; refuses on a CPU without such convolutions. */
 enum sm_status net_choose_elements(struct sm_net *net, struct sm_err *err);
 
-/* Finds frozen parameters, and the running statistics of their layers, in opt.lender; what no lender has
- * gets a place in net->fixed. SM_USAGE: another shape there. */
+/* Finds frozen parameters, and the running statistics of their layers, in opt.lender; what no
+ * lender has gets a place in net->fixed. SM_USAGE: another shape there. */
 enum sm_status net_find_lenders(struct sm_net *net, struct sm_err *err);
 /* Where fixed parameter i of the graph, and state i, stand. */
 const float *net_fixed_at(const struct sm_net *net, int i);
 float *net_state_at(const struct sm_net *net, int i);
 
-/* Forward, loss and backward, whatever the net; a fused one updates when fused_lr is not below 0. */
+/* Forward, loss and backward, whatever the net; a fused one updates when fused_lr is not below 0.
+ */
 enum sm_status net_gradients(struct sm_net *net, uint64_t step, double *loss, struct sm_err *err);
 
 /* A fused net: which parameters' gradients are computed late, and where each sum stands (blocks of
@@ -73,11 +74,14 @@ enum sm_status net_fused_blocks(struct sm_net *net, struct sm_err *err);
 enum sm_status net_fused_before(struct sm_net *net, struct node *n, struct op_run *r,
 				struct sm_err *err);
 void net_fused_behind(struct sm_net *net, struct node *n);
+/* Behind backward: the update of the parameters that no loss hangs on. */
+void net_fused_rest(struct sm_net *net);
 /* The call of node n in backward: net_run.c. */
 struct op_run net_backward_call(struct sm_net *net, struct node *n, uint64_t step);
 /* Zeros, by all threads where there are many. */
 void net_clear(const struct sm_net *net, float *g, size_t n);
-/* Moves a parameter by its gradient g; false when that is not finite: what is not stays. */
+/* Moves a parameter by its gradient g (NULL = zeros); false when that is not finite: what is not
+ * stays. */
 bool net_update_param(struct sm_net *net, const struct sm_param *p, double lr, const float *g);
 
 int net_add_block(struct sm_net *net, size_t size, int first, int last, struct sm_err *err);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Updates inside of backward. A parameter's gradient lives from its first use in backward to its
- * last, where it is applied. Kernels that are used several times and are larger than what they read
- * and their outputs' gradients are late: these are kept instead, and the gradient is computed at the
- * last use alone, for all uses. */
+ * last, where it is applied; a parameter without a use there is moved by a gradient of 0 behind it.
+ * Kernels that are used several times and are larger than what they read and their outputs'
+ * gradients are late: these are kept instead, and the gradient is computed at the last use alone,
+ * for all uses. */
 #include "train/nn/net.h"
 
 static float *place(const struct sm_net *net, const struct param *p)
@@ -84,7 +85,8 @@ enum sm_status net_fused_blocks(struct sm_net *net, struct sm_err *err)
 			return err->code;
 		for (int i = 0; param->late && i < g->nodes; i++)
 			if (uses(&g->node[i], p))
-				net_stretch(&net->block[g->tensor[g->node[i].out].grad_block], last);
+				net_stretch(&net->block[g->tensor[g->node[i].out].grad_block],
+					    last);
 	}
 	return SM_OK;
 }
@@ -143,4 +145,12 @@ void net_fused_behind(struct sm_net *net, struct node *n)
 		    !net_update_param(net, &p->pub, net->fused_lr, place(net, p)) && !net->bad)
 			net->bad = p;
 	}
+}
+
+/* Their gradient is 0 in the array of all; decay and momentum move them there, and so here. */
+void net_fused_rest(struct sm_net *net)
+{
+	for (int i = 0; net->fused_lr >= 0 && i < net->g->params; i++)
+		if (net->g->param[i].last_use < 0)
+			net_update_param(net, &net->g->param[i].pub, net->fused_lr, NULL);
 }

@@ -23,10 +23,11 @@ static enum sm_status find_one(struct sm_net *net, struct param *p, bool state, 
 		if (!own)
 			continue;
 		if (memcmp(own->pub.shape, p->pub.shape, sizeof p->pub.shape) != 0)
-			return SM_FAIL(err, SM_USAGE,
-				       "network: frozen parameter %s has another shape in the net that "
-				       "trains it",
-				       p->name);
+			return SM_FAIL(
+				err, SM_USAGE,
+				"network: frozen parameter %s has another shape in the net that "
+				"trains it",
+				p->name);
 		p->lender = k;
 		p->lent = own->pub.offset;
 		return SM_OK;
@@ -70,7 +71,8 @@ enum sm_status sm_net_alloc_together(struct sm_net *const *nets, int count, stru
 	size_t total = 0, most = 0, used = mem ? atomic_load(&mem->used) : 0;
 	for (int i = 0; i < count; i++) {
 		const struct sm_forecast *f = &nets[i]->forecast;
-		total += f->total - f->arena;
+		/* Each forecast counts what a process has of its own. */
+		total += f->total - f->arena - (i ? f->code : 0);
 		most = f->arena > most ? f->arena : most;
 	}
 	total += most;
@@ -78,7 +80,7 @@ enum sm_status sm_net_alloc_together(struct sm_net *const *nets, int count, stru
 		return SM_FAIL(err, SM_BUDGET,
 			       "networks: %zu MiB are needed, %zu MiB are allowed; take a smaller "
 			       "batch, image or width",
-			       total >> 20, mem->limit > used ? (mem->limit - used) >> 20 : 0);
+			       sm_mib_up(total), mem->limit > used ? (mem->limit - used) >> 20 : 0);
 	nets[0]->forecast.total += most - nets[0]->forecast.arena;
 	nets[0]->forecast.arena = most;
 	SM_TRY(sm_net_alloc(nets[0], mem, err));

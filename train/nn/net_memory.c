@@ -234,7 +234,8 @@ static enum sm_status node_blocks(struct sm_net *net, int i, struct sm_err *err)
 	if (n->save &&
 	    (n->save_block = net_add_block(net, n->save, i, n->runs_backward ? back : i, err)) < 0)
 		return err->code;
-	if (n->ws_forward && (n->ws_forward_block = net_add_block(net, n->ws_forward, i, i, err)) < 0)
+	if (n->ws_forward &&
+	    (n->ws_forward_block = net_add_block(net, n->ws_forward, i, i, err)) < 0)
 		return err->code;
 	if (!n->runs_backward)
 		return SM_OK;
@@ -249,8 +250,8 @@ static enum sm_status node_blocks(struct sm_net *net, int i, struct sm_err *err)
 			if (n->src[j] == n->src[k])
 				n->add_block[k] = -1;
 		if (n->add_block[k] < 0)
-			n->add_block[k] = net_add_block(net, tensor_bytes(&g->tensor[n->src[k]]), back,
-						    back, err);
+			n->add_block[k] = net_add_block(net, tensor_bytes(&g->tensor[n->src[k]]),
+							back, back, err);
 		if (n->add_block[k] < 0)
 			return err->code;
 	}
@@ -271,7 +272,8 @@ static void sum_up(struct sm_net *net)
 	f->code = CODE_BYTES;
 	for (int i = 0; i < g->nodes; i++)
 		f->packed += (g->node[i].packed + 63) / 64 * 64;
-	f->total = f->params + f->grads + f->optim + f->state + f->fixed + f->arena + f->packed + f->code;
+	f->total = f->params + f->grads + f->optim + f->state + f->fixed + f->arena + f->packed +
+		   f->code;
 	for (int i = 0; i < net->blocks; i++)
 		f->unplanned += net->block[i].size;
 }

@@ -71,6 +71,6 @@ void sm_net_print_memory(const struct sm_net *net, FILE *out)
 	for (int i = 0; i < nodes; i++)
 		print_node(net, &net->g->node[i], peak, out);
 	for (int i = 0; net->opt.fused && i < net->g->params; i++)
-		print_block(net, net->g->param[i].grad_block, "weights'", net->g->param[i].name, peak,
-			    out);
+		print_block(net, net->g->param[i].grad_block, "weights'", net->g->param[i].name,
+			    peak, out);
 }

@@ -200,6 +200,8 @@ static enum sm_status backward(struct sm_net *net, uint64_t step, struct join jo
 				elem_add(g->tensor[n->src[k]].g, r.xe[k], r.gx[k], r.xe[k],
 					 g->tensor[n->src[k]].count, net->opt.threads);
 	}
+	if (net->opt.fused)
+		net_fused_rest(net);
 	return SM_OK;
 }
 

@@ -8,6 +8,7 @@
 #define CHUNK ((size_t)65536)
 /* Of one parameter, and from where on waking the other threads is worth it. */
 #define SMALL_CHUNK ((size_t)4096)
+static const float no_gradient[SMALL_CHUNK];
 #define MANY (2 * SMALL_CHUNK)
 #define LANES ((size_t)16)
 
@@ -121,10 +122,11 @@ bool net_update_param(struct sm_net *net, const struct sm_param *p, double lr, c
 	if (p->count > MANY)
 	for (size_t i = 0; i < p->count; i += SMALL_CHUNK) {
 		size_t end = p->count - i < SMALL_CHUNK ? p->count : i + SMALL_CHUNK;
-		bool good = isfinite(squares(g + i, end - i));
+		const float *from = g ? g + i : no_gradient;
+		bool good = !g || isfinite(squares(from, end - i));
 		finite = finite && good;
 		if (good)
-			update_run(net, (float)lr, 1, decay, g + i, p->offset + i, p->offset + end);
+			update_run(net, (float)lr, 1, decay, from, p->offset + i, p->offset + end);
 	}
 	return finite;
 }

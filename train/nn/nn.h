@@ -44,8 +44,8 @@ int sm_graph_fail(struct sm_graph *g, const char *fmt, ...) __attribute__((forma
 /* Shape of tensor x; all zeros when x is not a tensor of the graph. */
 struct sm_shape sm_graph_shape(const struct sm_graph *g, int x);
 
-/* Parameters named prefix.* that are declared from now on are not trained in this graph: no gradient
- * is computed for them, though gradients go through their layers. They are another net's
+/* Parameters named prefix.* that are declared from now on are not trained in this graph: no
+ * gradient is computed for them, though gradients go through their layers. They are another net's
  * (sm_net_opt.lender), or fixed ones to be filled by sm_net_fixed. Up to 8 prefixes. */
 void sm_graph_freeze(struct sm_graph *g, const char *prefix);
 
@@ -127,7 +127,8 @@ int sm_g_tanh(struct sm_graph *g, int x);
 /* Rows above and below, columns left and right, mirrored at the border, which is not repeated
  * (PyTorch's ReflectionPad2d); both must be below the image's size. */
 int sm_g_reflect_pad(struct sm_graph *g, int x, int rows, int columns);
-/* (N,D,H,W,C) to (N,1,1,C,C): the mean over voxels of the products of channels (Gatys et al. 2016). */
+/* (N,D,H,W,C) to (N,1,1,C,C): the mean over voxels of the products of channels (Gatys et al. 2016).
+ */
 int sm_g_gram(struct sm_graph *g, int x);
 
 /* ---- losses --------------------------------------------------------------------------------- */
@@ -239,15 +240,16 @@ struct sm_net_opt {
 	const char *kernel; /* NULL: by rule; else only this row of the convolution kernels */
 	bool profile;       /* keep per-layer times */
 	bool fused; /* training: each parameter is updated as soon as its gradient is complete, and
-		       no array of all gradients is kept: sm_net_train alone trains. Not with clip_norm
-		       or ema_decay */
-	/* Nets whose parameters and running statistics of the same names stand for the frozen ones of
-	 * this graph; they must be planned, be allocated before this net, and live (and the array of
-	 * them too) as long as it does. */
+		       no array of all gradients is kept: sm_net_train alone trains. Not with
+		       clip_norm or ema_decay */
+	/* Nets whose parameters and running statistics of the same names stand for the frozen ones
+	 * of this graph; they must be planned, be allocated before this net, and live (and the
+	 * array of them too) as long as it does. */
 	struct sm_net *const *lender;
 	int lenders;
 	bool live_norm;    /* inference: batch norm by the batch's own statistics, as in training */
-	bool live_dropout; /* inference: drop-out on, keyed by the number of the forward runs so far */
+	bool live_dropout; /* inference: drop-out on, keyed by the number of the forward runs so far
+			    */
 	bool bf16;      /* what stands between the operators, values and gradients, is stored as
 			   bfloat16 and convolutions multiply such; weights, their gradients,
 			   statistics, sums, inputs, outputs, logits and losses stay float32 */
@@ -275,9 +277,9 @@ struct sm_forecast sm_net_forecast(const struct sm_net *net);
  * mem, naming the largest batch that would. mem may be NULL (no budget). */
 enum sm_status sm_net_alloc(struct sm_net *net, struct sm_mem *mem, struct sm_err *err);
 
-/* The same for several nets of which one runs at a time: their activations share one piece of memory,
- * as large as the largest needs. Inputs must then be filled anew, and outputs be read, before another
- * of them runs. It belongs to the first, which must be freed last. */
+/* The same for several nets of which one runs at a time: their activations share one piece of
+ * memory, as large as the largest needs. Inputs must then be filled anew, and outputs be read,
+ * before another of them runs. It belongs to the first, which must be freed last. */
 enum sm_status sm_net_alloc_together(struct sm_net *const *nets, int count, struct sm_mem *mem,
 				     struct sm_err *err);
 
@@ -332,10 +334,10 @@ size_t sm_net_grad_samples(const struct sm_net *net);
  * the gradient before clipping through norm (may be NULL). */
 enum sm_status sm_net_update(struct sm_net *net, double lr, double *norm, struct sm_err *err);
 
-/* sm_net_step and sm_net_update in one, with the same bits; of a fused net the only way. A loss that
- * is not finite moves no weight of a fused net (of another the update refuses). SM_INPUT when a
- * gradient is not finite; the weights of a fused net behind that layer have moved then: what it has
- * learnt is lost. */
+/* sm_net_step and sm_net_update in one, with the same bits; of a fused net the only way. A loss
+ * that is not finite moves no weight of a fused net (of another the update refuses). SM_INPUT when
+ * a gradient is not finite; the weights of a fused net behind that layer have moved then: what it
+ * has learnt is lost. */
 enum sm_status sm_net_train(struct sm_net *net, uint64_t step, double lr, double *loss,
 			    struct sm_err *err);
 bool sm_net_is_fused(const struct sm_net *net);
@@ -376,8 +378,8 @@ float *sm_net_gradients(struct sm_net *net); /* may be changed before sm_net_upd
 /* Frozen parameters that no lender has, and the array that they lie in. */
 const struct sm_param *sm_net_fixed(struct sm_net *net, size_t *count, float **values);
 void sm_net_touch(struct sm_net *net);
-/* Running statistics that no lender has: named entries of another flat array; count 0 when there are
- * none. */
+/* Running statistics that no lender has: named entries of another flat array; count 0 when there
+ * are none. */
 const struct sm_param *sm_net_states(const struct sm_net *net, size_t *count);
 float *sm_net_state_values(struct sm_net *net);
 /* Optimiser: its arrays have sm_net_weight_count elements each; names are like "adam.m"; the last

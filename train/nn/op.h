@@ -144,8 +144,8 @@ struct op_impl {
 	enum sm_status (*prepare)(const struct op_env *env, struct node *n, struct sm_err *err);
 	enum sm_status (*forward)(const struct op_run *r, struct sm_err *err);
 	enum sm_status (*backward)(const struct op_run *r, struct sm_err *err);
-	/* Adds the gradient of param[0] alone, later than backward, which then had no gw[0]; x and gy
-	 * stand as backward left them. NULL = only backward can. */
+	/* Adds the gradient of param[0] alone, later than backward, which then had no gw[0]; x and
+	 * gy stand as backward left them. NULL = only backward can. */
 	enum sm_status (*late)(const struct op_run *r, struct sm_err *err);
 	/* Makes y once more from x and what forward saved, into another place; NULL = cannot. A
 	 * training may then forget y between its last use forward and its first one backward. */

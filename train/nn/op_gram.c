@@ -26,7 +26,8 @@ static size_t groups(size_t c)
 	return (c + ROWS - 1) / ROWS;
 }
 
-/* Workspaces: forward sums of a group of rows in float and double; backward the symmetric matrix. */
+/* Workspaces: forward sums of a group of rows in float and double; backward the symmetric matrix.
+ */
 static enum sm_status gram_prepare(const struct op_env *env, struct node *n, struct sm_err *err)
 {
 	(void)err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Losses of image translation: the distance of two images, and what a discriminator's map is worth
- * against one label. Means over all values of a sample; sums go over OP_BLOCKS fixed blocks, so they
- * do not depend on the threads. */
+ * against one label. Means over all values of a sample; sums go over OP_BLOCKS fixed blocks, so
+ * they do not depend on the threads. */
 #include "train/nn/op.h"
 
 #include <math.h>
@@ -150,8 +150,8 @@ static enum sm_status image_loss_backward(const struct op_run *r, struct sm_err 
 #pragma omp parallel for schedule(static) num_threads(r->threads)
 	for (size_t i = 0; i < count; i += ELEM_PIECE)
 		terms[a->window[0]].back(r->x[0] + i, r->x[1] ? r->x[1] + i : NULL, a->value[1],
-					 count - i < ELEM_PIECE ? count - i : ELEM_PIECE, scale, acc,
-					 r->gx[0] + i);
+					 count - i < ELEM_PIECE ? count - i : ELEM_PIECE, scale,
+					 acc, r->gx[0] + i);
 	if (!acc)
 		memset(r->gx[0] + count, 0, (s.n * each - count) * sizeof(float));
 	return SM_OK;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mirrored borders over height and width, the border itself not repeated (PyTorch's ReflectionPad2d). */
+/* Mirrored borders over height and width, the border itself not repeated (PyTorch's
+ * ReflectionPad2d). */
 #include "train/nn/op.h"
 
 #include <string.h>
@@ -11,10 +12,11 @@ static enum sm_status pad_shape(struct sm_graph *g, struct node *n, struct sm_sh
 	struct sm_shape s = op_in_shape(g, n, 0);
 	int rows = n->attr.window[0], columns = n->attr.window[1];
 	if (rows < 0 || columns < 0 || rows >= s.h || columns >= s.w)
-		return SM_FAIL(err, SM_USAGE,
-			       "reflect pad: %d rows and %d columns around an image of %dx%d, must be "
-			       "at least 0 and below its size",
-			       rows, columns, s.h, s.w);
+		return SM_FAIL(
+			err, SM_USAGE,
+			"reflect pad: %d rows and %d columns around an image of %dx%d, must be "
+			"at least 0 and below its size",
+			rows, columns, s.h, s.w);
 	*out = (struct sm_shape){s.n, s.d, s.h + 2 * rows, s.w + 2 * columns, s.c};
 	return SM_OK;
 }
@@ -59,8 +61,8 @@ static int shown_at(int i, int size, int pad, int at[3])
 }
 
 /* Sum of the gradients of all places that show voxel (y, x), channels [c0, c0 + n). */
-static void gather(const struct op_run *r, size_t plane, const int *ys, int ny, const int *xs, int nx,
-		   size_t c0, size_t n, float *sum)
+static void gather(const struct op_run *r, size_t plane, const int *ys, int ny, const int *xs,
+		   int nx, size_t c0, size_t n, float *sum)
 {
 	struct sm_shape o = op_out_shape(r->graph, r->node);
 	float buffer[ELEM_PIECE];

@@ -16,7 +16,8 @@ double sm_translate_rate(const struct sm_translate_section *s, int64_t epoch)
 {
 	if (!s->linear_from || epoch < s->linear_from)
 		return s->learning_rate;
-	return s->learning_rate * (double)(s->epochs - epoch) / (double)(s->epochs - s->linear_from);
+	return s->learning_rate * (double)(s->epochs - epoch) /
+	       (double)(s->epochs - s->linear_from);
 }
 
 bool sm_translate_numbered(const struct sm_translate_section *s, int64_t epoch, char name[64])
@@ -57,7 +58,8 @@ static enum sm_status fill(struct sm_translating *t, size_t *const order[2], int
 	for (int64_t k = 0; k < t->s->batch; k++) {
 		size_t at = (size_t)(step * t->s->batch + k);
 		uint64_t draw = (uint64_t)((t->state.rounds + step) * t->s->batch + k);
-		float *xa = a + k * n * t->state.channels[0], *xb = b + k * n * t->state.channels[1];
+		float *xa = a + k * n * t->state.channels[0],
+		      *xb = b + k * n * t->state.channels[1];
 		SM_TRY(sm_images_read(t->train[0], order[0][at], &jitter, t->seed, draw, xa,
 				      t->state.cycle ? NULL : xb, err));
 		if (t->state.cycle)
@@ -110,9 +112,13 @@ static enum sm_status write_csv(const struct sm_translating *t, struct sm_err *e
 	char *path = sm_path_join(t->run->out, SM_TRANSLATE_CSV);
 	sm_text_f(&text, "%s\n", h->names);
 	for (size_t r = 0; r < h->rows; r++)
-		for (size_t c = 0; c < h->columns; c++)
-			sm_text_f(&text, "%.9g%s", h->v[r * h->columns + c],
-				  c + 1 < h->columns ? "," : "\n");
+		for (size_t c = 0; c < h->columns; c++) {
+			double v = h->v[r * h->columns + c];
+			/* NaN: no step of the epoch had this loss. */
+			if (!isnan(v))
+				sm_text_f(&text, "%.9g", v);
+			sm_text_str(&text, c + 1 < h->columns ? "," : "\n");
+		}
 	enum sm_status st = sm_text_check(&text, SM_TRANSLATE_CSV, err);
 	if (st == SM_OK)
 		st = path ? sm_file_write(path, text.data, text.n, err)
@@ -155,7 +161,9 @@ static void tell(const struct sm_translating *t, const double *row, double secon
 {
 	struct sm_text text = {0};
 	for (int i = 0; i < t->game.losses; i++)
-		sm_text_f(&text, "%s%s %.4f", i ? ", " : "", t->game.loss_name[i], row[FIXED + i]);
+		if (!isnan(row[FIXED + i]))
+			sm_text_f(&text, "%s%s %.4f", i ? ", " : "", t->game.loss_name[i],
+				  row[FIXED + i]);
 	sm_info(&t->run->log, NULL, "epoch %" PRId64 " of %" PRId64 ": %s; %.3g images/s",
 		t->state.epoch, t->s->epochs, text.data ? text.data : "",
 		seconds > 0 ? (double)(t->steps * t->s->batch) / seconds : 0.0);
@@ -183,7 +191,9 @@ static enum sm_status one_epoch(struct sm_translating *t, struct sm_err *err)
 enum sm_status sm_translate_epochs(struct sm_translating *t, struct sm_err *err)
 {
 	while (t->state.epoch < t->s->epochs) {
-		if (t->deadline > 0 && sm_now() > t->deadline) {
+		SM_TRY(one_epoch(t, err));
+		/* Behind an epoch: each run gets on by one at least. */
+		if (t->state.epoch < t->s->epochs && t->deadline > 0 && sm_now() > t->deadline) {
 			t->stopped = true;
 			sm_warn(&t->run->log, NULL,
 				"the time is over behind epoch %" PRId64 " of %" PRId64
@@ -191,7 +201,6 @@ enum sm_status sm_translate_epochs(struct sm_translating *t, struct sm_err *err)
 				t->state.epoch, t->s->epochs);
 			return SM_OK;
 		}
-		SM_TRY(one_epoch(t, err));
 	}
 	return SM_OK;
 }

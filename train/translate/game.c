@@ -61,21 +61,27 @@ static enum sm_status check(const struct sm_game_opt *o, struct sm_err *err)
 	const struct sm_game_weights *w = &o->weight;
 	bool vgg = w->content > 0 || w->style > 0;
 	if (o->cycle && (vgg || w->perceptual > 0 || w->l1 > 0))
-		return SM_FAIL(err, SM_USAGE,
-			       "translate: losses l1, perceptual, content and style compare an image with "
-			       "its own target, which cyclegan has not: allowed is 0");
+		return SM_FAIL(
+			err, SM_USAGE,
+			"translate: losses l1, perceptual, content and style compare an image with "
+			"its own target, which cyclegan has not: allowed is 0");
 	if (!o->cycle && (w->cycle > 0 || w->identity > 0))
 		return SM_FAIL(err, SM_USAGE,
 			       "translate: losses cycle and identity are cyclegan's: allowed is 0");
 	if (o->cycle && w->identity > 0 && o->channels[0] != o->channels[1])
-		return SM_FAIL(err, SM_USAGE,
-			       "translate: identity: images have %d and %d channels, it needs as many: "
-			       "allowed is 0",
-			       o->channels[0], o->channels[1]);
+		return SM_FAIL(
+			err, SM_USAGE,
+			"translate: identity: images have %d and %d channels, it needs as many: "
+			"allowed is 0",
+			o->channels[0], o->channels[1]);
 	if (vgg && !o->vgg)
 		return SM_FAIL(err, SM_USAGE,
-			       "--vgg: is missing, losses content and style need VGG-19's weights "
-			       "(vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5 of Keras)");
+			       "--vgg: is missing, losses content and style need VGG-19's weights: "
+			       "take " SM_VGG_WHERE);
+	if (!vgg && o->vgg)
+		return SM_FAIL(err, SM_USAGE,
+			       "--vgg: was given, but no loss takes it: translate.content and "
+			       "translate.style are 0");
 	return vgg ? sm_vgg_check(o->vgg, err) : SM_OK;
 }
 
@@ -116,26 +122,67 @@ static size_t values(const struct sm_game *game, int side)
 	return (size_t)o->height * o->width * o->channels[side];
 }
 
+/* What one place of a pool keeps: an image; of pix2pix the input it was made of before it. */
+static size_t kept(const struct sm_game *game, int pool)
+{
+	if (game->opt.cycle)
+		return values(game, 1 - pool);
+	return pool ? 0 : values(game, 0) + values(game, 1);
+}
+
+/* Whether the discriminators have that input. */
+static bool has_input(const struct sm_game *game, int i)
+{
+	const struct sm_game_opt *o = &game->opt;
+	return i < 3 || (i == SM_GAME_FAKE_A ? o->cycle : !o->cycle && o->pool);
+}
+
+/* Values of one such input, of all images of a step. */
+static size_t input_values(const struct sm_game *game, int i)
+{
+	bool of_b = i == SM_GAME_B || i == SM_GAME_FAKE_B;
+	return has_input(game, i) ? game->opt.batch * values(game, of_b) : 0;
+}
+
+size_t sm_game_images_bytes(const struct sm_game *game)
+{
+	size_t n = game->opt.pool * (kept(game, 0) + kept(game, 1)) + kept(game, 0);
+	for (int i = 0; i < GAME_INPUTS; i++)
+		n += input_values(game, i);
+	return n * sizeof(float);
+}
+
+size_t sm_game_code(const struct sm_game *game)
+{
+	return sm_net_forecast(game->judges).code;
+}
+
 size_t sm_game_forecast(const struct sm_game *game)
 {
 	struct sm_forecast a = sm_net_forecast(game->judges), b = sm_net_forecast(game->generators);
-	size_t pools = game->opt.pool * (values(game, 1) + (game->opt.cycle ? values(game, 0) : 0));
 	size_t arena = a.arena < b.arena ? a.arena : b.arena;
 	/* Both forecasts count what a process has of its own. */
-	return a.total + b.total - arena - a.code + pools * sizeof(float);
+	return a.total + b.total - arena - a.code + sm_game_images_bytes(game);
 }
 
 enum sm_status sm_game_alloc(struct sm_game *game, struct sm_mem *mem, struct sm_err *err)
 {
 	const struct sm_game_opt *o = &game->opt;
 	struct sm_net *nets[] = {game->judges, game->generators};
+	size_t need = sm_game_forecast(game), used = mem ? atomic_load(&mem->used) : 0;
+	if (mem && (used > mem->limit || need > mem->limit - used))
+		return SM_FAIL(err, SM_BUDGET,
+			       "translate: needs %zu MiB, %zu MiB are allowed; take a smaller "
+			       "batch, image, width or pool",
+			       sm_mib_up(need), mem->limit > used ? (mem->limit - used) >> 20 : 0);
+	game->mem = mem;
 	SM_TRY(sm_net_alloc_together(nets, 2, mem, err));
-	SM_TRY(sm_pool_open(&game->pool[0], o->pool, values(game, 1), mem, err));
-	SM_TRY(sm_pool_open(&game->pool[1], o->cycle ? o->pool : 0, values(game, 0), mem, err));
+	SM_TRY(sm_pool_open(&game->pool[0], o->pool, kept(game, 0), mem, err));
+	SM_TRY(sm_pool_open(&game->pool[1], o->cycle ? o->pool : 0, kept(game, 1), mem, err));
 	sm_net_init(game->judges, o->seed);
 	sm_net_init(game->generators, o->seed);
 	if (o->weight.content > 0 || o->weight.style > 0)
-		return sm_vgg_load(game->generators, GAME_VGG, o->vgg, err);
+		return sm_vgg_load(game->generators, GAME_VGG, o->vgg, mem, err);
 	return SM_OK;
 }
 
@@ -171,34 +218,64 @@ static enum sm_status learn(struct sm_net *net, const char *who, uint64_t round,
 		       what[0] ? what : st == SM_OK ? "the loss" : "the gradient");
 }
 
-/* The discriminators' inputs: the memory of one net's activations is the other's too, so that images
- * are carried over in a place of their own. */
+/* What the discriminators see in place of the newest images. pix2pix's judges an image beside the
+ * input it was made of: the pool keeps and gives both, or it would learn to tell wrong pairs. */
+static enum sm_status exchange(struct sm_game *game, float *const image[GAME_INPUTS],
+			       uint64_t round, struct sm_err *err)
+{
+	const struct sm_game_opt *o = &game->opt;
+	size_t a = values(game, 0), b = values(game, 1);
+	for (int k = 0; o->cycle && k < o->batch; k++) {
+		sm_pool_exchange(&game->pool[0], image[SM_GAME_FAKE_B] + k * b, o->seed, "fake_b",
+				 round, (uint64_t)k);
+		sm_pool_exchange(&game->pool[1], image[SM_GAME_FAKE_A] + k * a, o->seed, "fake_a",
+				 round, (uint64_t)k);
+	}
+	if (o->cycle || !o->pool)
+		return SM_OK;
+	float *pair = sm_alloc(game->mem, a + b, sizeof *pair, "a pair of images", err);
+	if (!pair)
+		return err->code;
+	for (int k = 0; k < o->batch; k++) {
+		float *of = image[GAME_A_OF_FAKE] + k * a, *fake = image[SM_GAME_FAKE_B] + k * b;
+		memcpy(pair, of, a * sizeof *pair);
+		memcpy(pair + a, fake, b * sizeof *pair);
+		sm_pool_exchange(&game->pool[0], pair, o->seed, "fake_b", round, (uint64_t)k);
+		memcpy(of, pair, a * sizeof *pair);
+		memcpy(fake, pair + a, b * sizeof *pair);
+	}
+	sm_free(pair);
+	return SM_OK;
+}
+
+/* The discriminators' inputs: the memory of one net's activations is the other's too, so that
+ * images are carried over in a place of their own. */
 static enum sm_status hand_over(struct sm_game *game, uint64_t round, struct sm_err *err)
 {
-	static const char *const names[] = {"a", "b", "fake_b", "fake_a"};
-	const struct sm_game_opt *o = &game->opt;
-	int images = o->cycle ? 4 : 3;
-	size_t size[4], total = 0;
-	for (int i = 0; i < images; i++) {
-		size[i] = o->batch * values(game, i == 0 || i == 3 ? 0 : 1);
+	static const char *const names[GAME_INPUTS] = {"a", "b", "fake_b", "fake_a",
+						       GAME_A_OF_FAKE_NAME};
+	size_t size[GAME_INPUTS] = {0}, total = 0;
+	float *image[GAME_INPUTS] = {NULL}, *at;
+	for (int i = 0; i < GAME_INPUTS; i++) {
+		size[i] = input_values(game, i);
 		total += size[i];
 	}
-	float *copy = sm_alloc(NULL, total, sizeof *copy, "images", err);
+	float *copy = at = sm_alloc(game->mem, total, sizeof *copy, "images", err);
 	if (!copy)
 		return err->code;
-	float *at = copy;
-	for (int i = 0; i < images; at += size[i++])
-		memcpy(at, sm_game_image(game, (enum sm_game_image)i), size[i] * sizeof *at);
-	at = copy;
-	for (int i = 0; i < images; at += size[i++]) {
-		struct sm_pool *pool = i < 2 ? NULL : &game->pool[i - 2];
-		for (int k = 0; pool && k < o->batch; k++)
-			sm_pool_exchange(pool, at + k * pool->count, o->seed, names[i], round,
-					 (uint64_t)k);
-		memcpy(sm_net_buffer(game->judges, names[i], NULL), at, size[i] * sizeof *at);
+	for (int i = 0; i < GAME_INPUTS; at += size[i++]) {
+		enum sm_game_image which = i == GAME_A_OF_FAKE ? SM_GAME_A : (enum sm_game_image)i;
+		image[i] = at;
+		if (size[i])
+			memcpy(at, sm_game_image(game, which), size[i] * sizeof *at);
 	}
+	enum sm_status st = exchange(game, image, round, err);
+	for (int i = 0; st == SM_OK && i < GAME_INPUTS; i++)
+		if (size[i])
+			memcpy(sm_net_buffer(game->judges, names[i], NULL), image[i],
+			       size[i] * sizeof *at);
 	sm_free(copy);
-	return SM_OK;
+	return st;
 }
 
 enum sm_status sm_game_round(struct sm_game *game, uint64_t round, double rate, bool judge,
@@ -206,7 +283,8 @@ enum sm_status sm_game_round(struct sm_game *game, uint64_t round, double rate, 
 {
 	for (int i = 0; i < game->losses; i++)
 		losses[i] = NAN;
-	/* The discriminators' gradients do not depend on the generators' weights, only on their images. */
+	/* The discriminators' gradients do not depend on the generators' weights, only on their
+	 * images. */
 	SM_TRY(learn(game->generators, "generators", round, rate, &losses[0], err));
 	for (int i = 2; i < game->generator_losses; i++)
 		losses[i] = loss_of(game->generators, game->loss_name[i]);

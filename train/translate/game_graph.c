@@ -10,7 +10,8 @@ static struct sm_shape shape_of(const struct sm_game_opt *o, int side)
 	return (struct sm_shape){o->batch, 1, o->height, o->width, o->channels[side]};
 }
 
-static int generator(struct sm_graph *g, const struct sm_game_opt *o, const char *prefix, int x, int to)
+static int generator(struct sm_graph *g, const struct sm_game_opt *o, const char *prefix, int x,
+		     int to)
 {
 	struct sm_image_opt opt = o->generator_opt;
 	opt.in_channels = sm_graph_shape(g, x).c;
@@ -94,8 +95,9 @@ static void half_cycle(struct sm_graph *g, const struct sm_game_opt *o, bool for
 	sm_g_loss_adversarial(g, forth ? "adversarial_b" : "adversarial_a", on_fake.logits, true,
 			      o->adversarial, (float)w->adversarial);
 	if (w->cycle > 0)
-		sm_g_loss_distance(g, forth ? "cycle_a" : "cycle_b", generator(g, o, back, fake, from),
-				   x, SM_DISTANCE_L1, (float)w->cycle);
+		sm_g_loss_distance(g, forth ? "cycle_a" : "cycle_b",
+				   generator(g, o, back, fake, from), x, SM_DISTANCE_L1,
+				   (float)w->cycle);
 	if (w->identity > 0)
 		sm_g_loss_distance(g, forth ? "identity_b" : "identity_a",
 				   generator(g, o, there, y, to), y, SM_DISTANCE_L1,
@@ -120,8 +122,8 @@ struct sm_graph *game_generators(const struct sm_game_opt *o)
 }
 
 /* A discriminator's two losses on a real and a generated image. */
-static void judge_both(struct sm_graph *g, const struct sm_game_opt *o, const char *prefix, int real,
-		       int fake, const char *of_real, const char *of_fake)
+static void judge_both(struct sm_graph *g, const struct sm_game_opt *o, const char *prefix,
+		       int real, int fake, const char *of_real, const char *of_fake)
 {
 	struct sm_judge r, f;
 	judge(g, o, prefix, real, &r);
@@ -138,7 +140,9 @@ struct sm_graph *game_judges(const struct sm_game_opt *o)
 	int a = sm_g_input(g, "a", shape_of(o, 0)), b = sm_g_input(g, "b", shape_of(o, 1));
 	int fake_b = sm_g_input(g, "fake_b", shape_of(o, 1));
 	if (!o->cycle) {
-		judge_both(g, o, GAME_JUDGE, pair(g, a, b), pair(g, a, fake_b), "real", "fake");
+		/* An image of the pool comes with the input it was made of. */
+		int of = o->pool ? sm_g_input(g, GAME_A_OF_FAKE_NAME, shape_of(o, 0)) : a;
+		judge_both(g, o, GAME_JUDGE, pair(g, a, b), pair(g, of, fake_b), "real", "fake");
 		return g;
 	}
 	int fake_a = sm_g_input(g, "fake_a", shape_of(o, 0));

@@ -102,14 +102,17 @@ static char *named_hash(const struct sm_ledger *pair, const char *name)
 	return found;
 }
 
-static enum sm_status check_shape(const struct sm_images *m, const struct file *f, struct sm_err *err)
+static enum sm_status check_shape(const struct sm_images *m, const struct file *f,
+				  struct sm_err *err)
 {
 	const struct sm_tile_shape *a = &m->files[0].shape, *b = &f->shape;
 	if (a->height != b->height || a->width != b->width || a->channels != b->channels ||
 	    a->b_channels != b->b_channels)
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: images are %lldx%lld with %lld and %lld channels, those of %s %lldx%lld "
-			       "with %lld and %lld: must be equal (steps resize or pad_crop of preprocess)",
+			       "%s: images are %lldx%lld with %lld and %lld channels, those of %s "
+			       "%lldx%lld "
+			       "with %lld and %lld: must be equal (steps resize or pad_crop of "
+			       "preprocess)",
 			       f->name, (long long)b->width, (long long)b->height,
 			       (long long)b->channels, (long long)b->b_channels, m->files[0].name,
 			       (long long)a->width, (long long)a->height, (long long)a->channels,
@@ -136,15 +139,17 @@ static enum sm_status open_shard(struct sm_images *m, const char *dir, const str
 	if (!f->name || !path)
 		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
 	else if (!sha)
-		st = SM_FAIL(err, SM_INPUT, "%s: stands in %s, but not in the ledger: run pair again",
-			     name, CONFIG);
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: stands in %s, but not in the ledger: run pair again", name,
+			     CONFIG);
 	else
 		st = sm_shard_open(path, &f->shard, &f->shape, f->key, err);
 	if (st == SM_OK)
 		st = sm_shard_named_sha256(path, m->mem, hex, err);
 	if (st == SM_OK && strcmp(hex, sha) != 0)
 		st = SM_FAIL(err, SM_INPUT,
-			     "%s: content is not what the ledger of pair says: run pair again", name);
+			     "%s: content is not what the ledger of pair says: run pair again",
+			     name);
 	free(path);
 	free(sha);
 	m->file_count++;
@@ -206,7 +211,8 @@ static enum sm_status read_config(const char *dir, const struct sm_ledger *pair,
 				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", CONFIG);
 	if (st == SM_OK && (!want || strcmp(want, hex) != 0))
 		st = SM_FAIL(err, SM_INPUT,
-			     "%s: content is not what the ledger of pair says: run pair again", CONFIG);
+			     "%s: content is not what the ledger of pair says: run pair again",
+			     CONFIG);
 	if (st == SM_OK && !(*config = json_load_file(path, JSON_REJECT_DUPLICATES, &why)))
 		st = SM_FAIL(err, SM_INPUT, "%s: line %d: %s", CONFIG, why.line, why.text);
 	free(path);
@@ -250,8 +256,8 @@ out:
 
 /* ---- jitter ---------------------------------------------------------------------------------- */
 
-/* One image (H,W,C) enlarged to (H + e, W + e), of which the part at (top, left) is kept; pixel centres
- * are where PyTorch's align_corners=False has them. */
+/* One image (H,W,C) enlarged to (H + e, W + e), of which the part at (top, left) is kept; pixel
+ * centres are where PyTorch's align_corners=False has them. */
 static void enlarge(const float *src, int h, int w, int c, int e, int top, int left, float *dst)
 {
 	for (int y = 0; y < h; y++) {
@@ -269,7 +275,8 @@ static void enlarge(const float *src, int h, int w, int c, int e, int top, int l
 				    *p = src + ((size_t)y1 * w + x0) * c,
 				    *q = src + ((size_t)y1 * w + x1) * c;
 			for (int k = 0; k < c; k++) {
-				float up = a[k] + ax * (b[k] - a[k]), down = p[k] + ax * (q[k] - p[k]);
+				float up = a[k] + ax * (b[k] - a[k]),
+				      down = p[k] + ax * (q[k] - p[k]);
 				dst[((size_t)y * w + x) * c + k] = up + ay * (down - up);
 			}
 		}
@@ -323,7 +330,8 @@ static enum sm_status check_finite(const struct sm_images *m, size_t i, const fl
 {
 	for (size_t k = 0; k < n; k++)
 		if (!isfinite(v[k]))
-			return SM_FAIL(err, SM_INPUT, "%s: slice %lld has a value that is not finite",
+			return SM_FAIL(err, SM_INPUT,
+				       "%s: slice %lld has a value that is not finite",
 				       sm_images_key(m, i), (long long)sm_images_slice(m, i));
 	return SM_OK;
 }

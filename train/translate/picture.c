@@ -5,7 +5,8 @@
 #include "train/paint.h"
 #include "train/translate/training.h"
 
-/* Part `part` of row `row`: an image (H,W,C) in [-1, 1], of 1 or 3 channels, others by their first. */
+/* Part `part` of row `row`: an image (H,W,C) in [-1, 1], of 1 or 3 channels, others by their first.
+ */
 static void put(struct sm_image *image, const float *v, int h, int w, int c, int row, int part)
 {
 	unsigned char *to = image->data;

@@ -11,7 +11,8 @@ enum sm_status sm_pool_open(struct sm_pool *pool, int room, size_t count, struct
 	*pool = (struct sm_pool){.room = room, .count = count};
 	if (!room)
 		return SM_OK;
-	pool->image = sm_calloc(mem, (size_t)room * count, sizeof *pool->image, "pool of images", err);
+	pool->image =
+		sm_calloc(mem, (size_t)room * count, sizeof *pool->image, "pool of images", err);
 	return pool->image ? SM_OK : err->code;
 }
 

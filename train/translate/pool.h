@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A pool of generated images (Shrivastava et al. 2017): the discriminator sees, half of the time, an
- * image of an earlier round in place of the newest, so that it does not forget.
+ * A pool of generated images (Shrivastava et al. 2017): the discriminator sees, half of the time,
+ * an image of an earlier round in place of the newest, so that it does not forget.
  */
 #ifndef SM_TRANSLATE_POOL_H
 #define SM_TRANSLATE_POOL_H
@@ -22,9 +22,9 @@ enum sm_status sm_pool_open(struct sm_pool *pool, int room, size_t count, struct
 			    struct sm_err *err);
 void sm_pool_close(struct sm_pool *pool);
 
-/* Puts the image that the discriminator is to see into `image`, which holds the newest one: itself while
- * the pool fills; then with probability 1/2 one of the pool, which takes the newest in its place. Drawn
- * from (seed, "pool", name, round, index). */
+/* Puts the image that the discriminator is to see into `image`, which holds the newest one: itself
+ * while the pool fills; then with probability 1/2 one of the pool, which takes the newest in its
+ * place. Drawn from (seed, "pool", name, round, index). */
 void sm_pool_exchange(struct sm_pool *pool, float *image, uint64_t seed, const char *name,
 		      uint64_t round, uint64_t index);
 

@@ -7,7 +7,8 @@
 #include "train/network.h"
 #include "train/translate/predicting.h"
 
-/* ---- what the manifest asks for ---------------------------------------------------------------- */
+/* ---- what the manifest asks for ----------------------------------------------------------------
+ */
 
 static const char *const said_direction[] = {"a_to_b", "b_to_a"};
 
@@ -19,17 +20,18 @@ static void names_of(const struct sm_pair_section *s, const char *name[2])
 	name[1] = s->mode == SM_PAIR_TRIPLETS ? s->a : turned ? s->a : s->b;
 }
 
-static enum sm_status check_names(const struct sm_translate_prediction *p, const char *const name[2],
-				  struct sm_err *err)
+static enum sm_status check_names(const struct sm_translate_prediction *p,
+				  const char *const name[2], struct sm_err *err)
 {
 	const struct sm_translation *about = &p->translator.about;
 	for (int i = 0; i < 2; i++)
 		if (strcmp(name[i] ? name[i] : "image", about->domain[i]) != 0)
 			return SM_FAIL(err, SM_INPUT,
-				       "--model: it turns %s into %s, pair.a and pair.b (and pair.direction) ask "
+				       "--model: it turns %s into %s, pair.a and pair.b (and "
+				       "pair.direction) ask "
 				       "for %s into %s",
-				       about->domain[0], about->domain[1], name[0] ? name[0] : "image",
-				       name[1] ? name[1] : "image");
+				       about->domain[0], about->domain[1],
+				       name[0] ? name[0] : "image", name[1] ? name[1] : "image");
 	return SM_OK;
 }
 
@@ -46,19 +48,22 @@ static enum sm_status check_model(struct sm_translate_prediction *p, struct sm_e
 	const char *name[2];
 	bool stored = s->view == SM_VIEW_STORED;
 	if (s->mode != trained)
-		return SM_FAIL(err, SM_INPUT, "--model: was trained with pair.mode %s, the manifest has %s",
+		return SM_FAIL(err, SM_INPUT,
+			       "--model: was trained with pair.mode %s, the manifest has %s",
 			       modes[trained], modes[s->mode]);
 	names_of(s, name);
 	SM_TRY(check_names(p, name, err));
 	if (s->plane != about->plane || stored != about->stored)
 		return SM_FAIL(err, SM_INPUT,
-			       "--model: was trained on %s slices (pair.view %s), the manifest has %s (%s)",
+			       "--model: was trained on %s slices (pair.view %s), the manifest has "
+			       "%s (%s)",
 			       planes[about->plane], about->stored ? "stored" : "radiological",
 			       planes[s->plane], stored ? "stored" : "radiological");
 	p->source = name[p->translator.from];
 	p->target = name[p->translator.to];
 	if (p->target && !sm_key_is_safe(p->target))
-		return SM_FAIL(err, SM_USAGE, "pair: found '%s', which is no safe file name", p->target);
+		return SM_FAIL(err, SM_USAGE, "pair: found '%s', which is no safe file name",
+			       p->target);
 	return SM_OK;
 }
 
@@ -110,6 +115,28 @@ static const char *left_out(const struct sm_translate_prediction *p, const json_
 	return sm_translate_source(record, p->source, &channel) ? NULL : NO_SOURCE;
 }
 
+/* Masks are of pictures, and no file of a case may have the name of another's. */
+static enum sm_status check_mask(const struct sm_translate_prediction *p, const json_t *record,
+				 struct sm_err *err)
+{
+	static const char ending[] = ".mask";
+	const char *key = sm_record_key(record);
+	const size_t n = strlen(key), m = sizeof ending - 1;
+	if (!(p->m->predict->mask_threshold > 0))
+		return SM_OK;
+	if (!json_is_true(json_object_get(record, "pictures")))
+		return SM_FAIL(err, SM_USAGE,
+			       "predict.mask_threshold: found %g, allowed is 0 (off): %s is a "
+			       "volume, masks are made of pictures",
+			       p->m->predict->mask_threshold, key);
+	if (n > m && strcmp(key + n - m, ending) == 0)
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: its picture would have the name of another case's mask, with "
+			       "predict.mask_threshold no key may end in %s",
+			       key, ending);
+	return SM_OK;
+}
+
 static enum sm_status pick(struct sm_translate_prediction *p, size_t i, const json_t *record,
 			   json_t *why, struct sm_err *err)
 {
@@ -119,10 +146,11 @@ static enum sm_status pick(struct sm_translate_prediction *p, size_t i, const js
 	const char *in = sm_json_text(its, "fold"), *reason = left_out(p, record, in);
 	enum sm_status st = SM_OK;
 	if (p->split && sm_record_ok(record) && !in && !p->one_case)
-		st = SM_FAIL(err, SM_INPUT, "%s: stands in no fold of the split: run split again", key);
+		st = SM_FAIL(err, SM_INPUT, "%s: stands in no fold of the split: run split again",
+			     key);
 	else if (reason)
 		json_array_append_new(json_object_get(why, reason), json_string(key));
-	else
+	else if ((st = check_mask(p, record, err)) == SM_OK)
 		p->at[p->count++] =
 			(struct sm_translating_pick){.record = i, .seen = sm_seen_has(seen, key)};
 	json_decref(its);
@@ -155,11 +183,12 @@ static enum sm_status list(struct sm_translate_prediction *p, struct sm_err *err
 	if (p->count)
 		return SM_OK;
 	if (p->one_case)
-		return SM_FAIL(err, SM_USAGE,
-			       "--case: found '%s', allowed are the good cases of preprocess that hold %s",
-			       p->one_case, p->source ? p->source : "a volume");
-	return SM_FAIL(err, SM_INPUT, "fold %s: has 0 cases with %s, needed is at least 1", fold_name(p),
-		       p->source ? p->source : "a volume");
+		return SM_FAIL(
+			err, SM_USAGE,
+			"--case: found '%s', allowed are the good cases of preprocess that hold %s",
+			p->one_case, p->source ? p->source : "a volume");
+	return SM_FAIL(err, SM_INPUT, "fold %s: has 0 cases with %s, needed is at least 1",
+		       fold_name(p), p->source ? p->source : "a volume");
 }
 
 /* With folds of slices every case has slices that were trained on: later stages take the others. */
@@ -205,8 +234,8 @@ static enum sm_status inputs(void *ctx, size_t i, struct sm_item *item, struct s
 	const json_t *source = sm_translate_source(record, p->source, &channel);
 	const char *path = sm_json_text(source, "path"), *sha = sm_json_text(source, "sha256");
 	enum sm_status st =
-		path && sha ? sm_item_input_from(item, p->run->in, sm_json_text(source, "role"), path, sha,
-						 err)
+		path && sha ? sm_item_input_from(item, p->run->in, sm_json_text(source, "role"),
+						 path, sha, err)
 			    : SM_FAIL(err, SM_INPUT, "%s: its record names no volume", item->key);
 	json_decref(record);
 	if (st == SM_OK)
@@ -219,8 +248,8 @@ static void note_fold(const struct sm_translate_prediction *p, const json_t *rec
 		      struct sm_item *item)
 {
 	/* Not its modality: the image's own stands in the sidecar. */
-	static const char *const carried[] = {"patient", "study", "frame_of_reference", "burned_text",
-					      "pictures"};
+	static const char *const carried[] = {"patient", "study", "frame_of_reference",
+					      "burned_text", "pictures"};
 	for (size_t k = 0; k < SM_COUNT(carried); k++) {
 		json_t *value = json_object_get(record, carried[k]);
 		if (value)
@@ -262,6 +291,7 @@ static void describe(const struct sm_translate_prediction *p)
 {
 	const struct sm_translator *t = &p->translator;
 	const struct sm_translation *about = &t->about;
+	const struct sm_predict_section *s = p->m->predict;
 	json_t *h = p->run->ledger.header;
 	int direction = about->cycle ? t->from : p->m->pair->direction;
 	bool unit = sm_translator_has_unit(t, t->to);
@@ -275,9 +305,14 @@ static void describe(const struct sm_translate_prediction *p)
 	json_object_set_new(h, "checkpoint", json_string(t->sha256));
 	json_object_set_new(h, "epoch", json_integer((json_int_t)about->epoch));
 	json_object_set_new(h, "triplets", json_boolean(about->triplets));
-	sm_info(&p->run->log, NULL, "%s after epoch %lld: %s to %s, values are %s", about->generator,
-		(long long)about->epoch, about->domain[t->from], about->domain[t->to],
-		about->unit[t->to]);
+	if (s->mask_threshold > 0) {
+		json_object_set_new(h, "mask_threshold", json_real(s->mask_threshold));
+		json_object_set_new(h, "mask_ink",
+				    json_string(s->mask_ink == SM_INK_BRIGHT ? "bright" : "dark"));
+	}
+	sm_info(&p->run->log, NULL, "%s after epoch %lld: %s to %s, values are %s",
+		about->generator, (long long)about->epoch, about->domain[t->from],
+		about->domain[t->to], about->unit[t->to]);
 }
 
 static enum sm_status prepare(struct sm_translate_prediction *p, struct sm_err *err)
@@ -291,9 +326,10 @@ static enum sm_status prepare(struct sm_translate_prediction *p, struct sm_err *
 					      .running_norm = s->test_norm == SM_NORM_RUNNING,
 					      .bf16 = s->precision == SM_BF16};
 	if (s->fold == SM_PREDICT_CROSS)
-		return SM_FAIL(err, SM_USAGE,
-			       "predict.fold: found cross_validation, allowed with dataset pair are "
-			       "train, test, valid, all");
+		return SM_FAIL(
+			err, SM_USAGE,
+			"predict.fold: found cross_validation, allowed with dataset pair are "
+			"train, test, valid, all");
 	SM_TRY(sm_run_parent(run, run->in, "preprocess", &p->cases, err));
 	if (p->split)
 		SM_TRY(sm_run_parent(run, p->split, "split", &p->split_ledger, err));

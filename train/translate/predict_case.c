@@ -59,7 +59,9 @@ const json_t *sm_translate_source(const json_t *record, const char *name, int64_
 			*channel = (int64_t)i;
 			return sm_record_output(record, "image");
 		}
-	return volumes == 1 && (!name || (modality && sm_modality_is(modality, name))) ? only : NULL;
+		return volumes == 1 && (!name || (modality && sm_modality_is(modality, name)))
+			       ? only
+			       : NULL;
 }
 
 static enum sm_status read_volume(struct work *w, struct sm_err *err)
@@ -92,8 +94,8 @@ static enum sm_status read_volume(struct work *w, struct sm_err *err)
 	w->first = channel < 0 ? 0 : channel;
 	if (have != want || w->first >= w->vol.dim[3])
 		return SM_FAIL(err, SM_INPUT,
-			       "%s: has %lld channels, the network was trained on images of %lld", name,
-			       (long long)have, (long long)want);
+			       "%s: has %lld channels, the network was trained on images of %lld",
+			       name, (long long)have, (long long)want);
 	return SM_OK;
 }
 
@@ -112,10 +114,11 @@ static enum sm_status kept_slices(const struct work *w, uint8_t *keep, struct sm
 	{
 		json_int_t k = json_is_integer(one) ? json_integer_value(one) : -1;
 		if (k < 0 || k >= w->vol.dim[2])
-			return SM_FAIL(err, SM_INPUT,
-				       "%s: slices of its record do not fit the volume: run preprocess "
-				       "again",
-				       w->key);
+			return SM_FAIL(
+				err, SM_INPUT,
+				"%s: slices of its record do not fit the volume: run preprocess "
+				"again",
+				w->key);
 		if (w->view.normal == 2)
 			keep[k] = 1;
 	}
@@ -131,11 +134,11 @@ static enum sm_status choose(struct work *w, struct sm_err *err)
 	const struct sm_pair_section *s = w->p->m->pair;
 	int64_t count = w->view.count, end = s->last >= 0 ? s->last : count - 1;
 	if (s->first > end || end >= count)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: %s has slices 0 to %lld, pair.first and pair.last ask for %lld to "
-			       "%lld",
-			       w->key, w->role, (long long)count - 1, (long long)s->first,
-			       (long long)end);
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: %s has slices 0 to %lld, pair.first and pair.last ask for %lld to "
+			"%lld",
+			w->key, w->role, (long long)count - 1, (long long)s->first, (long long)end);
 	uint8_t *keep = calloc((size_t)count, 1);
 	w->index = calloc((size_t)count, sizeof *w->index);
 	if (!keep || !w->index) {
@@ -163,8 +166,8 @@ static void cut(const struct work *w, int64_t k, float *out)
 	const struct sm_translator *t = &w->p->translator;
 	size_t n = (size_t)(w->view.width * w->view.height), frame = sm_vol_frame_count(&w->vol);
 	for (int c = 0; c < t->about.channels[t->from]; c++)
-		sm_slice_cut((const float *)w->vol.data + (size_t)(w->first + c) * frame, w->vol.dim,
-			     &w->view, k, out + (size_t)c * n);
+		sm_slice_cut((const float *)w->vol.data + (size_t)(w->first + c) * frame,
+			     w->vol.dim, &w->view, k, out + (size_t)c * n);
 }
 
 /* out is changed: to the target's unit. */
@@ -212,7 +215,8 @@ static enum sm_status predict_slices(struct work *w, struct sm_err *err)
 	const struct sm_translator *t = &w->p->translator;
 	size_t n = (size_t)(w->view.width * w->view.height), next = 0;
 	const int *c = t->about.channels;
-	float *in = sm_alloc(&w->p->run->mem, n * (size_t)(c[0] + c[1]), sizeof *in, "a slice", err);
+	float *in =
+		sm_alloc(&w->p->run->mem, n * (size_t)(c[0] + c[1]), sizeof *in, "a slice", err);
 	if (!in)
 		return SM_BUDGET;
 	float *out = in + n * (size_t)c[t->from];

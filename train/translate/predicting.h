@@ -60,7 +60,7 @@ struct sm_translated {
 	size_t n;
 	bool triplets, pictures;
 };
-/* A volume with its sidecar, or a picture. */
+/* A volume with its sidecar, or a picture; of that, when asked for, the mask of its ink. */
 enum sm_status sm_translate_save(const struct sm_translate_prediction *p,
 				 const struct sm_translated *t, struct sm_item *item,
 				 struct sm_err *err);

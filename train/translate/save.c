@@ -10,7 +10,7 @@
 #include "manifests/schema.h"
 #include "train/tensors.h"
 
-#define SCHEMA "scanmill-translation 1"
+#define SCHEMA SM_TRANSLATION_SCHEMA
 #define META_ROOM SM_CHECKPOINT_SETTINGS
 #define MAX_EPOCHS 1000000
 #define MAX_COLUMNS 256
@@ -172,22 +172,12 @@ static enum sm_status put_player(hid_t file, const char *name, const char *playe
 	return st;
 }
 
-/* A dataset of one chunk, a zlib stream (stored), so that a damaged byte is noticed. */
+/* A table of one chunk, so that a damaged byte is noticed. */
 static bool put_array(hid_t at, const char *name, hid_t type, size_t rows, size_t columns,
-		      const void *data, size_t bytes)
+		      const void *data)
 {
-	const hsize_t dims[2] = {rows, columns}, zero[2] = {0, 0};
-	unsigned char *packed = NULL;
-	size_t n = 0;
-	struct sm_err ignored;
-	if (sm_chunk_pack(data, bytes, false, 0, &packed, &n, &ignored) != SM_OK)
-		return false;
-	hid_t set = sm_h5_chunked(at, name, type, 2, dims, dims, false, 0);
-	bool good = set >= 0 && H5Dwrite_chunk(set, H5P_DEFAULT, 0, zero, n, packed) >= 0;
-	if (set >= 0)
-		good = H5Dclose(set) >= 0 && good;
-	sm_free(packed);
-	return good;
+	const hsize_t dims[2] = {rows, columns};
+	return sm_h5_put_stored(at, name, type, 2, dims, data);
 }
 
 static enum sm_status put_pools(hid_t file, const char *name, const struct sm_game *game,
@@ -202,7 +192,7 @@ static enum sm_status put_pools(hid_t file, const char *name, const struct sm_ga
 		size_t rows = (size_t)p->filled;
 		if (rows)
 			good = good && put_array(group, pools[i], H5T_IEEE_F32LE, rows, p->count,
-						 p->image, rows * p->count * sizeof *p->image);
+						 p->image);
 	}
 	good = H5Gclose(group) >= 0 && good;
 	return good ? SM_OK : SM_FAIL(err, SM_IO, "%s: HDF5 cannot write the pools", name);
@@ -227,8 +217,7 @@ static enum sm_status put_all(hid_t file, const char *name, void *arg, struct sm
 	free(meta);
 	if (!good)
 		return SM_FAIL(err, SM_IO, "%s: HDF5 cannot write the attributes", name);
-	if (!put_array(file, "history", H5T_IEEE_F64LE, h->rows, h->columns, h->v,
-		       h->rows * h->columns * sizeof *h->v))
+	if (!put_array(file, "history", H5T_IEEE_F64LE, h->rows, h->columns, h->v))
 		return SM_FAIL(err, SM_IO, "%s: HDF5 cannot write the history", name);
 	SM_TRY(sm_seen_write(file, name, &t->seen, err));
 	SM_TRY(put_player(file, name, players[0], all->game->generators, err));
@@ -252,6 +241,11 @@ static enum sm_status open_file(const char *path, hid_t *file, struct sm_err *er
 	if (sm_h5_get_text(*file, "schema", schema, sizeof schema) && strcmp(schema, SCHEMA) == 0)
 		return SM_OK;
 	sm_h5_close_file(file);
+	if (strncmp(schema, "scanmill-checkpoint ", strlen("scanmill-checkpoint ")) == 0)
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: is a checkpoint of segmentation, allowed is one of image "
+			       "translation (dataset: pair)",
+			       sm_path_base(path));
 	return SM_FAIL(err, SM_INPUT, "%s: attribute schema is '%s', allowed is '%s'",
 		       sm_path_base(path), schema, SCHEMA);
 }
@@ -345,6 +339,18 @@ static enum sm_status get_player(hid_t file, const char *name, const char *playe
 	return st;
 }
 
+/* Where the next piece of a pool goes. */
+struct copy {
+	unsigned char *to;
+};
+
+static void copy_piece(void *ctx, const void *piece, size_t n)
+{
+	struct copy *copy = ctx;
+	memcpy(copy->to, piece, n);
+	copy->to += n;
+}
+
 /* A pool that is not there is empty. */
 static enum sm_status get_pool(hid_t file, const char *name, int i, struct sm_pool *pool,
 			       struct sm_err *err)
@@ -362,7 +368,9 @@ static enum sm_status get_pool(hid_t file, const char *name, int i, struct sm_po
 		st = SM_FAIL(err, SM_INPUT, "%s: %s is %llu x %llu, allowed is at most %d x %zu",
 			     name, path, (unsigned long long)dims[0], (unsigned long long)dims[1],
 			     pool->room, pool->count);
-	else if (H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, pool->image) < 0)
+	else if (!sm_h5_read_stored(set, H5T_IEEE_F32LE, copy_piece,
+				    &(struct copy){(unsigned char *)pool->image}) &&
+		 H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, pool->image) < 0)
 		st = SM_FAIL(err, SM_INPUT, "%s: %s is damaged or cut off", name, path);
 	if (st == SM_OK)
 		pool->filled = (int)dims[0];

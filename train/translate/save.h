@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Checkpoints of image translation: one HDF5 file with all networks, optimisers and pools of a game, all
- * that a training needs to go on with the same bits and a prediction to rebuild the generators. No time
- * stamps; written whole or not at all.
+ * Checkpoints of image translation: one HDF5 file with all networks, optimisers and pools of a
+ * game, all that a training needs to go on with the same bits and a prediction to rebuild the
+ * generators. No time stamps; written whole or not at all.
  *
- *   generators/, discriminators/   each as a checkpoint of train/checkpoint.h: parameters/NAME, state/NAME,
- *                                  optimiser/ARRAY/NAME
- *   pool/fake_b, pool/fake_a       (images, values) float32, when there are any
- *   history                        (epochs, columns) float64; attribute history_columns
- *   attributes schema, meta (JSON: the fields of struct sm_translation), settings (JSON: what decides the
- *   weights; its SHA-256 is the fingerprint)
+ *   generators/, discriminators/   each as a checkpoint of train/checkpoint.h: parameters/NAME,
+ * state/NAME, optimiser/ARRAY/NAME pool/fake_b, pool/fake_a       (images, values) float32, when
+ * there are any history                        (epochs, columns) float64; attribute history_columns
+ *   attributes schema, meta (JSON: the fields of struct sm_translation), settings (JSON: what
+ * decides the weights; its SHA-256 is the fingerprint)
  */
 #ifndef SM_TRANSLATE_SAVE_H
 #define SM_TRANSLATE_SAVE_H
@@ -30,7 +29,7 @@ struct sm_translation {
 	char domain[2][SM_TRANSLATION_NAME]; /* what a and b are: names of roles or channels */
 	bool triplets;                       /* a is the mean of the slices around b */
 	double low[2], high[2];              /* values of the volumes that became -1 and 1 */
-	char unit[2][SM_UNIT_NAME];          /* of these (preprocess/linear.h); "normalised": -1 and 1 */
+	char unit[2][SM_UNIT_NAME]; /* of these (preprocess/linear.h); "normalised": -1 and 1 */
 	int plane;                           /* enum sm_plane of the slices */
 	bool stored;                         /* they lie as the voxels are stored (pair.view) */
 	int64_t parameters[2];               /* of generators, of discriminators */
@@ -51,8 +50,8 @@ enum sm_status sm_translation_write(const char *path, struct sm_game *game,
 				    const struct sm_translation *t, char content[65],
 				    struct sm_err *err);
 
-/* Reads all but tensors and pools; the caller clears *t. SM_INPUT: no such checkpoint, cut off, a field
- * out of range. */
+/* Reads all but tensors and pools; the caller clears *t. SM_INPUT: no such checkpoint, cut off, a
+ * field out of range. */
 enum sm_status sm_translation_open(const char *path, struct sm_translation *t, struct sm_err *err);
 
 /* Fills an allocated game of the same networks: weights, statistics, optimisers and pools. SM_INPUT

@@ -10,6 +10,13 @@
 #include "train/network.h"
 #include "train/settings.h"
 
+/* Pages of the program and its libraries, their buffers, and the machine code that is generated for
+ * the kernels of a layer: 16 to 18 MiB and up to 28 KiB, measured. The pages hang on what the
+ * system has read already, so a figure of its own for each run would refuse today what fitted
+ * yesterday. */
+#define PROGRAM ((size_t)18 << 20)
+#define LAYER_CODE ((size_t)24 << 10)
+
 /* In the order of the choices of section translate. */
 static const char *const generators[] = {"pix2pix", "casnet", "resnet"};
 static const char *const judges[] = {"patch94", "patch70", "judge3"};
@@ -47,11 +54,12 @@ static enum sm_status list_images(struct sm_translating *t, struct sm_err *err)
 	}
 	if (cycle && (sm_images_height(t->train[0]) != sm_images_height(t->train[1]) ||
 		      sm_images_width(t->train[0]) != sm_images_width(t->train[1])))
-		return SM_FAIL(err, SM_INPUT,
-			       "domains a and b: images are %dx%d and %dx%d, must be equal (steps resize "
-			       "or pad_crop of preprocess)",
-			       sm_images_width(t->train[0]), sm_images_height(t->train[0]),
-			       sm_images_width(t->train[1]), sm_images_height(t->train[1]));
+		return SM_FAIL(
+			err, SM_INPUT,
+			"domains a and b: images are %dx%d and %dx%d, must be equal (steps resize "
+			"or pad_crop of preprocess)",
+			sm_images_width(t->train[0]), sm_images_height(t->train[0]),
+			sm_images_width(t->train[1]), sm_images_height(t->train[1]));
 	return SM_OK;
 }
 
@@ -145,6 +153,25 @@ static struct sm_game_opt game_opt(const struct sm_translating *t)
 		.seed = t->seed};
 }
 
+/* Images that are read for a step, and the picture of held-out ones. */
+static size_t picture_bytes(const struct sm_translating *t)
+{
+	const struct sm_translation *c = &t->state;
+	size_t n = (size_t)c->width * (size_t)c->height,
+	       read = 4 * n * (size_t)(c->channels[0] + c->channels[1]) * sizeof(float),
+	       parts = c->cycle ? 4 : 3;
+	return read + 3 * n * parts * (size_t)t->s->sample_images;
+}
+
+/* Bytes that the training takes: the forecast, and what is held against the budget. */
+static size_t needs(const struct sm_translating *t)
+{
+	size_t layers = sm_net_layers(t->game.generators) + sm_net_layers(t->game.judges);
+	/* The engine's own figure for code is part of the program. */
+	return sm_game_forecast(&t->game) - sm_game_code(&t->game) + picture_bytes(t) + PROGRAM +
+	       layers * LAYER_CODE + (sm_mib_up(sm_mem_heap()) << 20);
+}
+
 static enum sm_status plan(struct sm_translating *t, struct sm_err *err)
 {
 	const struct sm_translation *c = &t->state;
@@ -154,14 +181,21 @@ static enum sm_status plan(struct sm_translating *t, struct sm_err *err)
 	    sm_image_check(c->judge, &d, c->height, c->width, err) != SM_OK)
 		return sm_err_prefix(err, "translate");
 	SM_TRY(sm_game_plan(&opt, &t->game, err));
+	size_t need = needs(t), limit = t->run->mem.limit;
+	t->forecast = (double)need / 1048576;
 	t->state.parameters[0] = (int64_t)sm_net_weight_count(t->game.generators);
 	t->state.parameters[1] = (int64_t)sm_net_weight_count(t->game.judges);
 	sm_info(&t->run->log, NULL,
 		"%s: generators %s (%" PRId64 " parameters), discriminators %s (%" PRId64
-		"), images %dx%d; memory %.0f MiB",
+		"), images %dx%d; memory forecast %zu MiB, of it pools and images %zu",
 		c->cycle ? "cyclegan" : "pix2pix", c->generator, t->state.parameters[0], c->judge,
-		t->state.parameters[1], c->width, c->height,
-		(double)sm_game_forecast(&t->game) / 1048576);
+		t->state.parameters[1], c->width, c->height, sm_mib_up(need),
+		sm_mib_up(sm_game_images_bytes(&t->game)));
+	if (need > limit)
+		return SM_FAIL(err, SM_BUDGET,
+			       "train: needs %zu MiB, %zu MiB are allowed (--memory): a smaller "
+			       "translate.width, batch, chain or pool, or smaller images",
+			       sm_mib_up(need), limit >> 20);
 	return SM_OK;
 }
 
@@ -196,8 +230,8 @@ static enum sm_status columns(struct sm_translating *t, struct sm_err *err)
 
 #define WAYS "--restart replaces it, or another --out"
 
-static enum sm_status check_earlier(const struct sm_translating *t, const struct sm_translation *old,
-				    struct sm_err *err)
+static enum sm_status check_earlier(const struct sm_translating *t,
+				    const struct sm_translation *old, struct sm_err *err)
 {
 	struct sm_setting s;
 	if (strcmp(old->fingerprint, t->state.fingerprint) == 0 && old->epoch <= t->s->epochs)
@@ -208,9 +242,10 @@ static enum sm_status check_earlier(const struct sm_translating *t, const struct
 			       ", which are trained already (or another --out)",
 			       t->s->epochs, old->epoch);
 	if (!sm_settings_differ(t->state.settings, old->settings, &s))
-		return SM_FAIL(err, SM_USAGE,
-			       "--resume: the training in the output folder is of another version of "
-			       "this program: " WAYS);
+		return SM_FAIL(
+			err, SM_USAGE,
+			"--resume: the training in the output folder is of another version of "
+			"this program: " WAYS);
 	return SM_FAIL(err, SM_USAGE,
 		       "--resume: %s is %s, but the training in the output folder (%" PRId64
 		       " epochs) has %s: " WAYS,
@@ -317,6 +352,20 @@ static int64_t steps_of(const struct sm_translating *t)
 	return ((int64_t)n + t->s->batch - 1) / t->s->batch;
 }
 
+/* In the last of each generator_steps rounds the discriminators learn: one must be in the training.
+ */
+static enum sm_status check_rounds(const struct sm_translating *t, struct sm_err *err)
+{
+	int64_t rounds = t->steps * t->s->epochs;
+	if (t->s->generator_steps <= rounds)
+		return SM_OK;
+	return SM_FAIL(err, SM_USAGE,
+		       "translate.generator_steps: found %" PRId64 ", allowed is at most %" PRId64
+		       ", the steps of the whole training (%" PRId64 " epochs of %" PRId64
+		       "): the discriminators would never be trained",
+		       t->s->generator_steps, rounds, t->s->epochs, t->steps);
+}
+
 enum sm_status sm_translate_train(struct sm_translating *t, struct sm_err *err)
 {
 	char *from = NULL;
@@ -331,6 +380,7 @@ enum sm_status sm_translate_train(struct sm_translating *t, struct sm_err *err)
 	SM_GOTO(st, fingerprint(t, err));
 	SM_GOTO(st, look(t, &from, err));
 	t->steps = steps_of(t);
+	SM_GOTO(st, check_rounds(t, err));
 	if (t->run->dry_run)
 		goto out;
 	SM_GOTO(st, sm_game_alloc(&t->game, &t->run->mem, err));
@@ -339,7 +389,8 @@ enum sm_status sm_translate_train(struct sm_translating *t, struct sm_err *err)
 	SM_GOTO(st, sm_translate_epochs(t, err));
 	if (!t->begun)
 		SM_GOTO(st, sm_run_begin(t->run, err));
-	sm_info(&t->run->log, NULL, "largest memory %.0f MiB", sm_peak_mib());
+	sm_info(&t->run->log, NULL, "peak memory %.0f MiB, %.2f of the forecast", sm_peak_mib(),
+		sm_peak_mib() / t->forecast);
 	st = records(t, err);
 out:
 	free(from);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A training of image translation: from the samples of pair to checkpoints in a folder; what stage train
- * runs when the manifest says `dataset: pair`.
+ * A training of image translation: from the samples of pair to checkpoints in a folder; what stage
+ * train runs when the manifest says `dataset: pair`.
  */
 #ifndef SM_TRANSLATE_TRAINING_H
 #define SM_TRANSLATE_TRAINING_H
@@ -31,6 +31,7 @@ struct sm_translating {
 	struct sm_game game;
 	struct sm_translation state;
 	int64_t steps;     /* an epoch */
+	double forecast;   /* of memory, MiB */
 	bool stopped;      /* the time was over before the last epoch */
 	bool begun;        /* the folder's ledger has left */
 };
@@ -45,8 +46,9 @@ enum sm_status sm_translate_epochs(struct sm_translating *t, struct sm_err *err)
 bool sm_translate_numbered(const struct sm_translate_section *s, int64_t epoch, char name[64]);
 bool sm_translate_pictured(const struct sm_translate_section *s, int64_t epoch, char name[64]);
 
-/* Real and generated images of the first held-out samples side by side: input, output, target of pairs; of
- * domains a, its translation, b, its translation. Drop-out is off, norms are by the image itself. */
+/* Real and generated images of the first held-out samples side by side: input, output, target of
+ * pairs; of domains a, its translation, b, its translation. Drop-out is off, norms are by the image
+ * itself. */
 enum sm_status sm_translate_picture(struct sm_translating *t, const char *path, struct sm_err *err);
 
 /* Learning rate of epoch 0..: constant, behind linear_from on its way to 0. */

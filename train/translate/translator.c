@@ -38,7 +38,8 @@ static enum sm_status find_last(struct sm_translator *t, struct sm_run *run, con
 	const json_t *output = sm_record_output(record, "checkpoint");
 	const char *name = sm_json_text(output, "path"), *sha = sm_json_text(output, "sha256");
 	if (!name || !sha || !sm_path_is_inside(name)) {
-		st = SM_FAIL(err, SM_INPUT, "%s: the ledger of train names no checkpoint %s", dir, LAST);
+		st = SM_FAIL(err, SM_INPUT, "%s: the ledger of train names no checkpoint %s", dir,
+			     LAST);
 		goto out;
 	}
 	t->path = sm_path_join(dir, name);
@@ -112,8 +113,8 @@ enum sm_status sm_translator_fits(const struct sm_translator *t, int64_t width, 
 }
 
 /* The generator alone. Takes no memory for backward. */
-static enum sm_status plan(const struct sm_translator *t, int width, int height, struct sm_net **net,
-			   struct sm_err *err)
+static enum sm_status plan(const struct sm_translator *t, int width, int height,
+			   struct sm_net **net, struct sm_err *err)
 {
 	struct sm_image_opt o = image_opt(t);
 	const struct sm_net_opt opt = {.threads = t->opt.threads,
@@ -126,8 +127,8 @@ static enum sm_status plan(const struct sm_translator *t, int width, int height,
 		return SM_FAIL(err, SM_BUDGET, "network: out of memory");
 	int x = sm_g_input(g, "x", (struct sm_shape){1, 1, height, width, o.in_channels});
 	sm_g_output(g,
-		    sm_generator_build(g, t->about.generator, t->opt.back ? GAME_BACK : GAME_GENERATOR,
-				       x, &o),
+		    sm_generator_build(g, t->about.generator,
+				       t->opt.back ? GAME_BACK : GAME_GENERATOR, x, &o),
 		    "y");
 	return sm_net_plan(g, &opt, net, err);
 }
@@ -169,8 +170,8 @@ enum sm_status sm_translator_size(struct sm_translator *t, int64_t width, int64_
 	return SM_OK;
 }
 
-enum sm_status sm_translator_run(struct sm_translator *t, uint64_t draw, const float *in, float *out,
-				 struct sm_err *err)
+enum sm_status sm_translator_run(struct sm_translator *t, uint64_t draw, const float *in,
+				 float *out, struct sm_err *err)
 {
 	size_t n = (size_t)t->width * (size_t)t->height;
 	int to = t->about.channels[t->to];
@@ -197,7 +198,8 @@ bool sm_translator_has_unit(const struct sm_translator *t, int side)
 
 static bool is_identity(const struct sm_translator *t, int side)
 {
-	return !sm_translator_has_unit(t, side) || (t->about.low[side] == -1 && t->about.high[side] == 1);
+	return !sm_translator_has_unit(t, side) ||
+	       (t->about.low[side] == -1 && t->about.high[side] == 1);
 }
 
 void sm_translator_in(const struct sm_translator *t, int side, float *v, size_t n)

@@ -2,16 +2,14 @@
 #include "train/translate/vgg.h"
 
 #include <hdf5.h>
+#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/file.h"
 #include "core/h5base.h"
 
-#define WHERE \
-	"vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5 of Keras " \
-	"(storage.googleapis.com/tensorflow/keras-applications/vgg19)"
+#define WHERE SM_VGG_WHERE
 #define PRE "input"
 #define NAME 96
 
@@ -89,44 +87,93 @@ static bool has_dims(hid_t set, int rank, const hsize_t *want)
 	return ok;
 }
 
-/* Keras keeps (kH,kW,I,O), the engine (O,I,1,kH,kW). */
-static void turn_kernel(const float *keras, int in, int out, float *w)
+static bool is_float(hid_t set)
 {
-	for (int t = 0; t < 9; t++)
-		for (int i = 0; i < in; i++)
-			for (int o = 0; o < out; o++)
-				w[((size_t)o * in + i) * 9 + t] = keras[((size_t)t * in + i) * out + o];
+	hid_t type = H5Dget_type(set);
+	bool ok = type >= 0 && H5Tget_class(type) == H5T_FLOAT;
+	if (type >= 0)
+		H5Tclose(type);
+	return ok;
 }
 
-/* One layer of an open file; w and b NULL: only its shape is looked at. */
-static enum sm_status read_layer(const char *path, hid_t file, const struct layer *l, float *w, float *b,
-				 struct sm_err *err)
+static bool all_finite(const float *v, size_t n)
 {
-	const hsize_t kernel[] = {3, 3, (hsize_t)l->in, (hsize_t)l->out}, bias[] = {(hsize_t)l->out};
+	for (size_t i = 0; i < n; i++)
+		if (!isfinite(v[i]))
+			return false;
+	return true;
+}
+
+/* One of the kernel's nine places, (I,O). */
+static bool read_place(hid_t set, int place, int in, int out, float *values)
+{
+	const hsize_t start[4] = {(hsize_t)place / 3, (hsize_t)place % 3, 0, 0},
+		      count[4] = {1, 1, (hsize_t)in, (hsize_t)out},
+		      n = (hsize_t)in * (hsize_t)out;
+	hid_t from = H5Dget_space(set), to = H5Screate_simple(1, &n, NULL);
+	bool good = from >= 0 && to >= 0 &&
+		    H5Sselect_hyperslab(from, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 &&
+		    H5Dread(set, H5T_NATIVE_FLOAT, to, from, H5P_DEFAULT, values) >= 0;
+	if (from >= 0)
+		H5Sclose(from);
+	if (to >= 0)
+		H5Sclose(to);
+	return good;
+}
+
+/* Keras keeps (kH,kW,I,O), the engine (O,I,1,kH,kW). */
+static enum sm_status read_kernel(const char *path, hid_t set, const struct layer *l, float *w,
+				  struct sm_mem *mem, struct sm_err *err)
+{
+	size_t in = (size_t)l->in, out = (size_t)l->out;
+	float *v = sm_alloc(mem, in * out, sizeof *v, "a layer of VGG-19", err);
+	enum sm_status st = v ? SM_OK : err->code;
+	for (size_t t = 0; st == SM_OK && t < 9; t++) {
+		if (!read_place(set, (int)t, l->in, l->out, v))
+			st = SM_FAIL(err, SM_INPUT, "%s: layer %s cannot be read", path, l->name);
+		for (size_t i = 0; i < in && st == SM_OK; i++)
+			for (size_t o = 0; o < out; o++)
+				w[(o * in + i) * 9 + t] = v[i * out + o];
+	}
+	sm_free(v);
+	return st;
+}
+
+/* One layer of an open file; w and b NULL: only its shape and type are looked at. */
+static enum sm_status read_layer(const char *path, hid_t file, const struct layer *l, float *w,
+				 float *b, struct sm_mem *mem, struct sm_err *err)
+{
+	const hsize_t kernel[] = {3, 3, (hsize_t)l->in, (hsize_t)l->out},
+		      bias[] = {(hsize_t)l->out};
 	hid_t k = open_one(file, kernels, sizeof kernels / sizeof *kernels, l->name);
 	hid_t v = open_one(file, biases, sizeof biases / sizeof *biases, l->name);
-	float *keras = NULL;
 	enum sm_status st = SM_OK;
 	if (k < 0 || v < 0)
-		st = SM_FAIL(err, SM_INPUT, "%s: has no layer %s: not VGG-19's weights; take " WHERE,
-			     path, l->name);
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: has no layer %s: not VGG-19's weights; take " WHERE, path,
+			     l->name);
 	else if (!has_dims(k, 4, kernel) || !has_dims(v, 1, bias))
 		st = SM_FAIL(err, SM_INPUT,
-			     "%s: layer %s has another shape than 3x3x%dx%d and %d: not VGG-19's weights; "
+			     "%s: layer %s has another shape than 3x3x%dx%d and %d: not VGG-19's "
+			     "weights; "
 			     "take " WHERE,
 			     path, l->name, l->in, l->out, l->out);
+	else if (!is_float(k) || !is_float(v))
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: layer %s does not hold floating-point numbers: not VGG-19's "
+			     "weights; take " WHERE,
+			     path, l->name);
 	if (st != SM_OK || !w)
 		goto out;
-	keras = malloc((size_t)9 * l->in * l->out * sizeof *keras);
-	if (!keras)
-		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", path);
-	else if (H5Dread(k, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, keras) < 0 ||
-		 H5Dread(v, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, b) < 0)
+	SM_GOTO(st, read_kernel(path, k, l, w, mem, err));
+	if (H5Dread(v, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, b) < 0)
 		st = SM_FAIL(err, SM_INPUT, "%s: layer %s cannot be read", path, l->name);
-	else
-		turn_kernel(keras, l->in, l->out, w);
+	else if (!all_finite(w, (size_t)9 * l->in * l->out) || !all_finite(b, (size_t)l->out))
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: layer %s holds NaN or infinite values: a damaged copy; "
+			     "take " WHERE,
+			     path, l->name);
 out:
-	free(keras);
 	sm_h5_close_dataset(&k);
 	sm_h5_close_dataset(&v);
 	return st;
@@ -136,11 +183,12 @@ static enum sm_status open_file(const char *path, hid_t *file, struct sm_err *er
 {
 	sm_h5_quiet();
 	if (!sm_file_exists(path))
-		return SM_FAIL(err, SM_INPUT, "%s: is not there; VGG-19's weights are " WHERE, path);
+		return SM_FAIL(err, SM_INPUT, "%s: is not there; VGG-19's weights are " WHERE,
+			       path);
 	*file = sm_h5_open(path);
 	return *file >= 0 ? SM_OK
-			  : SM_FAIL(err, SM_INPUT, "%s: is no HDF5 file; VGG-19's weights are " WHERE,
-				    path);
+			  : SM_FAIL(err, SM_INPUT,
+				    "%s: is no HDF5 file; VGG-19's weights are " WHERE, path);
 }
 
 enum sm_status sm_vgg_check(const char *path, struct sm_err *err)
@@ -149,7 +197,7 @@ enum sm_status sm_vgg_check(const char *path, struct sm_err *err)
 	SM_TRY(open_file(path, &file, err));
 	enum sm_status st = SM_OK;
 	for (size_t i = 0; i < LAYERS && st == SM_OK; i++)
-		st = read_layer(path, file, &layers[i], NULL, NULL, err);
+		st = read_layer(path, file, &layers[i], NULL, NULL, NULL, err);
 	sm_h5_close_file(&file);
 	return st;
 }
@@ -183,20 +231,21 @@ static void fill_input(float *w, float *b, size_t channels)
 }
 
 enum sm_status sm_vgg_load(struct sm_net *net, const char *prefix, const char *path,
-			   struct sm_err *err)
+			   struct sm_mem *mem, struct sm_err *err)
 {
 	hid_t file = -1;
 	size_t n = 0, nb = 0;
 	float *w = place(net, prefix, PRE, "weight", &n), *b = place(net, prefix, PRE, "bias", &nb);
 	if (!w || !b || (n != 3 && n != 9))
-		return SM_FAIL(err, SM_USAGE, "VGG-19: images have %zu channels, must have 1 or 3", n / 3);
+		return SM_FAIL(err, SM_USAGE, "VGG-19: images have %zu channels, must have 1 or 3",
+			       n / 3);
 	fill_input(w, b, n / 3);
 	SM_TRY(open_file(path, &file, err));
 	enum sm_status st = SM_OK;
 	for (size_t i = 0; i < LAYERS && st == SM_OK; i++) {
 		w = place(net, prefix, layers[i].name, "weight", &n);
 		b = place(net, prefix, layers[i].name, "bias", &nb);
-		st = w && b ? read_layer(path, file, &layers[i], w, b, err)
+		st = w && b ? read_layer(path, file, &layers[i], w, b, mem, err)
 			    : SM_FAIL(err, SM_INTERNAL, "VGG-19: the net has no layer %s",
 				      layers[i].name);
 	}
