@@ -163,7 +163,7 @@ static const struct sm_field phantom[] = {
 		"absent too, else "
 		"twice the larger of size x and y in plane, and size z slices"},
 	WHOLE(sm_phantom_section, frames, "0", 0, 24,
-	      "time points of a PET; 0 = by kind: 5 of pet_dynamic, 11 of pet_ct"),
+	      "time points of a PET; 0 = by kind: 5 of pet_dynamic, 11 of pet_ct and pet_ct_pair"),
 	REAL(sm_phantom_section, empty_et, "0.2", 0, 1, "share of cases without enhancing tumour"),
 	REAL(sm_phantom_section, noise, "0.04", 0, 1,
 	     "MR: Rician sigma relative to white matter; CT: sigma in 100 HU; pictures: sigma as a "
