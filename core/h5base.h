@@ -52,6 +52,12 @@ enum sm_status sm_h5_write_file(const char *path, sm_h5_put_fn *put, void *arg, 
 hid_t sm_h5_chunked(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims,
 		    const hsize_t *chunk, bool shuffle, int level);
 
+/* The whole dataset as values of a memory type. False when it cannot be read, also when its index
+ * does not find a chunk, for which H5Dread would leave the memory as it was. */
+bool sm_h5_read_all(hid_t set, hid_t type, void *out);
+/* Whether the index finds every chunk of a chunked dataset; true of others. */
+bool sm_h5_chunks_there(hid_t set);
+
 /* A small dataset stored in one piece, unfiltered. False on failure. */
 bool sm_h5_plain(hid_t file, const char *name, hid_t type, hid_t memory_type, int rank,
 		 const hsize_t *dims, const void *data);
@@ -87,7 +93,7 @@ bool sm_h5_put_stored(hid_t where, const char *name, hid_t type, int rank, const
 		      const void *data);
 /* Hands the bytes of such a dataset, whose type in the file is `type`, to take in order, 64 KiB at
  * most at a time, and checks the stream. False when the dataset was written in another way or is
- * damaged, which H5Dread tells apart; take may have had some of it by then. */
+ * damaged, which sm_h5_read_all tells apart; take may have had some of it by then. */
 typedef void sm_h5_piece_fn(void *ctx, const void *piece, size_t n);
 bool sm_h5_read_stored(hid_t set, hid_t type, sm_h5_piece_fn *take, void *ctx);
 

@@ -394,7 +394,7 @@ static enum sm_status open_set(hid_t file, const char *set_name, const char *nam
 static enum sm_status get_set(hid_t set, const char *set_name, const char *name, hid_t type,
 			      void *out, struct sm_err *err)
 {
-	if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) < 0)
+	if (!sm_h5_read_all(set, type, out))
 		return SM_FAIL(err, SM_INPUT,
 			       "%s: dataset %s is damaged or of a type without numbers", name,
 			       set_name);

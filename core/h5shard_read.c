@@ -98,7 +98,7 @@ static enum sm_status read_table(struct sm_shard *s, const char *name, hid_t typ
 	if (space >= 0 && H5Sget_simple_extent_ndims(space) == rank &&
 	    H5Sget_simple_extent_dims(space, dims, NULL) == rank &&
 	    dims[0] == (hsize_t)s->shape.tiles && (int)dims[1] == width)
-		good = H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) >= 0;
+		good = sm_h5_read_all(set, type, out);
 	if (space >= 0)
 		H5Sclose(space);
 	sm_h5_close_dataset(&set);

@@ -18,6 +18,42 @@ enum sm_status sm_h5_open_file(const char *path, hid_t *file, struct sm_err *err
 	return SM_OK;
 }
 
+/* Steps to the next chunk in index order; false behind the last. */
+static bool next_chunk(int rank, const hsize_t *dims, const hsize_t *chunk, hsize_t *at)
+{
+	for (int i = rank - 1; i >= 0; i--) {
+		at[i] += chunk[i];
+		if (at[i] < dims[i])
+			return true;
+		at[i] = 0;
+	}
+	return false;
+}
+
+bool sm_h5_chunks_there(hid_t set)
+{
+	hsize_t dims[H5S_MAX_RANK], chunk[H5S_MAX_RANK], at[H5S_MAX_RANK] = {0}, size = 0;
+	hid_t space = H5Dget_space(set), dcpl = H5Dget_create_plist(set);
+	int rank = space < 0 ? -1 : H5Sget_simple_extent_dims(space, dims, NULL);
+	bool chunked = dcpl >= 0 && H5Pget_layout(dcpl) == H5D_CHUNKED;
+	bool good = rank >= 0 && dcpl >= 0 &&
+		    (!chunked || H5Pget_chunk(dcpl, H5S_MAX_RANK, chunk) == rank);
+	for (bool more = good && chunked && H5Sget_simple_extent_npoints(space) > 0; more && good;
+	     more = next_chunk(rank, dims, chunk, at))
+		good = H5Dget_chunk_storage_size(set, at, &size) >= 0 && size > 0;
+	if (dcpl >= 0)
+		H5Pclose(dcpl);
+	if (space >= 0)
+		H5Sclose(space);
+	return good;
+}
+
+bool sm_h5_read_all(hid_t set, hid_t type, void *out)
+{
+	return sm_h5_chunks_there(set) &&
+	       H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) >= 0;
+}
+
 enum sm_status sm_h5_write_file(const char *path, sm_h5_put_fn *put, void *arg, char content[65],
 				struct sm_err *err)
 {

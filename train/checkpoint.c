@@ -380,7 +380,7 @@ static enum sm_status read_history(hid_t file, const char *name, struct sm_check
 		goto out;
 	}
 	h->rows = h->room = dims[0];
-	st = H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, h->v) < 0
+	st = !sm_h5_read_all(set, H5T_NATIVE_DOUBLE, h->v)
 		     ? SM_FAIL(err, SM_INPUT, "%s: history is damaged", name)
 		     : check_history(name, c, err);
 out:

@@ -108,12 +108,12 @@ enum sm_status sm_seen_read(int64_t file, const char *name, struct sm_seen *seen
 			     name, (unsigned long long)dims[0], MOST);
 	else if (!(seen->v = calloc(dims[0], sizeof *seen->v)))
 		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
-	else if (H5Dread(set, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, seen->v) < 0)
+	else if (!sm_h5_read_all(set, H5T_NATIVE_UINT64, seen->v))
 		st = SM_FAIL(err, SM_INPUT, "%s: " DATASET " is damaged", name);
 	seen->n = st == SM_OK ? dims[0] : 0;
 	seen->known = st == SM_OK;
 	for (size_t i = 1; i < seen->n; i++)
-		if (seen->v[i - 1] > seen->v[i])
+		if (seen->v[i - 1] >= seen->v[i])
 			st = SM_FAIL(err, SM_INPUT, "%s: " DATASET " is not in ascending order",
 				     name);
 	if (space >= 0)

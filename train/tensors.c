@@ -167,7 +167,7 @@ static enum sm_status get_tensor(hid_t file, const char *name, const struct grou
 	struct copy copy = {(unsigned char *)(g->flat + p->offset)};
 	enum sm_status st = check_tensor(set, name, path, p, err);
 	if (st == SM_OK && !sm_h5_read_stored(set, H5T_NATIVE_FLOAT, copy_piece, &copy) &&
-	    H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, g->flat + p->offset) < 0)
+	    !sm_h5_read_all(set, H5T_NATIVE_FLOAT, g->flat + p->offset))
 		st = SM_FAIL(err, SM_INPUT, "%s: %s is damaged or cut off", name, path);
 	H5Dclose(set);
 	return st;

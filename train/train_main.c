@@ -14,6 +14,7 @@
 #include "core/text.h"
 #include "train/mpi.h"
 #include "train/training.h"
+#include "train/training_plan.h"
 #include "train/translate/training.h"
 
 #define FOLDS_CSV "folds.csv"
@@ -48,7 +49,6 @@ struct job {
 	struct sm_training base; /* filled as far as all have it in common */
 	struct sm_ledger data, split;
 	int64_t folds; /* of the split; 0 = none */
-	size_t program; /* of sm_training */
 	double *best;  /* by fold: the history's row of its best epoch */
 	size_t columns;
 	char *names;   /* of the columns */
@@ -300,7 +300,6 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 	int64_t fold;
 	enum sm_status st;
 	j.base.run = run;
-	j.base.program = &j.program;
 	j.base.s = s;
 	j.base.restart = ((const struct options *)run->options)->restart;
 	j.base.seed = sm_run_given(run, "seed") ? run->seed : (uint64_t)s->seed;
@@ -308,6 +307,9 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 	j.base.data = &j.data;
 	j.base.split = &j.split;
 	SM_GOTO(st, read_inputs(&j, err));
+	/* Lists of cases grow with the cohort; what an earlier training left in --out does not
+	 * count. */
+	j.base.program = sm_training_program();
 	SM_GOTO(st, which_folds(&j, &fold, err));
 	SM_GOTO(st, check_ledger(&j, err));
 	st = fold == -2 ? all_folds(&j, err) : one_training(&j, fold, "", err);

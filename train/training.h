@@ -24,9 +24,7 @@ struct sm_training {
 		*volumes_dir; /* folder of preprocess, for validation on whole volumes; or NULL */
 	double deadline;         /* of sm_now; 0 = none */
 	bool restart;            /* replace an earlier training in dir, whatever it is */
-	/* Bytes of the process without a network and batches: 0 before the first training of a run,
-	 * which sets it for the folds behind it */
-	size_t *program;
+	size_t program;          /* bytes of the process without a network and batches */
 
 	/* of the training */
 	struct sm_tiles_fold valid_fold;

@@ -6,10 +6,10 @@
 #include "train/mpi.h"
 #include "train/network.h"
 
-/* Pages of the program and its libraries, machine code that is generated for the kernels and
- * buffers of the libraries: 17 to 26 MiB, measured. The pages of a run hang on what the system has
+/* Pages of the program and its libraries, machine code that is generated for the kernels, plans and
+ * buffers of the libraries: 17 to 29 MiB, measured. The pages of a run hang on what the system has
  * read already, so a figure of its own for each would refuse today what fitted yesterday. */
-#define PROGRAM ((size_t)22 << 20)
+#define PROGRAM ((size_t)25 << 20)
 
 /* Numbers of samples up to this are all tried when one is looked for that fits. */
 #define FEW 16
@@ -64,7 +64,7 @@ static size_t needs(const struct sm_training *t, const struct sm_net *net, int m
 	struct sm_forecast f = sm_net_forecast(net);
 	loader.micro = micro;
 	/* The engine's own figure for code is part of the program. */
-	return sm_loader_bytes(&loader) + f.total - f.code + t->volume_bytes + *t->program;
+	return sm_loader_bytes(&loader) + f.total - f.code + t->volume_bytes + t->program;
 }
 
 static bool fits_into(const struct sm_training *t, int micro, bool whole, size_t room)
@@ -131,15 +131,17 @@ static enum sm_status check_memory(const struct sm_training *t, struct sm_err *e
 		       t->loader.micro, sm_mib_up(need), room >> 20, fits);
 }
 
+size_t sm_training_program(void)
+{
+	return PROGRAM + (sm_mib_up(sm_mem_heap()) << 20);
+}
+
 enum sm_status sm_training_plan(struct sm_training *t, struct sm_err *err)
 {
 	SM_TRY(plan_net(t, t->loader.micro, t->loader.batch, &t->fit.net, err));
 	t->fit.state.parameters = (int64_t)sm_net_weight_count(t->fit.net);
 	struct sm_forecast f = sm_net_forecast(t->fit.net);
 	size_t weights = f.params + f.grads + f.optim + f.state + f.packed;
-	/* Before the first of several trainings: lists of cases and tiles grow with the cohort. */
-	if (!*t->program)
-		*t->program = PROGRAM + (sm_mib_up(sm_mem_heap()) << 20);
 	size_t bytes = needs(t, t->fit.net, t->loader.micro);
 	t->forecast = (double)bytes / 1048576;
 	sm_info(&t->run->log, NULL,
@@ -148,6 +150,6 @@ enum sm_status sm_training_plan(struct sm_training *t, struct sm_err *err)
 		"gradients and optimiser %zu, batches %zu, the program %zu",
 		t->fit.state.model, t->fit.state.parameters, sm_mib_up(bytes),
 		sm_mpi_size() > 1 ? " a rank" : "", f.arena >> 20, f.unplanned >> 20, weights >> 20,
-		sm_loader_bytes(&t->loader) >> 20, *t->program >> 20);
+		sm_loader_bytes(&t->loader) >> 20, t->program >> 20);
 	return check_memory(t, err);
 }

@@ -8,6 +8,9 @@
 
 #include "train/training.h"
 
+/* Bytes of the process without a network and batches, lists of cases that are there included. */
+size_t sm_training_program(void);
+
 /* Plans fit.net for loader.micro samples at once and sets fit.state.parameters and forecast (MiB);
  * fit.state, loader and volume_bytes are set before. SM_BUDGET when it does not fit, with the
  * largest train.micro_batch that does. sm_training_close frees the network. */

@@ -238,6 +238,32 @@ static void test_a_damaged_weight_is_refused(void **state)
 	sm_net_free(net);
 }
 
+/* A chunk that its index does not find is not read at all, and the library calls that good. */
+static void test_a_damaged_index_is_refused(void **state)
+{
+	(void)state;
+	struct sm_net *net = written("a.hdf5", NULL);
+	size_t n, tried = 0;
+	unsigned char *bytes = slurp(at("a.hdf5"), &n);
+	for (size_t i = 0; i + 40 < n; i++) {
+		/* A tree of chunks, of one: signature, type, level, entries, neighbours, size and
+		 * mask, and the place in the dataset, of which a byte is changed. */
+		if (memcmp(bytes + i, "TREE\1\0\1", 7) != 0)
+			continue;
+		char content[65];
+		bytes[i + 34] ^= 1;
+		assert_good(sm_file_write(at("bad.hdf5"), bytes, n, &err), err);
+		assert_int_equal(open_and_load(at("bad.hdf5"), net), SM_INPUT);
+		assert_non_null(strstr(err.text, "damaged"));
+		assert_int_equal(sm_h5_content_sha256(at("bad.hdf5"), NULL, content, &err), SM_INPUT);
+		bytes[i + 34] ^= 1;
+		tried++;
+	}
+	assert_true(tried > 4);
+	sm_free(bytes);
+	sm_net_free(net);
+}
+
 static void test_other_files_are_refused(void **state)
 {
 	(void)state;
@@ -469,6 +495,7 @@ int main(void)
 		cmocka_unit_test(test_another_network_is_refused),
 		cmocka_unit_test(test_a_cut_file_is_refused_at_any_length),
 		cmocka_unit_test(test_a_damaged_weight_is_refused),
+		cmocka_unit_test(test_a_damaged_index_is_refused),
 		cmocka_unit_test(test_other_files_are_refused),
 		cmocka_unit_test(test_fields_out_of_range_are_named),
 		cmocka_unit_test(test_channels_are_names_or_none),

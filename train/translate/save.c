@@ -302,7 +302,7 @@ static enum sm_status read_history(hid_t file, const char *name, struct sm_trans
 			     (long long)t->epoch, h->columns);
 	else if (!(h->v = calloc(dims[0] * dims[1], sizeof *h->v)))
 		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
-	else if (H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, h->v) < 0)
+	else if (!sm_h5_read_all(set, H5T_NATIVE_DOUBLE, h->v))
 		st = SM_FAIL(err, SM_INPUT, "%s: history is damaged", name);
 	h->rows = h->room = st == SM_OK ? dims[0] : 0;
 	sm_h5_close_dataset(&set);
@@ -370,7 +370,7 @@ static enum sm_status get_pool(hid_t file, const char *name, int i, struct sm_po
 			     pool->room, pool->count);
 	else if (!sm_h5_read_stored(set, H5T_IEEE_F32LE, copy_piece,
 				    &(struct copy){(unsigned char *)pool->image}) &&
-		 H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, pool->image) < 0)
+		 !sm_h5_read_all(set, H5T_NATIVE_FLOAT, pool->image))
 		st = SM_FAIL(err, SM_INPUT, "%s: %s is damaged or cut off", name, path);
 	if (st == SM_OK)
 		pool->filled = (int)dims[0];

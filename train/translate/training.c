@@ -172,9 +172,25 @@ static size_t needs(const struct sm_translating *t)
 	       layers * LAYER_CODE + (sm_mib_up(sm_mem_heap()) << 20);
 }
 
+/* A checkpoint keeps a pool as one chunk of HDF5, which has less than 4 GiB. */
+static enum sm_status check_pool(const struct sm_translating *t, struct sm_err *err)
+{
+	const struct sm_translation *c = &t->state;
+	size_t pixels = (size_t)c->width * (size_t)c->height,
+	       both = (size_t)(c->channels[0] + c->channels[1]);
+	size_t each = pixels * both * sizeof(float), most = ((size_t)4000 << 20) / each;
+	if ((size_t)t->s->pool <= most)
+		return SM_OK;
+	return SM_FAIL(err, SM_USAGE,
+		       "translate.pool: found %" PRId64 ", allowed are at most %zu images of "
+		       "%dx%d with %zu channels",
+		       (int64_t)t->s->pool, most, c->width, c->height, both);
+}
+
 static enum sm_status plan(struct sm_translating *t, struct sm_err *err)
 {
 	const struct sm_translation *c = &t->state;
+	SM_TRY(check_pool(t, err));
 	struct sm_image_opt g = c->generator_opt, d = c->judge_opt;
 	struct sm_game_opt opt = game_opt(t);
 	if (sm_image_check(c->generator, &g, c->height, c->width, err) != SM_OK ||
