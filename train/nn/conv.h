@@ -101,7 +101,7 @@ static inline enum sm_status conv_plan_run(const struct conv_plan *p, const stru
 	return p->kernel->run(p, args, err);
 }
 
-/* For the row of a kernel that was not compiled: fits nothing. Frees nothing. */
+/* For rows of the table: never taken (not compiled, or for tests alone); nothing to free. */
 bool conv_fits_none(const struct conv_desc *d, enum sm_pass pass);
 void conv_destroy_none(struct conv_plan *p);
 

@@ -73,15 +73,6 @@ static bool fits_portable(const struct conv_desc *d, enum sm_pass pass)
 	return shape_fits(d);
 }
 
-/* The portable one is for tests: oneDNN has vector code for the CPUs that the others do not know.
- */
-static bool never(const struct conv_desc *d, enum sm_pass pass)
-{
-	(void)d;
-	(void)pass;
-	return false;
-}
-
 /* ---- the plan ------------------------------------------------------------------------------- */
 
 static void set_items(struct up_priv *q)
@@ -409,4 +400,6 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 						  .up = true}
 KERNEL(avx512, NULL);
 KERNEL(avx2, NULL);
-KERNEL(portable, never);
+/* The portable one is never chosen: it is for tests, oneDNN has vector code for the CPUs that the
+ * others do not know. */
+KERNEL(portable, conv_fits_none);

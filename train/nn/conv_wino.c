@@ -76,14 +76,6 @@ static bool wins(const struct conv_desc *d, enum sm_pass pass)
 	return tiles >= (pass == SM_BACKWARD_WEIGHTS ? 4 : 8) && d->out[1] > 2 && d->out[2] > 2;
 }
 
-/* The portable one is for tests, and for machines without oneDNN's own vector code. */
-static bool never(const struct conv_desc *d, enum sm_pass pass)
-{
-	(void)d;
-	(void)pass;
-	return false;
-}
-
 /* ---- the plan ------------------------------------------------------------------------------- */
 
 static void set_geometry(struct wino_priv *q, const struct conv_desc *d, enum sm_pass pass)
@@ -455,4 +447,6 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 						    .parts = true}
 KERNEL(avx512, wins);
 KERNEL(avx2, wins);
-KERNEL(portable, never);
+/* The portable one is never chosen: it is for tests, oneDNN has vector code for the CPUs that the
+ * others do not know. */
+KERNEL(portable, conv_fits_none);
