@@ -169,7 +169,7 @@ static struct sm_net *make(const struct settings *s, struct sm_err *err)
 				 .optim = &adam,
 				 .kernel = s->kernel,
 				 .profile = true,
-				 .recompute = s->recompute,
+				 .recompute = s->recompute ? SM_RECOMPUTE_CHEAP : SM_RECOMPUTE_NOTHING,
 				 .fused = s->fused,
 				 .bf16 = s->bf16};
 	struct sm_net *net = NULL;

@@ -2,7 +2,7 @@
 /* A round of an adversarial training (both players' losses, backward, Adam), or one image through a
  * generator: time, processor time, memory against the forecast, and on request every layer. The
  * last line is for bench/translate.sh. usage: bench_translate [key=value]...  keys: system (mammo,
- * medcyclegan, or a generator's name: inference) side threads steps layers bf16 width */
+ * medcyclegan, or a generator's name: inference) side threads steps layers memory recompute bf16 width */
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 struct settings {
 	const char *system;
 	double width;
-	int side, threads, steps, layers, bf16;
+	int side, threads, steps, layers, memory, recompute, bf16;
 };
 
 static void fill(float *p, size_t n, unsigned step)
@@ -124,6 +124,7 @@ static bool game_of(const struct settings *s, struct sm_game_opt *o)
 		.channels = {mammo ? 3 : 1, mammo ? 3 : 1},
 		.optim = sm_optim_default("adam"),
 		.bf16 = s->bf16,
+		.recompute = s->recompute,
 		.profile = s->layers,
 		.threads = s->threads,
 		.seed = 1,
@@ -143,6 +144,10 @@ static enum sm_status train(const struct settings *s, const struct sm_game_opt *
 	double losses[SM_GAME_LOSSES];
 	SM_TRY(sm_game_plan(o, &game, err));
 	*forecast = (double)sm_game_forecast(&game);
+	if (s->memory) {
+		sm_net_print_memory(game.generators, stdout);
+		sm_net_print_memory(game.judges, stdout);
+	}
 	enum sm_status st = sm_game_alloc(&game, NULL, err);
 	for (int i = 0; st == SM_OK && i <= s->steps; i++) {
 		for (int side = 0; side < 2; side++)
@@ -183,6 +188,8 @@ static enum sm_status infer(const struct settings *s, struct timing *t, double *
 	sm_g_output(g, sm_generator_build(g, s->system, "g", x, &o), "y");
 	SM_TRY(sm_net_plan(g, &opt, &net, err));
 	*forecast = (double)sm_net_forecast(net).total;
+	if (s->memory)
+		sm_net_print_memory(net, stdout);
 	enum sm_status st = sm_net_alloc(net, NULL, err);
 	if (st == SM_OK) {
 		sm_net_init(net, 1);
@@ -210,7 +217,8 @@ static bool set(struct settings *s, const char *arg)
 		const char *key;
 		int *number;
 	} keys[] = {{"side", &s->side},     {"threads", &s->threads}, {"steps", &s->steps},
-		    {"layers", &s->layers}, {"bf16", &s->bf16}};
+		    {"layers", &s->layers}, {"memory", &s->memory},
+		    {"recompute", &s->recompute}, {"bf16", &s->bf16}};
 	size_t n = value ? (size_t)(value++ - arg) : 0;
 	if (n == 6 && strncmp(arg, "system", n) == 0) {
 		s->system = value;
@@ -231,7 +239,8 @@ static bool set(struct settings *s, const char *arg)
 int main(int argc, char **argv)
 {
 	sm_nn_prepare_process(argv);
-	struct settings s = {.system = "mammo", .width = 1, .side = 256, .threads = 2, .steps = 3};
+	struct settings s = {.system = "mammo", .width = 1, .side = 256, .threads = 2, .steps = 3,
+			     .recompute = 1 /* as scanmill train */};
 	struct sm_game_opt o;
 	struct timing t = {0};
 	struct sm_err err = {0};

@@ -58,6 +58,7 @@ ingest_SRC := \
 	ingest/scan.c \
 	ingest/series/sidecar.c \
 	ingest/series/sidecar_json.c \
+	ingest/series/sidecar_value.c \
 	ingest/series/verdict.c \
 	ingest/series/words.c
 

@@ -179,6 +179,7 @@ enum sm_pair_split { SM_BY_PATIENT, SM_BY_BLOCKS, SM_BY_SLICES, SM_BY_FIRST };
 enum sm_precision { SM_FLOAT32, SM_BF16 };
 
 /* translate. */
+enum sm_training_memory { SM_MEMORY_LOW, SM_MEMORY_FAST };
 enum sm_system { SM_PIX2PIX, SM_CYCLEGAN };
 struct sm_translate_section {
 	int system;                /* enum sm_system */
@@ -201,6 +202,7 @@ struct sm_translate_section {
 	int64_t checkpoint_every, sample_images, sample_every;
 	double time_budget;        /* minutes; 0 = none */
 	int precision;             /* enum sm_precision */
+	int memory;                /* enum sm_training_memory */
 	int64_t seed;
 };
 

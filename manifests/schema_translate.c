@@ -92,6 +92,9 @@ static const struct sm_field translate[] = {
 	     "by --resume; 0 = none"),
 	ONEOF(sm_translate_section, precision, "float32", "float32|bf16",
 	      "of what stands between the operators while training"),
+	ONEOF(sm_translate_section, memory, "low", "low|fast",
+	      "of several passes through generators (cyclegan, casnet): low = what backward needs "
+	      "of one is made again when it comes to it; fast = all is kept; same bits"),
 	SEED(sm_translate_section),
 };
 /* clang-format on */

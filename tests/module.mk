@@ -146,6 +146,7 @@ NO_VALGRIND += test_mapped test_infer_bf16
 $(eval $(call unit_test,nn_init,nn core,-ldnnl))
 NO_VALGRIND += test_nn_init
 $(eval $(call unit_test,image_metrics,eval manifest ops core))
+$(eval $(call unit_test,image_overlap,eval manifest ops core))
 $(eval $(call unit_test,image_volumes,eval manifest ops core))
 $(eval $(call unit_test,image_golden,eval manifest ops core))
 $(eval $(call unit_test,image_baselines,eval manifest ops core))
@@ -155,6 +156,8 @@ $(eval $(call unit_test,marks,derive core))
 $(eval $(call unit_test,dicom_series,derive dicom core))
 $(eval $(call unit_test,translate_torch,translate models nn core,-ldnnl))
 NO_VALGRIND += test_translate_torch
+$(eval $(call unit_test,nn_recompute,translate models nn core,-ldnnl))
+NO_VALGRIND += test_nn_recompute
 $(eval $(call unit_test,translate_pool,translate core))
 $(eval $(call unit_test,translate_vgg,translate models nn core,-ldnnl))
 NO_VALGRIND += test_translate_vgg

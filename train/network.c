@@ -32,7 +32,7 @@ enum sm_status sm_network_plan(const struct sm_checkpoint *c, const struct sm_ne
 {
 	const struct sm_model_opt model = sm_network_model(c, opt->batch);
 	const struct sm_net_opt options = {.train = opt->loss,
-					   .recompute = true,
+					   .recompute = SM_RECOMPUTE_CHEAP,
 					   .bf16 = opt->bf16,
 					   .fused = opt->fused,
 					   .threads = opt->threads,

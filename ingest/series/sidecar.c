@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ingest/series/sidecar.h"
+#include "ingest/series/sidecar_row.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -8,22 +8,10 @@
 #include "ingest/series/dcm_class.h"
 #include "ingest/series/dcm_csa.h"
 #include "ingest/series/dcm_head.h"
-#include "ingest/series/words.h"
 
 #define SHARED_GROUPS SM_TAG(0x5200, 0x9229)
 #define FRAME_GROUPS SM_TAG(0x5200, 0x9230)
 #define UNASSIGNED_FRAME SM_TAG(0x0020, 0x9171)
-
-enum kind {
-	NUMBER,   /* one number */
-	POSITIVE, /* one number; 0 means absent */
-	COUNT,    /* one whole number */
-	CODE,     /* one code */
-	CODES,    /* list of codes */
-	MAKER,    /* text of makers' words */
-	PART,     /* the same, up to its first comma */
-	PHASE,    /* AcquisitionMatrix: the number of phase encoding steps */
-};
 
 #define BODY_PARTS \
 	"ABDOMEN|ABDOMENPELVIS|ADRENAL|ANKLE|AORTA|ARM|AXILLA|BACK|BLADDER|BODY|BRAIN|BREAST|" \
@@ -71,13 +59,7 @@ enum kind {
  * byte. */
 #define XA_SHARED 3 /* element FE of "SIEMENS MR SDS 01" */
 #define XA_FRAME 4  /* element FE of "SIEMENS MR SDI 02" */
-static const struct row {
-	const char *name;
-	uint32_t group, tag;
-	enum kind kind;
-	double divide;     /* DICOM unit to BIDS unit */
-	const char *codes; /* allowed, joined by '|' */
-} rows[] = {
+static const struct sm_sidecar_row rows[] = {
 #define ROW(name, tag, kind, by) {name, 0, SM_TAG tag, kind, by, NULL}
 #define IN(name, group, tag, kind, by) {name, SM_TAG group, SM_TAG tag, kind, by, NULL}
 #define WORD(name, tag, kind, codes) {name, 0, SM_TAG tag, kind, 0, codes}
@@ -195,20 +177,19 @@ static const struct row {
 
 _Static_assert(ROWS <= SM_SIDECAR_FIELDS, "raise SM_SIDECAR_FIELDS");
 
-/* The first row of row i's field. */
-static size_t field_of(size_t i)
+const struct sm_sidecar_row *sm_sidecar_row(size_t i)
+{
+	return i < ROWS ? &rows[i] : NULL;
+}
+
+size_t sm_sidecar_field(size_t i)
 {
 	while (i && strcmp(rows[i].name, rows[i - 1].name) == 0)
 		i--;
 	return i;
 }
 
-static bool is_number(size_t i)
-{
-	return rows[i].kind <= COUNT || rows[i].kind == PHASE;
-}
-
-static bool same(enum kind kind, const char *a, const char *b)
+static bool same(enum sm_sidecar_kind kind, const char *a, const char *b)
 {
 	if (strcmp(a, b) == 0)
 		return true;
@@ -224,7 +205,7 @@ static bool same(enum kind kind, const char *a, const char *b)
  */
 static void take(struct sm_sidecar *s, size_t i, const char *text, bool too_long, bool first)
 {
-	size_t f = field_of(i);
+	size_t f = sm_sidecar_field(i);
 	s->too_long[f] |= too_long;
 	if (first)
 		memcpy(s->value[f], text, strlen(text) + 1);
@@ -268,12 +249,6 @@ static bool text_of(const struct sm_dataset *set, size_t i, char *text, bool *to
 		snprintf(text, SM_SIDECAR_TEXT,
 			 n > 1 && rows[i].kind != PHASE ? "%.17g\\" : "%.17g", v[0]);
 	return true;
-}
-
-/* Are there several values where one is allowed? None of them is the field's. */
-static bool has_several(size_t i, const char *text)
-{
-	return (rows[i].kind <= CODE || rows[i].kind == PHASE) && strchr(text, '\\');
 }
 
 static bool text_in_csa(const struct sm_csa *csa, size_t i, char *text)
@@ -330,7 +305,7 @@ static void read_whole(struct sm_sidecar *one, const struct sm_dataset *main, bo
 	for (size_t i = 0; i < ROWS; i++) {
 		char text[SM_SIDECAR_TEXT] = "";
 		bool too_long = false;
-		size_t f = field_of(i);
+		size_t f = sm_sidecar_field(i);
 		if (found[f])
 			continue;
 		if (!rows[i].group || rows[i].group == PRIVATE)
@@ -372,7 +347,7 @@ static bool field_in_frame(struct groups *g, const struct sm_dataset *legacy, si
 static size_t end_of(size_t f)
 {
 	size_t end = f;
-	while (end < ROWS && field_of(end) == f)
+	while (end < ROWS && sm_sidecar_field(end) == f)
 		end++;
 	return end;
 }
@@ -475,7 +450,7 @@ void sm_sidecar_times_read(struct sm_sidecar_times *t, const struct sm_sidecar *
 {
 	bool varying = false;
 	for (size_t f = 0; f < ROWS; f++) {
-		if (field_of(f) != f || !is_number(f))
+		if (sm_sidecar_field(f) != f || !sm_sidecar_is_number(&rows[f]))
 			continue;
 		varying = varying || one->varying[f];
 		for (size_t i = 0; i < n && !one->varying[f]; i++)
@@ -497,104 +472,11 @@ void sm_sidecar_times_read(struct sm_sidecar_times *t, const struct sm_sidecar *
 		for (size_t f = 0; f < ROWS; f = end_of(f)) {
 			char text[SM_SIDECAR_TEXT] = "";
 			bool too_long = false;
-			if (!is_number(f) || !one->varying[f])
+			if (!sm_sidecar_is_number(&rows[f]) || !one->varying[f])
 				continue;
 			field_in_frame(&item, &legacy, f, end_of(f), text, &too_long);
 			take_time(t, f, time[next], text);
 		}
 		next++;
 	}
-}
-
-static json_t *codes_of(const struct row *row, const char *text, bool *left_out)
-{
-	json_t *list = json_array();
-	while (*text) {
-		size_t n = strcspn(text, "\\"), word = n;
-		while (word && text[word - 1] == ' ')
-			word--;
-		if (sm_words_allow(SM_WORDS_CODES, row->codes, text, word))
-			json_array_append_new(list, json_stringn(text, word));
-		else if (word)
-			*left_out = true;
-		text += n + (text[n] == '\\');
-	}
-	if (json_array_size(list))
-		return list;
-	json_decref(list);
-	return NULL;
-}
-
-/* Whole numbers as such, where the field holds no measure. */
-static json_t *number_json(const struct row *row, double v)
-{
-	v /= row->divide;
-	return row->kind != NUMBER && row->divide == 1 && v == floor(v) && fabs(v) < 1e15
-		       ? json_integer((json_int_t)v)
-		       : json_real(v);
-}
-
-/* Field i by time point; NULL when one of them has no number of its own. */
-static json_t *by_time(const struct sm_sidecar_times *t, size_t i)
-{
-	const double *v = t ? t->value + i * t->times : NULL;
-	bool told = t && t->times > 1 && is_number(i);
-	for (size_t k = 0; told && k < t->times; k++)
-		told = isfinite(v[k]);
-	json_t *list = told ? json_array() : NULL;
-	for (size_t k = 0; list && k < t->times; k++)
-		json_array_append_new(list, number_json(&rows[i], v[k]));
-	return list;
-}
-
-/* A value as JSON; NULL when it may not be written. */
-static json_t *value_of(const struct row *row, const char *text, bool *left_out)
-{
-	size_t n = row->kind == PART ? strcspn(text, ",") : strlen(text);
-	if (row->kind == CODES)
-		return codes_of(row, text, left_out);
-	if (row->kind >= CODE && row->kind <= PART) {
-		bool fine = true;
-		/* Several versions are joined by '\'; each must be allowed. */
-		for (size_t at = 0; at < n && fine;) {
-			size_t len = strcspn(text + at, "\\");
-			len = len < n - at ? len : n - at;
-			fine = sm_words_allow(row->kind == CODE ? SM_WORDS_CODES : SM_WORDS_MAKER,
-					      row->codes, text + at, len);
-			at += len + 1;
-		}
-		*left_out |= !fine;
-		return fine ? json_stringn(text, n) : NULL;
-	}
-	char *end;
-	double v = strtod(text, &end);
-	if (*end || !isfinite(v)) {
-		*left_out = true;
-		return NULL;
-	}
-	return number_json(row, v);
-}
-
-enum sm_status sm_sidecar_add(json_t *object, const struct sm_sidecar *s,
-			      const struct sm_sidecar_times *t, struct sm_err *err)
-{
-	for (size_t i = 0; i < ROWS; i++) {
-		bool left_out = s->too_long[i];
-		if (field_of(i) != i)
-			continue;
-		if (s->varying[i] || has_several(i, s->value[i])) {
-			json_t *list = by_time(t, i);
-			if (list)
-				json_object_set_new(object, rows[i].name, list);
-			else
-				sm_sidecar_list(object, "VaryingFields", rows[i].name);
-			continue;
-		}
-		json_t *v = *s->value[i] ? value_of(&rows[i], s->value[i], &left_out) : NULL;
-		if (v)
-			json_object_set_new(object, rows[i].name, v);
-		if (left_out)
-			sm_sidecar_list(object, "LeftOut", rows[i].name);
-	}
-	return object ? SM_OK : SM_FAIL(err, SM_BUDGET, "sidecar: out of memory");
 }

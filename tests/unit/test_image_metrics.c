@@ -3,15 +3,13 @@
  * Image scores: closed forms, properties that must hold for any image, and what is refused.
  */
 #include "tests/unit/tap.h"
+#include "tests/unit/image_pair.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/rng.h"
-#include "eval/image_metrics.h"
-
-enum { W = 24, H = 20, D = 12, PLANE = W * H, N = PLANE * D };
 
 static float noise[2][N];
 
@@ -25,43 +23,6 @@ static void draw(void)
 				100 * sm_rng_f32(&rng) + (float)(i / W % H) * 10 * (float)(1 - k);
 	for (int i = 0; i < N; i++)
 		noise[1][i] = noise[0][i] + noise[1][i] / 4;
-}
-
-static struct sm_image_pair pair_of(const float *test, const float *truth)
-{
-	return (struct sm_image_pair){.test = test,
-				      .truth = truth,
-				      .test_name = "made",
-				      .truth_name = "true",
-				      .dim = {W, H, D}};
-}
-
-static struct sm_image_settings all(void)
-{
-	struct sm_image_settings s = sm_image_settings_default();
-	s.which = SM_IMAGE_ALL;
-	s.rule = SM_RANGE_GIVEN;
-	s.range = 400;
-	return s;
-}
-
-static struct sm_image_scores score(const struct sm_image_pair *pair,
-				    const struct sm_image_settings *s)
-{
-	struct sm_err err = {0};
-	struct sm_image_scores out;
-	assert_good(sm_image_score(pair, s, &out, &err), err);
-	return out;
-}
-
-static double own(const struct sm_image_scores *s, int metric)
-{
-	return s->value[SM_IMAGE_OWN][SM_IMAGE_WHOLE][metric];
-}
-
-static enum sm_image_reason why(const struct sm_image_scores *s, int metric)
-{
-	return (enum sm_image_reason)s->why[SM_IMAGE_OWN][SM_IMAGE_WHOLE][metric];
 }
 
 static void near(double v, double expected, double tolerance)
@@ -485,65 +446,6 @@ static void information_is_shared_or_not(void **state)
 	assert_true(own(&p, SM_IMAGE_MI) == 0);
 }
 
-static void bone_is_what_lies_above_the_threshold(void **state)
-{
-	(void)state;
-	static float t[N], x[N];
-	struct sm_image_settings s = all();
-	for (int i = 0; i < 100; i++)
-		t[i] = 151;
-	for (int i = 60; i < 120; i++)
-		x[i] = 900;
-	x[200] = t[300] = 150; /* not above */
-	const struct sm_image_pair pair = pair_of(x, t);
-	struct sm_image_scores out = score(&pair, &s);
-	assert_true(own(&out, SM_IMAGE_BONE) == 2 * 40.0 / 160);
-	s.bone = 200;
-	out = score(&pair, &s);
-	assert_true(own(&out, SM_IMAGE_BONE) == 0);
-}
-
-/* Any channel of a pixel makes it ink; counts by hand. */
-static void ink_is_what_lies_on_its_side_of_the_threshold(void **state)
-{
-	(void)state;
-	enum { C = 3 };
-	static float t[C * N], x[C * N];
-	struct sm_image_settings s = all();
-	for (int i = 0; i < C * N; i++)
-		t[i] = x[i] = 255;
-	struct sm_image_pair pair = pair_of(x, t);
-	pair.channels = C;
-	struct sm_image_scores out = score(&pair, &s);
-	assert_true(isnan(own(&out, SM_IMAGE_INK)));
-	assert_int_equal(why(&out, SM_IMAGE_INK), SM_WHY_NO_INK);
-	for (int i = 0; i < 100; i++)
-		t[i % C * N + i] = 0; /* each pixel in one of the colours */
-	t[N + 5000] = 128;
-	t[N + 5001] = 129; /* no ink */
-	out = score(&pair, &s);
-	assert_true(own(&out, SM_IMAGE_INK) == 0); /* white paper */
-	for (int i = 51; i < 201; i++)
-		x[(i + 1) % C * N + i] = 7;
-	out = score(&pair, &s);
-	assert_true(own(&out, SM_IMAGE_INK) == 2 * 49.0 / (101 + 150));
-	static uint8_t mask[N];
-	memset(mask + 60, 1, 100);
-	pair.mask = mask;
-	out = score(&pair, &s);
-	assert_true(out.value[SM_IMAGE_OWN][SM_IMAGE_BODY][SM_IMAGE_INK] == 2 * 40.0 / (40 + 100));
-	pair.mask = NULL;
-	s.ink = 254;
-	s.bright_ink = true;
-	pair.channels = 1;
-	out = score(&pair, &s); /* the paper: 50 dark pixels of x, 34 others of t */
-	assert_true(own(&out, SM_IMAGE_INK) == 2.0 * (N - 84) / (2 * N - 84));
-	s = all();
-	s.which = SM_IMAGE_BIT(SM_IMAGE_MAE);
-	out = score(&pair, &s);
-	assert_int_equal(why(&out, SM_IMAGE_INK), SM_WHY_NOT_ASKED);
-}
-
 static void numbers_that_are_none_are_refused(void **state)
 {
 	(void)state;
@@ -624,8 +526,6 @@ int main(void)
 		cmocka_unit_test(flicker_is_a_jump_above_one),
 		cmocka_unit_test(a_window_gives_normalised_units),
 		cmocka_unit_test(information_is_shared_or_not),
-		cmocka_unit_test(bone_is_what_lies_above_the_threshold),
-		cmocka_unit_test(ink_is_what_lies_on_its_side_of_the_threshold),
 		cmocka_unit_test(numbers_that_are_none_are_refused),
 		cmocka_unit_test(settings_are_checked),
 		cmocka_unit_test(every_metric_and_reason_has_its_words),

@@ -268,7 +268,7 @@ static struct sm_net *network(bool bf16, int threads, const struct sm_optim *opt
 	sm_g_loss(g, &(struct sm_loss_opt){.name = "dice_ce", .softmax = true},
 		  &(struct sm_heads){.input = x, .logits = {y}, .count = 1});
 	struct sm_net *net = ready(g, (struct sm_net_opt){.threads = threads, .bf16 = bf16,
-							  .optim = optim, .recompute = true});
+							  .optim = optim, .recompute = SM_RECOMPUTE_CHEAP});
 	struct sm_shape s;
 	float *in = sm_net_buffer(net, "x", &s), *t = sm_net_buffer(net, "target", NULL);
 	/* Something to learn: a ball, its shell, the rest. */

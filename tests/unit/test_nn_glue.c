@@ -21,7 +21,7 @@ static void fill(float *x, size_t n, const char *what, float base)
 static struct sm_net *ready(struct sm_graph *g, int threads, bool recompute)
 {
 	struct sm_net_opt opt = {
-	    .train = true, .threads = threads, .seed = 5, .recompute = recompute};
+	    .train = true, .threads = threads, .seed = 5, .recompute = recompute ? SM_RECOMPUTE_CHEAP : SM_RECOMPUTE_NOTHING};
 	struct sm_net *net = NULL;
 	struct sm_err err = {0};
 	assert_good(sm_net_plan(g, &opt, &net, &err), err);

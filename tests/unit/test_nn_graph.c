@@ -72,7 +72,7 @@ static struct joined concat_step(bool named, bool train, int threads)
 	y = sm_g_conv(g, y, "head", CONV(.out = 2));
 	sm_g_loss(g, &(struct sm_loss_opt){.name = "bce"},
 		  &(struct sm_heads){.logits = {y}, .count = 1, .prob = y});
-	struct sm_net_opt opt = {.train = train, .threads = threads, .recompute = true};
+	struct sm_net_opt opt = {.train = train, .threads = threads, .recompute = SM_RECOMPUTE_CHEAP};
 	struct sm_net *net = NULL;
 	struct sm_err err = {0};
 	assert_int_equal(sm_net_plan(g, &opt, &net, &err), SM_OK);

@@ -24,7 +24,7 @@ static struct sm_net *make(const char *model, const char *norm, int batch)
 	struct sm_net *net = NULL;
 	const struct sm_optim adam = sm_optim_default("adam");
 	const struct sm_net_opt opt = {
-		.train = true, .threads = 2, .seed = 3, .optim = &adam, .recompute = true};
+		.train = true, .threads = 2, .seed = 3, .optim = &adam, .recompute = SM_RECOMPUTE_CHEAP};
 	o.batch = batch;
 	o.in_channels = 1;
 	o.d = 16;

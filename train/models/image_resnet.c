@@ -35,6 +35,7 @@ int sm_build_resnet(const struct sm_image_build *b, int x, struct sm_judge *judg
 	struct sm_conv down1 = half, down2 = half;
 	down1.out = 2 * w;
 	down2.out = 4 * w;
+	sm_graph_stage_begin(b->g);
 	x = sm_image_norm_act(b, valid_conv(b, x, "first.conv", 7, w), "first.norm", true, slope);
 	x = sm_image_conv(b, x, "down1.conv", 3, 2, down1);
 	x = sm_image_norm_act(b, x, "down1.norm", true, slope);
@@ -46,5 +47,7 @@ int sm_build_resnet(const struct sm_image_build *b, int x, struct sm_judge *judg
 	x = sm_image_norm_act(b, x, "up1.norm", true, slope);
 	x = sm_image_up3(b, x, "up2.conv", w);
 	x = sm_image_norm_act(b, x, "up2.norm", true, slope);
-	return sm_g_tanh(b->g, valid_conv(b, x, "last", 7, b->o.channels));
+	x = sm_g_tanh(b->g, valid_conv(b, x, "last", 7, b->o.channels));
+	sm_graph_stage_end(b->g);
+	return x;
 }

@@ -40,6 +40,7 @@ static int unet(const struct sm_image_build *b, int x, const char *stage, const 
 {
 	int skip[LEVELS], levels = b->o.levels;
 	char name[48];
+	sm_graph_stage_begin(b->g);
 	for (int i = 0; i < levels; i++) {
 		snprintf(name, sizeof name, "%sdown%d.conv", stage, i + 1);
 		x = sm_image_conv(b, x, name, 4, 2,
@@ -55,7 +56,9 @@ static int unet(const struct sm_image_build *b, int x, const char *stage, const 
 		x = sm_g_concat(b->g, (int[]){x, skip[down]}, 2);
 	}
 	snprintf(name, sizeof name, "%slast", stage);
-	return sm_g_tanh(b->g, sm_image_up(b, x, name, (struct sm_conv){.out = b->o.channels}));
+	x = sm_g_tanh(b->g, sm_image_up(b, x, name, (struct sm_conv){.out = b->o.channels}));
+	sm_graph_stage_end(b->g);
+	return x;
 }
 
 int sm_build_pix2pix(const struct sm_image_build *b, int x, struct sm_judge *judge)

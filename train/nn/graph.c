@@ -142,6 +142,16 @@ void sm_graph_freeze(struct sm_graph *g, const char *prefix)
 		g->frozen[g->frozens++] = copy;
 }
 
+void sm_graph_stage_begin(struct sm_graph *g)
+{
+	g->stage = ++g->stages;
+}
+
+void sm_graph_stage_end(struct sm_graph *g)
+{
+	g->stage = 0;
+}
+
 static bool is_frozen(const struct sm_graph *g, const char *name)
 {
 	for (int i = 0; i < g->frozens; i++) {
@@ -217,8 +227,12 @@ int graph_add(struct sm_graph *g, enum op_kind kind, const char *name, const int
 {
 	if (g->err.code != SM_OK)
 		return -1;
-	struct node n = {.kind = kind, .nin = nin, .param = {-1, -1}, .state = {-1, -1}};
-	n.save_block = n.ws_forward_block = n.ws_backward_block = n.packed_block = -1;
+	struct node n = {.kind = kind,
+			 .nin = nin,
+			 .stage = g->stage,
+			 .param = {-1, -1},
+			 .state = {-1, -1}};
+	n.save_block = n.ws_forward_block = n.ws_backward_block = -1;
 	for (int i = 0; i < nin; i++) {
 		if (in[i] < 0 || in[i] >= g->tensors)
 			return sm_graph_fail(g, "operator %s: input %d is not a tensor",

@@ -78,6 +78,10 @@ void net_fused_behind(struct sm_net *net, struct node *n);
 void net_fused_rest(struct sm_net *net);
 /* The call of node n in backward: net_run.c. */
 struct op_run net_backward_call(struct sm_net *net, struct node *n, uint64_t step);
+/* The values that node n reads in backward and forward has forgotten: made again for the first that
+ * reads them, and put into its call. */
+enum sm_status net_recall(struct sm_net *net, const struct node *n, struct op_run *r,
+			  struct sm_err *err);
 /* Zeros, by all threads where there are many. */
 void net_clear(const struct sm_net *net, float *g, size_t n);
 /* Moves a parameter by its gradient g (NULL = zeros); false when that is not finite: what is not

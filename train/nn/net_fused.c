@@ -29,8 +29,10 @@ static bool uses(const struct node *n, int param)
 static void keep_until(struct sm_net *net, const struct node *n, int time)
 {
 	const struct sm_graph *g = net->g;
-	for (int k = 0; k < n->nsrc; k++)
-		net_stretch(&net->block[g->tensor[n->src[k]].block], time);
+	for (int k = 0; k < n->nsrc; k++) {
+		const struct tensor *x = &g->tensor[n->src[k]];
+		net_stretch(&net->block[x->forget ? x->again_block : x->block], time);
+	}
 }
 
 void net_fused_uses(struct sm_net *net)
@@ -53,8 +55,9 @@ void net_fused_uses(struct sm_net *net)
 			can = can && n->param[0] == p && op_row(n->kind)->impl->late;
 			count++;
 		}
-		/* What is made again for backward would have to be kept, too. */
-		param->late = can && !net->opt.recompute && count > 1 &&
+		/* What is made again has to be kept then, too: the search for what to forget would
+		 * not find its way. */
+		param->late = can && net->opt.recompute != SM_RECOMPUTE_CHEAP && count > 1 &&
 			      kept < param->pub.count * sizeof(float);
 		for (int i = 0; param->late && i < g->nodes; i++) {
 			struct node *n = &g->node[i], *last = &g->node[param->last_use];
@@ -107,6 +110,7 @@ static enum sm_status late_gradients(struct sm_net *net, int param, const struct
 		if (!uses(n, param))
 			continue;
 		struct op_run late = net_backward_call(net, n, r->step);
+		SM_TRY(net_recall(net, n, &late, err));
 		late.ws = r->ws;
 		late.gw[0] = place(net, p);
 		SM_TRY(op_row(n->kind)->impl->late(&late, err));

@@ -65,12 +65,17 @@ static bool reads_later(const struct sm_graph *g, const struct node *n, int tens
 	return ((n->runs_backward && n->needs_x) || g->tensor[n->out].forget) && reads(n, tensor);
 }
 
+static bool reads_own(const struct node *n)
+{
+	return n->runs_backward && n->needs_y;
+}
+
 /* Whether nobody wants tensor x once node i has run forward. */
 static bool dead_behind(const struct sm_graph *g, int x, int i)
 {
 	const struct tensor *t = &g->tensor[x];
 	const struct node *p = &g->node[t->producer];
-	if (t->is_output || p->kind == OP_KIND_input || (p->runs_backward && p->needs_y))
+	if (t->is_output || p->kind == OP_KIND_input || (!t->forget && reads_own(p)))
 		return false;
 	for (int j = t->producer + 1; j < g->nodes; j++) {
 		const struct node *n = &g->node[j];
@@ -100,13 +105,15 @@ static bool can_forget(const struct sm_net *net, int x)
 	const struct sm_graph *g = net->g;
 	const struct tensor *t = &g->tensor[x];
 	const struct node *p = &g->node[t->producer];
-	if (!net->opt.recompute || !op_row(p->kind)->impl->again || !p->runs_backward ||
-	    p->needs_y || t->is_output)
+	bool cheap = !(op_row(p->kind)->flags & OP_KERNEL) && !p->needs_y;
+	if (net->opt.recompute == SM_RECOMPUTE_NOTHING || !op_row(p->kind)->impl->again ||
+	    !p->runs_backward || t->is_output ||
+	    (net->opt.recompute == SM_RECOMPUTE_CHEAP && !cheap))
 		return false;
 	for (int j = t->producer + 1; j < g->nodes; j++)
 		if (reads_later(g, &g->node[j], x))
 			return true;
-	return false;
+	return reads_own(p);
 }
 
 static enum sm_status value_block(struct sm_net *net, int i, struct sm_err *err)
@@ -134,7 +141,7 @@ static enum sm_status value_block(struct sm_net *net, int i, struct sm_err *err)
 			net_stretch(&net->block[x->block], net_back_time(net, i));
 	}
 	net_stretch(&net->block[t->block], i);
-	if (n->runs_backward && n->needs_y)
+	if (reads_own(n) && !t->forget)
 		net_stretch(&net->block[t->block], net_back_time(net, i));
 	return SM_OK;
 }
@@ -195,6 +202,44 @@ static void meet(int time, int *first, int *last)
 	*last = time > *last ? time : *last;
 }
 
+/* The place of what is made again of tensor x alone, over x, where nothing else reads x; else -1. */
+static int again_over(const struct sm_graph *g, int x, int time)
+{
+	const struct tensor *t = &g->tensor[x];
+	int block = -1;
+	for (int j = t->producer + 1; j < g->nodes; j++) {
+		const struct tensor *y = &g->tensor[g->node[j].out];
+		if (!y->forget || y->again_time != time || !reads(&g->node[j], x))
+			continue;
+		if (block >= 0 || !(op_row(g->node[j].kind)->flags & OP_OVER) ||
+		    tensor_bytes(y) != tensor_bytes(t))
+			return -1;
+		block = y->again_block;
+	}
+	return block;
+}
+
+/* The workspace for its making: one for all that is made again at that time. */
+static enum sm_status again_workspace(struct sm_net *net, int x, struct sm_err *err)
+{
+	const struct sm_graph *g = net->g;
+	struct tensor *t = &net->g->tensor[x];
+	size_t need = g->node[t->producer].ws_forward;
+	if (!need)
+		return SM_OK;
+	for (int i = x + 1; i < g->tensors && t->again_ws_block < 0; i++)
+		if (g->tensor[i].forget && g->tensor[i].again_time == t->again_time)
+			t->again_ws_block = g->tensor[i].again_ws_block;
+	if (t->again_ws_block < 0)
+		t->again_ws_block =
+			net_add_block(net, need, t->again_time, t->again_time, err);
+	if (t->again_ws_block < 0)
+		return err->code;
+	struct plan_block *b = &net->block[t->again_ws_block];
+	b->size = b->size > need ? b->size : need;
+	return SM_OK;
+}
+
 /* The second life of a tensor that is forgotten, with the workspace for its making. It is read by
  * what reads it in backward, and by what is made again of it: tensors behind it come first. */
 static enum sm_status again_blocks(struct sm_net *net, int x, struct sm_err *err)
@@ -203,26 +248,33 @@ static enum sm_status again_blocks(struct sm_net *net, int x, struct sm_err *err
 	struct tensor *t = &g->tensor[x];
 	struct node *p = &g->node[t->producer];
 	int first = -1, last = -1;
+	if (reads_own(p))
+		meet(net_back_time(net, t->producer), &first, &last);
+	bool backward = first >= 0;
 	for (int j = t->producer + 1; j < g->nodes; j++) {
 		const struct node *n = &g->node[j];
-		if (n->runs_backward && n->needs_x && reads(n, x))
+		if (!reads(n, x))
+			continue;
+		if (n->runs_backward && n->needs_x) {
 			meet(net_back_time(net, j), &first, &last);
-		if (g->tensor[n->out].forget && g->tensor[n->out].again_time >= 0 && reads(n, x))
+			backward = true;
+		}
+		if (g->tensor[n->out].forget && g->tensor[n->out].again_time >= 0)
 			meet(g->tensor[n->out].again_time, &first, &last);
 	}
 	t->again_time = first;
 	if (first < 0)
 		return SM_OK;
-	t->again_block = net_add_block(net, tensor_bytes(t), first, last, err);
+	if (!backward && first == last)
+		t->again_block = again_over(g, x, first);
+	if (t->again_block < 0)
+		t->again_block = net_add_block(net, tensor_bytes(t), first, last, err);
 	if (t->again_block < 0)
 		return err->code;
 	for (int k = 0; k < p->nsrc; k++)
 		if (!g->tensor[p->src[k]].forget)
 			net_stretch(&net->block[g->tensor[p->src[k]].block], first);
-	if (p->ws_forward && (t->again_ws_block = net_add_block(net, p->ws_forward, first, first,
-							    err)) < 0)
-		return err->code;
-	return SM_OK;
+	return again_workspace(net, x, err);
 }
 
 /* Saved data, workspaces, and temporaries of operators that cannot add to a gradient. */
@@ -270,8 +322,10 @@ static void sum_up(struct sm_net *net)
 	f->state = g->state_count * sizeof(float) * (net->opt.live_norm ? 2 : 1);
 	f->fixed = g->fixed_count * sizeof(float);
 	f->code = CODE_BYTES;
-	for (int i = 0; i < g->nodes; i++)
+	for (int i = 0; i < g->nodes; i++) {
+		g->node[i].packed_at = f->packed;
 		f->packed += (g->node[i].packed + 63) / 64 * 64;
+	}
 	f->total = f->params + f->grads + f->optim + f->state + f->fixed + f->arena + f->packed +
 		   f->code;
 	for (int i = 0; i < net->blocks; i++)
@@ -342,7 +396,41 @@ static enum sm_status descend(struct sm_net *net, bool one, size_t *arena, struc
 	return try_each(net, true, arena, err);
 }
 
-static enum sm_status choose_forgotten(struct sm_net *net, size_t *arena, struct sm_err *err)
+/* Whether only nodes of its own stage read tensor x. */
+static bool stays_in_stage(const struct sm_graph *g, int x)
+{
+	int producer = g->tensor[x].producer;
+	for (int j = producer + 1; j < g->nodes; j++)
+		if (reads(&g->node[j], x) && g->node[j].stage != g->node[producer].stage)
+			return false;
+	return true;
+}
+
+/* All that a stage keeps to itself; not of the last one, where backward begins. Nothing where that
+ * needs no less memory: small kernels used often may have to keep their inputs for late gradients.
+ */
+static enum sm_status forget_stages(struct sm_net *net, struct sm_err *err)
+{
+	struct sm_graph *g = net->g;
+	size_t kept, again;
+	int last = 0;
+	SM_TRY(solve(net, &kept, err));
+	for (int i = 0; i < g->nodes; i++)
+		if (g->node[i].runs_backward && g->node[i].stage > last)
+			last = g->node[i].stage;
+	for (int i = g->tensors - 1; i >= 0; i--) {
+		int stage = g->node[g->tensor[i].producer].stage;
+		g->tensor[i].forget =
+			stage && stage != last && can_forget(net, i) && stays_in_stage(g, i);
+	}
+	SM_TRY(solve(net, &again, err));
+	for (int i = 0; again >= kept && i < g->tensors; i++)
+		g->tensor[i].forget = false;
+	return SM_OK;
+}
+
+/* By a search: begins with what is made again of one input, and with all. */
+static enum sm_status forget_cheap(struct sm_net *net, struct sm_err *err)
 {
 	struct sm_graph *g = net->g;
 	size_t one = 0, all = 0;
@@ -355,6 +443,15 @@ static enum sm_status choose_forgotten(struct sm_net *net, size_t *arena, struct
 		if (all > one)
 			SM_TRY(descend(net, true, &one, err));
 	}
+	return SM_OK;
+}
+
+static enum sm_status choose_forgotten(struct sm_net *net, size_t *arena, struct sm_err *err)
+{
+	if (net->opt.recompute == SM_RECOMPUTE_STAGES)
+		SM_TRY(forget_stages(net, err));
+	if (net->opt.recompute == SM_RECOMPUTE_CHEAP)
+		SM_TRY(forget_cheap(net, err));
 	SM_TRY(solve(net, arena, err));
 	*arena = plan_improve(net->block, (size_t)net->blocks, *arena, err);
 	return *arena || !net->blocks ? SM_OK : err->code;

@@ -25,7 +25,8 @@ static struct op_run call_of(struct sm_net *net, struct node *n, bool train, uin
 			   .step = step,
 			   .y = g->tensor[n->out].a,
 			   .ye = g->tensor[n->out].elem,
-			   .save = block_at(net, n->save_block)};
+			   .save = block_at(net, n->save_block),
+			   .packed = n->packed ? net->packed + n->packed_at : NULL};
 	for (int k = 0; k < n->nsrc; k++) {
 		r.x[k] = g->tensor[n->src[k]].a;
 		r.xe[k] = g->tensor[n->src[k]].elem;
@@ -81,7 +82,6 @@ static enum sm_status forward(struct sm_net *net, bool train, bool with_loss, ui
 			      struct sm_err *err)
 {
 	int loss = 0;
-	size_t packed = 0;
 	for (int i = 0; i < net->g->nodes; i++) {
 		struct node *n = &net->g->node[i];
 		if (n->joined)
@@ -89,11 +89,7 @@ static enum sm_status forward(struct sm_net *net, bool train, bool with_loss, ui
 		struct op_run r = call_of(net, n, train, step);
 		live(net, &r);
 		r.ws = block_at(net, n->ws_forward_block);
-		if (n->packed) {
-			r.packed = net->packed + packed;
-			r.repack = net->repack;
-			packed += (n->packed + 63) / 64 * 64;
-		}
+		r.repack = net->repack;
 		if (op_row(n->kind)->flags & OP_LOSS) {
 			r.loss = net->loss + (size_t)loss++ * net->batch;
 			if (!with_loss)
@@ -146,15 +142,19 @@ static enum sm_status make_again(struct sm_net *net, struct tensor *t, uint64_t 
 	again.y = t->again;
 	again.ws = block_at(net, t->again_ws_block);
 	SM_TRY(op_row(p->kind)->impl->again(&again, err));
-	if (net->opt.profile)
+	if (net->opt.profile && !(op_row(p->kind)->flags & OP_KERNEL))
 		p->seconds[SM_BACKWARD_DATA] += omp_get_wtime() - start;
 	return SM_OK;
 }
 
-/* The values that node n reads in backward. */
-static enum sm_status recall(struct sm_net *net, const struct node *n, struct op_run *r,
-			     struct sm_err *err)
+enum sm_status net_recall(struct sm_net *net, const struct node *n, struct op_run *r,
+			  struct sm_err *err)
 {
+	struct tensor *y = &net->g->tensor[n->out];
+	if (y->forget && n->needs_y) {
+		r->y = y->again;
+		SM_TRY(make_again(net, y, r->step, err));
+	}
 	for (int k = 0; k < n->nsrc; k++) {
 		struct tensor *t = &net->g->tensor[n->src[k]];
 		if (!t->forget || !n->needs_x)
@@ -189,7 +189,7 @@ static enum sm_status backward(struct sm_net *net, uint64_t step, struct join jo
 		if (!n->runs_backward)
 			continue;
 		struct op_run r = net_backward_call(net, n, step);
-		SM_TRY(recall(net, n, &r, err));
+		SM_TRY(net_recall(net, n, &r, err));
 		if (net->opt.fused)
 			SM_TRY(net_fused_before(net, n, &r, err));
 		SM_TRY(timed(net, &r, true, err));

@@ -49,6 +49,11 @@ struct sm_shape sm_graph_shape(const struct sm_graph *g, int x);
  * (sm_net_opt.lender), or fixed ones to be filled by sm_net_fixed. Up to 8 prefixes. */
 void sm_graph_freeze(struct sm_graph *g, const char *prefix);
 
+/* What is added between the two calls is a stage, of which SM_RECOMPUTE_STAGES keeps for backward
+ * only what others read: one after the other, not one in the other. */
+void sm_graph_stage_begin(struct sm_graph *g);
+void sm_graph_stage_end(struct sm_graph *g);
+
 enum sm_pad {
 	SM_PAD_SAME = 0, /* out = ceil(in / stride); the odd zero goes behind, as TensorFlow and
 			    ONNX SAME_UPPER */
@@ -232,6 +237,17 @@ const char *sm_optim_name(size_t i);
 
 struct sm_net;
 
+/* What backward makes again instead of keeping it since forward; the bits are the same. */
+enum sm_recompute {
+	SM_RECOMPUTE_NOTHING = 0,
+	SM_RECOMPUTE_CHEAP, /* outputs of norms and what costs as little, where that saves memory:
+			       about 2 % more time */
+	SM_RECOMPUTE_STAGES /* the graph's stages, each when backward comes to it, but for the last
+			       one, where that saves memory: for chains of networks and passes
+			       through several. Forward runs nearly twice (Chen et al. 2016,
+			       arXiv:1604.06174) */
+};
+
 struct sm_net_opt {
 	bool train;                   /* keep what backward needs; false = inference, smaller */
 	int threads;                  /* >= 1 */
@@ -253,8 +269,7 @@ struct sm_net_opt {
 	bool bf16;      /* what stands between the operators, values and gradients, is stored as
 			   bfloat16 and convolutions multiply such; weights, their gradients,
 			   statistics, sums, inputs, outputs, logits and losses stay float32 */
-	bool recompute; /* outputs of norms are made again in backward where that saves memory:
-			   about 2 % more time, same bits */
+	enum sm_recompute recompute;
 };
 
 /* What a net needs, in bytes; known after sm_net_plan, before anything big is allocated. */

@@ -63,6 +63,7 @@ struct node {
 	 * does not run and its output has no memory. */
 	int src[OP_MAX_IN], nsrc;
 	bool joined, up;
+	int stage; /* of the graph; 0 = none */
 	int param[2], state[2]; /* -1 = none */
 	int fixed[2];           /* the same of parameters that are not trained here */
 	/* set by the shape rule or prepare */
@@ -73,7 +74,8 @@ struct node {
 	bool runs_backward;
 	bool acc[OP_MAX_IN];      /* gradient of src[i] has been written before this node's turn */
 	int add_block[OP_MAX_IN]; /* temporary when the operator cannot add; -1 = none */
-	int save_block, ws_forward_block, ws_backward_block, packed_block;
+	int save_block, ws_forward_block, ws_backward_block;
+	size_t packed_at; /* where its packed weights stand */
 	double seconds[SM_PASSES];
 	uint64_t runs[SM_PASSES];
 };
@@ -103,6 +105,7 @@ struct sm_graph {
 	size_t param_count, state_count, fixed_count;
 	char *frozen[GRAPH_FROZEN]; /* prefixes of what is not trained */
 	int frozens;
+	int stage, stages; /* the one that nodes are added to, 0 = none; those begun so far */
 	struct sm_err err; /* first mistake; code SM_OK = none */
 };
 

@@ -346,6 +346,7 @@ const struct op_impl op_conv = {.shape = conv_shape,
 				.forward = conv_forward,
 				.backward = conv_backward,
 				.late = conv_late,
+				.again = conv_forward,
 				.flops = flops,
 				.release = release};
 const struct op_impl op_conv_t = {.shape = conv_shape,
@@ -353,6 +354,7 @@ const struct op_impl op_conv_t = {.shape = conv_shape,
 				  .forward = conv_forward,
 				  .backward = conv_backward,
 				  .late = conv_late,
+				  .again = conv_forward,
 				  .flops = flops,
 				  .release = release};
 

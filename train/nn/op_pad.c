@@ -103,7 +103,7 @@ static enum sm_status pad_backward(const struct op_run *r, struct sm_err *err)
 }
 
 const struct op_impl op_reflect_pad = {
-	.shape = pad_shape, .forward = pad_forward, .backward = pad_backward};
+	.shape = pad_shape, .forward = pad_forward, .backward = pad_backward, .again = pad_forward};
 
 int sm_g_reflect_pad(struct sm_graph *g, int x, int rows, int columns)
 {

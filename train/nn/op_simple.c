@@ -146,7 +146,10 @@ static enum sm_status act_backward(const struct op_run *r, enum fn fn)
 		return act_backward(r, fn); \
 	} \
 	const struct op_impl op_##id = { \
-	    .shape = act_shape, .forward = id##_forward, .backward = id##_backward}
+	    .shape = act_shape, \
+	    .forward = id##_forward, \
+	    .backward = id##_backward, \
+	    .again = id##_forward}
 
 ACTIVATION(relu, FN_RELU);
 ACTIVATION(leaky_relu, FN_LEAKY);
@@ -452,7 +455,8 @@ static enum sm_status dropout_backward(const struct op_run *r, struct sm_err *er
 const struct op_impl op_dropout = {.shape = dropout_shape,
 				   .prepare = dropout_prepare,
 				   .forward = dropout_forward,
-				   .backward = dropout_backward};
+				   .backward = dropout_backward,
+				   .again = dropout_forward};
 
 /* ---- concat over channels ---- */
 

@@ -24,33 +24,40 @@ static int by_size(const void *x, const void *y)
 	return p->index < q->index ? -1 : 1;
 }
 
-/* Lowest offset at which b meets no placed block that lives at the same time. Every hit moves it up
- * to that block's end, so the loop ends. */
-static size_t place(const struct plan_block *b, const struct plan_block *all,
-		    const struct ranked *placed, size_t n)
+/* What is placed already, by offset: kept together, since every block looks through it. */
+struct placed {
+	size_t at, end;
+	int first, last;
+};
+
+/* Lowest offset at which b meets no placed block that lives at the same time. */
+static size_t place(const struct plan_block *b, const struct placed *p, size_t n)
 {
 	size_t at = 0;
-	for (bool moved = true; moved;) {
-		moved = false;
-		for (size_t i = 0; i < n; i++) {
-			const struct plan_block *o = &all[placed[i].index];
-			bool alive = o->first <= b->last && b->first <= o->last;
-			if (alive && o->offset < at + b->size && at < o->offset + o->size) {
-				at = o->offset + o->size;
-				moved = true;
-			}
-		}
-	}
+	for (size_t i = 0; i < n && p[i].at < at + b->size; i++)
+		if (p[i].first <= b->last && b->first <= p[i].last && p[i].end > at)
+			at = p[i].end;
 	return at;
 }
 
-/* Places all blocks in this order; the end of the highest, whose place in the order is *top. */
-static size_t place_all(struct plan_block *block, const struct ranked *order, size_t n, size_t *top)
+static void keep_sorted(struct placed *p, size_t n, const struct plan_block *b)
+{
+	size_t i = n;
+	for (; i && p[i - 1].at > b->offset; i--)
+		p[i] = p[i - 1];
+	p[i] = (struct placed){b->offset, b->offset + b->size, b->first, b->last};
+}
+
+/* Places all blocks in this order; the end of the highest, whose place in the order is *top. p:
+ * room for n. */
+static size_t place_all(struct plan_block *block, const struct ranked *order, size_t n,
+			struct placed *p, size_t *top)
 {
 	size_t total = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct plan_block *b = &block[order[i].index];
-		b->offset = place(b, block, order, i);
+		b->offset = place(b, p, i);
+		keep_sorted(p, i, b);
 		if (b->offset + b->size > total) {
 			total = b->offset + b->size;
 			*top = i;
@@ -78,26 +85,30 @@ size_t plan_solve(struct plan_block *block, size_t n, struct sm_err *err)
 {
 	size_t top = 0, total = 0;
 	struct ranked *order = in_order(block, n, err);
-	if (order)
-		total = place_all(block, order, n, &top);
+	struct placed *p = calloc(n ? n : 1, sizeof *p);
+	if (order && p)
+		total = place_all(block, order, n, p, &top);
+	else if (order)
+		SM_FAIL(err, SM_BUDGET, "memory plan: out of memory");
 	free(order);
+	free(p);
 	return total;
 }
 
 size_t plan_improve(struct plan_block *block, size_t n, size_t total, struct sm_err *err)
 {
 	struct ranked *order = in_order(block, n, err);
+	struct placed *p = calloc(n ? n : 1, sizeof *p);
 	size_t *best = calloc(n ? n : 1, sizeof *best);
-	if (!order || !best) {
-		free(order);
-		free(best);
+	if (!order || !best || !p) {
 		SM_FAIL(err, SM_BUDGET, "memory plan: out of memory");
-		return 0;
+		total = 0;
+		goto out;
 	}
 	for (size_t i = 0; i < n; i++)
 		best[i] = block[i].offset;
 	for (int round = 0; round < PLAN_ROUNDS && n; round++) {
-		size_t top = 0, now = place_all(block, order, n, &top);
+		size_t top = 0, now = place_all(block, order, n, p, &top);
 		if (now < total) {
 			total = now;
 			for (size_t i = 0; i < n; i++)
@@ -109,7 +120,9 @@ size_t plan_improve(struct plan_block *block, size_t n, size_t total, struct sm_
 	}
 	for (size_t i = 0; i < n; i++)
 		block[i].offset = best[i];
+out:
 	free(order);
+	free(p);
 	free(best);
 	return total;
 }

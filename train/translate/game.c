@@ -105,6 +105,7 @@ enum sm_status sm_game_plan(const struct sm_game_opt *opt, struct sm_game *game,
 	game->lender[0] = game->judges;
 	net.lender = game->lender;
 	net.lenders = 1;
+	net.recompute = opt->recompute ? SM_RECOMPUTE_STAGES : SM_RECOMPUTE_NOTHING;
 	net.live_norm = true; /* pictures on the way: norms as in training */
 	g = game_generators(opt);
 	st = g ? sm_net_plan(g, &net, &game->generators, err)

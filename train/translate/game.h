@@ -43,6 +43,8 @@ struct sm_game_opt {
 	int channels[2];   /* of a and b */
 	struct sm_optim optim;
 	bool bf16;
+	bool recompute;    /* of a generator's pass through an image only the ends are kept until
+			      backward comes to it (SM_RECOMPUTE_STAGES) */
 	bool profile;      /* keep the nets' times by layer */
 	bool keep_gradients; /* all of them, for who wants to see them; else a fused net */
 	int threads;

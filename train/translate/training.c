@@ -149,6 +149,7 @@ static struct sm_game_opt game_opt(const struct sm_translating *t)
 		.channels = {c->channels[0], c->channels[1]},
 		.optim = adam,
 		.bf16 = s->precision == SM_BF16,
+		.recompute = s->memory == SM_MEMORY_LOW,
 		.threads = t->run->jobs,
 		.seed = t->seed};
 }
