@@ -58,3 +58,8 @@ EXES += bench_translate
 bench_translate_SRC := bench/translate.c
 bench_translate_USE := translate models nn core
 bench_translate_LD := -ldnnl
+
+EXES += bench_evaluate
+bench_evaluate_SRC := bench/evaluate.c
+bench_evaluate_USE := eval manifest ops core
+bench_evaluate_LD :=

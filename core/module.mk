@@ -4,6 +4,7 @@ core_SRC := \
 	core/err.c \
 	core/mem.c \
 	core/par.c \
+	core/components.c \
 	core/content.c \
 	core/deflate.c \
 	core/deflate_words.c \
@@ -54,6 +55,7 @@ core_SRC := \
 	core/sums.c \
 	core/standardise.c \
 	core/svg.c \
+	core/svg_spread.c \
 	core/text.c \
 	core/walk.c
 

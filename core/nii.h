@@ -70,8 +70,8 @@ enum sm_status sm_nii_read_header_as(const char *path, const char *name,
  * colour, one-bit and unknown data types, bitpix that disagrees, zero / negative / not finite
  * spacing, singular affine, vox_offset outside the file, bad extension sizes, bad gzip CRC or
  * length, slope that is infinite. Slope 0 or NaN means no scaling. NaN voxels are kept and counted.
- * Spacing in m or micron becomes mm, time in ms or us seconds. info may be NULL. The caller clears
- * vol. */
+ * Spacing in m or micron becomes mm, time in ms or us seconds. info may be NULL: then no hash is
+ * taken, which spares a third of the time. The caller clears vol. */
 enum sm_status sm_nii_read(const char *path, struct sm_mem *mem, struct sm_vol *vol,
 			   struct sm_nii_info *info, struct sm_err *err);
 
@@ -123,6 +123,10 @@ const char *sm_nii_unit_name(int code);
  * bytes, the file's identity; empty on failure. */
 enum sm_status sm_nii_write(const char *path, const struct sm_vol *vol, int level, int jobs,
 			    char sha256[65], struct sm_err *err);
+
+/* The bytes of such a .nii.gz in fresh malloc memory (*bytes, *n; free with free()). */
+enum sm_status sm_nii_encode(const struct sm_vol *vol, const char *name, int level, int jobs,
+			     unsigned char **bytes, size_t *n, struct sm_err *err);
 
 /* The same into a set (core/file.h; NULL = at once), and the hash of the file's bytes as they stand
  * (65 bytes, or NULL; empty on failure). */

@@ -147,12 +147,13 @@ static enum sm_status walk_extensions(const struct sm_nii_fields *f, const unsig
 	return SM_OK;
 }
 
-/* Hashes the whole buffer and moves the payload to its start, in one walk. */
+/* Hashes the whole buffer (h NULL: not) and moves the payload to its start, in one walk. */
 static void hash_and_move(struct sm_sha256 *h, const struct sm_nii_buffer *p, size_t offset)
 {
 	for (size_t at = 0; at < p->n; at += CHUNK) {
 		size_t n = p->n - at < CHUNK ? p->n - at : CHUNK;
-		sm_sha256_add(h, p->bytes + at, n);
+		if (h)
+			sm_sha256_add(h, p->bytes + at, n);
 		/* Moving overwrites only bytes that were hashed before: the target lies lower. */
 		if (offset && at + n > offset) {
 			size_t from = at < offset ? offset : at;
@@ -173,7 +174,7 @@ static enum sm_status take_header(struct part *part, const struct sm_nii_fields 
 	SM_TRY(take(part, most, "16 MiB, the most that a .hdr file may have", mem, &head, err));
 	enum sm_status st = walk_extensions(f, head.bytes, head.n, part->name, info, err);
 	info->gz_padding = head.garbage;
-	if (st == SM_OK)
+	if (st == SM_OK && h)
 		sm_sha256_add(h, head.bytes, head.n);
 	sm_free(head.bytes);
 	return st;
@@ -199,16 +200,18 @@ static enum sm_status read_fields(const struct part *part, bool pair,
 
 /* The common part. image is NULL for a single file. Frees what the parts own. */
 static enum sm_status parse(struct part *file, struct part *image, const struct sm_nii_rules *rules,
-			    struct sm_mem *mem, struct sm_vol *vol, struct sm_nii_info *info,
+			    struct sm_mem *mem, struct sm_vol *vol, struct sm_nii_info *asked,
 			    struct sm_err *err)
 {
 	enum sm_status st = SM_OK;
+	struct sm_nii_info own, *info = asked ? asked : &own;
 	struct sm_nii_fields f;
 	struct sm_nii_payload at;
 	struct sm_nii_buffer p = {0};
 	struct part *last = image ? image : file;
-	struct sm_sha256 *h = sm_sha256_begin();
-	if (!h)
+	struct sm_sha256 *h = asked ? sm_sha256_begin() : NULL; /* a third of the time */
+	*info = (struct sm_nii_info){0};
+	if (asked && !h)
 		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "%s: no memory for a hash", file->name));
 	SM_GOTO(st, read_fields(file, image, rules, &f, vol, info, &at, err));
 	if (image) {
@@ -242,13 +245,10 @@ enum sm_status sm_nii_parse_as(const struct sm_nii_bytes *file, const struct sm_
 			       const struct sm_nii_rules *rules, struct sm_mem *mem,
 			       struct sm_vol *vol, struct sm_nii_info *info, struct sm_err *err)
 {
-	struct sm_nii_info own;
 	struct part a = {file->bytes, file->n, file->name, NULL}, b = {0};
 	if (image)
 		b = (struct part){image->bytes, image->n, image->name, NULL};
 	*vol = (struct sm_vol){0};
-	info = info ? info : &own;
-	*info = (struct sm_nii_info){0};
 	return parse(&a, image ? &b : NULL, rules ? rules : &sm_nii_rules_default, mem, vol, info,
 		     err);
 }
@@ -342,6 +342,7 @@ static enum sm_status read_pair(const char *path, const char *name,
 				struct sm_vol *vol, struct sm_nii_info *info, struct sm_err *err)
 {
 	struct part head = {0}, image = {0};
+	struct sm_nii_info first = {0};
 	struct sm_nii_fields f;
 	struct sm_nii_payload p;
 	char *header_path = NULL, *image_path = NULL, *head_name = NULL, *image_name = NULL;
@@ -354,14 +355,13 @@ static enum sm_status read_pair(const char *path, const char *name,
 		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "%s: out of memory", name));
 	SM_GOTO(st, read_part(header_path, head_name, HEAD_MAX, mem, &head, err));
 	/* What the header is comes first: an Analyze header needs no sentence on its image. */
-	SM_GOTO(st, read_fields(&head, true, rules, &f, vol, info, &p, err));
+	SM_GOTO(st, read_fields(&head, true, rules, &f, vol, &first, &p, err));
 	SM_GOTO(st, find_half(path, name, "img", &image_path, err));
 	image_name = sm_strf("%.*s%s", stem, name, image_path + pair_stem(path));
 	if (!image_name)
 		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "%s: out of memory", name));
 	SM_GOTO(st, read_part(image_path, image_name, 0, mem, &image, err));
 	*vol = (struct sm_vol){0};
-	*info = (struct sm_nii_info){0};
 	st = parse(&head, &image, rules, mem, vol, info, err);
 	head.owned = image.owned = NULL;
 out:
@@ -380,11 +380,10 @@ enum sm_status sm_nii_read_as(const char *path, const char *name, const struct s
 			      struct sm_mem *mem, struct sm_vol *vol, struct sm_nii_info *info,
 			      struct sm_err *err)
 {
-	struct sm_nii_info own;
 	struct part file = {0};
 	*vol = (struct sm_vol){0};
-	info = info ? info : &own;
-	*info = (struct sm_nii_info){0};
+	if (info)
+		*info = (struct sm_nii_info){0};
 	rules = rules ? rules : &sm_nii_rules_default;
 	if (sm_nii_is_pair(path) && sm_nii_is_pair(name))
 		return read_pair(path, name, rules, mem, vol, info, err);

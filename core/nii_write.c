@@ -3,6 +3,7 @@
 #include <math.h>
 #include <nifti2_io.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/file.h"
@@ -186,5 +187,31 @@ out:
 	sm_outfile_abandon(&out);
 	give_hash(hash, st, sha256, gz ? NULL : file_sha256);
 	give_hash(file_hash, st, gz ? file_sha256 : NULL, NULL);
+	return st;
+}
+
+enum sm_status sm_nii_encode(const struct sm_vol *vol, const char *name, int level, int jobs,
+			     unsigned char **bytes, size_t *n, struct sm_err *err)
+{
+	unsigned char head[SM_NII_PEEK];
+	char *text = NULL;
+	*bytes = NULL;
+	*n = 0;
+	SM_TRY(check(vol, name, level, err));
+	size_t head_n = make_head(vol, head);
+	FILE *out = open_memstream(&text, n);
+	if (!out)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
+	enum sm_status st = sm_gz_write(out, head, head_n, vol->data,
+					sm_vol_count(vol) * sm_dtype_size(vol->dtype), level, jobs,
+					NULL, NULL, name, err);
+	if (fclose(out) != 0 && st == SM_OK)
+		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
+	*bytes = (unsigned char *)text;
+	if (st != SM_OK) {
+		free(text);
+		*bytes = NULL;
+		*n = 0;
+	}
 	return st;
 }

@@ -28,6 +28,9 @@ void sm_rng_init(struct sm_rng *rng, uint64_t seed, const char *purpose, const c
 
 uint32_t sm_rng_u32(struct sm_rng *rng);
 
+/* What n calls of sm_rng_u32 give, sooner. */
+void sm_rng_fill(struct sm_rng *rng, uint32_t *out, size_t n);
+
 /* Uniform in [0, n), unbiased; n >= 1. */
 uint32_t sm_rng_below(struct sm_rng *rng, uint32_t n);
 
@@ -35,8 +38,11 @@ uint32_t sm_rng_below(struct sm_rng *rng, uint32_t n);
 float sm_rng_f32(struct sm_rng *rng);
 double sm_rng_f64(struct sm_rng *rng);
 
-/* Standard normal by inversion (Wichura's AS 241, 1988) with a logarithm made of IEEE basic
- * operations only, so that the bits are the same on every machine. */
+/* The p quantile of the standard normal distribution, 0 < p < 1, by Wichura's AS 241 (1988) with a
+ * logarithm made of IEEE basic operations only, so that the bits are the same on every machine. */
+double sm_normal_quantile(double p);
+
+/* Standard normal by inversion. */
 double sm_rng_normal(struct sm_rng *rng);
 
 /* Fisher-Yates: fills order[0..n) with a random permutation of 0..n-1. */

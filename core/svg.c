@@ -7,15 +7,13 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "core/svg_draw.h"
 
 const char *const sm_okabe_ito[SM_COLOURS] = {
 	[SM_ORANGE] = "#e69f00", [SM_SKY] = "#56b4e9",  [SM_GREEN] = "#009e73",
 	[SM_YELLOW] = "#f0e442", [SM_BLUE] = "#0072b2", [SM_VERMILION] = "#d55e00",
 	[SM_PURPLE] = "#cc79a7",
 };
-
-/* Margins of a chart: room for tick labels, for the legend above and the axis title below. */
-enum { LEFT = 46, RIGHT = 14, TOP = 30, BOTTOM = 40 };
 
 void sm_svg_number(struct sm_text *out, double v)
 {
@@ -64,59 +62,53 @@ struct sm_ticks sm_ticks_nice(double lo, double hi, int want)
 	return t;
 }
 
-/* A rectangle of the page and the values at its edges. */
-struct frame {
-	double left, right, top, bottom;
-	double x0, x1, y0, y1;
-};
-
-static double at_x(const struct frame *f, double x)
+double sm_svg_at_x(const struct sm_svg_frame *f, double x)
 {
 	return f->left + (x - f->x0) / (f->x1 - f->x0) * (f->right - f->left);
 }
 
-static double at_y(const struct frame *f, double y)
+double sm_svg_at_y(const struct sm_svg_frame *f, double y)
 {
 	return f->bottom - (y - f->y0) / (f->y1 - f->y0) * (f->bottom - f->top);
 }
 
-static void attribute(struct sm_text *out, const char *name, double v)
+void sm_svg_attribute(struct sm_text *out, const char *name, double v)
 {
 	sm_text_f(out, " %s=\"", name);
 	sm_svg_number(out, v);
 	sm_text_str(out, "\"");
 }
 
-static void line(struct sm_text *out, double x1, double y1, double x2, double y2, const char *more)
+void sm_svg_line(struct sm_text *out, double x1, double y1, double x2, double y2, const char *more)
 {
 	sm_text_str(out, "<line");
-	attribute(out, "x1", x1);
-	attribute(out, "y1", y1);
-	attribute(out, "x2", x2);
-	attribute(out, "y2", y2);
+	sm_svg_attribute(out, "x1", x1);
+	sm_svg_attribute(out, "y1", y1);
+	sm_svg_attribute(out, "x2", x2);
+	sm_svg_attribute(out, "y2", y2);
 	sm_text_f(out, " %s/>\n", more);
 }
 
-static void label(struct sm_text *out, double x, double y, const char *anchor, const char *words)
+void sm_svg_words(struct sm_text *out, double x, double y, const char *anchor, const char *words)
 {
 	sm_text_str(out, "<text");
-	attribute(out, "x", x);
-	attribute(out, "y", y);
+	sm_svg_attribute(out, "x", x);
+	sm_svg_attribute(out, "y", y);
 	sm_text_f(out, " text-anchor=\"%s\">", anchor);
 	sm_text_html(out, words);
 	sm_text_str(out, "</text>\n");
 }
 
-static void number_label(struct sm_text *out, double x, double y, const char *anchor, double v,
-			 int decimals)
+void sm_svg_words_of(struct sm_text *out, double x, double y, const char *anchor, double v,
+		     int decimals)
 {
 	char s[64];
 	/* Adding 0 turns the -0 of a rounded tick into 0. */
 	snprintf(s, sizeof s, "%.*f", decimals, v + 0.0);
-	label(out, x, y, anchor, s);
+	sm_svg_words(out, x, y, anchor, s);
 }
 
-static void begin(struct sm_text *out, const char *what, double width, double height)
+void sm_svg_begin(struct sm_text *out, const char *what, double width, double height)
 {
 	sm_text_str(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 ");
 	sm_svg_number(out, width);
@@ -132,14 +124,14 @@ static void begin(struct sm_text *out, const char *what, double width, double he
 	sm_text_str(out, "</title>\n");
 }
 
-static void y_axis(struct sm_text *out, const struct frame *f, const struct sm_ticks *t)
+void sm_svg_y_axis(struct sm_text *out, const struct sm_svg_frame *f, const struct sm_ticks *t)
 {
 	for (int i = 0; i < t->count; i++) {
-		double v = t->first + i * t->step, y = at_y(f, v);
-		line(out, f->left, y, f->right, y,
-		     i ? "stroke=\"currentColor\" stroke-opacity=\".14\""
-		       : "stroke=\"currentColor\" stroke-opacity=\".6\"");
-		number_label(out, f->left - 8, y + 4, "end", v, t->decimals);
+		double v = t->first + i * t->step, y = sm_svg_at_y(f, v);
+		sm_svg_line(out, f->left, y, f->right, y,
+			    i ? "stroke=\"currentColor\" stroke-opacity=\".14\""
+			      : "stroke=\"currentColor\" stroke-opacity=\".6\"");
+		sm_svg_words_of(out, f->left - 8, y + 4, "end", v, t->decimals);
 	}
 }
 
@@ -159,7 +151,8 @@ static bool extent(const struct sm_svg_chart *c, bool of_x, double *lo, double *
 	return any;
 }
 
-static void draw_series(struct sm_text *out, const struct frame *f, const struct sm_svg_series *s)
+static void draw_series(struct sm_text *out, const struct sm_svg_frame *f,
+			const struct sm_svg_series *s)
 {
 	bool open = false;
 	sm_text_f(out,
@@ -172,9 +165,9 @@ static void draw_series(struct sm_text *out, const struct frame *f, const struct
 			continue;
 		}
 		sm_text_str(out, open ? "L" : "M");
-		sm_svg_number(out, at_x(f, s->x[i]));
+		sm_svg_number(out, sm_svg_at_x(f, s->x[i]));
 		sm_text_str(out, " ");
-		sm_svg_number(out, at_y(f, s->y[i]));
+		sm_svg_number(out, sm_svg_at_y(f, s->y[i]));
 		open = true;
 	}
 	sm_text_str(out, "\"/>\n");
@@ -183,37 +176,37 @@ static void draw_series(struct sm_text *out, const struct frame *f, const struct
 		if (!isfinite(s->y[i]) || !isfinite(s->x[i]))
 			continue;
 		sm_text_f(out, "<circle r=\"2.6\" fill=\"%s\"", s->colour);
-		attribute(out, "cx", at_x(f, s->x[i]));
-		attribute(out, "cy", at_y(f, s->y[i]));
+		sm_svg_attribute(out, "cx", sm_svg_at_x(f, s->x[i]));
+		sm_svg_attribute(out, "cy", sm_svg_at_y(f, s->y[i]));
 		sm_text_str(out, "/>\n");
 	}
 }
 
-/* Width is guessed at 7 units a letter: legends are a few short words. */
-static void legend(struct sm_text *out, const struct sm_svg_chart *c)
+void sm_svg_legend(struct sm_text *out, double x, double y, const struct sm_svg_series *series,
+		   size_t n, bool filled)
 {
-	double x = LEFT;
-	for (size_t s = 0; s < c->count; s++) {
+	for (size_t s = 0; s < n; s++) {
 		char style[96];
-		snprintf(style, sizeof style, "stroke=\"%s\" stroke-width=\"3\"%s",
-			 c->series[s].colour,
-			 c->series[s].dashed ? " stroke-dasharray=\"6 3\"" : "");
-		line(out, x, 14, x + 22, 14, style);
-		label(out, x + 28, 18, "start", c->series[s].name);
-		x += 28 + 7 * (double)strlen(c->series[s].name) + 18;
+		snprintf(style, sizeof style, "stroke=\"%s\" stroke-width=\"%d\"%s",
+			 series[s].colour, filled ? 11 : 3,
+			 series[s].dashed ? " stroke-dasharray=\"6 3\"" : "");
+		sm_svg_line(out, x, y - 4, x + (filled ? 11 : 22), y - 4, style);
+		sm_svg_words(out, x + (filled ? 17 : 28), y, "start", series[s].name);
+		x += (filled ? 17 : 28) + 7 * (double)strlen(series[s].name) + 18;
 	}
 }
 
-static void mark(struct sm_text *out, const struct frame *f, const struct sm_svg_chart *c)
+static void mark(struct sm_text *out, const struct sm_svg_frame *f, const struct sm_svg_chart *c)
 {
 	if (!isfinite(c->mark) || c->mark < f->x0 || c->mark > f->x1)
 		return;
-	double x = at_x(f, c->mark);
+	double x = sm_svg_at_x(f, c->mark);
 	bool left = x > (f->left + f->right) / 2;
-	line(out, x, f->top, x, f->bottom,
-	     "stroke=\"currentColor\" stroke-opacity=\".55\" stroke-dasharray=\"2 3\"");
+	sm_svg_line(out, x, f->top, x, f->bottom,
+		    "stroke=\"currentColor\" stroke-opacity=\".55\" stroke-dasharray=\"2 3\"");
 	if (c->mark_name)
-		label(out, left ? x - 5 : x + 5, f->top + 10, left ? "end" : "start", c->mark_name);
+		sm_svg_words(out, left ? x - 5 : x + 5, f->top + 10, left ? "end" : "start",
+			     c->mark_name);
 }
 
 void sm_svg_lines(struct sm_text *out, const struct sm_svg_chart *c)
@@ -226,58 +219,64 @@ void sm_svg_lines(struct sm_text *out, const struct sm_svg_chart *c)
 	if (isfinite(c->y_high) && c->y_high > y1)
 		y1 = c->y_high;
 	struct sm_ticks ty = sm_ticks_nice(y0, y1, 5), tx = sm_ticks_nice(x0, x1, 8);
-	struct frame f = {LEFT,     c->width - RIGHT,
-			  TOP,      c->height - BOTTOM,
-			  x0,       x1,
-			  ty.first, ty.first + ty.step * (ty.count - 1)};
+	struct sm_svg_frame f = {SM_SVG_LEFT, c->width - SM_SVG_RIGHT,
+				 SM_SVG_TOP,  c->height - SM_SVG_BOTTOM,
+				 x0,          x1,
+				 ty.first,    ty.first + ty.step * (ty.count - 1)};
 	if (f.x1 <= f.x0) {
 		f.x0 -= 0.5;
 		f.x1 += 0.5;
 	}
-	begin(out, c->label, c->width, c->height);
-	y_axis(out, &f, &ty);
+	sm_svg_begin(out, c->label, c->width, c->height);
+	sm_svg_y_axis(out, &f, &ty);
 	for (int i = 0; i < tx.count; i++) {
 		double v = tx.first + i * tx.step;
 		/* Epochs are whole numbers, and no tick stands outside the frame. */
 		if (v < f.x0 - 1e-9 || v > f.x1 + 1e-9 || v != floor(v))
 			continue;
-		line(out, at_x(&f, v), f.bottom, at_x(&f, v), f.bottom + 5,
-		     "stroke=\"currentColor\" stroke-opacity=\".6\"");
-		number_label(out, at_x(&f, v), f.bottom + 18, "middle", v, 0);
+		sm_svg_line(out, sm_svg_at_x(&f, v), f.bottom, sm_svg_at_x(&f, v), f.bottom + 5,
+			    "stroke=\"currentColor\" stroke-opacity=\".6\"");
+		sm_svg_words_of(out, sm_svg_at_x(&f, v), f.bottom + 18, "middle", v, 0);
 	}
-	label(out, (f.left + f.right) / 2, c->height - 6, "middle", c->x_title);
+	sm_svg_words(out, (f.left + f.right) / 2, c->height - 6, "middle", c->x_title);
 	mark(out, &f, c);
 	for (size_t s = 0; s < c->count; s++)
 		draw_series(out, &f, &c->series[s]);
-	legend(out, c);
+	sm_svg_legend(out, SM_SVG_LEFT, 18, c->series, c->count, false);
 	sm_text_str(out, "</svg>\n");
 }
 
-/* Dots of one column: those that would cover an earlier one step aside, right and left in turn. */
-static void draw_column(struct sm_text *out, const struct frame *f, double centre, double room,
-			const struct sm_svg_column *c)
+void sm_svg_swarm(struct sm_text *out, const struct sm_svg_frame *f, double centre, double room,
+		  double radius, const struct sm_svg_column *c)
 {
-	double radius = c->n > 60 ? 2.5 : 4, before = -1e9;
-	int aside = 0;
+	double before = -1e9;
+	/* Places to the right and left of the middle; what finds none begins in the middle again.
+	 */
+	int places = 2 * (int)(room / (2.2 * radius)) + 1, aside = 0;
 	for (size_t i = 0; i < c->n; i++) {
-		double y = at_y(f, c->y[i]);
-		aside = i && fabs(y - before) < 2 * radius ? aside + 1 : 0;
+		double y = sm_svg_at_y(f, c->y[i]);
+		aside = i && fabs(y - before) < 2 * radius ? (aside + 1) % places : 0;
 		before = aside ? before : y;
 		double dx = (aside % 2 ? 1 : -1) * ((aside + 1) / 2) * 2.2 * radius;
-		dx = dx > room ? room : dx < -room ? -room : dx;
-		sm_text_f(out,
-			  "<circle r=\"%s\" fill=\"%s\" stroke=\"currentColor\" "
-			  "stroke-opacity=\".45\"",
-			  radius < 3 ? "2.5" : "4", c->colour);
-		attribute(out, "cx", centre + dx);
-		attribute(out, "cy", y);
+		sm_text_f(out, "<circle fill=\"%s\" stroke=\"currentColor\" stroke-opacity=\".45\"",
+			  c->colour);
+		sm_svg_attribute(out, "r", radius);
+		sm_svg_attribute(out, "cx", centre + dx);
+		sm_svg_attribute(out, "cy", y);
 		sm_text_str(out, "/>\n");
 	}
+}
+
+static void draw_column(struct sm_text *out, const struct sm_svg_frame *f, double centre,
+			double room, const struct sm_svg_column *c)
+{
+	sm_svg_swarm(out, f, centre, room, c->n > 60 ? 2.5 : 4, c);
 	if (c->n) {
-		double median = (c->y[(c->n - 1) / 2] + c->y[c->n / 2]) / 2, y = at_y(f, median);
-		line(out, centre - room, y, centre + room, y,
-		     "stroke=\"currentColor\" stroke-width=\"2\"");
-		number_label(out, centre + room + 5, y + 4, "start", median, 2);
+		double median = (c->y[(c->n - 1) / 2] + c->y[c->n / 2]) / 2;
+		double y = sm_svg_at_y(f, median);
+		sm_svg_line(out, centre - room, y, centre + room, y,
+			    "stroke=\"currentColor\" stroke-width=\"2\"");
+		sm_svg_words_of(out, centre + room + 5, y + 4, "start", median, 2);
 	}
 }
 
@@ -285,14 +284,15 @@ void sm_svg_dots(struct sm_text *out, const char *what, double width, double hei
 		 const struct sm_svg_column *columns, size_t count)
 {
 	struct sm_ticks t = sm_ticks_nice(0, 1, 5);
-	struct frame f = {LEFT, width - RIGHT, 12, height - 28, 0, (double)count, 0, 1};
-	begin(out, what, width, height);
-	y_axis(out, &f, &t);
+	struct sm_svg_frame f = {SM_SVG_LEFT, width - SM_SVG_RIGHT, 12, height - 28,
+				 0,           (double)count,        0,  1};
+	sm_svg_begin(out, what, width, height);
+	sm_svg_y_axis(out, &f, &t);
 	for (size_t i = 0; i < count; i++) {
-		double centre = at_x(&f, (double)i + 0.5);
+		double centre = sm_svg_at_x(&f, (double)i + 0.5);
 		draw_column(out, &f, centre, (f.right - f.left) / (double)count * 0.28,
 			    &columns[i]);
-		label(out, centre, height - 8, "middle", columns[i].name);
+		sm_svg_words(out, centre, height - 8, "middle", columns[i].name);
 	}
 	sm_text_str(out, "</svg>\n");
 }

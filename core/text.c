@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/text.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,14 @@ void sm_text_f(struct sm_text *text, const char *fmt, ...)
 	}
 	va_end(again);
 	va_end(args);
+}
+
+void sm_text_number(struct sm_text *text, double v, int decimals, const char *missing)
+{
+	if (isfinite(v))
+		sm_text_f(text, "%.*f", decimals, v);
+	else
+		sm_text_str(text, missing);
 }
 
 static bool is_control(char c)

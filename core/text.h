@@ -23,6 +23,9 @@ void sm_text_add(struct sm_text *text, const char *bytes, size_t n);
 void sm_text_str(struct sm_text *text, const char *string); /* NULL adds nothing */
 void sm_text_f(struct sm_text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* A number with `decimals` digits, or `missing` for what is not finite. */
+void sm_text_number(struct sm_text *text, double v, int decimals, const char *missing);
+
 /* The string with the characters escaped that mean something in HTML and SVG, in LaTeX; control
  * characters become '?'. NULL adds nothing. */
 void sm_text_html(struct sm_text *text, const char *string);

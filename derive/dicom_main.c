@@ -48,7 +48,7 @@ struct passage {
 	struct sm_vol vol;
 	struct sm_marks marks;
 	json_t *sidecar;
-	bool *predicted;
+	bool *predicted, *none;
 	char derivation[901], patient[16]; /* patient: of a key too long for PatientID */
 	struct sm_series_about about;
 	struct sm_dicom_series series;
@@ -60,6 +60,7 @@ static void passage_clear(struct passage *p)
 	sm_vol_clear(&p->vol);
 	json_decref(p->sidecar);
 	free(p->predicted);
+	free(p->none);
 }
 
 /* ---- what it is ------------------------------------------------------------------------------ */
@@ -106,10 +107,17 @@ static enum sm_status find_marks(const struct job *j, struct passage *p, struct 
 			       "%s: --synthetic %s, but its sidecar says the opposite",
 			       p->source->role, j->o->synthetic == SYNTHETIC_ALL ? "all" : "none");
 	p->about.synthetic = p->marks.known ? p->marks.synthetic : j->o->synthetic == SYNTHETIC_ALL;
-	p->about.axis = j->o->axis ? j->o->axis - 1 : p->marks.axis >= 0 ? p->marks.axis : told;
+	p->about.axis = j->o->axis              ? j->o->axis - 1
+			: p->marks.axis >= 0    ? p->marks.axis
+			: p->marks.filled_count ? p->marks.filled_axis
+						: told;
 	p->about.own_axis = p->about.axis == told;
-	/* Along another axis every picture has predicted rows in it. */
-	if (p->marks.axis != p->about.axis)
+	SM_TRY(sm_marks_none(&p->marks, p->about.axis, &p->vol, &p->none, err));
+	p->about.none = p->none;
+	/* Along another axis every picture has predicted rows in it. Where none is a copy, all that
+	 * have a file were predicted. */
+	if (p->marks.axis != p->about.axis ||
+	    (p->none && p->marks.n + p->marks.filled_count == (size_t)p->vol.dim[p->about.axis]))
 		return SM_OK;
 	p->predicted = calloc((size_t)p->vol.dim[p->about.axis], sizeof *p->predicted);
 	if (!p->predicted)
@@ -154,6 +162,8 @@ static enum sm_status save(const struct passage *p, struct sm_item *item, struct
 	enum sm_status st = dir ? sm_mkdirs(dir, err) : SM_FAIL(err, SM_BUDGET, "out of memory");
 	free(dir);
 	for (int64_t k = 1; st == SM_OK && k <= p->series.slices; k++) {
+		if (p->none && p->none[sm_dicom_series_slice(&p->series, k)])
+			continue;
 		char *name = sm_strf("%s/%s/%05lld.dcm", item->key, p->source->role, (long long)k);
 		char *path = name ? sm_path_join(item->run->out, name) : NULL;
 		st = path ? sm_dicom_series_write(&p->series, k, &item->files, path, hex, err)
@@ -166,6 +176,30 @@ static enum sm_status save(const struct passage *p, struct sm_item *item, struct
 	return st;
 }
 
+/* A series with a gap, or with rows that nobody made, is told; slices missing at its ends are not
+ * worth more than their number in the record. */
+static void warn_of_none(const struct passage *p, struct sm_item *item)
+{
+	int64_t last = -1, gaps = 0;
+	for (int64_t k = 0; p->none && k < p->series.slices; k++) {
+		if (p->none[k])
+			continue;
+		gaps += last >= 0 && k != last + 1;
+		last = k;
+	}
+	if (gaps)
+		sm_item_warn(item,
+			     "%s: %lld of its %lld slices hold nothing and have no file: between "
+			     "the others there %s",
+			     p->source->role, (long long)(p->series.slices - p->series.written),
+			     (long long)p->series.slices, gaps == 1 ? "is a gap" : "are gaps");
+	if (p->marks.filled_count && !p->none)
+		sm_item_warn(item,
+			     "%s: rows of each slice hold nothing (filled_slices lie along another "
+			     "axis)",
+			     p->source->role);
+}
+
 static void note(const struct passage *p, struct sm_item *item)
 {
 	const struct sm_dicom_series *s = &p->series;
@@ -175,14 +209,17 @@ static void note(const struct passage *p, struct sm_item *item)
 		json_object_set_new(item->record, "series", all);
 	}
 	json_int_t predicted = s->about.predicted   ? (json_int_t)p->marks.n
-			       : s->about.synthetic ? s->slices
+			       : s->about.synthetic ? s->written
 						    : 0;
 	json_object_set_new(all, p->source->role,
 			    json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:f, s:f, s:b}", "series_uid",
 				      s->uid, "study_uid", s->study, "frame_uid", s->frame,
-				      "slices", (json_int_t)s->slices, "predicted_slices",
+				      "slices", (json_int_t)s->written, "predicted_slices",
 				      predicted, "exact", s->stored, "slope", s->slope, "intercept",
 				      s->inter, "reversed", s->reversed));
+	if (p->none)
+		json_object_set_new(json_object_get(all, p->source->role), "empty_slices",
+				    json_integer((json_int_t)(s->slices - s->written)));
 }
 
 static enum sm_status one_volume(struct job *j, const struct sm_source *source,
@@ -208,6 +245,14 @@ static enum sm_status one_volume(struct job *j, const struct sm_source *source,
 	if (!p.series.stored)
 		sm_item_warn(item, "%s: numbers are rounded to steps of %.9g (16 bits)",
 			     source->role, p.series.slope);
+	if (!p.series.written) {
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: all its slices hold nothing (filled_slices in its "
+			     "sidecar)",
+			     source->role);
+		goto out;
+	}
+	warn_of_none(&p, item);
 	SM_GOTO(st, save(&p, item, err));
 	note(&p, item);
 out:
@@ -268,7 +313,8 @@ static const struct sm_stage stage = {
 		   "writes <case>/<role>/00001.dcm and so on: CT, MR or PET Image Storage, 16 "
 		   "bits, one file a slice. "
 		   "Each series is\n"
-		   "DERIVED; predicted slices say SYNTHETIC in ImageType, ImageComments and "
+		   "DERIVED; slices that hold nothing (filled_slices of the sidecar) have no file; "
+		   "predicted slices say SYNTHETIC in ImageType, ImageComments and "
 		   "DerivationDescription. Whole "
 		   "numbers of 16\n"
 		   "bits keep every bit. UIDs are made from the content: the same volume gives the "
@@ -278,7 +324,7 @@ static const struct sm_stage stage = {
 		   "the case's key.\n"
 		   "  scanmill dicom --in work/interpolate --out work/dicom\n"
 		   "  scanmill dicom --modality ct --synthetic all --in synthetic.nii.gz --out out",
-	.version = 2, /* 2: SliceThickness of slices across the scan's own */
+	.version = 3, /* 3: slices that hold nothing have no file; predict's on the scan's grid */
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT | SM_BY_ITEM | SM_IN_MAY_BE_FILE,
 	.options = &options,
 	.run = run,

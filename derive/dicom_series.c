@@ -223,7 +223,9 @@ static enum sm_status identify(const struct sm_vol *vol, struct sm_dicom_series 
 	sm_sha256_add(&h, numbers, sizeof numbers);
 	sm_sha256_add(&h, vol->data, sm_vol_count(vol) * sm_dtype_size(vol->dtype));
 	for (int64_t k = 0; k < s->slices; k++)
-		add_text(&h, about->predicted && about->predicted[k] ? "p" : "");
+		add_text(&h, about->none && about->none[k]             ? "n"
+			     : about->predicted && about->predicted[k] ? "p"
+								       : "");
 	add_text(&h, about->patient_id);
 	add_text(&h, about->study);
 	add_text(&h, about->frame);
@@ -246,6 +248,8 @@ enum sm_status sm_dicom_series_make(const struct sm_vol *vol, const struct sm_se
 {
 	*out = (struct sm_dicom_series){
 		.about = *about, .vol = vol, .mem = mem, .slices = vol->dim[about->axis]};
+	for (int64_t k = 0; k < out->slices; k++)
+		out->written += !(about->none && about->none[k]);
 	SM_TRY(check(vol, about, name, err));
 	SM_TRY(place(vol, name, out, err));
 	scale(vol, out);

@@ -30,7 +30,8 @@ struct sm_series_about {
 	const char *derivation; /* how it was made, plain ASCII, at most 900 characters */
 	bool synthetic; /* numbers were predicted: of all slices, or of those of `predicted` */
 	const bool *predicted; /* one for each slice, or NULL: all are as `synthetic` says */
-	bool burned_in;        /* text in the pixels was found and kept */
+	const bool *none; /* slices that hold nothing and have no file; NULL = there is none such */
+	bool burned_in;   /* text in the pixels was found and kept */
 	const json_t *sidecar; /* fields of ingest's sidecar that go over (derived.md), or NULL */
 };
 
@@ -41,7 +42,8 @@ struct sm_dicom_series {
 	struct sm_series_about about;
 	const struct sm_vol *vol; /* borrowed */
 	struct sm_mem *mem;       /* borrowed; for one slice at a time */
-	int64_t slices;
+	int64_t slices;           /* of the volume, */
+	int64_t written;          /* and those that have a file */
 	char study[SM_UID], uid[SM_UID], frame[SM_UID];
 	double across[3], down[3],
 		normal[3]; /* unit vectors in LPS: columns, rows, across x down */

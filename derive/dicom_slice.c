@@ -282,9 +282,12 @@ static void put_pet(struct slice *c)
 	char decay[40];
 	enum sm_meaning meaning = c->s->vol->meaning;
 	double zero = 0, factor = number(c, "DecayCorrectionFactor");
+	int64_t rank = c->number; /* from 1 to the number of slices that have a file */
+	for (int64_t k = 1; k < c->number; k++)
+		rank -= c->s->about.none && c->s->about.none[sm_dicom_series_slice(c->s, k)];
 	codes(sidecar, "DecayCorrection", "NONE", decay, sizeof decay);
 	sm_dcm_sequence(d, TAG(0054, 0016), NULL, 0);
-	sm_dcm_u16(d, TAG(0054, 0081), (uint16_t)(c->s->slices > 65535 ? 65535 : c->s->slices));
+	sm_dcm_u16(d, TAG(0054, 0081), (uint16_t)(c->s->written > 65535 ? 65535 : c->s->written));
 	sm_dcm_sequence(d, TAG(0054, 0410), NULL, 0);
 	sm_dcm_sequence(d, TAG(0054, 0414), NULL, 0);
 	sm_dcm_text(d, TAG(0054, 1000), "CS", "STATIC\\IMAGE");
@@ -299,7 +302,7 @@ static void put_pet(struct slice *c)
 	sm_dcm_numbers(d, TAG(0054, 1300), &zero, 1);
 	if (strcmp(decay, "NONE") != 0 && factor > 0 && isfinite(factor))
 		sm_dcm_numbers(d, TAG(0054, 1321), &factor, 1);
-	sm_dcm_u16(d, TAG(0054, 1330), (uint16_t)(c->number > 65535 ? 65535 : c->number));
+	sm_dcm_u16(d, TAG(0054, 1330), (uint16_t)(rank > 65535 ? 65535 : rank));
 }
 
 /* ---- pixels ---------------------------------------------------------------------------------- */

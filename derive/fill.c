@@ -17,17 +17,24 @@ int sm_interleave_depth(int factor)
 
 /* ---- of neighbours --------------------------------------------------------------------------- */
 
-/* Slice k as real values; of -1 and `count` the continuation beyond the end. */
-static void neighbour(const struct sm_interleave *il, int64_t k, float *out, float *scratch)
+static bool is_slice(const struct sm_interleave *il, int64_t k)
+{
+	return k >= 0 && k < il->from.count && !(il->none && il->none[k]);
+}
+
+/* Slice k of those around a gap as real values; where there is none the continuation beyond the
+ * gap's own two. */
+static void neighbour(const struct sm_interleave *il, int64_t gap, int64_t k, float *out,
+		      float *scratch)
 {
 	const struct sm_planes *p = &il->from;
 	size_t n = (size_t)(p->width * p->height);
-	if (k >= 0 && k < p->count) {
+	if (is_slice(il, k)) {
 		sm_planes_get(il->source, p, k, out);
 		return;
 	}
-	int64_t end = k < 0 ? 0 : p->count - 1, in = k < 0 ? 1 : -1;
-	bool line = p->count < 3;
+	int64_t end = k < gap ? gap : gap + 1, in = k < gap ? 1 : -1;
+	bool line = !is_slice(il, end + 2 * in);
 	const double weight[3] = {line ? 2 : 3, line ? -1 : -3, line ? 0 : 1};
 	double sum;
 	float *first = scratch, *second = scratch + n, *third = scratch + 2 * n;
@@ -73,7 +80,7 @@ static enum sm_status fill_weighted(struct sm_interleave *il, int64_t k, enum sm
 	int first = method == SM_FILL_CUBIC ? 0 : 1, last = 3 - first;
 	float *out = near + 4 * n;
 	for (int i = first; i <= last; i++)
-		neighbour(il, k - 1 + i, near + (size_t)i * n, near + 5 * n);
+		neighbour(il, k, k - 1 + i, near + (size_t)i * n, near + 5 * n);
 	for (int j = 1; j < il->factor; j++) {
 		double w[4];
 		weights(method, (double)j / il->factor, w);
@@ -152,10 +159,27 @@ out:
 
 /* ---- all gaps -------------------------------------------------------------------------------- */
 
+/* Beside a slice that holds nothing there is nothing. */
+static enum sm_status fill_with_nothing(struct sm_interleave *il, int64_t k, struct sm_mem *mem,
+					struct sm_err *err)
+{
+	size_t n = (size_t)(il->from.width * il->from.height);
+	float *plane = sm_alloc(mem, n, sizeof *plane, "a slice", err);
+	if (!plane)
+		return SM_BUDGET;
+	sm_planes_get(il->source, &il->from, il->none[k] ? k : k + 1, plane);
+	for (int j = 1; j < il->factor; j++)
+		sm_planes_put(&il->out, &il->to, k * il->factor + j, plane);
+	sm_free(plane);
+	return SM_OK;
+}
+
 enum sm_status sm_interleave_gap(struct sm_interleave *il, int64_t k,
 				 const struct sm_filler *filler, struct sm_mem *mem,
 				 struct sm_err *err)
 {
+	if (il->none && (il->none[k] || il->none[k + 1]))
+		return fill_with_nothing(il, k, mem, err);
 	return filler->method == SM_FILL_MIDDLE ? fill_halving(il, k, filler, mem, err)
 						: fill_weighted(il, k, filler->method, mem, err);
 }

@@ -37,6 +37,9 @@ struct sm_interleave {
 	struct sm_vol out;
 	struct sm_planes from, to;
 	int factor;
+	const bool *none; /* borrowed, of the caller; for each slice of the source whether it holds
+			     nothing; NULL = all hold something. Gaps beside such a slice get its
+			     values, and to other gaps it is as if the volume ended before it. */
 };
 
 /* Makes the new volume: data type, slope, intercept and meaning of the source, originals in place,

@@ -55,6 +55,7 @@ struct passage {
 	struct sm_marks marks;
 	struct sm_interleave il;
 	json_t *sidecar, *new_sidecar;
+	bool *none; /* slices that hold nothing; NULL = all hold something */
 	int axis;
 };
 
@@ -65,6 +66,7 @@ static void passage_clear(struct passage *p)
 	sm_vol_clear(&p->vol);
 	json_decref(p->sidecar);
 	json_decref(p->new_sidecar);
+	free(p->none);
 }
 
 /* A thick axis that is not the one to be filled is probably the one that was meant. */
@@ -146,11 +148,13 @@ static void note(const struct passage *p, struct sm_item *item)
 	json_t *geometry =
 		json_pack("{s:o, s:s, s:o, s:o}", "affine", sm_json_floats(affine, 16), "axes",
 			  axes, "dim", sm_json_ints(v->dim, 3), "spacing", sm_json_floats(mm, 3));
-	json_int_t originals = (json_int_t)p->vol.dim[p->axis],
-		   slices = (json_int_t)v->dim[p->axis];
+	json_int_t originals = (json_int_t)p->vol.dim[p->axis], predicted = 0;
+	for (int64_t k = 0; k + 1 < p->vol.dim[p->axis]; k++)
+		if (!p->none || !(p->none[k] || p->none[k + 1]))
+			predicted += p->il.factor - 1;
 	json_object_set_new(volumes, p->source->role,
 			    json_pack("{s:i, s:I, s:I, s:o}", "axis", p->axis, "original_slices",
-				      originals, "predicted_slices", slices - originals, "geometry",
+				      originals, "predicted_slices", predicted, "geometry",
 				      geometry));
 }
 
@@ -194,6 +198,8 @@ static enum sm_status one_volume(struct job *j, const struct sm_source *source,
 	p.axis = j->o->axis == AXIS_AUTO ? told : j->o->axis - 1;
 	SM_GOTO(st, sm_interleave_begin(&p.il, &p.vol, p.axis, (int)j->o->factor, source->role, mem,
 					err));
+	SM_GOTO(st, sm_marks_none(&p.marks, p.axis, &p.vol, &p.none, err));
+	p.il.none = p.none;
 	warn_of_axis(j, &p, item);
 	SM_GOTO(st,
 		j->o->method == NETWORK
@@ -206,6 +212,7 @@ static enum sm_status one_volume(struct job *j, const struct sm_source *source,
 					    .slices = p.vol.dim[p.axis],
 					    .own_axis = p.axis == told,
 					    .spacing = mm[p.axis],
+					    .none = p.none,
 					    .method = methods[j->o->method],
 					    .model = j->o->method == NETWORK
 							     ? j->network.translator.sha256
@@ -348,13 +355,14 @@ static const struct sm_stage stage = {
 		"network: a network that stage train made of slice triplets; volumes of preprocess "
 		"must have had its steps, others\n"
 		"be in its own unit (HU), and of a case only those of its role or modality are "
-		"filled. It halves each gap as often\n"
+		"filled. Slices of sizes that it does\n"
+		"not take are padded with their edges and cut back. It halves each gap as often\n"
 		"as needed.\n"
 		"  scanmill interpolate --factor 2 --in work/ingest --out work/interpolate\n"
 		"  scanmill interpolate --method network --model work/train --in work/ingest --out "
 		"work/finer\n"
 		"  scanmill interpolate --factor 3 --method cubic --in scan.nii.gz --out out",
-	.version = 2, /* 2: nearest takes the later of two equally near slices */
+	.version = 3, /* 3: slices that hold nothing; volumes of predict on the scan's grid */
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT | SM_BY_ITEM | SM_IN_MAY_BE_FILE,
 	.options = &options,
 	.run = run,

@@ -8,25 +8,33 @@
 
 #include "core/ledger.h"
 
-static enum sm_status read_index(const json_t *list, const struct sm_vol *vol, const char *name,
-				 struct sm_marks *out, struct sm_err *err)
+/* axis and index of one of the two lists; name is that of the volume. */
+static enum sm_status read_slices(const json_t *slices, const char *field, const struct sm_vol *vol,
+				  const char *name, int *axis, int64_t **index, size_t *n,
+				  struct sm_err *err)
 {
-	int64_t last = -1, slices = vol->dim[out->axis];
-	size_t i, n = json_array_size(list);
+	const json_t *a = json_object_get(slices, "axis"), *list = json_object_get(slices, "index");
+	int64_t last = -1;
+	size_t i;
 	json_t *one;
-	out->index = calloc(n + 1, sizeof *out->index);
-	if (!out->index)
+	if (!json_is_integer(a) || json_integer_value(a) < 0 || json_integer_value(a) > 2 ||
+	    !json_is_array(list))
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: %s in its sidecar lacks an axis of 0 to 2 or a list index",
+			       name, field);
+	*axis = (int)json_integer_value(a);
+	*index = calloc(json_array_size(list) + 1, sizeof **index);
+	if (!*index)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
 	json_array_foreach(list, i, one)
 	{
 		int64_t k = json_is_integer(one) ? json_integer_value(one) : -1;
-		if (k <= last || k >= slices)
+		if (k <= last || k >= vol->dim[*axis])
 			return SM_FAIL(err, SM_INPUT,
-				       "%s: entry %zu of predicted_slices.index in its sidecar is "
-				       "no slice number "
-				       "above the one before and below %lld",
-				       name, i, (long long)slices);
-		out->index[out->n++] = last = k;
+				       "%s: entry %zu of %s.index in its sidecar is no slice "
+				       "number above the one before and below %lld",
+				       name, i, field, (long long)vol->dim[*axis]);
+		(*index)[(*n)++] = last = k;
 	}
 	return SM_OK;
 }
@@ -36,26 +44,22 @@ enum sm_status sm_marks_read(const json_t *sidecar, const struct sm_vol *vol, co
 {
 	const json_t *synthetic = json_object_get(sidecar, "Synthetic");
 	const json_t *slices = json_object_get(sidecar, "predicted_slices");
-	const json_t *axis = json_object_get(slices, "axis"),
-		     *list = json_object_get(slices, "index");
+	const json_t *filled = json_object_get(sidecar, "filled_slices");
+	enum sm_status st = SM_OK;
 	*out = (struct sm_marks){.axis = -1};
-	if (!synthetic && !slices)
+	if (!synthetic && !slices && !filled)
 		return SM_OK;
 	if (!json_is_boolean(synthetic))
 		return SM_FAIL(err, SM_INPUT, "%s: Synthetic in its sidecar is not true or false",
 			       name);
 	out->known = true;
 	out->synthetic = json_is_true(synthetic);
-	if (!slices)
-		return SM_OK;
-	if (!json_is_integer(axis) || json_integer_value(axis) < 0 ||
-	    json_integer_value(axis) > 2 || !json_is_array(list))
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: predicted_slices in its sidecar lacks an axis of 0 to 2 or a "
-			       "list index",
-			       name);
-	out->axis = (int)json_integer_value(axis);
-	enum sm_status st = read_index(list, vol, name, out, err);
+	if (slices)
+		st = read_slices(slices, "predicted_slices", vol, name, &out->axis, &out->index,
+				 &out->n, err);
+	if (filled && st == SM_OK)
+		st = read_slices(filled, "filled_slices", vol, name, &out->filled_axis,
+				 &out->filled, &out->filled_count, err);
 	if (st != SM_OK)
 		sm_marks_clear(out);
 	return st;
@@ -64,7 +68,22 @@ enum sm_status sm_marks_read(const json_t *sidecar, const struct sm_vol *vol, co
 void sm_marks_clear(struct sm_marks *marks)
 {
 	free(marks->index);
+	free(marks->filled);
 	*marks = (struct sm_marks){.axis = -1};
+}
+
+enum sm_status sm_marks_none(const struct sm_marks *marks, int axis, const struct sm_vol *vol,
+			     bool **none, struct sm_err *err)
+{
+	*none = NULL;
+	if (!marks->filled_count || marks->filled_axis != axis)
+		return SM_OK;
+	*none = calloc((size_t)vol->dim[axis], sizeof **none);
+	if (!*none)
+		return SM_FAIL(err, SM_BUDGET, "slices: out of memory");
+	for (size_t i = 0; i < marks->filled_count; i++)
+		(*none)[marks->filled[i]] = true;
+	return SM_OK;
 }
 
 int sm_slice_axis(const json_t *sidecar, const struct sm_vol *vol)
@@ -144,6 +163,24 @@ static void mark_type(json_t *o)
 	json_array_set_new(type, 1, json_string("SECONDARY"));
 }
 
+/* Slice i of the result holds nothing: as a slice of the source, or beside such a one. */
+static bool is_none(const struct sm_interleaving *how, int64_t i)
+{
+	int64_t k = i / how->factor;
+	return how->none && (how->none[k] || (i % how->factor && how->none[k + 1]));
+}
+
+static void spread_filled(json_t *o, const struct sm_interleaving *how)
+{
+	json_t *index = json_array(), *filled = json_object_get(o, "filled_slices");
+	for (int64_t i = 0; i <= (how->slices - 1) * how->factor; i++)
+		if (is_none(how, i))
+			json_array_append_new(index, json_integer(i));
+	if (json_array_size(index))
+		json_object_set(filled, "index", index);
+	json_decref(index);
+}
+
 /* Slices predicted now, and those of the source that were predicted before. */
 static json_t *predicted(const struct sm_marks *marks, const struct sm_interleaving *how)
 {
@@ -155,7 +192,7 @@ static json_t *predicted(const struct sm_marks *marks, const struct sm_interleav
 			old++;
 		if (marks->axis == how->axis)
 			before = old < marks->n && marks->index[old] * how->factor == i;
-		if (!now && !before)
+		if ((!now && !before) || is_none(how, i))
 			continue;
 		json_array_append_new(index, json_integer(i));
 		json_array_append_new(position, json_real((double)i / how->factor));
@@ -190,6 +227,7 @@ json_t *sm_marks_interleave(const json_t *sidecar, const struct sm_marks *marks,
 	bool all = marks->synthetic && (marks->axis < 0 || marks->axis != how->axis);
 	json_object_set_new(o, "Synthetic", json_true());
 	json_object_del(o, "predicted_slices");
+	spread_filled(o, how);
 	if (!all)
 		json_object_set_new(o, "predicted_slices", predicted(marks, how));
 	json_t *step = json_pack("{s:s, s:s, s:i, s:i}", "Stage", "interpolate", "Method",

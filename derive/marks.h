@@ -10,6 +10,9 @@
  * alone, ascending; position = index / factor, in slices of the volume that was interpolated.
  * Absent: all slices are what "Synthetic" says.
  *
+ * "filled_slices": {"axis": 0..2, "index": [...], "value": number}: slices that nobody measured and
+ * nobody predicted; they hold `value` throughout. They are none of the former.
+ *
  * "Derivation": a list, one entry a step: {"Stage", "Method", "Factor", "Axis", "Model"}.
  */
 #ifndef SM_DERIVE_MARKS_H
@@ -26,6 +29,9 @@ struct sm_marks {
 	int axis;       /* of index; -1 when all slices are alike */
 	int64_t *index; /* owned; n predicted slices, ascending */
 	size_t n;
+	int filled_axis; /* of the slices that hold nothing */
+	int64_t *filled; /* owned; filled_count of them, ascending; NULL = none */
+	size_t filled_count;
 };
 
 /* Reads the marks of vol's sidecar (NULL = none: nothing is known). SM_INPUT, with name before the
@@ -33,6 +39,11 @@ struct sm_marks {
 enum sm_status sm_marks_read(const json_t *sidecar, const struct sm_vol *vol, const char *name,
 			     struct sm_marks *out, struct sm_err *err);
 void sm_marks_clear(struct sm_marks *marks);
+
+/* A byte for each slice along an axis: 1 = it holds nothing. malloc memory of the caller; *none is
+ * NULL when there is no such slice along this axis. SM_BUDGET. */
+enum sm_status sm_marks_none(const struct sm_marks *marks, int axis, const struct sm_vol *vol,
+			     bool **none, struct sm_err *err);
 
 /* The axis that a volume's slices were taken along: of its axes the one nearest to the normal of
  * ImageOrientationPatientDICOM; 2 without a sidecar or such a field. */
@@ -45,6 +56,8 @@ struct sm_interleaving {
 	double spacing;     /* mm between slices of the result */
 	const char *method; /* "linear", ... */
 	const char *model;  /* hash of a checkpoint, or NULL */
+	const bool *none;   /* of sm_marks_none along axis, or NULL: gaps beside such a slice hold
+			       nothing, too */
 };
 
 /* The sidecar of an interleaved volume (a new reference; NULL when out of memory), from the

@@ -61,8 +61,35 @@ struct volume {
 	int64_t dim[3];
 	const char *key;
 	int64_t asked;
-	float *room; /* two slices */
+	int64_t wide, high; /* of the image that the network sees, padded */
+	float *room;        /* two of these */
 };
+
+/* The nearest pixel of the slice: outside of it the edge goes on. */
+static int64_t inside(int64_t at, int64_t n)
+{
+	return at < 0 ? 0 : at < n ? at : n - 1;
+}
+
+/* The slice in the middle of the padded image. */
+static void pad(const struct volume *v, const float *slice, float *image)
+{
+	int64_t width = v->view.width, height = v->view.height;
+	int64_t left = (v->wide - width) / 2, top = (v->high - height) / 2;
+	for (int64_t y = 0; y < v->high; y++)
+		for (int64_t x = 0; x < v->wide; x++)
+			*image++ = slice[inside(y - top, height) * width + inside(x - left, width)];
+}
+
+/* And out of it again. */
+static void cut_back(const struct volume *v, const float *image, float *slice)
+{
+	int64_t width = v->view.width, height = v->view.height;
+	int64_t left = (v->wide - width) / 2, top = (v->high - height) / 2;
+	for (int64_t y = 0; y < height; y++)
+		memcpy(slice + y * width, image + (y + top) * v->wide + left,
+		       (size_t)width * sizeof *slice);
+}
 
 static enum sm_status middle(void *ctx, const float *a, const float *c, float *out, int64_t width,
 			     int64_t height, struct sm_err *err)
@@ -70,7 +97,7 @@ static enum sm_status middle(void *ctx, const float *a, const float *c, float *o
 	struct volume *v = ctx;
 	struct sm_translator *t = &v->b->translator;
 	size_t n = (size_t)(width * height);
-	float *x = v->room, *y = v->room + n;
+	float *x = v->room, *y = v->room + v->wide * v->high;
 	memcpy(x, a, n * sizeof *x);
 	memcpy(y, c, n * sizeof *y);
 	if (!v->b->ready) {
@@ -80,7 +107,9 @@ static enum sm_status middle(void *ctx, const float *a, const float *c, float *o
 	for (size_t i = 0; i < n; i++)
 		y[i] = 0.5f * x[i] + 0.5f * y[i];
 	sm_slice_cut(y, v->dim, &v->view, 0, x);
-	SM_TRY(sm_translator_run(t, sm_translator_draw(v->key, v->asked++), x, y, err));
+	pad(v, x, y);
+	SM_TRY(sm_translator_run(t, sm_translator_draw(v->key, v->asked++), y, x, err));
+	cut_back(v, x, y);
 	sm_slice_put(y, v->dim, &v->view, 0, out);
 	if (!v->b->ready)
 		sm_translator_out(t, 1, out, n);
@@ -177,7 +206,21 @@ static enum sm_status check_axis(const struct sm_between *b, const struct sm_int
 			name, axes[il->from.axis],
 			sm_plane_name((enum sm_plane)b->translator.about.plane), axes[view->normal],
 			axes[view->normal]);
-	return sm_translator_fits(&b->translator, view->width, view->height, name, err);
+	return SM_OK;
+}
+
+/* What the network saw of slices that are not of its sizes goes to the record. */
+static void note_padding(const struct volume *v, const char *role, struct sm_item *item)
+{
+	json_t *all = json_object_get(item->record, "padded");
+	const int64_t size[2] = {v->wide, v->high};
+	if (v->wide == v->view.width && v->high == v->view.height)
+		return;
+	if (!all) {
+		all = json_object();
+		json_object_set_new(item->record, "padded", all);
+	}
+	json_object_set_new(all, role, sm_json_ints(size, 2));
 }
 
 enum sm_status sm_between_fill(struct sm_between *b, struct sm_interleave *il,
@@ -197,13 +240,15 @@ enum sm_status sm_between_fill(struct sm_between *b, struct sm_interleave *il,
 	memcpy(v.dim, il->source->dim, sizeof v.dim);
 	v.dim[il->from.axis] = 1;
 	v.view.count = 1;
-	v.room = sm_alloc(mem, (size_t)(v.view.width * v.view.height), 2 * sizeof *v.room, "slices",
-			  err);
+	SM_TRY(sm_translator_pads(&b->translator, v.view.width, v.view.height, name, &v.wide,
+				  &v.high, err));
+	note_padding(&v, name, item);
+	v.room = sm_alloc(mem, (size_t)(v.wide * v.high), 2 * sizeof *v.room, "slices", err);
 	if (!v.room)
 		return SM_BUDGET;
 	const struct sm_filler filler = {.method = SM_FILL_MIDDLE, .middle = middle, .ctx = &v};
 	pthread_mutex_lock(&b->lock);
-	enum sm_status st = sm_translator_size(&b->translator, v.view.width, v.view.height, err);
+	enum sm_status st = sm_translator_size(&b->translator, v.wide, v.high, err);
 	if (st == SM_OK)
 		st = sm_interleave_fill(il, &filler, 1, mem, err);
 	pthread_mutex_unlock(&b->lock);

@@ -152,6 +152,12 @@ static void find_sidecar(const json_t *outputs, struct sm_source *source)
 	}
 }
 
+/* A translated volume that lies on the scan's grid stands for the one on the network's. */
+static bool stands_elsewhere(const json_t *record, const char *role)
+{
+	return strcmp(role, "image") == 0 && sm_record_output(record, "scan");
+}
+
 static enum sm_status list_file(const struct sm_sources *s, struct sm_source *out, size_t *n,
 				struct sm_err *err)
 {
@@ -167,6 +173,7 @@ enum sm_status sm_sources_list(const struct sm_sources *s, const json_t *record,
 	const json_t *outputs = json_object_get(record, "outputs");
 	const char *stage = sm_json_text(s->parent.header, "stage");
 	bool predicted = stage && strcmp(stage, "predict") == 0;
+	const char *target = predicted ? sm_json_text(s->parent.header, "target") : NULL;
 	size_t i;
 	json_t *output;
 	*n = 0;
@@ -183,12 +190,16 @@ enum sm_status sm_sources_list(const struct sm_sources *s, const json_t *record,
 		struct sm_source one = {.role = role, .path = path, .sha256 = sha256};
 		find_sidecar(outputs, &one);
 		/* Without a word beside it, what stage predict wrote is a label map. */
+		if (predicted && stands_elsewhere(record, role))
+			continue;
 		if (!is_image(role, path) || (predicted && !one.sidecar)) {
 			if (left_out && stem(path))
 				json_array_append_new(left_out, json_string(role));
 			continue;
 		}
-		if (!sm_key_is_safe(role))
+		if (target && *target)
+			one.role = target;
+		if (!sm_key_is_safe(one.role))
 			return SM_FAIL(
 				err, SM_INPUT,
 				"output %zu of its record has a role that is no safe file name", i);

@@ -21,6 +21,7 @@ struct sm_sources {
 
 /* One volume of a case; texts are borrowed from the record, or from the run's arena. */
 struct sm_source {
+	/* role: of translated volumes, which stage predict calls images, what they are now */
 	const char *role, *path; /* path below the input folder; of a single file its name */
 	const char *sha256;      /* what the ledger says; NULL for a single file */
 	const char *sidecar,
@@ -41,7 +42,8 @@ enum sm_status sm_sources_inputs(void *ctx, size_t i, struct sm_item *item, stru
  * Thread-safe. */
 json_t *sm_sources_record(const struct sm_sources *s, size_t i, struct sm_err *err);
 
-/* The volumes of a record: NIfTI files that are no labels, masks, regions or probabilities. The
+/* The volumes of a record: NIfTI files that are no labels, masks, regions or probabilities; of a
+ * translated one that stands on the scan's grid too, the file that does. The
  * names of roles that are left out go to left_out (a JSON array, may be NULL). SM_INPUT when there
  * is none. */
 enum sm_status sm_sources_list(const struct sm_sources *s, const json_t *record,

@@ -84,34 +84,6 @@ enum sm_status sm_truth_read(const char *dir, const struct sm_ledger *ingest, co
 	return sm_output_read(dir, "ingest", record, role, mem, vol, err);
 }
 
-static enum sm_status check_frames(const struct sm_vol *vol, const char *name, struct sm_err *err)
-{
-	if (vol->dim[3] == 1)
-		return SM_OK;
-	return SM_FAIL(err, SM_INPUT, "%s: has %lld frames, a label volume has 1", name,
-		       (long long)vol->dim[3]);
-}
-
-enum sm_status sm_score_volumes(struct sm_vol *truth, const char *truth_name,
-				struct sm_vol *prediction, const char *prediction_name,
-				const struct sm_evaluate_section *settings,
-				const struct sm_label_map *map, struct sm_mem *mem, int jobs,
-				struct sm_scores *out, struct sm_err *err)
-{
-	struct sm_joint joint;
-	*out = (struct sm_scores){0};
-	SM_TRY(check_frames(truth, truth_name, err));
-	SM_TRY(check_frames(prediction, prediction_name, err));
-	SM_TRY(sm_vol_same_grid(truth, truth_name, prediction, prediction_name,
-				settings->grid_tolerance, err));
-	SM_TRY(sm_vol_to_labels(truth, mem, truth_name, err));
-	SM_TRY(sm_vol_to_labels(prediction, mem, prediction_name, err));
-	SM_TRY(sm_joint_count(map, truth->data, truth_name, prediction->data, prediction_name,
-			      sm_vol_count(truth), jobs, &joint, err));
-	sm_scores_from_joint(map, &joint, (enum sm_empty)settings->empty, out);
-	return SM_OK;
-}
-
 double sm_voxel_mm3(const struct sm_vol *vol)
 {
 	const double(*a)[4] = vol->affine;

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * From ledgers to volumes: the outputs of earlier stages are found by role, held against the hash
- * that their ledger gives, and two label volumes are compared only when they lie on one grid.
+ * that their ledger gives.
  */
 #ifndef SM_EVAL_CASES_H
 #define SM_EVAL_CASES_H
 
 #include "core/ledger.h"
 #include "core/nii.h"
-#include "eval/metrics.h"
 
 /* Finds the output `role` of a record written by `stage`; *path (malloc memory, the caller frees)
  * is below dir. SM_INPUT when the record has none, or one whose path leaves the folder. */
@@ -24,15 +23,6 @@ enum sm_status sm_output_read(const char *dir, const char *stage, const json_t *
 /* The truth among the outputs of ingest: the one label volume of a record (manifests/roles.h). */
 enum sm_status sm_truth_read(const char *dir, const struct sm_ledger *ingest, const json_t *record,
 			     struct sm_mem *mem, struct sm_vol *vol, struct sm_err *err);
-
-/* Scores of two label volumes: both three-dimensional, on the same grid within tolerance_mm, with
- * labels of the map alone. Names stand in the error sentences. Both volumes are converted to
- * uint8 in place. SM_INPUT says what is wrong. */
-enum sm_status sm_score_volumes(struct sm_vol *truth, const char *truth_name,
-				struct sm_vol *prediction, const char *prediction_name,
-				const struct sm_evaluate_section *settings,
-				const struct sm_label_map *map, struct sm_mem *mem, int jobs,
-				struct sm_scores *out, struct sm_err *err);
 
 /* Volume of one voxel in mm3. */
 double sm_voxel_mm3(const struct sm_vol *vol);

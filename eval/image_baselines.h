@@ -19,6 +19,8 @@ enum {
 	SM_BASE_MEAN,
 	SM_BASE_WHITE,
 	SM_BASE_CONSTANT,
+	SM_BASE_BODY_MEAN,
+	SM_BASE_BODY_CONSTANT,
 	SM_BASE_AVERAGE,
 	SM_BASE_NEAREST,
 	SM_BASE_LINEAR,
@@ -32,6 +34,7 @@ struct sm_baseline {
 	const char *what; /* in words, for tables and pages */
 	bool between;     /* for slices between slices: needs known neighbours along z */
 	int method; /* enum sm_method of sm_slices_at where it is one of interpolation; else -1 */
+	bool body;  /* stands for the inside of the body alone */
 };
 extern const struct sm_baseline sm_baselines[SM_BASELINES];
 

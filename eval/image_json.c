@@ -56,7 +56,7 @@ static const json_t *find(const json_t *all, int s, int r)
 static enum sm_image_reason reason_of(const json_t *text)
 {
 	const char *sentence = json_string_value(text);
-	for (unsigned w = 1; sentence && w < SM_WHYS; w++)
+	for (unsigned w = 1; sentence && w < SM_IMAGE_REASONS; w++)
 		if (strcmp(sentence, sm_image_reasons[w]) == 0)
 			return (enum sm_image_reason)w;
 	return SM_WHY_NONE;
@@ -131,6 +131,15 @@ static json_t *cell_to_json(const struct sm_image_cell *c)
 	json_object_set_new(o, "mean", real(c->stat.mean));
 	json_object_set_new(o, "sd", real(c->stat.sd));
 	json_object_set_new(o, "median", real(c->stat.median));
+	json_object_set_new(o, "q1", real(c->stat.q1));
+	json_object_set_new(o, "q3", real(c->stat.q3));
+	json_object_set_new(o, "min", real(c->stat.min));
+	json_object_set_new(o, "max", real(c->stat.max));
+	json_object_set_new(o, "low95", real(c->stat.low95));
+	json_object_set_new(o, "high95", real(c->stat.high95));
+	if (c->stat.why_no_interval != SM_INTERVAL_DRAWN)
+		json_object_set_new(o, "no_interval",
+				    json_string(sm_interval_words[c->stat.why_no_interval]));
 	json_object_set_new(o, "n", json_integer((json_int_t)c->stat.n));
 	json_object_set_new(o, "infinite", json_integer((json_int_t)c->infinite));
 	json_object_set_new(o, "missing", json_integer((json_int_t)c->missing));
@@ -148,6 +157,13 @@ static void add_verdict(const struct sm_image_table *t, const struct sm_image_ve
 	json_object_set_new(o, "model_mean", real(v->model));
 	json_object_set_new(o, "baseline_mean", real(v->baseline));
 	json_object_set_new(o, "unmatched", json_integer((json_int_t)v->unmatched));
+	json_object_set_new(o, "lead", real(v->lead));
+	json_object_set_new(o, "lead_low95", real(v->lead_interval[0]));
+	json_object_set_new(o, "lead_high95", real(v->lead_interval[1]));
+	json_object_set_new(o, "wilcoxon_p", real(v->wilcoxon.p));
+	json_object_set_new(o, "wilcoxon_holm", real(v->holm_wilcoxon));
+	json_object_set_new(o, "permutation_p", real(v->permutation.p));
+	json_object_set_new(o, "permutation_holm", real(v->holm_permutation));
 }
 
 static json_t *row_to_json(const struct sm_image_table *t, size_t row)
@@ -156,7 +172,8 @@ static json_t *row_to_json(const struct sm_image_table *t, size_t row)
 	for (int s = 0; s < SM_IMAGE_SCALES; s++)
 		for (int r = 0; r < SM_IMAGE_REGIONS; r++)
 			for (int m = 0; m < SM_IMAGE_METRICS; m++) {
-				if (!sm_image_shown(t, s, r, m))
+				if (!sm_image_shown(t, s, r, m) ||
+				    !sm_image_row_shown(t, row, s, r))
 					continue;
 				json_t *o = cell_to_json(&t->cells[row].at[s][r][m]);
 				if (!t->row[row].baseline)
@@ -189,6 +206,8 @@ json_t *sm_image_table_to_json(const struct sm_image_table *t)
 	json_object_set_new(all, "bone", json_real(s->bone));
 	json_object_set_new(all, "ink", json_real(s->ink));
 	json_object_set_new(all, "bright_ink", json_boolean(s->bright_ink));
+	json_object_set_new(all, "seed", json_integer((json_int_t)s->seed));
+	json_object_set_new(all, "resamples", json_integer((json_int_t)s->resamples));
 	json_object_set_new(all, "rows", rows);
 	return all;
 }

@@ -91,10 +91,13 @@ struct sm_image_settings {
 			     * truth's range without one; values beyond count in the end bins */
 	struct sm_mem *mem; /* for working memory; may be NULL */
 	int jobs;
+	uint64_t seed;    /* of tables over cases: draws of intervals and permutations */
+	size_t resamples; /* 0 = no intervals and no permutations */
 };
 
 /* All metrics but the 3-D SSIM and the Dices of bone and ink, unit "1", range of the truth, no
- * window, clip, axis z, bone 150, dark ink 128, 64 bins, one thread. */
+ * window, clip, axis z, bone 150, dark ink 128, 64 bins, one thread, no
+ * resamples. */
 struct sm_image_settings sm_image_settings_default(void);
 
 /* SM_USAGE when the settings contradict themselves: the field, the value found and those allowed.
@@ -118,10 +121,11 @@ enum sm_image_reason {
 	SM_WHY_NO_INK,
 	SM_WHY_APART,     /* jump, 3-D SSIM: the slices are no neighbours of each other */
 	SM_WHY_NOT_MADE,  /* the image in question does not exist of this case */
+	SM_WHY_BODY_ONLY, /* whole image: the image stands for the inside of the body alone */
 	SM_WHY_EQUAL, /* PSNR is infinite: both images are equal; the value is +infinity, not NaN */
-	SM_WHYS
+	SM_IMAGE_REASONS
 };
-extern const char *const sm_image_reasons[SM_WHYS]; /* sentences without a full stop; "" for NONE */
+extern const char *const sm_image_reasons[SM_IMAGE_REASONS]; /* sentences without a full stop; "" for NONE */
 
 struct sm_image_scores {
 	double value[SM_IMAGE_SCALES][SM_IMAGE_REGIONS][SM_IMAGE_METRICS];

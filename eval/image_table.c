@@ -52,7 +52,7 @@ const struct sm_image_metric sm_image_metrics[SM_IMAGE_METRICS] = {
 const char *const sm_image_scale_keys[SM_IMAGE_SCALES] = {"own", "normalised"};
 const char *const sm_image_region_keys[SM_IMAGE_REGIONS] = {"whole", "body"};
 
-const char *const sm_image_reasons[SM_WHYS] = {
+const char *const sm_image_reasons[SM_IMAGE_REASONS] = {
 	[SM_WHY_NONE] = "",
 	[SM_WHY_NOT_ASKED] = "not computed",
 	[SM_WHY_NO_WINDOW] = "no window is given for normalised units",
@@ -68,6 +68,7 @@ const char *const sm_image_reasons[SM_WHYS] = {
 	[SM_WHY_NO_INK] = "neither image has ink",
 	[SM_WHY_APART] = "the scored slices are not all neighbours",
 	[SM_WHY_NOT_MADE] = "there is no such image of the case",
+	[SM_WHY_BODY_ONLY] = "it stands for the inside of the body alone",
 	[SM_WHY_EQUAL] = "infinite: the images are equal",
 };
 

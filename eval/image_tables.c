@@ -20,11 +20,39 @@ static void csv_number(struct sm_text *out, double v)
 		sm_text_number(out, v, 6, "");
 }
 
+static void csv_verdict(struct sm_text *out, const struct sm_image_table *t,
+			const struct sm_image_verdict *v)
+{
+	if (v->outcome == SM_OUTCOME_NONE) {
+		sm_text_str(out, ",,,");
+		return;
+	}
+	sm_text_f(out, "%s,", sm_image_outcomes[v->outcome]);
+	sm_text_csv(out, t->row[v->against].key);
+	sm_text_f(out, ",%zu,%zu", v->wins, v->cases);
+}
+
+static void csv_more(struct sm_text *out, const struct sm_image_cell *c,
+		     const struct sm_image_verdict *v)
+{
+	const double more[] = {
+		c->stat.low95,       c->stat.high95, c->stat.q1,       c->stat.q3,
+		c->stat.min,         c->stat.max,    v->lead,          v->lead_interval[0],
+		v->lead_interval[1], v->wilcoxon.p,  v->holm_wilcoxon, v->permutation.p,
+		v->holm_permutation};
+	for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+		sm_text_str(out, ",");
+		csv_number(out, more[i]);
+	}
+	sm_text_str(out, "\n");
+}
+
 void sm_image_table_csv(const struct sm_image_table *t, struct sm_text *out)
 {
 	sm_text_str(out, "row,baseline,units,region,metric,mean,sd,median,n,infinite,missing,"
 			 "outcome,against,"
-			 "wins,cases\n");
+			 "wins,cases,ci_low,ci_high,q1,q3,min,max,lead,lead_low,lead_high,"
+			 "wilcoxon_p,wilcoxon_holm,permutation_p,permutation_holm\n");
 	for (size_t i = 0; i < t->rows; i++)
 		for (int s = 0; s < SM_IMAGE_SCALES; s++)
 			for (int r = 0; r < SM_IMAGE_REGIONS; r++)
@@ -32,7 +60,8 @@ void sm_image_table_csv(const struct sm_image_table *t, struct sm_text *out)
 					const struct sm_image_cell *c = &t->cells[i].at[s][r][m];
 					const struct sm_image_verdict *v =
 						&t->cells[i].verdict[s][r][m];
-					if (!sm_image_shown(t, s, r, m))
+					if (!sm_image_shown(t, s, r, m) ||
+					    !sm_image_row_shown(t, i, s, r))
 						continue;
 					sm_text_csv(out, t->row[i].key);
 					sm_text_f(out, ",%s,%s,%s,%s,",
@@ -46,13 +75,8 @@ void sm_image_table_csv(const struct sm_image_table *t, struct sm_text *out)
 					csv_number(out, c->stat.median);
 					sm_text_f(out, ",%zu,%zu,%zu,", c->stat.n, c->infinite,
 						  c->missing);
-					if (v->outcome == SM_OUTCOME_NONE) {
-						sm_text_str(out, ",,,\n");
-						continue;
-					}
-					sm_text_f(out, "%s,", sm_image_outcomes[v->outcome]);
-					sm_text_csv(out, t->row[v->against].key);
-					sm_text_f(out, ",%zu,%zu\n", v->wins, v->cases);
+					csv_verdict(out, t, v);
+					csv_more(out, c, v);
 				}
 }
 
@@ -76,7 +100,7 @@ void sm_image_cases_csv(const struct sm_image_table *t, struct sm_text *out)
 				const int s = k / SM_IMAGE_REGIONS, r = k % SM_IMAGE_REGIONS;
 				const struct sm_image_scores *v = &t->row[i].scores[c];
 				struct sm_text why = {0};
-				if (!any_shown(t, s, r))
+				if (!any_shown(t, s, r) || !sm_image_row_shown(t, i, s, r))
 					continue;
 				sm_text_csv(out, t->key[c]);
 				sm_text_str(out, ",");
@@ -141,7 +165,7 @@ static void md_rows(const struct sm_image_table *t, int s, int r, struct sm_text
 	for (int baseline = 0; baseline < 2; baseline++)
 		for (size_t i = 0; i < t->rows; i++) {
 			const char *mark = baseline ? "" : "**";
-			if (t->row[i].baseline != baseline)
+			if (t->row[i].baseline != baseline || !sm_image_row_shown(t, i, s, r))
 				continue;
 			sm_text_f(out, "| %s", mark);
 			md_name(out, t->row[i].name);
@@ -174,8 +198,10 @@ static void md_why(const struct sm_image_table *t, bool baselines, int s, int r,
 		   struct sm_text *out)
 {
 	const char *before = " (";
-	for (unsigned why = 1; why < SM_WHYS; why++) {
+	for (unsigned why = 1; why < SM_IMAGE_REASONS; why++) {
 		bool found = false;
+		if (why == SM_WHY_BODY_ONLY)
+			continue;
 		for (size_t i = 0; i < t->rows * t->cases; i++)
 			found |= t->row[i / t->cases].baseline == baselines &&
 				 t->row[i / t->cases].scores[i % t->cases].why[s][r][m] == why;
@@ -205,6 +231,22 @@ void sm_image_table_no_duel(const struct sm_image_table *t, size_t row, int s, i
 	md_why(t, own != 0, s, r, m, out);
 }
 
+void sm_image_tests_words(const struct sm_image_verdict *v, bool counted, int digits,
+			  struct sm_text *out)
+{
+	if (isfinite(v->lead_interval[0]))
+		sm_text_f(out, "; %s by %.*f, 95 %% %.*f to %.*f", v->lead < 0 ? "behind" : "ahead",
+			  digits, fabs(v->lead), digits,
+			  v->lead < 0 ? 0 - v->lead_interval[1] : v->lead_interval[0], digits,
+			  v->lead < 0 ? 0 - v->lead_interval[0] : v->lead_interval[1]);
+	if (!counted || !isfinite(v->wilcoxon.p) || v->wilcoxon.n < 2)
+		return;
+	sm_text_f(out, "; Wilcoxon p %.2g, by Holm %.2g", v->wilcoxon.p, v->holm_wilcoxon);
+	if (isfinite(v->permutation.p))
+		sm_text_f(out, "; permutation p %.2g, by Holm %.2g", v->permutation.p,
+			  v->holm_permutation);
+}
+
 /* "- MAE: not better than Linear (41.20 against 38.10 HU; better in 1 of 8 cases)" */
 static void md_verdict(const struct sm_image_table *t, size_t row, int s, int r, int m,
 		       struct sm_text *out)
@@ -227,11 +269,13 @@ static void md_verdict(const struct sm_image_table *t, size_t row, int s, int r,
 	sm_text_number(out, v->model, digits, "inf");
 	sm_text_str(out, " against ");
 	sm_text_number(out, v->baseline, digits, "inf");
-	sm_text_f(out, "%s%s%s; better in %zu of %zu case%s)", *unit ? " " : "", unit,
+	sm_text_f(out, "%s%s%s; better in %zu of %zu case%s", *unit ? " " : "", unit,
 		  metric->better == SM_BETTER_ONE    ? " from 1"
 		  : metric->better == SM_BETTER_ZERO ? " from 0"
 						     : "",
 		  v->wins, v->cases, v->cases == 1 ? "" : "s");
+	sm_image_tests_words(v, metric->counted, digits, out);
+	sm_text_str(out, ")");
 	if (!metric->counted)
 		sm_text_str(out, "; not counted above");
 	if (v->unmatched)
@@ -306,14 +350,14 @@ static void md_legend(const struct sm_image_table *t, struct sm_text *out)
 static void md_missing(const struct sm_image_table *t, struct sm_text *out)
 {
 	for (int m = 0; m < SM_IMAGE_METRICS; m++)
-		for (unsigned why = 1; why < SM_WHYS; why++) {
+		for (unsigned why = 1; why < SM_IMAGE_REASONS; why++) {
 			size_t found = 0;
 			for (size_t i = 0; i < t->rows * t->cases; i++)
 				for (int k = 0; k < SM_IMAGE_SCALES * SM_IMAGE_REGIONS; k++) {
 					const int s = k / SM_IMAGE_REGIONS,
 						  r = k % SM_IMAGE_REGIONS;
 					found += sm_image_shown(t, s, r, m) &&
-						 why != SM_WHY_EQUAL &&
+						 why != SM_WHY_EQUAL && why != SM_WHY_BODY_ONLY &&
 						 t->row[i / t->cases]
 								 .scores[i % t->cases]
 								 .why[s][r][m] == why;

@@ -9,10 +9,9 @@
 #include <string.h>
 
 #include "core/png.h"
-#include "eval/cases.h"
-#include "eval/report.h"
+#include "eval/scene.h"
 
-enum { BINS = 4096, MAX_SLICES = 50, MAX_CASES = 100 };
+enum { MAX_SLICES = 50 };
 
 /* Places on the page, in units of the drawing. */
 enum { PANEL = 190, GAP = 6, SIDE = 22, HEAD = 20 };
@@ -28,10 +27,9 @@ struct view {
 
 struct scene {
 	const struct sm_label_map *map;
-	struct sm_vol image, truth, prediction;
+	struct sm_scene of;
 	struct view view;
-	double low, high; /* gray window */
-	size_t id;        /* number of the case on the page */
+	size_t id; /* number of the case on the page */
 };
 
 static void find_view(const struct sm_vol *vol, struct view *v)
@@ -67,8 +65,8 @@ static size_t index_at(const struct view *v, const struct sm_vol *vol, int64_t c
 static void find_extent(struct scene *s, int64_t *first, int64_t *last)
 {
 	struct view *v = &s->view;
-	const float *image = s->image.data;
-	const uint8_t *labels[2] = {s->truth.data, s->prediction.data};
+	const float *image = s->of.image.data;
+	const uint8_t *labels[2] = {s->of.truth.data, s->of.prediction.data};
 	int64_t span[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
 	v->from[0] = v->size[0];
 	v->from[1] = v->size[1];
@@ -76,7 +74,7 @@ static void find_extent(struct scene *s, int64_t *first, int64_t *last)
 	for (int64_t z = 0; z < v->size[2]; z++)
 		for (int64_t y = 0; y < v->size[1]; y++)
 			for (int64_t x = 0; x < v->size[0]; x++) {
-				size_t i = index_at(v, &s->image, x, y, z);
+				size_t i = index_at(v, &s->of.image, x, y, z);
 				bool in[3] = {labels[0][i] != 0, labels[1][i] != 0, image[i] != 0};
 				if (!in[0] && !in[1] && !in[2])
 					continue;
@@ -108,41 +106,6 @@ static void find_extent(struct scene *s, int64_t *first, int64_t *last)
 	}
 }
 
-/* Gray window from 0.5 to 99.5 % of the values that are not 0, by a histogram. */
-static enum sm_status find_window(struct scene *s, struct sm_err *err)
-{
-	const float *image = s->image.data;
-	size_t n = sm_vol_count(&s->image), bad, count = 0, seen = 0;
-	double low, high;
-	sm_vol_range(&s->image, &low, &high, &bad);
-	s->low = low;
-	s->high = high > low ? high : low + 1;
-	size_t *bin = sm_calloc(NULL, BINS, sizeof *bin, "histogram", err);
-	if (!bin)
-		return SM_BUDGET;
-	double scale = (BINS - 1) / (s->high - s->low);
-	for (size_t i = 0; i < n; i++)
-		if (image[i] != 0 && isfinite(image[i])) {
-			bin[(size_t)((image[i] - low) * scale)]++;
-			count++;
-		}
-	double new_low = s->low, new_high = s->high;
-	for (size_t b = 0; b < BINS; b++) {
-		size_t before = seen;
-		seen += bin[b];
-		if (before * 200 <= count && seen * 200 > count)
-			new_low = low + (double)b / scale;
-		if (before * 200 < count * 199 && seen * 200 >= count * 199)
-			new_high = low + (double)(b + 1) / scale;
-	}
-	if (new_high > new_low) {
-		s->low = new_low;
-		s->high = new_high;
-	}
-	sm_free(bin);
-	return SM_OK;
-}
-
 static enum sm_status add_picture(const struct scene *s, int64_t slice, struct sm_mem *mem,
 				  struct sm_text *out, struct sm_err *err)
 {
@@ -155,12 +118,9 @@ static enum sm_status add_picture(const struct scene *s, int64_t slice, struct s
 	SM_GOTO(st, sm_image_init(&picture, w, h, 1, 8, mem, err));
 	for (int64_t y = 0; y < h; y++)
 		for (int64_t x = 0; x < w; x++) {
-			size_t i = index_at(v, &s->image, x + v->from[0], y + v->from[1], slice);
-			double g = (((const float *)s->image.data)[i] - s->low) /
-				   (s->high - s->low) * 255;
-			((uint8_t *)picture.data)[y * w + x] = g >= 255 ? 255
-							       : g > 0  ? (uint8_t)(g + 0.5)
-									: 0;
+			size_t i = index_at(v, &s->of.image, x + v->from[0], y + v->from[1], slice);
+			((uint8_t *)picture.data)[y * w + x] =
+				sm_scene_gray(&s->of, ((const float *)s->of.image.data)[i]);
 		}
 	SM_GOTO(st, sm_png_encode(&picture, &png, &n, err));
 	sm_text_base64(out, png, n);
@@ -250,12 +210,12 @@ static enum sm_status draw_slice(const struct scene *s, size_t k, int64_t slice,
 		  s->id, k, w, h);
 	SM_TRY(add_picture(s, slice, mem, out, err));
 	sm_text_str(out, "\"/>");
-	SM_TRY(add_outlines(s, &s->truth, slice, false, mem, out, err));
+	SM_TRY(add_outlines(s, &s->of.truth, slice, false, mem, out, err));
 	sm_text_str(out, "</svg>\n");
 	open_panel(s, x, HEAD + height + GAP, height, out);
 	sm_text_f(out, "<use href=\"#c%zus%zu\"/>", s->id, k);
-	SM_TRY(add_outlines(s, &s->prediction, slice, false, mem, out, err));
-	SM_TRY(add_outlines(s, &s->truth, slice, true, mem, out, err));
+	SM_TRY(add_outlines(s, &s->of.prediction, slice, false, mem, out, err));
+	SM_TRY(add_outlines(s, &s->of.truth, slice, true, mem, out, err));
 	sm_text_str(out, "</svg>\n");
 	return SM_OK;
 }
@@ -271,9 +231,8 @@ static enum sm_status draw_scene(struct scene *s, const char *key, size_t want, 
 				 struct sm_text *out, struct sm_err *err)
 {
 	int64_t first, last, slices[MAX_SLICES];
-	find_view(&s->image, &s->view);
+	find_view(&s->of.image, &s->view);
 	find_extent(s, &first, &last);
-	SM_TRY(find_window(s, err));
 	const struct view *v = &s->view;
 	size_t n = sm_spread_slices(first, last, want < MAX_SLICES ? want : MAX_SLICES, slices);
 	double height = PANEL * ((double)(v->to[1] - v->from[1] + 1) * v->mm[1]) /
@@ -302,142 +261,68 @@ static enum sm_status draw_scene(struct scene *s, const char *key, size_t want, 
 	return SM_OK;
 }
 
-/* The modality behind the outlines. */
-static const char *background_role(const json_t *record)
+/* What is special about a case, its first score, and that of the other regions. */
+static void caption(const struct sm_report *report, const struct sm_chosen_case *c, size_t of,
+		    const char *key, const struct sm_case_scores *scores, const char *role,
+		    struct sm_text *out)
 {
-	static const char *const roles[] = {"flair", "t2", "t1ce", "t1", "image"};
-	for (size_t i = 0; i < SM_COUNT(roles); i++)
-		if (sm_record_output(record, roles[i]))
-			return roles[i];
-	return "flair";
-}
-
-static enum sm_status read_scene(const struct sm_report *report, const char *key, const json_t *raw,
-				 const json_t *made, struct scene *s, const char **role,
-				 struct sm_err *err)
-{
-	struct sm_run *run = report->run;
-	if (!raw || !made)
-		return SM_FAIL(err, SM_INPUT,
-			       "case %s: is in the evaluate ledger but not in that of stage %s",
-			       key, raw ? "predict" : "ingest");
-	*role = background_role(raw);
-	SM_TRY(sm_output_read(report->dir[SM_FROM_INGEST], "ingest", raw, *role, &run->mem,
-			      &s->image, err));
-	SM_TRY(sm_truth_read(report->dir[SM_FROM_INGEST], &report->from[SM_FROM_INGEST], raw,
-			     &run->mem, &s->truth, err));
-	SM_TRY(sm_output_read(report->dir[SM_FROM_PREDICT], "predict", made, "prediction",
-			      &run->mem, &s->prediction, err));
-	SM_TRY(sm_vol_same_grid(&s->truth, "truth", &s->image, *role, 1, err));
-	SM_TRY(sm_vol_same_grid(&s->truth, "truth", &s->prediction, "prediction", 1, err));
-	SM_TRY(sm_vol_to_labels(&s->truth, &run->mem, "truth", err));
-	SM_TRY(sm_vol_to_labels(&s->prediction, &run->mem, "prediction", err));
-	return sm_vol_to_f32(&s->image, &run->mem, run->jobs, err);
-}
-
-static enum sm_status load_scene(const struct sm_report *report, const char *key, struct scene *s,
-				 const char **role, struct sm_err *err)
-{
-	json_t *raw = sm_ledger_get(&report->from[SM_FROM_INGEST], key);
-	json_t *made = sm_ledger_get(&report->from[SM_FROM_PREDICT], key);
-	enum sm_status st = read_scene(report, key, raw, made, s, role, err);
-	json_decref(raw);
-	json_decref(made);
-	return st;
-}
-
-static void caption(const struct sm_label_map *map, const struct sm_report_case *c, size_t rank,
-		    size_t n, const char *role, struct sm_text *out)
-{
-	const char *by = map->row[0].name;
+	const struct sm_label_map *map = &report->map;
+	const struct sm_column *column = &report->columns.at[0];
 	sm_text_str(out, "<figcaption><b>");
-	sm_text_html(out, c->key);
+	sm_text_html(out, key);
 	sm_text_str(out, "</b>");
-	if (n > 1) {
-		if (rank == 0)
-			sm_text_f(out, " <span class=\"tag\">lowest %s Dice</span>", by);
-		else if (rank == n - 1)
-			sm_text_f(out, " <span class=\"tag\">highest %s Dice</span>", by);
-		else if (rank == (n - 1) / 2)
-			sm_text_str(out, " <span class=\"tag\">median</span>");
-		else
-			sm_text_f(out, " <span class=\"tag\">%zu of %zu by %s Dice</span>",
-				  rank + 1, n, by);
-	}
+	if (of > 1 && c->rank == 0)
+		sm_text_f(out, " <span class=\"tag\">worst %s of %s</span>", column->name,
+			  map->row[0].name);
+	else if (of > 1 && c->median)
+		sm_text_f(out, " <span class=\"tag\">about the median: %zu of %zu</span>",
+			  c->rank + 1, of);
+	else if (of > 1)
+		sm_text_f(out, " <span class=\"tag\">%zu of %zu from the worst</span>", c->rank + 1,
+			  of);
 	for (size_t r = 0; r < map->main; r++) {
 		sm_text_f(out, " &nbsp;<i class=\"key\" style=\"background:%s\"></i>%s ",
 			  sm_region_colour(map, r), map->row[r].name);
-		sm_text_number(out, c->scores.value[r][SM_DICE], 3, "–");
+		sm_text_cell(out, &scores->cell[r * scores->columns], column->metric->decimals,
+			     "–");
 	}
 	sm_text_f(out, " &nbsp;<span class=\"quiet\">background: %s</span></figcaption>\n", role);
+}
+
+static enum sm_status add_case(const struct sm_report *report, const struct sm_chosen *chosen,
+			       size_t i, struct sm_case_scores *scores, struct sm_text *out,
+			       struct sm_err *err)
+{
+	struct sm_scorebook *book = report->models.v[report->models.main].book;
+	const char *key = sm_scorebook_key(book, chosen->at[i].index);
+	struct scene scene = {.map = &report->map, .id = i};
+	enum sm_status st;
+	SM_GOTO(st, sm_scorebook_case(book, chosen->at[i].index, scores, err));
+	SM_GOTO(st, sm_scene_load(report, key, &scene.of, err));
+	sm_text_str(out, "<figure>\n");
+	caption(report, &chosen->at[i], chosen->of, key, scores, scene.of.role, out);
+	SM_GOTO(st, draw_scene(&scene, key, (size_t)report->settings->montage_slices,
+			       &report->run->mem, out, err));
+	sm_text_str(out, "</figure>\n");
+out:
+	sm_scene_clear(&scene.of);
+	return st;
 }
 
 enum sm_status sm_report_montage(const struct sm_report *report, struct sm_text *out,
 				 struct sm_err *err)
 {
-	size_t index[MAX_CASES], rank[MAX_CASES], n, want = (size_t)report->settings->montage_cases;
-	SM_TRY(sm_report_choose(report->cases, report->count, want < MAX_CASES ? want : MAX_CASES,
-				index, rank, &n, err));
-	for (size_t i = 0; i < n; i++) {
-		const struct sm_report_case *c = &report->cases[index[i]];
-		struct scene scene = {.map = &report->map, .id = i};
-		struct sm_text drawing = {0};
-		const char *role = "";
-		enum sm_status st = load_scene(report, c->key, &scene, &role, err);
-		if (st == SM_OK)
-			st = draw_scene(&scene, c->key, (size_t)report->settings->montage_slices,
-					&report->run->mem, &drawing, err);
-		if (st == SM_OK) {
-			sm_text_str(out, "<figure>\n");
-			caption(&report->map, c, rank[i], report->count, role, out);
-			sm_text_add(out, drawing.data, drawing.n);
-			sm_text_str(out, "</figure>\n");
-			out->failed |= drawing.failed;
-		}
-		sm_text_clear(&drawing);
-		sm_vol_clear(&scene.image);
-		sm_vol_clear(&scene.truth);
-		sm_vol_clear(&scene.prediction);
-		SM_TRY(st);
-	}
-	return SM_OK;
-}
-
-struct ranked {
-	double value;
-	size_t index;
-};
-
-/* Cases are in order of their keys, so the index breaks ties. */
-static int by_rank(const void *a, const void *b)
-{
-	const struct ranked *x = a, *y = b;
-	if (isnan(x->value) != isnan(y->value))
-		return isnan(x->value) ? 1 : -1;
-	if (x->value < y->value || x->value > y->value)
-		return x->value < y->value ? -1 : 1;
-	return (x->index > y->index) - (x->index < y->index);
-}
-
-enum sm_status sm_report_choose(const struct sm_report_case *cases, size_t n, size_t want,
-				size_t *index, size_t *rank, size_t *count, struct sm_err *err)
-{
-	size_t m = want < n ? want : n;
-	struct ranked *list = sm_alloc(NULL, n ? n : 1, sizeof *list, "ranks", err);
-	*count = 0;
-	if (!list)
-		return SM_BUDGET;
-	for (size_t i = 0; i < n; i++)
-		list[i] = (struct ranked){cases[i].scores.value[0][SM_DICE], i};
-	qsort(list, n, sizeof *list, by_rank);
-	for (size_t i = 0; i < m; i++) {
-		size_t place = m > 1 ? i * (n - 1) / (m - 1) : 0;
-		index[i] = list[place].index;
-		rank[i] = place;
-	}
-	*count = m;
-	sm_free(list);
-	return SM_OK;
+	const struct sm_report_section *s = report->settings;
+	struct sm_chosen chosen;
+	struct sm_case_scores scores = {0};
+	enum sm_status st;
+	SM_TRY(sm_report_choose(report, (size_t)s->worst, (size_t)s->median,
+				(size_t)s->montage_cases, &chosen, err));
+	st = sm_case_scores_init(&scores, report->map.n, report->columns.n, err);
+	for (size_t i = 0; st == SM_OK && i < chosen.n; i++)
+		st = add_case(report, &chosen, i, &scores, out, err);
+	sm_case_scores_clear(&scores);
+	return st;
 }
 
 size_t sm_spread_slices(int64_t first, int64_t last, size_t want, int64_t *out)

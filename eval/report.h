@@ -8,18 +8,15 @@
 
 #include "core/stage.h"
 #include "core/svg.h"
-#include "eval/trainlog.h"
+#include "eval/column.h"
+#include "eval/policy.h"
+#include "eval/report_models.h"
 #include "eval/summary.h"
+#include "eval/trainlog.h"
 
 /* Ledgers in the order of the road; header NULL = not given. */
 enum { SM_FROM_INGEST, SM_FROM_SPLIT, SM_FROM_TRAIN, SM_FROM_PREDICT, SM_FROM_EVALUATE, SM_FROMS };
 extern const char *const sm_from_stage[SM_FROMS];
-
-struct sm_report_case {
-	const char *key;
-	struct sm_scores scores;
-	double voxel_mm3;
-};
 
 struct sm_report {
 	struct sm_run *run;
@@ -27,16 +24,21 @@ struct sm_report {
 	const char *name;          /* the manifest's, "" when none was given */
 	const char *dir[SM_FROMS]; /* folders, NULL = not given */
 	struct sm_ledger from[SM_FROMS];
-	struct sm_report_case *cases; /* good ones, by key */
-	size_t count, rejected;
-	struct sm_label_map map; /* as evaluate had it */
-	struct sm_summary summary;
-	bool skip_empty;            /* the empty-region policy of evaluate */
+	struct sm_label_map map;    /* rows of every table, as evaluate had them; of all models */
+	struct sm_columns columns;  /* metrics, as evaluate had them; of all models */
+	enum sm_policy policy;      /* for empty regions, as evaluate had it */
+	struct sm_models models;    /* main: its pictures and training are shown; n 0 for pairs */
+	size_t count, rejected;     /* cases of the main model */
 	struct sm_trainlog history; /* columns 0 = no training given */
+	unsigned char *viewer;      /* text of the viewer's library (eval/viewer.h), owned; NULL =
+				       page without it */
+	size_t viewer_n;            /* its bytes */
+	const char *viewer_missing; /* why there is none, NULL = none wanted */
 };
 
-/* Colour of a region in charts and pictures. */
+/* Colour of a region in charts and pictures; of a model where several stand side by side. */
 const char *sm_region_colour(const struct sm_label_map *map, size_t row);
+const char *sm_model_colour(size_t model);
 
 /* Its words, or "label 2", "labels 1, 2". */
 void sm_region_words(const struct sm_label_map *map, size_t row, struct sm_text *out);
@@ -51,33 +53,40 @@ void sm_report_origin(const struct sm_report *report, struct sm_text *out);
 enum sm_status sm_report_page(const struct sm_report *report, struct sm_text *out,
 			      struct sm_err *err);
 
-/* report_parts.c: sections of the page. */
+/* Sections of the page, each <section id="..."> with an <h2>, or nothing when there is nothing to
+ * show. report_scores.c: means with the counts behind them, paired tests. */
 void sm_report_scores(const struct sm_report *report, struct sm_text *out);
-enum sm_status sm_report_spread(const struct sm_report *report, struct sm_text *out,
-				struct sm_err *err);
+void sm_report_duels(const struct sm_report *report, struct sm_text *out);
+/* report_plots.c: boxes and violins by region and model; report_volumes.c: Bland and Altman's plot
+ * of the volumes. */
+enum sm_status sm_report_plots(const struct sm_report *report, struct sm_text *out,
+			       struct sm_err *err);
+enum sm_status sm_report_volumes(const struct sm_report *report, struct sm_text *out,
+				 struct sm_err *err);
+/* report_curves.c */
 enum sm_status sm_report_curves(const struct sm_report *report, struct sm_text *out,
 				struct sm_err *err);
-void sm_report_cases(const struct sm_report *report, struct sm_text *out);
+/* report_cases.c: every case, and those without a score. */
+enum sm_status sm_report_cases(const struct sm_report *report, struct sm_text *out,
+			       struct sm_err *err);
+/* report_definitions.c */
 void sm_report_definitions(const struct sm_report *report, struct sm_text *out);
+/* report_published.c (id "published"), report_flow.c (id "flow"), report_checklist.c (id
+ * "checklist"). */
+enum sm_status sm_report_published(const struct sm_report *report, struct sm_text *out,
+				   struct sm_err *err);
+enum sm_status sm_report_flow(const struct sm_report *report, struct sm_text *out,
+			      struct sm_err *err);
+enum sm_status sm_report_checklist(const struct sm_report *report, struct sm_text *out,
+				   struct sm_err *err);
 
-/* montage.c: slices of some cases with the outlines of truth and prediction. Needs the folders of
- * predict and ingest. */
+/* montage.c: slices of the worst and the median cases with the outlines of truth and prediction.
+ * Needs the folders of predict and ingest; where they are not given nothing is added. */
 enum sm_status sm_report_montage(const struct sm_report *report, struct sm_text *out,
 				 struct sm_err *err);
-
-/* Indices into cases of the (at most want) cases to show: evenly spread from the lowest to the
- * highest Dice of the map's first row, the lowest first; ties by key, cases without a value last.
- * index and rank have room for want; rank receives each one's place, *count their number. */
-enum sm_status sm_report_choose(const struct sm_report_case *cases, size_t n, size_t want,
-				size_t *index, size_t *rank, size_t *count, struct sm_err *err);
 
 /* want (or fewer) slices spread through first..last: the middles of equal parts; returns their
  * number. */
 size_t sm_spread_slices(int64_t first, int64_t last, size_t want, int64_t *out);
-
-/* report_tables.c: the summary table for papers. */
-void sm_report_csv(const struct sm_report *report, struct sm_text *out);
-void sm_report_tex(const struct sm_report *report, struct sm_text *out);
-void sm_report_md(const struct sm_report *report, struct sm_text *out);
 
 #endif

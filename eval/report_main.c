@@ -4,11 +4,17 @@
 
 #include "core/file.h"
 #include "core/hash.h"
+#include "eval/cells.h"
 #include "eval/report.h"
+#include "eval/report_checklist.h"
+#include "eval/report_groups.h"
+#include "eval/report_tables.h"
 #include "eval/translate_page.h"
+#include "eval/viewer.h"
 
 struct options {
-	char *train, *predict, *truth, *split;
+	char *train, *predict, *truth, *split, *viewer;
+	struct sm_strings models;
 };
 
 #define AT(member) .offset = offsetof(struct options, member)
@@ -20,6 +26,12 @@ static const struct sm_field fields[] = {
 	 .doc = "folder of stage ingest (dataset pair: of stage preprocess): pictures"},
 	{"split", SM_F_STRING, AT(split), .path = true,
 	 .doc = "folder of stage split: counts of the folds"},
+	{"viewer", SM_F_STRING, AT(viewer), .path = true,
+	 .doc = "file of the viewer's library; by default the one beside the program, if it is "
+		"there (make viewer)"},
+	{"models", SM_F_STRINGS, AT(models), .path = true,
+	 .doc = "NAME=FOLDER of stage evaluate, several: stand side by side and are tested against "
+		"each other; the one that is also --in, or the first, is shown case by case"},
 };
 static const struct sm_fieldset options = SM_FIELDSET("report", struct options, fields, NULL);
 
@@ -99,68 +111,111 @@ out:
 	return st;
 }
 
-static enum sm_status read_scores(struct sm_report *report, struct sm_err *err)
+/* nnU-Net's summary.json of each model; the names of files tell several apart. */
+static enum sm_status write_nnunet(const struct sm_report *report, size_t m, struct sm_item *item,
+				   struct sm_err *err)
 {
-	const struct sm_ledger *ledger = &report->from[SM_FROM_EVALUATE];
-	const json_t *manifest =
-		json_object_get(json_object_get(ledger->header, "settings"), "manifest");
-	const char *policy = sm_json_text(json_object_get(manifest, "evaluate"), "empty");
-	size_t i, n = sm_records_count(ledger->records);
-	json_t *record;
-	struct sm_scores *scores =
-		sm_alloc(&report->run->mem, n + 1, sizeof *scores, "scores", err);
-	enum sm_status st = scores ? SM_OK : SM_BUDGET;
-	if (st == SM_OK)
-		st = sm_label_map_read(json_object_get(manifest, "evaluate"), &report->map, err);
-	report->skip_empty = policy && strcmp(policy, "skip") == 0;
-	report->cases = sm_arena_alloc(&report->run->arena, (n + 1) * sizeof *report->cases);
-	if (st == SM_OK && !report->cases)
-		st = SM_FAIL(err, SM_BUDGET, "scores: out of memory");
-	sm_records_foreach(ledger->records, i, record)
-	{
-		if (st != SM_OK)
-			continue;
-		if (!sm_record_ok(record)) {
-			report->rejected++;
-			continue;
-		}
-		struct sm_report_case *c = &report->cases[report->count];
-		c->key = sm_records_key(ledger->records, i);
-		c->voxel_mm3 = json_number_value(json_object_get(record, "voxel_mm3"));
-		st = sm_scores_from_json(&report->map, json_object_get(record, "scores"), c->key,
-					 &c->scores, err);
-		scores[report->count++] = c->scores;
-	}
-	if (st == SM_OK)
-		st = sm_records_check(ledger->records, err);
-	if (st == SM_OK && !report->count)
-		st = SM_FAIL(err, SM_INPUT,
-			     "evaluate ledger: has no good case, needed is at least 1");
-	if (st == SM_OK)
-		st = sm_summarise(&report->map, scores, report->count, &report->summary, err);
-	sm_free(scores);
+	const struct sm_model *model = &report->models.v[m];
+	struct sm_outfile out = {0};
+	char name[SM_MODEL_NAME + 24], hex[65], *path = NULL;
+	enum sm_status st;
+	if (report->models.n > 1)
+		snprintf(name, sizeof name, "summary-%zu.json", m + 1);
+	else
+		snprintf(name, sizeof name, "summary.json");
+	path = sm_path_join(report->run->out, name);
+	if (!path)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
+	SM_GOTO(st, sm_outfile_begin(&out, path, true, err));
+	SM_GOTO(st, sm_summary_nnunet(model->book, model->evaluate.records, &report->map,
+				      &report->columns, &out, err));
+	SM_GOTO(st, sm_outfile_commit(&out, err));
+	SM_GOTO(st, sm_sha256_file(path, hex, err));
+	st = sm_item_output(item, "nnunet", name, hex, err);
+out:
+	sm_outfile_abandon(&out);
+	free(path);
 	return st;
 }
 
+/* A text of the report with its file and role; written and freed. */
+struct piece {
+	const char *name, *role;
+	struct sm_text text;
+};
+
 static enum sm_status write_all(struct sm_report *report, struct sm_item *item, struct sm_err *err)
 {
-	struct sm_text page = {0}, csv = {0}, tex = {0}, md = {0};
+	enum { PAGE, CSV, TEX, MD, JSON, CELLS, CHECKLIST, TESTS, GROUPS, PIECES };
+	struct piece piece[PIECES] = {
+		[PAGE] = {"report.html", "page", {0}},
+		[CSV] = {"table.csv", "csv", {0}},
+		[TEX] = {"table.tex", "latex", {0}},
+		[MD] = {"table.md", "markdown", {0}},
+		[JSON] = {"table.json", "json", {0}},
+		[CELLS] = {SM_CELLS_NAME, "cells", {0}},
+		[CHECKLIST] = {"checklist.md", "checklist", {0}},
+		[TESTS] = {"tests.csv", "tests", {0}},
+		[GROUPS] = {"groups.csv", "groups", {0}},
+	};
+	struct sm_published published;
+	struct sm_groups groups = {0};
 	enum sm_status st;
-	SM_GOTO(st, sm_report_page(report, &page, err));
-	sm_report_csv(report, &csv);
-	sm_report_tex(report, &tex);
-	sm_report_md(report, &md);
+	SM_GOTO(st, sm_published_make(report, &published, err));
+	SM_GOTO(st, sm_groups_make(report, &groups, err));
+	SM_GOTO(st, sm_report_page(report, &piece[PAGE].text, err));
+	sm_report_csv(report, &piece[CSV].text);
+	sm_report_tex(report, &published, &piece[TEX].text);
+	sm_report_md(report, &published, &piece[MD].text);
+	SM_GOTO(st, sm_report_json(report, &piece[JSON].text, err));
+	SM_GOTO(st, sm_cells_write(report, &piece[CELLS].text, err));
+	SM_GOTO(st, sm_checklist_md(report, &piece[CHECKLIST].text, err));
+	if (report->models.duels)
+		sm_report_tests_csv(report, &piece[TESTS].text);
+	if (groups.n)
+		sm_groups_csv(report, &groups, &piece[GROUPS].text);
 	SM_GOTO(st, sm_run_begin(item->run, err));
-	SM_GOTO(st, sm_report_write(item, "report.html", "page", &page, err));
-	SM_GOTO(st, sm_report_write(item, "table.csv", "csv", &csv, err));
-	SM_GOTO(st, sm_report_write(item, "table.tex", "latex", &tex, err));
-	SM_GOTO(st, sm_report_write(item, "table.md", "markdown", &md, err));
+	for (size_t i = 0; i < PIECES; i++)
+		if (piece[i].text.n)
+			SM_GOTO(st, sm_report_write(item, piece[i].name, piece[i].role,
+						    &piece[i].text, err));
+	for (size_t m = 0; m < report->models.n; m++)
+		SM_GOTO(st, write_nnunet(report, m, item, err));
 out:
-	sm_text_clear(&page);
-	sm_text_clear(&csv);
-	sm_text_clear(&tex);
-	sm_text_clear(&md);
+	for (size_t i = 0; i < PIECES; i++)
+		sm_text_clear(&piece[i].text);
+	sm_groups_clear(&groups);
 	return st;
+}
+
+static enum sm_status read_scores(struct sm_report *report, const struct options *o,
+				  struct sm_item *item, struct sm_err *err)
+{
+	SM_TRY(sm_models_read(report, &o->models, item, err));
+	struct sm_ledger *own = &report->from[SM_FROM_EVALUATE];
+	const struct sm_model *main = &report->models.v[report->models.main];
+	/* Without --in: the first of the models is the one whose chain the page tells. */
+	if (!own->header) {
+		SM_TRY(sm_run_parent(report->run, main->dir, "evaluate", own, err));
+		SM_TRY(check_chain(report, err));
+	}
+	return sm_models_compare(report, err);
+}
+
+/* What only tables of segmentations have. */
+static enum sm_status check_images(const struct sm_run *run, const struct options *o,
+				   const struct sm_report_section *settings, struct sm_err *err)
+{
+	if (!run->in)
+		return SM_FAIL(err, SM_USAGE, "--in: is missing, needed is the folder of evaluate");
+	if (o->models.n)
+		return SM_FAIL(err, SM_USAGE,
+			       "--models: found dataset: pair, it is for segmentations alone");
+	if (settings->published.n)
+		return SM_FAIL(err, SM_USAGE,
+			       "report.published: found dataset: pair, it is for segmentations "
+			       "alone");
+	return SM_OK;
 }
 
 static enum sm_status run_stage(struct sm_run *run, struct sm_err *err)
@@ -185,13 +240,16 @@ static enum sm_status run_stage(struct sm_run *run, struct sm_err *err)
 	json_object_set_new(item.record, "status", json_string("ok"));
 	SM_GOTO(st, read_ledgers(&report, &item, err));
 	SM_GOTO(st, read_history(&report, &item, err));
+	if (images)
+		SM_GOTO(st, check_images(run, o, manifest->report, err));
 	if (images) {
 		st = sm_translate_report(&report, o->truth, &item, err);
 		if (st == SM_OK && !run->dry_run)
 			st = sm_records_add(run->ledger.records, item.record, NULL, err);
 		goto out;
 	}
-	SM_GOTO(st, read_scores(&report, err));
+	SM_GOTO(st, read_scores(&report, o, &item, err));
+	SM_GOTO(st, sm_viewer_find(&report, o->viewer, &item, err));
 	if (run->dry_run)
 		sm_info(&run->log, NULL, "report of %zu cases would be made", report.count);
 	else
@@ -202,6 +260,8 @@ out:
 	json_decref(item.record);
 	for (size_t f = 0; f < SM_FROMS; f++)
 		sm_ledger_clear(&report.from[f]);
+	sm_viewer_clear(&report);
+	sm_models_clear(&report.models);
 	sm_trainlog_clear(&report.history);
 	return st;
 }
@@ -211,20 +271,28 @@ static const struct sm_stage stage = {
 	.name = "report",
 	.summary = "makes the page and the tables of an experiment",
 	.details =
-		"Writes report.html (one file, nothing loaded from elsewhere), table.csv, "
-		"table.tex (needs\n"
-		"the LaTeX package booktabs) and table.md from the ledgers of the earlier "
-		"stages. Without\n"
-		"--train there are no curves, without --predict and --truth no pictures.\n\n"
+		"Writes report.html (one file, nothing loaded from elsewhere), the tables as "
+		"table.csv, .tex\n"
+		"(needs the LaTeX package booktabs), .md, .json and as nnU-Net's summary.json, "
+		"cells.jsonl (the\n"
+		"cases and files behind every figure, for scanmill trace --cell) and checklist.md, "
+		"from the\n"
+		"ledgers of the earlier stages. Without --train there are no curves, without "
+		"--predict and\n"
+		"--truth no pictures.\n\n"
 		"  scanmill report --in W/evaluate --train W/train --predict W/predict --truth "
 		"W/ingest \\\n"
 		"    --split W/split --out W/report\n\n"
+		"--models puts several models that were scored alike, on the same truths, side by "
+		"side, with\n"
+		"paired tests (tests.csv).\n\n"
+		"  scanmill report --models UNet3D=W1/evaluate,VNet=W2/evaluate --out compared\n\n"
 		"dataset: pair shows input, output, target and error map, and with --predict and "
 		"--truth (the\n"
 		"folder of preprocess) also writes pages that scroll through the slices of each "
 		"case.",
-	.version = 1,
-	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
+	.version = 2,
+	.needs = SM_NEEDS_OUT,
 	.options = &options,
 	.manifest = &sm_manifest_schema,
 	.sections = sections,

@@ -15,11 +15,10 @@ const char *const sm_from_stage[SM_FROMS] = {
 
 const char *sm_report_fold(const struct sm_report *report)
 {
-	static const char *const words[][2] = {
-		{"test", "held-out "},
-		{"valid", "validation "},
-		{"train", "training "},
-		{"cross_validation", "out-of-fold "}};
+	static const char *const words[][2] = {{"test", "held-out "},
+					       {"valid", "validation "},
+					       {"train", "training "},
+					       {"cross_validation", "out-of-fold "}};
 	const json_t *settings = json_object_get(report->from[SM_FROM_PREDICT].header, "settings");
 	const json_t *predict = json_object_get(json_object_get(settings, "manifest"), "predict");
 	const char *fold = sm_json_text(predict, "fold"), *seen = sm_json_text(predict, "seen");
@@ -106,7 +105,7 @@ static void settings_block(const char *stage, const struct sm_ledger *ledger, st
 		out->failed = true;
 		return;
 	}
-	sm_text_f(out, "<details><summary>Settings of %s</summary><pre>", stage);
+	sm_text_f(out, "<details class=\"settings\"><summary>Settings of %s</summary><pre>", stage);
 	sm_text_html(out, text);
 	sm_text_str(out, "</pre></details>\n");
 	free(text);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "eval/report.h"
+#include "eval/cells.h"
+#include "eval/report_groups.h"
 #include "eval/page.h"
+#include "eval/page_script.h"
+#include "eval/viewer.h"
 
 #include <math.h>
 
@@ -72,6 +75,47 @@ const char sm_page_css[] =
 	"color-scheme:light}body{max-width:none;padding:0;font-size:10.5pt}nav,details{"
 	"display:none}h2{break-after:avoid}figure,.card,tr{break-inside:avoid}.wide{"
 	"overflow:visible}.o,.ref{print-color-adjust:exact}}\n";
+
+/* Of this page alone. */
+static const char report_css[] =
+	"body{max-width:1320px}\n"
+	"h3{font-size:1rem;margin:1.4rem 0 .4rem}\n"
+	".card{max-width:26rem}\n"
+	".means{font-size:.88rem}.means td,.means th{padding:.35rem .4rem}\n"
+	".means td a{font-weight:650}\n"
+	".means thead th{font-size:.82rem}\n"
+	"thead .n{white-space:normal}\n"
+	"td small,th small{display:block;color:var(--quiet);font-size:.76rem;line-height:1.35}\n"
+	"td a{text-decoration-thickness:1px;text-underline-offset:2px}\n"
+	".nw{white-space:nowrap}\n"
+	"abbr{text-decoration:none}\n"
+	"details{margin:.3rem 0}\n"
+	".sorts tbody th{position:sticky;left:0;background:var(--page)}\n"
+	"button.sort{all:unset;cursor:pointer;font:inherit}\n"
+	"button.sort:hover{text-decoration:underline}\n"
+	"button.sort:focus-visible{outline:2px solid var(--link);outline-offset:2px}\n"
+	"th[aria-sort=ascending] button.sort::after{content:' \\2191'}\n"
+	"th[aria-sort=descending] button.sort::after{content:' \\2193'}\n"
+	"tr:target td,tr:target th{background:var(--card);box-shadow:inset 0 2px 0 var(--link),"
+	"inset 0 -2px 0 var(--link)}\n"
+	".pair.one .charts{grid-template-columns:1fr}\n"
+	"figure.pair{break-inside:avoid}figure.pair .chart svg{max-width:none}\n"
+	".controls{display:flex;flex-wrap:wrap;gap:.4rem 1.4rem;max-width:none}\n"
+	".controls label{white-space:nowrap}\n"
+	".controls input[type=range]{vertical-align:middle;width:8rem}\n"
+	".stage{height:min(70vh,620px);min-height:320px;background:#000}\n"
+	".stage canvas{display:block;outline-offset:2px}\n"
+	"#viewer-frame[hidden]{display:none}\n"
+	"footer pre{white-space:pre-wrap}\n"
+	"@media (max-width:600px){.legend span,.controls label{white-space:normal}}\n"
+	"@media print{@page{size:A4 landscape;margin:12mm}body{font-size:9pt}table{font-size:7.5pt}"
+	"th,td{padding:.2rem .35rem}caption,figcaption{font-size:8pt}.means{font-size:7pt}"
+	"td small,th small{font-size:6.2pt;line-height:1.25}"
+	"details{display:block}details.settings,#viewer,#cells details,footer details{display:none}"
+	"details::details-content{content-visibility:visible;display:block}"
+	"summary{list-style:none;font-weight:600}button.sort{display:contents}"
+	"h3,summary,caption,section>p,thead{break-after:avoid}.sorts tbody th{position:static}"
+	".charts{grid-template-columns:1fr 1fr}.pair.one .charts{grid-template-columns:1fr}}\n";
 /* clang-format on */
 
 static const char *title_of(const struct sm_report *report)
@@ -80,43 +124,72 @@ static const char *title_of(const struct sm_report *report)
 	return title && *title ? title : *report->name ? report->name : "Segmentation report";
 }
 
+static bool has_pictures(const struct sm_report *report)
+{
+	return sm_scene_possible(report) && report->settings->montage_cases;
+}
+
 static void head(const struct sm_report *report, struct sm_text *out)
 {
+	const struct {
+		const char *id, *words;
+		bool there;
+	} links[] = {
+		{"scores", "Scores", true},
+		{"tests", "Tests", report->models.duels > 0},
+		{"published", "Published", report->settings->published.n > 0},
+		{"spread", "Spread", true},
+		{"volumes", "Volumes", true},
+		{"training", "Training", report->history.columns > 0},
+		{"pictures", "Pictures", has_pictures(report)},
+		{"viewer", "Viewer", has_pictures(report) && report->viewer},
+		{"cases", "Every case", true},
+		{"flow", "Case flow", true},
+		{"origin", "Origin", true},
+		{"cells", "Figures and files", true},
+		{"definitions", "Definitions", true},
+		{"checklist", "Checklist", true},
+	};
 	sm_text_str(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
 			 "<meta name=\"viewport\" content=\"width=device-width, "
 			 "initial-scale=1\"/>\n<title>");
 	sm_text_html(out, title_of(report));
 	sm_text_str(out, "</title>\n<style>\n");
 	sm_text_str(out, sm_page_css);
+	sm_text_str(out, report_css);
 	sm_text_str(out, "</style>\n</head>\n<body>\n<header>\n<h1>");
 	sm_text_html(out, title_of(report));
 	sm_text_f(out, "</h1>\n<p class=\"quiet\">%zu %scase%s scored on whole volumes",
 		  report->count, sm_report_fold(report), report->count == 1 ? "" : "s");
 	if (report->rejected)
 		sm_text_f(out, ", %zu rejected", report->rejected);
-	sm_text_str(out, ".</p>\n<nav aria-label=\"Sections\"><a href=\"#scores\">Scores</a>");
-	if (report->history.columns)
-		sm_text_str(out, "<a href=\"#training\">Training</a>");
-	if (report->dir[SM_FROM_INGEST] && report->dir[SM_FROM_PREDICT] &&
-	    report->settings->montage_cases)
-		sm_text_str(out, "<a href=\"#pictures\">Pictures</a>");
-	sm_text_str(out, "<a href=\"#cases\">Every case</a><a href=\"#origin\">Origin</a>"
-			 "<a href=\"#definitions\">Definitions</a></nav>\n</header>\n<main>\n");
+	if (report->models.n > 1) {
+		sm_text_f(out, "; %zu models, cards and pictures are of ", report->models.n);
+		sm_text_html(out, report->models.v[report->models.main].name);
+	}
+	sm_text_str(out, ".</p>\n<nav aria-label=\"Sections\">");
+	for (size_t i = 0; i < SM_COUNT(links); i++)
+		if (links[i].there)
+			sm_text_f(out, "<a href=\"#%s\">%s</a>", links[i].id, links[i].words);
+	sm_text_str(out, "</nav>\n</header>\n<main>\n");
 }
 
 static void card(const struct sm_report *report, size_t region, struct sm_text *out)
 {
-	const struct sm_stat *s = &report->summary.stat[region][SM_DICE];
-	sm_text_f(out,
-		  "<div class=\"card\" style=\"border-left-color:%s\"><h3>Dice, %s</h3><div "
-		  "class=\"big\">",
-		  sm_region_colour(&report->map, region), report->map.row[region].name);
-	sm_text_number(out, s->mean, 3, "–");
+	const struct sm_models *models = &report->models;
+	const struct sm_column *column = &report->columns.at[0];
+	const struct sm_spread *s = &sm_summary_at(&models->v[models->main].summary, region, 0)->s;
+	int decimals = column->metric->decimals;
+	sm_text_f(out, "<div class=\"card\" style=\"border-left-color:%s\"><h3>%s, ",
+		  sm_region_colour(&report->map, region), column->name);
+	sm_text_html(out, report->map.row[region].name);
+	sm_text_str(out, "</h3><div class=\"big\">");
+	sm_text_number(out, s->mean, decimals, "–");
 	sm_text_str(out, "</div><p class=\"quiet\">");
-	if (isfinite(s->sd))
-		sm_text_f(out, "± %.3f, ", s->sd);
+	if (isfinite(s->low95) && isfinite(s->high95))
+		sm_text_f(out, "95 %%: %.*f to %.*f<br/>", decimals, s->low95, decimals, s->high95);
 	sm_text_str(out, "median ");
-	sm_text_number(out, s->median, 3, "–");
+	sm_text_number(out, s->median, decimals, "–");
 	sm_text_f(out, ", n = %zu</p></div>\n", s->n);
 }
 
@@ -124,16 +197,16 @@ static enum sm_status pictures(const struct sm_report *report, struct sm_text *o
 			       struct sm_err *err)
 {
 	const struct sm_label_map *map = &report->map;
-	if (!report->dir[SM_FROM_INGEST] || !report->dir[SM_FROM_PREDICT] ||
-	    !report->settings->montage_cases)
+	if (!has_pictures(report))
 		return SM_OK;
 	sm_text_f(
 		out,
 		"<section id=\"pictures\">\n<h2>Truth and prediction</h2>\n"
 		"<p>Axial slices spread through what is labelled in the truth, seen from the feet "
-		"(the patient's right is on the left). Cases are ordered from the lowest to the "
-		"highest Dice of %s.</p>\n<p class=\"legend\">",
-		map->row[0].name);
+		"(the patient's right is on the left). The worst cases by %s of %s, and those "
+		"about "
+		"the median.</p>\n<p class=\"legend\">",
+		report->columns.at[0].name, map->row[0].name);
 	for (size_t r = 0; r < map->main; r++) {
 		sm_text_f(out, "<span><i class=\"key\" style=\"background:%s\"></i>%s, ",
 			  sm_region_colour(map, r), map->row[r].name);
@@ -147,6 +220,17 @@ static enum sm_status pictures(const struct sm_report *report, struct sm_text *o
 	return SM_OK;
 }
 
+static void footer(const struct sm_report *report, struct sm_text *out)
+{
+	sm_text_f(out, "</main>\n<footer><p>Made by scanmill %s.</p>\n", SM_VERSION);
+	if (report->viewer)
+		sm_viewer_notice(out);
+	sm_text_str(out, "</footer>\n");
+	sm_text_str(out, sm_page_sort_script);
+	sm_viewer_script(report, out);
+	sm_text_str(out, "</body>\n</html>\n");
+}
+
 enum sm_status sm_report_page(const struct sm_report *report, struct sm_text *out,
 			      struct sm_err *err)
 {
@@ -156,14 +240,21 @@ enum sm_status sm_report_page(const struct sm_report *report, struct sm_text *ou
 		card(report, r, out);
 	sm_text_str(out, "</div>\n<h2>Scores</h2>\n");
 	sm_report_scores(report, out);
-	SM_TRY(sm_report_spread(report, out, err));
 	sm_text_str(out, "</section>\n");
+	sm_report_duels(report, out);
+	SM_TRY(sm_report_published(report, out, err));
+	SM_TRY(sm_report_groups(report, out, err));
+	SM_TRY(sm_report_plots(report, out, err));
+	SM_TRY(sm_report_volumes(report, out, err));
 	SM_TRY(sm_report_curves(report, out, err));
 	SM_TRY(pictures(report, out, err));
-	sm_report_cases(report, out);
+	SM_TRY(sm_report_viewer(report, out, err));
+	SM_TRY(sm_report_cases(report, out, err));
+	SM_TRY(sm_report_flow(report, out, err));
 	sm_report_origin(report, out);
+	SM_TRY(sm_cells_section(report, out, err));
 	sm_report_definitions(report, out);
-	sm_text_f(out, "</main>\n<footer>Made by scanmill %s.</footer>\n</body>\n</html>\n",
-		  SM_VERSION);
+	SM_TRY(sm_report_checklist(report, out, err));
+	footer(report, out);
 	return sm_text_check(out, "report.html", err);
 }

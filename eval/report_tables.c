@@ -1,84 +1,404 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "eval/report.h"
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tables for papers: means by region and model in blocks of a few metrics, with the cases
+ * behind them; the paired tests; everything as CSV and JSON.
+ */
+#include "eval/report_tables.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
-void sm_report_csv(const struct sm_report *report, struct sm_text *out)
+/* The most metrics side by side that the width of a paper's page holds, and that of a screen. */
+enum { MOST_IN_TEX = 4, MOST_IN_MD = 5 };
+
+/* Columns from..to-1 of one table; all tables are about as wide. */
+struct block {
+	size_t most, from, to, number, count;
+};
+
+static bool next_block(const struct sm_report *report, struct block *b)
 {
-	sm_summary_csv(&report->map, out, &report->summary);
+	const size_t n = report->columns.n;
+	b->count = (n + b->most - 1) / b->most;
+	b->from = b->number ? b->to : 0;
+	if (b->from >= n)
+		return false;
+	b->to = n * (b->number + 1) / b->count;
+	b->number++;
+	return true;
 }
 
-/* "0.812 +- 0.034" with the sign of the medium. */
-static void mean_sd(struct sm_text *out, const struct sm_summary *summary, size_t r, size_t m,
-		    const char *sign)
+static const struct sm_summary_cell *cell_of(const struct sm_report *report, size_t model, size_t r,
+					     size_t c)
 {
-	const struct sm_stat *s = &summary->stat[r][m];
-	sm_text_number(out, s->mean, sm_metrics[m].decimals, "--");
+	return sm_summary_at(&report->models.v[model].summary, r, c);
+}
+
+/* One number when all columns of the block agree, else one each. */
+static void counts(const struct sm_report *report, size_t model, size_t r, const struct block *b,
+		   bool infinite, struct sm_text *out)
+{
+	bool same = true;
+	for (size_t pass = 0; pass < 2; pass++)
+		for (size_t c = b->from; c < b->to; c++) {
+			const struct sm_spread *s = &cell_of(report, model, r, c)->s,
+					       *first = &cell_of(report, model, r, b->from)->s;
+			const size_t n = infinite ? s->infinite : s->n,
+				     n0 = infinite ? first->infinite : first->n;
+			if (!pass)
+				same = same && n == n0;
+			else if (c == b->from || !same)
+				sm_text_f(out, "%s%zu", c > b->from ? "/" : "", n);
+		}
+}
+
+static void mean_sd(const struct sm_report *report, size_t model, size_t r, size_t c,
+		    const char *sign, struct sm_text *out)
+{
+	const struct sm_spread *s = &cell_of(report, model, r, c)->s;
+	const int decimals = report->columns.at[c].metric->decimals;
+	sm_text_number(out, s->mean, decimals, "--");
 	if (isfinite(s->sd))
-		sm_text_f(out, "%s%.*f", sign, sm_metrics[m].decimals, s->sd);
+		sm_text_f(out, "%s%.*f", sign, decimals, s->sd);
 }
 
-static const char *policy_words(const struct sm_report *report)
+static bool has_unit(const struct sm_column *c)
 {
-	return report->skip_empty ? "a case whose truth lacks the region is left out of its mean"
-				  : "a region empty in truth and prediction counts 1, empty in the "
-				    "truth alone 0";
+	return strcmp(c->metric->unit, "1") != 0;
 }
 
-void sm_report_tex(const struct sm_report *report, struct sm_text *out)
+/* What every caption says. */
+static void about(const struct sm_report *report, struct sm_text *out)
 {
-	const struct sm_summary *s = &report->summary;
-	const struct sm_label_map *map = &report->map;
-	sm_text_str(out,
-		    "% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n\\caption{Scores "
-		    "of ");
-	sm_text_f(out, "%zu %scase%s, mean $\\pm$ standard deviation; %s.", report->count,
-		  sm_report_fold(report), report->count == 1 ? "" : "s", policy_words(report));
-	sm_text_str(
-		out,
-		"}\n\\begin{tabular}{llrrrrrr}\n\\toprule\n"
-		"Region & Labels & Dice & Median & Sensitivity & Specificity & $n$ & Empty \\\\\n"
-		"\\midrule\n");
-	for (size_t r = 0; r < map->n; r++) {
+	const struct sm_models *m = &report->models;
+	size_t infinite = 0;
+	for (size_t i = 0; i < m->n; i++)
+		for (size_t k = 0; k < report->map.n * report->columns.n; k++)
+			infinite += m->v[i].summary.at[k].s.infinite;
+	sm_text_f(out, "%zu %scase%s; empty regions by policy %s: %s", report->count,
+		  sm_report_fold(report), report->count == 1 ? "" : "s",
+		  sm_policy_names[report->policy], sm_policy_words[report->policy]);
+	if (infinite)
+		sm_text_str(out, "; infinite distances are counted and in no mean");
+}
+
+static void tex_head(const struct sm_report *report, const struct block *b, struct sm_text *out)
+{
+	const bool many = report->models.n > 1;
+	sm_text_f(out,
+		  "%s\\begin{table}\n\\centering\\footnotesize\n\\setlength{\\tabcolsep}{4pt}\n"
+		  "\\caption{Mean $\\pm$ standard deviation, below it the bootstrap interval "
+		  "of 95\\,\\%% of the mean; ",
+		  b->number > 1 ? "\n" : "");
+	struct sm_text words = {0};
+	about(report, &words);
+	sm_text_tex(out, words.data);
+	out->failed = out->failed || words.failed;
+	sm_text_clear(&words);
+	sm_text_str(out, ".");
+	for (size_t r = 0; r < report->map.n; r++) {
 		char labels[SM_REGION_LABELS];
-		sm_region_labels(map, r, labels);
-		/* Regions, what is only compared, single labels. */
-		if (r && (r == map->regions || r == map->singles))
-			sm_text_str(out, "\\addlinespace\n");
-		sm_text_tex(out, map->row[r].name);
-		sm_text_f(out, " & %s & ", labels);
-		mean_sd(out, s, r, SM_DICE, " $\\pm$ ");
+		sm_region_labels(&report->map, r, labels);
+		sm_text_str(out, r ? ", " : " ");
+		sm_text_tex(out, report->map.row[r].name);
+		sm_text_f(out, ": %s", labels);
+	}
+	sm_text_f(out,
+		  ". $n$: cases in the mean; $E_{tp}$, $E_t$, $E_p$: cases with truth and "
+		  "prediction, the truth alone, the prediction alone empty; $\\infty$: infinite%s."
+		  "}\n\\label{tab:scores-%zu}\n\\begin{tabular}{l%s",
+		  b->to - b->from > 1 ? "; one number a metric where they differ" : "", b->number,
+		  many ? "l" : "");
+	for (size_t c = b->from; c < b->to; c++)
+		sm_text_str(out, "r");
+	sm_text_f(out, "rrrrr}\n\\toprule\nRegion%s", many ? " & Model" : "");
+	bool units = false;
+	for (size_t c = b->from; c < b->to; c++) {
 		sm_text_str(out, " & ");
-		sm_text_number(out, s->stat[r][SM_DICE].median, 3, "--");
+		sm_text_tex(out, report->columns.at[c].name);
+		units = units || has_unit(&report->columns.at[c]);
+	}
+	sm_text_str(out, " & $n$ & $E_{tp}$ & $E_t$ & $E_p$ & $\\infty$ \\\\\n");
+	for (size_t c = b->from; units && c < b->to; c++) {
+		sm_text_str(out, c == b->from && many ? " & & " : " & ");
+		if (has_unit(&report->columns.at[c]))
+			sm_text_f(out, "(%s)", report->columns.at[c].metric->unit);
+	}
+	sm_text_str(out, units ? " & & & & & \\\\\n\\midrule\n" : "\\midrule\n");
+}
+
+/* The intervals below the means; nothing when there is none. */
+static void tex_intervals(const struct sm_report *report, size_t model, size_t r,
+			  const struct block *b, struct sm_text *out)
+{
+	bool any = false;
+	for (size_t c = b->from; c < b->to; c++)
+		any = any || isfinite(cell_of(report, model, r, c)->s.low95);
+	if (!any)
+		return;
+	sm_text_str(out, report->models.n > 1 ? " & " : "");
+	for (size_t c = b->from; c < b->to; c++) {
+		const struct sm_spread *s = &cell_of(report, model, r, c)->s;
+		const int decimals = report->columns.at[c].metric->decimals;
 		sm_text_str(out, " & ");
-		mean_sd(out, s, r, SM_SENSITIVITY, " $\\pm$ ");
+		if (isfinite(s->low95))
+			sm_text_f(out, "{\\scriptsize [%.*f, %.*f]}", decimals, s->low95, decimals,
+				  s->high95);
+	}
+	sm_text_str(out, " & & & & & \\\\\n");
+}
+
+static void tex_row(const struct sm_report *report, size_t model, size_t r, const struct block *b,
+		    struct sm_text *out)
+{
+	const size_t *situation = cell_of(report, model, r, b->from)->situation;
+	if (!model)
+		sm_text_tex(out, report->map.row[r].name);
+	if (report->models.n > 1) {
 		sm_text_str(out, " & ");
-		mean_sd(out, s, r, SM_SPECIFICITY, " $\\pm$ ");
-		sm_text_f(out, " & %zu & %zu \\\\\n", s->stat[r][SM_DICE].n, s->empty_truth[r]);
+		sm_text_tex(out, report->models.v[model].name);
+	}
+	for (size_t c = b->from; c < b->to; c++) {
+		sm_text_str(out, " & ");
+		mean_sd(report, model, r, c, " $\\pm$ ", out);
+	}
+	sm_text_str(out, " & ");
+	counts(report, model, r, b, false, out);
+	sm_text_f(out, " & %zu & %zu & %zu & ", situation[SM_BOTH_EMPTY], situation[SM_TRUTH_EMPTY],
+		  situation[SM_PREDICTION_EMPTY]);
+	counts(report, model, r, b, true, out);
+	sm_text_str(out, " \\\\\n");
+	tex_intervals(report, model, r, b, out);
+}
+
+static void tex_p(struct sm_text *out, double p)
+{
+	if (!isfinite(p))
+		sm_text_str(out, "--");
+	else if (p < 0.001)
+		sm_text_str(out, "$<$0.001");
+	else
+		sm_text_f(out, "%.3f", p);
+}
+
+/* Tests of the first metric in the paper; all of them stand in tests.csv. */
+static void tex_tests(const struct sm_report *report, struct sm_text *out)
+{
+	const struct sm_models *m = &report->models;
+	if (!m->duels)
+		return;
+	sm_text_str(out,
+		    "\n\\begin{table}\n\\centering\\footnotesize\n\\caption{Paired comparison of "
+		    "models by ");
+	sm_text_tex(out, report->columns.at[0].name);
+	sm_text_str(out,
+		    ": mean difference with its bootstrap interval of 95\\,\\%, two-sided Wilcoxon "
+		    "signed-rank and permutation test, $p$ after Holm's correction over all pairs "
+		    "and regions.}\n\\label{tab:tests}\n\\begin{tabular}{lllrrrr}\n\\toprule\n"
+		    "Region & A & B & $n$ & A $-$ B & Wilcoxon & Permutation \\\\\n\\midrule\n");
+	for (size_t i = 0; i < m->duels && m->duel[i].column == 0; i++) {
+		const struct sm_duel *d = &m->duel[i];
+		const int decimals = report->columns.at[0].metric->decimals;
+		sm_text_tex(out, report->map.row[d->row].name);
+		sm_text_str(out, " & ");
+		sm_text_tex(out, m->v[d->a].name);
+		sm_text_str(out, " & ");
+		sm_text_tex(out, m->v[d->b].name);
+		sm_text_f(out, " & %zu & ", d->n);
+		sm_text_number(out, d->difference, decimals, "--");
+		if (isfinite(d->low))
+			sm_text_f(out, " [%.*f, %.*f]", decimals, d->low, decimals, d->high);
+		sm_text_str(out, " & ");
+		tex_p(out, d->holm_wilcoxon);
+		sm_text_str(out, " & ");
+		tex_p(out, d->holm_permutation);
+		sm_text_str(out, " \\\\\n");
 	}
 	sm_text_str(out, "\\bottomrule\n\\end{tabular}\n\\end{table}\n");
 }
 
-void sm_report_md(const struct sm_report *report, struct sm_text *out)
+void sm_report_tex(const struct sm_report *report, const struct sm_published *published,
+		   struct sm_text *out)
 {
-	const struct sm_summary *s = &report->summary;
 	const struct sm_label_map *map = &report->map;
-	sm_text_str(out, "| Region | Labels | Dice | Median | Sensitivity | Specificity | n | "
-			 "Empty truth |\n"
-			 "|---|---|---:|---:|---:|---:|---:|---:|\n");
-	for (size_t r = 0; r < map->n; r++) {
-		char labels[SM_REGION_LABELS];
-		sm_region_labels(map, r, labels);
-		sm_text_f(out, "| %s | %s | ", map->row[r].name, labels);
-		mean_sd(out, s, r, SM_DICE, " ± ");
-		sm_text_str(out, " | ");
-		sm_text_number(out, s->stat[r][SM_DICE].median, 3, "--");
-		sm_text_str(out, " | ");
-		mean_sd(out, s, r, SM_SENSITIVITY, " ± ");
-		sm_text_str(out, " | ");
-		mean_sd(out, s, r, SM_SPECIFICITY, " ± ");
-		sm_text_f(out, " | %zu | %zu |\n", s->stat[r][SM_DICE].n, s->empty_truth[r]);
+	struct block b = {.most = MOST_IN_TEX};
+	sm_text_str(out, "% needs \\usepackage{booktabs}\n");
+	while (next_block(report, &b)) {
+		tex_head(report, &b, out);
+		for (size_t r = 0; r < map->n; r++) {
+			/* Regions, what is only compared, single labels. */
+			if (r && (r == map->regions || r == map->singles || report->models.n > 1))
+				sm_text_str(out, "\\addlinespace\n");
+			for (size_t m = 0; m < report->models.n; m++)
+				tex_row(report, m, r, &b, out);
+		}
+		sm_text_str(out, "\\bottomrule\n\\end{tabular}\n\\end{table}\n");
 	}
-	sm_text_f(out, "\nMean ± standard deviation over %zu %scase%s; %s.\n", report->count,
-		  sm_report_fold(report), report->count == 1 ? "" : "s", policy_words(report));
+	tex_tests(report, out);
+	sm_published_tex(report, published, out);
+}
+
+static void md_row(const struct sm_report *report, size_t model, size_t r, const struct block *b,
+		   struct sm_text *out)
+{
+	char labels[SM_REGION_LABELS];
+	const size_t *situation = cell_of(report, model, r, b->from)->situation;
+	sm_region_labels(&report->map, r, labels);
+	sm_text_f(out, "| %s | %s |", report->map.row[r].name, labels);
+	if (report->models.n > 1)
+		sm_text_f(out, " %s |", report->models.v[model].name);
+	for (size_t c = b->from; c < b->to; c++) {
+		sm_text_str(out, " ");
+		mean_sd(report, model, r, c, " ± ", out);
+		sm_text_str(out, " |");
+	}
+	sm_text_str(out, " ");
+	counts(report, model, r, b, false, out);
+	sm_text_f(out, " | %zu | %zu | %zu | ", situation[SM_BOTH_EMPTY], situation[SM_TRUTH_EMPTY],
+		  situation[SM_PREDICTION_EMPTY]);
+	counts(report, model, r, b, true, out);
+	sm_text_str(out, " |\n");
+}
+
+static void md_tests(const struct sm_report *report, struct sm_text *out)
+{
+	const struct sm_models *m = &report->models;
+	if (!m->duels)
+		return;
+	sm_text_f(out,
+		  "\n| %s | A | B | n | A − B | Wilcoxon p (Holm) | Permutation p (Holm) |\n"
+		  "|---|---|---|---:|---:|---:|---:|\n",
+		  report->columns.at[0].name);
+	for (size_t i = 0; i < m->duels && m->duel[i].column == 0; i++) {
+		const struct sm_duel *d = &m->duel[i];
+		sm_text_f(out, "| %s | %s | %s | %zu | ", report->map.row[d->row].name,
+			  m->v[d->a].name, m->v[d->b].name, d->n);
+		sm_text_number(out, d->difference, report->columns.at[0].metric->decimals, "--");
+		sm_text_str(out, " | ");
+		sm_text_number(out, d->holm_wilcoxon, 4, "--");
+		sm_text_str(out, " | ");
+		sm_text_number(out, d->holm_permutation, 4, "--");
+		sm_text_str(out, " |\n");
+	}
+}
+
+void sm_report_md(const struct sm_report *report, const struct sm_published *published,
+		  struct sm_text *out)
+{
+	struct block b = {.most = MOST_IN_MD};
+	while (next_block(report, &b)) {
+		sm_text_f(out, "%s| Region | Labels |%s", b.number > 1 ? "\n" : "",
+			  report->models.n > 1 ? " Model |" : "");
+		for (size_t c = b.from; c < b.to; c++) {
+			const struct sm_column *k = &report->columns.at[c];
+			sm_text_f(out, " %s%s%s |", k->name, has_unit(k) ? ", " : "",
+				  has_unit(k) ? k->metric->unit : "");
+		}
+		sm_text_f(out,
+			  " n | both empty | truth empty | prediction empty | infinite |\n"
+			  "|---|---|%s",
+			  report->models.n > 1 ? "---|" : "");
+		for (size_t c = b.from; c < b.to + 5; c++)
+			sm_text_str(out, "---:|");
+		sm_text_str(out, "\n");
+		for (size_t r = 0; r < report->map.n; r++)
+			for (size_t m = 0; m < report->models.n; m++)
+				md_row(report, m, r, &b, out);
+	}
+	sm_text_str(out, "\nMean ± standard deviation over ");
+	about(report, out);
+	sm_text_str(out, ".\n");
+	md_tests(report, out);
+	sm_published_md(report, published, out);
+}
+
+void sm_report_csv(const struct sm_report *report, struct sm_text *out)
+{
+	for (size_t m = 0; m < report->models.n; m++) {
+		struct sm_text one = {0};
+		sm_summary_csv(&report->map, &report->columns, &one, &report->models.v[m].summary);
+		out->failed = out->failed || one.failed;
+		/* No field holds a line end. */
+		bool head = true;
+		for (const char *p = one.data; p && *p; head = false) {
+			const size_t n = strcspn(p, "\n") + 1;
+			if (!head || !m) {
+				if (report->models.n > 1 && head)
+					sm_text_str(out, "model,");
+				if (report->models.n > 1 && !head) {
+					sm_text_csv(out, report->models.v[m].name);
+					sm_text_str(out, ",");
+				}
+				sm_text_add(out, p, n);
+			}
+			p += n;
+		}
+		sm_text_clear(&one);
+	}
+}
+
+static void csv_number(struct sm_text *out, double v)
+{
+	if (isfinite(v))
+		sm_text_f(out, ",%.9g", v);
+	else
+		sm_text_str(out, ",");
+}
+
+void sm_report_tests_csv(const struct sm_report *report, struct sm_text *out)
+{
+	const struct sm_models *m = &report->models;
+	sm_text_str(out, "region,metric,a,b,n,left_out,difference,ci_low,ci_high,wilcoxon,"
+			 "wilcoxon_exact,wilcoxon_p,wilcoxon_p_holm,permutation_exact,"
+			 "permutation_p,permutation_p_holm\n");
+	for (size_t i = 0; i < m->duels; i++) {
+		const struct sm_duel *d = &m->duel[i];
+		sm_text_csv(out, report->map.row[d->row].key);
+		sm_text_f(out, ",%s,", report->columns.at[d->column].key);
+		sm_text_csv(out, m->v[d->a].name);
+		sm_text_str(out, ",");
+		sm_text_csv(out, m->v[d->b].name);
+		sm_text_f(out, ",%zu,%zu", d->n, d->left_out);
+		csv_number(out, d->difference);
+		csv_number(out, d->low);
+		csv_number(out, d->high);
+		csv_number(out, d->wilcoxon.statistic);
+		sm_text_f(out, ",%s", d->wilcoxon.exact ? "yes" : "no");
+		csv_number(out, d->wilcoxon.p);
+		csv_number(out, d->holm_wilcoxon);
+		sm_text_f(out, ",%s", d->permutation.exact ? "yes" : "no");
+		csv_number(out, d->permutation.p);
+		csv_number(out, d->holm_permutation);
+		sm_text_str(out, "\n");
+	}
+}
+
+static json_t *model_json(const struct sm_report *report, size_t m)
+{
+	const struct sm_model *v = &report->models.v[m];
+	json_t *one = sm_summary_to_json(&v->summary, v->book, &report->map, &report->columns);
+	json_object_set_new(one, "name", json_string(v->name));
+	json_object_set_new(one, "ledger", json_string(v->evaluate.sha256));
+	json_object_set_new(one, "rejected", json_integer((json_int_t)v->rejected));
+	return one;
+}
+
+enum sm_status sm_report_json(const struct sm_report *report, struct sm_text *out,
+			      struct sm_err *err)
+{
+	json_t *all = json_object(), *models = json_array();
+	for (size_t m = 0; m < report->models.n; m++)
+		json_array_append_new(models, model_json(report, m));
+	json_object_set_new(all, "models", models);
+	json_object_set_new(all, "columns", sm_columns_to_json(&report->columns));
+	json_object_set_new(all, "empty", json_string(sm_policy_names[report->policy]));
+	char *text = json_dumps(all, JSON_INDENT(1) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+	json_decref(all);
+	if (!text)
+		return SM_FAIL(err, SM_BUDGET, "table.json: out of memory");
+	sm_text_str(out, text);
+	sm_text_str(out, "\n");
+	free(text);
+	return sm_text_check(out, "table.json", err);
 }

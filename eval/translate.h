@@ -27,10 +27,23 @@ enum sm_status sm_pairs_open(struct sm_run *run, const char *dir, bool unpaired,
 			     struct sm_pairs *out, struct sm_err *err);
 void sm_pairs_close(struct sm_pairs *pairs);
 
+/* SM_INPUT when the network of a predict ledger was not trained on these samples, or the ledger
+ * does not tell: what another folder holds out may have been trained on. */
+enum sm_status sm_pairs_trained_on(const struct sm_pairs *pairs, const json_t *predict,
+				   struct sm_err *err);
+
 /* The slices of a case that `held` asks for, of `count` in all: use[z] is 1 or 0; their number.
  * SM_SCORE_HELD_OUT is of the source's domain, without those that the target's was trained on. */
 size_t sm_pairs_slices(const struct sm_pairs *pairs, const char *key, enum sm_scored held,
 		       uint8_t *use, int64_t count);
+
+/* What the inside of the body is (evaluate.body; eval/translate_body.c). */
+struct sm_body_rules {
+	struct sm_body_settings how;
+	enum sm_meaning meaning;
+	const char *name; /* of the target */
+	double range[2];  /* own values of -1 and 1 */
+};
 
 /* The targets that a network was trained on, as the shards hold them. */
 struct sm_training_targets {
@@ -39,12 +52,18 @@ struct sm_training_targets {
 	double constant; /* mean of all values */
 	uint64_t images; /* 0 = there is none */
 	const char *why; /* there is no mean image: why; NULL when there is one */
+	/* Inside the body, own unit: the mean of the targets in whose body a pixel lies, and of all
+	 * body voxels. The body of a case is that of its training slices as one stack. */
+	float *body_mean; /* height x width; NULL when there is no mean image or no body */
+	double body_constant;
+	const char *no_body; /* why there is neither; NULL when there is */
 };
 
-/* Reads all samples of fold train. SM_INPUT: a shard is not what the ledger says, or damaged; a
- * value is not finite. Clear with sm_training_targets_clear. */
+/* Reads all samples of fold train; rules NULL: nobody asks for the body. SM_INPUT: a shard is not
+ * what the ledger says, or damaged; a value is not finite. Clear with sm_training_targets_clear. */
 enum sm_status sm_training_targets_read(struct sm_run *run, const char *dir,
 					const struct sm_pairs *pairs,
+					const struct sm_body_rules *rules,
 					struct sm_training_targets *out, struct sm_err *err);
 void sm_training_targets_clear(struct sm_training_targets *targets);
 
@@ -100,9 +119,37 @@ enum sm_status sm_made_load(const struct sm_translations *t, const json_t *recor
 			    struct sm_err *err);
 void sm_made_clear(struct sm_made *c);
 
+/* ---- the body (eval/translate_body.c) ---- */
+
+/* False when the settings ask for none. */
+bool sm_body_rules(const struct sm_translations *t, const struct sm_evaluate_section *s,
+		   bool pictures, struct sm_body_rules *out);
+
 /* Adds the body mask of the truth as the settings say; none is no error: no_mask says why. */
 enum sm_status sm_made_body(const struct sm_translations *t, const struct sm_evaluate_section *s,
 			    int jobs, struct sm_made *c, struct sm_err *err);
+
+/* The body of training targets, summed up case by case; zeroed but for the rules. */
+struct sm_body_sum {
+	struct sm_body_rules rules;
+	struct sm_mem *mem;
+	int64_t dim[3]; /* of the stack; its slices so far */
+	float *stack;   /* training slices of the case at work, own unit */
+	double *sum;    /* of plane pixels, the size of the first case; others add to total alone */
+	uint64_t *count;
+	size_t plane;
+	double total;
+	uint64_t voxels; /* 0 = no body was found */
+};
+/* A case of at most `images` slices, these in [-1, 1], its end. SM_BUDGET. */
+enum sm_status sm_body_sum_begin(struct sm_body_sum *b, int64_t width, int64_t height,
+				 size_t images, struct sm_mem *mem, struct sm_err *err);
+void sm_body_sum_add(struct sm_body_sum *b, const float *image);
+enum sm_status sm_body_sum_end(struct sm_body_sum *b, int jobs, struct sm_err *err);
+/* Mean image (the caller's; NULL without a body) and mean of the body, own unit. */
+enum sm_status sm_body_sum_get(const struct sm_body_sum *b, float **mean, double *constant,
+			       struct sm_err *err);
+void sm_body_sum_clear(struct sm_body_sum *b);
 
 /* ---- baselines of a case (eval/translate_base.c) ---- */
 
@@ -140,6 +187,7 @@ struct sm_translate_table {
 	struct sm_image_scores *scores; /* [row][case] */
 	struct sm_image_row rows[SM_TRANSLATE_ROWS];
 	char **keys;
+	uint32_t *patient; /* number of each case's; NULL = none has two */
 	size_t cases, rejected;
 	struct sm_image_settings settings;
 	struct sm_image_table table;

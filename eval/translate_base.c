@@ -15,15 +15,19 @@ const char *sm_made_lacks(const struct sm_translations *t,
 		return "";
 	if (which == SM_BASE_CONSTANT && !t->unpaired)
 		return "";
+	if (sm_baselines[which].body && !c->mask)
+		return "";
 	if (which == SM_BASE_IDENTITY && c->source_channels != c->channels)
 		return "source and target have different numbers of channels";
-	if (which != SM_BASE_MEAN && which != SM_BASE_CONSTANT)
+	if (which == SM_BASE_IDENTITY || which == SM_BASE_WHITE || t->triplets)
 		return NULL;
 	if (!targets)
 		return "no training targets are given (--pairs)";
 	if (!targets->images)
 		return targets->why;
-	if (which == SM_BASE_CONSTANT)
+	if (sm_baselines[which].body && targets->no_body)
+		return targets->no_body;
+	if (which == SM_BASE_CONSTANT || which == SM_BASE_BODY_CONSTANT)
 		return NULL;
 	if (!targets->mean)
 		return targets->why;
@@ -50,6 +54,14 @@ static void mean_image(const struct sm_translations *t, const struct sm_training
 		for (int64_t z = 1; z < c->n; z++)
 			memcpy(first + (size_t)z * plane, first, plane * sizeof *first);
 	}
+}
+
+static void body_mean_image(const struct sm_training_targets *targets, const struct sm_made *c,
+			    float *out)
+{
+	const size_t plane = (size_t)(c->width * c->height);
+	for (int64_t z = 0; z < c->n; z++)
+		memcpy(out + (size_t)z * plane, targets->body_mean, plane * sizeof *out);
 }
 
 /* The slice before or behind each one that counts, of one channel. */
@@ -147,6 +159,12 @@ enum sm_status sm_made_base(const struct sm_translations *t,
 		return SM_OK;
 	case SM_BASE_CONSTANT:
 		sm_baseline_white((float)own(t, targets->constant), n, out);
+		return SM_OK;
+	case SM_BASE_BODY_MEAN:
+		body_mean_image(targets, c, out);
+		return SM_OK;
+	case SM_BASE_BODY_CONSTANT:
+		sm_baseline_white((float)targets->body_constant, n, out);
 		return SM_OK;
 	case SM_BASE_AVERAGE:
 		average(c, out);

@@ -10,6 +10,39 @@
 #include "preprocess/pair.h"
 #include "preprocess/view.h"
 
+/* The names of a and b as stage predict had them, "image" for the only volume. */
+static const char *named(const char *name)
+{
+	return name && *name ? name : "image";
+}
+
+/* The manifest must ask for the images that the ledger speaks of: a score against the other side
+ * would be a number, too. */
+static enum sm_status check_direction(const struct sm_translations *t, const char *direction,
+				      struct sm_err *err)
+{
+	static const char *const ways[] = {"a_to_b", "b_to_a"};
+	const struct sm_pair_section *s = t->pair;
+	if (!direction || (strcmp(direction, ways[0]) != 0 && strcmp(direction, ways[1]) != 0))
+		return SM_FAIL(err, SM_INPUT,
+			       "predict ledger: direction is '%s', allowed are a_to_b and b_to_a",
+			       direction ? direction : "");
+	/* Of two domains predict.direction chooses. */
+	if (!t->unpaired && strcmp(direction, ways[s->direction]) != 0)
+		return SM_FAIL(err, SM_INPUT,
+			       "pair.direction: found %s, the predict ledger is of %s: needed is "
+			       "the manifest that predict had",
+			       ways[s->direction], direction);
+	const char *a = named(s->a), *b = t->triplets ? a : named(s->b);
+	const char *from = t->b_to_a ? b : a, *to = t->b_to_a ? a : b;
+	if (strcmp(named(t->source), from) != 0 || strcmp(named(t->target), to) != 0)
+		return SM_FAIL(err, SM_INPUT,
+			       "pair.a, pair.b: ask for %s into %s, the predict ledger is of %s "
+			       "into %s: needed is the manifest that predict had",
+			       from, to, named(t->source), named(t->target));
+	return SM_OK;
+}
+
 static enum sm_status read_header(struct sm_translations *t, struct sm_err *err)
 {
 	const json_t *h = t->predict.header;
@@ -32,6 +65,7 @@ static enum sm_status read_header(struct sm_translations *t, struct sm_err *err)
 			       "pair.mode: the predict ledger is %s triplets, the manifest is not: "
 			       "needed is the manifest that predict had",
 			       t->triplets ? "of" : "not of");
+	SM_TRY(check_direction(t, direction, err));
 	const bool own = json_is_number(low) && json_is_number(high);
 	t->unit = own ? unit : "1";
 	t->range[0] = own ? json_number_value(low) : -1;
@@ -362,53 +396,4 @@ void sm_made_clear(struct sm_made *c)
 	sm_free(c->mask);
 	free(c->no_mask);
 	*c = (struct sm_made){0};
-}
-
-/* ---- the body -------------------------------------------------------------------------------- */
-
-enum sm_status sm_made_body(const struct sm_translations *t, const struct sm_evaluate_section *s,
-			    int jobs, struct sm_made *c, struct sm_err *err)
-{
-	static const enum sm_body_rule rules[] = {
-		[SM_BODY_BY_KIND] = SM_BODY_AUTO,
-		[SM_BODY_BY_OTSU] = SM_BODY_OTSU,
-		[SM_BODY_BY_VALUE] = SM_BODY_VALUE,
-	};
-	if (s->body == SM_BODY_NONE || (s->body == SM_BODY_BY_KIND && c->pictures))
-		return SM_OK;
-	if (c->channels != 1) {
-		c->no_mask = sm_strf("%s has %lld channels, a body mask needs 1", t->target,
-				     (long long)c->channels);
-		return c->no_mask ? SM_OK : SM_FAIL(err, SM_BUDGET, "body mask: out of memory");
-	}
-	struct sm_mem *mem = &t->run->mem;
-	const size_t plane = (size_t)(c->width * c->height);
-	const int64_t dim[3] = {c->width, c->height, c->count};
-	const double spacing[3] = {c->view.pixel_mm[0], c->view.pixel_mm[1], c->view.slice_mm};
-	const struct sm_body_settings how = {
-		.rule = rules[s->body], .value = s->body_threshold, .axis = 2};
-	struct sm_body found;
-	struct sm_err why = {0};
-	uint8_t *mask = sm_alloc(mem, plane, (size_t)c->count, "body mask", err);
-	if (!mask)
-		return SM_BUDGET;
-	enum sm_status st =
-		sm_body_mask(c->whole, dim, spacing,
-			     strcmp(t->unit, "HU") == 0 ? SM_MEANING_HU : SM_MEANING_ARBITRARY,
-			     t->target, &how, mem, jobs, mask, &found, &why);
-	if (st == SM_OK) {
-		for (int64_t k = 0; k < c->n; k++) /* slice[k] >= k: nothing unread is lost */
-			memmove(mask + (size_t)k * plane, mask + (size_t)c->slice[k] * plane,
-				plane);
-		c->mask = mask;
-		c->threshold = found.threshold;
-		return SM_OK;
-	}
-	sm_free(mask);
-	if (st != SM_INPUT) {
-		*err = why;
-		return st;
-	}
-	c->no_mask = sm_strf("%s", why.text);
-	return c->no_mask ? SM_OK : SM_FAIL(err, SM_BUDGET, "body mask: out of memory");
 }

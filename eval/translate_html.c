@@ -27,7 +27,8 @@ static const char *unit_of(const struct sm_translate_report *r, int scale, int m
 }
 
 /* "better than every baseline: 19.1 against 71.7 HU of Linear, in 2 of 2 cases" */
-static void say(const struct sm_translate_report *r, int s, int g, int m, struct sm_text *out)
+static void say(const struct sm_translate_report *r, int s, int g, int m, bool tests,
+		struct sm_text *out)
 {
 	const struct sm_image_verdict *v = &r->table.table.cells[0].verdict[s][g][m];
 	const struct sm_image_metric *metric = &sm_image_metrics[m];
@@ -46,12 +47,14 @@ static void say(const struct sm_translate_report *r, int s, int g, int m, struct
 	sm_text_number(out, v->model, digits, "inf");
 	sm_text_str(out, " against ");
 	sm_text_number(out, v->baseline, digits, "inf");
-	sm_text_f(out, "%s%s%s; better in %zu of %zu case%s)%s", *unit ? " " : "", unit,
+	sm_text_f(out, "%s%s%s; better in %zu of %zu case%s", *unit ? " " : "", unit,
 		  metric->better == SM_BETTER_ONE    ? " from 1"
 		  : metric->better == SM_BETTER_ZERO ? " from 0"
 						     : "",
-		  v->wins, v->cases, v->cases == 1 ? "" : "s",
-		  metric->counted ? "" : "; tells the kind of error alone");
+		  v->wins, v->cases, v->cases == 1 ? "" : "s");
+	if (tests)
+		sm_image_tests_words(v, metric->counted, digits, out);
+	sm_text_str(out, metric->counted ? ")" : "); tells the kind of error alone");
 }
 
 void sm_translate_head(const struct sm_translate_report *r, struct sm_text *out)
@@ -97,7 +100,7 @@ void sm_translate_head(const struct sm_translate_report *r, struct sm_text *out)
 			out, r->table.table.cells[0].at[SM_IMAGE_OWN][SM_IMAGE_WHOLE][m].stat.mean,
 			sm_image_metrics[m].decimals[SM_IMAGE_OWN], "–");
 		sm_text_f(out, " %s</div><p>", unit_of(r, SM_IMAGE_OWN, m));
-		say(r, SM_IMAGE_OWN, SM_IMAGE_WHOLE, m, out);
+		say(r, SM_IMAGE_OWN, SM_IMAGE_WHOLE, m, false, out);
 		sm_text_str(out, "</p></div>\n");
 	}
 	sm_text_str(out, "</div>\n<h2>Scores</h2>\n");
@@ -130,6 +133,8 @@ static void column_heads(const struct sm_translate_report *r, int s, int g, cons
 static void score_rows(const struct sm_translate_report *r, int s, int g, struct sm_text *out)
 {
 	for (size_t i = 0; i < r->table.table.rows; i++) {
+		if (!sm_image_row_shown(&r->table.table, i, s, g))
+			continue;
 		sm_text_f(out, "<tr%s><th scope=\"row\">", i ? "" : " class=\"own\"");
 		sm_text_html(out, r->table.rows[i].name);
 		sm_text_str(out, "</th>");
@@ -187,7 +192,7 @@ void sm_translate_scores(const struct sm_translate_report *r, struct sm_text *ou
 				if (!sm_image_shown(&r->table.table, s, g, m))
 					continue;
 				sm_text_f(out, "<li>%s: ", sm_image_metrics[m].name);
-				say(r, s, g, m, out);
+				say(r, s, g, m, true, out);
 				sm_text_str(out, "</li>\n");
 			}
 			sm_text_str(out, "</ul></details>\n");
@@ -240,6 +245,8 @@ void sm_translate_definitions(const struct sm_translate_report *r, struct sm_tex
 		sm_text_f(out, "L = %g %s.", s->range, strcmp(s->unit, "1") ? s->unit : "");
 	else
 		sm_text_str(out, "L = maximum - minimum of the true image.");
+	if (s->from_low)
+		sm_text_f(out, " SSIM and MS-SSIM are of X - (%g) and Y - (%g).", s->low, s->low);
 	if (s->window[1] > s->window[0])
 		sm_text_f(
 			out,
@@ -247,8 +254,12 @@ void sm_translate_definitions(const struct sm_translate_report *r, struct sm_tex
 			s->window[0], s->window[1]);
 	sm_text_str(
 		out,
-		" Better than a baseline is said of the mean over the cases that both have; it is "
-		"no test of significance.</p>\n<dl>\n");
+		" Better than a baseline is said of the mean over the cases that both have. Beside "
+		"it: the mean lead of the cases where both are finite with its bootstrap interval "
+		"(95 %, BCa), and two-sided paired tests, Wilcoxon's signed ranks and permutation "
+		"of signs, before and after Holm's correction over the scores of the same units "
+		"and region. Of patients with several cases whole patients are drawn, and their "
+		"means are tested.</p>\n<dl>\n");
 	for (int m = 0; m < SM_IMAGE_METRICS; m++) {
 		if (!sm_image_shown(&r->table.table, SM_IMAGE_OWN, SM_IMAGE_WHOLE, m))
 			continue;
@@ -290,6 +301,8 @@ void sm_translate_tex(const struct sm_translate_report *r, struct sm_text *out)
 	}
 	sm_text_str(out, " \\\\\n\\midrule\n");
 	for (size_t i = 0; i < r->table.table.rows; i++) {
+		if (!sm_image_row_shown(&r->table.table, i, s, g))
+			continue;
 		sm_text_tex(out, r->table.rows[i].name);
 		for (int m = 0; m < SM_IMAGE_METRICS; m++) {
 			const struct sm_image_cell *c = &r->table.table.cells[i].at[s][g][m];

@@ -20,6 +20,8 @@ struct sm_translate_report {
 	struct sm_translations t; /* when pictured */
 	size_t *order;            /* cases, the largest MAE first; those without one last */
 	double reach;             /* error maps show -reach to reach, own unit */
+	const char *reach_of;     /* the baseline that it comes from; NULL = none */
+	double reach_mae;         /* its MAE */
 };
 
 /* `scanmill report` of dataset pair; base has ledgers and history, truth is the folder of
@@ -65,8 +67,11 @@ enum sm_status sm_panel_add(const struct sm_translate_report *r, const struct sm
 /* Mean absolute error of slice k. */
 double sm_slice_mae(const struct sm_made *c, int64_t k);
 
-/* The colours of error maps with their values. */
+/* The colours of error maps with their values and where these come from. */
 void sm_panel_legend(const struct sm_translate_report *r, struct sm_text *out);
+/* <p>: black and white of a case's input, output and target. */
+void sm_panel_window(const struct sm_translate_report *r, const struct sm_look *look,
+		     struct sm_text *out);
 
 /* The section of the worst, the median and the best case. */
 enum sm_status sm_translate_pictures(const struct sm_translate_report *r, struct sm_text *out,

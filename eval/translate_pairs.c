@@ -8,6 +8,7 @@
 #include "core/hash.h"
 #include "core/par.h"
 #include "eval/translate.h"
+#include "preprocess/pair_config.h"
 
 #define CONFIG "config.json"
 
@@ -50,6 +51,29 @@ void sm_pairs_close(struct sm_pairs *p)
 	sm_ledger_clear(&p->ledger);
 	json_decref(p->config);
 	*p = (struct sm_pairs){0};
+}
+
+enum sm_status sm_pairs_trained_on(const struct sm_pairs *p, const json_t *predict,
+				   struct sm_err *err)
+{
+	const char *ledger = sm_json_text(predict, "pair"),
+		   *samples = sm_json_text(predict, "samples");
+	char own[65];
+	if (!ledger)
+		return SM_FAIL(err, SM_INPUT,
+			       "predict ledger: does not say which samples its network was trained "
+			       "on, so nobody knows what was held out: run stage predict again");
+	if (strcmp(ledger, p->ledger.sha256) == 0)
+		return SM_OK;
+	/* Made again, of another preprocess ledger say, samples may be the same. */
+	SM_TRY(sm_pair_samples_sha256(&p->ledger, own, err));
+	if (samples && strcmp(samples, own) == 0)
+		return SM_OK;
+	return SM_FAIL(err, SM_INPUT,
+		       "--pairs: the network was trained on the samples of another folder (pair "
+		       "ledger %.12s, here %.12s), so what this one holds out it may have seen: "
+		       "give that folder, or train and predict again",
+		       ledger, p->ledger.sha256);
 }
 
 static char domain_of(const json_t *entry)
@@ -122,7 +146,22 @@ struct reader {
 	double sum;
 	uint64_t values;
 	bool sizes_differ;
+	bool with_body;
+	struct sm_body_sum body;
 };
+
+/* Training slices of a shard. */
+static size_t slices_of(const struct reader *r, const char *name)
+{
+	size_t i, n = 0;
+	json_t *entry;
+	json_array_foreach(json_object_get(r->pairs->config, "train"), i, entry)
+	{
+		const char *file = sm_json_text(entry, "file");
+		n += domain_of(entry) == r->pairs->target && file && strcmp(file, name) == 0;
+	}
+	return n;
+}
 
 /* Hash that the ledger gives for a shard; malloc memory, NULL when no good record has it. */
 static char *known_hash(const struct sm_ledger *ledger, const char *name)
@@ -203,8 +242,15 @@ static enum sm_status add_image(struct reader *r, const json_t *entry, struct sm
 		return SM_FAIL(err, SM_INPUT,
 			       "%s: a sample has no HDF5 file: needed is pair.format hdf5 or both",
 			       CONFIG);
-	if (strcmp(r->file, name) != 0)
+	if (strcmp(r->file, name) != 0) {
+		SM_TRY(sm_body_sum_end(&r->body, r->run->jobs, err));
 		SM_TRY(open_shard(r, name, err));
+		/* Colours have no body mask. */
+		r->with_body &= (r->pairs->target ? r->shape.channels : r->shape.b_channels) == 1;
+		if (r->with_body)
+			SM_TRY(sm_body_sum_begin(&r->body, r->shape.width, r->shape.height,
+						 slices_of(r, name), &r->run->mem, err));
+	}
 	if (k < 0 || k >= r->shape.tiles)
 		return SM_FAIL(err, SM_INPUT, "%s: sample %lld of %s, allowed is 0 to %lld", CONFIG,
 			       (long long)k, name, (long long)r->shape.tiles - 1);
@@ -221,31 +267,54 @@ static enum sm_status add_image(struct reader *r, const json_t *entry, struct sm
 			       name, (long long)k);
 	if (!r->sizes_differ)
 		SM_TRY(sm_mean_image_add(&r->mean, r->image, r->n, name, err));
+	if (r->with_body)
+		sm_body_sum_add(&r->body, r->image);
 	r->sum += sum;
 	r->values += r->n;
 	r->out->images++;
 	return SM_OK;
 }
 
+static enum sm_status body_of(struct reader *r, struct sm_err *err)
+{
+	struct sm_training_targets *o = r->out;
+	if (!r->with_body)
+		return SM_OK;
+	SM_TRY(sm_body_sum_end(&r->body, r->run->jobs, err));
+	SM_TRY(sm_body_sum_get(&r->body, &o->body_mean, &o->body_constant, err));
+	if (o->body_mean)
+		o->no_body = NULL;
+	if (r->sizes_differ) {
+		sm_free(o->body_mean);
+		o->body_mean = NULL;
+	}
+	return SM_OK;
+}
+
 enum sm_status sm_training_targets_read(struct sm_run *run, const char *dir,
 					const struct sm_pairs *pairs,
+					const struct sm_body_rules *rules,
 					struct sm_training_targets *out, struct sm_err *err)
 {
-	struct reader r = {.run = run, .dir = dir, .pairs = pairs, .out = out};
+	struct reader r = {
+		.run = run, .dir = dir, .pairs = pairs, .out = out, .with_body = rules != NULL};
 	enum sm_status st = SM_OK;
 	size_t i;
 	json_t *entry;
-	*out = (struct sm_training_targets){0};
+	*out = (struct sm_training_targets){.no_body = "no body was found in the training targets"};
+	if (rules)
+		r.body.rules = *rules;
 	json_array_foreach(json_object_get(pairs->config, "train"), i, entry)
 	{
 		if (domain_of(entry) == pairs->target)
 			SM_GOTO(st, add_image(&r, entry, err));
 	}
 	if (!out->images) {
-		out->why = "pair lists no training sample of the target";
+		out->why = out->no_body = "pair lists no training sample of the target";
 		goto out;
 	}
 	out->constant = r.sum / (double)r.values;
+	SM_GOTO(st, body_of(&r, err));
 	if (r.sizes_differ) {
 		out->why = "the training targets are not of one size";
 		goto out;
@@ -256,6 +325,7 @@ out:
 	if (st != SM_OK)
 		sm_training_targets_clear(out);
 	sm_mean_image_clear(&r.mean);
+	sm_body_sum_clear(&r.body);
 	sm_shard_close(r.shard);
 	sm_free(r.image);
 	return st;
@@ -264,5 +334,6 @@ out:
 void sm_training_targets_clear(struct sm_training_targets *targets)
 {
 	sm_free(targets->mean);
+	sm_free(targets->body_mean);
 	*targets = (struct sm_training_targets){0};
 }

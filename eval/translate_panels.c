@@ -66,6 +66,8 @@ static enum sm_status percentiles(const float *v, size_t n, double window[2], st
 static enum sm_status find_look(const struct sm_translate_report *r, const struct sm_made *c,
 				struct sm_look *look, struct sm_err *err)
 {
+	static const double hu[2] = {-1000, 1000};
+	const struct sm_floats *given = &r->base->settings->window;
 	const size_t n = (size_t)(c->width * c->height * c->n);
 	look->reach = r->reach;
 	look->most = REPORT_PIXELS;
@@ -76,8 +78,17 @@ static enum sm_status find_look(const struct sm_translate_report *r, const struc
 		memcpy(look->window[1], r->t.range, sizeof look->window[1]);
 		return SM_OK;
 	}
-	SM_TRY(percentiles(c->source, n * (size_t)c->source_channels, look->window[0], err));
-	return percentiles(c->truth, n * (size_t)c->channels, look->window[1], err);
+	if (given->n == 2)
+		memcpy(look->window[1], given->v, sizeof look->window[1]);
+	else if (strcmp(r->t.unit, "HU") == 0)
+		memcpy(look->window[1], hu, sizeof look->window[1]);
+	else
+		SM_TRY(percentiles(c->truth, n * (size_t)c->channels, look->window[1], err));
+	/* (A + C) / 2 is in the target's unit; other sources are as the network had them. */
+	if (!r->t.triplets)
+		return percentiles(c->source, n * (size_t)c->source_channels, look->window[0], err);
+	memcpy(look->window[0], look->window[1], sizeof look->window[0]);
+	return SM_OK;
 }
 
 enum sm_status sm_translate_load(const struct sm_translate_report *r, const char *key,
@@ -231,10 +242,27 @@ void sm_panel_legend(const struct sm_translate_report *r, struct sm_text *out)
 	sm_text_f(out, "%g <i style=\"background:linear-gradient(90deg", -r->reach);
 	for (int k = 0; k < 3; k++)
 		sm_text_f(out, ",rgb(%d,%d,%d)", ends[k][0], ends[k][1], ends[k][2]);
-	sm_text_f(
-		out,
-		")\"></i> %g %s; 0 is the light middle, what is beyond has the end's colour</p>\n",
-		r->reach, unit);
+	sm_text_f(out,
+		  ")\"></i> %g %s; 0 is the light middle, what is beyond has the end's colour",
+		  r->reach, unit);
+	if (r->reach_of) {
+		sm_text_str(out, ". The scale is twice the MAE of the best baseline, rounded up (");
+		sm_text_html(out, r->reach_of);
+		sm_text_f(out, ", %.4g %s)", r->reach_mae, unit);
+	}
+	sm_text_str(out, "</p>\n");
+}
+
+void sm_panel_window(const struct sm_translate_report *r, const struct sm_look *look,
+		     struct sm_text *out)
+{
+	const char *unit = strcmp(r->settings->unit, "1") ? r->settings->unit : "";
+	sm_text_f(out,
+		  "<p class=\"scale\">Black to white: output and target %.4g to %.4g%s%s, input "
+		  "%.4g to %.4g%s%s</p>\n",
+		  look->window[1][0], look->window[1][1], *unit ? " " : "", unit,
+		  look->window[0][0], look->window[0][1], r->t.triplets && *unit ? " " : "",
+		  r->t.triplets ? unit : " as the network had it");
 }
 
 /* ---- the section ----------------------------------------------------------------------------- */
@@ -310,6 +338,7 @@ static enum sm_status one_case(const struct sm_translate_report *r, size_t at, c
 	enum sm_status st = SM_OK;
 	sm_text_str(out, "<figure>\n");
 	caption(r, at, tag, out);
+	sm_panel_window(r, &look, out);
 	sm_text_str(
 		out,
 		"<div class=\"wide\" tabindex=\"0\"><table class=\"panels\"><thead><tr><th></th>");

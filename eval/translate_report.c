@@ -51,7 +51,12 @@ static enum sm_status read_settings(const json_t *header, struct sm_image_settin
 	out->ink = json_number_value(json_object_get(summary, "ink"));
 	out->bright_ink = json_is_true(json_object_get(summary, "bright_ink"));
 	out->bins = (int)json_integer_value(json_object_get(summary, "bins"));
+	const json_t *low = json_object_get(summary, "ssim_low");
+	out->from_low = low != NULL;
+	out->low = json_number_value(low);
 	out->clip = json_is_true(json_object_get(summary, "clip"));
+	out->seed = (uint64_t)json_integer_value(json_object_get(summary, "seed"));
+	out->resamples = (size_t)json_integer_value(json_object_get(summary, "resamples"));
 	sm_json_get_floats(summary, "window", out->window, 2);
 	out->which = 0;
 	for (int m = 0; m < SM_IMAGE_METRICS; m++)
@@ -111,11 +116,33 @@ static enum sm_status rank_cases(struct sm_translate_report *r, struct sm_err *e
 	qsort(ranked, n, sizeof *ranked, by_error);
 	for (size_t i = 0; i < n; i++)
 		r->order[i] = ranked[i].index;
-	const double middle = ranked[n / 2].value;
-	r->reach = isfinite(middle) ? nice((by == SM_IMAGE_MAE ? 4 : 2) * middle)
-				    : nice(r->settings->range / 4);
 	sm_free(ranked);
 	return SM_OK;
+}
+
+/* The ends of the error maps. Never from the network's own errors: a worse one would look the same.
+ */
+static void find_reach(struct sm_translate_report *r)
+{
+	const struct sm_image_table *t = &r->table.table;
+	double best = NAN;
+	r->reach = r->base->settings->error_scale;
+	r->reach_of = NULL;
+	if (r->reach > 0)
+		return;
+	for (size_t i = 0; i < t->rows; i++) {
+		const double mae =
+			t->cells[i].at[SM_IMAGE_OWN][SM_IMAGE_WHOLE][SM_IMAGE_MAE].stat.mean;
+		if (!t->row[i].baseline || !(mae > 0) || mae >= best)
+			continue;
+		best = mae;
+		r->reach_of = t->row[i].name;
+	}
+	r->reach_mae = best;
+	/* Without any baseline: a share of the range of values. */
+	r->reach = nice(isfinite(best)           ? 2 * best
+			: r->settings->range > 0 ? r->settings->range / 8
+						 : 1);
 }
 
 static bool holds_pictures(const struct sm_translations *t)
@@ -294,6 +321,7 @@ static enum sm_status read_all(struct sm_translate_report *r, const char *truth,
 		return SM_FAIL(err, SM_INPUT,
 			       "evaluate ledger: has no good case, needed is at least 1");
 	SM_TRY(rank_cases(r, err));
+	find_reach(r);
 	if (!base->dir[SM_FROM_PREDICT] || !truth)
 		return SM_OK;
 	SM_TRY(sm_translations_open(base->run, base->dir[SM_FROM_PREDICT], truth, &r->t, err));

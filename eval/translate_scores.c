@@ -64,6 +64,8 @@ enum sm_status sm_translate_score_settings(const struct sm_translations *t,
 	out->low = t->range[0];
 	out->bone = s->bone;
 	out->mem = &t->run->mem;
+	out->seed = t->run->seed;
+	out->resamples = (size_t)s->resamples;
 	if (own)
 		memcpy(out->window, t->range, sizeof out->window);
 	if (hu)
@@ -217,6 +219,19 @@ static void forget_neighbours(struct sm_image_scores *s)
 			}
 }
 
+/* What an image that stands for the body alone has of the whole one. */
+static void forget_whole(struct sm_image_scores *s)
+{
+	for (int i = 0; i < SM_IMAGE_SCALES; i++)
+		for (int m = 0; m < SM_IMAGE_METRICS; m++) {
+			const uint8_t why = s->why[i][SM_IMAGE_WHOLE][m];
+			if (why == SM_WHY_NOT_ASKED || why == SM_WHY_NO_WINDOW)
+				continue;
+			s->value[i][SM_IMAGE_WHOLE][m] = NAN;
+			s->why[i][SM_IMAGE_WHOLE][m] = SM_WHY_BODY_ONLY;
+		}
+}
+
 /* Mean change from slice to slice of the truth and of each row: columns of jumps.csv. */
 struct jumps {
 	double *column[1 + SM_TRANSLATE_ROWS]; /* the truth's first; NULL = no such row */
@@ -311,11 +326,14 @@ static enum sm_status score_row(struct work *w, const struct sm_made *c, int row
 	enum sm_status st = sm_image_score(&pair, &settings, &scores, err);
 	if (st != SM_OK)
 		return sm_err_prefix(err, "case %s", item->key);
+	const bool body = row && sm_baselines[row - 1].body;
 	if (!c->neighbours)
 		forget_neighbours(&scores);
+	if (body)
+		forget_whole(&scores);
 	json_object_set_new(json_object_get(item->record, "scores"), sm_translate_row_key(row),
 			    sm_image_scores_to_json(&scores));
-	return c->pictures ? SM_OK : jumps_add(j, &pair, row, item->jobs, err);
+	return c->pictures || body ? SM_OK : jumps_add(j, &pair, row, item->jobs, err);
 }
 
 static enum sm_status score_rows(struct work *w, const struct sm_made *c, struct sm_item *item,
@@ -442,7 +460,7 @@ static enum sm_status check_pairs(const struct work *w, struct sm_err *err)
 				       "stage pair again",
 				       names[i]);
 	}
-	return SM_OK;
+	return sm_pairs_trained_on(&w->pairs, w->t.predict.header, err);
 }
 
 static enum sm_status open_all(struct work *w, const char *truth, struct sm_err *err)
@@ -473,6 +491,15 @@ static enum sm_status open_all(struct work *w, const char *truth, struct sm_err 
 	return list_cases(w, err);
 }
 
+static enum sm_status read_targets(struct work *w, struct sm_err *err)
+{
+	struct sm_err ignored = {0};
+	struct sm_body_rules rules;
+	const bool body = sm_body_rules(&w->t, w->s, are_pictures(w, &ignored), &rules);
+	return sm_training_targets_read(w->run, w->pairs_dir, &w->pairs, body ? &rules : NULL,
+					&w->targets, err);
+}
+
 enum sm_status sm_translate_evaluate(struct sm_run *run, const char *truth, const char *pairs,
 				     struct sm_err *err)
 {
@@ -481,7 +508,7 @@ enum sm_status sm_translate_evaluate(struct sm_run *run, const char *truth, cons
 	enum sm_status st;
 	SM_GOTO(st, open_all(&w, truth, err));
 	if (w.paired && !run->dry_run && !w.t.triplets)
-		SM_GOTO(st, sm_training_targets_read(run, pairs, &w.pairs, &w.targets, err));
+		SM_GOTO(st, read_targets(&w, err));
 	struct sm_items items = {.count = w.count,
 				 .noun = "cases",
 				 .ctx = &w,

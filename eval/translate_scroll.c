@@ -46,7 +46,8 @@ char *sm_scroll_name(const struct sm_translate_report *r, const char *key)
 	return r->pictures ? sm_strf("pictures.html") : sm_strf("slices/%s.html", key);
 }
 
-static void open_page(const struct sm_translate_report *r, const char *title, struct sm_text *out)
+static void open_page(const struct sm_translate_report *r, const char *title,
+		      const struct sm_look *look, struct sm_text *out)
 {
 	sm_text_str(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
 			 "<meta name=\"viewport\" content=\"width=device-width, "
@@ -63,6 +64,7 @@ static void open_page(const struct sm_translate_report *r, const char *title, st
 		  "href=\"%sreport.html\">Report</a></p>\n</header>\n<main>\n",
 		  r->pictures ? "" : "../");
 	sm_panel_legend(r, out);
+	sm_panel_window(r, look, out);
 	sm_text_f(out,
 		  "<div id=\"scroll\" hidden><label for=\"at\">%s <b id=\"now\"></b></label>"
 		  "<input id=\"at\" type=\"range\" min=\"0\" value=\"0\" step=\"1\"/></div>\n"
@@ -105,6 +107,7 @@ static enum sm_status add_figure(const struct sm_translate_report *r, const stru
 	return SM_OK;
 }
 
+/* A case; before the first one of a page its head. */
 static enum sm_status add_case(const struct sm_translate_report *r, size_t at, struct sm_text *out,
 			       struct sm_err *err)
 {
@@ -114,6 +117,8 @@ static enum sm_status add_case(const struct sm_translate_report *r, size_t at, s
 	look.most = c.width > WHOLE_PIXELS || c.height > WHOLE_PIXELS ? PAGE_PIXELS : WHOLE_PIXELS;
 	look.shown = PAGE_SHOWN;
 	enum sm_status st = SM_OK;
+	if (!out->n)
+		open_page(r, r->pictures ? "All pictures" : r->table.keys[at], &look, out);
 	for (int64_t k = 0; st == SM_OK && k < c.n; k++)
 		st = add_figure(r, &c, &look, r->table.keys[at], k, out, err);
 	sm_made_clear(&c);
@@ -139,11 +144,7 @@ enum sm_status sm_scroll_pages(const struct sm_translate_report *r, struct sm_it
 	enum sm_status st = SM_OK;
 	if (!r->pictured)
 		return SM_OK;
-	if (r->pictures)
-		open_page(r, "All pictures", &page);
 	for (size_t i = 0; i < r->table.cases; i++) {
-		if (!r->pictures)
-			open_page(r, r->table.keys[i], &page);
 		SM_GOTO(st, add_case(r, i, &page, err));
 		if (r->pictures)
 			continue;

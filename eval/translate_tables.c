@@ -50,6 +50,18 @@ static enum sm_status read_record(const json_t *record, struct sm_translate_tabl
 	return SM_OK;
 }
 
+/* Numbers the patients: seen is name -> number. A case without a patient's name is its own. */
+static bool number_patient(const json_t *record, json_t *seen, struct sm_translate_table *t)
+{
+	const char *name = sm_json_text(record, "patient");
+	const size_t at = t->cases - 1;
+	const json_t *number = name ? json_object_get(seen, name) : NULL;
+	t->patient[at] = (uint32_t)(number ? (size_t)json_integer_value(number) : at);
+	if (name && !number)
+		json_object_set_new(seen, name, json_integer((json_int_t)at));
+	return number != NULL;
+}
+
 enum sm_status sm_translate_table_read(struct sm_records *records, const char *model,
 				       const struct sm_image_settings *settings,
 				       struct sm_translate_table *out, struct sm_err *err)
@@ -57,18 +69,21 @@ enum sm_status sm_translate_table_read(struct sm_records *records, const char *m
 	const size_t n = sm_records_count(records);
 	bool present[SM_TRANSLATE_ROWS] = {true};
 	size_t i, rows = 0;
-	json_t *record;
+	json_t *record, *seen = json_object();
+	bool several = false; /* a patient has two cases */
 	enum sm_status st = SM_OK;
 	*out = (struct sm_translate_table){.settings = *settings};
 	out->keys = calloc(n + 1, sizeof *out->keys);
+	out->patient = calloc(n + 1, sizeof *out->patient);
 	out->scores =
 		sm_alloc(NULL, SM_TRANSLATE_ROWS * (n + 1), sizeof *out->scores, "scores", err);
-	if (!out->keys || !out->scores)
+	if (!out->keys || !out->scores || !out->patient || !seen)
 		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "scores: out of memory"));
 	sm_records_foreach(records, i, record)
 	{
 		if (sm_record_ok(record) && st == SM_OK)
 			st = read_record(record, out, n, present, err);
+		several |= sm_record_ok(record) && st == SM_OK && number_patient(record, seen, out);
 		out->rejected += !sm_record_ok(record);
 	}
 	if (st == SM_OK)
@@ -82,8 +97,10 @@ enum sm_status sm_translate_table_read(struct sm_records *records, const char *m
 						      .scores = out->scores + (size_t)row * n};
 	if (st == SM_OK)
 		st = sm_image_table_make(out->rows, rows, (const char *const *)out->keys,
-					 out->cases, &out->settings, &out->table, err);
+					 several ? out->patient : NULL, out->cases, &out->settings,
+					 &out->table, err);
 out:
+	json_decref(seen);
 	if (st != SM_OK)
 		sm_translate_table_clear(out);
 	return st;
@@ -95,6 +112,7 @@ void sm_translate_table_clear(struct sm_translate_table *t)
 	for (size_t i = 0; t->keys && i < t->cases; i++)
 		free(t->keys[i]);
 	free(t->keys);
+	free(t->patient);
 	sm_free(t->scores);
 	*t = (struct sm_translate_table){0};
 }

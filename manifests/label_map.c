@@ -24,16 +24,47 @@ const struct sm_label_map sm_brats_map = {
 			[SM_ET] = {"et", "ET", "enhancing tumour, label 4", ET},
 			[SM_TC_ORIGINAL] = {"tc_original", "TC (original)",
 					    "what the original study called tumour core: the "
-					    "network's first output, thresholded "
-					    "on its own. Here a voxel gets one label, that of the "
-					    "largest output, so this "
-					    "always equals label 1",
+					    "network's first output, thresholded on its own. "
+					    "A voxel of a label volume gets one label, that of the "
+					    "largest output, so this always equals label 1; "
+					    "evaluate.outputs scores the outputs as they are",
 					    NCR},
 			[SM_LABEL_1] = {"label_1", "label 1 (NCR)",
 					"necrosis and non-enhancing core", NCR},
 			[SM_LABEL_2] = {"label_2", "label 2 (ED)", "oedema", ED},
 			[SM_LABEL_4] = {"label_4", "label 4 (ET)", "enhancing tumour", ET},
 		},
+};
+
+const struct sm_label_map sm_brats2023_map = {
+	.classes = 4,
+	.value = {0, 1, 2, 3},
+	.n = 6,
+	.regions = SM_ET + 1,
+	.main = SM_ET + 1,
+	.shown = SM_ET + 1,
+	.singles = SM_ET + 1,
+	.row =
+		{
+			[SM_WT] = {"wt", "WT", "whole tumour, labels 1, 2 and 3", NCR | ED | ET},
+			[SM_TC] = {"tc", "TC", "tumour core, labels 1 and 3", NCR | ET},
+			[SM_ET] = {"et", "ET", "enhancing tumour, label 3", ET},
+			{"label_1", "label 1 (NCR)", "necrosis and non-enhancing core", NCR},
+			{"label_2", "label 2 (ED)", "oedema and infiltrated tissue", ED},
+			{"label_3", "label 3 (ET)", "enhancing tumour", ET},
+		},
+};
+
+/* Masks that are cut at a threshold. */
+static const struct sm_label_map mask_map = {
+	.classes = 2,
+	.value = {0, 1},
+	.n = 1,
+	.regions = 0,
+	.main = 1,
+	.shown = 1,
+	.singles = 0,
+	.row = {{"mask", "mask", "voxels above the threshold", 1 << 1}},
 };
 
 /* The class of a value; 0 = none but the background has it. */
@@ -124,8 +155,15 @@ enum sm_status sm_label_map_make(const struct sm_evaluate_section *section,
 	const struct sm_train_region *region = section->regions.items;
 	if (!section->labels.n && section->regions.n)
 		return SM_FAIL(err, SM_USAGE, "regions: is given, needed are labels too");
+	/* With outputs the threshold is that of their probabilities. */
+	bool masks = section->threshold != 0 && !section->outputs.n;
+	if (masks && section->labels.n > 1)
+		return SM_FAIL(err, SM_USAGE, "threshold: is given with %zu labels, allowed is one",
+			       section->labels.n);
 	if (!section->labels.n) {
-		*map = sm_brats_map;
+		*map = masks                              ? mask_map
+		       : section->map == SM_MAP_BRATS2023 ? sm_brats2023_map
+							  : sm_brats_map;
 		return SM_OK;
 	}
 	*map = (struct sm_label_map){.classes = 1};
@@ -149,8 +187,13 @@ enum sm_status sm_label_map_read(const json_t *section, struct sm_label_map *map
 	struct sm_evaluate_label label[SM_MAP_CLASSES];
 	struct sm_train_region region[SM_MAP_ROWS];
 	int64_t value[SM_MAP_ROWS][SM_MAP_CLASSES];
-	struct sm_evaluate_section s = {.labels = {label, json_array_size(labels)},
-					.regions = {region, json_array_size(regions)}};
+	const char *named = json_string_value(json_object_get(section, "map"));
+	struct sm_evaluate_section s = {
+		.labels = {label, json_array_size(labels)},
+		.regions = {region, json_array_size(regions)},
+		.map = named && strcmp(named, "brats2023") == 0 ? SM_MAP_BRATS2023 : SM_MAP_BRATS,
+		.threshold = json_number_value(json_object_get(section, "threshold")),
+		.outputs.n = json_array_size(json_object_get(section, "outputs"))};
 	struct sm_err why = {0};
 	bool good = s.labels.n <= SM_MAP_CLASSES && s.regions.n <= SM_MAP_ROWS;
 	for (size_t i = 0; good && i < s.labels.n; i++) {

@@ -30,9 +30,9 @@ struct sm_label_map {
 	uint8_t value[SM_MAP_CLASSES]; /* label value of each class; class 0 is the background, 0 */
 	size_t n;                      /* rows: regions, what is only compared, single labels */
 	size_t regions;                /* rows 0..regions-1 are regions */
-	size_t main; /* rows 0..main-1 stand for the whole: pictures, cases by row 0 */
-	size_t shown;                  /* rows 0..shown-1 have cards, charts and columns */
-	size_t singles;                /* rows singles..n-1 are single labels */
+	size_t main;    /* rows 0..main-1 stand for the whole: pictures, cases by row 0 */
+	size_t shown;   /* rows 0..shown-1 have cards, charts and columns */
+	size_t singles; /* rows singles..n-1 are single labels */
 	struct sm_region row[SM_MAP_ROWS];
 };
 
@@ -40,10 +40,15 @@ struct sm_label_map {
  * tumour, tumour core and enhancing tumour, the original study's core, each label. */
 enum { SM_WT, SM_TC, SM_ET, SM_TC_ORIGINAL, SM_LABEL_1, SM_LABEL_2, SM_LABEL_4, SM_BRATS_ROWS };
 extern const struct sm_label_map sm_brats_map;
+/* The same regions by the labels of the BraTS challenges from 2023 on: enhancing tumour is 3; no
+ * row of the original study, whose labels were the older ones. */
+extern const struct sm_label_map sm_brats2023_map;
 
-/* The map of a manifest: first its regions, then its labels. SM_USAGE (the sentence starts with the
+/* The map of a manifest: first its regions, then its labels. Without labels it is that of
+ * section->map, or, with a threshold, one label "mask", 1. SM_USAGE (the sentence starts with the
  * key): a label value or name twice, a name that is not 1..31 letters, digits, '_', '-', a region
- * of a label that is not named or twice in it, regions without labels, too many. */
+ * of a label that is not named or twice in it, regions without labels, too many, a threshold and
+ * more than one label. */
 enum sm_status sm_label_map_make(const struct sm_evaluate_section *section,
 				 struct sm_label_map *map, struct sm_err *err);
 

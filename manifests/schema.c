@@ -6,7 +6,6 @@
 
 #include "core/file.h"
 #include "core/vol.h"
-#include "manifests/label_map.h"
 #include "manifests/roles.h"
 #include "manifests/schema_rows.h"
 #include "preprocess/op_table.h"
@@ -397,69 +396,6 @@ static const struct sm_field pair[] = {
 static const struct sm_fieldset pair_set =
 	SM_FIELDSET_CHECKED(check_pair, "pair", struct sm_pair_section, pair, "pairs of images");
 
-static const struct sm_field label[] = {
-	{"value", SM_F_INT, AT(sm_evaluate_label, value), .min = 1, .max = 255, .required = true,
-	 .doc = "in the volumes"},
-	{"name", SM_F_STRING, AT(sm_evaluate_label, name), .required = true,
-	 .doc = "in the tables"},
-};
-static const struct sm_fieldset label_set =
-	SM_FIELDSET("label", struct sm_evaluate_label, label, "a label and its name");
-static const struct sm_field evaluate[] = {
-	ONEOF(sm_evaluate_section, empty, "brats", "brats|skip",
-	      "truth empty: 1 when the prediction is empty too and 0 otherwise, or leave out of "
-	      "the mean"),
-	REAL(sm_evaluate_section, grid_tolerance, SM_GRID_MM_TEXT, 0, 10,
-	     "mm that the grids of prediction and truth may differ"),
-	{"labels", SM_F_LIST, AT(sm_evaluate_section, labels), .of = &label_set,
-	 .doc = "labels that truth and prediction may hold beside 0, each a row of the tables; "
-		"absent = BraTS's 1, 2, 4 "
-		"and its regions"},
-	{"regions", SM_F_LIST, AT(sm_evaluate_section, regions), .of = &sm_region_fieldset,
-	 .doc = "unions of these labels, rows above theirs, larger ones first"},
-	{"metrics", SM_F_STRINGS, AT(sm_evaluate_section, metrics),
-	 .doc = "dataset pair: scores of images: mae, rmse, psnr, ssim, ssim_3d, ms_ssim, ncc, mi, "
-		"dice_bone, dice_ink, jump, bias; "
-		"absent = all but ssim_3d, dice_bone where the unit is HU, dice_ink of pictures "
-		"with masks (predict.mask_threshold)"},
-	ONEOF(sm_evaluate_section, held, "held_out", "held_out|test|valid|train|all",
-	      "dataset pair: folds whose slices are scored; held_out: none that was trained on"),
-	REAL(sm_evaluate_section, range, "0", -1, 1e9,
-	     "dataset pair: range of values L of PSNR and SSIM in the target's own unit; 0 = what "
-	     "[-1, 1] stands for, -1 = of each true image"),
-	ONEOF(sm_evaluate_section, ssim_from, "zero", "zero|low",
-	      "dataset pair: what SSIM and MS-SSIM take for 0: the unit's own, or low, what -1 "
-	      "stands for (SynthRAD 2023: HU + 1024)"),
-	ONEOF(sm_evaluate_section, body, "auto", "auto|off|otsu|value",
-	      "dataset pair: body mask from the true volume; auto: above -300 of HU, otherwise "
-	      "Otsu's; none of pictures"),
-	REAL_IF(sm_evaluate_section, body_threshold, "body value", "0", -1e9, 1e9,
-		"value: the body lies above it, own unit"),
-	REAL(sm_evaluate_section, bone, "150", -1e9, 1e9,
-	     "dataset pair: dice_bone compares what lies above it, own unit"),
-	REAL(sm_evaluate_section, ink, "0", 0, 65535,
-	     "dataset pair, pictures: dice_ink compares greys at or below it; 0 = "
-	     "predict.mask_threshold of the pictures, 128 where that is 0"),
-	ONEOF(sm_evaluate_section, ink_tone, "auto", "dark|bright|auto",
-	      "dataset pair, pictures: ink is dark, or bright: above evaluate.ink; auto = as in "
-	      "predict"),
-};
-static enum sm_status check_evaluate(const void *base, struct sm_err *err)
-{
-	struct sm_label_map map;
-	return sm_label_map_make(base, &map, err);
-}
-static const struct sm_fieldset evaluate_set = SM_FIELDSET_CHECKED(
-	check_evaluate, "evaluate", struct sm_evaluate_section, evaluate, "scores");
-
-static const struct sm_field report[] = {
-	{"title", SM_F_STRING, AT(sm_report_section, title), .doc = "heading of the page"},
-	WHOLE(sm_report_section, montage_cases, "4", 0, 100, "cases shown as pictures"),
-	WHOLE(sm_report_section, montage_slices, "5", 1, 50, "slices a case"),
-};
-static const struct sm_fieldset report_set =
-	SM_FIELDSET("report", struct sm_report_section, report, "the page");
-
 static const struct sm_field explore[] = {
 	WHOLE(sm_explore_section, cases, "12", 0, 1000,
 	      "cases shown as pictures, evenly chosen; numbers are of all"),
@@ -497,8 +433,12 @@ static const struct sm_field root[] = {
 	 .of = &sm_translate_fieldset, .doc = "section translate"},
 	{"predict", SM_F_MAPPING, AT(sm_manifest_root, predict), "{}", .of = &sm_predict_fieldset,
 	 .doc = "section predict"},
-	SECTION(evaluate),
-	SECTION(report),
+	{"evaluate", SM_F_MAPPING, AT(sm_manifest_root, evaluate), "{}",
+	 .of = &sm_evaluate_fieldset, .doc = "section evaluate"},
+	{"compare", SM_F_MAPPING, AT(sm_manifest_root, compare), "{}", .of = &sm_compare_fieldset,
+	 .doc = "section compare"},
+	{"report", SM_F_MAPPING, AT(sm_manifest_root, report), "{}", .of = &sm_report_fieldset,
+	 .doc = "section report"},
 	SECTION(explore),
 };
 

@@ -303,7 +303,9 @@ struct sm_predict_section {
 	int test_norm;       /* enum sm_test_norm */
 	double mask_threshold; /* of pictures: grey of their ink; 0 = no masks */
 	int mask_ink;          /* enum sm_ink_tone, not auto */
+	int grid;              /* enum sm_predict_grid, of volumes */
 };
+enum sm_predict_grid { SM_GRID_SOURCE, SM_GRID_PREPROCESS };
 enum sm_ink_tone { SM_INK_DARK, SM_INK_BRIGHT, SM_INK_AUTO };
 enum sm_test_norm { SM_NORM_OF_BATCH, SM_NORM_RUNNING };
 /* Connected parts to be removed from a prediction. */
@@ -313,7 +315,7 @@ struct sm_predict_clean {
 	bool largest;          /* keep only the largest part */
 	double min_size;       /* remove smaller ones */
 	int unit;              /* enum sm_clean_unit */
-	int neighbours;        /* enum sm_neighbours of train/postprocess.h */
+	int neighbours;        /* enum sm_neighbours of core/components.h */
 };
 enum sm_clean_unit { SM_CLEAN_VOXELS, SM_CLEAN_MM3 };
 #define SM_PREDICT_ALL 3 /* every fold: stands behind the last of enum sm_fold */
@@ -327,12 +329,27 @@ struct sm_evaluate_label {
 	char *name;
 };
 struct sm_evaluate_section {
-	int empty;             /* empty-region policy: enum sm_empty */
+	int empty;             /* empty-region policy: enum sm_policy (eval/policy.h) */
 	double grid_tolerance; /* mm */
-	struct sm_list labels;  /* struct sm_evaluate_label; empty = BraTS's labels and regions */
+	int map;                /* enum sm_map_choice, where labels is empty */
+	struct sm_list labels;  /* struct sm_evaluate_label; empty = those of map */
 	struct sm_list regions; /* struct sm_train_region, of values of labels */
+	/* keys of eval/column.h ("all" = every one; n 0 = the default ones); dataset pair: of
+	 * eval/image_metrics.h (n 0 = what applies) */
+	struct sm_strings metrics;
+	struct sm_floats tolerances; /* mm, of the surface Dice */
+	double threshold;   /* of volumes that are no whole numbers; 0 = they are refused */
+	/* label of each output of the network, whose probabilities are scored in place of the label
+	 * volume: labels may overlap; n 0 = the label volume */
+	struct sm_ints outputs;
+	int missing;        /* enum sm_missing: a truth without prediction */
+	struct sm_strings by; /* "voxel", "slice", "tile": averaged over these too */
+	int slice_axis;     /* enum sm_slice_axis */
+	int slices;         /* enum sm_slices */
+	int lesions;        /* rule of lesion-wise scores: 0 = off, 1 + row of eval/lesions.h */
+	double match_iou;   /* above it two parts are one lesion: panoptic quality, detection */
+	int64_t resamples;  /* of the bootstrap; 0 = no intervals */
 	/* dataset pair: scores of images */
-	struct sm_strings metrics; /* keys of eval/image_metrics.h; n 0 = what applies */
 	int held;                  /* enum sm_scored: samples of which folds */
 	double range; /* L of PSNR and SSIM, own unit; 0 = the target's, -1 = each truth's */
 	int ssim_from; /* enum sm_ssim_from: what SSIM and MS-SSIM take for 0 */
@@ -345,13 +362,38 @@ struct sm_evaluate_section {
 enum sm_scored { SM_SCORE_HELD_OUT, SM_SCORE_TEST, SM_SCORE_VALID, SM_SCORE_TRAIN, SM_SCORE_ALL };
 enum sm_ssim_from { SM_SSIM_FROM_ZERO, SM_SSIM_FROM_LOW };
 enum sm_body_choice { SM_BODY_BY_KIND, SM_BODY_NONE, SM_BODY_BY_OTSU, SM_BODY_BY_VALUE };
-enum sm_empty { SM_EMPTY_BRATS, SM_EMPTY_SKIP };
+enum sm_map_choice { SM_MAP_BRATS, SM_MAP_BRATS2023 };
+enum sm_missing { SM_MISSING_REJECT, SM_MISSING_LIST, SM_MISSING_WORST };
+enum sm_slice_axis { SM_SLICE_AXIAL, SM_SLICE_X, SM_SLICE_Y, SM_SLICE_Z };
+enum sm_slices { SM_SLICES_EITHER, SM_SLICES_TRUTH, SM_SLICES_ALL };
+/* compare: raters or models against each other; labels, regions and metrics are evaluate's. */
+struct sm_compare_section {
+	int fuse;           /* enum sm_fusion */
+	int ties;           /* enum sm_ties (eval/fuse.h) */
+	double prior;       /* of STAPLE; 0 = the mean share over raters */
+	int64_t iterations; /* of STAPLE, at most */
+};
+enum sm_fusion { SM_FUSE_AUTO, SM_FUSE_OFF, SM_FUSE_MAJORITY, SM_FUSE_STAPLE, SM_FUSE_BOTH };
 
 /* report. */
+struct sm_report_published {
+	char *name, *source; /* "3-D U-Net", where it is printed */
+	char *row, *metric;  /* "wt", "dice" */
+	double value;
+	int64_t cases; /* 0 = not told */
+};
 struct sm_report_section {
 	char *title;
-	int64_t montage_cases;  /* cases shown, worst first then spread */
+	int64_t montage_cases;  /* cases shown as pictures, at most */
 	int64_t montage_slices; /* slices a case */
+	/* dataset pair: black and white of output and target (n 0 = by unit), ends of the error
+	 * maps (0 = by the baselines); own unit */
+	struct sm_floats window;
+	double error_scale;
+	int64_t worst, median;  /* cases listed and shown: the worst, those about the median */
+	bool viewer;
+	int64_t viewer_cases;
+	struct sm_list published; /* struct sm_report_published */
 };
 
 /* explore: the page of a data set. */
@@ -381,6 +423,7 @@ struct sm_manifest_root {
 	struct sm_translate_section *translate;
 	struct sm_predict_section *predict;
 	struct sm_evaluate_section *evaluate;
+	struct sm_compare_section *compare;
 	struct sm_report_section *report;
 	struct sm_explore_section *explore;
 };

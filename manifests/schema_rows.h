@@ -30,5 +30,7 @@
 /* schema_train.c; the third is of struct sm_train_region. */
 extern const struct sm_fieldset sm_train_fieldset, sm_predict_fieldset, sm_region_fieldset;
 extern const struct sm_fieldset sm_translate_fieldset; /* schema_translate.c */
+/* schema_evaluate.c */
+extern const struct sm_fieldset sm_evaluate_fieldset, sm_compare_fieldset, sm_report_fieldset;
 
 #endif

@@ -265,6 +265,9 @@ static const struct sm_field predict[] = {
 	ONEOF(sm_predict_section, mask_ink, "dark", "dark|bright",
 	      "dataset pair, pictures: dark lines on white paper, or bright: greys above "
 	      "mask_threshold"),
+	ONEOF(sm_predict_section, grid, "source", "source|preprocess",
+	      "dataset pair, volumes: source: on the grid of the scan that they were made of, too, "
+	      "by linear interpolation; preprocess: on the grid that the network saw alone"),
 };
 const struct sm_fieldset sm_predict_fieldset =
 	SM_FIELDSET("predict", struct sm_predict_section, predict,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/hash.h"
 #include "preprocess/foldlist.h"
 
 /* Sample numbers by fold. */
@@ -279,4 +280,36 @@ out:
 	json_decref(t.first);
 	json_decref(t.other);
 	return st;
+}
+
+/* "PATH HASH\n" of each output. */
+static void add_outputs(struct sm_sha256 *h, const json_t *outputs)
+{
+	size_t i;
+	json_t *output;
+	json_array_foreach(outputs, i, output)
+	{
+		const char *part[4] = {sm_json_text(output, "path"), " ",
+				       sm_json_text(output, "sha256"), "\n"};
+		for (int k = 0; k < 4; k++)
+			if (part[k])
+				sm_sha256_add(h, part[k], strlen(part[k]));
+	}
+}
+
+enum sm_status sm_pair_samples_sha256(const struct sm_ledger *pair, char sha256[65],
+				      struct sm_err *err)
+{
+	struct sm_sha256 h;
+	size_t i;
+	json_t *record;
+	sm_sha256_init(&h);
+	add_outputs(&h, json_object_get(pair->header, "outputs"));
+	sm_records_foreach(pair->records, i, record)
+	{
+		if (sm_record_ok(record))
+			add_outputs(&h, json_object_get(record, "outputs"));
+	}
+	sm_sha256_final(&h, sha256);
+	return sm_records_check(pair->records, err);
 }

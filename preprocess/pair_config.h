@@ -23,4 +23,11 @@ enum sm_status sm_pair_finish(struct sm_run *run, const struct sm_pair_section *
 			      const double shares[SM_FOLDS], const struct sm_ledger *split,
 			      struct sm_err *err);
 
+/* What the samples of a finished stage pair are, whatever was before it: SHA-256 over config.json's
+ * hash (folds and slices) and path and content hash of each output, in the ledger's order. Ledgers
+ * that differ in their parents alone have the same. SM_IO when the ledger cannot be read any
+ * more. */
+enum sm_status sm_pair_samples_sha256(const struct sm_ledger *pair, char sha256[65],
+				      struct sm_err *err);
+
 #endif

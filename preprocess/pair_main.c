@@ -107,6 +107,19 @@ static enum sm_status write_set(struct stage_ctx *x, struct sm_case *c, char dom
 	return st;
 }
 
+/* Both are missing: what is there tells why. */
+static enum sm_status has_neither(const struct sm_case *c, const struct sm_pair_section *s,
+				  struct sm_err *err)
+{
+	bool one = c->count == 1;
+	return SM_FAIL(err, SM_INPUT,
+		       "%s: has no volume, channel or modality '%s' (pair.a) and none of '%s' "
+		       "(pair.b), but %s%s%s%s",
+		       c->key, s->a, s->b, one ? "'" : "others", one ? c->vols[0].role : "",
+		       one ? "' alone" : "",
+		       one && c->pictures ? ", the role of pictures that lie in one folder" : "");
+}
+
 static enum sm_status pair_case(struct stage_ctx *x, struct sm_case *c, struct sm_item *item,
 				struct sm_err *err)
 {
@@ -121,11 +134,7 @@ static enum sm_status pair_case(struct stage_ctx *x, struct sm_case *c, struct s
 			       sm_plane_name((enum sm_plane)s->plane));
 	if (s->mode == SM_PAIR_UNPAIRED) {
 		if (!a.vol && !b.vol)
-			return SM_FAIL(
-				err, SM_INPUT,
-				"%s: has no volume, channel or modality '%s' or '%s' (pair.a and "
-				"pair.b)",
-				c->key, s->a, s->b);
+			return has_neither(c, s, err);
 		if (a.vol)
 			SM_TRY(write_set(x, c, 'a', &a, NULL, item, err));
 		return b.vol ? write_set(x, c, 'b', &b, NULL, item, err) : SM_OK;
@@ -133,6 +142,8 @@ static enum sm_status pair_case(struct stage_ctx *x, struct sm_case *c, struct s
 	if (!a.vol && !s->a)
 		return SM_FAIL(err, SM_INPUT, "%s: has %zu volumes, pair.a must say which is meant",
 			       c->key, c->count);
+	if (!a.vol && !b.vol && s->mode == SM_PAIR_ALIGNED)
+		return has_neither(c, s, err);
 	if (!a.vol || (!b.vol && s->mode == SM_PAIR_ALIGNED))
 		return SM_FAIL(err, SM_INPUT,
 			       "%s: has no volume, channel or modality '%s' (pair.%c)", c->key,

@@ -11,6 +11,7 @@
 #include "preprocess/cases.h"
 #include "preprocess/learn_run.h"
 #include "preprocess/op_table.h"
+#include "preprocess/sidecar.h"
 
 struct options {
 	int64_t upto, learn;
@@ -57,6 +58,9 @@ static enum sm_status work(void *ctx, size_t i, struct sm_item *item, struct sm_
 	struct sm_case c = {0};
 	sm_cases_patient(cases, i, item->record);
 	SM_TRY(sm_cases_load(cases, i, item->jobs, &c, err));
+	json_t *places = sm_sidecars_places(&c); /* now: stacked volumes lose theirs */
+	if (places)
+		json_object_set_new(item->record, "scans", places);
 	enum sm_status st =
 		sm_ops_run(&c, &m->preprocess->steps, o->upto ? o->upto : m->preprocess->upto, err);
 	sm_case_warnings(&c, item);
@@ -167,7 +171,7 @@ static const struct sm_stage stage = {
 		"Learning a standard scale from the training cases (paste it over step 3):\n"
 		"  scanmill preprocess --manifest m.yaml --in work/ingest --split work/split "
 		"--learn 3",
-	.version = 3,
+	.version = 4, /* 4: scans */
 	.needs = SM_BY_ITEM,
 	.options = &options,
 	.manifest = &sm_manifest_schema,

@@ -118,6 +118,42 @@ enum sm_status sm_sidecars_load(const char *dir, const json_t *record, struct sm
 	return SM_OK;
 }
 
+/* A number, numbers, or a code as DICOM has them (CS): no words that somebody typed. */
+static bool is_plain(const json_t *value)
+{
+	size_t i;
+	json_t *one;
+	const char *text = json_string_value(value);
+	if (text)
+		return strlen(text) <= 16 &&
+		       strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ ") == strlen(text);
+	json_array_foreach(value, i, one) if (!json_is_number(one)) return false;
+	return json_is_number(value) || (json_is_array(value) && json_array_size(value) <= 16);
+}
+
+json_t *sm_sidecars_places(const struct sm_case *c)
+{
+	static const char *const told[] = {"BodyPartExamined", "PatientPosition",
+					   "ImageOrientationPatientDICOM", "SliceThickness",
+					   "SpacingBetweenSlices"};
+	json_t *all = json_object();
+	for (size_t i = 0; i < c->count; i++) {
+		json_t *one = json_object();
+		for (size_t k = 0; k < sizeof told / sizeof *told; k++) {
+			json_t *value = json_object_get(c->vols[i].sidecar, told[k]);
+			if (value && is_plain(value))
+				json_object_set(one, told[k], value);
+		}
+		if (json_object_size(one))
+			json_object_set(all, c->vols[i].role, one);
+		json_decref(one);
+	}
+	if (json_object_size(all))
+		return all;
+	json_decref(all);
+	return NULL;
+}
+
 void sm_case_meanings(struct sm_case *c)
 {
 	for (size_t i = 0; i < c->count && !c->pictures; i++) {

@@ -20,6 +20,12 @@ enum sm_status sm_sidecars_inputs(const char *dir, const json_t *record, struct 
 enum sm_status sm_sidecars_load(const char *dir, const json_t *record, struct sm_case *c,
 				struct sm_err *err);
 
+/* What the sidecars say of where the body lay and how the slices were taken, which holds of images
+ * that are made of these volumes, too: {role: {BodyPartExamined, PatientPosition,
+ * ImageOrientationPatientDICOM, SliceThickness, SpacingBetweenSlices}}, numbers and words of
+ * capitals, digits, blanks and _ alone. A new reference; NULL when they say nothing of it. */
+json_t *sm_sidecars_places(const struct sm_case *c);
+
 /* Volumes become SM_MEANING_HU: those whose sidecar says so, and those of files without such a word
  * whose role, or whose case's modality, is ct (any case of letters). Not pictures. */
 void sm_case_meanings(struct sm_case *c);

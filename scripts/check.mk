@@ -8,6 +8,7 @@ export SM_SHARED_DATA ?= $(abspath ../shared/data)
 check: ## all tests (installs what is missing, builds, runs)
 	@sh scripts/setup.sh check
 	@$(MAKE) --no-print-directory all tests
+	@$(MAKE) --no-print-directory viewer || echo "check: without the viewer's library its tests are skipped"
 	@$(MAKE) --no-print-directory fuzz-build
 	@$(MAKE) --no-print-directory check-run
 

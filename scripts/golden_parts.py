@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Connected parts of made-up masks by scipy.ndimage.label: tests/golden/parts.txt for tests/unit/test_postprocess.c.
+"""Connected parts of made-up masks by scipy.ndimage.label: tests/golden/parts.txt for tests/unit/test_components.c.
 
 usage: golden_parts.py >tests/golden/parts.txt
 Each line: nx ny nz seed share(of 1000) neighbours, number of parts, voxels, and the sizes of the parts, largest first, up to 8.

@@ -20,13 +20,17 @@ FACTOR   ?= 2
 METHOD   ?= linear
 INTERPOLATE_OF ?= ingest
 # DICOM series of: predict (images made of images) or interpolate; empty: predict with dataset pair, else interpolate.
+# Which slices in between is said to interpolate alone: of these dicom takes the folder that is there.
 DICOM_OF ?=
+# Compared with each other: files of one case, or folders of predict or of files, by commas; and their truth.
+RATERS   ?=
+TRUTH    ?=
 # What the pictures are where no sidecar says so (scans that were NIfTI): ct, mr or pt.
 MODALITY ?=
 
 # Make splits at blanks, and the shell reads quotation marks, stars and the like: such a name would lead somewhere else.
 # The names of targets cannot hold what parts or makes patterns in rules.
-PATHS   := MANIFEST RAW WORK SALT TABLE VGG
+PATHS   := MANIFEST RAW WORK SALT TABLE VGG RATERS TRUTH
 TARGETS := MANIFEST WORK TABLE VGG
 comma := ,
 SAFE  := a b c d e f g h i j k l m n o p q r s t u v w x y z A B C D E F G H I J K L M N O P Q R S T U V W X Y Z \
@@ -65,7 +69,7 @@ P      = $(BIN)/scanmill-$(1)
 
 # Which stages are needed, and how they are called, depends on `dataset`.
 BY_DATASET := explore train predict evaluate report interpolate dicom
-STAGES     := index ingest preprocess split tile slice pair $(BY_DATASET)
+STAGES     := index ingest preprocess split tile slice pair compare $(BY_DATASET)
 .PHONY: $(STAGES) dataset all-stages verify demo phantom FORCE
 ifneq ($(ASKED)$(AGAIN_ASKED),)
 $(STAGES): %: $(WORK)/%/ledger.jsonl
@@ -75,6 +79,7 @@ else
 $(filter-out $(BY_DATASET),$(STAGES)): %: $(WORK)/%/ledger.jsonl
 $(BY_DATASET) dataset all-stages: all
 	@$(MAKE) --no-print-directory AGAIN_ASKED=1 $@
+dicom: $(filter interpolate,$(MAKECMDGOALS))
 endif
 # Make shall not delete what a stage that failed has written.
 .PRECIOUS: $(STAGES:%=$(WORK)/%/ledger.jsonl)
@@ -104,7 +109,9 @@ $(call L,predict): $(call L,preprocess) $(if $(ALL_CASES),,$(call L,split)) $(ca
 	$(call P,predict) $(COMMON) --in $(<D) $(if $(ALL_CASES),,--split $(WORK)/split) --model $(WORK)/train --out $(@D) $(ACCEPT)
 $(call L,evaluate): $(call L,predict) $(if $(PAIRED),$(call L,preprocess) $(call L,pair),$(call L,ingest)) $(MANIFEST)
 	$(call P,evaluate) $(COMMON) --in $(<D) \
-		$(if $(PAIRED),--truth $(WORK)/preprocess --pairs $(WORK)/pair,--truth $(WORK)/ingest) --out $(@D) $(ACCEPT)
+		$(if $(PAIRED),--truth $(WORK)/preprocess --pairs $(WORK)/pair,--truth $(WORK)/ingest) \
+		$(if $(findstring tile,$(call get,evaluate.by)),--tiles $(WORK)/tile --preprocess $(WORK)/preprocess) \
+		--out $(@D) $(ACCEPT)
 $(call L,report): $(call L,evaluate) $(call L,train) $(MANIFEST)
 	$(call P,report) $(COMMON) --in $(<D) --train $(WORK)/train --predict $(WORK)/predict \
 		$(if $(PAIRED),--truth $(WORK)/preprocess,--truth $(WORK)/ingest --split $(WORK)/split) --out $(@D) $(AGAIN)
@@ -112,15 +119,25 @@ $(call L,report): $(call L,evaluate) $(call L,train) $(MANIFEST)
 $(call L,interpolate): $(call L,$(INTERPOLATE_OF)) $(if $(filter network,$(METHOD)),$(call L,train)) FORCE
 	$(call P,interpolate) $(SHARED) --factor $(FACTOR) --method $(METHOD) \
 		$(if $(filter network,$(METHOD)),--model $(WORK)/train) --in $(<D) --out $(@D) $(ACCEPT)
-$(call L,dicom): $(call L,$(or $(DICOM_OF),$(if $(PAIRED),predict,interpolate))) FORCE
-	$(call P,dicom) $(SHARED) $(if $(MODALITY),--modality $(MODALITY)) --in $(<D) --out $(@D) $(ACCEPT)
+# Made again here, the finer scans would be those of the default FACTOR and METHOD, in the place of the user's.
+SERIES_OF := $(or $(DICOM_OF),$(if $(PAIRED),predict,interpolate))
+FINER     := $(filter interpolate,$(SERIES_OF))
+ARE_THERE  = test -f $(1) || { echo "dicom: error: $(1): is not there, make interpolate (FACTOR, METHOD, INTERPOLATE_OF) makes it" >&2; exit 3; }
+$(call L,dicom): $(if $(FINER),$(if $(filter interpolate,$(MAKECMDGOALS)),$(call L,interpolate)),$(call L,$(SERIES_OF))) FORCE
+	$(if $(FINER),@$(call ARE_THERE,$(call L,interpolate)))
+	$(call P,dicom) $(SHARED) $(if $(MODALITY),--modality $(MODALITY)) --in $(WORK)/$(SERIES_OF) --out $(@D) $(ACCEPT)
+
+$(call L,compare): $(MANIFEST) FORCE | all
+	$(if $(RATERS),,$(error RATERS is missing: label volumes of one case, or folders of them, by commas))
+	$(call P,compare) $(COMMON) --raters $(RATERS) $(if $(TRUTH),--truth $(TRUTH)) --out $(@D) $(ACCEPT)
 
 FORCE:
 
 dataset: ## raw scans -> tiles, slices or pairs, as `dataset:` of MANIFEST says
 all-stages: ## raw scans -> report: every stage that `dataset:` of MANIFEST needs, on RAW into WORK
 interpolate: ## slices between the slices (FACTOR=2..10, METHOD=nearest|linear|cubic|network, INTERPOLATE_OF=ingest|preprocess|predict)
-dicom: ## predicted or interpolated volumes as DICOM series (DICOM_OF=predict|interpolate, MODALITY=ct|mr|pt)
+compare: ## raters or models against each other, against the truth, and fused (RATERS=a,b,..., TRUTH=...)
+dicom: ## predicted or interpolated volumes as DICOM series (DICOM_OF=predict, or interpolate: as it is there; MODALITY=ct|mr|pt)
 
 verify: all ## hash every output below WORK again and compare with the ledgers (rederive: make them again)
 	$(call P,verify) $(wildcard $(addprefix $(WORK)/,$(STAGES)))
@@ -131,8 +148,13 @@ phantom: all ## make a synthetic cohort (phantom section of MANIFEST) in RAW
 demo: ## phantom cohort through every stage to the report (installs, builds, runs)
 	@sh scripts/setup.sh build
 	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory viewer || echo "demo: the report will have pictures, and no viewer"
 	@test -f work/demo/raw/phantom.json || \
 		$(MAKE) --no-print-directory phantom MANIFEST=manifests/demo.yaml WORK=work/demo
 	@$(MAKE) --no-print-directory all-stages MANIFEST=manifests/demo.yaml WORK=work/demo
 	@cat work/demo/report/table.md
 	@echo "report: $(CURDIR)/work/demo/report/report.html"
+
+.PHONY: report-example
+report-example: demo ## docs/report-example: the report of `make demo`, without the viewer
+	@sh scripts/report_example.sh work/demo $(BIN) docs/report-example

@@ -59,7 +59,7 @@ timed() {
 spent() { awk -v c="$2" '{ s += $c } END { printf "%.1f", s / 60 }' "$1"; }
 # mean_of SUMMARY REGION: the mean Dice; the labels before it may hold commas.
 mean_of() {
-	awk -F, -v r="$2" '$1 == r && match($0, /,dice,[^,]*/) { print substr($0, RSTART + 6, RLENGTH - 6) + 0 }' "$1"
+	awk -F, -v r="$2" '$1 == r && match($0, /,dice,1,[^,]*/) { print substr($0, RSTART + 8, RLENGTH - 8) + 0 }' "$1"
 }
 
 data() {

@@ -10,7 +10,7 @@ build="gcc make pkg-config libopenjp2-7-dev libnifti2-dev libhdf5-dev libpng-dev
 libjpeg-dev libdeflate-dev zlib1g-dev libcyaml-dev libyaml-dev libjansson-dev libssl-dev libpopt-dev libdnnl-dev
 libgomp1"
 check="libcmocka-dev perl python3-minimal python3-numpy python3-nibabel python3-h5py python3-pil
-python3-pydicom dcm2niix valgrind clang libclang-rt-14-dev libomp-14-dev"
+python3-pydicom dcm2niix valgrind clang libclang-rt-14-dev libomp-14-dev texlive-latex-base texlive-latex-recommended"
 
 case "${1:-build}" in
 build) want=$build ;;

@@ -70,7 +70,8 @@ static bool has_stage_name(const char *dir)
 {
 	static const char *const stages[] = {"index",   "ingest",   "preprocess", "split",
 					     "tile",    "slice",    "pair",       "train",
-					     "predict", "evaluate", "report",     "explore"};
+					     "predict", "evaluate", "report",     "explore",
+					     "compare"};
 	for (size_t i = 0; i < SM_COUNT(stages); i++)
 		if (strcmp(sm_path_base(dir), stages[i]) == 0)
 			return true;
@@ -278,7 +279,8 @@ enum sm_status sm_folders_open(struct sm_folders *f, const struct sm_folder *fol
 	struct sm_ledger *ledger = &f->v[folder - f->v].ledger, now;
 	if (ledger->records)
 		return SM_OK;
-	sm_folders_close(f);
+	if (!f->keep)
+		sm_folders_close(f);
 	SM_TRY(sm_ledger_read(folder->dir, NULL, &now, err));
 	bool same = strcmp(now.sha256, ledger->sha256) == 0;
 	if (same)

@@ -21,6 +21,7 @@ struct sm_folder {
 struct sm_folders {
 	struct sm_folder *v;
 	size_t n, room;
+	bool keep;       /* ledgers that were opened stay so: for many items of few stages */
 	json_t *strange; /* sentences on what stands in a work folder, is called as a stage, and has
 			    no ledger */
 	json_t *closed;  /* {"stage", "why"} of folders there that are called as a stage and may not
@@ -41,8 +42,9 @@ bool sm_folders_closed(const struct sm_folders *f, const char *stage);
 /* Reads header and hash of all their ledgers. */
 enum sm_status sm_folders_load(struct sm_folders *f, struct sm_err *err);
 
-/* Opens the records of one of them, and closes those of all others: one file is open, however many
- * stages there are. SM_INPUT when the ledger is another one than sm_folders_load saw. */
+/* Opens the records of one of them, and closes those of all others (unless f->keep): one file is
+ * open, however many stages there are. SM_INPUT when the ledger is another one than sm_folders_load
+ * saw. */
 enum sm_status sm_folders_open(struct sm_folders *f, const struct sm_folder *folder,
 			       struct sm_err *err);
 /* Closes the records that are open. */

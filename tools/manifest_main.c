@@ -89,7 +89,8 @@ static enum sm_status run_manifest(struct sm_run *run, struct sm_err *err)
 
 static const char *const sections[] = {
 	"name",  "dataset", "phantom", "ingest",   "preprocess", "split",   "tile", "slice",
-	"pair",  "train",   "translate", "predict", "evaluate", "report",     "explore", NULL,
+	"pair",  "train",   "translate", "predict", "evaluate", "compare",    "report",
+	"explore", NULL,
 };
 
 static const struct sm_stage stage = {

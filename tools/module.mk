@@ -12,5 +12,5 @@ scanmill-verify_USE := manifest ops core
 scanmill-verify_LD := -Wl,-u,sm_h5_content_sha256
 scanmill-diff_SRC := tools/diff_main.c tools/diff.c tools/folders.c
 scanmill-diff_USE := core
-scanmill-trace_SRC := tools/trace_main.c tools/trace.c tools/folders.c
+scanmill-trace_SRC := tools/trace_main.c tools/trace.c tools/trace_cell.c tools/folders.c
 scanmill-trace_USE := core

@@ -34,11 +34,12 @@ static const struct program {
 	{"dicom", "derived volumes as DICOM series"},
 	{"export", "a trained network as safetensors and ONNX for other programs"},
 	{"evaluate", "scores predicted label volumes, or made images, against the truth"},
+	{"compare", "raters or models against each other and the truth, and fused to one"},
 	{"report", "makes the page and the tables of an experiment"},
 	{"manifest", "check a manifest and print it with all defaults"},
 	{"verify", "recompute the hash of every output of a run"},
 	{"diff", "what differs between two runs, and which input or setting is why"},
-	{"trace", "from an item or a file of a run back to the scans"},
+	{"trace", "from an item, a file or a figure of a run back to the scans"},
 };
 
 static void print_help(FILE *to)

@@ -40,15 +40,18 @@ struct maker {
 	bool exact;              /* path and content fit; else the content alone */
 };
 
-/* Looks at a record for the inputs that have no exact maker yet; returns how many still have
- * none. */
-static size_t look_for(json_t *record, const json_t *inputs, bool exact_only, struct maker *makers)
+/* Looks at a record for the inputs that nobody made yet (`made`) and that have no exact maker here;
+ * returns how many still have none. */
+static size_t look_for(json_t *record, const json_t *inputs, const bool *made, bool exact_only,
+		       struct maker *makers)
 {
 	size_t i, left = 0;
 	json_t *input;
 	json_array_foreach(inputs, i, input)
 	{
 		struct maker *m = &makers[i];
+		if (made[i])
+			continue;
 		const char *path = sm_json_text(input, "path"),
 			   *sha = sm_json_text(input, "sha256");
 		json_t *output = sha && !m->exact ? output_of(record, path, sha) : NULL;
@@ -78,6 +81,10 @@ static json_t *node_of(const struct sm_folder *folder, const json_t *record)
 	json_object_set_new(node, "missing", json_array());
 	if (!sm_record_ok(record))
 		json_object_set(node, "reason", json_object_get(record, "reason"));
+	/* A checkpoint has no inputs of its own: it was made of all that its parents list. */
+	if (!json_array_size(json_object_get(record, "inputs")) &&
+	    strcmp(sm_folder_stage(folder), "train") == 0)
+		json_object_set(node, "parents", json_object_get(folder->ledger.header, "parents"));
 	return node;
 }
 
@@ -119,30 +126,39 @@ static bool is_word(const char *path, const char *sha)
 	return strcmp(hex, sha) == 0;
 }
 
-/* Who made each of the inputs, of the open parent's records: by path and content first, by content
- * alone otherwise. As a rule it is the record of the same key; else all are looked at. */
+/* How the makers of inputs are looked for, one after the other. As a rule it is the record of the
+ * same key, of the same path and content, or one of a few (a checkpoint); then any record. Equal
+ * content under another path (two empty masks) counts only where nobody else made it. */
+enum search { OF_THE_SAME_KEY, OF_THE_SAME_PATH, OF_THE_SAME_CONTENT, SEARCHES };
+enum { FEW_RECORDS = 64 };
+
 static enum sm_status find_makers(const struct sm_folder *parent, const char *key,
-				  const json_t *inputs, struct maker *makers, struct sm_err *err)
+				  const json_t *inputs, const bool *made, enum search search,
+				  struct maker *makers, struct sm_err *err)
 {
+	struct sm_records *records = parent->ledger.records;
 	size_t i;
 	json_t *record, *twin = sm_ledger_get(&parent->ledger, key);
-	size_t left = look_for(twin, inputs, true, makers);
+	size_t left = look_for(twin, inputs, made, true, makers);
 	json_decref(twin);
-	sm_records_foreach(parent->ledger.records, i, record)
+	if (search == OF_THE_SAME_KEY && sm_records_count(records) > FEW_RECORDS)
+		return sm_records_check(records, err);
+	sm_records_foreach(records, i, record)
 	{
-		left = left ? look_for(record, inputs, false, makers) : 0;
+		left = left ? look_for(record, inputs, made, search != OF_THE_SAME_CONTENT, makers)
+			    : 0;
 		if (left)
 			continue;
 		json_decref(record);
 		break;
 	}
-	return sm_records_check(parent->ledger.records, err);
+	return sm_records_check(records, err);
 }
 
 /* What the open parent made of the record's inputs: nodes in `from`, their records in `records`. */
 static enum sm_status follow_parent(const struct sm_folder *parent, json_t *node,
-				    const json_t *record, json_t *records, bool *made,
-				    struct sm_err *err)
+				    const json_t *record, json_t *records, enum search search,
+				    bool *made, struct sm_err *err)
 {
 	json_t *inputs = json_object_get(record, "inputs");
 	size_t n = json_array_size(inputs);
@@ -153,7 +169,7 @@ static enum sm_status follow_parent(const struct sm_folder *parent, json_t *node
 	if (fold && strcmp(sm_folder_stage(parent), "split") == 0)
 		json_object_set_new(node, "fold", json_string(fold));
 	if (st == SM_OK && n)
-		st = find_makers(parent, sm_record_key(record), inputs, makers, err);
+		st = find_makers(parent, sm_record_key(record), inputs, made, search, makers, err);
 	for (size_t i = 0; makers && i < n; i++) {
 		struct maker *m = &makers[i];
 		if (m->record) {
@@ -186,9 +202,18 @@ static const char *parent_read(const struct sm_folder *folder, const json_t *inp
 {
 	const char *stage, *sha = sm_json_text(input, "sha256");
 	json_t *hash;
+	size_t i;
+	json_t *model;
 	json_object_foreach(json_object_get(folder->ledger.header, "parents"), stage, hash)
 		if (sha && json_is_string(hash) && strcmp(json_string_value(hash), sha) == 0)
 			return stage;
+	/* A report of several models has more than one run of evaluate. */
+	json_array_foreach(json_object_get(folder->ledger.header, "models"), i, model)
+	{
+		stage = sm_json_text(model, "ledger");
+		if (sha && stage && strcmp(stage, sha) == 0)
+			return "evaluate";
+	}
 	return NULL;
 }
 
@@ -215,6 +240,40 @@ static void name_others(const struct sm_folder *folder, json_t *node, const json
 	}
 }
 
+/* Whether some input that is a file has no maker yet. */
+static bool lacks_maker(const json_t *inputs, const bool *made)
+{
+	size_t i;
+	json_t *input;
+	json_array_foreach(inputs, i, input)
+		if (!made[i] &&
+		    !is_word(sm_json_text(input, "path"), sm_json_text(input, "sha256")))
+			return true;
+	return false;
+}
+
+/* The parents that are here; one that lists raw scans makes none. */
+static enum sm_status follow_parents(struct sm_folders *f, const struct sm_folder *folder,
+				     json_t *node, const json_t *record, json_t *records,
+				     bool *made, struct sm_err *err)
+{
+	const json_t *inputs = json_object_get(record, "inputs");
+	const char *stage;
+	json_t *hash;
+	for (int search = 0; search < SEARCHES; search++)
+		json_object_foreach(json_object_get(folder->ledger.header, "parents"), stage, hash)
+		{
+			const struct sm_folder *parent = sm_folders_parent(f, folder, stage, NULL);
+			const bool list = strcmp(stage, "index") == 0;
+			if (!parent || (search && (list || !lacks_maker(inputs, made))))
+				continue;
+			SM_TRY(sm_folders_open(f, parent, err));
+			SM_TRY(follow_parent(parent, node, record, records, (enum search)search,
+					     made, err));
+		}
+	return SM_OK;
+}
+
 /* The caller holds `record`: other ledgers are opened here. */
 static enum sm_status follow(struct sm_folders *f, const struct sm_folder *folder, json_t *node,
 			     const json_t *record, int depth, struct sm_err *err)
@@ -231,18 +290,14 @@ static enum sm_status follow(struct sm_folders *f, const struct sm_folder *folde
 	}
 	json_object_foreach(json_object_get(folder->ledger.header, "parents"), stage, hash)
 	{
-		const struct sm_folder *parent = sm_folders_parent(f, folder, stage, NULL);
-		if (!parent) {
-			SM_GOTO(st, sm_folders_need(f, stage, err));
-			json_array_append_new(json_object_get(node, "missing"), json_string(stage));
+		if (sm_folders_parent(f, folder, stage, NULL))
 			continue;
-		}
-		/* What belongs to no item was made of all: its ledgers are named, not followed. */
-		if (!record)
-			continue;
-		SM_GOTO(st, sm_folders_open(f, parent, err));
-		SM_GOTO(st, follow_parent(parent, node, record, records, made, err));
+		SM_GOTO(st, sm_folders_need(f, stage, err));
+		json_array_append_new(json_object_get(node, "missing"), json_string(stage));
 	}
+	/* What belongs to no item was made of all: its ledgers are named, not followed. */
+	if (record)
+		SM_GOTO(st, follow_parents(f, folder, node, record, records, made, err));
 	name_others(folder, node, inputs, made);
 	json_array_foreach(from, i, input)
 	{
@@ -440,5 +495,28 @@ out:
 	json_decref(found.record);
 	json_decref(found.output);
 	free(clean);
+	return st;
+}
+
+enum sm_status sm_trace_item(struct sm_folders *f, const struct sm_folder *folder, const char *key,
+			     json_t **out, struct sm_err *err)
+{
+	json_t *record = NULL, *node = NULL;
+	enum sm_status st;
+	*out = NULL;
+	SM_GOTO(st, sm_folders_open(f, folder, err));
+	record = sm_ledger_get(&folder->ledger, key);
+	SM_GOTO(st, sm_records_check(folder->ledger.records, err));
+	if (!record) {
+		st = SM_FAIL(err, SM_INPUT, "%s: its ledger has no item %s", folder->dir, key);
+		goto out;
+	}
+	node = node_of(folder, record);
+	json_array_extend(json_object_get(node, "outputs"), json_object_get(record, "outputs"));
+	SM_GOTO(st, follow(f, folder, node, record, 0, err));
+	*out = json_incref(node);
+out:
+	json_decref(node);
+	json_decref(record);
 	return st;
 }

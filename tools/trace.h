@@ -14,7 +14,7 @@
  * as a whole), "unresolved": [{"role","path", "sha256"}] (inputs that no record here made),
  * "missing": [stages that are not there in the run that this one was made from]}. An output of no
  * item (config.json) has "items" (how many its stage has) and "parents" {stage: hash of its ledger}
- * and nothing in "from". `what` is an item's key, or an output's path with or without its stage
+ * and nothing in "from"; a checkpoint, made of all that its parents list, has "parents". `what` is an item's key, or an output's path with or without its stage
  * ("tile/CASE.h5") or its folder as a person types it ("./work/tile/CASE.h5") in front; "." and
  * ".." in it are taken as words. Among several stages with the item the one that no other of them
  * was made from begins; explore and report, which only show, are passed over unless named so. f
@@ -22,5 +22,9 @@
  * folder that may not be looked at is needed. */
 enum sm_status sm_trace(struct sm_folders *f, const char *what, json_t **out,
 			struct sm_err *err);
+
+/* The same of an item of one of the folders of f. SM_INPUT when its ledger has no such item. */
+enum sm_status sm_trace_item(struct sm_folders *f, const struct sm_folder *folder, const char *key,
+			     json_t **out, struct sm_err *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * scanmill trace: from an item or a file of a run back to the scans.
+ * scanmill trace: from an item, a file or a figure of a run back to the scans.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +9,12 @@
 #include "core/file.h"
 #include "core/stage.h"
 #include "tools/trace.h"
+#include "tools/trace_cell.h"
 
 struct options {
 	bool json, slices;
+	char *cell;
+	struct sm_strings cases;
 };
 
 #define AT(member) .offset = offsetof(struct options, member)
@@ -19,6 +22,9 @@ static const struct sm_field fields[] = {
 	{"json", SM_F_BOOL, AT(json), "false", .doc = "print the chain as JSON"},
 	{"slices", SM_F_BOOL, AT(slices), "false",
 	 .doc = "also print the hash of the SOP Instance UID of every DICOM slice"},
+	{"cell", SM_F_STRING, AT(cell),
+	 .doc = "a figure of the report's tables, ROW/MODEL or ROW/MODEL/METRIC: its cases"},
+	{"case", SM_F_STRINGS, AT(cases), .doc = "of --cell: these cases alone"},
 };
 static const struct sm_fieldset option_set = SM_FIELDSET("trace", struct options, fields, NULL);
 
@@ -126,10 +132,17 @@ static enum sm_status print_node(struct sm_folders *f, const json_t *node, bool 
 	if (fold)
 		printf("  fold %s", fold);
 	printf("\n");
+	const json_t *items = json_object_get(node, "items");
 	json_object_foreach(json_object_get(node, "parents"), parent, v)
-		printf("%*sall %lld items here, from the ledger of %s %.12s\n", depth * 2 + 2, "",
-		       (long long)json_integer_value(json_object_get(node, "items")), parent,
-		       json_string_value(v));
+	{
+		if (items)
+			printf("%*sall %lld items here, from the ledger of %s %.12s\n",
+			       depth * 2 + 2, "", (long long)json_integer_value(items), parent,
+			       json_string_value(v));
+		else
+			printf("%*s%-12s %.12s  %s/" SM_LEDGER_NAME " as a whole\n",
+			       depth * 2 + 2, "", "ledger", json_string_value(v), parent);
+	}
 	if (reason)
 		printf("%*srejected: %s\n", depth * 2 + 2, "", reason);
 	print_files(json_object_get(node, "outputs"), sm_json_text(node, "stage"), depth);
@@ -152,13 +165,119 @@ static enum sm_status print_node(struct sm_folders *f, const json_t *node, bool 
 	return SM_OK;
 }
 
+/* "mean 0.8125, median ..., n 12"; what is null is a dash. */
+static void print_figure(const json_t *cell, const char *name)
+{
+	const json_t *v = json_object_get(cell, name);
+	if (json_is_integer(v))
+		printf(", %s %lld", name, (long long)json_integer_value(v));
+	else if (json_is_number(v))
+		printf(", %s %.9g", name, json_number_value(v));
+	else
+		printf(", %s -", name);
+}
+
+static enum sm_status print_case(struct sm_folders *f, const json_t *one, bool slices,
+				 struct sm_err *err)
+{
+	const char *why = sm_json_text(one, "why");
+	const json_t *value = json_object_get(one, "value"), *chain = json_object_get(one, "chain");
+	printf("  case %s  ", sm_json_text(one, "key"));
+	if (json_is_number(value))
+		printf("%.9g", json_number_value(value));
+	else
+		printf("no value");
+	printf("%s%s%s\n", why ? " (" : "", why ? why : "", why ? ")" : "");
+	if (chain)
+		return print_node(f, chain, slices, 2, err);
+	print_files(json_object_get(one, "files"), "?", 2);
+	return SM_OK;
+}
+
+static enum sm_status print_cell(struct sm_folders *f, const json_t *cell, bool slices,
+				 struct sm_err *err)
+{
+	size_t i;
+	json_t *v;
+	const char *situation;
+	printf("cell  %s  %s of %s, model %s\n", sm_json_text(cell, "cell"),
+	       sm_json_text(cell, "metric_name"), sm_json_text(cell, "row_name"),
+	       sm_json_text(cell, "model_name"));
+	printf("  cases %zu", json_array_size(json_object_get(cell, "of")));
+	print_figure(cell, "mean");
+	print_figure(cell, "median");
+	print_figure(cell, "n");
+	print_figure(cell, "infinite");
+	print_figure(cell, "left_out");
+	json_object_foreach(json_object_get(cell, "situations"), situation, v)
+		printf(", %s %lld", situation, (long long)json_integer_value(v));
+	printf("\n  %-12s %.12s  report/" SM_LEDGER_NAME "\n", "report",
+	       sm_json_text(cell, "report"));
+	printf("  %-12s %.12s  report/" SM_CELLS_NAME "\n", "cells", sm_json_text(cell, "cells"));
+	printf("  %-12s %.12s  evaluate/" SM_LEDGER_NAME "\n", "ledger",
+	       sm_json_text(cell, "ledger"));
+	if (!json_is_true(json_object_get(cell, "here")))
+		printf("  (the run of evaluate of this model is not here: name its folder, too)\n");
+	json_array_foreach(json_object_get(cell, "of"), i, v)
+		SM_TRY(print_case(f, v, slices, err));
+	return SM_OK;
+}
+
+static void print_json(const json_t *value)
+{
+	char *text = json_dumps(value, JSON_INDENT(1) | JSON_SORT_KEYS);
+	puts(text ? text : "");
+	free(text);
+}
+
+static void tell_closed(struct sm_run *run, const struct sm_folders *f)
+{
+	size_t i;
+	json_t *node;
+	json_array_foreach(f->closed, i, node)
+		sm_warn(&run->log, NULL, "passed over: %s", sm_json_text(node, "why"));
+}
+
+static enum sm_status run_cell(struct sm_run *run, struct sm_err *err)
+{
+	const struct options *o = run->options;
+	struct sm_folders f = {0};
+	json_t *cell = NULL;
+	char *work = NULL;
+	enum sm_status st = SM_OK;
+	f.keep = true;
+	if (!run->arg_count) {
+		SM_GOTO(st, sm_trace_cell_where("work", o->cell, &work, err));
+		SM_GOTO(st, sm_folders_add(&f, work, err));
+	}
+	for (size_t i = 0; i < run->arg_count; i++)
+		SM_GOTO(st, sm_folders_add(&f, run->args[i], err));
+	SM_GOTO(st, sm_folders_load(&f, err));
+	tell_closed(run, &f);
+	SM_GOTO(st, sm_trace_cell(&f, o->cell, o->cases.n ? &o->cases : NULL, &cell, err));
+	if (o->json)
+		print_json(cell);
+	else
+		st = print_cell(&f, cell, o->slices, err);
+out:
+	json_decref(cell);
+	free(work);
+	sm_folders_clear(&f);
+	return st;
+}
+
 static enum sm_status run_trace(struct sm_run *run, struct sm_err *err)
 {
 	const struct options *o = run->options;
 	struct sm_folders f = {0};
-	json_t *all = json_array(), *node;
+	json_t *all = NULL, *node;
 	enum sm_status st = SM_OK;
 	size_t i;
+	if (o->cell)
+		return run_cell(run, err);
+	if (o->cases.n)
+		return SM_FAIL(err, SM_USAGE, "--case: counts with --cell alone");
+	all = json_array();
 	if (run->arg_count < 2) {
 		st = SM_FAIL(
 			err, SM_USAGE,
@@ -168,16 +287,13 @@ static enum sm_status run_trace(struct sm_run *run, struct sm_err *err)
 	}
 	SM_GOTO(st, sm_folders_add(&f, run->args[0], err));
 	SM_GOTO(st, sm_folders_load(&f, err));
-	json_array_foreach(f.closed, i, node)
-		sm_warn(&run->log, NULL, "passed over: %s", sm_json_text(node, "why"));
+	tell_closed(run, &f);
 	for (i = 1; i < run->arg_count; i++) {
 		SM_GOTO(st, sm_trace(&f, run->args[i], &node, err));
 		json_array_append_new(all, node);
 	}
 	if (o->json) {
-		char *text = json_dumps(all, JSON_INDENT(1) | JSON_SORT_KEYS);
-		puts(text ? text : "");
-		free(text);
+		print_json(all);
 		goto out;
 	}
 	json_array_foreach(all, i, node)
@@ -190,7 +306,7 @@ out:
 
 static const struct sm_stage stage = {
 	.name = "trace",
-	.summary = "from an item or a file of a run back to the scans",
+	.summary = "from an item, a file or a figure of a run back to the scans",
 	.details =
 		"Takes a work folder and the key of an item, or the path of an output below it. "
 		"Prints for each\n"
@@ -199,8 +315,15 @@ static const struct sm_stage stage = {
 		"explore and report are passed over unless named with their stage (explore/CASE).\n"
 		"\n"
 		"  scanmill trace work/brats3d BraTS20_Training_001\n"
-		"  scanmill trace work/brats3d tile/BraTS20_Training_001.h5 --slices",
-	.args = "WORK ITEM...",
+		"  scanmill trace work/brats3d tile/BraTS20_Training_001.h5 --slices\n\n"
+		"--cell takes a figure of the report's tables: it prints the cases behind it, each "
+		"with its value\n"
+		"and its way back. Without a folder it looks for the report in work and in the "
+		"folders in it; a\n"
+		"report of several models needs the folder of each model's run, behind its own.\n\n"
+		"  scanmill trace work/brats3d --cell WT/UNet3D/dice\n"
+		"  scanmill trace --cell WT/UNet3D --case BraTS20_Training_006",
+	.args = "[WORK] [ITEM...]",
 	.version = 1,
 	.needs = SM_NO_LEDGER,
 	.options = &option_set,

@@ -57,13 +57,15 @@ scanmill-predict_SRC := train/predict_main.c train/predict_cases.c train/predict
 	train/predict_write.c train/turned.c \
 	train/translate/predict.c \
 	train/translate/predict_case.c \
-	train/translate/predict_files.c
+	train/translate/predict_files.c \
+	train/translate/predict_volume.c
 scanmill-predict_USE := translate train models nn prep derive manifest ops core
 scanmill-predict_LD := -ldnnl
 
 # With MPI (make MPI=1) a program beside it, which several ranks run: its mpi.c comes before the library's
 # mpi_none.c.
-ifeq ($(MPI),1)
+# one that was built once is kept up to date, lest ranks run an old one.
+ifneq ($(filter 1,$(MPI))$(wildcard $(BIN)/scanmill-train-mpi),)
 MPI_CFLAGS := $(or $(shell pkg-config --cflags ompi-c 2>/dev/null),$(shell mpicc --showme:compile 2>/dev/null),$(shell mpicc -compile_info 2>/dev/null | sed 's/^[^ ]* //'))
 MPI_LIBS := $(or $(shell pkg-config --libs ompi-c 2>/dev/null),$(shell mpicc --showme:link 2>/dev/null),$(shell mpicc -link_info 2>/dev/null | sed 's/^[^ ]* //'))
 ifeq ($(MPI_LIBS),)

@@ -284,7 +284,9 @@ static const struct sm_stage stage = {
 		"dataset pair: translates the volumes or pictures that pair.a (or pair.b) names, "
 		"slice by slice as stage pair\n"
 		"cut them; writes <case>/<target>.nii.gz (float32, HU where preprocess has fixed "
-		"windows) with its sidecar,\n"
+		"windows) with its sidecar\n"
+		"on the scan's grid, <case>/<target>.preprocess.nii.gz on the network's where that "
+		"is another (predict.grid),\n"
 		"or <case>.png and, with predict.mask_threshold, the mask of its ink: <case>.mask.png "
 		"(0 and 1), <case>.svg\n"
 		"(outlines). Keys: predict.direction, test_dropout, test_norm, mask_threshold, "
@@ -292,7 +294,7 @@ static const struct sm_stage stage = {
 		"  scanmill predict --manifest m.yaml --in work/preprocess --split work/split "
 		"--model work/train "
 		"--out work/predict",
-	.version = 4,
+	.version = 5, /* 5: predict.grid, marks of slices that nobody made */
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
 	.options = &options,
 	.manifest = &sm_manifest_schema,

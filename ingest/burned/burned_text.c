@@ -185,7 +185,7 @@ static size_t ink_in_slice(const struct search *s, const struct sm_text_finding 
 	for (int64_t y = f->low[1]; y <= f->high[1]; y++)
 		for (int64_t x = f->low[0]; x <= f->high[0]; x++) {
 			size_t i = (size_t)slice * s->pixels + (size_t)(y * s->vol->dim[0] + x);
-			int v = level(sm_text_number(s->vol->data, s->vol->dtype, i), &s->levels);
+			int v = level(sm_text_stored(s->vol->data, s->vol->dtype, i), &s->levels);
 			v = (black ? SM_TEXT_WHITE - v : v) - ink;
 			n += v <= s->levels.even && -v <= s->levels.even;
 		}

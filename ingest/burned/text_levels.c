@@ -15,7 +15,7 @@
 #define COARSE 16 /* whole numbers of an inner range below it are stretched: one may be a letter */
 #define STRETCH 16 /* at least so much */
 
-double sm_text_number(const void *v, enum sm_dtype dtype, size_t i)
+double sm_text_stored(const void *v, enum sm_dtype dtype, size_t i)
 {
 	switch (dtype) {
 	case SM_U8:
@@ -177,7 +177,7 @@ static size_t sample_others(const struct sm_vol *vol, double common, double *v)
 		size_t end = count - i < PART ? count : i + PART;
 		size_t left = unlike(vol, i, end - i, common);
 		for (size_t k = i; k < end && left; k++) {
-			double x = sm_text_number(vol->data, vol->dtype, k);
+			double x = sm_text_stored(vol->data, vol->dtype, k);
 			if (!isfinite(x) || x == common)
 				continue;
 			left--;
@@ -202,7 +202,7 @@ static enum sm_status take_sample(const struct sm_vol *vol, struct sample *s, st
 	if (!(s->v = sm_alloc(mem, SAMPLES + 2, sizeof *s->v, what, err)))
 		return SM_BUDGET;
 	for (size_t i = 0; i < count && s->n <= SAMPLES; i += step) {
-		s->v[s->n] = sm_text_number(vol->data, vol->dtype, i);
+		s->v[s->n] = sm_text_stored(vol->data, vol->dtype, i);
 		s->n += isfinite(s->v[s->n]) != 0;
 	}
 	size_t n = s->n;

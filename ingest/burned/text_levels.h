@@ -31,6 +31,6 @@ bool sm_text_has_holes(const struct sm_vol *vol, size_t from, size_t n);
 void sm_text_holes(const struct sm_vol *vol, size_t from, size_t n, int16_t *out);
 
 /* The i-th stored number. */
-double sm_text_number(const void *v, enum sm_dtype dtype, size_t i);
+double sm_text_stored(const void *v, enum sm_dtype dtype, size_t i);
 
 #endif

@@ -114,13 +114,13 @@ static bool have_one_value(const void *slice, enum sm_dtype dtype, int64_t width
 		for (int r = 0; t[i / TILE].stems[dark][i % TILE] && r < rows; r++) {
 			static const int away[4] = {-NEAR, -FAR, NEAR, FAR};
 			int64_t at = (y + r * STEP) * width + t[i / TILE].x + i % TILE;
-			double p = sm_text_number(slice, dtype, (size_t)at), side[4];
-			double up = sm_text_number(slice, dtype, (size_t)(at - width));
-			double down = sm_text_number(slice, dtype, (size_t)(at + width));
+			double p = sm_text_stored(slice, dtype, (size_t)at), side[4];
+			double up = sm_text_stored(slice, dtype, (size_t)(at - width));
+			double down = sm_text_stored(slice, dtype, (size_t)(at + width));
 			if (!(fabs(p - up) <= even && fabs(p - down) <= even))
 				continue;
 			for (int k = 0; k < 4; k++) {
-				side[k] = p - sm_text_number(slice, dtype, (size_t)(at + away[k]));
+				side[k] = p - sm_text_stored(slice, dtype, (size_t)(at + away[k]));
 				side[k] = dark ? -side[k] : side[k];
 			}
 			if (fmax(side[0], side[1]) >= contrast &&

@@ -2,6 +2,7 @@
  *
  * Folders of pictures (see layout.h).
  */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,6 +206,69 @@ static enum sm_status make_cases(struct pictures *list, bool pairs, struct sm_ra
 	return sm_raw_cases_sort(out, err);
 }
 
+/* ---- a folder that should have held pictures ------------------------------------------------- */
+
+/* True when the walk found a file below the folder that is not hidden. */
+static bool holds_files(const struct sm_paths *paths, const char *folder)
+{
+	size_t n = strlen(folder);
+	for (size_t i = 0; i < paths->count; i++)
+		if (strncmp(paths->path[i], folder, n) == 0 && paths->path[i][n] == '/' &&
+		    *sm_path_base(paths->path[i]) != '.')
+			return true;
+	return false;
+}
+
+/* Of the folders beside `folder` the first one by name without a file; *out is NULL when there is
+ * none. */
+static enum sm_status find_empty(const struct sm_layout_job *job, const char *folder,
+				 struct sm_arena *arena, const char **out, struct sm_err *err)
+{
+	int above = (int)(sm_path_base(folder) - folder); /* with its slash */
+	char *where = sm_strf("%s/%.*s", job->root, above, folder);
+	DIR *d = where ? opendir(where) : NULL;
+	enum sm_status st = where ? SM_OK : SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
+	*out = NULL;
+	for (struct dirent *e; d && st == SM_OK && (e = readdir(d));) {
+		char *beside = sm_arena_strf(arena, "%.*s%s", above, folder, e->d_name);
+		char *full = beside ? sm_path_join(job->root, beside) : NULL;
+		if (!full)
+			st = SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
+		else if (*e->d_name != '.' && sm_is_dir(full) && !holds_files(job->paths, beside) &&
+			 (!*out || strcmp(beside, *out) < 0))
+			*out = beside;
+		free(full);
+	}
+	if (d)
+		closedir(d);
+	free(where);
+	return st;
+}
+
+/* Two folders of which one is empty are no cohort of one folder: the other side of each picture is
+ * missing, and the role of those that are there would be another one. */
+static enum sm_status check_empty(const struct sm_layout_job *job, const struct pictures *list,
+				  struct sm_raw_cases *out, struct sm_err *err)
+{
+	const char *empty = NULL;
+	if (list->folders != 1 || !*list->folder[0])
+		return SM_OK;
+	SM_TRY(find_empty(job, list->folder[0], &out->arena, &empty, err));
+	for (size_t i = 0; empty && i < out->n; i++) {
+		struct sm_raw_case *c = &out->v[i];
+		if (c->problem)
+			continue;
+		c->problem = sm_arena_strf(&out->arena,
+					   "case %s: folder '%s' holds 0 pictures, while %s is "
+					   "there (pictures without another side: a tree without "
+					   "the empty folder)",
+					   c->key, empty, c->file[0].path);
+		if (!c->problem)
+			return SM_FAIL(err, SM_BUDGET, "ingest: out of memory");
+	}
+	return SM_OK;
+}
+
 /* A pair of domains of which one has a single picture can train nothing. */
 static enum sm_status check_domains(struct sm_raw_cases *out, struct sm_err *err)
 {
@@ -250,6 +314,8 @@ static enum sm_status by_folders(const struct sm_layout_job *job, struct sm_raw_
 		st = check_folders(&list, err);
 	if (st == SM_OK)
 		st = make_cases(&list, pairs, out, err);
+	if (st == SM_OK)
+		st = check_empty(job, &list, out, err);
 	out->unmatched = job->paths->count - list.n;
 	json_decref(list.number);
 	free(list.folder);

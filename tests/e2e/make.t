@@ -62,9 +62,15 @@ is "evaluate" "$(called evaluate)" "$common --in work/predict --truth work/prepr
 is "report" "$(called report)" "$common --in work/evaluate --train work/train --predict work/predict --truth work/preprocess"
 is "dicom" "$(called dicom)" "--jobs 1 --resume --in work/predict"
 is "dicom of finer scans" "$(called dicom DICOM_OF=interpolate)" "--jobs 1 --resume --in work/interpolate"
+is "which it takes as they are" "$(called interpolate DICOM_OF=interpolate)" ""
+exits "or not at all" 2 road dicom DICOM_OF=interpolate
+like "when they are not there" "$(cat "$ERR")" 'dicom: error: work/interpolate/ledger.jsonl: is not there, make interpolate .* makes it'
+ok "then nothing is made" test ! -e "$T/work/interpolate" -a ! -e "$T/work/dicom"
 is "of a modality that no sidecar tells" "$(called dicom MODALITY=mr)" "--jobs 1 --resume --modality mr --in work/predict"
-is "these" "$(called interpolate DICOM_OF=interpolate FACTOR=4 METHOD=network)" \
+is "these, asked for by name" "$(called interpolate interpolate DICOM_OF=interpolate FACTOR=4 METHOD=network)" \
 	"--jobs 1 --resume --factor 4 --method network --model work/train --in work/ingest"
+is "come before their series" "$(road -n dicom interpolate DICOM_OF=interpolate | grep -o 'scanmill-[a-z]* --jobs' | tr '\n' ' ')" \
+	"scanmill-interpolate --jobs scanmill-dicom --jobs "
 unlike "no tiles" "$(road -n all-stages)" 'scanmill-tile'
 printf 'schema: 1\nname: x\ndataset: pair\npair: {split: slices}\n' >"$T/m.yaml"
 is "in folds of slices all cases are predicted" "$(called predict)" "$common --in work/preprocess --model work/train"
@@ -113,4 +119,8 @@ ok "is used again" test -f "$T/lost/ledger.jsonl"
 rm "$T/lost/ledger.jsonl"
 : >"$T/lost/notes.txt"
 exits "one with other files is not" 2 sm ingest --in "$T/raw" --out "$T/lost"
+is "compare" "$(road -n compare RATERS=a,b TRUTH=t | sed -n "s/.*scanmill-compare  *\(.*\) --out .*/\1/p" | tr -s ' ')" \
+	"$common --raters a,b --truth t"
+exits "compare of nobody" 2 road -n compare
+like "asks for raters" "$(cat "$ERR")" 'RATERS is missing'
 done_testing

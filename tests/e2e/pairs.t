@@ -47,7 +47,7 @@ done
 ok "two epochs were trained" test -s "$T/work/train/epoch-0002.hdf5"
 is "the test cases are predicted" "$(find "$T/work/predict" -name ct.nii.gz | wc -l | tr -d ' ')" 2
 is "and scored beside the baselines" "$(cut -d, -f1,2 "$T/work/evaluate/summary.csv" | tr -d '"' | sort -u | tr '\n' ' ')" \
-	"identity,yes mean_image,yes model,no row,baseline white,yes "
+	"body_constant,yes body_mean_image,yes identity,yes mean_image,yes model,no row,baseline white,yes "
 like "the table has the error in HU" "$(cat "$T/work/report/table.md")" 'HU'
 like "the page its curves and pictures" "$(cat "$T/work/report/report.html")" '<svg'
 like "of input and output" "$(cat "$T/work/report/report.html")" 'data:image/png;base64,'
@@ -96,10 +96,14 @@ END1
 rm -r "$T/raw" "$T/work"
 run sm phantom --manifest "$T/m.yaml" --out "$T/raw" --jobs 1
 exits "triplets: from the scans to the report, and to finer series" 0 \
-	road all-stages dicom DICOM_OF=interpolate INTERPOLATE_OF=preprocess METHOD=network FACTOR=2
+	road all-stages interpolate dicom DICOM_OF=interpolate INTERPOLATE_OF=preprocess METHOD=network FACTOR=2
 is "both cases are predicted" "$(find "$T/work/predict" -name '*.nii.gz' | wc -l | tr -d ' ')" 2
 like "and scored" "$(tail -n +2 "$T/work/evaluate/ledger.jsonl" | grep -c '"status":"ok"')" '^2$'
 ok "by some of their slices" test "$(sed -n 's/.*"slices":\[\([0-9,]*\)\].*/\1/p' "$T/work/evaluate/ledger.jsonl" | tr ',' '\n' | wc -l)" -lt 24
 is "27 slices a case" "$(find "$T/work/dicom" -name '*.dcm' | wc -l | tr -d ' ')" 54
 like "by the network" "$(tail -n 1 "$T/work/interpolate/ledger.jsonl")" '"role":"checkpoint"'
+hashes "$T/work/interpolate" >"$T/good"
+exits "series of them once more, without a word of how they were made" 0 road dicom DICOM_OF=interpolate
+is "the network's volumes stay" "$(hashes "$T/work/interpolate" | diff "$T/good" - | head -n 3)" ""
+is "and so do their series" "$(stage_reused dicom)" "2 of 2"
 done_testing

@@ -56,6 +56,13 @@ unlike "and names no place of this machine" "$(cat "$page")" "$T"
 for file in table.csv table.tex table.md; do
 	like "$file has the row WT" "$(cat "$W/report/$file")" '[Ww][Tt]'
 done
+# From a figure of the table down to the scans.
+model=$(sed -n 's/.*"kind":"model".*"name":"\([^"]*\)".*/\1/p' "$W/report/cells.jsonl")
+exits "trace of a figure" 0 sm trace "$W" --cell "WT/$model"
+scan=$(sed -n "s/.*\"path\":\"$key\/${key}_seg.nii.gz\",\"role\":\"seg\",\"sha256\":\"\(.\{12\}\).*/\1/p" "$W/ingest/ledger.jsonl")
+like "ends at the raw scans" "$(cat "$OUT")" "^ +seg +$scan  RAW/$key/${key}_seg.nii.gz"
+like "by way of the checkpoint" "$(cat "$OUT")" "^ +checkpoint +[0-9a-f]{12}  train/"
+like "and the tiles it was made of" "$(cat "$OUT")" "^ +ledger +$(sha256sum <"$W/tile/ledger.jsonl" | cut -c 1-12)  tile/ledger.jsonl as a whole"
 exits "verify of all" 0 sm verify "$W"
 is "looks at every stage" "$(wc -l <"$OUT" | tr -d ' ')" "$(echo "$ROAD_STAGES" | wc -w | tr -d ' ')"
 

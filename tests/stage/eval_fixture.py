@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes folders as stages ingest, split, train and predict leave them, for the tests of evaluate
-and report: eval_fixture.py OUT [CASES [AXES]], AXES = storage order such as LPS or SAR. The scores are known: truth and prediction are boxes.
+and report: eval_fixture.py OUT [CASES [AXES [MORE]]], AXES = storage order such as LPS or SAR, MORE = voxels by which
+predictions are shifted further. The scores are known: truth and prediction are boxes.
 
 Case caseNN: whole tumour = box of 8x8x6 voxels, core half of it, enhancing a quarter; the prediction
 is the truth shifted by NN voxels along x, so the whole tumour's Dice is 1 - NN / 8. The last case
@@ -69,6 +70,7 @@ def brain():
 
 def main():
     out, cases = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    more = int(sys.argv[4]) if len(sys.argv) > 4 else 0
     ingest, predict, split = [], [], []
     for i in range(cases + 1):
         key = f"case{i:02d}"
@@ -84,7 +86,7 @@ def main():
         if i == cases:
             continue
         path = f"{key}.nii.gz"
-        digest = save(os.path.join(out, "predict"), path, labels(i, i != cases - 1))
+        digest = save(os.path.join(out, "predict"), path, labels(i + more, i != cases - 1))
         predict.append({"key": key, "status": "ok", "patient": key,
                         "outputs": [{"role": "prediction", "path": path, "sha256": digest}]})
     h_ingest = ledger(os.path.join(out, "ingest"), "ingest", ingest)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/../lib.sh"
-needs index ingest phantom verify
+needs index ingest phantom verify pair
 
 printf 'schema: 1\nname: x\ningest: {layout: %s}\n' decathlon >"$T/decathlon.yaml"
 printf 'schema: 1\nname: x\ningest: {layout: decathlon, test_images: take}\n' >"$T/take.yaml"
@@ -146,6 +146,21 @@ ok "each picture is a case" test -f "$T/u/A_only/A.png" -a -f "$T/u/B_3/B.png"
 mkdir "$T/one" && cp -r "$T/pairs/A" "$T/one/A" && pgm "$T/one/B/1.pgm" 9 5
 exits "a domain of one picture" 3 sm ingest --in "$T/one" --out "$T/o"
 like "is refused" "$(cat "$ERR")" '1: rejected: case 1: role B has 1 picture in all, allowed are 2 or more'
+mkdir -p "$T/empty/x/B" && cp -r "$T/pairs/A" "$T/empty/x/A" && rm "$T/empty/x/A/gif.gif" && : >"$T/empty/x/B/.DS_Store"
+for how in images unpaired; do
+	exits "an empty folder of the other side, $how" 3 sm ingest --in "$T/empty" --out "$T/o" --manifest "$T/$how.yaml"
+	like "is told of each picture" "$(cat "$ERR")" "1: rejected: .*folder 'x/B' holds 0 pictures, while x/A/1.pgm is there"
+done
+mv "$T/empty/x/A" "$T/empty/x/swap" && mv "$T/empty/x/B" "$T/empty/x/A" && mv "$T/empty/x/swap" "$T/empty/x/B"
+exits "or of this side" 3 sm ingest --in "$T/empty" --out "$T/o"
+like "by its name" "$(cat "$ERR")" "folder 'x/A' holds 0 pictures, while x/B/1.pgm is there"
+echo notes >"$T/empty/x/A/notes.txt"
+exits "a folder of other files is none" 0 sm ingest --in "$T/empty" --out "$T/o2" --manifest "$T/images.yaml"
+rm -r "$T/empty/x/A"
+exits "nor is one folder alone" 0 sm ingest --in "$T/empty" --out "$T/o3" --manifest "$T/images.yaml"
+printf 'schema: 1\nname: x\ndataset: pair\nsplit: {train: 70, valid: 0, test: 30, near_duplicates: off}\npair: {mode: aligned, a: A, b: B, split: slices}\n' >"$T/sides.yaml"
+exits "pair, of pictures of one folder" 3 sm pair --in "$T/o3" --out "$T/o4" --manifest "$T/sides.yaml"
+like "says that both sides are missing" "$(cat "$ERR")" "1: rejected: .*no volume, channel or modality 'A' .pair.a. and none of 'B' .pair.b., but 'image' alone, the role of pictures that lie in one folder"
 pgm "$T/one/C/1.pgm" 9 5
 exits "three folders" 3 sm ingest --in "$T/one" --out "$T/o" --manifest "$T/images.yaml"
 like "are no pairs" "$(cat "$ERR")" "pictures lie in 3 folders \('A', 'B', 'C', ...\), allowed are one folder"

@@ -4,7 +4,7 @@
 # Image translation from raw scans to volumes, pictures and series: train, predict, interpolate, dicom with
 # `dataset: pair`, at 64x64 and with narrow networks.
 . "$(dirname "$0")/../lib.sh"
-needs phantom ingest preprocess split pair train predict interpolate dicom export
+needs phantom ingest preprocess split pair train predict evaluate interpolate dicom export
 has_python pydicom nibabel numpy || skip_all "python with pydicom, nibabel and numpy"
 check() {
 	"$PYTHON" "$SM_ROOT/tests/stage/translate_check.py" "$@"
@@ -132,6 +132,31 @@ like "B into A" "$(header "$T/mammo/b1")" '"direction":"b_to_a".*"source":"B".*"
 exits "a manifest of the other direction is refused" 3 predict mammo --split "$T/mammo/split" --model "$T/mammo/btrain" --out "$T/no"
 like "with both" "$(cat "$ERR")" 'turns B into A, .* ask for A into B'
 
+# --- what was held out ---------------------------------------------------------------------------------
+# score PREDICTION PAIR: with the manifest of the first direction.
+score() {
+	sm evaluate --manifest "$T/mammo.yaml" --in "$T/mammo/$1" --truth "$T/mammo/prep" --pairs "$T/mammo/$2" --jobs 1 --out "$T/mammo/scores"
+}
+hash=$(sha256sum <"$T/mammo/pair/ledger.jsonl" | cut -c1-64)
+like "predict tells which samples were trained on" "$(header "$T/mammo/p1")" "\"pair\":\"$hash\".*\"samples\":\"[0-9a-f]{64}\""
+exits "they are the ones to score with" 0 score p1 pair
+cp "$T/mammo/scores/scores.csv" "$T/first.csv"
+sed 's/near_duplicates: warn/near_duplicates: off/' "$T/mammo.yaml" >"$T/again.yaml"
+run sm split --manifest "$T/again.yaml" --in "$T/mammo/prep" --out "$T/mammo/again.split"
+run sm pair --manifest "$T/again.yaml" --in "$T/mammo/prep" --split "$T/mammo/again.split" --out "$T/mammo/again"
+isnt "pairs of another split ledger have another ledger" "$(sha256sum <"$T/mammo/again/ledger.jsonl" | cut -c1-64)" "$hash"
+exits "but the same samples, which do as well" 0 score p1 again
+is "and give the same scores" "$(cat "$T/mammo/scores/scores.csv")" "$(cat "$T/first.csv")"
+run sm split --manifest "$T/mammo.yaml" --seed 5 --in "$T/mammo/prep" --out "$T/mammo/other.split"
+run sm pair --manifest "$T/mammo.yaml" --in "$T/mammo/prep" --split "$T/mammo/other.split" --out "$T/mammo/other"
+isnt "another seed holds out others" "$(cat "$T/mammo/other/config.json")" "$(cat "$T/mammo/pair/config.json")"
+exits "which may have been trained on" 3 score p1 other
+like "and are refused" "$(cat "$ERR")" 'pairs: the network was trained on the samples of another folder'
+exits "no training goes on with them" 2 sm train --manifest "$T/mammo.yaml" --in "$T/mammo/other" --jobs 1 --resume --out "$T/mammo/train"
+like "as it says" "$(cat "$ERR")" 'resume: the ledger of pair is .* but the training in the output folder'
+exits "images of the other direction" 3 score b1 back
+like "have no scores with this manifest" "$(cat "$ERR")" 'pair.direction: found a_to_b, the predict ledger is of b_to_a'
+
 # --- slices between slices -------------------------------------------------------------------------
 cat >"$T/ct.yaml" <<'END'
 schema: 1
@@ -173,11 +198,15 @@ like "the right one is told" "$(cat "$ERR")" 'trained on axial ones.*allowed is 
 "$PYTHON" - "$T" <<'END'
 import sys, numpy as np, nibabel as nib
 t = sys.argv[1]
-nib.save(nib.Nifti1Image(np.zeros((60, 64, 4), np.float32), np.eye(4)), f"{t}/odd.nii.gz")
+nib.save(nib.Nifti1Image(np.zeros((7, 64, 4), np.float32), np.eye(4)), f"{t}/odd.nii.gz")
 nib.save(nib.Nifti1Image(np.full((64, 64, 4), np.nan, np.float32), np.eye(4)), f"{t}/nan.nii.gz")
 END
-exits "a size that does not fit" 3 sm interpolate --method network --model "$T/ct/train" --in "$T/odd.nii.gz" --out "$T/no_slices"
-like "the nearest that do are told" "$(cat "$ERR")" 'is 60, must be a multiple of 16; the nearest are 48 and 64'
+exits "a size that would be padding for the most part" 3 sm interpolate --method network --model "$T/ct/train" --in "$T/odd.nii.gz" --out "$T/no_slices"
+like "the nearest that fits is told" "$(cat "$ERR")" 'is 7, must be a multiple of 16 and at least [0-9]*; the nearest is'
+ok "no multiple of the network's" check odd "$T/half.nii.gz" "$T/odd" "$T/wide.nii.gz"
+exits "is padded" 0 sm interpolate --method network --model "$T/ct/train" --in "$T/odd/small/image.nii.gz" --out "$T/ct/odd"
+exits "as by hand" 0 sm interpolate --method network --model "$T/ct/train" --in "$T/wide.nii.gz" --out "$T/ct/edges"
+ok "with its edges, and cut back" check padded "$T/ct/odd" "$T/ct/edges" "$T/odd"
 exits "NaN" 3 sm interpolate --method network --model "$T/ct/train" --in "$T/nan.nii.gz" --out "$T/no_slices"
 like "is counted" "$(cat "$ERR")" '16384 values that are NaN'
 for said in '{"Modality": "MR", "Meaning": "arbitrary"}' '{"Meaning": "arbitrary"}'; do
@@ -248,15 +277,35 @@ ok "oblique volumes" check oblique "$T/mr/raw"
 run road mr
 exits "cyclegan trains" 0 train mr --out "$T/mr/train"
 exits "MR to CT" 0 predict mr --split "$T/mr/split" --model "$T/mr/train" --jobs 1 --out "$T/mr/ct"
-ok "on the source's grid" check same_grid "$T/mr/ct" ct "$T/mr/prep" mr
+ok "on the network's grid" check same_grid "$T/mr/ct" ct.preprocess "$T/mr/prep" mr
+ok "and on that of the scan" check on_scan "$T/mr/ct" ct "$T/mr/ingest" mr
+exits "verify knows both" 0 sm verify "$T/mr/ct"
 like "in HU" "$(header "$T/mr/ct")" '"high":2048.0,"low":-1024.0.*"source":"mr".*"target":"ct".*"unit":"HU"'
 like "cases without an MR are left out" "$(header "$T/mr/ct")" '"no_source":\["ct-'
 sed 's/^pair:/predict: {direction: b_to_a}\n&/' "$T/mr.yaml" >"$T/mrback.yaml"
 exits "CT to MR" 0 sm predict --manifest "$T/mrback.yaml" --in "$T/mr/prep" --split "$T/mr/split" --model "$T/mr/train" --jobs 1 --out "$T/mr/mr"
-ok "on its grid" check same_grid "$T/mr/mr" mr "$T/mr/prep" ct
+ok "on its grid" check same_grid "$T/mr/mr" mr.preprocess "$T/mr/prep" ct
+ok "and on that of its scan" check on_scan "$T/mr/mr" mr "$T/mr/ingest" ct
 like "without a unit" "$(header "$T/mr/mr")" '"high":null,"low":null.*"unit":"normalised"'
 exits "as DICOM" 0 sm dicom --in "$T/mr/ct" --out "$T/mr/dicom"
-ok "marked as synthetic" check synthetic "$T/mr/dicom" image
+ok "marked as synthetic" check synthetic "$T/mr/dicom" ct
+ok "with the scan's geometry" check series "$T/mr/ct" ct "$T/mr/dicom"
+sed 's/^pair:/predict: {grid: preprocess}\n&/' "$T/mr.yaml" >"$T/mrgrid.yaml"
+exits "on the network's grid alone" 0 sm predict --manifest "$T/mrgrid.yaml" --in "$T/mr/prep" --split "$T/mr/split" --model "$T/mr/train" --jobs 1 --out "$T/mr/grid"
+is "is one file" "$(cd "$T/mr/grid" && ls ./*/ | grep '[.]nii' | sort -u)" "ct.nii.gz"
+is "with the same voxels" "$(cat "$T"/mr/grid/*/ct.nii.gz | sha256sum)" "$(cat "$T"/mr/ct/*/ct.preprocess.nii.gz | sha256sum)"
+# Resampled, cut in one direction, padded in another, and slices 2 to 9 alone.
+sed 's/- {pad_crop:.*/- resample: {spacing: [1, 1.1, 0.61]}\n    - {pad_crop: {size: [64, 64, 0], fill: -1}}/; s/b: ct}/b: ct, first: 2, last: 9}/' "$T/mr.yaml" >"$T/mrcut.yaml"
+run sm preprocess --manifest "$T/mrcut.yaml" --in "$T/mr/ingest" --out "$T/mr/cut"
+exits "a part of a scan, resampled" 0 sm predict --manifest "$T/mrcut.yaml" --in "$T/mr/cut" --split "$T/mr/split" --model "$T/mr/train" --other-steps --jobs 1 --out "$T/mr/pcut"
+ok "comes back to its place, and what nobody made is marked" check on_scan "$T/mr/pcut" ct "$T/mr/ingest" mr
+exits "with two threads" 0 sm predict --manifest "$T/mrcut.yaml" --in "$T/mr/cut" --split "$T/mr/split" --model "$T/mr/train" --other-steps --jobs 2 --out "$T/mr/pcut2"
+same_tree "the same bytes" "$T/mr/pcut" "$T/mr/pcut2"
+exits "its series" 0 sm dicom --in "$T/mr/pcut" --out "$T/mr/dcut"
+ok "has the predicted slices alone" check series "$T/mr/pcut" ct "$T/mr/dcut"
+exits "between its slices" 0 sm interpolate --in "$T/mr/pcut" --method cubic --out "$T/mr/fcut"
+exits "and their series" 0 sm dicom --in "$T/mr/fcut" --out "$T/mr/dfcut"
+ok "nobody predicts beside what nobody made" check series "$T/mr/fcut" ct "$T/mr/dfcut"
 sed 's/^pair:/predict: {direction: b_to_a}\n&/' "$T/ct.yaml" >"$T/ctback.yaml"
 exits "pix2pix has no way back" 2 sm predict --manifest "$T/ctback.yaml" --in "$T/ct/prep" --model "$T/ct/train" --out "$T/no"
 exits "a checkpoint of another data set is refused" 3 predict mr --model "$T/ct/train" --out "$T/no"
@@ -273,6 +322,13 @@ exits "and a network of labels makes no images" 3 predict mr --model "$T/labels/
 like "as plainly" "$(cat "$ERR")" 'best.hdf5: is a checkpoint of segmentation, allowed is one of image translation'
 cp "$T/mr.yaml" "$T/no.hdf5"
 exits "a file that is no checkpoint" 3 predict mr --model "$T/no.hdf5" --out "$T/no"
+
+# --- passes kept, or made again in backward --------------------------------------------------------------
+sed 's/epochs: 4/memory: fast, time_budget: 0.00001, &/' "$T/mr.yaml" >"$T/fast.yaml"
+exits "an epoch that keeps its passes" 0 sm train --manifest "$T/fast.yaml" --in "$T/mr/pair" --jobs 1 --out "$T/mr/fast"
+like "stopped" "$(header "$T/mr/fast")" '"stopped":"time_budget"'
+exits "gone on with by one that makes them again" 0 train mr --resume --out "$T/mr/fast"
+is "the same bytes as without" "$(sha256sum <"$T/mr/fast/last.hdf5")" "$(sha256sum <"$T/mr/train/last.hdf5")"
 
 # --- stopped and gone on with ------------------------------------------------------------------------
 : >"$T/killed.log"

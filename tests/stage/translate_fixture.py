@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A folder as stage predict writes it of dataset: pair, from the true images.
 
-translate_fixture.py PREPROCESS OUT SOURCE TARGET UNIT LOW HIGH ERROR [triplets] [KEY...]
+translate_fixture.py PREPROCESS OUT SOURCE TARGET UNIT LOW HIGH ERROR [triplets] [b_to_a] [KEY...]
 
 Each made image is the truth in its own unit plus ERROR * sin(i), i = number of the value: nothing
 is learnt, so every score is known. UNIT normalised: LOW and HIGH are -1 and 1, and the header has
-null. KEY: of these cases alone.
+null. KEY: of these cases alone. The network is said to have been trained on the samples of
+PREPROCESS/../pair, if there is one.
 """
 import gzip, hashlib, json, os, sys, zlib
 import nibabel
@@ -15,7 +16,8 @@ pre, out, source, target, unit = sys.argv[1:6]
 low, high, error = map(float, sys.argv[6:9])
 rest = sys.argv[9:]
 triplets = "triplets" in rest
-only = [k for k in rest if k != "triplets"]
+back = "b_to_a" in rest
+only = [k for k in rest if k not in ("triplets", "b_to_a")]
 
 
 def png(values):
@@ -76,10 +78,14 @@ for r in records:
     lines.append(line(record))
 own_unit = unit != "normalised"
 header = {
-    "schema": 1, "stage": "predict", "version": 1, "settings": {}, "direction": "a_to_b",
+    "schema": 1, "stage": "predict", "version": 1, "settings": {},
+    "direction": "b_to_a" if back else "a_to_b",
     "parents": {"preprocess": hashlib.sha256(given).hexdigest()},
     "source": source, "target": target, "unit": unit, "low": low if own_unit else None,
     "high": high if own_unit else None, "triplets": triplets, "checkpoint": "0" * 64,
 }
+if os.path.exists(f"{pre}/../pair/ledger.jsonl"):
+    with open(f"{pre}/../pair/ledger.jsonl", "rb") as f:
+        header["pair"] = hashlib.sha256(f.read()).hexdigest()
 with open(f"{out}/ledger.jsonl", "w") as f:
     f.write(line(header) + "".join(lines))

@@ -53,9 +53,11 @@ split: {train: 50, test: 50, valid: 0, near_duplicates: off}
 pair: {mode: aligned, a: A, b: B, direction: b_to_a, format: hdf5}
 END
 road mammo
-fixture mammo B A grey 0 255 10
+fixture mammo B A grey 0 255 10 b_to_a
 exits "pictures are scored" 0 scores mammo e1 --pairs mammo/pair --jobs 1
 like "the table says so in words" "$(cat "$OUT")" '^- MAE: better than every baseline, the best is '
+like "with the tests behind it" "$(cat "$OUT")" '^- MAE: .*of 3 cases; ahead by .*, 95 % .* to .*; Wilcoxon p 0\.25, by Holm .*; permutation p 0\.25, by Holm '
+like "which machines read, too" "$(head -n 1 e1/summary.csv)" ',ci_low,ci_high,q1,q3,min,max,lead,lead_low,lead_high,wilcoxon_p,wilcoxon_holm,permutation_p,permutation_holm$'
 like "only what was held out" "$(cat "$ERR")" '3 cases not scored: with no slice in the folds that evaluate.held asks for'
 like "the ledger tells which cases are not" "$(head -n 1 e1/ledger.jsonl)" '"not_scored":{"no_truth":\[\],"not_asked_for":\["[0-9]*","[0-9]*","[0-9]*"\]}'
 like "baselines are those of pairs" "$(cut -d, -f1 e1/summary.csv | sort -u | tr '\n' ' ')" '^identity mean_image model row white $'
@@ -126,6 +128,7 @@ exits "a report" 0 sm report --manifest mammo.yaml --in e1 --predict mammo/predi
 is "has a row of panels a picture" "$(grep -c 'alt="output, slice 0"' r1/report.html)" 3
 is "and one page with all of them" "$(grep -o '<figure data-name' r1/pictures.html | wc -l | tr -d ' ')" 3
 unlike "that loads nothing" "$(cat r1/report.html r1/pictures.html)" '(src|href)="(http|//|file)'
+like "all greys" "$(cat r1/report.html)" 'Black to white: output and target 0 to 255 grey, input -1 to 1 as the network had it'
 like "the legend has the unit" "$(cat r1/report.html)" '[0-9]+ grey; 0 is the light middle'
 exits "a report without folders" 0 sm report --manifest mammo.yaml --in e1 --out r0
 ok "has no pages" test ! -e r0/pictures.html
@@ -152,17 +155,95 @@ like "the error is 30 sin(i)" "$(mean e3 model own whole mae) $(mean e3 model ow
 is "L is as given" "$(mean e3 model own whole psnr | cut -c1-5)" "39.48"
 like "there is a body" "$(mean e3 model own body mae)" '^1[89]\.'
 like "and bone" "$(mean e3 model own whole dice_bone)" '^0\.9'
-like "identity, mean image and mean value stand beside it" "$(cut -d, -f1 e3/summary.csv | sort -u | tr '\n' ' ')" '^constant identity mean_image model row $'
+like "identity, mean image and mean value stand beside it" "$(cut -d, -f1 e3/summary.csv | sort -u | tr '\n' ' ')" '^body_constant body_mean_image constant identity mean_image model row $'
 is "a mean image does not jump" "$(mean e3 mean_image own whole jump)" "0.000000"
 like "jumps are listed" "$(head -n 1 e3/PAIR_*/jumps.csv | grep slice | head -n 1)" '^slice,truth,model,identity,mean_image,constant$'
 is "one a gap" "$(cat e3/PAIR_*/jumps.csv | grep -vc slice)" 22
+is "what stands for the body alone is in its tables alone" "$(grep '^body_' e3/summary.csv | cut -d, -f4 | sort -u) $(grep -c '^body_' e3/summary.csv)" "body 24"
+is "which whole images do not have" "$(sed '/inside the body/,/^Normalised/d' e3/table.md | grep -c 'of the body |')" 0
+is "nor are they missed there" "$(grep -c 'without a case in common\|it stands for' e3/table.md)" 0
+unlike "and they do not jump" "$(cat e3/PAIR_*/jumps.csv)" 'body'
+if has_python scipy; then
+	ok "they are means over the body of the training targets" "$PYTHON" - mr e3 <<'END'
+import json, sys
+import nibabel, numpy as np
+from scipy import ndimage
+work, out = sys.argv[1:]
+lines = [json.loads(l) for l in open(f"{out}/ledger.jsonl")][1:]
+config = json.load(open(f"{work}/pair/config.json"))
+hu = lambda key: (np.asarray(nibabel.load(f"{work}/pre/{key}/ct.nii.gz").dataobj, np.float64) + 1) / 2 * 3072 - 1024
+def body(v):
+    label, n = ndimage.label(v > -300)
+    m = label == 1 + np.argmax(ndimage.sum(np.ones_like(label), label, range(1, n + 1)))
+    return np.stack([ndimage.binary_fill_holes(m[:, :, z]) for z in range(m.shape[2])], axis=2)
+train = {}
+for e in config["train"]:
+    if e["domain"] == "b":
+        train.setdefault(e["file"].split("/")[-1][:-3], []).append(e["slice"])
+total, count = 0, 0
+values = []
+for key, slices in train.items():
+    v = hu(key)[:, :, sorted(slices)]
+    m = body(v)
+    total, count = total + np.where(m, v, 0).sum(2), count + m.sum(2)
+    values.append(v[m])
+constant = np.concatenate(values).mean()
+image = np.where(count > 0, total / np.maximum(count, 1), constant)
+assert len(train) == 2 and len(lines) == 2 and (count == 0).any() and (count > 0).any()
+for l in lines:
+    truth = hu(l["key"])
+    m = body(truth)
+    for row, made in (("body_constant", np.full_like(truth, constant)), ("body_mean_image", np.repeat(image[:, :, None], truth.shape[2], 2))):
+        d = (made - truth)[m]
+        s = l["scores"][row]["own"]
+        assert abs(s["body"]["mae"] - np.abs(d).mean()) < 0.05, (row, s["body"], np.abs(d).mean())
+        assert abs(s["body"]["rmse"] - np.sqrt((d * d).mean())) < 0.05
+        assert s["whole"]["mae"] is None
+    of = lambda row: l["scores"][row]["own"]["body"]["mae"]
+    assert of("body_constant") < 0.5 * of("constant"), (of("body_constant"), of("constant"))
+END
+fi
 exits "its report" 0 sm report --manifest mr.yaml --in e3 --predict mr/predict --truth mr/pre --out r3
 is "has a page a case" "$(find r3/slices -name '*.html' | wc -l | tr -d ' ')" 2
 is "with every slice" "$(grep -c '<figure data-name' r3/slices/PAIR_*.html | cut -d: -f2 | tr '\n' ' ')" "12 12 "
 like "and a chart of jumps" "$(cat r3/report.html)" 'From slice to slice'
+scale() {
+	grep -o 'output - target: .*</p>' "$1/report.html" | sed 's/<i.*<.i>/to/'
+}
+like "the error map's scale is said with its reason" "$(scale r3)" '^output - target: -[125]0* to [125]0* HU; 0 is the light .*The scale is twice the MAE of the best baseline, rounded up .(Identity|Mean image|Mean value), [0-9.]* HU.</p>$'
+like "and the window" "$(cat r3/report.html)" 'Black to white: output and target -1000 to 1000 HU, input -1 to 1 as the network had it'
+like "on the pages of all slices, too" "$(cat r3/slices/*.html)" 'Black to white: output and target -1000 to 1000 HU'
+mkdir mr_worse && cp -r mr/pre mr/pair mr_worse/ && cp mr.yaml mr_worse.yaml
+fixture mr_worse mr ct HU -1024 2048 300
+exits "a network that is ten times worse" 0 scores mr_worse e3w --pairs mr/pair
+exits "has a report" 0 sm report --manifest mr.yaml --in e3w --predict mr_worse/predict --truth mr_worse/pre --out r3w
+is "with the same scale, so that it looks worse" "$(scale r3w)" "$(scale r3)"
+printf '%s\n' 'report: {window: [-200, 300], error_scale: 70}' | cat mr.yaml - >mr_window.yaml
+exits "a window and a scale of one's own" 0 sm report --manifest mr_window.yaml --in e3 --predict mr/predict --truth mr/pre --out r3o
+like "are said" "$(cat r3o/report.html)" 'Black to white: output and target -200 to 300 HU'
+like "both" "$(scale r3o)" '^output - target: -70 to 70 HU; 0 is the light middle, what is beyond has the end.s colour</p>$'
+if has_python PIL; then
+	ok "and the pictures have them" "$PYTHON" - mr/pre r3o/slices <<'END'
+import base64, io, os, re, sys
+import nibabel, numpy as np
+from PIL import Image
+pre, pages = sys.argv[1:]
+page = sorted(os.listdir(pages))[0]
+v = np.asarray(nibabel.load(f"{pre}/{page[:-5]}/ct.nii.gz").dataobj, np.float64)
+hu = np.sort(((v + 1) / 2 * 3072 - 1024)[:, :, 6].ravel())
+found = re.search(r'alt="target, slice 6".*?base64,([^"]*)"', open(f"{pages}/{page}").read(), re.S)
+grey = np.sort(np.asarray(Image.open(io.BytesIO(base64.b64decode(found.group(1)))), np.float64).ravel())
+want = np.clip((hu + 200) / 500 * 255, 0, 255)
+assert grey.size == want.size and np.abs(grey - want).max() <= 1, np.abs(grey - want).max()
+assert ((grey > 0) & (grey < 255)).mean() > 0.02
+END
+fi
+printf '%s\n' 'report: {window: [300, -200]}' | cat mr.yaml - >mr_turned.yaml
+exits "a window that ends before it begins" 2 sm report --manifest mr_turned.yaml --in e3 --out bad
+like "is refused" "$(cat "$ERR")" 'window: found 300 and -200, allowed are two numbers, the lower first'
 exits "all slices, without a folder of pair" 0 scores mr e4
 is "are of all cases" "$(($(wc -l <e4/ledger.jsonl) - 1))" 4
-like "and have no mean image" "$(sed -n 2p e4/ledger.jsonl)" '"without":{"constant":"no training targets are given .--pairs.","mean_image":"no training'
+like "and have no mean image" "$(sed -n 2p e4/ledger.jsonl)" '"without":{"body_constant":"no training targets are given .--pairs.","body_mean_image":"no training.*,"constant":"no training targets are given .--pairs.","mean_image":"no training'
 sed 's/^evaluate: {/&held: train, /' mr.yaml >mr_train.yaml
 sed 's/^evaluate: {/&ssim_from: low, /' mr.yaml >mr_low.yaml
 mkdir mr_low mr_train mr_valid
@@ -170,6 +251,10 @@ cp -r mr/pre mr/predict mr_low/
 exits "SSIM of HU + 1024" 0 scores mr_low e3low --pairs mr/pair
 isnt "is another number" "$(mean e3low model own whole ssim)" "$(mean e3 model own whole ssim)"
 like "which the table tells" "$(cat e3low/table.md)" 'SSIM and MS-SSIM are of X - .-1024. and Y - .-1024.'
+exits "its report" 0 sm report --manifest mr_low.yaml --in e3low --predict mr_low/predict --truth mr_low/pre --out r3low
+like "has it in its table" "$(cat r3low/table.md)" 'SSIM and MS-SSIM are of X - .-1024. and Y - .-1024.'
+like "and on its page" "$(cat r3low/report.html)" 'SSIM and MS-SSIM are of X - .-1024. and Y - .-1024.'
+unlike "others do not" "$(cat r3/table.md r3/report.html)" 'MS-SSIM are of X'
 is "and no other score is" "$(mean e3low model own whole mae)" "$(mean e3 model own whole mae)"
 sed 's/^evaluate: {/&held: valid, /' mr.yaml >mr_valid.yaml
 cp -r mr/pre mr/predict mr_valid/
@@ -240,6 +325,25 @@ TRUTH=ct/pre
 bad "another preprocess" 3 'predict ledger: was made from the preprocess ledger .*, but given is .*: run stage predict again' mr bad
 TRUTH=
 bad "another pair" 3 'pairs: its pair.mode is another than the manifest' mr bad --pairs ct/pair
+# What the network was trained on decides what was held out; the manifest must ask for what predict made.
+mkdir blind turned swapped other
+cp -r mr/pre mr/predict blind/
+cp mr.yaml blind.yaml
+sed -i '1s/"pair":"[0-9a-f]*",//' blind/predict/ledger.jsonl
+bad "a predict ledger that does not tell its training" 3 'predict ledger: does not say which samples its network was trained on, .*: run stage predict again' blind bad --pairs mr/pair
+sed 's/test: 50, valid: 0/test: 25, valid: 25/' mr.yaml >other.yaml
+run sm split --manifest other.yaml --in mr/pre --out other/split
+run sm pair --manifest other.yaml --in mr/pre --split other/split --out other/pair
+bad "a folder of pair that it was not trained on" 3 'pairs: the network was trained on the samples of another folder .pair ledger [0-9a-f]*, here [0-9a-f]*., so what this one holds out it may have seen' mr bad --pairs other/pair
+ok "has no table" test ! -e bad/table.md
+cp -r mammo/pre mammo/predict turned/
+sed 's/, direction: b_to_a//' mammo.yaml >turned.yaml
+bad "a manifest of the other direction" 3 'pair.direction: found a_to_b, the predict ledger is of b_to_a: needed is the manifest that predict had' turned bad --pairs mammo/pair
+cp -r mr/pre mr/predict swapped/
+sed 's/a: mr, b: ct/a: ct, b: mr/' mr.yaml >swapped.yaml
+bad "domains that are swapped" 3 'pair.a, pair.b: ask for ct into mr, the predict ledger is of mr into ct: needed is the manifest that predict had' swapped bad
+sed -i '1s/"direction":"a_to_b"/"direction":"b_to_a"/' swapped/predict/ledger.jsonl
+exits "two domains are scored in the direction of the ledger" 0 scores swapped e11
 sed 's/metrics: .mae/&, mad/' mr.yaml >mad.yaml
 mkdir mad
 cp -r mr/pre mr/predict mad/

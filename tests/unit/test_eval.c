@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What stands around the metrics: statistics over cases, scores in ledgers, the choice of cases
- * and slices for the page, the training log.
+ * What stands around the metrics: label maps, the truth among outputs, slices for the page, the
+ * training log.
  */
 #include "tests/unit/tap.h"
 
@@ -9,88 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/box.h"
 #include "eval/cases.h"
 #include "eval/report.h"
 #include "manifests/roles.h"
-
-static void statistics_are_those_of_the_textbook(void **state)
-{
-	(void)state;
-	double v[] = {2, NAN, 4, 4, 4, 5, 5, 7, 9};
-	struct sm_stat s;
-	sm_stat_of(v, 9, &s);
-	assert_int_equal(s.n, 8);
-	assert_true(s.mean == 5);
-	assert_true(fabs(s.sd - sqrt(32.0 / 7)) < 1e-15);
-	assert_true(s.median == 4.5);
-	double odd[] = {3, 1, 2};
-	sm_stat_of(odd, 3, &s);
-	assert_true(s.median == 2 && s.mean == 2 && s.sd == 1);
-}
-
-static void few_values_leave_gaps_not_zeros(void **state)
-{
-	(void)state;
-	struct sm_stat s;
-	double one[] = {0.5}, none[] = {NAN, NAN};
-	sm_stat_of(one, 1, &s);
-	assert_true(s.mean == 0.5 && s.median == 0.5 && isnan(s.sd));
-	sm_stat_of(none, 2, &s);
-	assert_true(s.n == 0 && isnan(s.mean) && isnan(s.median) && isnan(s.sd));
-}
-
-static struct sm_scores wt_score(uint64_t tp, uint64_t fp, uint64_t fn)
-{
-	struct sm_joint joint = {0};
-	struct sm_scores s;
-	joint.n[0][0] = 1000;
-	joint.n[2][2] = tp;
-	joint.n[0][2] = fp;
-	joint.n[2][0] = fn;
-	sm_scores_from_joint(&sm_brats_map, &joint, SM_EMPTY_SKIP, &s);
-	return s;
-}
-
-static void summary_counts_empty_regions(void **state)
-{
-	(void)state;
-	struct sm_err err = {0};
-	struct sm_summary sum;
-	struct sm_scores s[] = {wt_score(10, 0, 0), wt_score(10, 10, 0), wt_score(0, 0, 0),
-				wt_score(0, 4, 0), wt_score(0, 0, 6)};
-	assert_good(sm_summarise(&sm_brats_map, s, 5, &sum, &err), err);
-	assert_int_equal(sum.cases, 5);
-	assert_int_equal(sum.empty_truth[SM_WT], 2);
-	assert_int_equal(sum.empty_both[SM_WT], 1);
-	assert_int_equal(sum.empty_prediction[SM_WT], 1);
-	assert_int_equal(sum.empty_truth[SM_ET], 5);
-	assert_int_equal(sum.stat[SM_WT][SM_DICE].n, 3);
-	assert_true(fabs(sum.stat[SM_WT][SM_DICE].mean - (1 + 20.0 / 30 + 0) / 3) < 1e-15);
-	assert_int_equal(sum.stat[SM_ET][SM_DICE].n, 0);
-}
-
-static void scores_come_back_from_json(void **state)
-{
-	(void)state;
-	struct sm_err err = {0};
-	struct sm_scores a = wt_score(7, 3, 2), b;
-	json_t *json = sm_scores_to_json(&sm_brats_map, &a);
-	char *line = sm_json_line(json);
-	json_t *again = json_loads(line, 0, NULL);
-	assert_good(sm_scores_from_json(&sm_brats_map, again, "x", &b, &err), err);
-	for (size_t r = 0; r < SM_BRATS_ROWS; r++) {
-		assert_memory_equal(&a.counts[r], &b.counts[r], sizeof a.counts[r]);
-		for (size_t m = 0; m < SM_METRICS; m++)
-			assert_true(a.value[r][m] == b.value[r][m] ||
-				    (isnan(a.value[r][m]) && isnan(b.value[r][m])));
-	}
-	json_object_del(json_object_get(again, "tc"), "fn");
-	assert_refused(sm_scores_from_json(&sm_brats_map, again, "case x", &b, &err), SM_INPUT, err,
-		       "region 'tc' lacks");
-	free(line);
-	json_decref(json);
-	json_decref(again);
-}
 
 static struct sm_evaluate_label labels[] = {{1, "anterior"}, {2, "posterior"}, {200, "x-3"}};
 static int64_t both[] = {1, 2, 1}, other[] = {3};
@@ -101,11 +23,12 @@ static void a_map_has_its_regions_and_then_its_labels(void **state)
 	(void)state;
 	static const char *const names[] = {"hippocampus", "rest", "anterior", "posterior", "x-3"};
 	static const uint8_t t[] = {0, 1, 2, 200, 1}, p[] = {0, 1, 200, 200, 2};
+	static const int64_t dim[3] = {5, 1, 1};
 	struct sm_evaluate_section s = {.labels = {labels, 3}, .regions = {regions, 2}};
 	struct sm_err err = {0};
 	struct sm_label_map map, back;
 	struct sm_joint joint;
-	struct sm_scores scores;
+	struct sm_regions boxes;
 	char text[SM_REGION_LABELS];
 	assert_good(sm_label_map_make(&s, &map, &err), err);
 	assert_true(map.classes == 4 && map.n == 5 && map.regions == 2 && map.singles == 2);
@@ -114,13 +37,14 @@ static void a_map_has_its_regions_and_then_its_labels(void **state)
 		assert_string_equal(map.row[r].name, names[r]);
 	sm_region_labels(&map, 4, text);
 	assert_string_equal(text, "200");
-	assert_good(sm_joint_count(&map, t, "t", p, "p", sizeof t, 1, &joint, &err), err);
-	sm_scores_from_joint(&map, &joint, SM_EMPTY_BRATS, &scores);
-	assert_true(scores.counts[0].tp == 2 && scores.counts[0].fn == 1 && !scores.counts[0].fp);
-	assert_true(scores.counts[4].tp == 1 && scores.counts[4].fp == 1);
+	assert_good(sm_scan_pair(&map, t, "t", p, "p", dim, 1, &joint, &boxes, &err), err);
+	struct sm_counts first = sm_joint_region(&joint, map.row[0].members),
+			 last = sm_joint_region(&joint, map.row[4].members);
+	assert_true(first.tp == 2 && first.fn == 1 && !first.fp);
+	assert_true(last.tp == 1 && last.fp == 1);
 	static const uint8_t odd[] = {0, 1, 2, 4, 1};
 	assert_refused(
-		sm_joint_count(&map, t, "t", odd, "prediction a.nii", sizeof t, 1, &joint, &err),
+		sm_scan_pair(&map, t, "t", odd, "prediction a.nii", dim, 1, &joint, &boxes, &err),
 		SM_INPUT, err,
 		"prediction a.nii: label 4 at voxel number 3 is not in the label map: allowed are "
 		"0, 1, 2, 200");
@@ -141,6 +65,38 @@ static void a_map_has_its_regions_and_then_its_labels(void **state)
 	json_decref(json);
 	assert_good(sm_label_map_read(NULL, &back, &err), err);
 	assert_memory_equal(&back, &sm_brats_map, sizeof back);
+}
+
+/* The maps that need no list of labels: 2023's, and that of masks cut at a threshold. */
+static void built_in_maps_are_chosen_by_name(void **state)
+{
+	(void)state;
+	struct sm_evaluate_section s = {.map = SM_MAP_BRATS2023};
+	struct sm_label_map map, back;
+	struct sm_err err = {0};
+	char text[SM_REGION_LABELS];
+	assert_good(sm_label_map_make(&s, &map, &err), err);
+	assert_true(map.n == 6 && map.main == 3 && map.singles == 3);
+	sm_region_labels(&map, SM_WT, text);
+	assert_string_equal(text, "1,2,3");
+	sm_region_labels(&map, SM_TC, text);
+	assert_string_equal(text, "1,3");
+	sm_region_labels(&map, SM_ET, text);
+	assert_string_equal(text, "3");
+	json_t *json = json_pack("{s:s}", "map", "brats2023");
+	assert_good(sm_label_map_read(json, &back, &err), err);
+	assert_memory_equal(&back, &map, sizeof map);
+	json_object_set_new(json, "threshold", json_real(0.5));
+	assert_good(sm_label_map_read(json, &back, &err), err);
+	assert_true(back.n == 1 && back.classes == 2 && back.value[1] == 1);
+	assert_string_equal(back.row[0].key, "mask");
+	json_decref(json);
+	s = (struct sm_evaluate_section){.threshold = 0.5, .labels = {labels, 3}};
+	assert_refused(sm_label_map_make(&s, &map, &err), SM_USAGE, err,
+		       "threshold: is given with 3 labels, allowed is one");
+	s.labels.n = 1;
+	assert_good(sm_label_map_make(&s, &map, &err), err);
+	assert_string_equal(map.row[0].name, "anterior");
 }
 
 static void a_map_that_cannot_be_is_refused_by_its_key(void **state)
@@ -174,29 +130,6 @@ static void a_map_that_cannot_be_is_refused_by_its_key(void **state)
 		struct sm_err err = {0};
 		assert_refused(sm_label_map_make(&s, &map, &err), SM_USAGE, err, bad[i].sentence);
 	}
-}
-
-static void cases_are_spread_from_worst_to_best(void **state)
-{
-	(void)state;
-	struct sm_err err = {0};
-	static const double dice[] = {0.9, NAN, 0.2, 0.5, 0.5, 0.7};
-	struct sm_report_case c[6] = {0};
-	size_t index[6], rank[6], n;
-	for (size_t i = 0; i < 6; i++)
-		c[i].scores.value[SM_WT][SM_DICE] = dice[i];
-	assert_good(sm_report_choose(c, 6, 6, index, rank, &n, &err), err);
-	static const size_t order[] = {2, 3, 4, 5, 0, 1};
-	assert_int_equal(n, 6);
-	assert_memory_equal(index, order, sizeof order);
-	assert_good(sm_report_choose(c, 5, 3, index, rank, &n, &err), err);
-	assert_int_equal(n, 3);
-	assert_true(index[0] == 2 && index[1] == 4 && index[2] == 1);
-	assert_true(rank[0] == 0 && rank[1] == 2 && rank[2] == 4);
-	assert_good(sm_report_choose(c, 6, 1, index, rank, &n, &err), err);
-	assert_true(n == 1 && index[0] == 2);
-	assert_good(sm_report_choose(c, 0, 4, index, rank, &n, &err), err);
-	assert_int_equal(n, 0);
 }
 
 static void slices_are_the_middles_of_equal_parts(void **state)
@@ -300,13 +233,9 @@ static void a_ledger_cannot_name_a_file_outside(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(statistics_are_those_of_the_textbook),
-		cmocka_unit_test(few_values_leave_gaps_not_zeros),
-		cmocka_unit_test(summary_counts_empty_regions),
-		cmocka_unit_test(scores_come_back_from_json),
 		cmocka_unit_test(a_map_has_its_regions_and_then_its_labels),
+		cmocka_unit_test(built_in_maps_are_chosen_by_name),
 		cmocka_unit_test(a_map_that_cannot_be_is_refused_by_its_key),
-		cmocka_unit_test(cases_are_spread_from_worst_to_best),
 		cmocka_unit_test(slices_are_the_middles_of_equal_parts),
 		cmocka_unit_test(a_training_log_is_read_by_its_header),
 		cmocka_unit_test(a_damaged_log_is_named_by_line),

@@ -504,7 +504,7 @@ static void every_metric_and_reason_has_its_words(void **state)
 		for (int j = 0; j < m; j++)
 			assert_string_not_equal(k->key, sm_image_metrics[j].key);
 	}
-	for (int w = 1; w < SM_WHYS; w++)
+	for (int w = 1; w < SM_IMAGE_REASONS; w++)
 		assert_true(sm_image_reasons[w] && *sm_image_reasons[w]);
 }
 

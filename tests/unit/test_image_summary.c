@@ -64,8 +64,9 @@ static void build(struct world *w, const double mae[3][CASES], const double psnr
 static void make(struct world *w)
 {
 	struct sm_err err = {0};
-	assert_good(sm_image_table_make(w->row, 3, keys, CASES, &w->settings, &w->table, &err),
-		    err);
+	assert_good(
+		sm_image_table_make(w->row, 3, keys, NULL, CASES, &w->settings, &w->table, &err),
+		err);
 }
 
 static const struct sm_image_verdict *verdict(const struct world *w, int metric)
@@ -178,8 +179,8 @@ static void the_page_says_it_plainly(void **state)
 	has(md, "| Linear | 22.00 ± 6.08 | 60.00 ± 10.00 | -- | 0.500 ± 0.000 |");
 	has(md, "| **G\\|A?N** | 20.00 ± 10.00 | 35.00 ± 7.07 (1 inf) |");
 	has(md, "is better than every baseline in 1 of 2 scores:");
-	has(md,
-	    "- MAE: **not better than** Cubic (20.00 against 19.67 HU; better in 1 of 3 cases)");
+	has(md, "- MAE: **not better than** Cubic (20.00 against 19.67 HU; better in 1 of 3 cases; "
+		"Wilcoxon p 1, by Holm 1)\n");
 	has(md, "- Jump: better than every baseline, the best is Cubic (0.067 against 0.300 from "
 		"1; better in 3 of 3");
 	has(md, "- MS-SSIM: no case has the score (five scales need slices of 176 x 176 pixels or "
@@ -192,7 +193,8 @@ static void the_page_says_it_plainly(void **state)
 	sm_image_table_clear(&w.table);
 	/* Without baselines nothing is claimed. */
 	struct sm_err err = {0};
-	assert_good(sm_image_table_make(w.row, 1, keys, CASES, &w.settings, &w.table, &err), err);
+	assert_good(sm_image_table_make(w.row, 1, keys, NULL, CASES, &w.settings, &w.table, &err),
+		    err);
 	md = written(&w, sm_image_table_md);
 	has(md, "no baseline was scored");
 	free(md);
@@ -206,13 +208,15 @@ static void files_hold_every_number(void **state)
 	build(&w, mae, psnr, jump);
 	make(&w);
 	char *csv = written(&w, sm_image_table_csv);
-	has(csv,
-	    "\ngan,no,own,whole,mae,20.000000,10.000000,20.000000,3,0,0,not_better,spline,1,3\n");
-	has(csv, "\nspline,yes,own,whole,psnr,20.000000,0.000000,20.000000,2,1,0,,,,\n");
-	has(csv, "\ngan,no,own,whole,ms_ssim,,,,0,0,3,,,,\n");
+	has(csv, "\ngan,no,own,whole,mae,20.000000,10.000000,20.000000,3,0,0,not_better,spline,1,3,"
+		 ",,15.000000,25.000000,10.000000,30.000000,-0.333333,,,1.000000,1.000000,,\n");
+	has(csv, "\nspline,yes,own,whole,psnr,20.000000,0.000000,20.000000,2,1,0,,,,,"
+		 ",,20.000000,20.000000,20.000000,20.000000,,,,,,,\n");
+	has(csv, "\ngan,no,own,whole,ms_ssim,,,,0,0,3,,,,,,,,,,,,,,,,,\n");
 	free(csv);
 	csv = written(&w, sm_image_cases_csv);
-	has(csv, "case,row,units,region,mae,rmse,psnr,ssim,ssim_3d,ms_ssim,ncc,mi,dice_bone,dice_ink,jump,"
+	has(csv, "case,row,units,region,mae,rmse,psnr,ssim,ssim_3d,ms_ssim,ncc,mi,dice_bone,dice_"
+		 "ink,jump,"
 		 "bias,why\n");
 	has(csv, "\np2,gan,own,whole,20.000000,,inf,,,,,,,,1.100000,,ms_ssim: five scales");
 	has(csv, "\n\"'=p3\",gan,own,whole,30.000000,");
@@ -230,6 +234,59 @@ static void files_hold_every_number(void **state)
 	free(line);
 	json_decref(json);
 	sm_image_table_clear(&w.table);
+}
+
+/* Eight cases of four patients: MAE 10 .. 17 against 2 more, 4 more in turn; PSNR the other way. */
+static void intervals_and_tests_stand_beside_a_verdict(void **state)
+{
+	(void)state;
+	enum { N = 8 };
+	static const char *const names[N] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+	static const uint32_t patient[N] = {7, 7, 1, 1, 9, 9, 3, 3};
+	struct sm_image_scores model[N], linear[N];
+	struct sm_image_row row[2] = {{"gan", "GAN", false, model},
+				      {"linear", "Linear", true, linear}};
+	struct sm_image_settings settings = sm_image_settings_default();
+	struct sm_image_table t;
+	struct sm_err err = {0};
+	settings.which = SM_IMAGE_BIT(SM_IMAGE_MAE) | SM_IMAGE_BIT(SM_IMAGE_PSNR) |
+			 SM_IMAGE_BIT(SM_IMAGE_BIAS);
+	settings.resamples = 400;
+	for (size_t i = 0; i < N; i++) {
+		model[i] = linear[i] = blank();
+		set(&model[i], SM_IMAGE_MAE, 10 + (double)i);
+		set(&linear[i], SM_IMAGE_MAE, 12 + (double)i + (i % 2 ? 2 : 0) + (double)i / 16);
+		set(&model[i], SM_IMAGE_PSNR, 30);
+		set(&linear[i], SM_IMAGE_PSNR, 31 + (double)i / 10);
+		set(&model[i], SM_IMAGE_BIAS, i % 2 ? 1 : -1);
+		set(&linear[i], SM_IMAGE_BIAS, 3);
+	}
+	assert_good(sm_image_table_make(row, 2, names, NULL, N, &settings, &t, &err), err);
+	const struct sm_image_verdict *v = &t.cells[0].verdict[0][0][SM_IMAGE_MAE];
+	assert_int_equal(v->outcome, SM_OUTCOME_BETTER);
+	assert_true(v->wilcoxon.exact && v->wilcoxon.n == 8 && v->wilcoxon.p == 2 / 256.0);
+	assert_true(v->permutation.exact && v->permutation.p == 2 / 256.0);
+	/* Two counted scores, both as far apart as they can be; bias is none of them. */
+	assert_true(v->holm_wilcoxon == 4 / 256.0 && v->holm_permutation == 4 / 256.0);
+	assert_true(isnan(t.cells[0].verdict[0][0][SM_IMAGE_BIAS].holm_wilcoxon));
+	assert_true(fabs(v->lead - (3 + 28.0 / 128)) < 1e-12 && v->lead_interval[0] > 2 &&
+		    v->lead_interval[0] < v->lead && v->lead_interval[1] > v->lead);
+	v = &t.cells[0].verdict[0][0][SM_IMAGE_PSNR];
+	assert_true(v->outcome == SM_OUTCOME_NOT_BETTER && v->lead < 0 && v->lead_interval[1] < 0);
+	char *md = NULL;
+	struct sm_text text = {0};
+	sm_image_table_md(&t, &text);
+	md = text.data;
+	has(md, "Linear (30.00 against 31.35 dB; better in 0 of 8 cases; behind by 1.35, 95 % 1.");
+	has(md, "; Wilcoxon p 0.0078, by Holm 0.016; permutation p 0.0078, by Holm 0.016)\n");
+	sm_text_clear(&text);
+	sm_image_table_clear(&t);
+	/* Of four patients no test can say more than 2 / 2^4. */
+	assert_good(sm_image_table_make(row, 2, names, patient, N, &settings, &t, &err), err);
+	v = &t.cells[0].verdict[0][0][SM_IMAGE_MAE];
+	assert_true(v->wilcoxon.n == 4 && v->wilcoxon.p == 0.125 && v->permutation.p == 0.125);
+	assert_int_equal(t.cells[0].at[0][0][SM_IMAGE_MAE].stat.units, 4);
+	sm_image_table_clear(&t);
 }
 
 static void scores_come_back_from_json(void **state)
@@ -284,6 +341,7 @@ int main(void)
 		cmocka_unit_test(missing_cases_are_left_out_of_both),
 		cmocka_unit_test(the_page_says_it_plainly),
 		cmocka_unit_test(files_hold_every_number),
+		cmocka_unit_test(intervals_and_tests_stand_beside_a_verdict),
 		cmocka_unit_test(scores_come_back_from_json),
 	};
 	return run_tap(tests);

@@ -156,6 +156,34 @@ static void test_interleave_cubic_bends_as_parabolas_do_up_to_the_ends(void **st
 }
 
 /* As the baseline of stage evaluate does (test_image_baselines). */
+static void test_interleave_beside_slices_that_hold_nothing(void **state)
+{
+	(void)state;
+	/* -1000: nothing; the others lie on a parabola, which cubic keeps up to its ends */
+	const double values[7] = {-1000, -1000, 4, 9, 16, 25, -1000};
+	const bool none[7] = {true, true, false, false, false, false, true};
+	const enum sm_fill methods[] = {SM_FILL_CUBIC, SM_FILL_LINEAR, SM_FILL_NEAREST};
+	struct sm_vol vol;
+	make(&vol, 1, 1, 7, SM_F64);
+	memcpy(vol.data, values, sizeof values);
+	for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+		const struct sm_filler filler = {.method = methods[m]};
+		struct sm_interleave il;
+		assert_good(sm_interleave_begin(&il, &vol, 2, 2, "t", &mem, &err), err);
+		il.none = none;
+		assert_good(sm_interleave_fill(&il, &filler, 1, &mem, &err), err);
+		for (int k = 0; k <= 12; k++) {
+			double x = 0.5 * k, got = sm_vol_at(&il.out, (size_t)k);
+			double between = methods[m] == SM_FILL_CUBIC    ? x * x
+					 : methods[m] == SM_FILL_LINEAR ? x * x + 0.25
+									: (x + 0.5) * (x + 0.5);
+			assert_true(got == (k < 4 || k > 10 ? -1000 : k % 2 ? between : x * x));
+		}
+		sm_interleave_clear(&il);
+	}
+	sm_vol_clear(&vol);
+}
+
 static void test_interleave_nearest_takes_the_later_of_two(void **state)
 {
 	(void)state;
@@ -311,6 +339,7 @@ int main(void)
 			test_interleave_keeps_every_original_for_every_factor_axis_and_type),
 		cmocka_unit_test(test_interleave_straight_lines_stay_straight),
 		cmocka_unit_test(test_interleave_cubic_bends_as_parabolas_do_up_to_the_ends),
+		cmocka_unit_test(test_interleave_beside_slices_that_hold_nothing),
 		cmocka_unit_test(test_interleave_nearest_takes_the_later_of_two),
 		cmocka_unit_test(test_interleave_rounds_half_to_even_and_clamps),
 		cmocka_unit_test(

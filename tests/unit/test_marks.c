@@ -124,6 +124,42 @@ static void test_marks_of_a_translated_scan_drop_the_source_machine(void **state
 	json_decref(from);
 }
 
+static void test_marks_of_slices_that_hold_nothing(void **state)
+{
+	(void)state;
+	json_t *from = parse("{\"Synthetic\":true,\"filled_slices\":{\"axis\":2,\"index\":[0,1,"
+			     "5],\"value\":-1000},\"predicted_slices\":{\"axis\":2,\"index\":[2,3,"
+			     "4],\"position\":[2,3,4]}}");
+	const struct sm_vol vol = {.dim = {2, 2, 6, 1}};
+	struct sm_marks marks;
+	bool *none = NULL;
+	assert_good(sm_marks_read(from, &vol, "t", &marks, &err), err);
+	assert_true(marks.n == 3 && marks.filled_axis == 2 && marks.filled_count == 3);
+	assert_good(sm_marks_none(&marks, 0, &vol, &none, &err), err);
+	assert_null(none);
+	assert_good(sm_marks_none(&marks, 2, &vol, &none, &err), err);
+	for (int k = 0; k < 6; k++)
+		assert_int_equal(none[k], k < 2 || k == 5);
+	/* beside them nothing can be predicted */
+	struct sm_interleaving how = {
+		.axis = 2, .factor = 2, .slices = 6, .method = "linear", .none = none};
+	json_t *to = sm_marks_interleave(from, &marks, &how);
+	same(json_object_get(to, "filled_slices"),
+	     "{\"axis\":2,\"index\":[0,1,2,3,9,10],\"value\":-1000}");
+	same(json_object_get(json_object_get(to, "predicted_slices"), "index"), "[4,5,6,7,8]");
+	json_decref(to);
+	/* across them they stay where they are */
+	how = (struct sm_interleaving){.axis = 0, .factor = 2, .slices = 2, .method = "linear"};
+	to = sm_marks_interleave(from, &marks, &how);
+	assert_true(json_equal(json_object_get(to, "filled_slices"),
+			       json_object_get(from, "filled_slices")));
+	assert_null(json_object_get(to, "predicted_slices"));
+	json_decref(to);
+	json_decref(from);
+	free(none);
+	sm_marks_clear(&marks);
+}
+
 static void test_marks_that_do_not_fit_are_refused(void **state)
 {
 	(void)state;
@@ -144,6 +180,11 @@ static void test_marks_that_do_not_fit_are_refused(void **state)
 		 "entry 0"},
 		{"{\"Synthetic\":true,\"predicted_slices\":{\"axis\":2,\"index\":[0.5]}}",
 		 "entry 0"},
+		{"{\"filled_slices\":{\"axis\":2,\"index\":[1]}}", "Synthetic in its sidecar"},
+		{"{\"Synthetic\":true,\"filled_slices\":{\"index\":[1]}}",
+		 "filled_slices in its sidecar lacks an axis"},
+		{"{\"Synthetic\":true,\"filled_slices\":{\"axis\":2,\"index\":[1,4]}}",
+		 "entry 1 of filled_slices"},
 	};
 	const struct sm_vol vol = {.dim = {2, 2, 4, 1}};
 	struct sm_marks marks;
@@ -192,6 +233,7 @@ int main(void)
 		cmocka_unit_test(test_marks_of_an_interleaved_scan),
 		cmocka_unit_test(test_marks_add_up_when_it_is_done_twice),
 		cmocka_unit_test(test_marks_of_a_translated_scan_drop_the_source_machine),
+		cmocka_unit_test(test_marks_of_slices_that_hold_nothing),
 		cmocka_unit_test(test_marks_that_do_not_fit_are_refused),
 		cmocka_unit_test(test_marks_slice_axis_is_the_one_along_the_normal),
 		cmocka_unit_test(test_marks_say_only_words),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Connected parts: against scipy's numbers, against a flood fill, and what is removed of them. */
+/* What is removed of connected components, against a flood fill. */
 #include "tests/unit/tap.h"
 
 #include <stdio.h>
@@ -10,58 +10,6 @@
 #include "train/postprocess.h"
 
 static struct sm_err err;
-static const uint8_t ones[256] = {0, 1};
-
-static int by_size(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-	return x < y ? 1 : x > y ? -1 : 0;
-}
-
-static void test_numbers_of_scipy(void **state)
-{
-	(void)state;
-	char line[512];
-	int rows = 0;
-	FILE *file = fopen("tests/golden/parts.txt", "r");
-	assert_non_null(file);
-	for (; fgets(line, sizeof line, file); rows++) {
-		long long n[16];
-		int count = 0, used;
-		for (char *p = line; count < 16 && sscanf(p, "%lld%n", n + count, &used) == 1;
-		     p += used)
-			count++;
-		assert_true(count >= 8);
-		const int64_t dim[3] = {n[0], n[1], n[2]};
-		size_t voxels = (size_t)(dim[0] * dim[1] * dim[2]);
-		uint8_t *label = malloc(voxels);
-		uint32_t lcg = (uint32_t)n[3];
-		struct sm_parts parts;
-		int64_t sum = 0;
-		assert_non_null(label);
-		for (size_t i = 0; i < voxels; i++) {
-			lcg = lcg * 1664525u + 1013904223u;
-			label[i] = (lcg >> 16) % 1000 < (uint32_t)n[4];
-		}
-		assert_good(sm_parts_find(&parts, label, dim, ones,
-					  n[5] == 6    ? SM_FACES
-					  : n[5] == 18 ? SM_EDGES
-						       : SM_CORNERS,
-					  NULL, &err),
-			    err);
-		assert_int_equal(parts.count, n[6]);
-		for (size_t i = 0; i < parts.count; i++)
-			sum += parts.size[i];
-		assert_int_equal(sum, n[7]);
-		qsort(parts.size, parts.count, sizeof *parts.size, by_size);
-		for (int i = 8; i < count; i++)
-			assert_int_equal(parts.size[i - 8], n[i]);
-		sm_parts_clear(&parts);
-		free(label);
-	}
-	fclose(file);
-	assert_int_equal(rows, 75);
-}
 
 /* Marks all that hangs together with voxel `from`. */
 static int64_t flood(uint8_t *label, const int64_t d[3], int64_t from, int neighbours,
@@ -139,32 +87,10 @@ static void test_removing_is_what_a_flood_fill_says(void **state)
 	}
 }
 
-static void test_memory_is_bounded(void **state)
-{
-	(void)state;
-	static uint8_t label[64 * 64 * 64];
-	const int64_t dim[3] = {64, 64, 64};
-	struct sm_parts parts;
-	struct sm_mem mem;
-	for (size_t i = 0; i < sizeof label; i++)
-		label[i] = i % 2 == 0;
-	sm_mem_init(&mem, 100000);
-	assert_int_equal(sm_parts_find(&parts, label, dim, ones, SM_FACES, &mem, &err), SM_BUDGET);
-	assert_int_equal(mem.used, 0);
-	memset(label, 1, sizeof label);
-	sm_mem_init(&mem, 0);
-	assert_good(sm_parts_find(&parts, label, dim, ones, SM_FACES, &mem, &err), err);
-	assert_true(mem.peak < sizeof label);
-	assert_true(parts.count == 1 && parts.size[0] == sizeof label);
-	sm_parts_clear(&parts);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_numbers_of_scipy),
 		cmocka_unit_test(test_removing_is_what_a_flood_fill_says),
-		cmocka_unit_test(test_memory_is_bounded),
 	};
 	return run_tap(tests);
 }

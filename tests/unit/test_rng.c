@@ -106,6 +106,26 @@ static void test_permutation_holds_every_index_once(void **state)
 	assert_true(moved > 80);
 }
 
+static void many_words_are_the_words_one_by_one(void **state)
+{
+	(void)state;
+	for (unsigned skip = 0; skip < 5; skip++)
+		for (size_t n = 0; n < 200; n += n < 40 ? 1 : 27) {
+			struct sm_rng a, b;
+			uint32_t words[200];
+			sm_rng_init(&a, 9, "fill", "", 0, 0);
+			/* The counter's low half overflows within the words. */
+			a.ctr[0] = UINT32_MAX - 4;
+			for (unsigned i = 0; i < skip; i++)
+				sm_rng_u32(&a);
+			b = a;
+			sm_rng_fill(&a, words, n);
+			for (size_t i = 0; i < n; i++)
+				assert_int_equal(words[i], sm_rng_u32(&b));
+			assert_int_equal(sm_rng_u32(&a), sm_rng_u32(&b));
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +134,7 @@ int main(void)
 		cmocka_unit_test(test_below_is_uniform_and_in_range),
 		cmocka_unit_test(test_normal_has_the_moments_and_tails_of_a_normal),
 		cmocka_unit_test(test_permutation_holds_every_index_once),
+		cmocka_unit_test(many_words_are_the_words_one_by_one),
 	};
 	return run_tap(tests);
 }

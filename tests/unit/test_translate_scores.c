@@ -172,6 +172,67 @@ static void of_training(void **state)
 	assert_non_null(strstr(sm_made_lacks(&t, &targets, &c, SM_BASE_IDENTITY), "channels"));
 }
 
+/* Two cases of 4 x 2 pixels, HU = 1000 * value: the body is what lies above -300, the largest part.
+ */
+static void of_body(void **state)
+{
+	(void)state;
+	static const float air = -1;
+	const float first[2][8] = {{air, 0.1f, 0.1f, air, air, air, air, 0.9f},
+				   {air, 0.3f, air, air, air, air, air, air}};
+	const float second[8] = {air, 0.2f, air, air, air, air, air, air};
+	struct sm_body_sum b = {.rules = {.how = {.rule = SM_BODY_AUTO, .axis = 2},
+					  .meaning = SM_MEANING_HU,
+					  .name = "ct",
+					  .range = {-1000, 1000}}};
+	struct sm_training_targets targets = {.width = 4, .height = 2, .channels = 1, .images = 3};
+	struct sm_run run = {.jobs = 1};
+	struct sm_translations t = {.run = &run, .range = {-1000, 1000}};
+	float out[16];
+	uint8_t mask[16] = {1};
+	struct sm_err err = {0};
+	sm_mem_init(&run.mem, 1 << 20);
+	assert_int_equal(sm_body_sum_begin(&b, 4, 2, 2, &run.mem, &err), SM_OK);
+	sm_body_sum_add(&b, first[0]);
+	sm_body_sum_add(&b, first[1]);
+	assert_int_equal(sm_body_sum_end(&b, 1, &err), SM_OK);
+	assert_int_equal(sm_body_sum_begin(&b, 4, 2, 1, &run.mem, &err), SM_OK);
+	sm_body_sum_add(&b, second);
+	assert_int_equal(sm_body_sum_end(&b, 1, &err), SM_OK);
+	assert_int_equal(sm_body_sum_end(&b, 1, &err), SM_OK); /* nothing is added twice */
+	assert_int_equal(b.voxels, 4);
+	assert_int_equal(sm_body_sum_get(&b, &targets.body_mean, &targets.body_constant, &err),
+			 SM_OK);
+	assert_true(fabs(targets.body_constant - 175) < 1e-3);
+	float mean[8] = {0};
+	targets.mean = mean;
+	struct sm_made c = {.width = 4, .height = 2, .channels = 1, .n = 2, .count = 2};
+	t.unpaired = true;
+	assert_string_equal(sm_made_lacks(&t, &targets, &c, SM_BASE_BODY_MEAN), "");
+	c.mask = mask;
+	assert_null(sm_made_lacks(&t, &targets, &c, SM_BASE_BODY_MEAN));
+	assert_null(sm_made_lacks(&t, &targets, &c, SM_BASE_BODY_CONSTANT));
+	assert_int_equal(sm_made_base(&t, &targets, &c, SM_BASE_BODY_MEAN, 1, out, &err), SM_OK);
+	/* Pixel 1 lies in three bodies, pixel 2 in one, the others in none; 900 HU is another
+	 * part. */
+	for (int i = 0; i < 16; i++)
+		assert_true(fabs(out[i] - (i % 8 == 1 ? 200 : i % 8 == 2 ? 100 : 175)) < 1e-3);
+	assert_int_equal(sm_made_base(&t, &targets, &c, SM_BASE_BODY_CONSTANT, 1, out, &err),
+			 SM_OK);
+	assert_true(fabs(out[15] - 175) < 1e-3);
+	t.unpaired = false;
+	assert_null(sm_made_lacks(&t, &targets, &c, SM_BASE_BODY_CONSTANT));
+	c.width = 5;
+	assert_non_null(strstr(sm_made_lacks(&t, &targets, &c, SM_BASE_BODY_MEAN), "another size"));
+	assert_null(sm_made_lacks(&t, &targets, &c, SM_BASE_BODY_CONSTANT));
+	targets.no_body = "none";
+	assert_string_equal(sm_made_lacks(&t, &targets, &c, SM_BASE_BODY_CONSTANT), "none");
+	t.triplets = true;
+	assert_string_equal(sm_made_lacks(&t, &targets, &c, SM_BASE_BODY_CONSTANT), "");
+	sm_body_sum_clear(&b);
+	sm_training_targets_clear(&(struct sm_training_targets){.body_mean = targets.body_mean});
+}
+
 static void settings(void **state)
 {
 	(void)state;
@@ -226,9 +287,8 @@ static void settings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(held_out),
-		cmocka_unit_test(interpolations),
-		cmocka_unit_test(of_training),
+		cmocka_unit_test(held_out),    cmocka_unit_test(interpolations),
+		cmocka_unit_test(of_training), cmocka_unit_test(of_body),
 		cmocka_unit_test(settings),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -110,6 +110,29 @@ static void test_what_is_not_vgg_is_refused(void **state)
 		       "layer block5_conv1 has another shape than 3x3x512x512");
 }
 
+static void take_away(const char *name)
+{
+	hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+	assert_true(file >= 0 && H5Ldelete(file, name, H5P_DEFAULT) >= 0);
+	H5Fclose(file);
+}
+
+static void test_half_a_layer_is_told_from_none(void **state)
+{
+	(void)state;
+	vgg_write(path, false, -1, -1);
+	take_away("block1_conv1/block1_conv1_b_1:0");
+	assert_refused(sm_vgg_check(path, &err), SM_INPUT, err,
+		       "layer block1_conv1 has a kernel, but its bias is missing");
+	assert_non_null(strstr(err.text, "storage.googleapis.com"));
+	vgg_write(path, false, -1, -1);
+	take_away("block2_conv1/block2_conv1_W_1:0");
+	assert_refused(sm_vgg_check(path, &err), SM_INPUT, err,
+		       "layer block2_conv1 has a bias, but its kernel is missing");
+	take_away("block2_conv1/block2_conv1_b_1:0");
+	assert_refused(sm_vgg_check(path, &err), SM_INPUT, err, "has no layer block2_conv1");
+}
+
 /* The biases of block2_conv1 anew, of another type or with another last value. */
 static void put_biases(hid_t type, float last)
 {
@@ -172,6 +195,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_features_equal_pytorch),
 		cmocka_unit_test(test_what_is_not_vgg_is_refused),
+		cmocka_unit_test(test_half_a_layer_is_told_from_none),
 		cmocka_unit_test(test_values_must_be_finite_floats),
 	};
 	return cmocka_run_group_tests_name(__FILE__, tests, make_folder, remove_folder);

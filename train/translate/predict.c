@@ -303,6 +303,10 @@ static void describe(const struct sm_translate_prediction *p)
 	json_object_set_new(h, "high", unit ? json_real(about->high[t->to]) : json_null());
 	json_object_set_new(h, "network", json_string(about->generator));
 	json_object_set_new(h, "checkpoint", json_string(t->sha256));
+	/* What evaluate --pairs must be given. */
+	json_object_set_new(h, "pair", json_string(about->pair));
+	if (*about->samples)
+		json_object_set_new(h, "samples", json_string(about->samples));
 	json_object_set_new(h, "epoch", json_integer((json_int_t)about->epoch));
 	json_object_set_new(h, "triplets", json_boolean(about->triplets));
 	if (s->mask_threshold > 0) {

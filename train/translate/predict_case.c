@@ -14,10 +14,11 @@ struct work {
 	const char *key, *role;
 	struct sm_vol vol, made;      /* data are those of the spools */
 	struct sm_mapped spool, result;
-	int64_t first;                /* channel */
+	int64_t first, channel;       /* of its volume; -1 = it has no names of channels */
 	struct sm_slice_view view;
 	int64_t *index;               /* slices to predict */
 	size_t n;
+	uint8_t *kind;                /* enum sm_made of each slice */
 	bool triplets;
 };
 
@@ -26,6 +27,7 @@ static void clear(struct work *w)
 	sm_mapped_close(&w->spool);
 	sm_mapped_close(&w->result);
 	free(w->index);
+	free(w->kind);
 }
 
 /* ---- the volume ------------------------------------------------------------------------------ */
@@ -90,6 +92,7 @@ static enum sm_status read_volume(struct work *w, struct sm_err *err)
 		return SM_FAIL(err, SM_INPUT,
 			       "%s: holds %zu values that are NaN or infinite, allowed are 0", name,
 			       info.not_finite);
+	w->channel = channel;
 	int64_t have = channel < 0 ? w->vol.dim[3] : 1;
 	w->first = channel < 0 ? 0 : channel;
 	if (have != want || w->first >= w->vol.dim[3])
@@ -141,7 +144,8 @@ static enum sm_status choose(struct work *w, struct sm_err *err)
 			w->key, w->role, (long long)count - 1, (long long)s->first, (long long)end);
 	uint8_t *keep = calloc((size_t)count, 1);
 	w->index = calloc((size_t)count, sizeof *w->index);
-	if (!keep || !w->index) {
+	w->kind = calloc((size_t)count, 1);
+	if (!keep || !w->index || !w->kind) {
 		free(keep);
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", w->key);
 	}
@@ -151,6 +155,10 @@ static enum sm_status choose(struct work *w, struct sm_err *err)
 		if (keep[k] && keep[k - inner] && keep[k + inner])
 			w->index[w->n++] = k;
 	free(keep);
+	for (int64_t k = 0; w->triplets && k < count; k++)
+		w->kind[k] = SM_MADE_COPIED;
+	for (size_t i = 0; i < w->n; i++)
+		w->kind[w->index[i]] = SM_MADE_PREDICTED;
 	if (st == SM_OK && !w->n)
 		st = SM_FAIL(err, SM_INPUT,
 			     "%s: %s has no %s left among the slices that preprocess keeps and "
@@ -269,12 +277,19 @@ enum sm_status sm_translate_case(struct sm_translate_prediction *p, const json_t
 	enum sm_status st;
 	SM_GOTO(st, read_volume(&w, err));
 	SM_GOTO(st, predict(&w, err));
+	float fill = -1;
+	sm_translator_out(&p->translator, p->translator.to, &fill, 1);
 	const struct sm_translated made = {
 		.vol = &w.made,
+		.spool = &w.result,
 		.record = record,
 		.view = w.view,
 		.index = w.index,
 		.n = w.n,
+		.kind = w.kind,
+		.fill = fill,
+		.role = w.role,
+		.channel = w.channel,
 		.triplets = w.triplets,
 		.pictures = json_is_true(json_object_get(record, "pictures"))};
 	st = sm_translate_save(p, &made, item, err);

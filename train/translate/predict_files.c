@@ -1,116 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What stage predict writes of a translated case. */
+/* What stage predict writes of a translated picture; sm_translate_save of all cases. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/ink.h"
-#include "core/nii.h"
 #include "core/svg.h"
-#include "derive/marks.h"
 #include "preprocess/view.h"
 #include "train/translate/predicting.h"
 
-/* Adds a file's name, path and hash to the record. */
-static enum sm_status note(struct sm_item *item, const char *role, const char *name,
-			   const char *hex, const char *bytes, struct sm_err *err)
+enum sm_status sm_translate_note(struct sm_item *item, const char *role, const char *name,
+				 const char *hex, const char *bytes, struct sm_err *err)
 {
 	SM_TRY(sm_item_output(item, role, name, hex, err));
 	return bytes ? sm_item_file_hash(item, name, bytes, err) : SM_OK;
-}
-
-/* "CT", "MR", "PT", or NULL when nobody says. */
-static const char *modality(const struct sm_translate_prediction *p, const struct sm_translated *t)
-{
-	static const char *const names[] = {"CT", "MR", "PT"};
-	const char *own = sm_json_text(t->record, "modality");
-	for (int i = 0; p->target && i < 3; i++)
-		if (sm_modality_is(names[i], p->target))
-			return names[i];
-	/* Roles of one case that are no modalities: T1 and T2 of an MR. */
-	for (int i = 0; own && i < 3; i++)
-		if (sm_modality_is(own, names[i]) && !(p->target && sm_modality_known(p->target)))
-			return names[i];
-	return NULL;
-}
-
-static enum sm_meaning meaning(const struct sm_translate_prediction *p)
-{
-	const char *unit = p->translator.about.unit[p->translator.to];
-	for (int m = SM_MEANING_HU; m < SM_MEANING_LABEL; m++)
-		if (strcmp(unit, sm_meaning_name((enum sm_meaning)m)) == 0)
-			return (enum sm_meaning)m;
-	return SM_MEANING_ARBITRARY;
-}
-
-/* Of triplets the other slices are the source's. */
-static json_t *predicted_slices(const struct sm_translated *t)
-{
-	json_t *position = json_array();
-	for (size_t i = 0; i < t->n; i++)
-		json_array_append_new(position, json_real((double)t->index[i]));
-	return json_pack("{s:i, s:o, s:o}", "axis", t->view.normal, "index",
-			 sm_json_ints(t->index, t->n), "position", position);
-}
-
-static enum sm_status save_sidecar(const struct sm_translate_prediction *p,
-				   const struct sm_translated *t, const char *stem,
-				   struct sm_item *item, struct sm_err *err)
-{
-	const struct sm_translation *about = &p->translator.about;
-	char hex[65], *text = NULL, *name = sm_strf("%s.json", stem);
-	char *path = name ? sm_path_join(item->run->out, name) : NULL;
-	const char *what = modality(p, t);
-	json_t *o = sm_marks_translate(NULL, what ? what : "", meaning(p), about->generator,
-				       p->translator.sha256);
-	enum sm_status st = SM_OK;
-	if (o && !what)
-		json_object_del(o, "Modality");
-	if (o && t->triplets)
-		json_object_set_new(o, "predicted_slices", predicted_slices(t));
-	text = o ? json_dumps(o, JSON_SORT_KEYS | JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : NULL;
-	if (!text || !path) {
-		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", item->key);
-		goto out;
-	}
-	size_t n = strlen(text);
-	text[n] = '\n'; /* in the place of the zero byte */
-	SM_GOTO(st, sm_outset_write(&item->files, path, text, n + 1, err));
-	sm_sha256_bytes(text, n + 1, hex);
-	st = note(item, "sidecar", name, hex, hex, err);
-out:
-	json_decref(o);
-	free(text);
-	free(path);
-	free(name);
-	return st;
-}
-
-static enum sm_status save_volume(const struct sm_translate_prediction *p,
-				  const struct sm_translated *t, struct sm_item *item,
-				  struct sm_err *err)
-{
-	char hex[65], bytes[65],
-		*stem = sm_strf("%s/%s", item->key, p->target ? p->target : "image");
-	char *name = stem ? sm_strf("%s.nii.gz", stem) : NULL;
-	char *path = name ? sm_path_join(item->run->out, name) : NULL;
-	char *dir = sm_path_join(item->run->out, item->key);
-	struct sm_vol vol = *t->vol;
-	enum sm_status st = dir && path ? sm_mkdirs(dir, err)
-					: SM_FAIL(err, SM_BUDGET, "%s: out of memory", item->key);
-	vol.meaning = meaning(p);
-	if (st == SM_OK)
-		st = sm_nii_write_in(&item->files, path, &vol, 0, item->jobs, hex, bytes, err);
-	if (st == SM_OK)
-		st = note(item, "image", name, hex, bytes, err);
-	if (st == SM_OK)
-		st = save_sidecar(p, t, stem, item, err);
-	free(dir);
-	free(path);
-	free(name);
-	free(stem);
-	return st;
 }
 
 static enum sm_status draw(const struct sm_translate_prediction *p, const struct sm_translated *t,
@@ -149,7 +53,7 @@ static enum sm_status save_bytes(struct sm_item *item, const char *role, const c
 				 : SM_FAIL(err, SM_BUDGET, "%s: out of memory", item->key);
 	sm_sha256_bytes(bytes, n, own);
 	if (st == SM_OK)
-		st = note(item, role, name, hex ? hex : own, own, err);
+		st = sm_translate_note(item, role, name, hex ? hex : own, own, err);
 	free(path);
 	free(name);
 	return st;
@@ -205,7 +109,7 @@ static enum sm_status save_picture(const struct sm_translate_prediction *p,
 	if (st == SM_OK)
 		st = sm_slice_save(item->run->out, name, &image, hex, err);
 	if (st == SM_OK)
-		st = note(item, "image", name, hex, NULL, err);
+		st = sm_translate_note(item, "image", name, hex, NULL, err);
 	sm_image_clear(&image);
 	free(name);
 	return st;
@@ -218,5 +122,6 @@ enum sm_status sm_translate_save(const struct sm_translate_prediction *p,
 	if (t->triplets || t->n < (size_t)t->view.count)
 		json_object_set_new(item->record, "slices", sm_json_ints(t->index, t->n));
 	json_object_set_new(item->record, "axis", json_integer(t->view.normal));
-	return t->pictures ? save_picture(p, t, item, err) : save_volume(p, t, item, err);
+	return t->pictures ? save_picture(p, t, item, err)
+			   : sm_translate_save_volume(p, t, item, err);
 }

@@ -12,6 +12,7 @@
 #include "manifests/folds.h"
 #include "manifests/schema.h"
 #include "preprocess/slice.h"
+#include "train/translate/placed.h"
 #include "train/translate/translator.h"
 
 struct sm_translating_pick {
@@ -53,16 +54,33 @@ enum sm_status sm_translate_case(struct sm_translate_prediction *p, const json_t
 
 /* What is written of a case. */
 struct sm_translated {
-	const struct sm_vol *vol; /* x, y, z, channel; own unit */
+	const struct sm_vol *vol;      /* x, y, z, channel; own unit */
+	const struct sm_mapped *spool; /* of its data */
 	const json_t *record;
 	struct sm_slice_view view;
 	const int64_t *index; /* slices that were predicted; of triplets others are copies */
 	size_t n;
+	const uint8_t *kind; /* enum sm_made of each slice along the view's normal */
+	float fill;          /* own unit: what stands where nothing was made */
+	const char *role;    /* of the source's volume, */
+	int64_t channel;     /* and its number there; -1 = the volume is not stacked */
 	bool triplets, pictures;
 };
 /* A volume with its sidecar, or a picture; of that, when asked for, the mask of its ink. */
 enum sm_status sm_translate_save(const struct sm_translate_prediction *p,
 				 const struct sm_translated *t, struct sm_item *item,
 				 struct sm_err *err);
+
+/* Adds a file's name, path and hash to the record; bytes (hash of the file) may be NULL. */
+enum sm_status sm_translate_note(struct sm_item *item, const char *role, const char *name,
+				 const char *hex, const char *bytes, struct sm_err *err);
+
+/* ---- predict_volume.c ---- */
+
+/* On the grid of preprocess, and where that is another one and predict.grid asks for it, on that of
+ * the scan. */
+enum sm_status sm_translate_save_volume(const struct sm_translate_prediction *p,
+					const struct sm_translated *t, struct sm_item *item,
+					struct sm_err *err);
 
 #endif

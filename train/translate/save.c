@@ -52,6 +52,8 @@ static char *dump(const struct sm_translation *t)
 		(json_int_t)t->parameters[1], "epoch", (json_int_t)t->epoch, "rounds",
 		(json_int_t)t->rounds, "fingerprint", t->fingerprint, "pair", t->pair, "preprocess",
 		t->preprocess);
+	if (meta && *t->samples)
+		json_object_set_new(meta, "samples", json_string(t->samples));
 	char *text = meta ? sm_json_line(meta) : NULL;
 	json_decref(meta);
 	return text;
@@ -144,6 +146,9 @@ static const char *parse(const json_t *meta, struct sm_translation *t)
 	    !get_text(json_object_get(meta, "pair"), t->pair, 65) ||
 	    !get_text(json_object_get(meta, "preprocess"), t->preprocess, 65))
 		return "fingerprint, pair or preprocess";
+	const json_t *samples = json_object_get(meta, "samples");
+	if (samples && !get_text(samples, t->samples, 65))
+		return "samples";
 	return NULL;
 }
 

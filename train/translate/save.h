@@ -37,6 +37,7 @@ struct sm_translation {
 	int64_t epoch, rounds;
 	char fingerprint[65];
 	char pair[65];       /* hash of the ledger of pair */
+	char samples[65];    /* of its samples (preprocess/pair_config.h); "" = an older file */
 	char preprocess[65]; /* of the preprocess section */
 	struct sm_seen seen; /* cases it was trained on */
 	char *settings;

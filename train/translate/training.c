@@ -7,6 +7,7 @@
 
 #include "core/file.h"
 #include "core/hash.h"
+#include "preprocess/pair_config.h"
 #include "train/network.h"
 #include "train/settings.h"
 
@@ -112,6 +113,7 @@ static enum sm_status describe_data(struct sm_translating *t, struct sm_err *err
 	c->plane = p->plane;
 	c->stored = p->view == SM_VIEW_STORED;
 	snprintf(c->pair, sizeof c->pair, "%s", t->pair.sha256);
+	SM_TRY(sm_pair_samples_sha256(&t->pair, c->samples, err));
 	sm_checkpoint_steps(&t->pair, c->preprocess);
 	for (int i = 0; i < 2 && t->train[i]; i++)
 		for (size_t k = 0; k < sm_images_count(t->train[i]); k++)
@@ -219,8 +221,8 @@ static enum sm_status plan(struct sm_translating *t, struct sm_err *err)
 /* ---- an earlier training --------------------------------------------------------------------- */
 
 /* Settings that decide no weight. */
-static const char *const no_weight[] = {"time_budget", "checkpoint_every", "sample_images",
-					"sample_every", "epochs"};
+static const char *const no_weight[] = {"time_budget",  "checkpoint_every", "sample_images",
+					"sample_every", "memory",	     "epochs"};
 
 static enum sm_status fingerprint(struct sm_translating *t, struct sm_err *err)
 {

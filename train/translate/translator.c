@@ -112,6 +112,29 @@ enum sm_status sm_translator_fits(const struct sm_translator *t, int64_t width, 
 	return SM_INPUT;
 }
 
+/* The first size from `least` to `most` that fits beside a fitting one; 0 when none does. */
+static int64_t first_fit(const struct sm_translator *t, int64_t least, int64_t most)
+{
+	struct sm_image_opt o = image_opt(t);
+	struct sm_err unused = {0};
+	for (int64_t n = least; n <= most && n <= 16384; n++)
+		if (sm_image_check(t->about.generator, &o, (int)n, (int)n, &unused) == SM_OK)
+			return n;
+	return 0;
+}
+
+enum sm_status sm_translator_pads(const struct sm_translator *t, int64_t width, int64_t height,
+				  const char *name, int64_t *padded_width, int64_t *padded_height,
+				  struct sm_err *err)
+{
+	*padded_width = first_fit(t, width, 2 * width);
+	*padded_height = first_fit(t, height, 2 * height);
+	if (*padded_width && *padded_height)
+		return SM_OK;
+	SM_TRY(sm_translator_fits(t, width, height, name, err));
+	return SM_FAIL(err, SM_INTERNAL, "%s: a size that fits was not found", name);
+}
+
 /* The generator alone. Takes no memory for backward. */
 static enum sm_status plan(const struct sm_translator *t, int width, int height,
 			   struct sm_net **net, struct sm_err *err)

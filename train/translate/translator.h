@@ -42,6 +42,13 @@ void sm_translator_close(struct sm_translator *t); /* a zeroed one is fine */
 enum sm_status sm_translator_fits(const struct sm_translator *t, int64_t width, int64_t height,
 				  const char *name, struct sm_err *err);
 
+/* The smallest sizes not below these that the network takes; SM_INPUT with the sentence of
+ * sm_translator_fits when there is none of at most twice a side: what the network sees would be
+ * padding for the most part. */
+enum sm_status sm_translator_pads(const struct sm_translator *t, int64_t width, int64_t height,
+				  const char *name, int64_t *padded_width, int64_t *padded_height,
+				  struct sm_err *err);
+
 /* Makes the network for a size, or leaves it when it is that already; weights are read once.
  * SM_BUDGET when it does not fit. */
 enum sm_status sm_translator_size(struct sm_translator *t, int64_t width, int64_t height,

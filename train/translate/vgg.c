@@ -148,10 +148,15 @@ static enum sm_status read_layer(const char *path, hid_t file, const struct laye
 	hid_t k = open_one(file, kernels, sizeof kernels / sizeof *kernels, l->name);
 	hid_t v = open_one(file, biases, sizeof biases / sizeof *biases, l->name);
 	enum sm_status st = SM_OK;
-	if (k < 0 || v < 0)
+	if (k < 0 && v < 0)
 		st = SM_FAIL(err, SM_INPUT,
 			     "%s: has no layer %s: not VGG-19's weights; take " WHERE, path,
 			     l->name);
+	else if (k < 0 || v < 0)
+		st = SM_FAIL(err, SM_INPUT,
+			     "%s: layer %s has a %s, but its %s is missing: not VGG-19's weights, "
+			     "or a damaged copy; take " WHERE,
+			     path, l->name, k < 0 ? "bias" : "kernel", k < 0 ? "kernel" : "bias");
 	else if (!has_dims(k, 4, kernel) || !has_dims(v, 1, bias))
 		st = SM_FAIL(err, SM_INPUT,
 			     "%s: layer %s has another shape than 3x3x%dx%d and %d: not VGG-19's "

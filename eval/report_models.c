@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "eval/report.h"
+
+size_t sm_models_find(const struct sm_models *m, const char *name)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (strcasecmp(m->v[i].name, name) == 0)
+			return i;
+	return SM_NONE;
+}
+
+static bool is_plain(const char *name, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)name[i]) && !strchr(" ._+-#", name[i]))
+			return false;
+	return n > 0 && n < SM_MODEL_NAME && name[0] != '-' && name[0] != ' ';
+}
+
+static enum sm_status add(struct sm_models *m, const char *name, size_t n, const char *dir,
+			  struct sm_err *err)
+{
+	struct sm_model *model = &m->v[m->n];
+	if (!is_plain(name, n))
+		return SM_FAIL(err, SM_USAGE,
+			       "--models: name '%.*s': allowed are 1 to %d letters, digits, blanks "
+			       "and . _ + - #",
+			       (int)(n < 60 ? n : 60), name, SM_MODEL_NAME - 1);
+	if (m->n == SM_MODELS_MAX)
+		return SM_FAIL(err, SM_USAGE, "--models: found more than %d models", SM_MODELS_MAX);
+	*model = (struct sm_model){.dir = dir};
+	memcpy(model->name, name, n);
+	if (sm_models_find(m, model->name) != SM_NONE)
+		return SM_FAIL(err, SM_USAGE, "--models: found two models called %s, needed is one",
+			       model->name);
+	m->n++;
+	return SM_OK;
+}
+
+/* What the network of --in is called: by its ledger of training, else the manifest, else nothing
+ * more than that. */
+static const char *own_name(const struct sm_report *report)
+{
+	const json_t *manifest = json_object_get(
+		json_object_get(report->from[SM_FROM_TRAIN].header, "settings"), "manifest");
+	const char *name = sm_json_text(json_object_get(manifest, "train"), "model");
+	if (name && is_plain(name, strlen(name)))
+		return name;
+	return is_plain(report->name, strlen(report->name)) ? report->name : "model";
+}
+
+static const json_t *section_of(const struct sm_model *m)
+{
+	const json_t *settings = json_object_get(m->evaluate.header, "settings");
+	return json_object_get(json_object_get(settings, "manifest"), "evaluate");
+}
+
+/* Scores stand side by side only where they mean the same. */
+static enum sm_status check_same(const struct sm_model *first, const struct sm_model *m,
+				 struct sm_err *err)
+{
+	const char *key;
+	json_t *value;
+	const json_t *a = section_of(first), *b = section_of(m);
+	json_object_foreach((json_t *)a, key, value) if (
+		!json_equal(
+			value,
+			json_object_get(b, key))) return SM_FAIL(err, SM_INPUT,
+								 "evaluate.%s of model %s is not "
+								 "that of model %s, needed are "
+								 "models scored alike: run stage "
+								 "evaluate again",
+								 key, m->name, first->name);
+	if (!json_equal(json_object_get(first->evaluate.header, "columns"),
+			json_object_get(m->evaluate.header, "columns")) ||
+	    !json_equal(json_object_get(first->evaluate.header, "version"),
+			json_object_get(m->evaluate.header, "version")))
+		return SM_FAIL(err, SM_INPUT,
+			       "model %s was scored by another version or with other metrics than "
+			       "model %s: run stage evaluate again",
+			       m->name, first->name);
+	return SM_OK;
+}
+
+static const char *truth_of(const json_t *record)
+{
+	size_t i;
+	json_t *input;
+	json_array_foreach(json_object_get(record, "inputs"), i, input)
+	{
+		const char *role = sm_json_text(input, "role");
+		if (role && strcmp(role, "truth") == 0)
+			return sm_json_text(input, "sha256");
+	}
+	return NULL;
+}
+
+/* The same case has the same truth in every model. seen: key -> hash of what was found so far. */
+static enum sm_status check_truths(struct sm_model *m, json_t *seen, struct sm_err *err)
+{
+	size_t i;
+	json_t *record;
+	enum sm_status st = SM_OK;
+	sm_records_foreach(m->evaluate.records, i, record)
+	{
+		const char *key = sm_record_key(record), *truth = truth_of(record);
+		const char *have = sm_json_text(seen, key);
+		m->rejected += !sm_record_ok(record);
+		if (!sm_record_ok(record) || !truth || st != SM_OK)
+			continue;
+		if (have && strcmp(have, truth) != 0)
+			st = SM_FAIL(err, SM_INPUT,
+				     "case %s of model %s: its truth has hash %.12s, that of the "
+				     "models before %.12s, needed is one truth",
+				     key, m->name, truth, have);
+		else if (!have)
+			json_object_set_new(seen, key, json_string(truth));
+	}
+	return st == SM_OK ? sm_records_check(m->evaluate.records, err) : st;
+}
+
+/* The bootstrap interval of one cell as evaluate drew it; false when it is not told, or was made of
+ * other cases than those read here. */
+static bool take_interval(const json_t *cell, struct sm_spread *s)
+{
+	const json_t *low = json_object_get(cell, "low95"), *high = json_object_get(cell, "high95");
+	const char *none = sm_json_text(cell, "no_interval");
+	int why = SM_INTERVAL_DRAWN;
+	if (json_integer_value(json_object_get(cell, "n")) != (json_int_t)s->n)
+		return false;
+	for (int k = 0; none && k < SM_INTERVALS; k++)
+		if (strcmp(none, sm_interval_words[k]) == 0)
+			why = k;
+	if ((why == SM_INTERVAL_DRAWN) != (json_is_number(low) && json_is_number(high)))
+		return false;
+	s->why_no_interval = (uint8_t)why;
+	s->low95 = why == SM_INTERVAL_DRAWN ? json_number_value(low) : NAN;
+	s->high95 = why == SM_INTERVAL_DRAWN ? json_number_value(high) : NAN;
+	s->units = (size_t)json_integer_value(json_object_get(cell, "units"));
+	s->resamples = (size_t)json_integer_value(json_object_get(cell, "resamples"));
+	return true;
+}
+
+/* Drawing them again takes most of the time of a report of many cases. */
+static bool take_intervals(const struct sm_report *report, struct sm_model *m)
+{
+	const json_t *summary = json_object_get(m->evaluate.header, "summary");
+	const json_t *regions = json_object_get(summary, "regions");
+	for (size_t r = 0; r < report->map.n; r++) {
+		const json_t *columns = json_object_get(
+			json_object_get(regions, report->map.row[r].key), "columns");
+		for (size_t c = 0; c < report->columns.n; c++)
+			if (!take_interval(json_object_get(columns, report->columns.at[c].key),
+					   &m->summary.at[r * report->columns.n + c].s))
+				return false;
+	}
+	m->summary.resamples = (size_t)json_integer_value(
+		json_object_get(json_object_get(summary, "intervals"), "resamples"));
+	return true;
+}
+
+static enum sm_status read_book(struct sm_report *report, struct sm_model *m, struct sm_err *err)
+{
+	const json_t *settings = json_object_get(m->evaluate.header, "settings");
+	const json_t *resamples = json_object_get(section_of(m), "resamples");
+	struct sm_summary_settings how = {
+		.seed = (uint64_t)json_integer_value(json_object_get(settings, "seed")),
+		.jobs = report->run->jobs,
+	};
+	SM_TRY(sm_scorebook_open(NULL, report->map.n, report->columns.n, &m->book, err));
+	SM_TRY(sm_scorebook_read(m->book, m->evaluate.records, &report->map, &report->columns,
+				 err));
+	if (!sm_scorebook_cases(m->book))
+		return SM_FAIL(err, SM_INPUT,
+			       "evaluate ledger: has no good case%s%s, needed is at least 1",
+			       report->models.n > 1 ? " of model " : "",
+			       report->models.n > 1 ? m->name : "");
+	SM_TRY(sm_summarise(m->book, &report->map, &report->columns, &how, &m->summary, err));
+	if (take_intervals(report, m))
+		return SM_OK;
+	how.resamples =
+		json_is_integer(resamples) ? (size_t)json_integer_value(resamples) : SM_RESAMPLES;
+	sm_summary_clear(&m->summary);
+	return sm_summarise(m->book, &report->map, &report->columns, &how, &m->summary, err);
+}
+
+/* NAME=DIR,...; the folder of --in is the main model, one of these or one before them. */
+static enum sm_status list_models(struct sm_report *report, const struct sm_strings *given,
+				  struct sm_err *err)
+{
+	struct sm_models *m = &report->models;
+	const struct sm_ledger *own = &report->from[SM_FROM_EVALUATE];
+	bool named = false;
+	for (size_t i = 0; i < given->n && own->header && !named; i++) {
+		const char *equals = strchr(given->v[i], '=');
+		struct sm_ledger head;
+		if (!equals || sm_ledger_read_head(equals + 1, &head, NULL) != SM_OK)
+			continue;
+		named = strcmp(head.sha256, own->sha256) == 0;
+		sm_ledger_clear(&head);
+	}
+	if (own->header && !named) {
+		const char *name = own_name(report);
+		SM_TRY(add(m, name, strlen(name), report->dir[SM_FROM_EVALUATE], err));
+	}
+	for (size_t i = 0; i < given->n; i++) {
+		const char *text = given->v[i], *equals = strchr(text, '=');
+		if (!equals || !equals[1])
+			return SM_FAIL(err, SM_USAGE,
+				       "--models: found '%s', allowed is NAME=FOLDER", text);
+		SM_TRY(add(m, text, (size_t)(equals - text), equals + 1, err));
+	}
+	return m->n ? SM_OK
+		    : SM_FAIL(err, SM_USAGE, "found neither --in nor --models, needed is one");
+}
+
+static enum sm_status read_one(struct sm_report *report, struct sm_item *item, size_t i,
+			       json_t *names, struct sm_err *err)
+{
+	struct sm_model *m = &report->models.v[i];
+	struct sm_ledger *own = &report->from[SM_FROM_EVALUATE];
+	enum sm_status st = sm_ledger_read(m->dir, "evaluate", &m->evaluate, err);
+	if (st != SM_OK)
+		return sm_err_prefix(err, "model %s", m->name);
+	json_array_append_new(
+		names, json_pack("{s:s, s:s}", "name", m->name, "ledger", m->evaluate.sha256));
+	if (own->header && strcmp(own->sha256, m->evaluate.sha256) == 0) {
+		report->models.main = i;
+		return SM_OK;
+	}
+	if (json_object_get(m->evaluate.header, "only"))
+		return SM_FAIL(err, SM_INPUT,
+			       "model %s: its evaluate ledger holds some cases only (--only), "
+			       "needed are all",
+			       m->name);
+	char *path = sm_strf("%s/%s", m->name, SM_LEDGER_NAME);
+	if (!path)
+		return SM_FAIL(err, SM_BUDGET, "model %s: out of memory", m->name);
+	st = sm_item_input(item, "evaluate", path, m->evaluate.sha256, err);
+	free(path);
+	return st;
+}
+
+enum sm_status sm_models_read(struct sm_report *report, const struct sm_strings *given,
+			      struct sm_item *item, struct sm_err *err)
+{
+	struct sm_models *m = &report->models;
+	json_t *seen = json_object(), *names = json_array();
+	enum sm_status st;
+	SM_GOTO(st, list_models(report, given, err));
+	for (size_t i = 0; i < m->n; i++) {
+		SM_GOTO(st, read_one(report, item, i, names, err));
+		SM_GOTO(st, i ? check_same(&m->v[0], &m->v[i], err) : SM_OK);
+		SM_GOTO(st, check_truths(&m->v[i], seen, err));
+	}
+	const struct sm_model *main = &m->v[m->main];
+	SM_GOTO(st, sm_label_map_read(section_of(main), &report->map, err));
+	SM_GOTO(st, sm_columns_read(json_object_get(main->evaluate.header, "columns"),
+				    &report->columns, err));
+	const char *policy = sm_json_text(section_of(main), "empty");
+	for (int p = 0; policy && p < SM_POLICIES; p++)
+		if (strcmp(policy, sm_policy_names[p]) == 0)
+			report->policy = (enum sm_policy)p;
+	for (size_t i = 0; i < m->n; i++)
+		SM_GOTO(st, read_book(report, &m->v[i], err));
+	report->count = sm_scorebook_cases(main->book);
+	report->rejected = main->rejected;
+	if (given->n)
+		json_object_set(report->run->ledger.header, "models", names);
+out:
+	json_decref(seen);
+	json_decref(names);
+	return st;
+}
+
+enum sm_status sm_models_pair(const struct sm_models *m, size_t a, size_t b, size_t row,
+			      size_t column, double **va, double **vb, size_t *n, size_t *left_out,
+			      struct sm_err *err)
+{
+	const struct sm_scorebook *ba = m->v[a].book, *bb = m->v[b].book;
+	const size_t na = sm_scorebook_cases(ba), nb = sm_scorebook_cases(bb);
+	struct sm_cell *ca = sm_alloc(NULL, na + nb + 1, sizeof *ca, "paired scores", err);
+	double *x = sm_alloc(NULL, 2 * na + 1, sizeof *x, "paired scores", err), *y = x + na;
+	uint32_t *cluster = sm_alloc(NULL, na + 1, sizeof *cluster, "paired scores", err);
+	enum sm_status st = SM_BUDGET;
+	*va = sm_alloc(NULL, na + 1, sizeof **va, "paired scores", err);
+	*vb = sm_alloc(NULL, na + 1, sizeof **vb, "paired scores", err);
+	*n = *left_out = 0;
+	if (!ca || !x || !cluster || !*va || !*vb)
+		goto out;
+	struct sm_cell *cb = ca + na;
+	const uint32_t *patients = sm_scorebook_clusters(ba, NULL);
+	size_t count = 0;
+	SM_GOTO(st, sm_scorebook_column(ba, row, column, ca, err));
+	SM_GOTO(st, sm_scorebook_column(bb, row, column, cb, err));
+	for (size_t i = 0; i < na; i++) {
+		const size_t k = sm_scorebook_find(bb, sm_scorebook_key(ba, i));
+		if (k == SM_NONE)
+			continue;
+		x[count] = sm_cell_number(&ca[i]);
+		y[count] = sm_cell_number(&cb[k]);
+		if (!isfinite(x[count]) || !isfinite(y[count])) {
+			++*left_out;
+			continue;
+		}
+		cluster[count++] = patients ? patients[i] : 0;
+	}
+	/* A patient counts once, however many scans there are of him. */
+	st = sm_cluster_means(x, y, patients ? cluster : NULL, count, *va, *vb, n, err);
+out:
+	sm_free(ca);
+	sm_free(x);
+	sm_free(cluster);
+	return st;
+}
+
+static enum sm_status fight(struct sm_report *report, struct sm_duel *d, struct sm_err *err)
+{
+	const struct sm_models *m = &report->models;
+	double *a = NULL, *b = NULL;
+	enum sm_interval why;
+	char name[2 * SM_MODEL_NAME + SM_MAP_NAME + 40];
+	enum sm_status st;
+	snprintf(name, sizeof name, "%s/%s/%s/%s", report->map.row[d->row].key,
+		 report->columns.at[d->column].key, m->v[d->a].name, m->v[d->b].name);
+	struct sm_resampling how = {.seed = report->run->seed,
+				    .name = name,
+				    .resamples = SM_RESAMPLES,
+				    .level = 0.95,
+				    .jobs = report->run->jobs};
+	SM_GOTO(st,
+		sm_models_pair(m, d->a, d->b, d->row, d->column, &a, &b, &d->n, &d->left_out, err));
+	SM_GOTO(st, sm_wilcoxon(a, b, d->n, &d->wilcoxon, err));
+	SM_GOTO(st, sm_permutation(a, b, d->n, &how, &d->permutation, err));
+	for (size_t i = 0; i < d->n; i++)
+		a[i] -= b[i];
+	d->difference = d->n ? sm_sum_f64(a, d->n) / (double)d->n : NAN;
+	st = sm_bootstrap_bca(a, NULL, d->n, &how, &d->low, &d->high, &why, err);
+out:
+	sm_free(a);
+	sm_free(b);
+	return st;
+}
+
+/* One family a metric: its duels stand side by side. */
+static enum sm_status adjust(struct sm_duel *d, size_t n, struct sm_err *err)
+{
+	double *p = sm_alloc(NULL, 2 * n + 1, sizeof *p, "p values", err);
+	enum sm_status st = p ? SM_OK : SM_BUDGET;
+	for (size_t i = 0; p && i < n; i++) {
+		p[i] = d[i].wilcoxon.p;
+		p[n + i] = d[i].permutation.p;
+	}
+	if (st == SM_OK)
+		st = sm_holm(p, n, err);
+	if (st == SM_OK)
+		st = sm_holm(p + n, n, err);
+	for (size_t i = 0; st == SM_OK && i < n; i++) {
+		d[i].holm_wilcoxon = p[i];
+		d[i].holm_permutation = p[n + i];
+	}
+	sm_free(p);
+	return st;
+}
+
+enum sm_status sm_models_compare(struct sm_report *report, struct sm_err *err)
+{
+	struct sm_models *m = &report->models;
+	const size_t rows = report->map.shown, pairs = m->n * (m->n - 1) / 2;
+	if (m->n < 2)
+		return SM_OK;
+	m->duel = sm_alloc(&report->run->mem, report->columns.n * rows * pairs + 1, sizeof *m->duel,
+			   "paired tests", err);
+	if (!m->duel)
+		return SM_BUDGET;
+	for (size_t c = 0; c < report->columns.n; c++) {
+		struct sm_duel *family = m->duel + m->duels;
+		for (size_t r = 0; r < rows; r++)
+			for (size_t a = 0; a < m->n; a++)
+				for (size_t b = a + 1; b < m->n; b++) {
+					struct sm_duel *d = &m->duel[m->duels++];
+					*d = (struct sm_duel){
+						.a = a, .b = b, .row = r, .column = c};
+					SM_TRY(fight(report, d, err));
+				}
+		SM_TRY(adjust(family, rows * pairs, err));
+	}
+	return SM_OK;
+}
+
+void sm_models_clear(struct sm_models *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		sm_scorebook_close(m->v[i].book);
+		sm_summary_clear(&m->v[i].summary);
+		sm_ledger_clear(&m->v[i].evaluate);
+	}
+	sm_free(m->duel);
+	*m = (struct sm_models){0};
+}
