@@ -120,13 +120,15 @@ enum sm_status sm_field_set(const struct sm_field *f, const char *where, const c
 	case SM_F_FLOATS:
 	case SM_F_STRINGS: {
 		/* A list in one text: separated by blanks or commas. */
+		const char *between = f->commas ? "," : " ,";
 		char *copy = sm_arena_strdup(arena, text);
 		const char **words = sm_arena_alloc(arena, MAX_LIST * sizeof *words);
 		size_t n = 0;
 		if (!copy || !words)
 			return SM_FAIL(err, SM_BUDGET, "%s: out of memory", where);
 		char *save = NULL;
-		for (char *w = strtok_r(copy, " ,", &save); w; w = strtok_r(NULL, " ,", &save)) {
+		for (char *w = strtok_r(copy, between, &save); w;
+		     w = strtok_r(NULL, between, &save)) {
 			if (n == MAX_LIST)
 				return SM_FAIL(err, SM_USAGE, "%s: more than %d values", where,
 					       MAX_LIST);

@@ -99,12 +99,17 @@ void sm_svg_words(struct sm_text *out, double x, double y, const char *anchor, c
 	sm_text_str(out, "</text>\n");
 }
 
+static void tick_label(char *s, size_t size, double v, int decimals)
+{
+	/* Adding 0 turns the -0 of a rounded tick into 0. */
+	snprintf(s, size, "%.*f", decimals, v + 0.0);
+}
+
 void sm_svg_words_of(struct sm_text *out, double x, double y, const char *anchor, double v,
 		     int decimals)
 {
 	char s[64];
-	/* Adding 0 turns the -0 of a rounded tick into 0. */
-	snprintf(s, sizeof s, "%.*f", decimals, v + 0.0);
+	tick_label(s, sizeof s, v, decimals);
 	sm_svg_words(out, x, y, anchor, s);
 }
 
@@ -122,6 +127,20 @@ void sm_svg_begin(struct sm_text *out, const char *what, double width, double he
 		"<title>");
 	sm_text_html(out, what);
 	sm_text_str(out, "</title>\n");
+}
+
+double sm_svg_left(const struct sm_ticks *t)
+{
+	double left = SM_SVG_LEFT;
+	for (int i = 0; i < t->count; i++) {
+		char s[64];
+		tick_label(s, sizeof s, t->first + i * t->step, t->decimals);
+		double width = 8;
+		for (const char *c = s; *c; c++)
+			width += *c == '.' || *c == '-' ? 4.4 : 7.7;
+		left = width > left ? width : left;
+	}
+	return left;
 }
 
 void sm_svg_y_axis(struct sm_text *out, const struct sm_svg_frame *f, const struct sm_ticks *t)
@@ -219,10 +238,14 @@ void sm_svg_lines(struct sm_text *out, const struct sm_svg_chart *c)
 	if (isfinite(c->y_high) && c->y_high > y1)
 		y1 = c->y_high;
 	struct sm_ticks ty = sm_ticks_nice(y0, y1, 5), tx = sm_ticks_nice(x0, x1, 8);
-	struct sm_svg_frame f = {SM_SVG_LEFT, c->width - SM_SVG_RIGHT,
-				 SM_SVG_TOP,  c->height - SM_SVG_BOTTOM,
-				 x0,          x1,
-				 ty.first,    ty.first + ty.step * (ty.count - 1)};
+	struct sm_svg_frame f = {sm_svg_left(&ty),
+				 c->width - SM_SVG_RIGHT,
+				 SM_SVG_TOP,
+				 c->height - SM_SVG_BOTTOM,
+				 x0,
+				 x1,
+				 ty.first,
+				 ty.first + ty.step * (ty.count - 1)};
 	if (f.x1 <= f.x0) {
 		f.x0 -= 0.5;
 		f.x1 += 0.5;

@@ -8,7 +8,8 @@
 
 #include "core/svg.h"
 
-/* Margins of a chart: room for tick labels, for the legend above and the axis title below. */
+/* Margins of a chart: room for tick labels (sm_svg_left: more where they are long), for the legend
+ * above and the axis title below. */
 enum { SM_SVG_LEFT = 46, SM_SVG_RIGHT = 14, SM_SVG_TOP = 30, SM_SVG_BOTTOM = 40 };
 
 /* A rectangle of the page and the values at its edges. */
@@ -33,6 +34,10 @@ void sm_svg_words_of(struct sm_text *out, double x, double y, const char *anchor
 
 /* <svg ...> with its name for those who cannot see it; the caller adds "</svg>\n". */
 void sm_svg_begin(struct sm_text *out, const char *what, double width, double height);
+
+/* The left margin that the numbers of an axis need: SM_SVG_LEFT or more. Widths are those of a wide
+ * face, as nothing is measured with fonts. */
+double sm_svg_left(const struct sm_ticks *t);
 
 /* Lines across the frame with their numbers to the left. */
 void sm_svg_y_axis(struct sm_text *out, const struct sm_svg_frame *f, const struct sm_ticks *t);

@@ -100,7 +100,7 @@ static struct layout begin(struct sm_text *out, const struct sm_svg_groups *g)
 	find_range(g, &low, &high);
 	struct sm_ticks t = sm_ticks_nice(low, high, 5);
 	double columns = (double)g->groups * ((double)g->series + group_gap(g));
-	struct layout l = {.frame = {SM_SVG_LEFT, g->width - SM_SVG_RIGHT,
+	struct layout l = {.frame = {sm_svg_left(&t), g->width - SM_SVG_RIGHT,
 				     12 + draw_legend(NULL, g) + (g->y_title ? 14 : 0),
 				     g->height - (g->note ? 40 : 26), 0, columns, t.first,
 				     t.first + t.step * (t.count - 1)}};
@@ -351,7 +351,8 @@ void sm_svg_scatter(struct sm_text *out, const struct sm_svg_chart *c, const cha
 	reach(c, level, levels, x, y);
 	struct sm_ticks tx = sm_ticks_nice(x[0], x[1], 6), ty = sm_ticks_nice(y[0], y[1], 5);
 	bool legend = c->count > 1;
-	struct sm_svg_frame f = {SM_SVG_LEFT + 8,
+	const double left = sm_svg_left(&ty);
+	struct sm_svg_frame f = {left > SM_SVG_LEFT + 8 ? left : SM_SVG_LEFT + 8,
 				 c->width - SM_SVG_RIGHT,
 				 22 + (legend ? 22 : 0),
 				 c->height - SM_SVG_BOTTOM,

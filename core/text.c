@@ -153,3 +153,22 @@ void sm_text_clear(struct sm_text *text)
 	free(text->data);
 	*text = (struct sm_text){0};
 }
+
+double sm_text_tex_width(const char *text)
+{
+	double pt = 0;
+	for (; *text; text++) {
+		const unsigned char c = (unsigned char)*text;
+		if ((c & 0xc0) == 0x80)
+			continue;
+		if (c >= '0' && c <= '9')
+			pt += 4.3;
+		else if (strchr(" .,:;-[]()|'ijl", c))
+			pt += 3.2;
+		else if ((c >= 'A' && c <= 'Z') || strchr("mw%&", c) || c >= 0x80)
+			pt += 7.1;
+		else
+			pt += 4.6;
+	}
+	return pt;
+}

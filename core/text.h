@@ -24,6 +24,9 @@ void sm_text_str(struct sm_text *text, const char *string); /* NULL adds nothing
 void sm_text_f(struct sm_text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* A number with `decimals` digits, or `missing` for what is not finite. */
+/* About how wide a text is in LaTeX's \footnotesize (8 pt Computer Modern), in pt, rather too wide
+ * than too narrow. */
+double sm_text_tex_width(const char *text);
 void sm_text_number(struct sm_text *text, double v, int decimals, const char *missing);
 
 /* The string with the characters escaped that mean something in HTML and SVG, in LaTeX; control

@@ -3,6 +3,8 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/par.h"
@@ -192,8 +194,7 @@ static void to_f32(enum sm_dtype dtype, const void *src, double slope, double in
 		   float *dst)
 {
 	if (slope == 1 && inter == 0)
-		BY_TYPE(dtype, src,
-			for (size_t i = 0; i < n; i++) dst[i] = (float)s[i]);
+		BY_TYPE(dtype, src, for (size_t i = 0; i < n; i++) dst[i] = (float)s[i]);
 	else
 		BY_TYPE(dtype, src,
 			for (size_t i = 0; i < n; i++) dst[i] =
@@ -297,11 +298,16 @@ enum sm_status sm_vol_to_labels(struct sm_vol *vol, struct sm_mem *mem, const ch
 		if (bad < n) {
 			double v = sm_vol_at(vol, bad);
 			size_t x = (size_t)vol->dim[0], y = (size_t)vol->dim[1];
+			char text[40];
+			snprintf(text, sizeof text, "%.9g", v);
+			/* What looks whole and is not gets all its digits. */
+			if (v != floor(v) && strtod(text, NULL) == floor(strtod(text, NULL)))
+				snprintf(text, sizeof text, "%.17g", v);
 			sm_free(dst);
 			return SM_FAIL(err, SM_INPUT,
-				       "%s: value %.9g at voxel (%zu, %zu, %zu) is no label: "
+				       "%s: value %s at voxel (%zu, %zu, %zu) is no label: "
 				       "allowed are whole numbers in 0..255",
-				       what, v, bad % x, bad / x % y,
+				       what, text, bad % x, bad / x % y,
 				       bad / x / y % (size_t)vol->dim[2]);
 		}
 		sm_free(vol->data);

@@ -48,7 +48,7 @@ struct passage {
 	struct sm_vol vol;
 	struct sm_marks marks;
 	json_t *sidecar;
-	bool *predicted, *none;
+	bool *predicted, *processed, *none;
 	char derivation[901], patient[16]; /* patient: of a key too long for PatientID */
 	struct sm_series_about about;
 	struct sm_dicom_series series;
@@ -60,6 +60,7 @@ static void passage_clear(struct passage *p)
 	sm_vol_clear(&p->vol);
 	json_decref(p->sidecar);
 	free(p->predicted);
+	free(p->processed);
 	free(p->none);
 }
 
@@ -120,11 +121,17 @@ static enum sm_status find_marks(const struct job *j, struct passage *p, struct 
 	    (p->none && p->marks.n + p->marks.filled_count == (size_t)p->vol.dim[p->about.axis]))
 		return SM_OK;
 	p->predicted = calloc((size_t)p->vol.dim[p->about.axis], sizeof *p->predicted);
-	if (!p->predicted)
+	p->processed = calloc((size_t)p->vol.dim[p->about.axis], sizeof *p->processed);
+	if (!p->predicted || !p->processed)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", p->source->role);
 	for (size_t i = 0; i < p->marks.n; i++)
 		p->predicted[p->marks.index[i]] = true;
 	p->about.predicted = p->predicted;
+	if (!p->marks.processed_count || p->marks.processed_axis != p->about.axis)
+		return SM_OK;
+	for (size_t i = 0; i < p->marks.processed_count; i++)
+		p->processed[p->marks.processed[i]] = true;
+	p->about.processed = p->processed;
 	return SM_OK;
 }
 
@@ -135,6 +142,9 @@ static void describe(struct passage *p, const char *key)
 	snprintf(p->derivation, sizeof p->derivation,
 		 "%s by scanmill %s%s%s%s; not for clinical use",
 		 !p->about.synthetic ? "Converted"
+		 : p->about.processed
+			 ? "SYNTHETIC in part, slices so marked are predictions, others PROCESSED "
+			   "or copies,"
 		 : p->about.predicted
 			 ? "SYNTHETIC in part, slices so marked are predictions, others are copies,"
 			 : "SYNTHETIC, predicted and not measured,",
@@ -217,6 +227,9 @@ static void note(const struct passage *p, struct sm_item *item)
 				      "slices", (json_int_t)s->written, "predicted_slices",
 				      predicted, "exact", s->stored, "slope", s->slope, "intercept",
 				      s->inter, "reversed", s->reversed));
+	if (s->about.processed)
+		json_object_set_new(json_object_get(all, p->source->role), "processed_slices",
+				    json_integer((json_int_t)p->marks.processed_count));
 	if (p->none)
 		json_object_set_new(json_object_get(all, p->source->role), "empty_slices",
 				    json_integer((json_int_t)(s->slices - s->written)));
@@ -324,7 +337,7 @@ static const struct sm_stage stage = {
 		   "the case's key.\n"
 		   "  scanmill dicom --in work/interpolate --out work/dicom\n"
 		   "  scanmill dicom --modality ct --synthetic all --in synthetic.nii.gz --out out",
-	.version = 3, /* 3: slices that hold nothing have no file; predict's on the scan's grid */
+	.version = 4, /* 4: PROCESSED slices; the patient's position in PET */
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT | SM_BY_ITEM | SM_IN_MAY_BE_FILE,
 	.options = &options,
 	.run = run,

@@ -225,6 +225,7 @@ static enum sm_status identify(const struct sm_vol *vol, struct sm_dicom_series 
 	for (int64_t k = 0; k < s->slices; k++)
 		add_text(&h, about->none && about->none[k]             ? "n"
 			     : about->predicted && about->predicted[k] ? "p"
+			     : about->processed && about->processed[k] ? "c"
 								       : "");
 	add_text(&h, about->patient_id);
 	add_text(&h, about->study);

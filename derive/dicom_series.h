@@ -30,6 +30,8 @@ struct sm_series_about {
 	const char *derivation; /* how it was made, plain ASCII, at most 900 characters */
 	bool synthetic; /* numbers were predicted: of all slices, or of those of `predicted` */
 	const bool *predicted; /* one for each slice, or NULL: all are as `synthetic` says */
+	const bool *processed; /* of those not predicted the ones that preprocess changed; NULL =
+				  none: copies of the scan */
 	const bool *none; /* slices that hold nothing and have no file; NULL = there is none such */
 	bool burned_in;   /* text in the pixels was found and kept */
 	const json_t *sidecar; /* fields of ingest's sidecar that go over (derived.md), or NULL */

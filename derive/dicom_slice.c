@@ -31,7 +31,7 @@ struct slice {
 	const struct sm_dicom_series *s;
 	const struct kind *kind;
 	int64_t number, k;
-	bool predicted;
+	bool predicted, processed;
 	char uid[SM_UID];
 	struct sm_dcm d;
 };
@@ -98,9 +98,10 @@ static void put_identity(struct slice *c)
 	bool pet = s->about.kind == SM_DICOM_PT, synthetic = s->about.synthetic;
 	char type[80], description[65];
 	snprintf(type, sizeof type, "%s\\%s", c->kind->image_type,
-		 c->predicted ? "SYNTHETIC"
-		 : synthetic  ? "COPIED"
-			      : "CONVERTED");
+		 c->predicted   ? "SYNTHETIC"
+		 : c->processed ? "PROCESSED"
+		 : synthetic    ? "COPIED"
+				: "CONVERTED");
 	snprintf(description, sizeof description, "%s %s, not for clinical use",
 		 synthetic ? s->about.predicted ? "PARTLY SYNTHETIC" : "SYNTHETIC" : "CONVERTED",
 		 c->kind->modality);
@@ -183,8 +184,7 @@ static void put_acquisition(struct slice *c)
 		sm_dcm_int(d, TAG(0018, 1242), (int64_t)(milliseconds + 0.5));
 	else if (c->s->about.kind == SM_DICOM_PT)
 		sm_dcm_text(d, TAG(0018, 1242), "IS", "");
-	if (c->s->about.kind !=
-	    SM_DICOM_PT) /* there PatientOrientationCodeSequence says it, or nothing */
+	if (c->s->about.kind != SM_DICOM_PT) /* there codes say it: put_position */
 		put_codes(c, TAG(0018, 5100), "PatientPosition", "");
 	sm_dcm_text(d, TAG(0018, 9004), "CS", "RESEARCH");
 }
@@ -211,7 +211,7 @@ static void put_place(struct slice *c)
 	struct sm_dcm *d = &c->d;
 	const struct sm_dicom_series *s = c->s;
 	double at[3], rows[6], along = 0;
-	char comment[80], body[40];
+	char comment[120], body[40];
 	for (int i = 0; i < 3; i++) {
 		at[i] = s->first[i] + (double)c->k * s->step[i] + 0.0;
 		along += at[i] * s->normal[i];
@@ -235,7 +235,10 @@ static void put_place(struct slice *c)
 	along += 0.0;
 	sm_dcm_numbers(d, TAG(0020, 1041), &along, 1);
 	snprintf(comment, sizeof comment, "%s",
-		 c->predicted         ? "SYNTHETIC: predicted, not measured"
+		 c->predicted ? "SYNTHETIC: predicted, not measured"
+		 : c->processed
+			 ? "processed, not predicted: the scan's own slice as preprocess left it "
+			   "(windowed, resampled), no copy"
 		 : s->about.synthetic ? "copied from the source scan"
 				      : "converted from the source scan");
 	sm_dcm_text(d, TAG(0020, 4000), "LT", comment);
@@ -274,6 +277,54 @@ lossy:
 	sm_dcm_text(d, TAG(0028, 2110), "CS", "00");
 }
 
+struct code {
+	const char *value, *meaning;
+};
+
+static void put_code(struct sm_dcm *d, const struct code *code)
+{
+	sm_dcm_text(d, TAG(0008, 0100), "SH", code->value);
+	sm_dcm_text(d, TAG(0008, 0102), "SH", "SRT");
+	sm_dcm_text(d, TAG(0008, 0104), "LO", code->meaning);
+}
+
+/* PatientPosition as PET says it: PatientOrientationCodeSequence with its modifier and
+ * PatientGantryRelationshipCodeSequence (PS3.16 CID 19, 20, 21). Both are empty when it is not one
+ * of a lying patient, head or feet first. */
+static void put_position(struct slice *c)
+{
+	static const struct code lying = {"F-10450", "recumbent"};
+	static const struct {
+		char in[3];
+		struct code code;
+	} gantry[] = {{"HF", {"F-10470", "headfirst"}}, {"FF", {"F-10480", "feet-first"}}},
+	  turned[] = {{"S", {"F-10340", "supine"}},
+		      {"P", {"F-10310", "prone"}},
+		      {"DR", {"F-10317", "right lateral decubitus"}},
+		      {"DL", {"F-10319", "left lateral decubitus"}}};
+	struct sm_dcm *d = &c->d, how = {0}, turn = {0}, way = {0};
+	const struct code *first = NULL, *second = NULL;
+	char text[40];
+	codes(c->s->about.sidecar, "PatientPosition", "", text, sizeof text);
+	for (size_t i = 0; i < sizeof gantry / sizeof *gantry; i++)
+		if (strncmp(text, gantry[i].in, 2) == 0)
+			first = &gantry[i].code;
+	for (size_t i = 0; first && i < sizeof turned / sizeof *turned; i++)
+		if (strcmp(text + 2, turned[i].in) == 0)
+			second = &turned[i].code;
+	if (second) {
+		put_code(&turn, second);
+		put_code(&how, &lying);
+		sm_dcm_sequence(&how, TAG(0054, 0412), &turn, 1);
+		put_code(&way, first);
+	}
+	sm_dcm_sequence(d, TAG(0054, 0410), &how, second ? 1 : 0);
+	sm_dcm_sequence(d, TAG(0054, 0414), &way, second ? 1 : 0);
+	sm_dcm_clear(&turn);
+	sm_dcm_clear(&how);
+	sm_dcm_clear(&way);
+}
+
 /* PET series and image. */
 static void put_pet(struct slice *c)
 {
@@ -288,8 +339,7 @@ static void put_pet(struct slice *c)
 	codes(sidecar, "DecayCorrection", "NONE", decay, sizeof decay);
 	sm_dcm_sequence(d, TAG(0054, 0016), NULL, 0);
 	sm_dcm_u16(d, TAG(0054, 0081), (uint16_t)(c->s->written > 65535 ? 65535 : c->s->written));
-	sm_dcm_sequence(d, TAG(0054, 0410), NULL, 0);
-	sm_dcm_sequence(d, TAG(0054, 0414), NULL, 0);
+	put_position(c);
 	sm_dcm_text(d, TAG(0054, 1000), "CS", "STATIC\\IMAGE");
 	sm_dcm_text(d, TAG(0054, 1001), "CS",
 		    meaning == SM_MEANING_SUV    ? "GML"
@@ -350,7 +400,8 @@ enum sm_status sm_dicom_series_write(const struct sm_dicom_series *s, int64_t nu
 			  .number = number,
 			  .k = k,
 			  .predicted =
-				  s->about.predicted ? s->about.predicted[k] : s->about.synthetic};
+				  s->about.predicted ? s->about.predicted[k] : s->about.synthetic,
+			  .processed = s->about.processed && s->about.processed[k]};
 	char name[128];
 	snprintf(name, sizeof name, "instance %lld of %s", (long long)number, s->uid);
 	sm_dcm_uid(name, c.uid);

@@ -45,6 +45,7 @@ struct job {
 	const struct options *o;
 	struct sm_filler filler;
 	struct sm_between network; /* of method network */
+	bool processed;            /* the volumes went through preprocess */
 	int threads;
 };
 
@@ -212,6 +213,7 @@ static enum sm_status one_volume(struct job *j, const struct sm_source *source,
 					    .slices = p.vol.dim[p.axis],
 					    .own_axis = p.axis == told,
 					    .spacing = mm[p.axis],
+					    .processed = j->processed,
 					    .none = p.none,
 					    .method = methods[j->o->method],
 					    .model = j->o->method == NETWORK
@@ -302,7 +304,8 @@ static enum sm_status open_inputs(struct job *j, struct sm_run *run, struct sm_e
 	parent = j->sources.file_key ? NULL : &j->sources.parent;
 	if (parent)
 		sm_between_steps(parent, steps);
-	if (*steps)
+	j->processed = *steps != 0;
+	if (j->processed)
 		json_object_set_new(run->ledger.header, "preprocess_steps", json_string(steps));
 	if (j->o->method != NETWORK)
 		return SM_OK;
@@ -362,7 +365,7 @@ static const struct sm_stage stage = {
 		"  scanmill interpolate --method network --model work/train --in work/ingest --out "
 		"work/finer\n"
 		"  scanmill interpolate --factor 3 --method cubic --in scan.nii.gz --out out",
-	.version = 3, /* 3: slices that hold nothing; volumes of predict on the scan's grid */
+	.version = 4, /* 4: processed_slices */
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT | SM_BY_ITEM | SM_IN_MAY_BE_FILE,
 	.options = &options,
 	.run = run,

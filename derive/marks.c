@@ -45,9 +45,10 @@ enum sm_status sm_marks_read(const json_t *sidecar, const struct sm_vol *vol, co
 	const json_t *synthetic = json_object_get(sidecar, "Synthetic");
 	const json_t *slices = json_object_get(sidecar, "predicted_slices");
 	const json_t *filled = json_object_get(sidecar, "filled_slices");
+	const json_t *processed = json_object_get(sidecar, "processed_slices");
 	enum sm_status st = SM_OK;
 	*out = (struct sm_marks){.axis = -1};
-	if (!synthetic && !slices && !filled)
+	if (!synthetic && !slices && !filled && !processed)
 		return SM_OK;
 	if (!json_is_boolean(synthetic))
 		return SM_FAIL(err, SM_INPUT, "%s: Synthetic in its sidecar is not true or false",
@@ -60,6 +61,9 @@ enum sm_status sm_marks_read(const json_t *sidecar, const struct sm_vol *vol, co
 	if (filled && st == SM_OK)
 		st = read_slices(filled, "filled_slices", vol, name, &out->filled_axis,
 				 &out->filled, &out->filled_count, err);
+	if (processed && st == SM_OK)
+		st = read_slices(processed, "processed_slices", vol, name, &out->processed_axis,
+				 &out->processed, &out->processed_count, err);
 	if (st != SM_OK)
 		sm_marks_clear(out);
 	return st;
@@ -69,6 +73,7 @@ void sm_marks_clear(struct sm_marks *marks)
 {
 	free(marks->index);
 	free(marks->filled);
+	free(marks->processed);
 	*marks = (struct sm_marks){.axis = -1};
 }
 
@@ -201,6 +206,29 @@ static json_t *predicted(const struct sm_marks *marks, const struct sm_interleav
 			 position);
 }
 
+/* Slices of the source that preprocess changed, under their new numbers; NULL when there is none.
+ */
+static json_t *processed(const struct sm_marks *marks, const struct sm_interleaving *how)
+{
+	json_t *index = json_array();
+	size_t old = 0, at = 0;
+	for (int64_t k = 0; k < how->slices; k++) {
+		while (old < marks->n && marks->index[old] < k)
+			old++;
+		while (at < marks->processed_count && marks->processed[at] < k)
+			at++;
+		bool before = marks->axis == how->axis && old < marks->n && marks->index[old] == k;
+		bool told = marks->processed_axis == how->axis && at < marks->processed_count &&
+			    marks->processed[at] == k;
+		if ((told || how->processed) && !before && !(how->none && how->none[k]))
+			json_array_append_new(index, json_integer(k * how->factor));
+	}
+	if (json_array_size(index))
+		return json_pack("{s:i, s:o}", "axis", how->axis, "index", index);
+	json_decref(index);
+	return NULL;
+}
+
 static void add_step(json_t *o, json_t *step, const char *model)
 {
 	json_t *steps = json_object_get(o, "Derivation");
@@ -227,9 +255,13 @@ json_t *sm_marks_interleave(const json_t *sidecar, const struct sm_marks *marks,
 	bool all = marks->synthetic && (marks->axis < 0 || marks->axis != how->axis);
 	json_object_set_new(o, "Synthetic", json_true());
 	json_object_del(o, "predicted_slices");
+	json_object_del(o, "processed_slices");
 	spread_filled(o, how);
 	if (!all)
 		json_object_set_new(o, "predicted_slices", predicted(marks, how));
+	json_t *changed = all ? NULL : processed(marks, how);
+	if (changed)
+		json_object_set_new(o, "processed_slices", changed);
 	json_t *step = json_pack("{s:s, s:s, s:i, s:i}", "Stage", "interpolate", "Method",
 				 how->method, "Factor", how->factor, "Axis", how->axis);
 	add_step(o, step, how->model);

@@ -10,6 +10,10 @@
  * alone, ascending; position = index / factor, in slices of the volume that was interpolated.
  * Absent: all slices are what "Synthetic" says.
  *
+ * "processed_slices": {"axis": 0..2, "index": [...]}: slices of the scan itself as preprocess
+ * changed them (windowed, resampled): not predicted, and no copies either. Absent: slices that were
+ * not predicted have the scan's own numbers.
+ *
  * "filled_slices": {"axis": 0..2, "index": [...], "value": number}: slices that nobody measured and
  * nobody predicted; they hold `value` throughout. They are none of the former.
  *
@@ -32,6 +36,9 @@ struct sm_marks {
 	int filled_axis; /* of the slices that hold nothing */
 	int64_t *filled; /* owned; filled_count of them, ascending; NULL = none */
 	size_t filled_count;
+	int processed_axis; /* of the slices that preprocess changed */
+	int64_t *processed; /* owned; processed_count of them, ascending; NULL = none */
+	size_t processed_count;
 };
 
 /* Reads the marks of vol's sidecar (NULL = none: nothing is known). SM_INPUT, with name before the
@@ -56,6 +63,7 @@ struct sm_interleaving {
 	double spacing;     /* mm between slices of the result */
 	const char *method; /* "linear", ... */
 	const char *model;  /* hash of a checkpoint, or NULL */
+	bool processed;     /* the source's slices went through preprocess: none is a copy */
 	const bool *none;   /* of sm_marks_none along axis, or NULL: gaps beside such a slice hold
 			       nothing, too */
 };

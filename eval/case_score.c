@@ -136,6 +136,8 @@ static enum sm_status find_lesions(struct found *f, size_t row, const double spa
 	const struct sm_lesion_rule *rule = sm_lesion_rule_of(r->section);
 	struct sm_lesion *list = NULL;
 	uint8_t *mask[2] = {0};
+	const int64_t *dim = f->truth->dim;
+	const bool flat[3] = {dim[0] == 1, dim[1] == 1, dim[2] == 1};
 	size_t n = (size_t)box->n[0] * (size_t)box->n[1] * (size_t)box->n[2];
 	enum sm_status st = SM_BUDGET;
 	for (int k = 0; k < 2; k++) {
@@ -145,7 +147,7 @@ static enum sm_status find_lesions(struct found *f, size_t row, const double spa
 		sm_region_cut(r->map, row, k ? f->prediction->data : f->truth->data, f->truth->dim,
 			      box, 0, mask[k]);
 	}
-	st = sm_lesions_list(mask[0], mask[1], box->n, spacing, rule, r->section->match_iou,
+	st = sm_lesions_list(mask[0], mask[1], box->n, spacing, flat, rule, r->section->match_iou,
 			     r->jobs, r->mem, &f->lesions[row], &list, err);
 	if (st == SM_OK && r->lesions)
 		json_object_set_new(r->lesions, r->map->row[row].key,

@@ -193,7 +193,13 @@ static enum sm_status add_one(struct sm_columns *c, const struct sm_metric *metr
 		snprintf(column->key, sizeof column->key, "%s", metric->key);
 		snprintf(column->name, sizeof column->name, "%s", metric->name);
 	}
-	if (sm_column_find(c, column->key) < c->n)
+	const size_t first = sm_column_find(c, column->key);
+	if (first < c->n && metric->per_tolerance && c->at[first].tolerance != tolerance)
+		return SM_FAIL(err, SM_USAGE,
+			       "evaluate.tolerances: found %.17g and %.17g, which are both called "
+			       "'%s', allowed is each once",
+			       c->at[first].tolerance_mm, column->tolerance_mm, column->key);
+	if (first < c->n)
 		return SM_FAIL(err, SM_USAGE, "metrics: found '%s' again, allowed is once",
 			       column->key);
 	if (by == SM_BY_VOXEL)
@@ -239,11 +245,13 @@ static enum sm_status add_tolerances(struct sm_columns *c, const struct sm_float
 				     struct sm_err *err)
 {
 	if (mm->n > SM_TOLERANCES)
-		return SM_FAIL(err, SM_USAGE, "tolerances: found %zu, allowed are at most %d",
-			       mm->n, SM_TOLERANCES);
+		return SM_FAIL(err, SM_USAGE,
+			       "evaluate.tolerances: found %zu, allowed are at most %d", mm->n,
+			       SM_TOLERANCES);
 	for (size_t i = 0; i < mm->n; i++) {
 		if (!(mm->v[i] > 0))
-			return SM_FAIL(err, SM_USAGE, "tolerances: found %g, allowed is above 0",
+			return SM_FAIL(err, SM_USAGE,
+				       "evaluate.tolerances: found %g, allowed is above 0",
 				       mm->v[i]);
 		c->tolerance_mm[c->tolerances++] = mm->v[i];
 	}

@@ -134,6 +134,11 @@ struct sm_grid {
 	size_t cells;         /* that were allocated */
 	char **cell;          /* malloc texts, NULL = empty */
 	bool failed;
+	/* Of LaTeX alone, where the columns are put below each other in blocks that fit the page:
+	 * columns that every block begins and ends with (lead 0 = 1), and how many in between stay
+	 * together (0 = 1). */
+	size_t lead, tail, group;
+	const char *const *tail_heads; /* short ones, as LaTeX; NULL = those of row 0 */
 };
 void sm_grid_init(struct sm_grid *grid, size_t rows, size_t columns);
 void sm_grid_clear(struct sm_grid *grid);

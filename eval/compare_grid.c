@@ -73,23 +73,77 @@ static void tex(struct sm_text *out, const char *text)
 	sm_text_tex(out, text);
 }
 
-void sm_grid_tex(const struct sm_grid *g, const char *caption, struct sm_text *out)
+/* The text width of an article, and the space between columns (two tabcolsep), pt. */
+static const double page_pt = 345, gap_pt = 8;
+
+static double column_pt(const struct sm_grid *g, size_t c)
 {
-	out->failed |= g->failed;
-	sm_text_str(out, "\\begin{table}\n\\centering\n\\caption{");
-	tex(out, caption);
-	sm_text_str(out, "}\n\\begin{tabular}{l");
-	for (size_t c = 1; c < g->columns; c++)
-		sm_text_str(out, "r");
+	const bool tail = g->tail_heads && c >= g->columns - g->tail;
+	double most = tail ? 16 : 0;
+	for (size_t r = tail; r < g->rows; r++) {
+		const double pt = sm_text_tex_width(at(g, r, c));
+		most = pt > most ? pt : most;
+	}
+	return most + gap_pt;
+}
+
+/* One block: the lead, columns from..to-1, the tail. */
+static void tex_block(const struct sm_grid *g, size_t from, size_t to, size_t lead,
+		      struct sm_text *out)
+{
+	const size_t last = g->columns - g->tail;
+	sm_text_str(out, "\\begin{tabular}{l");
+	for (size_t c = 1; c < lead + (to - from) + g->tail; c++)
+		sm_text_str(out, c < lead ? "l" : "r");
 	sm_text_str(out, "}\n\\toprule\n");
 	for (size_t r = 0; r < g->rows; r++) {
 		for (size_t c = 0; c < g->columns; c++) {
+			if (c >= lead && c < last && (c < from || c >= to))
+				continue;
 			sm_text_str(out, c ? " & " : "");
-			tex(out, at(g, r, c));
+			if (r == 0 && c >= last && g->tail_heads)
+				sm_text_str(out, g->tail_heads[c - last]);
+			else
+				tex(out, at(g, r, c));
 		}
 		sm_text_str(out, r == 0 ? " \\\\\n\\midrule\n" : " \\\\\n");
 	}
-	sm_text_str(out, "\\bottomrule\n\\end{tabular}\n\\end{table}\n");
+	sm_text_str(out, "\\bottomrule\n\\end{tabular}\n");
+}
+
+void sm_grid_tex(const struct sm_grid *g, const char *caption, struct sm_text *out)
+{
+	const size_t lead = g->lead ? g->lead : 1, step = g->group ? g->group : 1;
+	const size_t last = g->columns - g->tail;
+	double fixed = 0;
+	out->failed |= g->failed;
+	for (size_t c = 0; c < g->columns; c++)
+		fixed += c < lead || c >= last ? column_pt(g, c) : 0;
+	sm_text_str(out, "\\begin{table}\n\\centering\\footnotesize\n"
+			 "\\setlength{\\tabcolsep}{4pt}\n\\caption{");
+	tex(out, caption);
+	if (g->tail_heads)
+		sm_text_str(out, "; $n$: cases in the mean; $E_{rc}$, $E_r$, $E_c$: cases with "
+				 "reference and compared, the reference alone, the compared alone "
+				 "empty; $\\infty$: infinite");
+	sm_text_str(out, "}\n");
+	for (size_t from = lead, to; from < last || from == lead; from = to) {
+		double pt = fixed;
+		for (to = from; to < last; to += step) {
+			double more = 0;
+			for (size_t c = to; c < to + step && c < last; c++)
+				more += column_pt(g, c);
+			if (to > from && pt + more > page_pt)
+				break;
+			pt += more;
+		}
+		to = to < last ? to : last;
+		sm_text_str(out, from > lead ? "\\par\\medskip\n" : "");
+		tex_block(g, from, to, lead, out);
+		if (to == from)
+			break;
+	}
+	sm_text_str(out, "\\end{table}\n");
 }
 
 /* Characters, of which some are two bytes. */

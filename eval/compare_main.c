@@ -13,7 +13,7 @@ static const struct sm_field fields[] = {
 	 .doc = "label volumes of one case, or folders: of stage predict, or with files of the "
 		"same "
 		"names"},
-	{"names", SM_F_STRINGS, AT(names),
+	{"names", SM_F_STRINGS, AT(names), .commas = true,
 	 .doc = "of the raters, in their order; without it those of the files and folders"},
 	{"truth", SM_F_STRING, AT(truth), .path = true,
 	 .doc = "label volume, or folder: of stage ingest, or with files of the same names"},

@@ -94,7 +94,10 @@ static void cases_behind(const struct sm_comparing *c, size_t row, size_t column
 static void against(const struct sm_comparing *c, size_t reference, size_t row, struct sm_grid *g)
 {
 	size_t line = 1, columns = c->columns.n;
+	static const char *const heads[] = {"$n$", "$E_{rc}$", "$E_r$", "$E_c$", "$\\infty$"};
 	sm_grid_init(g, 1 + c->members, columns + 6);
+	g->tail = SM_COUNT(heads);
+	g->tail_heads = heads;
 	sm_grid_put(g, 0, 0, "compared");
 	static const char *const counts[] = {"n", "both empty", "reference empty", "compared empty",
 					     "infinite"};
@@ -133,6 +136,7 @@ static void against(const struct sm_comparing *c, size_t reference, size_t row, 
 static void qualities(const struct sm_comparing *c, size_t rows, struct sm_grid *g)
 {
 	sm_grid_init(g, 1 + c->raters, 1 + 3 * rows);
+	g->group = 3;
 	sm_grid_put(g, 0, 0, "rater");
 	for (size_t r = 0; r < rows; r++) {
 		sm_grid_put(g, 0, 1 + 3 * r, "%s sensitivity", c->map.row[r].name);
@@ -168,6 +172,7 @@ static void test_table(const struct sm_comparing *c, size_t column, struct sm_gr
 	size_t line = 1;
 	int decimals = c->columns.at[column].metric->decimals;
 	sm_grid_init(g, c->tests + 1, SM_COUNT(head));
+	g->lead = 2;
 	for (size_t i = 0; i < SM_COUNT(head); i++)
 		sm_grid_put(g, 0, i, "%s", head[i]);
 	for (size_t i = 0; i < c->tests; i++) {

@@ -29,6 +29,7 @@ struct sm_pair {
 	const char *key;
 	size_t prediction, truth;                 /* SM_NONE = missing */
 	const char *prediction_file, *truth_file; /* NULL = missing */
+	bool misnamed; /* the files' name is no name of a case: key stands in its place */
 };
 
 struct sm_evaluating {

@@ -61,7 +61,7 @@ static bool has_prediction(const struct sm_evaluating *w, const struct sm_pair *
 static void add_pair(struct sm_evaluating *w, const struct sm_pair *pair, bool wanted)
 {
 	json_t *left_out = json_object_get(w->run->ledger.header, "not_predicted");
-	if (has_prediction(w, pair)) {
+	if (pair->misnamed || has_prediction(w, pair)) {
 		w->pairs[w->count++] = *pair;
 		return;
 	}
@@ -125,7 +125,16 @@ static size_t stem_of(const char *path)
 
 struct named {
 	const char *key, *file;
+	bool misnamed;
 };
+
+/* A key in the place of a name that is none, the same for truth and prediction. */
+static const char *stand_in(struct sm_evaluating *w, const char *name)
+{
+	char hex[65];
+	sm_sha256_bytes(name, strlen(name), hex);
+	return sm_arena_strf(&w->run->arena, "misnamed-%.12s", hex);
+}
 
 static int by_key(const void *a, const void *b)
 {
@@ -148,13 +157,11 @@ static enum sm_status list_folder(struct sm_evaluating *w, const char *option, c
 		struct named *one = &(*out)[(*n)++];
 		one->file = sm_arena_strdup(&w->run->arena, paths.path[i]);
 		one->key = sm_arena_strf(&w->run->arena, "%.*s", (int)stem, paths.path[i]);
+		one->misnamed = one->key && !sm_key_is_safe(one->key);
+		if (one->misnamed)
+			one->key = stand_in(w, one->key);
 		if (!one->file || !one->key)
 			SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "list of cases: out of memory"));
-		if (!sm_key_is_safe(one->key))
-			SM_GOTO(st, SM_FAIL(err, SM_INPUT,
-					    "%s: the name %s is no name of a case: allowed are "
-					    "1 to 100 letters, digits, '_', '-' and '.', not first",
-					    option, paths.path[i]));
 	}
 	if (!*out)
 		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "list of cases: out of memory"));
@@ -185,7 +192,8 @@ static enum sm_status list_folders(struct sm_evaluating *w, struct sm_err *err)
 				       .prediction = SM_NONE,
 				       .truth = SM_NONE,
 				       .prediction_file = order <= 0 ? p[i].file : NULL,
-				       .truth_file = order >= 0 ? t[k].file : NULL};
+				       .truth_file = order >= 0 ? t[k].file : NULL,
+				       .misnamed = order <= 0 ? p[i].misnamed : t[k].misnamed};
 		i += order <= 0;
 		k += order >= 0;
 		add_pair(w, &pair, true);
@@ -349,6 +357,13 @@ static enum sm_status check_sides(const struct sm_evaluating *w, const struct sm
 {
 	if (w->from == SM_PAIRS_FILES)
 		return SM_OK;
+	if (p->misnamed)
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: the name %s is no name of a case: allowed are 1 to 100 letters, "
+			"digits, '_', '-' and '.', not first",
+			p->prediction_file ? "--pred" : "--truth",
+			p->prediction_file ? p->prediction_file : p->truth_file);
 	out->missing = !has_prediction(w, p);
 	if (out->missing && w->section.missing != SM_MISSING_WORST)
 		return no_prediction(w, p, err);

@@ -92,6 +92,7 @@ struct work {
 	const struct sm_lesion_rule *rule;
 	const int64_t *n;
 	double spacing[3];
+	bool flat[3]; /* as in struct sm_surface_settings */
 	struct lesion *lesion;
 	struct touch *touch;
 	size_t touches;
@@ -280,6 +281,7 @@ static enum sm_status measure_distance(void *ctx, size_t i, struct sm_err *err)
 	struct sm_surface_settings settings = {
 		.families = 1u << SM_FROM_SURFELS, .mem = w->mem, .jobs = w->jobs};
 	memcpy(settings.spacing, w->spacing, sizeof settings.spacing);
+	memcpy(settings.flat, w->flat, sizeof settings.flat);
 	enum sm_status st = sm_surface_measure(mask, mask + voxels, n, &settings, &s, err);
 	if (st == SM_OK)
 		l->hd95 = fmax(s.surfel_hd95[0], s.surfel_hd95[1]);
@@ -390,9 +392,10 @@ out:
 }
 
 enum sm_status sm_lesions_list(const uint8_t *truth, const uint8_t *prediction, const int64_t n[3],
-			       const double spacing[3], const struct sm_lesion_rule *rule,
-			       double iou, int jobs, struct sm_mem *mem, struct sm_lesions *out,
-			       struct sm_lesion **list, struct sm_err *err)
+			       const double spacing[3], const bool flat[3],
+			       const struct sm_lesion_rule *rule, double iou, int jobs,
+			       struct sm_mem *mem, struct sm_lesions *out, struct sm_lesion **list,
+			       struct sm_err *err)
 {
 	struct sm_overlap parts;
 	struct sm_panoptic panoptic;
@@ -403,6 +406,7 @@ enum sm_status sm_lesions_list(const uint8_t *truth, const uint8_t *prediction, 
 	SM_TRY(sm_overlap_find(&parts, truth, prediction, n, rule->neighbours, mem, err));
 	struct work w = {.parts = &parts, .rule = rule, .n = n, .mem = mem, .list = list};
 	memcpy(w.spacing, spacing, sizeof w.spacing);
+	memcpy(w.flat, flat, sizeof w.flat);
 	out->components = (uint32_t)parts.truth.count;
 	for (int r = 0; r < SM_MATCH_RULES; r++)
 		SM_GOTO(st, sm_detect(&parts, n, (enum sm_match_rule)r, iou, mem,
@@ -425,7 +429,9 @@ enum sm_status sm_lesions_measure(const uint8_t *truth, const uint8_t *predictio
 				  const struct sm_lesion_rule *rule, double iou, int jobs,
 				  struct sm_mem *mem, struct sm_lesions *out, struct sm_err *err)
 {
-	return sm_lesions_list(truth, prediction, n, spacing, rule, iou, jobs, mem, out, NULL, err);
+	const bool flat[3] = {false};
+	return sm_lesions_list(truth, prediction, n, spacing, flat, rule, iou, jobs, mem, out, NULL,
+			       err);
 }
 
 double sm_lesions_value(const char *key, const struct sm_lesions *s)

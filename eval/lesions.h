@@ -64,12 +64,15 @@ enum sm_status sm_lesions_measure(const uint8_t *truth, const uint8_t *predictio
 				  const struct sm_lesion_rule *rule, double iou, int jobs,
 				  struct sm_mem *mem, struct sm_lesions *out, struct sm_err *err);
 
-/* The same, and the lesions one by one, in the order of their first voxels: *list is sm_alloc
- * memory of out->truth entries, which the caller frees. */
+/* The same of a box of an image that has one voxel along the axes `flat` (2-D: a region has no
+ * surface along them; _measure takes it for a part of a volume), and the lesions one by one, in the
+ * order of their first voxels: *list is sm_alloc memory of out->truth entries, which the caller
+ * frees. */
 enum sm_status sm_lesions_list(const uint8_t *truth, const uint8_t *prediction, const int64_t n[3],
-			       const double spacing[3], const struct sm_lesion_rule *rule,
-			       double iou, int jobs, struct sm_mem *mem, struct sm_lesions *out,
-			       struct sm_lesion **list, struct sm_err *err);
+			       const double spacing[3], const bool flat[3],
+			       const struct sm_lesion_rule *rule, double iou, int jobs,
+			       struct sm_mem *mem, struct sm_lesions *out, struct sm_lesion **list,
+			       struct sm_err *err);
 
 /* The value of a metric of family SM_FROM_LESIONS by its key, NaN where it has none:
  * lesion_dice, lesion_hd95, lesion_tp, lesion_fp, lesion_fn, lesions_filtered, lesions_truth,

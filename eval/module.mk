@@ -86,7 +86,8 @@ eval_SRC := \
 	eval/translate_report.c \
 	eval/translate_scores.c \
 	eval/translate_scroll.c \
-	eval/translate_tables.c
+	eval/translate_tables.c \
+	eval/translate_tex.c
 
 EXES += scanmill-evaluate scanmill-report
 scanmill-evaluate_SRC := eval/evaluate_main.c eval/evaluate_pairs.c eval/evaluate_tables.c eval/outputs.c eval/tiles.c

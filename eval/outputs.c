@@ -80,14 +80,14 @@ enum sm_status sm_outputs_check(struct sm_vol *truth, const char *name,
 static enum sm_status add(const struct sm_vol *map, const char *name, double threshold, size_t i,
 			  uint8_t *set, struct sm_err *err)
 {
-	size_t n = sm_vol_count(map);
+	const size_t n = sm_vol_count(map), nx = (size_t)map->dim[0], ny = (size_t)map->dim[1];
 	for (size_t k = 0; k < n; k++) {
 		double v = sm_vol_at(map, k);
 		if (!isfinite(v))
 			return SM_FAIL(err, SM_INPUT,
-				       "%s: value %g at voxel number %zu: allowed are finite "
+				       "%s: value %g at voxel (%zu, %zu, %zu): allowed are finite "
 				       "numbers",
-				       name, v, k);
+				       name, v, k % nx, k / nx % ny, k / nx / ny);
 		set[k] = (uint8_t)(set[k] | (v > threshold) << i);
 	}
 	return SM_OK;

@@ -8,6 +8,7 @@
 #include "eval/report_checklist.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "eval/report_flow.h"
@@ -44,6 +45,38 @@ static void add_told(struct sm_text *out, const json_t *object, const char *key)
 	if (word && (strcmp(word, "auto") == 0 || strcmp(word, "none") == 0))
 		return;
 	add_setting(out, object, key, key);
+}
+
+/* Good records, and those of them whose patient is told, is a keyed hash as ingest makes it of
+ * DICOM, and those that list what they were made from. */
+struct told {
+	size_t good, patient, hashed, inputs;
+};
+
+static bool is_hashed(const char *patient)
+{
+	return strlen(patient) == 13 && patient[0] == 'p' &&
+	       strspn(patient + 1, "0123456789abcdef") == 12;
+}
+
+static struct told count_told(const struct sm_ledger *ledger)
+{
+	size_t i;
+	json_t *record;
+	struct told t = {0};
+	if (!ledger->header)
+		return t;
+	sm_records_foreach(ledger->records, i, record)
+	{
+		const char *patient = sm_json_text(record, "patient");
+		if (!sm_record_ok(record))
+			continue;
+		t.good++;
+		t.patient += patient != NULL;
+		t.hashed += patient && is_hashed(patient);
+		t.inputs += json_array_size(json_object_get(record, "inputs")) > 0;
+	}
+	return t;
 }
 
 static void parent_hash(const struct sm_report *report, const char *stage, struct sm_text *out)
@@ -87,6 +120,8 @@ static void inclusion(const struct sm_report *report, struct sm_text *out)
 		sm_text_f(out, "%s%s: %zu", i ? "; " : "", s->name, s->cases);
 		if (s->patients)
 			sm_text_f(out, " (%zu patients)", s->patients);
+		if (*s->detail)
+			sm_text_f(out, " [%s]", s->detail);
 		if (*s->lost)
 			sm_text_f(out, ", of these %s", s->lost);
 	}
@@ -122,10 +157,19 @@ static void names(const struct sm_report *report, struct sm_text *out)
 	const json_t *header = report->from[SM_FROM_INGEST].header;
 	if (!header)
 		return;
-	sm_text_f(out,
-		  "patients are keyed hashes%s; of DICOM headers only fields on a list go on; "
-		  "dates, names and free texts do not",
-		  json_is_true(json_object_get(header, "salted")) ? " with a secret salt" : "");
+	const struct told t = count_told(&report->from[SM_FROM_INGEST]);
+	if (t.hashed) {
+		sm_text_f(out, "patients are keyed hashes%s",
+			  json_is_true(json_object_get(header, "salted")) ? " with a secret salt"
+									  : "");
+		if (t.hashed < t.good)
+			sm_text_f(out, " in %zu of %zu cases, else names of the layout, as given",
+				  t.hashed, t.good);
+		sm_text_str(out, "; of DICOM headers only fields on a list go on; dates, names and "
+				 "free texts do not");
+	} else {
+		sm_text_str(out, "patients and cases have the names of the layout, as given");
+	}
 	add_setting(out, section(report, SM_FROM_INGEST, "ingest"), "burned_text",
 		    "text in the pixels:");
 }
@@ -177,9 +221,16 @@ static void disjoint(const struct sm_report *report, struct sm_text *out)
 static void cases(const struct sm_report *report, struct sm_text *out)
 {
 	const struct sm_summary *s = &report->models.v[report->models.main].summary;
-	sm_text_f(out,
-		  "%zu case%s of %zu patient%s were scored; how many were intended: ", s->cases,
-		  s->cases == 1 ? "" : "s", s->patients, s->patients == 1 ? "" : "s");
+	const struct told t = count_told(&report->models.v[report->models.main].evaluate);
+	sm_text_f(out, "%zu case%s", s->cases, s->cases == 1 ? "" : "s");
+	if (t.patient == t.good)
+		sm_text_f(out, " of %zu patient%s", s->patients, s->patients == 1 ? "" : "s");
+	sm_text_f(out, " %s scored", s->cases == 1 ? "was" : "were");
+	if (!t.patient)
+		sm_text_str(out, ", patients not known");
+	else if (t.patient < t.good)
+		sm_text_f(out, ", the patients of %zu not known", t.good - t.patient);
+	sm_text_str(out, "; how many were intended: ");
 }
 
 static void model(const struct sm_report *report, struct sm_text *out)
@@ -210,42 +261,92 @@ static void training(const struct sm_report *report, struct sm_text *out)
 	static const char *const keys[] = {
 		"loss",       "optimiser",       "learning_rate", "schedule",     "batch",
 		"epochs",     "steps_per_epoch", "augment",       "weight_decay", "clip_norm",
-		"early_stop", "time_budget",     "precision"};
+		"early_stop", "time_budget",     "precision",     "ema"};
 	const json_t *train = section(report, SM_FROM_TRAIN, "train");
 	if (!train)
 		return;
 	for (size_t i = 0; i < SM_COUNT(keys); i++)
 		add_told(out, train, keys[i]);
+	const json_t *list = json_object_get(train, "augmentations");
+	char *text = json_array_size(list) || json_object_size(list)
+			     ? json_dumps(list, JSON_COMPACT | JSON_REAL_PRECISION(9))
+			     : NULL;
+	if (text)
+		sm_text_f(out, "; augmentations in order: %s", text);
+	free(text);
 	add_setting(out, report->from[SM_FROM_TRAIN].header, "train_tiles", "training samples");
+}
+
+/* The networks of all cases: SHA-256 -> path; *most and *least of one case. */
+static json_t *checkpoints(const struct sm_report *report, size_t *least, size_t *most)
+{
+	size_t i, k;
+	json_t *input, *record, *all = json_object();
+	*least = SM_NONE;
+	*most = 0;
+	if (!report->from[SM_FROM_PREDICT].header)
+		return all;
+	sm_records_foreach(report->from[SM_FROM_PREDICT].records, i, record)
+	{
+		size_t n = 0;
+		if (!sm_record_ok(record))
+			continue;
+		json_array_foreach(json_object_get(record, "inputs"), k, input)
+		{
+			const char *role = sm_json_text(input, "role"),
+				   *hash = sm_json_text(input, "sha256");
+			if (!hash || !role || strcmp(role, "checkpoint") != 0)
+				continue;
+			json_object_set(all, hash, json_object_get(input, "path"));
+			n++;
+		}
+		*least = n < *least ? n : *least;
+		*most = n > *most ? n : *most;
+	}
+	return all;
 }
 
 static void selection(const struct sm_report *report, struct sm_text *out)
 {
-	const struct sm_ledger *predict = &report->from[SM_FROM_PREDICT];
-	size_t i;
-	json_t *input, *record = sm_records_get(predict->records, 0);
-	json_array_foreach(json_object_get(record, "inputs"), i, input)
+	size_t least, most, best = 0;
+	const char *hash;
+	json_t *path, *all = checkpoints(report, &least, &most);
+	json_object_foreach(all, hash, path)
 	{
-		const char *role = sm_json_text(input, "role");
-		if (!role || strcmp(role, "checkpoint") != 0)
-			continue;
+		const char *name = json_is_string(path) ? json_string_value(path) : "?";
+		const char *base = strrchr(name, '/');
+		best += strcmp(base ? base + 1 : name, "best.hdf5") == 0;
 		sm_text_f(out, "%scheckpoint %s, SHA-256 of its content %s", out->n ? "; " : "",
-			  sm_json_text(input, "path"), sm_json_text(input, "sha256"));
+			  name, hash);
 	}
-	json_decref(record);
-	add_setting(out, report->from[SM_FROM_TRAIN].header, "best_epoch",
-		    "lowest validation loss in epoch");
+	/* The epoch of the training's ledger is that of its best.hdf5 alone. */
+	if (best == 1 && json_object_size(all) == 1)
+		add_setting(out, report->from[SM_FROM_TRAIN].header, "best_epoch",
+			    "lowest validation loss in epoch");
+	json_decref(all);
 }
 
 static void ensemble(const struct sm_report *report, struct sm_text *out)
 {
 	const json_t *predict = section(report, SM_FROM_PREDICT, "predict");
 	const char *fold = sm_json_text(predict, "fold");
+	size_t least, most;
 	if (!predict)
 		return;
-	sm_text_str(out, fold && strcmp(fold, "cross_validation") == 0
-				 ? "none: each case by the one network that was trained without it"
-				 : "none: one network");
+	json_decref(checkpoints(report, &least, &most));
+	const bool cross = fold && strcmp(fold, "cross_validation") == 0;
+	if (most > 1 && least < most)
+		sm_text_f(out, "mean of %zu to %zu networks", least, most);
+	else if (most > 1)
+		sm_text_f(out, "mean of %zu networks", most);
+	else if (most == 1)
+		sm_text_str(out,
+			    cross ? "none: each case by the one network" : "none: one network");
+	else
+		sm_text_str(out, "how many networks is not known here");
+	if (cross && most)
+		sm_text_f(out, "%s trained without it",
+			  most > 1 ? ", each case by those that were" : " that was");
 	add_setting(out, predict, "overlap", "overlapping windows blended, share that overlaps");
 }
 
@@ -276,8 +377,13 @@ static void statistics(const struct sm_report *report, struct sm_text *out)
 static void internal(const struct sm_report *report, struct sm_text *out)
 {
 	const char *fold = sm_json_text(section(report, SM_FROM_PREDICT, "predict"), "fold");
-	if (fold)
-		sm_text_f(out, "%zu cases, fold %s of the split", report->count, fold);
+	size_t of[SM_FLOW_FOLDS];
+	if (!fold)
+		return;
+	sm_text_f(out, "%zu cases, fold %s of the split", report->count, fold);
+	if (sm_flow_folds(report, of))
+		sm_text_f(out, ": %zu of the training, %zu of the validation, %zu of the test fold",
+			  of[0], of[1], of[2]);
 }
 
 static void numbers(const struct sm_report *report, struct sm_text *out)
@@ -315,18 +421,24 @@ static void failures(const struct sm_report *report, struct sm_text *out)
 
 static void protocol(const struct sm_report *report, struct sm_text *out)
 {
-	sm_text_str(out, "the manifest and the ledgers");
+	size_t n = 0;
+	if (*report->name)
+		sm_text_str(out, "the manifest; ");
 	for (int f = 0; f < SM_FROMS; f++)
 		if (report->from[f].header)
-			sm_text_f(out, "%s%s %.12s", f ? ", " : " ", sm_from_stage[f],
-				  report->from[f].sha256);
+			sm_text_f(out, "%s%s %.12s", n++ ? ", " : "the ledgers of ",
+				  sm_from_stage[f], report->from[f].sha256);
 }
 
 static void available(const struct sm_report *report, struct sm_text *out)
 {
-	(void)report;
-	sm_text_str(out, "software: scanmill, Apache-2.0; the data set rebuilds from its manifest "
-			 "and the raw scans; model and scans: ");
+	const struct told raw = count_told(&report->from[SM_FROM_INGEST]);
+	sm_text_str(out, "software: scanmill, Apache-2.0; ");
+	if (*report->name && raw.good && raw.inputs == raw.good)
+		sm_text_str(out, "the data set rebuilds from its manifest and the raw scans; model "
+				 "and scans: ");
+	else
+		sm_text_str(out, "model, data set and scans: ");
 }
 
 /* Metrics Reloaded. */

@@ -8,7 +8,7 @@
 /* What the records of a ledger are. */
 struct tally {
 	size_t good, bad, patients; /* patients of the good ones */
-	size_t fold[3];
+	size_t fold[SM_FLOW_FOLDS];
 };
 
 static const char *const fold_keys[] = {"train", "valid", "test"};
@@ -46,6 +46,12 @@ static void add_words(char text[SM_FLOW_WORDS], size_t count, const char *words)
 		snprintf(text + n, SM_FLOW_WORDS - n, "%s%zu %s", n ? ", " : "", count, words);
 }
 
+static void lose(struct sm_flow_step *s, size_t count, const char *words)
+{
+	add_words(s->lost, count, words);
+	s->gone += count;
+}
+
 static struct sm_flow_step *add_step(struct sm_flow *flow, const char *name, size_t cases,
 				     size_t patients)
 {
@@ -73,7 +79,7 @@ static enum sm_status first_steps(const struct sm_report *report, struct sm_flow
 		const size_t aside = json_array_size(json_object_get(ingest->header, "set_aside"));
 		s = add_step(flow, "Found in the raw data", t.good + t.bad, 0);
 		add_words(s->detail, aside, "series beside them that are no volumes");
-		add_words(s->lost, t.bad, "rejected by ingest");
+		lose(s, t.bad, "rejected by ingest");
 		s = add_step(flow, "Read and checked", t.good, t.patients);
 		ingested = t.good;
 		bad = t.bad;
@@ -84,8 +90,8 @@ static enum sm_status first_steps(const struct sm_report *report, struct sm_flow
 	const size_t before = json_array_size(json_object_get(split->header, "rejected_before")),
 		     failed = minus(before, bad);
 	if (s && ingested != SM_NONE) {
-		add_words(s->lost, failed, "rejected by preprocess");
-		add_words(s->lost, minus(ingested, t.good + failed), "left out of the split");
+		lose(s, failed, "rejected by preprocess");
+		lose(s, minus(ingested, t.good + failed), "left out of the split");
 	}
 	s = add_step(flow, "Split by patient", t.good, t.patients);
 	for (size_t k = 0; k < SM_COUNT(fold_keys); k++)
@@ -93,20 +99,71 @@ static enum sm_status first_steps(const struct sm_report *report, struct sm_flow
 	return SM_OK;
 }
 
-/* Cases that predict was not to predict or could not, by its words. */
-static void not_predicted(const struct sm_ledger *predict, char text[SM_FLOW_WORDS])
+/* Cases of a list of reasons, by its words: what a stage was not to do or could not. */
+static void not_gone_on(const struct sm_ledger *ledger, bool split, struct sm_flow_step *s)
 {
 	static const struct {
 		const char *key, *words;
+		bool before_split;
 	} reasons[] = {
-		{"other_folds", "of other folds"},
-		{"not_asked", "not asked for"},
-		{"no_source", "without the source"},
+		{"other_folds", "of other folds", false},
+		{"not_asked", "not asked for", false},
+		{"no_source", "without the source", false},
+		{"rejected", "rejected by preprocess", true},
+		{"rejected_by_preprocess", "rejected by preprocess", true},
 	};
-	const json_t *list = json_object_get(predict->header, "not_predicted");
+	const json_t *list = json_object_get(ledger->header, "not_predicted");
 	for (size_t i = 0; i < SM_COUNT(reasons); i++)
-		add_words(text, json_array_size(json_object_get(list, reasons[i].key)),
-			  reasons[i].words);
+		if (!reasons[i].before_split || !split)
+			lose(s, json_array_size(json_object_get(list, reasons[i].key)),
+			     reasons[i].words);
+}
+
+/* What the scored cases were to predict. */
+struct scored {
+	size_t failed; /* predicted, rejected by evaluate */
+	size_t empty;  /* not predicted, scored all the same */
+};
+
+/* Evaluate repeats the rejections of predict as its own: these were lost before. */
+static enum sm_status count_scored(const struct sm_ledger *evaluate,
+				   const struct sm_ledger *predict, struct scored *out,
+				   struct sm_err *err)
+{
+	size_t i;
+	json_t *record;
+	*out = (struct scored){0};
+	sm_records_foreach(evaluate->records, i, record)
+	{
+		const bool good = sm_record_ok(record);
+		json_t *before =
+			predict->header ? sm_ledger_get(predict, sm_record_key(record)) : NULL;
+		const bool predicted = !predict->header || (before && sm_record_ok(before));
+		out->failed += predicted && !good;
+		out->empty += !predicted && good;
+		json_decref(before);
+	}
+	return sm_records_check(evaluate->records, err);
+}
+
+bool sm_flow_folds(const struct sm_report *report, size_t of[SM_FLOW_FOLDS])
+{
+	const struct sm_ledger *split = &report->from[SM_FROM_SPLIT];
+	const struct sm_model *m = &report->models.v[report->models.main];
+	const json_t *settings = json_object_get(report->from[SM_FROM_PREDICT].header, "settings");
+	const char *fold = sm_json_text(
+		json_object_get(json_object_get(settings, "manifest"), "predict"), "fold");
+	memset(of, 0, SM_FLOW_FOLDS * sizeof *of);
+	if (!split->header || !fold || strcmp(fold, "all") != 0)
+		return false;
+	for (size_t i = 0; i < sm_scorebook_cases(m->book); i++) {
+		json_t *record = sm_ledger_get(split, sm_scorebook_key(m->book, i));
+		const char *in = sm_json_text(record, "fold");
+		for (size_t k = 0; in && k < SM_FLOW_FOLDS; k++)
+			of[k] += strcmp(in, fold_keys[k]) == 0;
+		json_decref(record);
+	}
+	return true;
 }
 
 enum sm_status sm_flow_count(const struct sm_report *report, struct sm_flow *out,
@@ -114,28 +171,39 @@ enum sm_status sm_flow_count(const struct sm_report *report, struct sm_flow *out
 {
 	const struct sm_ledger *predict = &report->from[SM_FROM_PREDICT];
 	const struct sm_model *m = &report->models.v[report->models.main];
+	const bool split = report->from[SM_FROM_SPLIT].header != NULL;
 	struct tally t;
+	struct scored scored;
 	*out = (struct sm_flow){0};
 	SM_TRY(first_steps(report, out, err));
 	struct sm_flow_step *s = out->n ? &out->step[out->n - 1] : NULL;
 	if (predict->header) {
 		SM_TRY(count_records(predict, &t, err));
-		if (s)
-			not_predicted(predict, s->lost);
-		if (s)
-			add_words(s->lost, t.bad, "rejected by predict");
+		if (s) {
+			not_gone_on(predict, split, s);
+			lose(s, t.bad, "rejected by predict");
+			lose(s, minus(s->cases, s->gone + t.good), "not given to predict");
+		}
 		s = add_step(out, "Predicted", t.good, t.patients);
 	}
 	SM_TRY(count_records(&m->evaluate, &t, err));
+	SM_TRY(count_scored(&m->evaluate, predict, &scored, err));
 	const json_t *left =
 		json_object_get(json_object_get(m->evaluate.header, "not_predicted"), "not_told");
-	if (s) {
-		add_words(s->lost, t.bad, "rejected by evaluate");
-	} else if (t.bad || json_array_size(left)) {
+	if (!s && (t.bad || json_array_size(left)))
 		s = add_step(out, "To be scored", t.good + t.bad, 0);
-		add_words(s->lost, t.bad, "rejected by evaluate");
+	else if (s && !predict->header)
+		not_gone_on(&m->evaluate, split, s);
+	if (s) {
+		lose(s, scored.failed, "rejected by evaluate");
+		lose(s, minus(s->cases + scored.empty, s->gone + t.good), "not scored");
 	}
-	add_step(out, "Scored", t.good, t.patients);
+	s = add_step(out, "Scored", t.good, t.patients);
+	size_t of[SM_FLOW_FOLDS];
+	const bool mixed = sm_flow_folds(report, of);
+	for (size_t k = 0; mixed && k < SM_FLOW_FOLDS; k++)
+		add_words(s->detail, of[k], fold_words[k]);
+	add_words(s->detail, scored.empty, "not predicted, scored as empty");
 	return SM_OK;
 }
 

@@ -296,13 +296,16 @@ enum sm_status sm_models_pair(const struct sm_models *m, size_t a, size_t b, siz
 		goto out;
 	struct sm_cell *cb = ca + na;
 	const uint32_t *patients = sm_scorebook_clusters(ba, NULL);
-	size_t count = 0;
+	size_t count = 0, common = 0;
 	SM_GOTO(st, sm_scorebook_column(ba, row, column, ca, err));
 	SM_GOTO(st, sm_scorebook_column(bb, row, column, cb, err));
 	for (size_t i = 0; i < na; i++) {
 		const size_t k = sm_scorebook_find(bb, sm_scorebook_key(ba, i));
-		if (k == SM_NONE)
+		if (k == SM_NONE) {
+			++*left_out;
 			continue;
+		}
+		common++;
 		x[count] = sm_cell_number(&ca[i]);
 		y[count] = sm_cell_number(&cb[k]);
 		if (!isfinite(x[count]) || !isfinite(y[count])) {
@@ -311,6 +314,7 @@ enum sm_status sm_models_pair(const struct sm_models *m, size_t a, size_t b, siz
 		}
 		cluster[count++] = patients ? patients[i] : 0;
 	}
+	*left_out += nb - common;
 	/* A patient counts once, however many scans there are of him. */
 	st = sm_cluster_means(x, y, patients ? cluster : NULL, count, *va, *vb, n, err);
 out:
@@ -320,24 +324,46 @@ out:
 	return st;
 }
 
+size_t sm_models_apart(const struct sm_models *m)
+{
+	size_t apart = 0;
+	for (size_t a = 0; a < m->n; a++)
+		for (size_t i = 0; i < sm_scorebook_cases(m->v[a].book); i++) {
+			const char *key = sm_scorebook_key(m->v[a].book, i);
+			bool before = false, missing = false;
+			for (size_t b = 0; b < m->n; b++) {
+				const bool has = sm_scorebook_find(m->v[b].book, key) != SM_NONE;
+				before |= has && b < a;
+				missing |= !has;
+			}
+			apart += missing && !before;
+		}
+	return apart;
+}
+
 static enum sm_status fight(struct sm_report *report, struct sm_duel *d, struct sm_err *err)
 {
 	const struct sm_models *m = &report->models;
 	double *a = NULL, *b = NULL;
 	enum sm_interval why;
 	char name[2 * SM_MODEL_NAME + SM_MAP_NAME + 40];
+	const json_t *asked = json_object_get(section_of(&m->v[m->main]), "resamples");
 	enum sm_status st;
 	snprintf(name, sizeof name, "%s/%s/%s/%s", report->map.row[d->row].key,
 		 report->columns.at[d->column].key, m->v[d->a].name, m->v[d->b].name);
 	struct sm_resampling how = {.seed = report->run->seed,
 				    .name = name,
-				    .resamples = SM_RESAMPLES,
+				    .resamples = json_is_integer(asked)
+							 ? (size_t)json_integer_value(asked)
+							 : SM_RESAMPLES,
 				    .level = 0.95,
 				    .jobs = report->run->jobs};
 	SM_GOTO(st,
 		sm_models_pair(m, d->a, d->b, d->row, d->column, &a, &b, &d->n, &d->left_out, err));
 	SM_GOTO(st, sm_wilcoxon(a, b, d->n, &d->wilcoxon, err));
-	SM_GOTO(st, sm_permutation(a, b, d->n, &how, &d->permutation, err));
+	struct sm_resampling signs = how;
+	signs.resamples = how.resamples ? how.resamples : SM_RESAMPLES; /* 0: no intervals */
+	SM_GOTO(st, sm_permutation(a, b, d->n, &signs, &d->permutation, err));
 	for (size_t i = 0; i < d->n; i++)
 		a[i] -= b[i];
 	d->difference = d->n ? sm_sum_f64(a, d->n) / (double)d->n : NAN;

@@ -31,7 +31,7 @@ struct sm_model {
 struct sm_duel {
 	size_t a, b, row, column;
 	size_t n, left_out; /* cases of both (patients where one has several) with two numbers;
-			       other cases */
+			       other cases of either */
 	double difference;  /* mean of a - b, and its bootstrap interval of 95 % (NaN: none) */
 	double low, high;
 	struct sm_paired wilcoxon, permutation;
@@ -61,9 +61,13 @@ void sm_models_clear(struct sm_models *m);
 size_t sm_models_find(const struct sm_models *m, const char *name);
 
 /* Values of a column of two models on the cases of both, in order of keys; a and b are sm_alloc
- * memory of the caller (sm_free). *n pairs of numbers; *left_out cases without two of them. */
+ * memory of the caller (sm_free). *n pairs of numbers; *left_out cases of either model without two
+ * of them. */
 enum sm_status sm_models_pair(const struct sm_models *m, size_t a, size_t b, size_t row,
 			      size_t column, double **va, double **vb, size_t *n, size_t *left_out,
 			      struct sm_err *err);
+
+/* Cases that some models have a score of and others have not. */
+size_t sm_models_apart(const struct sm_models *m);
 
 #endif

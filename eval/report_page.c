@@ -33,7 +33,13 @@ const char sm_page_css[] =
 	"font-variant-numeric:tabular-nums}\n"
 	".card h3{margin:0;font-size:.95rem;font-weight:600}\n"
 	".card p{margin:0;font-size:.85rem}\n"
-	".wide{overflow-x:auto}\n"
+	/* Covers that scroll with the table hide the shadows at its ends, so a shadow is where
+	 * columns are hidden. */
+	".wide{overflow-x:auto;background:linear-gradient(90deg,var(--page) 40%,transparent) 0 0/"
+	"2.4rem 100% no-repeat local,linear-gradient(270deg,var(--page) 40%,transparent) 100% 0/"
+	"2.4rem 100% no-repeat local,linear-gradient(90deg,rgba(128,128,128,.6),transparent) 0 0/"
+	"1rem 100% no-repeat scroll,linear-gradient(270deg,transparent 2px,rgba(128,128,128,.6) 2px,"
+	"transparent) 100% 0/1rem 100% no-repeat scroll}\n"
 	"table{border-collapse:collapse;width:100%;margin:.8rem 0 1.2rem;font-size:.92rem;"
 	"font-variant-numeric:tabular-nums}\n"
 	"caption{text-align:left;font-size:.85rem;padding-bottom:.5rem}\n"
@@ -74,7 +80,7 @@ const char sm_page_css[] =
 	"@media print{:root{--page:#fff;--ink:#000;--quiet:#444;--rule:#bbb;--card:#fff;"
 	"color-scheme:light}body{max-width:none;padding:0;font-size:10.5pt}nav,details{"
 	"display:none}h2{break-after:avoid}figure,.card,tr{break-inside:avoid}.wide{"
-	"overflow:visible}.o,.ref{print-color-adjust:exact}}\n";
+	"overflow:visible;background:none}.o,.ref{print-color-adjust:exact}}\n";
 
 /* Of this page alone. */
 static const char report_css[] =

@@ -2,30 +2,74 @@
 #include "eval/report_published.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { KNOWN_ROWS = 600 };
+
+/* What may stand behind a metric's key: nothing, "_by_slice" and "_by_tile" of one that has means
+ * over them, "_2mm" of one with a tolerance, written as the columns of scores.csv are. */
+static bool is_column_of(const struct sm_metric *m, const char *text)
+{
+	const size_t n = strlen(m->key);
+	char again[32], *end;
+	if (strncmp(m->key, text, n) != 0)
+		return false;
+	text += n;
+	if (!m->per_tolerance)
+		return !*text || (m->per_unit && (strcmp(text, "_by_slice") == 0 ||
+						  strcmp(text, "_by_tile") == 0));
+	if (*text != '_')
+		return false;
+	const double mm = strtod(text + 1, &end);
+	snprintf(again, sizeof again, "_%gmm", mm);
+	return end > text + 1 && isfinite(mm) && mm > 0 && strcmp(again, text) == 0;
+}
+
+/* By its key, or as tables print it. map->n: none. */
+static size_t find_row(const struct sm_label_map *map, const char *text)
+{
+	for (size_t r = 0; r < map->n; r++)
+		if (strcmp(map->row[r].key, text) == 0)
+			return r;
+	for (size_t r = 0; r < map->n; r++)
+		if (strcmp(map->row[r].name, text) == 0)
+			return r;
+	return map->n;
+}
+
+static enum sm_status no_row(const struct sm_report *report, const struct sm_report_published *e,
+			     struct sm_err *err)
+{
+	const struct sm_label_map *map = &report->map;
+	char known[KNOWN_ROWS] = "";
+	for (size_t r = 0; r < map->n; r++) {
+		const size_t n = strlen(known);
+		snprintf(known + n, sizeof known - n, "%s%s", r ? ", " : "", map->row[r].key);
+	}
+	return SM_FAIL(err, SM_USAGE,
+		       "report.published: %s: row '%s' is no region or label of this evaluation, "
+		       "allowed are %s",
+		       e->name, e->row, known);
+}
 
 static enum sm_status find_column(const struct sm_report *report,
 				  const struct sm_report_published *e,
 				  struct sm_published_column *out, struct sm_err *err)
 {
-	size_t r = 0, known = 0;
-	while (r < report->map.n && strcmp(report->map.row[r].key, e->row) != 0)
-		r++;
-	if (r == report->map.n)
-		return SM_FAIL(err, SM_USAGE,
-			       "report.published: %s: row '%s' is no region or label of this "
-			       "evaluation, allowed are the regions of scores.csv",
-			       e->name, e->row);
+	const size_t r = find_row(&report->map, e->row);
 	const size_t c = sm_column_find(&report->columns, e->metric);
-	/* "dice_by_tile" and "nsd_2mm" begin with a metric's name. */
-	for (size_t k = 0; k < sm_metric_count && !known; k++) {
-		const size_t n = strlen(sm_metric_rows[k].key);
-		known = strncmp(sm_metric_rows[k].key, e->metric, n) == 0 &&
-			(!e->metric[n] || e->metric[n] == '_');
-	}
-	if (c == report->columns.n && !known)
+	bool known = c < report->columns.n;
+	if (r == report->map.n)
+		return no_row(report, e, err);
+	for (size_t k = 0; k < sm_metric_count && !known; k++)
+		known = is_column_of(&sm_metric_rows[k], e->metric);
+	if (!known)
 		return SM_FAIL(err, SM_USAGE,
-			       "report.published: %s: '%s' is no metric (docs/metrics.md has them)",
+			       "report.published: %s: '%s' is no metric, allowed are those of "
+			       "docs/metrics.md, overlaps with _by_slice or _by_tile, NSD with its "
+			       "tolerance (nsd_2mm)",
 			       e->name, e->metric);
 	*out = (struct sm_published_column){r, c < report->columns.n ? c : SM_NONE, e->metric};
 	return SM_OK;

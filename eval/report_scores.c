@@ -251,7 +251,14 @@ static void duel_table(const struct sm_report *report, size_t first, size_t last
 		    "Paired tests, two-sided, on the cases that both models have a number for: "
 		    "Wilcoxon's signed ranks, and the mean difference under changes of sign. "
 		    "Holm's correction is over all pairs of models and all regions of a "
-		    "metric.</caption>\n<thead><tr>");
+		    "metric.");
+	const size_t apart = sm_models_apart(&report->models);
+	if (apart)
+		sm_text_f(out,
+			  " The models were not scored on the same cases: %zu case%s missing in "
+			  "some, counted under Without two numbers.",
+			  apart, apart == 1 ? " is" : "s are");
+	sm_text_str(out, "</caption>\n<thead><tr>");
 	sm_report_head(out, "Metric", false);
 	sm_report_head(out, "Region", false);
 	sm_report_head(out, "Model A", false);

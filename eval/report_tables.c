@@ -11,6 +11,8 @@
 
 /* The most metrics side by side that the width of a paper's page holds, and that of a screen. */
 enum { MOST_IN_TEX = 4, MOST_IN_MD = 5 };
+/* Of an article, and between two columns; pt. */
+enum { PAGE_PT = 345, GAP_PT = 8 };
 
 /* Columns from..to-1 of one table; all tables are about as wide. */
 struct block {
@@ -61,6 +63,68 @@ static void mean_sd(const struct sm_report *report, size_t model, size_t r, size
 	sm_text_number(out, s->mean, decimals, "--");
 	if (isfinite(s->sd))
 		sm_text_f(out, "%s%.*f", sign, decimals, s->sd);
+}
+
+static double most_of(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+/* Width of one text that a function above wrote. */
+static double width_of(struct sm_text *text)
+{
+	const double pt = text->data && text->n ? sm_text_tex_width(text->data) : 0;
+	sm_text_clear(text);
+	return pt;
+}
+
+/* About how wide a block is in LaTeX, pt. */
+static double tex_width(const struct sm_report *report, const struct block *b)
+{
+	const bool many = report->models.n > 1;
+	double pt = 3 * 24, names = 0, models = 0, n = 8, infinite = 8;
+	for (size_t r = 0; r < report->map.n; r++)
+		names = most_of(names, sm_text_tex_width(report->map.row[r].name));
+	for (size_t m = 0; many && m < report->models.n; m++)
+		models = most_of(models, sm_text_tex_width(report->models.v[m].name) + GAP_PT);
+	for (size_t c = b->from; c < b->to; c++) {
+		double most = sm_text_tex_width(report->columns.at[c].name);
+		for (size_t i = 0; i < report->models.n * report->map.n; i++) {
+			const size_t m = i / report->map.n, r = i % report->map.n;
+			const struct sm_spread *s = &cell_of(report, m, r, c)->s;
+			const int decimals = report->columns.at[c].metric->decimals;
+			struct sm_text text = {0};
+			mean_sd(report, m, r, c, " \xc2\xb1 ", &text);
+			most = most_of(most, width_of(&text) + 2);
+			sm_text_f(&text, "[%.*f, %.*f]", decimals, s->low95, decimals, s->high95);
+			/* In \scriptsize, 7 of 8 points. */
+			most = most_of(most, isfinite(s->low95) ? width_of(&text) * 7 / 8 : 0);
+			sm_text_clear(&text);
+		}
+		pt += most + GAP_PT;
+	}
+	for (size_t i = 0; i < report->models.n * report->map.n; i++) {
+		struct sm_text text = {0};
+		counts(report, i / report->map.n, i % report->map.n, b, false, &text);
+		n = most_of(n, width_of(&text));
+		counts(report, i / report->map.n, i % report->map.n, b, true, &text);
+		infinite = most_of(infinite, width_of(&text));
+	}
+	return pt + most_of(names, 28) + models + n + infinite + 3 * GAP_PT;
+}
+
+/* The next block that fits the text width of an article. */
+static bool next_tex_block(const struct sm_report *report, struct block *b)
+{
+	const size_t n = report->columns.n;
+	b->from = b->number ? b->to : 0;
+	if (b->from >= n)
+		return false;
+	b->to = b->from + b->most < n ? b->from + b->most : n;
+	while (b->to > b->from + 1 && tex_width(report, b) > PAGE_PT)
+		b->to--;
+	b->number++;
+	return true;
 }
 
 static bool has_unit(const struct sm_column *c)
@@ -188,9 +252,9 @@ static void tex_tests(const struct sm_report *report, struct sm_text *out)
 	const struct sm_models *m = &report->models;
 	if (!m->duels)
 		return;
-	sm_text_str(out,
-		    "\n\\begin{table}\n\\centering\\footnotesize\n\\caption{Paired comparison of "
-		    "models by ");
+	sm_text_str(out, "\n\\begin{table}\n\\centering\\footnotesize\n"
+			 "\\setlength{\\tabcolsep}{4pt}\n\\caption{Paired comparison of "
+			 "models by ");
 	sm_text_tex(out, report->columns.at[0].name);
 	sm_text_str(out,
 		    ": mean difference with its bootstrap interval of 95\\,\\%, two-sided Wilcoxon "
@@ -224,7 +288,7 @@ void sm_report_tex(const struct sm_report *report, const struct sm_published *pu
 	const struct sm_label_map *map = &report->map;
 	struct block b = {.most = MOST_IN_TEX};
 	sm_text_str(out, "% needs \\usepackage{booktabs}\n");
-	while (next_block(report, &b)) {
+	while (next_tex_block(report, &b)) {
 		tex_head(report, &b, out);
 		for (size_t r = 0; r < map->n; r++) {
 			/* Regions, what is only compared, single labels. */

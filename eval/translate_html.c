@@ -9,6 +9,9 @@
 const char sm_translate_css[] =
 	".no{color:#d55e00;font-weight:600}.yes{font-weight:600}\n"
 	"tr.own th,tr.own td{font-weight:650}\n"
+	".card .where{color:var(--quiet)}.card p+.where{margin-top:.5rem}\n"
+	".scores{font-size:.86rem}.scores th,.scores td{padding:.32rem .45rem}\n"
+	".scores thead .n{white-space:normal}.scores td .quiet{display:block;font-size:.92em}\n"
 	".panels{width:auto}.panels th,.panels td{border:0;padding:.15rem .3rem;vertical-align:middle}\n"
 	".panels img{display:block}\n"
 	".scale{max-width:none}.scale i{display:inline-block;width:11rem;height:.8em;vertical-align:baseline;"
@@ -26,35 +29,77 @@ static const char *unit_of(const struct sm_translate_report *r, int scale, int m
 	return sm_image_unit(r->settings, scale, metric);
 }
 
-/* "better than every baseline: 19.1 against 71.7 HU of Linear, in 2 of 2 cases" */
-static void say(const struct sm_translate_report *r, int s, int g, int m, bool tests,
-		struct sm_text *out)
+void sm_translate_verdict(const struct sm_translate_report *r, int s, int g, int m, bool full,
+			  const struct sm_verdict_form *form, struct sm_text *out)
 {
 	const struct sm_image_verdict *v = &r->table.table.cells[0].verdict[s][g][m];
 	const struct sm_image_metric *metric = &sm_image_metrics[m];
 	const char *unit = unit_of(r, s, m);
+	struct sm_text rest = {0};
 	if (v->outcome == SM_OUTCOME_NONE) {
-		sm_image_table_no_duel(&r->table.table, 0, s, g, m, out);
-		return;
+		sm_image_table_no_duel(&r->table.table, 0, s, g, m, &rest);
+	} else {
+		const int digits = sm_image_telling(v->model, v->baseline, metric->decimals[s]);
+		sm_text_str(out, v->outcome == SM_OUTCOME_BETTER ? form->better : form->not_better);
+		sm_text_f(&rest, "%s (", r->table.rows[v->against].name);
+		sm_text_number(&rest, v->model, digits, "inf");
+		sm_text_str(&rest, " against ");
+		sm_text_number(&rest, v->baseline, digits, "inf");
+		sm_text_f(&rest, "%s%s%s; better in %zu of %zu case%s", *unit ? " " : "", unit,
+			  metric->better == SM_BETTER_ONE    ? " from 1"
+			  : metric->better == SM_BETTER_ZERO ? " from 0"
+							     : "",
+			  v->wins, v->cases, v->cases == 1 ? "" : "s");
+		if (full)
+			sm_image_tests_words(v, metric->counted, digits, &rest);
+		sm_text_str(&rest, metric->counted ? ")" : "); tells the kind of error alone");
+		if (full && v->unmatched)
+			sm_text_f(&rest, "; %zu baseline%s without a case in common", v->unmatched,
+				  v->unmatched == 1 ? "" : "s");
 	}
-	sm_text_str(out,
-		    v->outcome == SM_OUTCOME_BETTER
-			    ? "<span class=\"yes\">better than every baseline</span>, the best is "
-			    : "<span class=\"no\">not better than</span> ");
-	sm_text_html(out, r->table.rows[v->against].name);
-	const int digits = sm_image_telling(v->model, v->baseline, metric->decimals[s]);
-	sm_text_str(out, " (");
-	sm_text_number(out, v->model, digits, "inf");
-	sm_text_str(out, " against ");
-	sm_text_number(out, v->baseline, digits, "inf");
-	sm_text_f(out, "%s%s%s; better in %zu of %zu case%s", *unit ? " " : "", unit,
-		  metric->better == SM_BETTER_ONE    ? " from 1"
-		  : metric->better == SM_BETTER_ZERO ? " from 0"
-						     : "",
-		  v->wins, v->cases, v->cases == 1 ? "" : "s");
-	if (tests)
-		sm_image_tests_words(v, metric->counted, digits, out);
-	sm_text_str(out, metric->counted ? ")" : "); tells the kind of error alone");
+	form->escape(out, rest.data);
+	out->failed |= rest.failed;
+	sm_text_clear(&rest);
+}
+
+static void say(const struct sm_translate_report *r, int s, int g, int m, bool full,
+		struct sm_text *out)
+{
+	static const struct sm_verdict_form html = {
+		"<span class=\"yes\">better than every baseline</span>, the best is ",
+		"<span class=\"no\">not better than</span> ", sm_text_html};
+	sm_translate_verdict(r, s, g, m, full, &html, out);
+}
+
+/* One score with its verdict for each region that has it: a network can beat all that knows only
+ * where the air is, and still say nothing about the body. Green only when it leads in each. */
+static void card(const struct sm_translate_report *r, int m, struct sm_text *out)
+{
+	static const char *const where[SM_IMAGE_REGIONS] = {"Whole image", "Inside the body"};
+	const struct sm_image_cells *own = &r->table.table.cells[0];
+	const int s = SM_IMAGE_OWN;
+	bool any = false, good = true;
+	for (int g = 0; g < SM_IMAGE_REGIONS; g++) {
+		if (!sm_image_shown(&r->table.table, s, g, m))
+			continue;
+		any = true;
+		good &= own->verdict[s][g][m].outcome == SM_OUTCOME_BETTER;
+	}
+	if (!any)
+		return;
+	sm_text_f(out, "<div class=\"card\" style=\"border-left-color:%s\"><h3>%s</h3>",
+		  sm_okabe_ito[good ? SM_GREEN : SM_VERMILION], sm_image_metrics[m].name);
+	for (int g = 0; g < SM_IMAGE_REGIONS; g++) {
+		if (!sm_image_shown(&r->table.table, s, g, m))
+			continue;
+		sm_text_f(out, "<p class=\"where\">%s</p><div class=\"big\">", where[g]);
+		sm_text_number(out, own->at[s][g][m].stat.mean, sm_image_metrics[m].decimals[s],
+			       own->at[s][g][m].infinite ? "inf" : "–");
+		sm_text_f(out, " %s</div><p>", unit_of(r, s, m));
+		say(r, s, g, m, false, out);
+		sm_text_str(out, "</p>");
+	}
+	sm_text_str(out, "</div>\n");
 }
 
 void sm_translate_head(const struct sm_translate_report *r, struct sm_text *out)
@@ -85,24 +130,8 @@ void sm_translate_head(const struct sm_translate_report *r, struct sm_text *out)
 	sm_text_str(out, "<a href=\"#cases\">Every case</a><a href=\"#origin\">Origin</a>"
 			 "<a href=\"#definitions\">Definitions</a></nav>\n</header>\n<main>\n"
 			 "<section id=\"scores\">\n<div class=\"cards\">\n");
-	for (size_t i = 0; i < SM_COUNT(told); i++) {
-		const int m = told[i];
-		const struct sm_image_verdict *v =
-			&r->table.table.cells[0].verdict[SM_IMAGE_OWN][SM_IMAGE_WHOLE][m];
-		if (!sm_image_shown(&r->table.table, SM_IMAGE_OWN, SM_IMAGE_WHOLE, m))
-			continue;
-		sm_text_f(out,
-			  "<div class=\"card\" style=\"border-left-color:%s\"><h3>%s</h3><div "
-			  "class=\"big\">",
-			  sm_okabe_ito[v->outcome == SM_OUTCOME_BETTER ? SM_GREEN : SM_VERMILION],
-			  sm_image_metrics[m].name);
-		sm_text_number(
-			out, r->table.table.cells[0].at[SM_IMAGE_OWN][SM_IMAGE_WHOLE][m].stat.mean,
-			sm_image_metrics[m].decimals[SM_IMAGE_OWN], "–");
-		sm_text_f(out, " %s</div><p>", unit_of(r, SM_IMAGE_OWN, m));
-		say(r, SM_IMAGE_OWN, SM_IMAGE_WHOLE, m, false, out);
-		sm_text_str(out, "</p></div>\n");
-	}
+	for (size_t i = 0; i < SM_COUNT(told); i++)
+		card(r, told[i], out);
 	sm_text_str(out, "</div>\n<h2>Scores</h2>\n");
 }
 
@@ -181,7 +210,8 @@ void sm_translate_scores(const struct sm_translate_report *r, struct sm_text *ou
 				continue;
 			sm_text_str(out, "<h3>");
 			units_and_region(r, s, g, out);
-			sm_text_str(out, "</h3>\n<div class=\"wide\" tabindex=\"0\"><table>\n");
+			sm_text_str(out, "</h3>\n<div class=\"wide\" tabindex=\"0\"><table "
+					 "class=\"scores\">\n");
 			column_heads(r, s, g, "Image", out);
 			score_rows(r, s, g, out);
 			sm_text_f(out,
@@ -203,7 +233,7 @@ void sm_translate_scores(const struct sm_translate_report *r, struct sm_text *ou
 void sm_translate_cases(const struct sm_translate_report *r, struct sm_text *out)
 {
 	sm_text_str(out, "<section id=\"cases\">\n<h2>Every case</h2>\n<div class=\"wide\" "
-			 "tabindex=\"0\"><table>\n<caption>");
+			 "tabindex=\"0\"><table class=\"scores\">\n<caption>");
 	sm_text_html(out, r->model);
 	sm_text_str(out, ": ");
 	units_and_region(r, SM_IMAGE_OWN, SM_IMAGE_WHOLE, out);
@@ -276,45 +306,4 @@ void sm_translate_definitions(const struct sm_translate_report *r, struct sm_tex
 			sm_text_str(out, "</dd>\n");
 		}
 	sm_text_str(out, "</dl>\n</section>\n");
-}
-
-void sm_translate_tex(const struct sm_translate_report *r, struct sm_text *out)
-{
-	const int s = SM_IMAGE_OWN, g = SM_IMAGE_WHOLE;
-	sm_text_f(out,
-		  "%% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n\\caption{Scores "
-		  "of %zu "
-		  "case%s, whole image, mean $\\pm$ standard deviation.}\n\\begin{tabular}{l",
-		  r->table.cases, r->table.cases == 1 ? "" : "s");
-	for (int m = 0; m < SM_IMAGE_METRICS; m++)
-		if (sm_image_shown(&r->table.table, s, g, m))
-			sm_text_str(out, "r");
-	sm_text_str(out, "}\n\\toprule\nImage");
-	for (int m = 0; m < SM_IMAGE_METRICS; m++) {
-		const char *unit = unit_of(r, s, m);
-		if (sm_image_shown(&r->table.table, s, g, m)) {
-			sm_text_f(out, " & %s", sm_image_metrics[m].name);
-			sm_text_str(out, *unit ? " (" : "");
-			sm_text_tex(out, unit);
-			sm_text_str(out, *unit ? ")" : "");
-		}
-	}
-	sm_text_str(out, " \\\\\n\\midrule\n");
-	for (size_t i = 0; i < r->table.table.rows; i++) {
-		if (!sm_image_row_shown(&r->table.table, i, s, g))
-			continue;
-		sm_text_tex(out, r->table.rows[i].name);
-		for (int m = 0; m < SM_IMAGE_METRICS; m++) {
-			const struct sm_image_cell *c = &r->table.table.cells[i].at[s][g][m];
-			const int digits = sm_image_metrics[m].decimals[s];
-			if (!sm_image_shown(&r->table.table, s, g, m))
-				continue;
-			sm_text_str(out, " & ");
-			sm_text_number(out, c->stat.mean, digits, "--");
-			if (isfinite(c->stat.sd))
-				sm_text_f(out, " $\\pm$ %.*f", digits, c->stat.sd);
-		}
-		sm_text_f(out, " \\\\\n%s", i ? "" : "\\addlinespace\n");
-	}
-	sm_text_str(out, "\\bottomrule\n\\end{tabular}\n\\end{table}\n");
 }

@@ -39,6 +39,20 @@ void sm_translate_head(const struct sm_translate_report *r, struct sm_text *out)
 void sm_translate_scores(const struct sm_translate_report *r, struct sm_text *out);
 void sm_translate_cases(const struct sm_translate_report *r, struct sm_text *out);
 void sm_translate_definitions(const struct sm_translate_report *r, struct sm_text *out);
+
+/* How a verdict is written: the words before the baseline's name, and what escapes the rest. */
+struct sm_verdict_form {
+	const char *better, *not_better;
+	void (*escape)(struct sm_text *out, const char *words);
+};
+/* "not better than Linear (41.2 against 38.1 HU; better in 1 of 8 cases)" of the network; full:
+ * with the tests and what was not compared. */
+void sm_translate_verdict(const struct sm_translate_report *r, int scale, int region, int metric,
+			  bool full, const struct sm_verdict_form *form, struct sm_text *out);
+
+/* ---- translate_tex.c ---- */
+
+/* table.tex: for each region a table in the images' own unit with the verdicts beneath. */
 void sm_translate_tex(const struct sm_translate_report *r, struct sm_text *out);
 
 /* ---- translate_panels.c: pictures ---- */

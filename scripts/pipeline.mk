@@ -21,6 +21,7 @@ METHOD   ?= linear
 INTERPOLATE_OF ?= ingest
 # DICOM series of: predict (images made of images) or interpolate; empty: predict with dataset pair, else interpolate.
 # Which slices in between is said to interpolate alone: of these dicom takes the folder that is there.
+# Series of predict go to WORK/dicom, those of another stage to WORK/dicom-<stage>: none replaces the others.
 DICOM_OF ?=
 # Compared with each other: files of one case, or folders of predict or of files, by commas; and their truth.
 RATERS   ?=
@@ -71,8 +72,12 @@ P      = $(BIN)/scanmill-$(1)
 BY_DATASET := explore train predict evaluate report interpolate dicom
 STAGES     := index ingest preprocess split tile slice pair compare $(BY_DATASET)
 .PHONY: $(STAGES) dataset all-stages verify demo phantom FORCE
+SERIES_OF  := $(or $(DICOM_OF),$(if $(PAIRED),predict,interpolate))
+SERIES_IN  := dicom$(if $(filter-out predict,$(SERIES_OF)),-$(SERIES_OF))
+SERIES_INS := dicom $(patsubst %,dicom-%,ingest preprocess interpolate)
 ifneq ($(ASKED)$(AGAIN_ASKED),)
-$(STAGES): %: $(WORK)/%/ledger.jsonl
+$(filter-out dicom,$(STAGES)): %: $(WORK)/%/ledger.jsonl
+dicom: $(call L,$(SERIES_IN))
 dataset: $(call L,$(DATASET))
 all-stages: $(call L,report)
 else
@@ -82,7 +87,7 @@ $(BY_DATASET) dataset all-stages: all
 dicom: $(filter interpolate,$(MAKECMDGOALS))
 endif
 # Make shall not delete what a stage that failed has written.
-.PRECIOUS: $(STAGES:%=$(WORK)/%/ledger.jsonl)
+.PRECIOUS: $(STAGES:%=$(WORK)/%/ledger.jsonl) $(SERIES_INS:%=$(WORK)/%/ledger.jsonl)
 
 $(call L,index): FORCE | all
 	$(call P,index) $(COMMON) $(SALTED) --in $(RAW) --out $(@D) $(ACCEPT)
@@ -120,10 +125,9 @@ $(call L,interpolate): $(call L,$(INTERPOLATE_OF)) $(if $(filter network,$(METHO
 	$(call P,interpolate) $(SHARED) --factor $(FACTOR) --method $(METHOD) \
 		$(if $(filter network,$(METHOD)),--model $(WORK)/train) --in $(<D) --out $(@D) $(ACCEPT)
 # Made again here, the finer scans would be those of the default FACTOR and METHOD, in the place of the user's.
-SERIES_OF := $(or $(DICOM_OF),$(if $(PAIRED),predict,interpolate))
 FINER     := $(filter interpolate,$(SERIES_OF))
 ARE_THERE  = test -f $(1) || { echo "dicom: error: $(1): is not there, make interpolate (FACTOR, METHOD, INTERPOLATE_OF) makes it" >&2; exit 3; }
-$(call L,dicom): $(if $(FINER),$(if $(filter interpolate,$(MAKECMDGOALS)),$(call L,interpolate)),$(call L,$(SERIES_OF))) FORCE
+$(call L,$(SERIES_IN)): $(if $(FINER),$(if $(filter interpolate,$(MAKECMDGOALS)),$(call L,interpolate)),$(call L,$(SERIES_OF))) FORCE
 	$(if $(FINER),@$(call ARE_THERE,$(call L,interpolate)))
 	$(call P,dicom) $(SHARED) $(if $(MODALITY),--modality $(MODALITY)) --in $(WORK)/$(SERIES_OF) --out $(@D) $(ACCEPT)
 
@@ -137,10 +141,10 @@ dataset: ## raw scans -> tiles, slices or pairs, as `dataset:` of MANIFEST says
 all-stages: ## raw scans -> report: every stage that `dataset:` of MANIFEST needs, on RAW into WORK
 interpolate: ## slices between the slices (FACTOR=2..10, METHOD=nearest|linear|cubic|network, INTERPOLATE_OF=ingest|preprocess|predict)
 compare: ## raters or models against each other, against the truth, and fused (RATERS=a,b,..., TRUTH=...)
-dicom: ## predicted or interpolated volumes as DICOM series (DICOM_OF=predict, or interpolate: as it is there; MODALITY=ct|mr|pt)
+dicom: ## predicted or interpolated volumes as DICOM series (DICOM_OF=predict, or interpolate: as it is there, to dicom-interpolate; MODALITY=ct|mr|pt)
 
 verify: all ## hash every output below WORK again and compare with the ledgers (rederive: make them again)
-	$(call P,verify) $(wildcard $(addprefix $(WORK)/,$(STAGES)))
+	$(call P,verify) $(wildcard $(addprefix $(WORK)/,$(STAGES) $(filter-out dicom,$(SERIES_INS))))
 
 phantom: all ## make a synthetic cohort (phantom section of MANIFEST) in RAW
 	$(call P,phantom) --manifest $(MANIFEST) --jobs $(JOBS) --out $(RAW)

@@ -76,6 +76,8 @@ static void name_all(char *out, size_t room, const json_t *list)
 struct search {
 	struct wanted w;
 	json_t *cell;                    /* owned */
+	unsigned closeness;              /* of cell, see first_look */
+	char rival[128];                 /* another figure as close as cell; "" = none */
 	json_t *rows, *models, *metrics; /* names that were seen, owned */
 	json_t *model, *cases;           /* owned; the second look's */
 	json_t *sums;                    /* owned; of the report's ledger */
@@ -92,7 +94,20 @@ static void search_clear(struct search *s)
 	json_decref(s->sums);
 }
 
-/* Of several metrics dice when none was asked for, else the first. */
+/* How a name fits what was asked for: 2 letter by letter, 1 but for small and large, 0 not. Keys
+ * and written names are one. */
+static unsigned fits(const json_t *line, const char *key, const char *written, const char *text)
+{
+	const char *const have[2] = {sm_json_text(line, key), sm_json_text(line, written)};
+	unsigned best = 0;
+	for (int i = 0; i < 2; i++)
+		if (have[i] && strcasecmp(have[i], text) == 0 && best < 2)
+			best = strcmp(have[i], text) == 0 ? 2 : 1;
+	return best;
+}
+
+/* Of several metrics dice when none was asked for, else the first. What is named letter by letter
+ * goes before what differs in small and large letters: first the row, then the model. */
 static void first_look(struct search *s, json_t *line)
 {
 	if (!is_kind(line, "cell"))
@@ -100,13 +115,30 @@ static void first_look(struct search *s, json_t *line)
 	note_name(s->rows, line, "row");
 	note_name(s->models, line, "model_name");
 	note_name(s->metrics, line, "metric");
-	if (!(says(line, "row", s->w.row) || says(line, "row_name", s->w.row)) ||
-	    !says(line, "model_name", s->w.model))
+	const unsigned row = fits(line, "row", "row_name", s->w.row),
+		       model = fits(line, "model_name", "model_name", s->w.model),
+		       metric = s->w.metric ? fits(line, "metric", "metric_name", s->w.metric) : 1;
+	if (!row || !model || !metric)
 		return;
-	if (s->w.metric
-		    ? !(says(line, "metric", s->w.metric) || says(line, "metric_name", s->w.metric))
-		    : s->cell && !says(line, "metric", "dice"))
+	const unsigned close = row << 4 | model << 2 | metric;
+	if (s->cell && close < s->closeness)
 		return;
+	if (s->cell && close == s->closeness) {
+		const bool same =
+			json_equal(json_object_get(line, "row"), json_object_get(s->cell, "row")) &&
+			json_equal(json_object_get(line, "model_name"),
+				   json_object_get(s->cell, "model_name"));
+		if (!same || s->w.metric) {
+			const char *name = sm_json_text(line, "cell");
+			snprintf(s->rival, sizeof s->rival, "%s", name ? name : "?");
+			return;
+		}
+		if (!says(line, "metric", "dice"))
+			return;
+	} else {
+		*s->rival = '\0';
+	}
+	s->closeness = close;
 	json_decref(s->cell);
 	s->cell = json_incref(line);
 }
@@ -164,6 +196,12 @@ static enum sm_status find_cell(const char *path, const char *what, struct searc
 	s->metrics = json_array();
 	s->cases = json_array();
 	SM_TRY(each_line(path, s, first_look, err));
+	if (s->cell && *s->rival)
+		return SM_FAIL(
+			err, SM_USAGE,
+			"--cell %s: both %s and %s are called so, allowed is the name of one "
+			"of them, letter by letter",
+			what, sm_json_text(s->cell, "cell"), s->rival);
 	if (s->cell)
 		return SM_OK;
 	char rows[160], models[160], metrics[240];
@@ -307,7 +345,9 @@ static bool has_cell(const char *dir, const char *what)
 {
 	char *report = sm_path_join(dir, "report/" SM_CELLS_NAME);
 	struct search s = {0};
-	bool has = report && sm_file_exists(report) && find_cell(report, what, &s, NULL) == SM_OK;
+	/* Also when it is not clear which one: the second look says so. */
+	bool has = report && sm_file_exists(report) &&
+		   (find_cell(report, what, &s, NULL) == SM_OK || s.cell);
 	search_clear(&s);
 	free(report);
 	return has;

@@ -294,7 +294,7 @@ static const struct sm_stage stage = {
 		"  scanmill predict --manifest m.yaml --in work/preprocess --split work/split "
 		"--model work/train "
 		"--out work/predict",
-	.version = 5, /* 5: predict.grid, marks of slices that nobody made */
+	.version = 6, /* 6: processed_slices of triplets */
 	.needs = SM_NEEDS_IN | SM_NEEDS_OUT,
 	.options = &options,
 	.manifest = &sm_manifest_schema,

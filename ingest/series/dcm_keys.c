@@ -73,10 +73,11 @@ static void image_kind(struct sm_head_job *job, const char *type, struct sm_dcm_
 }
 
 /* ImageType without the last word by which scanmill's own derived series (derive/) tell predicted
- * slices from copies: both are slices of one volume. */
+ * slices from others: both are slices of one volume. */
 static void without_mark(const char *type, char *out, size_t n)
 {
-	static const char *const marks[] = {"\\SYNTHETIC", "\\COPIED", "\\CONVERTED"};
+	static const char *const marks[] = {"\\SYNTHETIC", "\\COPIED", "\\PROCESSED",
+					    "\\CONVERTED"};
 	snprintf(out, n, "%s", type);
 	if (strncmp(out, "DERIVED\\", strlen("DERIVED\\")) != 0)
 		return;

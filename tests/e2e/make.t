@@ -62,10 +62,13 @@ is "evaluate" "$(called evaluate)" "$common --in work/predict --truth work/prepr
 is "report" "$(called report)" "$common --in work/evaluate --train work/train --predict work/predict --truth work/preprocess"
 is "dicom" "$(called dicom)" "--jobs 1 --resume --in work/predict"
 is "dicom of finer scans" "$(called dicom DICOM_OF=interpolate)" "--jobs 1 --resume --in work/interpolate"
+is "in a folder of their own" "$(road -n dicom DICOM_OF=interpolate | grep -o 'scanmill-dicom .*' | grep -o -e '--out .*')" \
+	"--out work/dicom-interpolate || { e=\$?; test \$e -eq 1 || { touch -c -t 198001020000 work/dicom-interpolate/ledger.jsonl; exit \$e; }; }"
+like "where those of translated volumes are not" "$(road -n dicom | grep -o 'scanmill-dicom .*')" ' --out work/dicom [|]'
 is "which it takes as they are" "$(called interpolate DICOM_OF=interpolate)" ""
 exits "or not at all" 2 road dicom DICOM_OF=interpolate
 like "when they are not there" "$(cat "$ERR")" 'dicom: error: work/interpolate/ledger.jsonl: is not there, make interpolate .* makes it'
-ok "then nothing is made" test ! -e "$T/work/interpolate" -a ! -e "$T/work/dicom"
+ok "then nothing is made" test ! -e "$T/work/interpolate" -a ! -e "$T/work/dicom" -a ! -e "$T/work/dicom-interpolate"
 is "of a modality that no sidecar tells" "$(called dicom MODALITY=mr)" "--jobs 1 --resume --modality mr --in work/predict"
 is "these, asked for by name" "$(called interpolate interpolate DICOM_OF=interpolate FACTOR=4 METHOD=network)" \
 	"--jobs 1 --resume --factor 4 --method network --model work/train --in work/ingest"

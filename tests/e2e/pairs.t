@@ -100,7 +100,7 @@ exits "triplets: from the scans to the report, and to finer series" 0 \
 is "both cases are predicted" "$(find "$T/work/predict" -name '*.nii.gz' | wc -l | tr -d ' ')" 2
 like "and scored" "$(tail -n +2 "$T/work/evaluate/ledger.jsonl" | grep -c '"status":"ok"')" '^2$'
 ok "by some of their slices" test "$(sed -n 's/.*"slices":\[\([0-9,]*\)\].*/\1/p' "$T/work/evaluate/ledger.jsonl" | tr ',' '\n' | wc -l)" -lt 24
-is "27 slices a case" "$(find "$T/work/dicom" -name '*.dcm' | wc -l | tr -d ' ')" 54
+is "27 slices a case" "$(find "$T/work/dicom-interpolate" -name '*.dcm' | wc -l | tr -d ' ')" 54
 like "by the network" "$(tail -n 1 "$T/work/interpolate/ledger.jsonl")" '"role":"checkpoint"'
 hashes "$T/work/interpolate" >"$T/good"
 exits "series of them once more, without a word of how they were made" 0 road dicom DICOM_OF=interpolate

@@ -205,6 +205,8 @@ like "is refused" "$(cat "$ERR")" 'files alone or folders alone'
 exits "two raters of one name" 2 sm compare --raters a/case0.nii.gz,b/case0.nii.gz
 like "need names" "$(cat "$ERR")" "two raters are called 'case0'"
 exits "a rater called truth" 2 sm compare $few --raters a,b --names a,truth --out o10
+exits "a blank in a name" 2 sm compare $few --raters a,b --names "x y,z" --out o10
+like "does not part it" "$(cat "$ERR")" "found 'x y'"
 exits "too few names" 2 sm compare $few --raters a,b --names a --out o10
 exits "folders without --out" 2 sm compare --raters a,b
 mkdir none
@@ -230,6 +232,7 @@ unlike "no place of this machine is in an output" "$(cat o1/ledger.jsonl o1/summ
 if command -v pdflatex >/dev/null && kpsewhich booktabs.sty >/dev/null 2>&1; then
 	printf '\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n\\input{o5/table.tex}\n\\end{document}\n' >t.tex
 	ok "the tables compile" pdflatex -interaction=nonstopmode -halt-on-error t.tex
+	is "within the text width" "$(sed -n 's/^Overfull .hbox (\([0-9]*\)\..*/\1/p' t.log | awk '$1 >= 5')" ""
 else
 	skip "the tables compile" "pdflatex or booktabs is not installed"
 fi

@@ -98,6 +98,19 @@ exits "float32 along z" 0 sm interpolate --factor 4 --axis z --in "$T/float.nii.
 ok "keeps its bits" check between "$T/from" "$T/fz" 4
 for modality in mr pt; do
 	exits "float32 as $modality" 0 sm dicom --modality $modality --in "$T/fz" --out "$T/fz$modality"
+	if [ $modality = pt ]; then
+		echo '{"Modality": "PT", "Synthetic": true, "PatientPosition": "FFP"}' >"$T/float.json"
+		exits "a PET that says how the patient lay" 0 sm dicom --in "$T/float.nii.gz" --out "$T/ffp"
+		is "has the codes of it" "$("$PYTHON" -c "
+import sys, pydicom
+d = pydicom.dcmread(sys.argv[1])
+o, g = d.PatientOrientationCodeSequence, d.PatientGantryRelationshipCodeSequence
+m = o[0].PatientOrientationModifierCodeSequence
+print(*(f'{len(s)} {s[0].CodeValue} {s[0].CodingSchemeDesignator} {s[0].CodeMeaning}' for s in (o, m, g)), sep=', ')" "$T/ffp/float/image/00001.dcm")" \
+			"1 F-10450 SRT recumbent, 1 F-10310 SRT prone, 1 F-10480 SRT feet-first"
+		rm "$T/float.json"
+		run sm dicom --modality pt --in "$T/fz" --out "$T/fzpt"
+	fi
 	like "tells its steps" "$(cat "$ERR")" 'rounded to steps of'
 	ok "is within half a step" check series "$T/fz" "$T/fz$modality"
 done

@@ -120,6 +120,16 @@ rm some/case09.nii.gz
 exits "missing: worst" 0 sm evaluate --pred some --truth flat --out g3 --missing worst
 like "scores an empty prediction" "$(cat g3/scores.csv)" '^case04,wt,"1,2,4",0\.000000,.*,373\.128664,.*,prediction_empty,0,0,384,18816$'
 like "and the record says so" "$(cat g3/ledger.jsonl)" '"prediction_missing":true'
+mkdir odd
+cp some/*.nii.gz odd/
+cp some/case00.nii.gz "odd/case 0 & MÃ¼ller.nii.gz"
+cp some/case01.nii.gz "odd/b c.nii.gz"
+cp flat/case01.nii.gz "flat/b c.nii.gz"
+exits "names that are none of a case" 1 sm evaluate --pred odd --truth flat --out g5 --missing list
+like "are told" "$(cat "$ERR")" 'rejected: --pred: the name case 0 & M'
+is "each is one record, truth and prediction together" "$(grep -c '"status":"rejected"' g5/ledger.jsonl)" 2
+like "the others are scored" "$(cat "$OUT")" '^4 cases$'
+rm "flat/b c.nii.gz"
 cp predict/case00.nii.gz some/case00.nii
 exits "one case in two files" 3 sm evaluate --pred some --truth flat --out g4
 like "is refused" "$(cat "$ERR")" '--pred: has both case00\.nii(\.gz)? and case00\.nii(\.gz)?, allowed is one of them'

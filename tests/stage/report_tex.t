@@ -51,6 +51,7 @@ END
 	is "$1 compiles" "$?" 0 || tail -n 20 "pdf-$2/first.log" | sed 's/^/# /'
 	ok "to a PDF" test -s "pdf-$2/paper.pdf"
 	unlike "without a warning of references or characters" "$(cat "pdf-$2/second.log")" 'undefined|Missing character'
+	is "nothing is 5 pt wider than the text" "$(sed -n 's/^Overfull .hbox (\([0-9]*\)\..*/\1/p' "pdf-$2/second.log" | awk '$1 >= 5')" ""
 	is "one page after the other holds all tables" "$(grep -c '^.begin{table}' "$2/table.tex")" "$(grep -c '^.end{table}' "$2/table.tex")"
 }
 

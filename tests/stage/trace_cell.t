@@ -92,6 +92,24 @@ like "finds the report" "$(cat "$OUT")" 'case case03  0\.625'
 like "also when work is the run itself" "$(cat "$OUT")" 'case case03  0\.625'
 rm work/one/work
 
+# Names that differ in small and large letters only.
+cat >letters.yaml <<'END'
+schema: 1
+name: letters
+evaluate:
+  labels: [{value: 1, name: "a"}, {value: 2, name: "b"}, {value: 4, name: "TUMOUR"}]
+  regions: [{name: "Tumour", labels: [1, 2, 4]}]
+report: {viewer: false}
+END
+exits "two such names" 0 sm evaluate --in work/one/predict --truth work/one/ingest --manifest letters.yaml --out letters/evaluate
+exits "their report" 0 sm report --in letters/evaluate --manifest letters.yaml --out letters/report
+exits "one of them" 0 sm trace letters --cell Tumour/letters/dice
+like "is that one" "$(head -n 1 "$OUT")" 'Dice of Tumour, model'
+exits "the other" 0 sm trace letters --cell TUMOUR/letters/dice
+like "is the other" "$(head -n 1 "$OUT")" 'Dice of TUMOUR, model'
+exits "neither of them" 2 sm trace letters --cell tUMOUR/letters/dice
+like "names both" "$(cat "$ERR")" 'both Tumour/letters/dice and TUMOUR/letters/dice'
+
 # Two models side by side.
 exits "two models" 0 sm report --models "UNet3D=work/one/evaluate,VNet=work/two/evaluate" --manifest m.yaml --out work/both/report
 exits "again with two threads" 0 sm report --models "UNet3D=work/one/evaluate,VNet=work/two/evaluate" --manifest m.yaml --jobs 2 --out again

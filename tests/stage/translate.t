@@ -199,10 +199,13 @@ like "the right one is told" "$(cat "$ERR")" 'trained on axial ones.*allowed is 
 import sys, numpy as np, nibabel as nib
 t = sys.argv[1]
 nib.save(nib.Nifti1Image(np.zeros((7, 64, 4), np.float32), np.eye(4)), f"{t}/odd.nii.gz")
+nib.save(nib.Nifti1Image(np.zeros((7, 150, 4), np.float32), np.eye(4)), f"{t}/narrow.nii.gz")
 nib.save(nib.Nifti1Image(np.full((64, 64, 4), np.nan, np.float32), np.eye(4)), f"{t}/nan.nii.gz")
 END
 exits "a size that would be padding for the most part" 3 sm interpolate --method network --model "$T/ct/train" --in "$T/odd.nii.gz" --out "$T/no_slices"
-like "the nearest that fits is told" "$(cat "$ERR")" 'is 7, must be a multiple of 16 and at least [0-9]*; the nearest is'
+like "the least that fits is told" "$(cat "$ERR")" 'image width is 7, the least that the network takes is [0-9]*: padded to it the image would more than double'
+exits "one side alone too small" 3 sm interpolate --method network --model "$T/ct/train" --in "$T/narrow.nii.gz" --out "$T/no_slices"
+like "is the one that is named, not the other, which padding helps" "$(cat "$ERR")" 'image width is 7, the least'
 ok "no multiple of the network's" check odd "$T/half.nii.gz" "$T/odd" "$T/wide.nii.gz"
 exits "is padded" 0 sm interpolate --method network --model "$T/ct/train" --in "$T/odd/small/image.nii.gz" --out "$T/ct/odd"
 exits "as by hand" 0 sm interpolate --method network --model "$T/ct/train" --in "$T/wide.nii.gz" --out "$T/ct/edges"

@@ -46,6 +46,32 @@ is "copies are no holes, and the scan's place stays" "$("$PYTHON" -c "$facts" "$
 like "it stands in the ledger of preprocess" "$(cat "$T/ct/prep/ledger.jsonl")" '"scans":.*"PatientPosition":"HFS"'
 exits "their series" 0 sm dicom --in "$T/ct/predict" --out "$T/ct/dicom"
 is "has all slices" "$(find "$T/ct/dicom" -name '*.dcm' | wc -l | tr -d ' ')" 9
+# Windowed by preprocess: own slices of the scan, and no copies of it.
+# shellcheck disable=SC2016 # no shell
+kinds='
+import glob, json, sys, pydicom
+folder, volumes = sys.argv[1:3]
+for path in glob.glob(volumes + "/*/ct.json"):
+    side = json.load(open(path))
+    print(side["predicted_slices"]["index"], side["processed_slices"])
+f = [pydicom.dcmread(p) for p in sorted(glob.glob(folder + "/*/ct/*.dcm"))]
+print(*(d.ImageType[-1][:3] for d in f))
+print(*sorted({str(d.ImageComments)[:24] for d in f}), sep="; ")
+print("others PROCESSED or copies" in f[0].DerivationDescription)'
+is "which calls none a copy that is none" "$("$PYTHON" -c "$kinds" "$T/ct/dicom" "$T/ct/predict")" \
+	"[3, 4, 5] {'axis': 2, 'index': [0, 1, 2, 6, 7, 8]}
+PRO PRO PRO SYN SYN SYN PRO PRO PRO
+SYNTHETIC: predicted, no; processed, not predicted
+True"
+exits "ingest reads it" 0 sm ingest --in "$T/ct/dicom" --out "$T/ct/again"
+is "as one volume" "$(find "$T/ct/again" -name '*.nii.gz' | wc -l | tr -d ' ')" 1
+exits "between its slices" 0 sm interpolate --in "$T/ct/predict" --out "$T/ct/finer"
+exits "and their series" 0 sm dicom --in "$T/ct/finer" --out "$T/ct/finer_dicom"
+is "nothing becomes a copy there" "$("$PYTHON" -c "$kinds" "$T/ct/finer_dicom" "$T/ct/finer" | sed -n 2p)" \
+	"PRO SYN PRO SYN PRO SYN SYN SYN SYN SYN SYN SYN PRO SYN PRO SYN PRO"
+exits "between slices of preprocess" 0 sm interpolate --in "$T/ct/prep" --out "$T/ct/between"
+is "no original is a copy of the scan either" "$(cat "$T"/ct/between/*/*.json | tr -d ' \n' | grep -o '"processed_slices":{[^}]*}' | sort -u)" \
+	'"processed_slices":{"axis":2,"index":[0,2,4,6,8,10,12,14,16]}'
 
 # --- a real MR ------------------------------------------------------------------------------------------------
 cat >"$T/sts.yaml" <<'END'

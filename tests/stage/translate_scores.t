@@ -207,17 +207,75 @@ exits "its report" 0 sm report --manifest mr.yaml --in e3 --predict mr/predict -
 is "has a page a case" "$(find r3/slices -name '*.html' | wc -l | tr -d ' ')" 2
 is "with every slice" "$(grep -c '<figure data-name' r3/slices/PAIR_*.html | cut -d: -f2 | tr '\n' ' ')" "12 12 "
 like "and a chart of jumps" "$(cat r3/report.html)" 'From slice to slice'
+# cards DIR: of the head: the colour at the left and the words before a baseline's name, one card a line.
+cards() {
+	"$PYTHON" - "$1/report.html" <<'END'
+import re, sys
+page = open(sys.argv[1]).read()
+for colour, name, rest in re.findall(r'<div class="card" style="border-left-color:(#\w+)"><h3>(\w+)</h3>(.*)</div>\n', page):
+    print(colour, name, *("%s: %s" % v for v in re.findall(
+        r'<p class="where">([^<]*)</p><div class="big">[^<]*</div><p><span class="\w+">([^<]*)</span>', rest)), sep="; ")
+END
+}
+is "cards are green where the network leads in both regions" "$(cards r3 | cut -d ';' -f 2- | sort -u | cut -c 2- | tr '\n' '|')" \
+	"MAE; Whole image: better than every baseline; Inside the body: better than every baseline|PSNR; Whole image: better than every baseline; Inside the body: better than every baseline|RMSE; Whole image: better than every baseline; Inside the body: better than every baseline|SSIM; Whole image: better than every baseline; Inside the body: better than every baseline|"
+is "all four" "$(cards r3 | cut -d ';' -f 1 | tr '\n' ' ')" "#009e73 #009e73 #009e73 #009e73 "
+is "without a body they name the whole image alone" "$(cards r1 | cut -d ';' -f 2-3 | grep -c '; Whole image: ') $(grep -c 'Inside the body' r1/report.html)" "4 0"
+# Figures of one page that are quoted by another.
+quoted=$(sed -n 's/.*PET -> CT of docs.results.md has MAE \([0-9.]*\) HU inside the body, the slab \([0-9.]*\)\.$/\1 \2/p' \
+	"$SM_ROOT/docs/image-scores.md")
+ok "docs/image-scores.md quotes what docs/results.md has" sh -c 'grep -q "resnet.. | $1 ± " "$3" && grep -q "^| Mean of the body | $2 ± " "$3"' \
+	- "${quoted% *}" "${quoted#* }" "$SM_ROOT/docs/results.md"
+# A network that beats every baseline of the whole image, and loses inside the body.
+cp -r e3 e3body
+"$PYTHON" - e3body/ledger.jsonl <<'END' || exit 1
+import json, sys
+lines = [json.loads(l) for l in open(sys.argv[1])]
+for l in lines[1:]:
+    l["scores"]["body_constant"]["own"]["body"]["mae"] = 0.25
+    l["scores"]["model"]["own"]["whole"]["rmse"] = 12345.5
+open(sys.argv[1], "w").write("".join(json.dumps(l, sort_keys=True, separators=(",", ":")) + "\n" for l in lines))
+END
+exits "a network that loses inside the body" 0 sm report --manifest mr.yaml --in e3body --out r3body
+is "is not praised" "$(cards r3body | grep MAE)" "#d55e00; MAE; Whole image: better than every baseline; Inside the body: not better than"
+is "nor one that loses outside" "$(cards r3body | grep RMSE)" "#d55e00; RMSE; Whole image: not better than; Inside the body: better than every baseline"
+is "the LaTeX has a table a region" "$(grep -o '^.caption{Scores of 2 cases, [a-z ]*' r3body/table.tex | cut -d, -f2 | tr '\n' ' ')" " whole image  inside the body "
+tex_of() {
+	sed -n "/$1, mean/,/end{table}/p" r3body/table.tex
+}
+is "each with its baselines" "$(tex_of 'whole image' | grep -c '^Identity & ') $(tex_of 'whole image' | grep -c 'of the body &') $(tex_of 'inside the body' | grep -c '^Mean of the body & ')" "2 0 2"
+like "each with its verdicts" "$(tex_of 'whole image')" '^.par MAE: better than every baseline, the best is .* of 2 cases'
+like "inside the body, too" "$(tex_of 'inside the body')" '^.par MAE: .textbf.not better than. Mean of the body .19\.[0-9]* against 0\.25 HU; better in 0 of 2 cases; Wilcoxon p '
+is "a line a score, as in table.md" "$(grep -c '^.par [A-Z]' r3body/table.tex)" "$(sed '/^### Normalised/,$d' r3body/table.md | grep -c '^- [A-Z].*: ')"
+like "and how many" "$(tex_of 'inside the body')" ' is better than every baseline in [0-9] of 6 scores:$'
+like "intervals have their sign of per cent" "$(cat r1/table.tex)" '^.par MAE: .*; ahead by .*, 95 .% '
+if command -v pdflatex >/dev/null && kpsewhich booktabs.sty >/dev/null; then
+	printf '%s\n' '\documentclass{article}' '\usepackage{booktabs}' '\begin{document}' '\input{r3body/table.tex}' '\input{r1/table.tex}' '\end{document}' >paper.tex
+	exits "it compiles" 0 env TEXMFVAR="$T/texmf" pdflatex -interaction=nonstopmode -halt-on-error paper.tex
+	unlike "within the text of an article" "$(cat paper.log)" 'Overfull|Missing character'
+else
+	skip "it compiles" "pdflatex or booktabs is not installed"
+fi
 scale() {
 	grep -o 'output - target: .*</p>' "$1/report.html" | sed 's/<i.*<.i>/to/'
 }
 like "the error map's scale is said with its reason" "$(scale r3)" '^output - target: -[125]0* to [125]0* HU; 0 is the light .*The scale is twice the MAE of the best baseline, rounded up .(Identity|Mean image|Mean value), [0-9.]* HU.</p>$'
 like "and the window" "$(cat r3/report.html)" 'Black to white: output and target -1000 to 1000 HU, input -1 to 1 as the network had it'
 like "on the pages of all slices, too" "$(cat r3/slices/*.html)" 'Black to white: output and target -1000 to 1000 HU'
-mkdir mr_worse && cp -r mr/pre mr/pair mr_worse/ && cp mr.yaml mr_worse.yaml
+mkdir mr_worse && cp -r mr/pre mr/pair mr_worse/
+sed 's/dice_bone, jump/ncc, mi, &, bias/' mr.yaml >mr_worse.yaml
 fixture mr_worse mr ct HU -1024 2048 300
 exits "a network that is ten times worse" 0 scores mr_worse e3w --pairs mr/pair
 exits "has a report" 0 sm report --manifest mr.yaml --in e3w --predict mr_worse/predict --truth mr_worse/pre --out r3w
 is "with the same scale, so that it looks worse" "$(scale r3w)" "$(scale r3)"
+if command -v chromium >/dev/null && has_python PIL; then
+	exits "a browser opens it" 0 "$PYTHON" "$SM_ROOT/tests/stage/translate_browser.py" r3w/report.html "$T"
+	like "eleven columns of scores fit a window of 1200" "$(cat "$OUT")" '^1200: 4 of 4 fit, most columns 11$'
+	like "where they do not, a shadow shows that there is more" "$(cat "$OUT")" '^390: [0-3] of 4 fit, .*shadow at the right edge True$'
+	like "but not where all is seen" "$(cat "$OUT")" '^scrolled: shadow at the right edge False$'
+else
+	skip "tables fit" "chromium or python3-pil is not installed"
+fi
 printf '%s\n' 'report: {window: [-200, 300], error_scale: 70}' | cat mr.yaml - >mr_window.yaml
 exits "a window and a scale of one's own" 0 sm report --manifest mr_window.yaml --in e3 --predict mr/predict --truth mr/pre --out r3o
 like "are said" "$(cat r3o/report.html)" 'Black to white: output and target -200 to 300 HU'

@@ -262,6 +262,68 @@ static void test_series_refuses_with_a_sentence(void **state)
 	sm_vol_clear(&vol);
 }
 
+/* The file of an instance holds the text. */
+static bool holds(const struct sm_dicom_series *s, int64_t instance, const char *text)
+{
+	unsigned char *bytes;
+	size_t size;
+	assert_good(sm_dicom_series_write(s, instance, NULL, at("one.dcm"), NULL, &err), err);
+	assert_good(sm_file_read(at("one.dcm"), 0, &mem, &bytes, &size, &err), err);
+	bool found = memmem(bytes, size, text, strlen(text)) != NULL;
+	sm_free(bytes);
+	return found;
+}
+
+static void test_series_tells_copies_from_what_was_processed(void **state)
+{
+	(void)state;
+	struct sm_vol vol;
+	struct sm_dicom_series s, other;
+	struct sm_series_about about = ct;
+	static const bool predicted[3] = {false, true, false}, processed[3] = {true, false, false};
+	make(&vol, 2, 2, 3, SM_I16);
+	about.predicted = predicted;
+	assert_good(sm_dicom_series_make(&vol, &about, "t", &mem, &other, &err), err);
+	assert_true(holds(&other, 1, "AXIAL\\COPIED"));
+	about.processed = processed;
+	assert_good(sm_dicom_series_make(&vol, &about, "t", &mem, &s, &err), err);
+	assert_string_not_equal(s.uid, other.uid);
+	assert_true(holds(&s, 1, "AXIAL\\PROCESSED") && holds(&s, 1, "processed, not predicted"));
+	assert_false(holds(&s, 1, "copied from"));
+	assert_true(holds(&s, 2, "AXIAL\\SYNTHETIC"));
+	assert_true(holds(&s, 3, "AXIAL\\COPIED") && holds(&s, 3, "copied from the source scan"));
+	sm_vol_clear(&vol);
+}
+
+static void test_series_position_in_pet_is_in_codes(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *position, *way, *turn;
+	} row[] = {{"HFS", "F-10470", "F-10340"},  {"HFP", "F-10470", "F-10310"},
+		   {"FFS", "F-10480", "F-10340"},  {"FFP", "F-10480", "F-10310"},
+		   {"HFDR", "F-10470", "F-10317"}, {"FFDL", "F-10480", "F-10319"},
+		   {"LFS", NULL, NULL},            {"HFX", NULL, NULL}};
+	struct sm_vol vol;
+	struct sm_dicom_series s;
+	struct sm_series_about about = ct;
+	about.kind = SM_DICOM_PT;
+	make(&vol, 2, 2, 2, SM_I16);
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		json_t *sidecar = json_pack("{s:s}", "PatientPosition", row[i].position);
+		about.sidecar = sidecar;
+		assert_good(sm_dicom_series_make(&vol, &about, "t", &mem, &s, &err), err);
+		assert_int_equal(holds(&s, 1, "F-10450"), row[i].way != NULL);
+		assert_int_equal(holds(&s, 1, "F-10470"),
+				 row[i].way && strcmp(row[i].way, "F-10470") == 0);
+		assert_int_equal(holds(&s, 1, "F-10480"),
+				 row[i].way && strcmp(row[i].way, "F-10480") == 0);
+		assert_true(!row[i].turn || holds(&s, 1, row[i].turn));
+		json_decref(sidecar);
+	}
+	sm_vol_clear(&vol);
+}
+
 static void test_series_hostile_sidecar_says_nothing(void **state)
 {
 	(void)state;
@@ -316,6 +378,8 @@ int main(void)
 		cmocka_unit_test(test_series_other_numbers_are_off_by_half_a_step_at_most),
 		cmocka_unit_test(test_series_uids_are_of_the_content),
 		cmocka_unit_test(test_series_refuses_with_a_sentence),
+		cmocka_unit_test(test_series_tells_copies_from_what_was_processed),
+		cmocka_unit_test(test_series_position_in_pet_is_in_codes),
 		cmocka_unit_test(test_series_hostile_sidecar_says_nothing),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

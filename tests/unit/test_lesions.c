@@ -13,11 +13,13 @@
 #include "core/nii.h"
 #include "eval/column.h"
 #include "eval/lesions.h"
+#include "eval/surface.h"
 #include "manifests/schema_rows.h"
 
 static struct sm_err err;
 static struct sm_mem mem;
 static const double one_mm[3] = {1, 1, 1};
+static const bool volume[3];
 
 enum { NX = 40, NY = 30, NZ = 20, N = NX * NY * NZ };
 static const int64_t grid[3] = {NX, NY, NZ};
@@ -241,6 +243,33 @@ static void test_borders(void **state)
 	is(s.dice, 250. / (N + 125));
 }
 
+/* Of a picture the thickness of its slice is in no distance. */
+static void test_pictures(void **state)
+{
+	(void)state;
+	static uint8_t t[60 * 50], p[60 * 50];
+	const int64_t n[3] = {60, 50, 1};
+	const bool flat[3] = {false, false, true};
+	box(t, n, (const int64_t[3]){10, 10, 0}, (const int64_t[3]){20, 20, 1});
+	box(p, n, (const int64_t[3]){14, 10, 0}, (const int64_t[3]){20, 20, 1});
+	struct sm_surface plane;
+	struct sm_surface_settings settings = {.spacing = {1, 1, 1},
+					       .families = 1u << SM_FROM_SURFELS,
+					       .flat = {false, false, true},
+					       .mem = &mem,
+					       .jobs = 1};
+	assert_good(sm_surface_measure(t, p, n, &settings, &plane, &err), err);
+	for (double thick = 1; thick < 6; thick += 4) {
+		const double mm[3] = {1, 1, thick};
+		struct sm_lesions s;
+		assert_good(sm_lesions_list(t, p, n, mm, flat, &sm_lesion_rules[SM_LESIONS_GLI], .5,
+					    1, &mem, &s, NULL, &err),
+			    err);
+		assert_true(s.hd95 > 0);
+		is(s.hd95, fmax(plane.surfel_hd95[0], plane.surfel_hd95[1]));
+	}
+}
+
 /* The same numbers below, whatever box holds the masks, and whichever axis comes first. */
 static bool same(const struct sm_lesions *a, const struct sm_lesions *b)
 {
@@ -333,7 +362,9 @@ static void test_what_must_not_matter(void **state)
 		struct sm_lesion *list;
 		double dice = 0;
 		unsigned tp = 0, filtered = 0, fn = 0;
-		assert_good(sm_lesions_list(t, p, n, mm, rule, .5, 1, &mem, &b, &list, &err), err);
+		assert_good(
+			sm_lesions_list(t, p, n, mm, volume, rule, .5, 1, &mem, &b, &list, &err),
+			err);
 		assert_true(same(&a, &b));
 		for (size_t i = 0; i < b.truth; i++) {
 			filtered += list[i].filtered;
@@ -519,6 +550,7 @@ int main(void)
 		cmocka_unit_test(test_one_prediction_over_two_lesions),
 		cmocka_unit_test(test_grouping_by_dilation),
 		cmocka_unit_test(test_borders),
+		cmocka_unit_test(test_pictures),
 		cmocka_unit_test(test_what_must_not_matter),
 		cmocka_unit_test(test_golden_numbers),
 		cmocka_unit_test(test_names),

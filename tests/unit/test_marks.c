@@ -160,6 +160,43 @@ static void test_marks_of_slices_that_hold_nothing(void **state)
 	sm_marks_clear(&marks);
 }
 
+static void test_marks_of_slices_that_preprocess_changed(void **state)
+{
+	(void)state;
+	json_t *from = parse("{\"Synthetic\":true,\"processed_slices\":{\"axis\":2,\"index\":[0,3]}"
+			     ",\"predicted_slices\":{\"axis\":2,\"index\":[1,2]}}");
+	const struct sm_vol vol = {.dim = {2, 2, 4, 1}};
+	struct sm_marks marks;
+	assert_good(sm_marks_read(from, &vol, "t", &marks, &err), err);
+	assert_true(marks.processed_axis == 2 && marks.processed_count == 2 &&
+		    marks.processed[0] == 0 && marks.processed[1] == 3);
+	/* between them they stay what they are */
+	struct sm_interleaving how = {.axis = 2, .factor = 2, .slices = 4, .method = "linear"};
+	json_t *to = sm_marks_interleave(from, &marks, &how);
+	same(json_object_get(to, "processed_slices"), "{\"axis\":2,\"index\":[0,6]}");
+	same(json_object_get(json_object_get(to, "predicted_slices"), "index"), "[1,2,3,4,5]");
+	json_decref(to);
+	/* across them each slice has predicted rows */
+	how.axis = 0;
+	how.slices = 2;
+	to = sm_marks_interleave(from, &marks, &how);
+	assert_null(json_object_get(to, "processed_slices"));
+	json_decref(to);
+	sm_marks_clear(&marks);
+	json_decref(from);
+	/* of a volume of preprocess no slice is a copy of the scan; of another one all are */
+	const struct sm_marks none = {.axis = -1};
+	how = (struct sm_interleaving){
+		.axis = 2, .factor = 2, .slices = 3, .method = "linear", .processed = true};
+	to = sm_marks_interleave(NULL, &none, &how);
+	same(json_object_get(to, "processed_slices"), "{\"axis\":2,\"index\":[0,2,4]}");
+	json_decref(to);
+	how.processed = false;
+	to = sm_marks_interleave(NULL, &none, &how);
+	assert_null(json_object_get(to, "processed_slices"));
+	json_decref(to);
+}
+
 static void test_marks_that_do_not_fit_are_refused(void **state)
 {
 	(void)state;
@@ -185,6 +222,9 @@ static void test_marks_that_do_not_fit_are_refused(void **state)
 		 "filled_slices in its sidecar lacks an axis"},
 		{"{\"Synthetic\":true,\"filled_slices\":{\"axis\":2,\"index\":[1,4]}}",
 		 "entry 1 of filled_slices"},
+		{"{\"processed_slices\":{\"axis\":2,\"index\":[1]}}", "Synthetic in its sidecar"},
+		{"{\"Synthetic\":true,\"processed_slices\":{\"axis\":2,\"index\":[1,4]}}",
+		 "entry 1 of processed_slices"},
 	};
 	const struct sm_vol vol = {.dim = {2, 2, 4, 1}};
 	struct sm_marks marks;
@@ -234,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_marks_add_up_when_it_is_done_twice),
 		cmocka_unit_test(test_marks_of_a_translated_scan_drop_the_source_machine),
 		cmocka_unit_test(test_marks_of_slices_that_hold_nothing),
+		cmocka_unit_test(test_marks_of_slices_that_preprocess_changed),
 		cmocka_unit_test(test_marks_that_do_not_fit_are_refused),
 		cmocka_unit_test(test_marks_slice_axis_is_the_one_along_the_normal),
 		cmocka_unit_test(test_marks_say_only_words),

@@ -130,8 +130,8 @@ static void test_slices_that_nobody_made_are_no_values(void **state)
 	for (int z = 0; z < 11; z++)
 		assert_true(fabs(out[z * 4] - value[z]) < 1e-4);
 	sm_placed_clear(&placed);
-	/* copies: predicted is what has a share of a predicted one */
-	memset(m.kind, SM_MADE_COPIED, 6);
+	/* the source's own: predicted is what has a share of a predicted one */
+	memset(m.kind, SM_MADE_PROCESSED, 6);
 	m.kind[3] = SM_MADE_PREDICTED;
 	assert_good(sm_placing_run(&p, out, &placed, &err), err);
 	assert_kinds(&placed, "22222111222");

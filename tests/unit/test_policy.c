@@ -212,10 +212,10 @@ static void columns_that_cannot_be_are_refused(void **state)
 	assert_refused(sm_columns_make(&s, &c, &err), SM_USAGE, err,
 		       "metrics: found 'dice' again, allowed is once");
 	s = (struct sm_evaluate_section){.tolerances = {twice, 2}};
-	assert_refused(sm_columns_make(&s, &c, &err), SM_USAGE, err, "found 'nsd_2mm' again");
+	assert_refused(sm_columns_make(&s, &c, &err), SM_USAGE, err, "evaluate.tolerances: found 2 and 2, which are both called 'nsd_2mm'");
 	s.tolerances = (struct sm_floats){zero, 1};
 	assert_refused(sm_columns_make(&s, &c, &err), SM_USAGE, err,
-		       "tolerances: found 0, allowed is above 0");
+		       "evaluate.tolerances: found 0, allowed is above 0");
 }
 
 /* A case of two voxels of label 4 in the truth (3, 4 and 2 mm), one of them found; no label 1. */

@@ -249,6 +249,53 @@ static void a_chart_leaves_gaps_where_values_are_missing(void **state)
 	sm_text_clear(&t);
 }
 
+/* x of the k-th text that ends where the axis begins; its words. */
+static double label_at(const char *text, int k, char words[32])
+{
+	for (; (text = strstr(text, "<text")); text++)
+		if (strstr(text, "text-anchor=\"end\"") < strchr(text, '>') &&
+		    strstr(text, "text-anchor=\"end\"") && !k--)
+			break;
+	assert_non_null(text);
+	const char *from = strchr(text, '>') + 1;
+	snprintf(words, 32, "%.*s", (int)strcspn(from, "<"), from);
+	return strtod(strstr(text, " x=\"") + 4, NULL);
+}
+
+/* Digits of DejaVu Sans, one of the widest faces, are 7.63 units wide at 12, a point 3.82. */
+static void labels_of_an_axis_are_not_cut_off(void **state)
+{
+	(void)state;
+	static const double ends[][2] = {
+		{0, 1}, {0.0001, 0.0002}, {0.999, 1}, {-0.00002, 0.00001}, {120000, 250000}};
+	for (size_t k = 0; k < sizeof ends / sizeof *ends; k++) {
+		struct sm_text t = {0};
+		double x[] = {1, 2};
+		struct sm_svg_series s = {"rate", sm_okabe_ito[SM_BLUE], x, ends[k], 2, false};
+		struct sm_svg_chart c = {.label = "rate",
+					 .x_title = "epoch",
+					 .width = 400,
+					 .height = 200,
+					 .y_low = NAN,
+					 .y_high = NAN,
+					 .mark = NAN,
+					 .series = &s,
+					 .count = 1};
+		sm_svg_lines(&t, &c);
+		assert_false(t.failed);
+		for (int i = 0; i < 3; i++) {
+			char words[32];
+			double at = label_at(t.data, i, words), width = 0;
+			for (const char *w = words; *w; w++)
+				width += *w == '.' ? 3.82 : *w == '-' ? 4.33 : 7.63;
+			assert_true(at >= width);
+			/* Short ones keep the usual margin. */
+			assert_true(k || at == 38);
+		}
+		sm_text_clear(&t);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +309,7 @@ int main(void)
 		cmocka_unit_test(the_area_inside_is_the_number_of_pixels),
 		cmocka_unit_test(masks_become_closed_polygons),
 		cmocka_unit_test(a_chart_leaves_gaps_where_values_are_missing),
+		cmocka_unit_test(labels_of_an_axis_are_not_cut_off),
 	};
 	return run_tap(tests);
 }

@@ -95,6 +95,26 @@ static void a_box_stands_where_the_quartiles_are(void **state)
 	sm_text_clear(&t);
 }
 
+/* 0.9998 of DejaVu Sans is 42 units wide: five digits of 7.63 and a point. */
+static void long_numbers_of_the_axis_have_room(void **state)
+{
+	(void)state;
+	const double v[] = {0.9992, 0.9994, 0.9996, 0.9997, 0.9998, 0.9999};
+	struct sm_svg_column c = {"WT", "#123456", v, 6};
+	struct sm_svg_groups g = one_group(&c);
+	g.low = NAN;
+	g.high = 1;
+	void (*const draw[])(struct sm_text *, const struct sm_svg_groups *) = {sm_svg_boxes,
+										sm_svg_violins};
+	for (size_t i = 0; i < 2; i++) {
+		struct sm_text t = {0};
+		draw[i](&t, &g);
+		assert_non_null(strstr(t.data, ">1.0000<"));
+		assert_true(number_in(t.data, "<text", 0, "x") > 42);
+		sm_text_clear(&t);
+	}
+}
+
 static void whiskers_leave_out_what_is_far(void **state)
 {
 	(void)state;
@@ -229,6 +249,7 @@ int main(void)
 		cmocka_unit_test(quantiles_are_numpys),
 		cmocka_unit_test(fifth_roots),
 		cmocka_unit_test(a_box_stands_where_the_quartiles_are),
+		cmocka_unit_test(long_numbers_of_the_axis_have_room),
 		cmocka_unit_test(whiskers_leave_out_what_is_far),
 		cmocka_unit_test(few_or_equal_values_show_themselves),
 		cmocka_unit_test(a_violin_is_wide_where_the_values_are),

@@ -10,8 +10,8 @@
 
 #include "core/vol.h"
 
-/* What a slice holds. */
-enum sm_made { SM_MADE_NOT, SM_MADE_PREDICTED, SM_MADE_COPIED };
+/* What a slice holds: nothing, a prediction, or the scan's own as preprocess left it. */
+enum sm_made { SM_MADE_NOT, SM_MADE_PREDICTED, SM_MADE_PROCESSED };
 
 struct sm_placing {
 	/* The scan: its size, and its voxel index -> that of the made volume. */

@@ -156,7 +156,7 @@ static enum sm_status choose(struct work *w, struct sm_err *err)
 			w->index[w->n++] = k;
 	free(keep);
 	for (int64_t k = 0; w->triplets && k < count; k++)
-		w->kind[k] = SM_MADE_COPIED;
+		w->kind[k] = SM_MADE_PROCESSED;
 	for (size_t i = 0; i < w->n; i++)
 		w->kind[w->index[i]] = SM_MADE_PREDICTED;
 	if (st == SM_OK && !w->n)

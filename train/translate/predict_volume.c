@@ -62,14 +62,18 @@ static json_t *slices_of(const struct file *f, enum sm_made kind)
 	return NULL;
 }
 
-/* Which slices were predicted, and which hold nothing at all. */
+/* Which slices were predicted, which preprocess left as they are, and which hold nothing at all. */
 static void mark_slices(const struct file *f, float fill, json_t *sidecar)
 {
 	json_t *predicted = slices_of(f, SM_MADE_PREDICTED), *none = slices_of(f, SM_MADE_NOT);
+	json_t *processed = slices_of(f, SM_MADE_PROCESSED);
 	size_t n = json_array_size(json_object_get(predicted, "index"));
 	if (predicted && n < (size_t)f->vol->dim[f->axis])
 		json_object_set(sidecar, "predicted_slices", predicted);
 	json_decref(predicted);
+	json_object_del(processed, "position");
+	if (processed)
+		json_object_set_new(sidecar, "processed_slices", processed);
 	if (!none)
 		return;
 	json_object_del(none, "position");

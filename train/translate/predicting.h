@@ -58,7 +58,7 @@ struct sm_translated {
 	const struct sm_mapped *spool; /* of its data */
 	const json_t *record;
 	struct sm_slice_view view;
-	const int64_t *index; /* slices that were predicted; of triplets others are copies */
+	const int64_t *index; /* slices that were predicted; of triplets others are the source's */
 	size_t n;
 	const uint8_t *kind; /* enum sm_made of each slice along the view's normal */
 	float fill;          /* own unit: what stands where nothing was made */

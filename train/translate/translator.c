@@ -131,8 +131,17 @@ enum sm_status sm_translator_pads(const struct sm_translator *t, int64_t width, 
 	*padded_height = first_fit(t, height, 2 * height);
 	if (*padded_width && *padded_height)
 		return SM_OK;
-	SM_TRY(sm_translator_fits(t, width, height, name, err));
-	return SM_FAIL(err, SM_INTERNAL, "%s: a size that fits was not found", name);
+	const bool wide = !*padded_width;
+	const int64_t bad = wide ? width : height, next = first_fit(t, bad, 16384);
+	if (!next)
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: image %s is %lld, which the network does not take, nor any size "
+			       "above it up to 16384",
+			       name, wide ? "width" : "height", (long long)bad);
+	return SM_FAIL(err, SM_INPUT,
+		       "%s: image %s is %lld, the least that the network takes is %lld: padded to "
+		       "it the image would more than double, allowed is up to twice a side",
+		       name, wide ? "width" : "height", (long long)bad, (long long)next);
 }
 
 /* The generator alone. Takes no memory for backward. */

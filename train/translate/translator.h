@@ -42,9 +42,9 @@ void sm_translator_close(struct sm_translator *t); /* a zeroed one is fine */
 enum sm_status sm_translator_fits(const struct sm_translator *t, int64_t width, int64_t height,
 				  const char *name, struct sm_err *err);
 
-/* The smallest sizes not below these that the network takes; SM_INPUT with the sentence of
- * sm_translator_fits when there is none of at most twice a side: what the network sees would be
- * padding for the most part. */
+/* The smallest sizes not below these that the network takes; SM_INPUT, with the side that is too
+ * small, when there is none of at most twice a side: what the network sees would be padding for the
+ * most part. */
 enum sm_status sm_translator_pads(const struct sm_translator *t, int64_t width, int64_t height,
 				  const char *name, int64_t *padded_width, int64_t *padded_height,
 				  struct sm_err *err);
