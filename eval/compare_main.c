@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/hash.h"
 #include "eval/compare.h"
+#include "eval/overrides.h"
 
 #define AT(member) .offset = offsetof(struct sm_compare_options, member)
 /* These are written to the ledger as settings of their section. */
@@ -54,26 +54,13 @@ static enum sm_status case_work(void *ctx, size_t i, struct sm_item *item, struc
 	return sm_compare_case(ctx, item, err);
 }
 
-static const struct sm_fieldset *section_set(const char *key)
-{
-	for (size_t i = 0; i < sm_manifest_schema.count; i++)
-		if (strcmp(sm_manifest_schema.fields[i].key, key) == 0)
-			return sm_manifest_schema.fields[i].of;
-	return NULL;
-}
-
 /* The sections with the options, which the ledger then has as if the manifest had said so. */
 static enum sm_status take_options(struct sm_comparing *c, struct sm_err *err)
 {
 	const struct sm_compare_options *o = c->o;
 	struct sm_evaluate_section *s = &c->section;
 	struct sm_run *run = c->run;
-	const struct {
-		const char *key;
-		void *to;
-		const void *from;
-		size_t size;
-	} above[] = {
+	const struct sm_override above[] = {
 		{"metrics", &s->metrics, &o->metrics, sizeof s->metrics},
 		{"tolerances", &s->tolerances, &o->tolerances, sizeof s->tolerances},
 		{"empty", &s->empty, &o->empty, sizeof s->empty},
@@ -83,27 +70,14 @@ static enum sm_status take_options(struct sm_comparing *c, struct sm_err *err)
 		{"fuse", &c->settings.fuse, &o->fuse, sizeof c->settings.fuse},
 		{"ties", &c->settings.ties, &o->ties, sizeof c->settings.ties},
 	};
-	for (size_t i = 0; i < SM_COUNT(above); i++)
-		if (sm_run_given(run, above[i].key))
-			memcpy(above[i].to, above[i].from, above[i].size);
+	sm_overrides_take(run, above, SM_COUNT(above));
 	if (sm_run_given(run, "map") && s->labels.n)
 		return SM_FAIL(err, SM_USAGE,
 			       "--map: is given, but counts only where the manifest names no "
 			       "labels");
-	const struct sm_fieldset *evaluate = section_set("evaluate");
-	SM_TRY(evaluate->check(s, err));
-	json_t *settings = json_object_get(run->ledger.header, "settings");
-	json_t *manifest = json_object_get(settings, "manifest");
-	json_object_set_new(manifest, "evaluate", sm_fields_dump(evaluate, s));
-	json_object_set_new(manifest, "compare",
-			    sm_fields_dump(section_set("compare"), &c->settings));
-	char *line = sm_json_line(settings), hex[65];
-	if (!line)
-		return SM_FAIL(err, SM_BUDGET, "settings: out of memory");
-	sm_sha256_bytes(line, strlen(line), hex);
-	free(line);
-	json_object_set_new(run->ledger.header, "settings_sha256", json_string(hex));
-	return SM_OK;
+	SM_TRY(sm_section_fields("evaluate")->check(s, err));
+	SM_TRY(sm_overrides_record(run, "evaluate", s, err));
+	return sm_overrides_record(run, "compare", &c->settings, err);
 }
 
 static enum sm_status check(const struct sm_comparing *c, const struct sm_manifest_root *manifest,

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "core/file.h"
-#include "core/hash.h"
 #include "eval/evaluate.h"
+#include "eval/overrides.h"
 #include "eval/translate.h"
 
 #define AT(member) .offset = offsetof(struct sm_evaluate_options, member)
@@ -107,14 +107,6 @@ out:
 }
 
 /* The manifest's table of section evaluate. */
-static const struct sm_fieldset *section_set(void)
-{
-	for (size_t i = 0; i < sm_manifest_schema.count; i++)
-		if (strcmp(sm_manifest_schema.fields[i].key, "evaluate") == 0)
-			return sm_manifest_schema.fields[i].of;
-	return NULL;
-}
-
 static bool has_tiles(const struct sm_strings *by)
 {
 	for (size_t i = 0; i < by->n; i++)
@@ -129,12 +121,7 @@ static enum sm_status take_options(struct sm_evaluating *w, struct sm_err *err)
 	const struct sm_evaluate_options *o = w->o;
 	struct sm_evaluate_section *s = &w->section;
 	struct sm_run *run = w->run;
-	const struct {
-		const char *key;
-		void *to;
-		const void *from;
-		size_t size;
-	} above[] = {
+	const struct sm_override above[] = {
 		{"metrics", &s->metrics, &o->metrics, sizeof s->metrics},
 		{"tolerances", &s->tolerances, &o->tolerances, sizeof s->tolerances},
 		{"by", &s->by, &o->by, sizeof s->by},
@@ -146,12 +133,7 @@ static enum sm_status take_options(struct sm_evaluating *w, struct sm_err *err)
 		{"threshold", &s->threshold, &o->threshold, sizeof s->threshold},
 	};
 	static char tile[] = "tile";
-	bool any = false;
-	for (size_t i = 0; i < SM_COUNT(above); i++)
-		if (sm_run_given(run, above[i].key)) {
-			memcpy(above[i].to, above[i].from, above[i].size);
-			any = true;
-		}
+	bool any = sm_overrides_take(run, above, SM_COUNT(above));
 	if (sm_run_given(run, "map") && s->labels.n)
 		return SM_FAIL(err, SM_USAGE,
 			       "--map: is given, but counts only where the manifest names no "
@@ -168,18 +150,8 @@ static enum sm_status take_options(struct sm_evaluating *w, struct sm_err *err)
 	}
 	if (!any)
 		return SM_OK;
-	const struct sm_fieldset *set = section_set();
-	SM_TRY(set->check(s, err));
-	json_t *settings = json_object_get(run->ledger.header, "settings");
-	json_object_set_new(json_object_get(settings, "manifest"), "evaluate",
-			    sm_fields_dump(set, s));
-	char *line = sm_json_line(settings), hex[65];
-	if (!line)
-		return SM_FAIL(err, SM_BUDGET, "settings: out of memory");
-	sm_sha256_bytes(line, strlen(line), hex);
-	free(line);
-	json_object_set_new(run->ledger.header, "settings_sha256", json_string(hex));
-	return SM_OK;
+	SM_TRY(sm_section_fields("evaluate")->check(s, err));
+	return sm_overrides_record(run, "evaluate", s, err);
 }
 
 static enum sm_status check_pred(struct sm_evaluating *w, struct sm_err *err)

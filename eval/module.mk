@@ -43,6 +43,7 @@ eval_SRC := \
 	eval/montage.c \
 	eval/page_script.c \
 	eval/overlap.c \
+	eval/overrides.c \
 	eval/policy.c \
 	eval/report_cases.c \
 	eval/report_checklist.c \
