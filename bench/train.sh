@@ -170,6 +170,10 @@ for p in ${PYTHON:-python3}; do
 done
 [ -n "$pythons" ] || echo "no PyTorch at all: only our own lines" >&2
 isa=
+# bfloat16 needs a CPU with AVX-512: without it neither side has such lines.
+no_half=
+grep -q -m 1 avx512bw /proc/cpuinfo || no_half=yes
+[ -z "$no_half" ] || echo "no AVX-512: no lines of bfloat16" >&2
 echo "$(grep -m 1 'model name' /proc/cpuinfo | sed 's/.*: //'), $nthreads threads, $rounds rounds, load $(cut -d' ' -f1 /proc/loadavg) when it began"
 echo
 echo "| network | program | step, ms | processor, ms | times ours | by processor time | peak MiB | forecast MiB | share of the direct bound: clock, processor |"
@@ -186,20 +190,22 @@ for name in ${NETS:-$(echo "$list" | awk '{ print $1 }')}; do
 	for round in $(seq "$rounds"); do
 		ours "$work/$name.ours" "$nthreads" "$@"
 		half=1
-		ours "$work/$name.ours16" "$nthreads" "$@"
+		[ -n "$no_half" ] || ours "$work/$name.ours16" "$nthreads" "$@"
 		half=
 		first=1
 		for p in $pythons; do
 			tag=$(echo "$p" | tr / _)
 			theirs "$work/$name.$tag.f32" "$p" "" "$@"
 			theirs "$work/$name.$tag.f32last" "$p" "last" "$@"
-			[ $first = 1 ] && theirs "$work/$name.$tag.bf16" "$p" "bf16" "$@"
-			[ $first = 1 ] && theirs "$work/$name.$tag.bf16last" "$p" "last bf16" "$@"
+			if [ $first = 1 ] && [ -z "$no_half" ]; then
+				theirs "$work/$name.$tag.bf16" "$p" "bf16" "$@"
+				theirs "$work/$name.$tag.bf16last" "$p" "last bf16" "$@"
+			fi
 			first=0
 		done
 	done
 	summary "$work/$name.ours" "ours f32" "$work/$name.ours"
-	summary "$work/$name.ours16" "ours bf16" "$work/$name.ours"
+	[ -n "$no_half" ] || summary "$work/$name.ours16" "ours bf16" "$work/$name.ours"
 	for p in $pythons; do
 		tag=$(echo "$p" | tr / _)
 		for kind in f32 bf16; do

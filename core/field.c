@@ -13,6 +13,7 @@ void sm_field_allowed(const struct sm_field *f, char *out, size_t n)
 {
 	bool ranged = f->min != 0 || f->max != 0;
 	const char *many = f->kind == SM_F_INTS || f->kind == SM_F_FLOATS ? "each " : "";
+	const char *none = f->none ? " or none" : "";
 	switch (f->kind) {
 	case SM_F_BOOL:
 		snprintf(out, n, "true or false");
@@ -31,9 +32,9 @@ void sm_field_allowed(const struct sm_field *f, char *out, size_t n)
 	case SM_F_FLOAT:
 	case SM_F_FLOATS:
 		if (ranged)
-			snprintf(out, n, "%sa number from %g to %g", many, f->min, f->max);
+			snprintf(out, n, "%sa number from %g to %g%s", many, f->min, f->max, none);
 		else
-			snprintf(out, n, "%sa finite number", many);
+			snprintf(out, n, "%sa finite number%s", many, none);
 		break;
 	default:
 		snprintf(out, n, "a text");
@@ -67,6 +68,10 @@ static bool to_int(const struct sm_field *f, const char *text, int64_t *out)
 static bool to_float(const struct sm_field *f, const char *text, double *out)
 {
 	char *end;
+	if (f->none && strcmp(text, "none") == 0) {
+		*out = NAN;
+		return true;
+	}
 	*out = strtod(text, &end);
 	return end != text && !*end && isfinite(*out) && in_range(f, *out);
 }
@@ -311,7 +316,7 @@ static json_t *dump_field(const struct sm_field *f, const void *at, bool given)
 	case SM_F_INT:
 		return json_integer(*(const int64_t *)at);
 	case SM_F_FLOAT:
-		return json_real(*(const double *)at);
+		return isnan(*(const double *)at) ? json_null() : json_real(*(const double *)at);
 	case SM_F_STRING:
 		return *(char *const *)at ? json_string(*(char *const *)at) : json_null();
 	case SM_F_CHOICE: {

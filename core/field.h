@@ -56,6 +56,7 @@ struct sm_field {
 	size_t count;         /* lists: exact length, 0 = any */
 	bool required;        /* strings, lists and mappings that must be there */
 	bool path;            /* a place in the file system: never dumped into an output */
+	bool none;       /* of SM_F_FLOAT: the word none is allowed: NaN, null in a dump */
 	bool commas;     /* of SM_F_STRINGS in one text: blanks do not part it */
 	bool no_setting; /* decides what is printed, not what is written: never dumped either */
 	const struct sm_fieldset *of;

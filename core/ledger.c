@@ -133,6 +133,12 @@ char *sm_json_yaml(const json_t *value, size_t flags)
 	return out;
 }
 
+double sm_json_number(const json_t *object, const char *name)
+{
+	const json_t *v = json_object_get(object, name);
+	return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
 const char *sm_json_text(const json_t *object, const char *name)
 {
 	return json_string_value(json_object_get(object, name));

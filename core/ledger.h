@@ -74,6 +74,7 @@ const char *sm_record_key(const json_t *record);
 bool sm_record_ok(const json_t *record);
 json_t *sm_record_output(const json_t *record, const char *role); /* its {"role","path","sha256"} */
 const char *sm_json_text(const json_t *object, const char *name);  /* NULL when absent */
+double sm_json_number(const json_t *object, const char *name); /* NaN when it is no number */
 
 /* JSON arrays of numbers, new references. */
 json_t *sm_json_ints(const int64_t *v, size_t n);

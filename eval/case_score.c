@@ -84,7 +84,7 @@ static enum sm_status to_labels(struct sm_vol *vol, const struct sm_case_rules *
 	enum sm_status st = sm_vol_to_labels(vol, r->mem, name, &why);
 	if (st == SM_OK)
 		return SM_OK;
-	if (st == SM_INPUT && !whole && threshold != 0)
+	if (st == SM_INPUT && !whole && !isnan(threshold))
 		return cut(vol, threshold, r->map->value[1], r->mem, name, err);
 	return SM_FAIL(err, st, "%s%s", why.text,
 		       st == SM_INPUT && !whole ? "; others need evaluate.threshold (--threshold)"

@@ -32,7 +32,7 @@ struct sm_case_rules {
 };
 
 /* Scores of two volumes: three-dimensional, on one grid within section->grid_tolerance, with labels
- * of the map alone; masks that are no whole numbers are cut at section->threshold. Names stand in
+ * of the map alone; masks that are no whole numbers are cut at section->threshold (NaN: refused). Names stand in
  * the error sentences. Both volumes become uint8 in place. SM_INPUT says what is wrong: another
  * grid, frames, a label outside the map, a value that is no whole number, NaN, and for distances a
  * grid whose axes are not at right angles. The caller clears *out, which is made here. The numbers

@@ -28,10 +28,7 @@ struct sm_compare_options {
 enum sm_member_kind { SM_MEMBER_RATER, SM_MEMBER_TRUTH, SM_MEMBER_MAJORITY, SM_MEMBER_STAPLE };
 enum { SM_MEMBERS = SM_RATERS + 3, SM_MEMBER_NAME = 40 };
 
-/* A file of a plain folder. */
-struct sm_named {
-	const char *key, *file;
-};
+struct sm_named;
 
 struct sm_member {
 	char name[SM_MEMBER_NAME];
@@ -39,7 +36,7 @@ struct sm_member {
 	const char *place; /* a file or a folder; NULL of fusions */
 	bool folder;
 	struct sm_ledger ledger; /* of predict or ingest; header NULL = a plain folder, or a file */
-	struct sm_named *named;  /* of a plain folder, by key; in the run's arena */
+	struct sm_named *named;  /* eval/label_files.h; of a plain folder, by key; in the run's arena */
 	size_t files;
 };
 

@@ -27,7 +27,7 @@ static const struct sm_field fields[] = {
 	 .doc = "labels and regions (evaluate.map)"},
 	{"lesions", SM_F_CHOICE, AT(lesions), "off", .choices = "off|gli|ssa|ped|men|met", ABOVE,
 	 .doc = "rule of lesion-wise columns (evaluate.lesions)"},
-	{"threshold", SM_F_FLOAT, AT(threshold), "0", -1e9, 1e9, ABOVE,
+	{"threshold", SM_F_FLOAT, AT(threshold), "none", -1e9, 1e9, .none = true, ABOVE,
 	 .doc = "of masks that are no whole numbers (evaluate.threshold)"},
 	{"fuse", SM_F_CHOICE, AT(fuse), "auto", .choices = "auto|off|majority|staple|both", ABOVE,
 	 .doc = "one label volume of all raters (compare.fuse)"},
@@ -157,7 +157,7 @@ static const struct sm_stage stage = {
 		"  scanmill compare --raters a.nii.gz,b.nii.gz,c.nii.gz --truth t.nii.gz\n"
 		"  scanmill compare --raters W/a/predict,W/b/predict --truth W/ingest --out "
 		"W/compare",
-	.version = 1,
+	.version = 2, /* 2: threshold null, no more 0, is none */
 	.options = &options,
 	.manifest = &sm_manifest_schema,
 	.sections = sections,

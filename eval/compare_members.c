@@ -8,6 +8,7 @@
 #include "core/par.h"
 #include "eval/cases.h"
 #include "eval/compare.h"
+#include "eval/label_files.h"
 #include "manifests/roles.h"
 
 bool sm_members_meet(const struct sm_comparing *c, size_t reference, size_t compared)
@@ -19,15 +20,6 @@ bool sm_members_meet(const struct sm_comparing *c, size_t reference, size_t comp
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */
-
-/* Bytes of a label file's name without its ending; 0 when it has none of them. */
-static size_t stem_of(const char *name)
-{
-	size_t n = strlen(name);
-	if (sm_ends_with(name, ".nii.gz"))
-		return n - 7;
-	return sm_ends_with(name, ".nii") ? n - 4 : 0;
-}
 
 /* A folder by its own name, or, of a stage's folder, by the one around it: models/a/predict is
  * called "a". */
@@ -83,7 +75,7 @@ static enum sm_status name_rater(struct sm_comparing *c, size_t m, struct sm_err
 	} else if (rater->folder) {
 		name_folder(rater->place, rater->ledger.header ? "predict" : NULL, rater->name);
 	} else {
-		size_t n = stem_of(base) ? stem_of(base) : strlen(base);
+		size_t n = sm_label_stem(base) ? sm_label_stem(base) : strlen(base);
 		snprintf(rater->name, sizeof rater->name, "%.*s", (int)n, base);
 	}
 	return check_name(c, m, err);
@@ -91,53 +83,14 @@ static enum sm_status name_rater(struct sm_comparing *c, size_t m, struct sm_err
 
 /* ---- places ---------------------------------------------------------------------------------- */
 
-static int by_key(const void *a, const void *b)
-{
-	return strcmp(((const struct sm_named *)a)->key, ((const struct sm_named *)b)->key);
-}
-
 /* The label files right in a folder. */
 static enum sm_status list_folder(struct sm_comparing *c, struct sm_member *m, struct sm_err *err)
 {
-	struct sm_paths paths;
-	struct sm_arena *arena = &c->run->arena;
-	enum sm_status st = SM_OK;
-	SM_TRY(sm_walk(m->place, &paths, err));
-	m->named = sm_arena_alloc(arena, (paths.count + 1) * sizeof *m->named);
-	for (size_t i = 0; m->named && i < paths.count; i++) {
-		size_t n = strchr(paths.path[i], '/') ? 0 : stem_of(paths.path[i]);
-		if (!n)
-			continue;
-		struct sm_named *one = &m->named[m->files++];
-		one->file = sm_arena_strdup(arena, paths.path[i]);
-		one->key = sm_arena_strf(arena, "%.*s", (int)n, paths.path[i]);
-		if (!one->file || !one->key) {
-			m->named = NULL;
-			break;
-		}
-		if (!sm_key_is_safe(one->key) || sm_key_is_reserved(one->key))
-			SM_GOTO(st, SM_FAIL(err, SM_INPUT,
-					    "--raters: the name %s is no name of a case: allowed "
-					    "are 1 to 100 letters, digits, '_', '-' and '.', not "
-					    "first",
-					    paths.path[i]));
-	}
-	if (!m->named)
-		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "list of cases: out of memory"));
-	qsort(m->named, m->files, sizeof *m->named, by_key);
-	for (size_t i = 1; i < m->files; i++)
-		if (by_key(&m->named[i - 1], &m->named[i]) == 0)
-			SM_GOTO(st, SM_FAIL(err, SM_INPUT,
-					    "--raters: %s: has both %s and %s, allowed is one of "
-					    "them",
-					    m->name, m->named[i - 1].file, m->named[i].file));
-	if (!m->files)
-		st = SM_FAIL(err, SM_INPUT,
-			     "--raters: %s: has no file whose name ends in .nii or .nii.gz, and no "
-			     "ledger of stage predict",
-			     m->name);
-out:
-	sm_paths_clear(&paths);
+	char *where = sm_strf("%s: %s", m->kind == SM_MEMBER_TRUTH ? "--truth" : "--raters", m->name);
+	enum sm_status st =
+		where ? sm_label_files(m->place, where, &c->run->arena, &m->named, &m->files, err)
+		      : SM_FAIL(err, SM_BUDGET, "list of cases: out of memory");
+	free(where);
 	return st;
 }
 
@@ -194,8 +147,7 @@ static enum sm_status open_place(struct sm_comparing *c, const char *option, con
 
 static const struct sm_named *named(const struct sm_member *m, const char *key)
 {
-	struct sm_named want = {.key = key};
-	return m->files ? bsearch(&want, m->named, m->files, sizeof want, by_key) : NULL;
+	return sm_label_file(m->named, m->files, key);
 }
 
 static bool has_case(const struct sm_member *m, const char *key)
@@ -204,6 +156,17 @@ static bool has_case(const struct sm_member *m, const char *key)
 		return true;
 	return m->ledger.header ? sm_records_find(m->ledger.records, key) != SM_NONE
 				: named(m, key) != NULL;
+}
+
+/* The file behind a key that stands in the place of a name; NULL when it is a case's own. */
+static const struct sm_named *misnamed(const struct sm_comparing *c, const char *key)
+{
+	for (size_t m = 0; m < c->members; m++) {
+		const struct sm_named *file = named(&c->member[m], key);
+		if (file && file->misnamed)
+			return file;
+	}
+	return NULL;
 }
 
 static size_t key_count(const struct sm_member *m)
@@ -239,6 +202,10 @@ static enum sm_status list_cases(struct sm_comparing *c, struct sm_err *err)
 		bool complete = true;
 		if (i && strcmp(c->key[i], c->key[i - 1]) == 0)
 			continue;
+		if (misnamed(c, c->key[i])) {
+			c->key[c->cases++] = c->key[i]; /* to be rejected, whoever has it */
+			continue;
+		}
 		for (size_t m = 0; m < c->members; m++) {
 			const char *name = c->member[m].name;
 			if (has_case(&c->member[m], c->key[i]))
@@ -394,6 +361,8 @@ static enum sm_status input_of_file(struct sm_comparing *c, const struct sm_memb
 enum sm_status sm_members_input(struct sm_comparing *c, struct sm_item *item, struct sm_err *err)
 {
 	bool ledgers = true;
+	if (misnamed(c, item->key))
+		return SM_OK;
 	for (size_t m = 0; m < c->members; m++)
 		ledgers &= !is_file(&c->member[m]) || of_ledger(&c->member[m]);
 	if (!c->run->out || (!ledgers && sm_item_defer_inputs(item)))
@@ -457,6 +426,9 @@ enum sm_status sm_members_read(struct sm_comparing *c, struct sm_item *item, str
 			       struct sm_err *err)
 {
 	enum sm_status st;
+	const struct sm_named *odd = misnamed(c, item->key);
+	if (odd)
+		return sm_misnamed(odd, "--raters", err);
 	struct reading *r = calloc(1, sizeof *r);
 	if (!r)
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", item->key);

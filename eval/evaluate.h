@@ -74,7 +74,7 @@ enum { SM_OUTPUTS = 5 };
 /* The map with these values added; without outputs the map itself. SM_USAGE. */
 enum sm_status sm_outputs_map(const struct sm_label_map *map, const struct sm_ints *outputs,
 			      struct sm_label_map *out, struct sm_err *err);
-/* The sets of a case from the probabilities that predict wrote, above section->threshold (0 = 0.5).
+/* The sets of a case from the probabilities that predict wrote, above section->threshold (NaN = 0.5).
  * SM_INPUT when there are more or fewer than the section names. The caller clears out. */
 enum sm_status sm_outputs_read(const char *dir, const json_t *record,
 			       const struct sm_evaluate_section *section, struct sm_mem *mem,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +41,7 @@ static const struct sm_field fields[] = {
 	 .doc = "rule of lesion-wise columns (evaluate.lesions)"},
 	{"missing", SM_F_CHOICE, AT(missing), "reject", .choices = "reject|list|worst", ABOVE,
 	 .doc = "a truth without prediction (evaluate.missing)"},
-	{"threshold", SM_F_FLOAT, AT(threshold), "0", -1e9, 1e9, ABOVE,
+	{"threshold", SM_F_FLOAT, AT(threshold), "none", -1e9, 1e9, .none = true, ABOVE,
 	 .doc = "of masks that are no whole numbers (evaluate.threshold)"},
 };
 static const struct sm_fieldset options =
@@ -84,7 +85,7 @@ static enum sm_status pair_work(void *ctx, size_t i, struct sm_item *item, struc
 		SM_GOTO(st, sm_tiles_of(&w->tiles, &w->preprocess, item->key, &tiles, err));
 	if (section.outputs.n) {
 		/* The threshold was that of the probabilities. */
-		section.threshold = 0;
+		section.threshold = NAN;
 		SM_GOTO(st, sm_outputs_check(&v.truth, v.names[0], &section.outputs, &w->run->mem,
 					     err));
 	}
@@ -306,7 +307,7 @@ static const struct sm_stage stage = {
 		"  scanmill evaluate --manifest m.yaml --in W/predict --truth W/preprocess "
 		"--pairs W/pair \\\n"
 		"    --out W/evaluate",
-	.version = 3,
+	.version = 4, /* 4: threshold null, no more 0, is none */
 	.options = &options,
 	.manifest = &sm_manifest_schema,
 	.sections = sections,

@@ -7,6 +7,7 @@
 #include "core/nii.h"
 #include "core/par.h"
 #include "eval/evaluate.h"
+#include "eval/label_files.h"
 #include "manifests/roles.h"
 
 /* Why a case of the truth has no prediction. */
@@ -112,79 +113,12 @@ static enum sm_status list_records(struct sm_evaluating *w, struct sm_err *err)
 	return SM_OK;
 }
 
-/* Bytes of a file's name without .nii or .nii.gz; 0 when it is no such file or lies deeper. */
-static size_t stem_of(const char *path)
-{
-	size_t n = strlen(path);
-	if (strchr(path, '/'))
-		return 0;
-	if (sm_ends_with(path, ".nii.gz"))
-		return n - 7;
-	return sm_ends_with(path, ".nii") ? n - 4 : 0;
-}
-
-struct named {
-	const char *key, *file;
-	bool misnamed;
-};
-
-/* A key in the place of a name that is none, the same for truth and prediction. */
-static const char *stand_in(struct sm_evaluating *w, const char *name)
-{
-	char hex[65];
-	sm_sha256_bytes(name, strlen(name), hex);
-	return sm_arena_strf(&w->run->arena, "misnamed-%.12s", hex);
-}
-
-static int by_key(const void *a, const void *b)
-{
-	return strcmp(((const struct named *)a)->key, ((const struct named *)b)->key);
-}
-
-/* The label volumes of a folder by key, in the arena. */
-static enum sm_status list_folder(struct sm_evaluating *w, const char *option, const char *dir,
-				  struct named **out, size_t *n, struct sm_err *err)
-{
-	struct sm_paths paths = {0};
-	enum sm_status st;
-	*n = 0;
-	SM_GOTO(st, sm_walk(dir, &paths, err));
-	*out = sm_arena_alloc(&w->run->arena, (paths.count + 1) * sizeof **out);
-	for (size_t i = 0; *out && i < paths.count; i++) {
-		size_t stem = stem_of(paths.path[i]);
-		if (!stem)
-			continue;
-		struct named *one = &(*out)[(*n)++];
-		one->file = sm_arena_strdup(&w->run->arena, paths.path[i]);
-		one->key = sm_arena_strf(&w->run->arena, "%.*s", (int)stem, paths.path[i]);
-		one->misnamed = one->key && !sm_key_is_safe(one->key);
-		if (one->misnamed)
-			one->key = stand_in(w, one->key);
-		if (!one->file || !one->key)
-			SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "list of cases: out of memory"));
-	}
-	if (!*out)
-		SM_GOTO(st, SM_FAIL(err, SM_BUDGET, "list of cases: out of memory"));
-	qsort(*out, *n, sizeof **out, by_key);
-	for (size_t i = 1; i < *n; i++)
-		if (strcmp((*out)[i - 1].key, (*out)[i].key) == 0)
-			SM_GOTO(st, SM_FAIL(err, SM_INPUT,
-					    "%s: has both %s and %s, allowed is one of them",
-					    option, (*out)[i - 1].file, (*out)[i].file));
-	if (!*n)
-		st = SM_FAIL(err, SM_INPUT, "%s: has no file whose name ends in .nii or .nii.gz",
-			     option);
-out:
-	sm_paths_clear(&paths);
-	return st;
-}
-
 static enum sm_status list_folders(struct sm_evaluating *w, struct sm_err *err)
 {
-	struct named *p = NULL, *t = NULL;
+	struct sm_named *p = NULL, *t = NULL;
 	size_t np, nt;
-	SM_TRY(list_folder(w, "--pred", w->o->pred, &p, &np, err));
-	SM_TRY(list_folder(w, "--truth", w->o->truth, &t, &nt, err));
+	SM_TRY(sm_label_files(w->o->pred, "--pred", &w->run->arena, &p, &np, err));
+	SM_TRY(sm_label_files(w->o->truth, "--truth", &w->run->arena, &t, &nt, err));
 	SM_TRY(begin_list(w, np + nt, err));
 	for (size_t i = 0, k = 0; i < np || k < nt;) {
 		int order = i == np ? 1 : k == nt ? -1 : strcmp(p[i].key, t[k].key);
@@ -357,13 +291,12 @@ static enum sm_status check_sides(const struct sm_evaluating *w, const struct sm
 {
 	if (w->from == SM_PAIRS_FILES)
 		return SM_OK;
-	if (p->misnamed)
-		return SM_FAIL(
-			err, SM_INPUT,
-			"%s: the name %s is no name of a case: allowed are 1 to 100 letters, "
-			"digits, '_', '-' and '.', not first",
-			p->prediction_file ? "--pred" : "--truth",
-			p->prediction_file ? p->prediction_file : p->truth_file);
+	if (p->misnamed) {
+		const bool pred = p->prediction_file;
+		const struct sm_named file = {
+			.file = pred ? p->prediction_file : p->truth_file};
+		return sm_misnamed(&file, pred ? "--pred" : "--truth", err);
+	}
 	out->missing = !has_prediction(w, p);
 	if (out->missing && w->section.missing != SM_MISSING_WORST)
 		return no_prediction(w, p, err);

@@ -91,7 +91,7 @@ eval_SRC := \
 	eval/translate_tex.c
 
 EXES += scanmill-evaluate scanmill-report
-scanmill-evaluate_SRC := eval/evaluate_main.c eval/evaluate_pairs.c eval/evaluate_tables.c eval/outputs.c eval/tiles.c
+scanmill-evaluate_SRC := eval/evaluate_main.c eval/evaluate_pairs.c eval/label_files.c eval/evaluate_tables.c eval/outputs.c eval/tiles.c
 scanmill-evaluate_USE := eval prep manifest ops core
 scanmill-report_SRC := eval/report_main.c
 scanmill-report_USE := eval prep manifest ops core
@@ -100,7 +100,7 @@ scanmill-explore_SRC := eval/explore_main.c
 scanmill-explore_USE := eval prep manifest ops core
 
 EXES += scanmill-compare
-scanmill-compare_SRC := eval/compare_main.c eval/compare_case.c eval/compare_grid.c eval/compare_members.c eval/compare_pages.c eval/compare_sums.c eval/compare_tables.c
+scanmill-compare_SRC := eval/compare_main.c eval/compare_case.c eval/compare_grid.c eval/compare_members.c eval/label_files.c eval/compare_pages.c eval/compare_sums.c eval/compare_tables.c
 scanmill-compare_USE := eval prep manifest ops core
 
 # Sums in fixed lanes are written for the vectoriser, which -O2 mostly leaves out.

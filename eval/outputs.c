@@ -136,7 +136,7 @@ static enum sm_status read_sets(const char *dir, const json_t *record,
 			st = SM_FAIL(err, SM_INPUT, "%s: has %lld frames, the first output %lld",
 				     name, (long long)map.dim[3], (long long)out->dim[3]);
 		if (st == SM_OK)
-			st = add(&map, name, s->threshold != 0 ? s->threshold : 0.5, i, out->data,
+			st = add(&map, name, isnan(s->threshold) ? 0.5 : s->threshold, i, out->data,
 				 err);
 		sm_vol_clear(&map);
 	}

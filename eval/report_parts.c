@@ -12,8 +12,8 @@ const char *sm_region_colour(const struct sm_label_map *map, size_t row)
 		[SM_LABEL_1] = SM_YELLOW, [SM_LABEL_2] = SM_GREEN,
 		[SM_LABEL_4] = SM_PURPLE,
 	};
-	static const int others[SM_COLOURS] = {SM_SKY,  SM_ORANGE,    SM_PURPLE, SM_GREEN,
-					       SM_BLUE, SM_VERMILION, SM_YELLOW};
+	static const int others[SM_COLOURS] = {SM_SKY,    SM_ORANGE, SM_PURPLE,   SM_GREEN,
+					       SM_YELLOW, SM_BLUE,   SM_VERMILION};
 	bool is_brats = map->row[0].words == sm_brats_map.row[0].words;
 	return sm_okabe_ito[is_brats ? brats[row] : others[row % SM_COLOURS]];
 }
@@ -30,9 +30,11 @@ void sm_region_words(const struct sm_label_map *map, size_t row, struct sm_text 
 
 const char *sm_model_colour(size_t model)
 {
-	static const int order[SM_COLOURS] = {SM_BLUE,   SM_ORANGE, SM_GREEN, SM_VERMILION,
-					      SM_PURPLE, SM_SKY,    SM_YELLOW};
-	return sm_okabe_ito[order[model % SM_COLOURS]];
+	/* The first three are no region's of BraTS: a page shows both. */
+	static const int order[] = {SM_BLUE,   SM_VERMILION, SM_COLOURS, SM_ORANGE,
+				    SM_PURPLE, SM_GREEN,     SM_SKY,     SM_YELLOW};
+	const int c = order[model % SM_COUNT(order)];
+	return c == SM_COLOURS ? SM_GREY_COLOUR : sm_okabe_ito[c];
 }
 
 void sm_report_key(struct sm_text *out, const char *colour, const char *name)

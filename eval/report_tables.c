@@ -246,6 +246,18 @@ static void tex_p(struct sm_text *out, double p)
 		sm_text_f(out, "%.3f", p);
 }
 
+/* What a reader of the paired tests has to know of the cases behind them; nothing when every model
+ * was scored on the same ones. */
+static void say_apart(const struct sm_report *report, struct sm_text *out)
+{
+	const size_t apart = sm_models_apart(&report->models);
+	if (apart)
+		sm_text_f(out,
+			  " The models were not scored on the same cases: %zu case%s missing in "
+			  "some.",
+			  apart, apart == 1 ? " is" : "s are");
+}
+
 /* Tests of the first metric in the paper; all of them stand in tests.csv. */
 static void tex_tests(const struct sm_report *report, struct sm_text *out)
 {
@@ -259,8 +271,12 @@ static void tex_tests(const struct sm_report *report, struct sm_text *out)
 	sm_text_str(out,
 		    ": mean difference with its bootstrap interval of 95\\,\\%, two-sided Wilcoxon "
 		    "signed-rank and permutation test, $p$ after Holm's correction over all pairs "
-		    "and regions.}\n\\label{tab:tests}\n\\begin{tabular}{lllrrrr}\n\\toprule\n"
-		    "Region & A & B & $n$ & A $-$ B & Wilcoxon & Permutation \\\\\n\\midrule\n");
+		    "and regions, on the $n$ cases that both have a number for; the other cases "
+		    "are counted as left out.");
+	say_apart(report, out);
+	sm_text_str(out, "}\n\\label{tab:tests}\n\\begin{tabular}{lllrrrrr}\n\\toprule\n"
+			 "Region & A & B & $n$ & left out & A $-$ B & Wilcoxon & Permutation "
+			 "\\\\\n\\midrule\n");
 	for (size_t i = 0; i < m->duels && m->duel[i].column == 0; i++) {
 		const struct sm_duel *d = &m->duel[i];
 		const int decimals = report->columns.at[0].metric->decimals;
@@ -269,7 +285,7 @@ static void tex_tests(const struct sm_report *report, struct sm_text *out)
 		sm_text_tex(out, m->v[d->a].name);
 		sm_text_str(out, " & ");
 		sm_text_tex(out, m->v[d->b].name);
-		sm_text_f(out, " & %zu & ", d->n);
+		sm_text_f(out, " & %zu & %zu & ", d->n, d->left_out);
 		sm_text_number(out, d->difference, decimals, "--");
 		if (isfinite(d->low))
 			sm_text_f(out, " [%.*f, %.*f]", decimals, d->low, decimals, d->high);
@@ -331,13 +347,13 @@ static void md_tests(const struct sm_report *report, struct sm_text *out)
 	if (!m->duels)
 		return;
 	sm_text_f(out,
-		  "\n| %s | A | B | n | A − B | Wilcoxon p (Holm) | Permutation p (Holm) |\n"
-		  "|---|---|---|---:|---:|---:|---:|\n",
+		  "\n| %s | A | B | n | left out | A − B | Wilcoxon p (Holm) | Permutation p (Holm) "
+		  "|\n|---|---|---|---:|---:|---:|---:|---:|\n",
 		  report->columns.at[0].name);
 	for (size_t i = 0; i < m->duels && m->duel[i].column == 0; i++) {
 		const struct sm_duel *d = &m->duel[i];
-		sm_text_f(out, "| %s | %s | %s | %zu | ", report->map.row[d->row].name,
-			  m->v[d->a].name, m->v[d->b].name, d->n);
+		sm_text_f(out, "| %s | %s | %s | %zu | %zu | ", report->map.row[d->row].name,
+			  m->v[d->a].name, m->v[d->b].name, d->n, d->left_out);
 		sm_text_number(out, d->difference, report->columns.at[0].metric->decimals, "--");
 		sm_text_str(out, " | ");
 		sm_text_number(out, d->holm_wilcoxon, 4, "--");
@@ -345,6 +361,10 @@ static void md_tests(const struct sm_report *report, struct sm_text *out)
 		sm_text_number(out, d->holm_permutation, 4, "--");
 		sm_text_str(out, " |\n");
 	}
+	sm_text_str(out, "\nn: pairs of cases that both models have a number for; left out: the "
+			 "other cases.");
+	say_apart(report, out);
+	sm_text_str(out, "\n");
 }
 
 void sm_report_md(const struct sm_report *report, const struct sm_published *published,

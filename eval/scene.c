@@ -85,7 +85,7 @@ static enum sm_status make_labels(const struct sm_report *report, struct sm_scen
 	const json_t *tolerance = json_object_get(evaluate, "grid_tolerance");
 	const struct sm_columns none = {0};
 	struct sm_evaluate_section section = {
-		.threshold = json_number_value(json_object_get(evaluate, "threshold")),
+		.threshold = sm_json_number(evaluate, "threshold"),
 		.grid_tolerance =
 			json_is_number(tolerance) ? json_number_value(tolerance) : SM_GRID_MM,
 	};

@@ -306,13 +306,12 @@ static size_t row_of(const struct sm_label_map *map, size_t c)
 static void add_set(const struct sm_report *report, const struct shown *shown, size_t n,
 		    struct sm_text *out)
 {
-	static const struct {
-		const char *name;
-		int colour;
-	} kinds[] = {{"same label", SM_GREEN},
-		     {"another label", SM_YELLOW},
-		     {"in the prediction alone", SM_VERMILION},
-		     {"in the truth alone", SM_BLUE}};
+	const struct {
+		const char *name, *colour;
+	} kinds[] = {{"same label", SM_GREY_COLOUR},
+		     {"another label", sm_okabe_ito[SM_ORANGE]},
+		     {"in the prediction alone", sm_okabe_ito[SM_VERMILION]},
+		     {"in the truth alone", sm_okabe_ito[SM_BLUE]}};
 	json_t *labels = json_array(), *differences = json_array(), *cases = json_array();
 	for (size_t c = 1; c < report->map.classes; c++) {
 		size_t r = row_of(&report->map, c);
@@ -329,7 +328,7 @@ static void add_set(const struct sm_report *report, const struct shown *shown, s
 	}
 	for (size_t k = 0; k < SM_COUNT(kinds); k++)
 		json_array_append_new(differences, label_entry((int)k + 1, kinds[k].name,
-							       sm_okabe_ito[kinds[k].colour]));
+							       kinds[k].colour));
 	for (size_t k = 0; k < n; k++)
 		json_array_append_new(cases, json_pack("{s:i,s:o}", "id", (int)k, "centre",
 						       sm_json_floats(shown[k].centre, 3)));

@@ -2,8 +2,11 @@
 #include "manifests/label_map.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "core/ledger.h"
 
 /* Classes of BraTS's label values. */
 enum { NCR = 1 << 1, ED = 1 << 2, ET = 1 << 3 };
@@ -156,7 +159,7 @@ enum sm_status sm_label_map_make(const struct sm_evaluate_section *section,
 	if (!section->labels.n && section->regions.n)
 		return SM_FAIL(err, SM_USAGE, "regions: is given, needed are labels too");
 	/* With outputs the threshold is that of their probabilities. */
-	bool masks = section->threshold != 0 && !section->outputs.n;
+	bool masks = !isnan(section->threshold) && !section->outputs.n;
 	if (masks && section->labels.n > 1)
 		return SM_FAIL(err, SM_USAGE, "threshold: is given with %zu labels, allowed is one",
 			       section->labels.n);
@@ -192,7 +195,7 @@ enum sm_status sm_label_map_read(const json_t *section, struct sm_label_map *map
 		.labels = {label, json_array_size(labels)},
 		.regions = {region, json_array_size(regions)},
 		.map = named && strcmp(named, "brats2023") == 0 ? SM_MAP_BRATS2023 : SM_MAP_BRATS,
-		.threshold = json_number_value(json_object_get(section, "threshold")),
+		.threshold = sm_json_number(section, "threshold"),
 		.outputs.n = json_array_size(json_object_get(section, "outputs"))};
 	struct sm_err why = {0};
 	bool good = s.labels.n <= SM_MAP_CLASSES && s.regions.n <= SM_MAP_ROWS;

@@ -338,7 +338,7 @@ struct sm_evaluate_section {
 	 * eval/image_metrics.h (n 0 = what applies) */
 	struct sm_strings metrics;
 	struct sm_floats tolerances; /* mm, of the surface Dice */
-	double threshold;   /* of volumes that are no whole numbers; 0 = they are refused */
+	double threshold;   /* of volumes that are no whole numbers; NaN = they are refused */
 	/* label of each output of the network, whose probabilities are scored in place of the label
 	 * volume: labels may overlap; n 0 = the label volume */
 	struct sm_ints outputs;

@@ -41,12 +41,13 @@ static const struct sm_field evaluate[] = {
 		"with masks (predict.mask_threshold)"},
 	{"tolerances", SM_F_FLOATS, AT(sm_evaluate_section, tolerances), "1", 1e-3, 1e3,
 	 .doc = "mm of the normalised surface Dice, a column each"},
-	REAL(sm_evaluate_section, threshold, "0", -1e9, 1e9,
-	     "masks that are no whole numbers: a voxel above it belongs to the one label; 0 = they "
-	     "are refused"),
+	{"threshold", SM_F_FLOAT, AT(sm_evaluate_section, threshold), "none", -1e9, 1e9,
+	 .none = true,
+	 .doc = "masks that are no whole numbers: a voxel above it belongs to the one label; none = "
+		"they are refused"},
 	{"outputs", SM_F_INTS, AT(sm_evaluate_section, outputs), .min = 1, .max = 255,
 	 .doc = "label of each output of the network, in their order: their probabilities (predict "
-		"--probabilities) above threshold (0 = 0.5) are scored, each output on its own, as "
+		"--probabilities) above threshold (none = 0.5) are scored, each output on its own, as "
 		"the original study did; absent = the label volume, where a voxel has one label"},
 	ONEOF(sm_evaluate_section, missing, "reject", "reject|list|worst",
 	      "a truth without prediction: rejected with its reason, listed alone, or scored as an "

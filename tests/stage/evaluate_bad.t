@@ -86,6 +86,19 @@ exits "a threshold above all" 0 sm evaluate --pred soft.nii.gz --truth binary.ni
 like "leaves nothing" "$(cat "$OUT")" '^mask +1 +0\.0000 .* 384 +0$'
 exits "NaN with threshold" 3 sm evaluate --pred softnan.nii.gz --truth binary.nii.gz --threshold 0.5
 like "is refused by its voxel" "$(cat "$ERR")" 'softnan.nii.gz: value nan at voxel \(3, 4, 5\): allowed are finite numbers'
+"$PYTHON" - <<'EOS'
+import nibabel, numpy as np
+i = nibabel.load("soft.nii.gz")
+nibabel.save(nibabel.Nifti1Image(np.asarray(i.dataobj) - np.float32(0.5), i.affine), "logits.nii.gz")
+EOS
+exits "the threshold 0 is a threshold" 0 sm evaluate --pred logits.nii.gz --truth binary.nii.gz --threshold 0
+like "as any other" "$(cat "$OUT")" '^mask +1 +0\.7500 '
+printf 'schema: 1\nname: t\nevaluate: {threshold: 0}\n' >zero.yaml
+exits "also in a manifest" 0 sm evaluate --manifest zero.yaml --pred logits.nii.gz --truth binary.nii.gz
+like "as any other" "$(cat "$OUT")" '^mask +1 +0\.7500 '
+exits "which the word none takes back" 3 sm evaluate --manifest zero.yaml --pred logits.nii.gz --truth binary.nii.gz --threshold none
+exits "other words are none" 2 sm evaluate --pred logits.nii.gz --truth binary.nii.gz --threshold nan
+like "says what is allowed" "$(cat "$ERR")" "--threshold: found 'nan', allowed is a number from -1e\+09 to 1e\+09 or none"
 printf 'schema: 1\nname: t\nevaluate: {threshold: 0.5, labels: [{value: 1, name: a}, {value: 2, name: b}]}\n' >two.yaml
 exits "a threshold and two labels" 2 sm evaluate --manifest two.yaml --pred soft.nii.gz --truth binary.nii.gz
 like "do not go together" "$(cat "$ERR")" 'threshold: is given with 2 labels, allowed is one'

@@ -66,6 +66,6 @@ like "published numbers stand beside ours" "$(cat odd/table.tex)" '\$\^\{1\}\$ &
 compiles "this" odd
 exits "two models" 0 sm report --models "U_1=w0/evaluate,V#2=w1/evaluate" --manifest m.yaml --out two
 like "have a table of tests" "$(cat two/table.tex)" 'label\{tab:tests\}'
-like "in which both are named" "$(cat two/table.tex)" '^all\\_of-it & U\\_1 & V\\#2 & 4 & 0\.'
+like "in which both are named" "$(cat two/table.tex)" '^all\\_of-it & U\\_1 & V\\#2 & 4 & 0 & 0\.'
 compiles "this too" two
 done_testing

@@ -97,7 +97,8 @@ static int begin(void **state)
 	static char *all[] = {"all"}, *by[] = {"voxel", "slice"};
 	struct sm_err err = {0};
 	(void)state;
-	section = (struct sm_evaluate_section){.tolerances = {mm, 2},
+	section = (struct sm_evaluate_section){.threshold = NAN,
+					       .tolerances = {mm, 2},
 					       .metrics = {all, 1},
 					       .by = {by, 2},
 					       .grid_tolerance = 0.01,

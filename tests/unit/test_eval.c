@@ -24,7 +24,7 @@ static void a_map_has_its_regions_and_then_its_labels(void **state)
 	static const char *const names[] = {"hippocampus", "rest", "anterior", "posterior", "x-3"};
 	static const uint8_t t[] = {0, 1, 2, 200, 1}, p[] = {0, 1, 200, 200, 2};
 	static const int64_t dim[3] = {5, 1, 1};
-	struct sm_evaluate_section s = {.labels = {labels, 3}, .regions = {regions, 2}};
+	struct sm_evaluate_section s = {.labels = {labels, 3}, .regions = {regions, 2}, .threshold = NAN};
 	struct sm_err err = {0};
 	struct sm_label_map map, back;
 	struct sm_joint joint;
@@ -71,7 +71,7 @@ static void a_map_has_its_regions_and_then_its_labels(void **state)
 static void built_in_maps_are_chosen_by_name(void **state)
 {
 	(void)state;
-	struct sm_evaluate_section s = {.map = SM_MAP_BRATS2023};
+	struct sm_evaluate_section s = {.map = SM_MAP_BRATS2023, .threshold = NAN};
 	struct sm_label_map map, back;
 	struct sm_err err = {0};
 	char text[SM_REGION_LABELS];
@@ -125,7 +125,7 @@ static void a_map_that_cannot_be_is_refused_by_its_key(void **state)
 		{{labels, 2}, {named, 1}, "labels[1].name: found 'posterior' again"},
 	};
 	for (size_t i = 0; i < SM_COUNT(bad); i++) {
-		struct sm_evaluate_section s = {.labels = bad[i].labels, .regions = bad[i].regions};
+		struct sm_evaluate_section s = {.labels = bad[i].labels, .regions = bad[i].regions, .threshold = NAN};
 		struct sm_label_map map;
 		struct sm_err err = {0};
 		assert_refused(sm_label_map_make(&s, &map, &err), SM_USAGE, err, bad[i].sentence);

@@ -229,11 +229,17 @@ static void test_kernels_equal_the_definition(void **state)
 				done += compare(lib, &d, p, conv_kernel_at(k)->name);
 			}
 		}
-		/* The portable one does everything; a library may refuse, but not often. */
+		/* The portable one does everything; a library may refuse, but not often: where it
+		 * has products of matrices alone (on AVX2 a third of these shapes) dnnl leaves the
+		 * work to dnnl_cut. */
+		int share = conv_kernel_at(k) == &conv_portable ? 5
+			    : conv_kernel_at(k) == &conv_dnnl   ? 3
+								: 4;
 		if (conv_kernel_at(k) == &conv_portable)
 			assert_int_equal(tried, 40 * SM_PASSES);
 		assert_true(tried >= 30 && done <= tried);
-		assert_true(done * 5 >= tried * (conv_kernel_at(k) == &conv_portable ? 5 : 4));
+		if (done * 5 < tried * share)
+			fail_msg("%s does %d of %d shapes", conv_kernel_at(k)->name, done, tried);
 	}
 	conv_lib_free(lib);
 }
@@ -469,6 +475,18 @@ static int same_bits(struct conv_lib *lib, struct conv_desc d, enum sm_pass pass
 	return same;
 }
 
+/* Whether a kernel does a shape: a library may refuse it. */
+static bool conv_does(struct conv_lib *lib, const struct conv_desc *d, enum sm_pass pass,
+		      const char *kernel)
+{
+	struct conv_plan *p = NULL;
+	struct sm_err err = {0};
+	enum sm_status st = conv_plan_create(lib, d, pass, kernel, &p, &err);
+	assert_true(st == SM_OK || st == SM_USAGE);
+	conv_plan_free(p);
+	return st == SM_OK;
+}
+
 /* What docs/determinism.md says: the kernels chosen by rule give the same bits for any number of
  * threads, though oneDNN's own backward-weights would not; the portable kernel never depends on
  * them. */
@@ -478,10 +496,15 @@ static void test_thread_dependence_is_as_documented(void **state)
 	struct conv_lib *lib = library();
 	struct conv_desc d[] = {cube(4, 16, 8, 24, 3), cube(16, 32, 8, 20, 3),
 				cube(48, 16, 8, 20, 3), cube(64, 64, 2, 10, 3),
-				cube(16, 3, 8, 24, 1)};
+				cube(16, 3, 8, 24, 1),	cube(3, 64, 4, 20, 5),
+				cube(64, 1, 4, 20, 5)};
 	for (size_t i = 0; i < sizeof d / sizeof *d; i++) {
-		assert_true(same_bits(lib, d[i], SM_FORWARD, "dnnl"));
-		assert_true(same_bits(lib, d[i], SM_BACKWARD_DATA, "dnnl"));
+		for (int p = 0; p < SM_BACKWARD_WEIGHTS; p++) {
+			if (conv_does(lib, &d[i], p, "dnnl"))
+				assert_true(same_bits(lib, d[i], p, "dnnl"));
+			assert_true(same_bits(lib, d[i], p, "dnnl_cut"));
+			assert_true(same_bits(lib, d[i], p, NULL));
+		}
 		assert_true(same_bits(lib, d[i], SM_BACKWARD_WEIGHTS, NULL));
 	}
 	struct conv_desc flat = cube(8, 8, 1, 24, 3);

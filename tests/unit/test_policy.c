@@ -361,7 +361,7 @@ static void older_records_are_read(void **state)
 	struct sm_case_scores out;
 	struct sm_err err = {0};
 	struct sm_evaluate_label label = {1, "x"};
-	struct sm_evaluate_section s = {.labels = {&label, 1}};
+	struct sm_evaluate_section s = {.threshold = NAN, .labels = {&label, 1}};
 	struct sm_label_map map;
 	assert_good(sm_label_map_make(&s, &map, &err), err);
 	assert_good(sm_columns_read(NULL, &c, &err), err);

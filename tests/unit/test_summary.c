@@ -32,7 +32,7 @@ struct setting {
 static void open_setting(struct setting *s)
 {
 	const struct sm_evaluate_section section = {
-		.labels = {labels, 2}, .regions = {regions, 1}, .metrics = {metric_names, COLUMNS}};
+		.threshold = NAN, .labels = {labels, 2}, .regions = {regions, 1}, .metrics = {metric_names, COLUMNS}};
 	struct sm_err err = {0};
 	assert_good(sm_label_map_make(&section, &s->map, &err), err);
 	assert_good(sm_columns_make(&section, &s->columns, &err), err);
@@ -362,7 +362,7 @@ static void nnunet_reads_our_summary(void **state)
 static void a_mean_that_is_none_is_null(void **state)
 {
 	(void)state;
-	const struct sm_evaluate_section section = {.labels = {labels, 2},
+	const struct sm_evaluate_section section = {.threshold = NAN, .labels = {labels, 2},
 						    .metrics = {metric_names, 1}};
 	struct setting s;
 	struct sm_err err = {0};

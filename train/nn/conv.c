@@ -10,7 +10,8 @@ static const struct conv_kernel *const kernels[] = {&conv_wino_avx512,   &conv_w
 						    &conv_up_avx2,	 &conv_up_portable,
 						    &conv_point,	 &conv_patch,
 						    &conv_columns,	 &conv_dnnl_slab,
-						    &conv_dnnl,		 &conv_portable};
+						    &conv_dnnl,		 &conv_dnnl_cut,
+						    &conv_portable};
 
 const struct conv_kernel *conv_kernel_at(size_t i)
 {

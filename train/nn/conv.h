@@ -17,6 +17,7 @@ struct conv_desc {
 	bool bias, relu; /* forward only: done by the kernel; NaN stays NaN */
 	bool up;         /* x stands at half of in's height and width: nearest up-sampling of it by
 			    1x2x2 is what the convolution reads */
+	bool alone;     /* always run by one thread, so that a library may share sums out as it likes */
 	enum elem xe, ye; /* with bfloat16 anywhere what the pass reads is such; the kernel may
 			     round weights to it, sums are float */
 	int threads;
@@ -83,7 +84,7 @@ struct conv_kernel {
 extern const struct conv_kernel conv_wino_avx512, conv_wino_avx2, conv_wino_portable;
 extern const struct conv_kernel conv_up_avx512, conv_up_avx2, conv_up_portable;
 extern const struct conv_kernel conv_point, conv_patch, conv_columns;
-extern const struct conv_kernel conv_dnnl_slab, conv_dnnl, conv_portable;
+extern const struct conv_kernel conv_dnnl_slab, conv_dnnl, conv_dnnl_cut, conv_portable;
 const struct conv_kernel *conv_kernel_at(size_t i); /* NULL behind the last row */
 
 /* The kernel for a pass; `only` as below. NULL = none. */

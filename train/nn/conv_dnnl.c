@@ -195,6 +195,10 @@ static enum sm_status finish(struct conv_plan *p, struct mds *m, dnnl_primitive_
 	if (strstr(info, "ref"))
 		return SM_FAIL(err, SM_USAGE, "oneDNN: only its slow reference code (%s) does this",
 			       info);
+	/* Its products of matrices are cut by the number of threads, and so are their sums. */
+	if (strstr(info, "gemm") && !grad && !p->d.alone)
+		return SM_FAIL(err, SM_USAGE,
+			       "oneDNN: the bits of %s depend on the number of threads", info);
 	const dnnl_memory_desc_t *w = dnnl_primitive_desc_query_md(
 	    pd, grad ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
 	const dnnl_memory_desc_t *scratch =

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Weight gradients whose bits do not depend on the number of threads: oneDNN shares the sum out to
- * as many threads as there are. Here the output is cut into slabs by a rule of the shape alone
- * (samples, then depth, or height when there is no depth), each slab is one single-threaded run
- * with its own result, threads take slabs, and the results are added in the order of the slabs. */
+/* oneDNN where it shares sums out to as many threads as there are, with bits that do not depend on
+ * them: weight gradients (dnnl_slab), and the products of matrices that it takes for forward and
+ * backward-data where it has no better code, on AVX2 mostly (dnnl_cut). What is written (the
+ * gradient's output) is cut into slabs by a rule of the shape alone (samples, then depth, or height
+ * when there is no depth), each slab is one single-threaded run, threads take slabs; weight
+ * gradients have a result a slab, and are added in the order of the slabs. */
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,11 +39,12 @@ static int cut_axis(const struct conv_desc *d)
 	return d->in[0] == 1 && d->out[0] == 1 ? 1 : 0;
 }
 
-/* Pieces along the cut axis of one sample, 1 when there are samples enough. Single planes cost a
- * third more (measured), so that they are taken only where there are no more than three. */
-static int pieces(const struct conv_desc *d)
+/* Lines of `size` along the cut axis of one sample to so many pieces, 1 when there are samples
+ * enough. Single planes cost a third more (measured), so that they are taken only where there are
+ * no more than three. */
+static int pieces(const struct conv_desc *d, const int *size)
 {
-	int want = (SLABS + d->n - 1) / d->n, out = d->out[cut_axis(d)];
+	int want = (SLABS + d->n - 1) / d->n, out = size[cut_axis(d)];
 	int most = out < 4 ? (out < 2 ? out : 2) : out / 2;
 	return d->n >= SLABS ? 1 : want < most ? want : most;
 }
@@ -53,6 +56,11 @@ static bool fits(const struct conv_desc *d, enum sm_pass pass)
 	return pass == SM_BACKWARD_WEIGHTS;
 }
 
+static bool fits_cut(const struct conv_desc *d, enum sm_pass pass)
+{
+	return !d->alone && pass != SM_BACKWARD_WEIGHTS;
+}
+
 /* The part of d that makes outputs [from, to) of axis `axis`; *first is the input line it starts
  * at. */
 static bool piece_of(const struct conv_desc *d, int axis, int from, int to, struct conv_desc *part,
@@ -60,14 +68,32 @@ static bool piece_of(const struct conv_desc *d, int axis, int from, int to, stru
 {
 	int a = from * d->stride[axis] - d->lo[axis];
 	int e = (to - 1) * d->stride[axis] - d->lo[axis] + d->k[axis];
-	*part = *d;
-	part->threads = 1;
 	part->out[axis] = to - from;
 	part->lo[axis] = a < 0 ? -a : 0;
 	part->hi[axis] = e > d->in[axis] ? e - d->in[axis] : 0;
 	*first = a < 0 ? 0 : a;
 	part->in[axis] = (e > d->in[axis] ? d->in[axis] : e) - *first;
 	return part->in[axis] > 0;
+}
+
+/* The part of d that makes gradients of inputs [from, to): all outputs that read one of them;
+ * *first is the first of those. */
+static bool inputs_of(const struct conv_desc *d, int axis, int from, int to, struct conv_desc *part,
+		      int *first)
+{
+	const int stride = d->stride[axis], lo = d->lo[axis], k = d->k[axis];
+	int o = from + lo - k + 1, last = (to - 1 + lo) / stride;
+	o = o > 0 ? (o + stride - 1) / stride : 0;
+	last = last < d->out[axis] ? last : d->out[axis] - 1;
+	const int a = o * stride - lo, e = last * stride - lo + k;
+	part->in[axis] = to - from;
+	part->out[axis] = last - o + 1;
+	part->lo[axis] = a < from ? from - a : 0;
+	part->hi[axis] = e > to ? e - to : 0;
+	*first = o;
+	/* Inputs before the first output's taps, or behind the last one's, nobody reads: a
+	 * descriptor can say the second alone. */
+	return part->out[axis] > 0 && a <= from;
 }
 
 static size_t line_size(const int *size, int axis, int channels)
@@ -96,20 +122,27 @@ static enum sm_status add_slab(struct conv_plan *p, struct conv_desc *part, size
 static enum sm_status cut(struct conv_plan *p, struct sm_err *err)
 {
 	const struct conv_desc *d = &p->d;
-	int axis = cut_axis(d), per = pieces(d), groups = d->n < SLABS ? d->n : SLABS;
+	const bool back = p->pass == SM_BACKWARD_DATA;
+	const int *size = back ? d->in : d->out; /* what is cut; the rest follows */
+	int axis = cut_axis(d), per = pieces(d, size), groups = d->n < SLABS ? d->n : SLABS;
 	size_t x_sample = line_size(d->in, -1, d->ic), y_sample = line_size(d->out, -1, d->oc);
 	for (int g = 0; g < groups; g++) {
 		int n0 = d->n * g / groups, n1 = d->n * (g + 1) / groups;
 		for (int k = 0; k < per; k++) {
-			struct conv_desc part;
-			int from = d->out[axis] * k / per, to = d->out[axis] * (k + 1) / per, first;
-			if (!piece_of(d, axis, from, to, &part, &first))
+			struct conv_desc part = *d;
+			int from = size[axis] * k / per, to = size[axis] * (k + 1) / per, first;
+			if (!(back ? inputs_of : piece_of)(d, axis, from, to, &part, &first))
 				return SM_FAIL(err, SM_USAGE,
 					       "convolution: a slab lies in the padding");
 			part.n = n1 - n0;
-			SM_TRY(add_slab(
-			    p, &part, n0 * x_sample + first * line_size(d->in, axis, d->ic),
-			    n0 * y_sample + from * line_size(d->out, axis, d->oc), err));
+			part.threads = 1;
+			part.alone = true;
+			SM_TRY(add_slab(p, &part,
+					n0 * x_sample + (back ? from : first) *
+								line_size(d->in, axis, d->ic),
+					n0 * y_sample + (back ? first : from) *
+								line_size(d->out, axis, d->oc),
+					err));
 		}
 	}
 	return SM_OK;
@@ -128,9 +161,20 @@ static enum sm_status create(struct conv_plan *p, struct sm_err *err)
 	if (st != SM_OK)
 		return st;
 	q->workers = d->threads < q->count ? d->threads : q->count;
+	memcpy(p->impl, q->slab[0].plan->impl, sizeof p->impl);
+	if (p->pass != SM_BACKWARD_WEIGHTS) {
+		p->packed = q->slab[0].plan->packed;
+		p->ws = q->workers * q->ws_bytes;
+		/* One copy of the weights serves all. */
+		for (int i = 1; i < q->count; i++)
+			if (q->slab[i].plan->packed != p->packed ||
+			    strcmp(q->slab[i].plan->impl, p->impl) != 0)
+				return SM_FAIL(err, SM_USAGE,
+					       "convolution: its slabs want weights in two orders");
+		return SM_OK;
+	}
 	q->gw_bytes = round64((size_t)d->ic * d->oc * d->k[0] * d->k[1] * d->k[2] * sizeof(float));
 	p->ws = q->count * q->gw_bytes + q->workers * q->ws_bytes;
-	memcpy(p->impl, q->slab[0].plan->impl, sizeof p->impl);
 	return SM_OK;
 }
 
@@ -139,16 +183,21 @@ static enum sm_status run_slab(const struct conv_plan *p, const struct conv_args
 {
 	const struct priv *q = p->priv;
 	char *ws = a->ws;
-	float *gw = (float *)(void *)(ws + i * q->gw_bytes);
-	memset(gw, 0, q->gw_bytes);
 	struct conv_args part = {.x = elem_at(a->x, p->d.xe, q->slab[i].x),
 				 .y = elem_at(a->y, p->d.ye, q->slab[i].y),
-				 .gw = gw,
+				 .w = a->w,
+				 .bias = a->bias,
+				 .packed = a->packed,
 				 .ws = ws + q->count * q->gw_bytes + worker * q->ws_bytes};
+	if (p->pass == SM_BACKWARD_WEIGHTS) {
+		part.gw = (float *)(void *)(ws + i * q->gw_bytes);
+		memset(part.gw, 0, q->gw_bytes);
+	}
 	return conv_plan_run(q->slab[i].plan, &part, err);
 }
 
-static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, struct sm_err *err)
+static enum sm_status run_slabs(const struct conv_plan *p, const struct conv_args *a,
+				struct sm_err *err)
 {
 	const struct priv *q = p->priv;
 	enum sm_status st[MAX_SLABS] = {0};
@@ -166,6 +215,19 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 			return st[i];
 		}
 	}
+	return SM_OK;
+}
+
+static enum sm_status pack(const struct conv_plan *p, const struct conv_args *a, struct sm_err *err)
+{
+	const struct conv_plan *first = ((const struct priv *)p->priv)->slab[0].plan;
+	return first->kernel->pack(first, a, err);
+}
+
+static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, struct sm_err *err)
+{
+	const struct priv *q = p->priv;
+	SM_TRY(run_slabs(p, a, err));
 	size_t count = (size_t)p->d.ic * p->d.oc * p->d.k[0] * p->d.k[1] * p->d.k[2];
 	/* Once to gw, so that a sum over micro-batches has the bits of one over ranks
 	 * (train/mpi.h). */
@@ -196,3 +258,11 @@ const struct conv_kernel conv_dnnl_slab = {.name = "dnnl_slab",
 					   .run = run,
 					   .destroy = destroy,
 					   .bf16 = true};
+
+const struct conv_kernel conv_dnnl_cut = {.name = "dnnl_cut",
+					  .fits = fits_cut,
+					  .create = create,
+					  .pack = pack,
+					  .run = run_slabs,
+					  .destroy = destroy,
+					  .bf16 = true};
