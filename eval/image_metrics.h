@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "core/field.h"
 #include "core/mem.h"
 #include "core/vol.h"
 
@@ -143,6 +144,10 @@ struct sm_image_scores {
  * slices not along z. */
 enum sm_status sm_image_score(const struct sm_image_pair *pair, const struct sm_image_settings *s,
 			      struct sm_image_scores *out, struct sm_err *err);
+
+/* Bits of metrics by their keys; SM_USAGE names one that is none, and those there are. */
+enum sm_status sm_image_metrics_named(const struct sm_strings *names, uint32_t *which,
+				      struct sm_err *err);
 
 /* The same of two volumes (fourth axis: channels), which become float32 real values in place. mask
  * (uint8, same grid, may be NULL) is borrowed. SM_INPUT when numbers of channels differ, or sizes

@@ -3,6 +3,8 @@
  * The table of image metrics, the words for what cannot be told, and the ways in from volumes.
  */
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "core/par.h"
 #include "eval/image_parts.h"
@@ -110,6 +112,28 @@ enum sm_status sm_image_settings_check(const struct sm_image_settings *s, struct
 	if (!isfinite(s->ink))
 		return SM_FAIL(err, SM_USAGE,
 			       "image scores: ink threshold is %g, allowed is a number", s->ink);
+	return SM_OK;
+}
+
+enum sm_status sm_image_metrics_named(const struct sm_strings *names, uint32_t *which,
+				      struct sm_err *err)
+{
+	*which = 0;
+	for (size_t i = 0; i < names->n; i++) {
+		int m = 0;
+		while (m < SM_IMAGE_METRICS &&
+		       strcmp(sm_image_metrics[m].key, names->v[i]) != 0)
+			m++;
+		if (m == SM_IMAGE_METRICS) {
+			char known[256] = "";
+			for (size_t k = 0, n = 0; k < SM_IMAGE_METRICS && n < sizeof known; k++)
+				n += (size_t)snprintf(known + n, sizeof known - n, "%s%s",
+						      k ? ", " : "", sm_image_metrics[k].key);
+			return SM_FAIL(err, SM_USAGE, "metrics: found '%s', allowed are %s",
+				       names->v[i], known);
+		}
+		*which |= SM_IMAGE_BIT(m);
+	}
 	return SM_OK;
 }
 

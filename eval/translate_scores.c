@@ -73,21 +73,9 @@ enum sm_status sm_translate_score_settings(const struct sm_translations *t,
 	if (pictures)
 		out->which &= ~SM_IMAGE_BIT(SM_IMAGE_JUMP);
 	ink_settings(t, s, pictures, out);
-	if (s->metrics.n)
-		out->which = 0;
-	for (size_t i = 0; i < s->metrics.n; i++) {
-		int m = 0;
-		while (m < SM_IMAGE_METRICS &&
-		       strcmp(sm_image_metrics[m].key, s->metrics.v[i]) != 0)
-			m++;
-		if (m == SM_IMAGE_METRICS)
-			return SM_FAIL(
-				err, SM_USAGE,
-				"evaluate.metrics: found '%s', allowed are mae, rmse, psnr, ssim, "
-				"ssim_3d, ms_ssim, ncc, mi, dice_bone, dice_ink, jump, bias",
-				s->metrics.v[i]);
-		out->which |= SM_IMAGE_BIT(m);
-	}
+	struct sm_err why;
+	if (s->metrics.n && sm_image_metrics_named(&s->metrics, &out->which, &why) != SM_OK)
+		return SM_FAIL(err, SM_USAGE, "evaluate.%s", why.text);
 	return sm_image_settings_check(out, err);
 }
 

@@ -133,9 +133,10 @@ static const struct sm_field published[] = {
 	{"source", SM_F_STRING, AT(sm_report_published, source), .required = true,
 	 .doc = "where the number is printed"},
 	{"row", SM_F_STRING, AT(sm_report_published, row), .required = true,
-	 .doc = "region or label by its key in scores.csv"},
+	 .doc = "region or label, by its key in scores.csv (wt) or its name in the tables "
+		"(WT)"},
 	{"metric", SM_F_STRING, AT(sm_report_published, metric), .required = true,
-	 .doc = "column by its key in scores.csv"},
+	 .doc = "column, by its key in scores.csv (hd95, dice_by_tile)"},
 	REAL(sm_report_published, value, NULL, -1e9, 1e9, "the number as printed"),
 	WHOLE(sm_report_published, cases, "0", 0, 1e9, "that it is the mean of; 0 = not told"),
 };

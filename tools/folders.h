@@ -21,6 +21,8 @@ struct sm_folder {
 struct sm_folders {
 	struct sm_folder *v;
 	size_t n, room;
+	size_t own;  /* only the first so many are searched for items, the others were named for
+			what these were made from; 0 = all */
 	bool keep;       /* ledgers that were opened stay so: for many items of few stages */
 	json_t *strange; /* sentences on what stands in a work folder, is called as a stage, and has
 			    no ledger */

@@ -9,6 +9,8 @@
 #include "core/ledger.h"
 #include "core/manifest.h"
 #include "core/stage.h"
+#include "eval/column.h"
+#include "eval/image_metrics.h"
 #include "manifests/schema.h"
 
 struct options {
@@ -72,6 +74,26 @@ static enum sm_status print_root(const void *root, const char *get, struct sm_er
 	return SM_OK;
 }
 
+/* Names of metrics are known to the stage that scores, not to the manifest's own tables. */
+static enum sm_status check_metrics(const struct sm_manifest_root *root, struct sm_err *err)
+{
+	struct sm_columns columns;
+	uint32_t which;
+	struct sm_err why;
+	enum sm_status st =
+		root->dataset == SM_LAST_PAIR
+			? sm_image_metrics_named(&root->evaluate->metrics, &which, &why)
+			: sm_columns_make(root->evaluate, &columns, &why);
+	return st == SM_OK ? SM_OK : SM_FAIL(err, st, "evaluate.%s", why.text);
+}
+
+static enum sm_status show(const struct sm_manifest_root *root, const char *get,
+			   struct sm_err *err)
+{
+	SM_TRY(check_metrics(root, err));
+	return print_root(root, get, err);
+}
+
 static enum sm_status run_manifest(struct sm_run *run, struct sm_err *err)
 {
 	const char *get = ((const struct options *)run->options)->get;
@@ -79,10 +101,10 @@ static enum sm_status run_manifest(struct sm_run *run, struct sm_err *err)
 		return SM_FAIL(err, SM_USAGE, "found %zu manifests, allowed is exactly one",
 			       run->arg_count + run->manifest_given);
 	if (run->manifest_given)
-		return print_root(run->manifest, get, err);
+		return show(run->manifest, get, err);
 	struct sm_manifest m;
 	SM_TRY(sm_manifest_load(run->args[0], &sm_manifest_schema, &m, err));
-	enum sm_status st = print_root(m.root, get, err);
+	enum sm_status st = show(m.root, get, err);
 	sm_manifest_clear(&m);
 	return st;
 }

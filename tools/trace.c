@@ -11,6 +11,42 @@
 
 #define DEEPEST 16 /* stages in a chain: more means that the ledgers name each other */
 
+/* A folder that another one was made from. */
+struct parent {
+	const char *stage;
+	const struct sm_folder *folder; /* NULL: not here */
+	const char *rater; /* of compare, which has several of one stage: the role of its inputs */
+};
+enum { PARENTS = 64 };
+
+static const struct sm_folder *folder_of(const struct sm_folders *f, const char *sha256)
+{
+	for (size_t k = 0; k < f->n; k++)
+		if (strcmp(f->v[k].ledger.sha256, sha256) == 0)
+			return &f->v[k];
+	return NULL;
+}
+
+/* All that the folder's header names. */
+static size_t parents_of(const struct sm_folders *f, const struct sm_folder *folder,
+			 struct parent out[PARENTS])
+{
+	const json_t *header = folder->ledger.header;
+	const char *stage;
+	json_t *v;
+	size_t i, n = 0;
+	json_object_foreach(json_object_get(header, "parents"), stage, v) if (n < PARENTS)
+		out[n++] = (struct parent){stage, sm_folders_parent(f, folder, stage, NULL), NULL};
+	json_array_foreach(json_object_get(header, "members"), i, v)
+	{
+		const char *sha = sm_json_text(v, "ledger_sha256"), *kind = sm_json_text(v, "kind");
+		if (sha && kind && strcmp(kind, "rater") == 0 && n < PARENTS)
+			out[n++] = (struct parent){"predict", folder_of(f, sha),
+						   sm_json_text(v, "name")};
+	}
+	return n;
+}
+
 /* An output of the record by content, and by path when that fits, too. */
 static json_t *output_of(const json_t *record, const char *path, const char *sha256)
 {
@@ -88,20 +124,28 @@ static json_t *node_of(const struct sm_folder *folder, const json_t *record)
 	return node;
 }
 
-/* The node of a record in a list of nodes; added when it is not there yet, and its record to
- * `records`. */
-static json_t *node_in(json_t *list, json_t *records, const struct sm_folder *folder,
-		       json_t *record)
+/* The nodes that a record came from, and of each its record and its folder's place in f. */
+struct origins {
+	json_t *nodes, *records, *folders;
+};
+
+/* The node of a record among them; added when it is not there yet. */
+static json_t *node_in(const struct origins *o, const struct sm_folders *f,
+		       const struct parent *parent, json_t *record)
 {
+	const json_int_t place = parent->folder - f->v;
 	size_t i;
 	json_t *node;
-	json_array_foreach(list, i, node)
+	json_array_foreach(o->nodes, i, node)
 	if (strcmp(sm_json_text(node, "item"), sm_record_key(record)) == 0 &&
-	    strcmp(sm_json_text(node, "stage"), sm_folder_stage(folder)) == 0)
+	    json_integer_value(json_array_get(o->folders, i)) == place)
 		return node;
-	node = node_of(folder, record);
-	json_array_append_new(list, node);
-	json_array_append(records, record);
+	node = node_of(parent->folder, record);
+	if (parent->rater)
+		json_object_set_new(node, "rater", json_string(parent->rater));
+	json_array_append_new(o->nodes, node);
+	json_array_append(o->records, record);
+	json_array_append_new(o->folders, json_integer(place));
 	return node;
 }
 
@@ -155,26 +199,37 @@ static enum sm_status find_makers(const struct sm_folder *parent, const char *ke
 	return sm_records_check(records, err);
 }
 
-/* What the open parent made of the record's inputs: nodes in `from`, their records in `records`. */
-static enum sm_status follow_parent(const struct sm_folder *parent, json_t *node,
-				    const json_t *record, json_t *records, enum search search,
-				    bool *made, struct sm_err *err)
+/* Whether a parent may have made an input: a rater's run makes that rater's alone. */
+static bool may_make(const struct parent *parent, const json_t *input)
 {
+	const char *role = sm_json_text(input, "role");
+	return !parent->rater || (role && strcmp(role, parent->rater) == 0);
+}
+
+/* What the open parent made of the record's inputs. */
+static enum sm_status follow_parent(const struct sm_folders *f, const struct parent *from,
+				    json_t *node, const json_t *record, const struct origins *o,
+				    enum search search, bool *made, struct sm_err *err)
+{
+	const struct sm_folder *parent = from->folder;
 	json_t *inputs = json_object_get(record, "inputs");
 	size_t n = json_array_size(inputs);
 	char *fold = sm_ledger_text(&parent->ledger, sm_record_key(record), "fold");
 	struct maker *makers = calloc(n + 1, sizeof *makers);
-	enum sm_status st =
-		makers ? SM_OK : SM_FAIL(err, SM_BUDGET, "%s: out of memory", parent->dir);
+	bool *skip = calloc(n + 1, sizeof *skip);
+	enum sm_status st = makers && skip
+				    ? SM_OK
+				    : SM_FAIL(err, SM_BUDGET, "%s: out of memory", parent->dir);
 	if (fold && strcmp(sm_folder_stage(parent), "split") == 0)
 		json_object_set_new(node, "fold", json_string(fold));
+	for (size_t i = 0; skip && i < n; i++)
+		skip[i] = made[i] || !may_make(from, json_array_get(inputs, i));
 	if (st == SM_OK && n)
-		st = find_makers(parent, sm_record_key(record), inputs, made, search, makers, err);
+		st = find_makers(parent, sm_record_key(record), inputs, skip, search, makers, err);
 	for (size_t i = 0; makers && i < n; i++) {
 		struct maker *m = &makers[i];
 		if (m->record) {
-			json_t *child =
-				node_in(json_object_get(node, "from"), records, parent, m->record);
+			json_t *child = node_in(o, f, from, m->record);
 			add_once(json_object_get(child, "outputs"), m->output);
 			made[i] = true;
 		}
@@ -182,6 +237,7 @@ static enum sm_status follow_parent(const struct sm_folder *parent, json_t *node
 		json_decref(m->output);
 	}
 	free(makers);
+	free(skip);
 	free(fold);
 	return st;
 }
@@ -190,9 +246,13 @@ static enum sm_status follow_parent(const struct sm_folder *parent, json_t *node
 static bool reads_raw(const struct sm_folder *folder)
 {
 	const char *stage;
+	size_t i;
 	json_t *hash;
 	json_object_foreach(json_object_get(folder->ledger.header, "parents"), stage, hash)
 		if (strcmp(stage, "index") != 0)
+			return false;
+	json_array_foreach(json_object_get(folder->ledger.header, "members"), i, hash)
+		if (json_object_get(hash, "ledger_sha256"))
 			return false;
 	return true;
 }
@@ -253,22 +313,18 @@ static bool lacks_maker(const json_t *inputs, const bool *made)
 }
 
 /* The parents that are here; one that lists raw scans makes none. */
-static enum sm_status follow_parents(struct sm_folders *f, const struct sm_folder *folder,
-				     json_t *node, const json_t *record, json_t *records,
+static enum sm_status follow_parents(struct sm_folders *f, const struct parent *parent, size_t n,
+				     json_t *node, const json_t *record, const struct origins *o,
 				     bool *made, struct sm_err *err)
 {
 	const json_t *inputs = json_object_get(record, "inputs");
-	const char *stage;
-	json_t *hash;
 	for (int search = 0; search < SEARCHES; search++)
-		json_object_foreach(json_object_get(folder->ledger.header, "parents"), stage, hash)
-		{
-			const struct sm_folder *parent = sm_folders_parent(f, folder, stage, NULL);
-			const bool list = strcmp(stage, "index") == 0;
-			if (!parent || (search && (list || !lacks_maker(inputs, made))))
+		for (size_t k = 0; k < n; k++) {
+			const bool list = strcmp(parent[k].stage, "index") == 0;
+			if (!parent[k].folder || (search && (list || !lacks_maker(inputs, made))))
 				continue;
-			SM_TRY(sm_folders_open(f, parent, err));
-			SM_TRY(follow_parent(parent, node, record, records, (enum search)search,
+			SM_TRY(sm_folders_open(f, parent[k].folder, err));
+			SM_TRY(follow_parent(f, &parent[k], node, record, o, (enum search)search,
 					     made, err));
 		}
 	return SM_OK;
@@ -278,38 +334,40 @@ static enum sm_status follow_parents(struct sm_folders *f, const struct sm_folde
 static enum sm_status follow(struct sm_folders *f, const struct sm_folder *folder, json_t *node,
 			     const json_t *record, int depth, struct sm_err *err)
 {
+	struct origins o = {json_object_get(node, "from"), json_array(), json_array()};
 	size_t i;
-	json_t *input, *hash, *records = json_array(), *from = json_object_get(node, "from");
-	json_t *inputs = json_object_get(record, "inputs");
-	const char *stage;
+	json_t *child, *inputs = json_object_get(record, "inputs");
+	struct parent parent[PARENTS];
+	const size_t parents = parents_of(f, folder, parent);
 	bool *made = calloc(json_array_size(inputs) + 1, sizeof *made);
 	enum sm_status st = SM_OK;
-	if (!made || !records) {
+	if (!made || !o.records || !o.folders) {
 		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", folder->dir);
 		goto out;
 	}
-	json_object_foreach(json_object_get(folder->ledger.header, "parents"), stage, hash)
-	{
-		if (sm_folders_parent(f, folder, stage, NULL))
+	for (size_t k = 0; k < parents; k++) {
+		if (parent[k].folder)
 			continue;
-		SM_GOTO(st, sm_folders_need(f, stage, err));
-		json_array_append_new(json_object_get(node, "missing"), json_string(stage));
+		SM_GOTO(st, sm_folders_need(f, parent[k].stage, err));
+		json_t *stage = json_string(parent[k].stage);
+		add_once(json_object_get(node, "missing"), stage);
+		json_decref(stage);
 	}
 	/* What belongs to no item was made of all: its ledgers are named, not followed. */
 	if (record)
-		SM_GOTO(st, follow_parents(f, folder, node, record, records, made, err));
+		SM_GOTO(st, follow_parents(f, parent, parents, node, record, &o, made, err));
 	name_others(folder, node, inputs, made);
-	json_array_foreach(from, i, input)
+	json_array_foreach(o.nodes, i, child)
 	{
-		const struct sm_folder *parent =
-			sm_folders_parent(f, folder, sm_json_text(input, "stage"), NULL);
-		if (parent && depth < DEEPEST)
-			SM_GOTO(st, follow(f, parent, input, json_array_get(records, i), depth + 1,
-					   err));
+		const size_t place = (size_t)json_integer_value(json_array_get(o.folders, i));
+		if (depth < DEEPEST)
+			SM_GOTO(st, follow(f, &f->v[place], child, json_array_get(o.records, i),
+					   depth + 1, err));
 	}
 out:
 	free(made);
-	json_decref(records);
+	json_decref(o.records);
+	json_decref(o.folders);
 	return st;
 }
 
@@ -317,11 +375,10 @@ out:
 static bool made_from(const struct sm_folders *f, const struct sm_folder *later,
 		      const struct sm_folder *earlier, int depth)
 {
-	const char *stage;
-	json_t *hash;
-	json_object_foreach(json_object_get(later->ledger.header, "parents"), stage, hash)
-	{
-		const struct sm_folder *p = sm_folders_parent(f, later, stage, NULL);
+	struct parent parent[PARENTS];
+	const size_t n = parents_of(f, later, parent);
+	for (size_t k = 0; k < n; k++) {
+		const struct sm_folder *p = parent[k].folder;
 		if (p && (p == earlier || (depth < DEEPEST && made_from(f, p, earlier, depth + 1))))
 			return true;
 	}
@@ -469,7 +526,7 @@ enum sm_status sm_trace(struct sm_folders *f, const char *what, json_t **out, st
 	if (!clean)
 		return SM_FAIL(err, SM_BUDGET, "out of memory");
 	tidy(clean);
-	for (size_t k = 0; k < f->n; k++) {
+	for (size_t k = 0; k < (f->own ? f->own : f->n); k++) {
 		SM_GOTO(st, sm_folders_open(f, &f->v[k], err));
 		look(f, &f->v[k], what, clean, &found);
 		SM_GOTO(st, sm_records_check(f->v[k].ledger.records, err));

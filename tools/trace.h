@@ -9,7 +9,7 @@
 
 /* The way back as JSON (new reference in *out): {"stage", "item", "patient", "fold" (when a split
  * knows it), "outputs": [{"role","path","sha256"}] (those that were asked for or used), "from":
- * [the same for each record that made an input], "raw": [{"role","path","sha256"}] (inputs that no
+ * [the same for each record that made an input; of compare with the "rater" whose run it is], "raw": [{"role","path","sha256"}] (inputs that no
  * stage made: the scans), "ledgers": [{"stage","path","sha256"}] (parents' ledgers that were read
  * as a whole), "unresolved": [{"role","path", "sha256"}] (inputs that no record here made),
  * "missing": [stages that are not there in the run that this one was made from]}. An output of no

@@ -14,7 +14,7 @@
 struct options {
 	bool json, slices;
 	char *cell;
-	struct sm_strings cases;
+	struct sm_strings cases, also;
 };
 
 #define AT(member) .offset = offsetof(struct options, member)
@@ -25,6 +25,8 @@ static const struct sm_field fields[] = {
 	{"cell", SM_F_STRING, AT(cell),
 	 .doc = "a figure of the report's tables, ROW/MODEL or ROW/MODEL/METRIC: its cases"},
 	{"case", SM_F_STRINGS, AT(cases), .doc = "of --cell: these cases alone"},
+	{"also", SM_F_STRINGS, AT(also), .path = true, .commas = true,
+	 .doc = "folders of other runs that a comparison was made from, parted by commas"},
 };
 static const struct sm_fieldset option_set = SM_FIELDSET("trace", struct options, fields, NULL);
 
@@ -125,12 +127,15 @@ static enum sm_status print_node(struct sm_folders *f, const json_t *node, bool 
 	size_t i;
 	json_t *v;
 	const char *patient = sm_json_text(node, "patient"), *fold = sm_json_text(node, "fold");
-	const char *reason = sm_json_text(node, "reason"), *parent;
+	const char *reason = sm_json_text(node, "reason"), *rater = sm_json_text(node, "rater"),
+		   *parent;
 	printf("%*s%s  %s", depth * 2, "", sm_json_text(node, "stage"), sm_json_text(node, "item"));
 	if (patient)
 		printf("  patient %s", patient);
 	if (fold)
 		printf("  fold %s", fold);
+	if (rater)
+		printf("  rater %s", rater);
 	printf("\n");
 	const json_t *items = json_object_get(node, "items");
 	json_object_foreach(json_object_get(node, "parents"), parent, v)
@@ -273,6 +278,9 @@ static enum sm_status run_trace(struct sm_run *run, struct sm_err *err)
 	json_t *all = NULL, *node;
 	enum sm_status st = SM_OK;
 	size_t i;
+	if (o->cell && o->also.n)
+		return SM_FAIL(err, SM_USAGE,
+			       "--also: counts without --cell, which takes several folders");
 	if (o->cell)
 		return run_cell(run, err);
 	if (o->cases.n)
@@ -286,6 +294,9 @@ static enum sm_status run_trace(struct sm_run *run, struct sm_err *err)
 		goto out;
 	}
 	SM_GOTO(st, sm_folders_add(&f, run->args[0], err));
+	f.own = f.n;
+	for (i = 0; i < o->also.n; i++)
+		SM_GOTO(st, sm_folders_add(&f, o->also.v[i], err));
 	SM_GOTO(st, sm_folders_load(&f, err));
 	tell_closed(run, &f);
 	for (i = 1; i < run->arg_count; i++) {
@@ -315,7 +326,8 @@ static const struct sm_stage stage = {
 		"explore and report are passed over unless named with their stage (explore/CASE).\n"
 		"\n"
 		"  scanmill trace work/brats3d BraTS20_Training_001\n"
-		"  scanmill trace work/brats3d tile/BraTS20_Training_001.h5 --slices\n\n"
+		"  scanmill trace work/brats3d tile/BraTS20_Training_001.h5 --slices\n"
+		"  scanmill trace compare BraTS20_Training_001 --also work/a,work/b\n\n"
 		"--cell takes a figure of the report's tables: it prints the cases behind it, each "
 		"with its value\n"
 		"and its way back. Without a folder it looks for the report in work and in the "

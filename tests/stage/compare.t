@@ -134,12 +134,20 @@ ok "and no tests of one case" test ! -e o4/tests.csv
 for w in one two; do
 	"$PYTHON" "$SM_ROOT/tests/stage/eval_fixture.py" $w 4 || fail_all "folders of stages cannot be made"
 done
+sed -i '1s/}$/,"other":1}/' two/predict/ledger.jsonl # another run
 exits "two runs of predict" 0 sm compare $few --raters one/predict,two/predict --truth one/ingest --out o5
 like "are called by the folders around" "$(cat "$OUT")" '^reference +one +two'
 is "equal ones differ nowhere" "$(grep -c ',0.000000,' o5/tests.csv | tr -d ' ')" \
 	"$(tail -n +2 o5/tests.csv | wc -l | tr -d ' ')"
 like "what was read is in the ledger" "$(cat o5/ledger.jsonl)" '"path":"case00.nii.gz","role":"one","sha256":"[0-9a-f]{64}"'
 like "and the ledgers' hashes" "$(head -n 1 o5/ledger.jsonl)" '"ledger_sha256":"[0-9a-f]{64}"'
+if [ -x "$SM_BIN/scanmill-trace" ]; then
+	exits "a trace of a case of both" 0 sm trace o5 case00 --also one,two
+	is "goes into the run of each rater" "$(sed -n 's/^ *\(predict  case00\).*rater \(.*\)$/\1 \2/p' "$OUT" | tr '\n' ';')" "predict  case00 one;predict  case00 two;"
+	exits "one of them is not here" 0 sm trace o5 case00 --also one
+	like "is said" "$(cat "$OUT")" 'the run of predict that this was made from is not here'
+	unlike "no rater is mistaken for the other" "$(cat "$OUT")" 'rater two'
+fi
 printf x >>two/predict/case01.nii.gz
 "$PYTHON" - <<'EOS'
 import nibabel, numpy as np
@@ -217,6 +225,17 @@ rm c/case4.nii.gz
 exits "a missing case" 1 sm compare $few --raters a,b,c --truth truth --out o11
 like "is rejected by name" "$(cat o11/ledger.jsonl)" 'case case4: c has no file of that name'
 is "and in no table" "$(grep -c '^case4,' o11/pairs.csv)" 0
+for r in a b; do
+	cp $r/case3.nii.gz "$r/of J D.nii.gz"
+	cp $r/case3.nii.gz "$r/sums.csv.nii.gz"
+done
+exits "names that are no names of cases" 1 sm compare $few --raters a,b --truth truth --out o17
+is "are rejected one by one" "$(grep -c 'the name .* is no name of a case' o17/ledger.jsonl)" 2
+like "and the others stand" "$(cat o17/pairs.csv)" '^case3,'
+printf 'schema: 1\nname: x\nevaluate: {missing: list, resamples: 50}\n' >m.yaml
+exits "also where missing cases are listed" 1 sm compare --manifest m.yaml --raters a,b,c --truth truth --out o18
+is "one by one" "$(grep -c 'the name .* is no name of a case' o18/ledger.jsonl)" 2
+rm a/of* b/of* a/sums* b/sums*
 printf 'schema: 1\nname: x\nevaluate: {missing: list, resamples: 50}\n' >m.yaml
 exits "or listed, as the manifest says" 0 sm compare --manifest m.yaml --raters a,b,c --truth truth --out o12
 like "in the header" "$(head -n 1 o12/ledger.jsonl)" '"missing":\{"c":\["case4"\]\}'

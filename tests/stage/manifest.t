@@ -40,6 +40,19 @@ name: test
 tiel:
   per_case: 3
 END
+bad "a metric that is none" "evaluate.metrics: found 'dize', allowed are all, dice, iou, " <<'END'
+schema: 1
+name: x
+evaluate: {metrics: [dize]}
+END
+
+bad "and of images" "evaluate.metrics: found 'dice', allowed are mae, rmse, psnr, ssim" <<'END'
+schema: 1
+name: x
+dataset: pair
+evaluate: {metrics: [dice]}
+END
+
 bad "a value out of range" "bad.yaml:4: train.batch: found '0', allowed is a whole number from 1" <<'END'
 schema: 1
 name: test
