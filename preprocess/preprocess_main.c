@@ -88,7 +88,8 @@ static bool was_skipped(const json_t *record, const char *op, const char *when)
 static enum sm_status warn_idle(struct sm_run *run, const struct sm_steps *steps, size_t n,
 				struct sm_err *err)
 {
-	size_t i, k, good = 0, whens = 0;
+	size_t i, k, good = 0, rejected = 0, whens = 0;
+	char others[64] = "";
 	json_t *record;
 	for (i = 0; i < n; i++)
 		whens += steps->v[i].when != NULL;
@@ -99,18 +100,22 @@ static enum sm_status warn_idle(struct sm_run *run, const struct sm_steps *steps
 		return SM_FAIL(err, SM_BUDGET, "steps: out of memory");
 	sm_records_foreach(run->ledger.records, k, record)
 	{
-		if (!sm_record_ok(record))
+		if (!sm_record_ok(record)) {
+			rejected++; /* the step may have been theirs */
 			continue;
+		}
 		good++;
 		for (i = 0; i < n; i++)
 			skipped[i] += steps->v[i].when &&
 				      was_skipped(record, sm_ops[steps->v[i].which].name,
 						  steps->v[i].when);
 	}
+	if (rejected)
+		snprintf(others, sizeof others, " but perhaps of the %zu rejected", rejected);
 	for (i = 0; i < n; i++)
 		if (steps->v[i].when && good && skipped[i] == good)
-			sm_warn(&run->log, NULL, "step %zu (%s): when: %s is true of no case",
-				i + 1, sm_ops[steps->v[i].which].name, steps->v[i].when);
+			sm_warn(&run->log, NULL, "step %zu (%s): when: %s is true of no case%s",
+				i + 1, sm_ops[steps->v[i].which].name, steps->v[i].when, others);
 	free(skipped);
 	return sm_records_check(run->ledger.records, err);
 }

@@ -210,4 +210,13 @@ like "the case that one has is counted, and there is no interval" "$tests" '^wt,
 like "and told" "$(cat r9/report.html)" 'not scored on the same cases: 1 case is missing in some'
 like "in Markdown" "$(cat r9/table.md)" "^n: pairs of cases that both models have a number for; left out: the other cases\. The models were not scored on the same cases: 1 case is missing in some\.$"
 like "and in LaTeX" "$(cat r9/table.tex)" "counted as left out\. The models were not scored on the same cases: 1 case is missing in some\."
+
+# Another number of resamples: drawn by evaluate, told and taken over by the report.
+sed 's/{empty: strict,/{empty: strict, resamples: 300,/' m.yaml >some.yaml
+run sm evaluate --in predict --truth ingest --manifest some.yaml --out ec
+exits "300 resamples" 0 sm report --in ec --manifest some.yaml --out r11
+ok "the intervals are evaluate's" cmp r11/table.csv ec/summary.csv
+ok "and others than those of 10000" test "$(cat ec/summary.csv)" != "$(cat evaluate/summary.csv)"
+is "but for them nothing differs" "$(cut -d, -f1-7 ec/summary.csv)" "$(cut -d, -f1-7 evaluate/summary.csv)"
+like "the checklist tells them" "$(cat r11/checklist.md)" 'BCa, 300 resamples of '
 done_testing
