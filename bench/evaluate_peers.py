@@ -23,13 +23,22 @@ REGIONS = {"wt": (1, 2, 4), "tc": (1, 4), "et": (4,)}
 SHAPE = (240, 240, 155)
 
 
+def blobs(rng, sigma=3):
+    """The largest of four smooth random fields: blobs of every label, none of them near another mask's."""
+    k = [np.exp(-2 * (np.pi * sigma * f) ** 2) for f in (*(np.fft.fftfreq(n) for n in SHAPE[:2]), np.fft.rfftfreq(SHAPE[2]))]
+    low = k[0][:, None, None] * k[1][:, None] * k[2]
+    fields = [np.fft.irfftn(np.fft.rfftn(rng.standard_normal(SHAPE)) * low, SHAPE) for _ in range(4)]
+    return np.array((0, 1, 2, 4))[np.argmax(fields, axis=0)]
+
+
 def fill(folder):
     rng = np.random.default_rng(1)
     rim = np.zeros(SHAPE)
     rim[2:-2, 3:-3, 2:-2] = 4
     for name, array in (("solid-truth", np.full(SHAPE, 4)), ("solid-prediction", rim),
                         ("noise-truth", rng.choice((0, 1, 2, 4), SHAPE)),
-                        ("noise-prediction", rng.choice((0, 1, 2, 4), SHAPE))):
+                        ("noise-prediction", rng.choice((0, 1, 2, 4), SHAPE)),
+                        ("blobs-truth", blobs(rng)), ("blobs-prediction", blobs(rng))):
         nibabel.save(nibabel.Nifti1Image(array.astype(np.uint8), np.eye(4)), os.path.join(folder, name + ".nii"))
 
 

@@ -53,6 +53,13 @@ struct sm_nii_info {
 			  * identity (not of sm_nii_read_header) */
 };
 
+/* What in the header speaks against the grid that was taken, a sentence each without the file's
+ * name: no form at all, sform and qform that place a corner more than tolerance_mm apart, voxel
+ * sizes that differ by more than 1 %. Returns how many. */
+enum { SM_NII_DOUBTS = 2, SM_NII_DOUBT = 160 };
+size_t sm_nii_doubts(const struct sm_nii_info *info, double tolerance_mm,
+		     char out[SM_NII_DOUBTS][SM_NII_DOUBT]);
+
 /* Reads only the header: dims, type, affine, slope; vol->data stays NULL. Works on .nii, .nii.gz
  * (inflates a few hundred bytes) and the .hdr of a pair, whose image is not looked at. Extensions
  * are walked only in an uncompressed .nii and when they end in its first 8 KiB. */

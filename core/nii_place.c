@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <nifti2_io.h>
+#include <stdio.h>
 #include <string.h>
 
 const struct sm_nii_rules sm_nii_rules_default = {.affine = SM_NII_SFORM};
@@ -181,4 +182,28 @@ enum sm_status sm_nii_place_check(const struct sm_nii_fields *f, const struct sm
 	if (form == &s)
 		info->spacing_gap = spacing_gap(vol, spacing);
 	return SM_OK;
+}
+
+size_t sm_nii_doubts(const struct sm_nii_info *info, double tolerance_mm,
+		     char out[SM_NII_DOUBTS][SM_NII_DOUBT])
+{
+	const char *s = sm_nii_form_name(info->sform_code), *q = sm_nii_form_name(info->qform_code);
+	size_t n = 0;
+	if (strcmp(info->affine_source, "none") == 0)
+		snprintf(out[n++], SM_NII_DOUBT,
+			 "neither sform nor qform; the grid has its spacing only");
+	else if (info->form_gap_mm > tolerance_mm && isinf(info->form_gap_mm))
+		snprintf(out[n++], SM_NII_DOUBT,
+			 "of sform (%s) and qform (%s) one is no affine; the %s was taken", s, q,
+			 info->affine_source);
+	else if (info->form_gap_mm > tolerance_mm)
+		snprintf(out[n++], SM_NII_DOUBT,
+			 "sform (%s) and qform (%s) differ by %.3g mm; the %s was taken", s, q,
+			 info->form_gap_mm, info->affine_source);
+	if (info->spacing_gap > 0.01)
+		snprintf(out[n++], SM_NII_DOUBT,
+			 "pixdim and the sform's columns differ by up to %.3g %% in voxel size; the "
+			 "sform's was taken",
+			 100 * info->spacing_gap);
+	return n;
 }

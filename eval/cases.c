@@ -84,6 +84,20 @@ enum sm_status sm_truth_read(const char *dir, const struct sm_ledger *ingest, co
 	return sm_output_read(dir, "ingest", record, role, mem, vol, err);
 }
 
+void sm_warn_place(const char *path, const char *name, double tolerance_mm, struct sm_item *item)
+{
+	struct sm_nii_info info;
+	struct sm_vol vol = {0};
+	char doubt[SM_NII_DOUBTS][SM_NII_DOUBT];
+	/* Whoever read the volume has told what is wrong with a file. */
+	if (sm_nii_read_header(path, &vol, &info, NULL) != SM_OK)
+		return;
+	const size_t doubts = sm_nii_doubts(&info, tolerance_mm, doubt);
+	for (size_t i = 0; i < doubts; i++)
+		sm_item_warn(item, "%s: %s", name, doubt[i]);
+	sm_vol_clear(&vol);
+}
+
 double sm_voxel_mm3(const struct sm_vol *vol)
 {
 	const double(*a)[4] = vol->affine;

@@ -131,6 +131,8 @@ static void test_lines(const struct sm_report *report, struct sm_text *out)
 					 report->columns.at[d->column].key, "a", (json_int_t)d->a,
 					 "b", (json_int_t)d->b, "n", (json_int_t)d->n, "left_out",
 					 (json_int_t)d->left_out);
+		json_object_set_new(test, "no_number", json_integer((json_int_t)d->no_number));
+		json_object_set_new(test, "infinite", json_integer((json_int_t)d->infinite));
 		json_object_set_new(test, "difference", number_or_null(d->difference));
 		json_object_set_new(test, "wilcoxon_p_holm", number_or_null(d->holm_wilcoxon));
 		json_object_set_new(test, "permutation_p_holm",

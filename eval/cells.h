@@ -30,8 +30,8 @@ void sm_cell_link(const struct sm_report *report, size_t model, size_t row, size
  * "median", "n", "infinite", "left_out", "situations" {"full", "both_empty", "truth_empty",
  * "prediction_empty"}, "values" [a number or null for each of the model's cases, in their order],
  * "why" {case number: word} for those that are no plain value}. A test between models: {"kind":
- * "test", "row", "metric", "a", "b" (numbers of models), "n", "left_out", "difference",
- * "wilcoxon_p_holm", "permutation_p_holm"}. */
+ * "test", "row", "metric", "a", "b" (numbers of models), "n", "left_out", "no_number", "infinite"
+ * (of those left out), "difference", "wilcoxon_p_holm", "permutation_p_holm"}. */
 enum sm_status sm_cells_write(const struct sm_report *report, struct sm_text *out,
 			      struct sm_err *err);
 

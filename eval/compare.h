@@ -57,6 +57,8 @@ struct sm_rater_test {
 	size_t a, b, row, column;
 	size_t n, left_out; /* pairs of numbers (patients where one has several cases); cases
 			       without two */
+	size_t no_number, infinite; /* of left_out: a rater has no value; one is infinite, which
+				       counts in Wilcoxon's ranks alone */
 	double difference, low, high; /* mean of a - b, interval of 95 %, NaN = none */
 	struct sm_paired wilcoxon, permutation;
 	double holm_wilcoxon, holm_permutation; /* over pairs of raters and shown regions of a

@@ -434,6 +434,17 @@ enum sm_status sm_members_read(struct sm_comparing *c, struct sm_item *item, str
 		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", item->key);
 	*r = (struct reading){.c = c, .item = item, .vol = vol};
 	SM_GOTO(st, sm_par_for(c->members, item->jobs, read_member, r, err));
+	for (size_t m = 0; m < c->members; m++) {
+		bool none = true;
+		char *name = sm_member_file(c, m, item->key);
+		char *path = !is_file(&c->member[m]) || of_ledger(&c->member[m])
+				     ? NULL
+				     : path_of(&c->member[m], item->key, &none);
+		if (path && name)
+			sm_warn_place(path, name, c->section.grid_tolerance, item);
+		free(path);
+		free(name);
+	}
 	for (size_t m = 0; item->deferred && m < c->members; m++)
 		if (is_file(&c->member[m]))
 			SM_GOTO(st, of_ledger(&c->member[m])

@@ -245,7 +245,7 @@ static void add_tests(const struct sm_comparing *c, struct sm_compare_pages *out
 		test_table(c, shown[k], &g);
 		snprintf(caption, sizeof caption,
 			 "Paired tests of %s against the truth, corrected by Holm over pairs and "
-			 "regions",
+			 "regions; left out: no number, or infinite, which Wilcoxon's ranks count",
 			 c->columns.at[shown[k]].name);
 		add_table(out, &g, caption);
 	}

@@ -125,10 +125,16 @@ out:
 
 /* ---- tests ----------------------------------------------------------------------------------- */
 
-/* Pairs of numbers of two raters against the truth, a patient once; room for n each. Cases are the
- * same ones in the same order in every book. */
+/* Pairs of two raters against the truth, a patient once; room for n each. */
+struct paired {
+	double *a, *b;               /* of numbers */
+	double *ranked_a, *ranked_b; /* without NaN: infinite values have a rank */
+	size_t ranked;
+};
+
+/* Cases are the same ones in the same order in every book. */
 static enum sm_status pair_up(struct sm_comparing *c, struct sm_rater_test *t, size_t cases,
-			      double *a, double *b, struct sm_err *err)
+			      struct paired *p, struct sm_err *err)
 {
 	struct sm_scorebook *book[2] = {sm_compare_pair(c, c->truth, t->a)->book,
 					sm_compare_pair(c, c->truth, t->b)->book};
@@ -143,9 +149,15 @@ static enum sm_status pair_up(struct sm_comparing *c, struct sm_rater_test *t, s
 	for (size_t i = 0; i < cases; i++) {
 		x[i] = sm_cell_number(&cell[i]);
 		x[cases + i] = sm_cell_number(&cell[cases + i]);
-		t->left_out += !isfinite(x[i]) || !isfinite(x[cases + i]);
+		if (isnan(x[i]) || isnan(x[cases + i]))
+			t->no_number++;
+		else
+			t->infinite += isinf(x[i]) || isinf(x[cases + i]);
 	}
-	st = sm_cluster_means(x, x + cases, patients, cases, a, b, &t->n, err);
+	t->left_out = t->no_number + t->infinite;
+	SM_GOTO(st, sm_cluster_means(x, x + cases, patients, cases, p->a, p->b, &t->n, err));
+	st = sm_cluster_means_infinite(x, x + cases, patients, cases, p->ranked_a, p->ranked_b,
+				       &p->ranked, err);
 out:
 	sm_free(cell);
 	sm_free(x);
@@ -153,8 +165,9 @@ out:
 }
 
 static enum sm_status test_one(struct sm_comparing *c, struct sm_rater_test *t, size_t cases,
-			       double *a, double *b, struct sm_err *err)
+			       struct paired *p, struct sm_err *err)
 {
+	double *a = p->a, *b = p->b;
 	enum sm_interval why;
 	char name[2 * SM_MEMBER_NAME + SM_MAP_NAME + 40];
 	snprintf(name, sizeof name, "%s/%s/%s/%s", c->map.row[t->row].key,
@@ -167,8 +180,8 @@ static enum sm_status test_one(struct sm_comparing *c, struct sm_rater_test *t, 
 	struct sm_resampling signs = how;
 	double sum = 0;
 	signs.resamples = signs.resamples ? signs.resamples : SM_RESAMPLES; /* 0: no intervals */
-	SM_TRY(pair_up(c, t, cases, a, b, err));
-	SM_TRY(sm_wilcoxon(a, b, t->n, &t->wilcoxon, err));
+	SM_TRY(pair_up(c, t, cases, p, err));
+	SM_TRY(sm_wilcoxon(p->ranked_a, p->ranked_b, p->ranked, &t->wilcoxon, err));
 	SM_TRY(sm_permutation(a, b, t->n, &signs, &t->permutation, err));
 	for (size_t i = 0; i < t->n; i++)
 		sum += a[i] -= b[i];
@@ -201,11 +214,12 @@ static enum sm_status test_all(struct sm_comparing *c, size_t cases, struct sm_e
 {
 	size_t duels = c->raters * (c->raters - 1) / 2, rows = c->map.shown;
 	enum sm_status st = SM_BUDGET;
-	double *a = sm_alloc(NULL, cases + 1, 2 * sizeof *a, "paired scores", err);
+	double *a = sm_alloc(NULL, cases + 1, 4 * sizeof *a, "paired scores", err);
 	c->test = sm_calloc(&c->run->mem, c->columns.n * rows * duels + 1, sizeof *c->test,
 			    "paired tests", err);
 	if (!a || !c->test)
 		goto out;
+	struct paired p = {a, a + cases, a + 2 * cases, a + 3 * cases, 0};
 	st = SM_OK;
 	for (size_t column = 0; column < c->columns.n; column++) {
 		struct sm_rater_test *family = c->test + c->tests;
@@ -215,7 +229,7 @@ static enum sm_status test_all(struct sm_comparing *c, size_t cases, struct sm_e
 					struct sm_rater_test *t = &c->test[c->tests++];
 					*t = (struct sm_rater_test){
 						.a = i, .b = k, .row = row, .column = column};
-					SM_GOTO(st, test_one(c, t, cases, a, a + cases, err));
+					SM_GOTO(st, test_one(c, t, cases, &p, err));
 				}
 		SM_GOTO(st, adjust(family, rows * duels, err));
 	}

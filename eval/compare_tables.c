@@ -158,7 +158,7 @@ static void tests_csv(const struct sm_comparing *c, struct sm_text *out)
 {
 	sm_text_str(out, "a,b,region,labels,metric,n,left_out,difference,ci_low,ci_high,wilcoxon_p,"
 			 "wilcoxon_holm,wilcoxon_exact,permutation_p,permutation_holm,permutation_"
-			 "exact\n");
+			 "exact,wilcoxon_n,no_number,infinite\n");
 	for (size_t i = 0; i < c->tests; i++) {
 		const struct sm_rater_test *t = &c->test[i];
 		sm_text_f(out, "%s,%s", c->member[t->a].name, c->member[t->b].name);
@@ -172,7 +172,8 @@ static void tests_csv(const struct sm_comparing *c, struct sm_text *out)
 		sm_text_str(out, t->wilcoxon.exact ? ",yes" : ",no");
 		csv_number(out, t->permutation.p);
 		csv_number(out, t->holm_permutation);
-		sm_text_str(out, t->permutation.exact ? ",yes\n" : ",no\n");
+		sm_text_f(out, ",%s,%zu,%zu,%zu\n", t->permutation.exact ? "yes" : "no",
+			  t->wilcoxon.n, t->no_number, t->infinite);
 	}
 }
 
@@ -192,6 +193,9 @@ static json_t *test_to_json(const struct sm_comparing *c, const struct sm_rater_
 	json_object_set_new(one, "metric", json_string(c->columns.at[t->column].key));
 	json_object_set_new(one, "n", json_integer((json_int_t)t->n));
 	json_object_set_new(one, "left_out", json_integer((json_int_t)t->left_out));
+	json_object_set_new(one, "no_number", json_integer((json_int_t)t->no_number));
+	json_object_set_new(one, "infinite", json_integer((json_int_t)t->infinite));
+	json_object_set_new(one, "wilcoxon_n", json_integer((json_int_t)t->wilcoxon.n));
 	json_object_set_new(one, "difference", number(t->difference));
 	json_object_set_new(one, "low95", number(t->low));
 	json_object_set_new(one, "high95", number(t->high));

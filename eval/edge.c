@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define EACH_BYTE UINT64_C(0x0101010101010101)
+#define LOW_BITS UINT64_C(0x7f7f7f7f7f7f7f7f)
+#define FEW_VALUES 6
 
 enum sm_status sm_bits_init(struct sm_bits *bits, const int64_t n[3], struct sm_mem *mem,
 			    struct sm_err *err)
@@ -24,21 +26,53 @@ void sm_bits_clear(struct sm_bits *bits)
 	*bits = (struct sm_bits){0};
 }
 
+/* The values of a region: a few can be compared with 8 voxels at once. */
+struct members {
+	const uint8_t *is;
+	size_t few; /* 0: too many */
+	uint64_t each[FEW_VALUES];
+};
+
+static struct members members_of(const uint8_t member[256])
+{
+	struct members m = {.is = member};
+	for (unsigned v = 0; v < 256; v++) {
+		if (!member[v])
+			continue;
+		if (m.few == FEW_VALUES) {
+			m.few = 0;
+			break;
+		}
+		m.each[m.few++] = v * EACH_BYTE;
+	}
+	return m;
+}
+
 /* Bits of 8 values. Background and inner voxels are told by one comparison. */
-static uint64_t pack_eight(const uint8_t *v, const uint8_t member[256])
+static inline uint64_t pack_eight(const uint8_t *v, const struct members *m)
 {
 	uint64_t w, out = 0;
 	memcpy(&w, v, 8);
 	if (w == v[0] * EACH_BYTE)
-		return member[v[0]] ? 0xff : 0;
-	for (int k = 0; k < 8; k++)
-		out |= (uint64_t)(member[v[k]] != 0) << k;
-	return out;
+		return m->is[v[0]] ? 0xff : 0;
+	if (!m->few) {
+		for (int k = 0; k < 8; k++)
+			out |= (uint64_t)(m->is[v[k]] != 0) << k;
+		return out;
+	}
+	for (size_t i = 0; i < m->few; i++) {
+		/* The highest bit of a byte stays 0 where the byte is the value. */
+		const uint64_t other = w ^ m->each[i];
+		out |= ~(((other & LOW_BITS) + LOW_BITS) | other | LOW_BITS);
+	}
+	/* Bit 8 k to bit 56 + k: no two of the products' bits meet. */
+	return (out >> 7) * UINT64_C(0x0102040810204080) >> 56;
 }
 
 void sm_bits_cut(struct sm_bits *bits, const uint8_t *value, const int64_t dim[3],
 		 const struct sm_box *box, const uint8_t member[256])
 {
+	const struct members m = members_of(member);
 	const int64_t n = box->n[0];
 	for (int64_t z = 0; z < box->n[2]; z++)
 		for (int64_t y = 0; y < box->n[1]; y++) {
@@ -49,7 +83,7 @@ void sm_bits_cut(struct sm_bits *bits, const uint8_t *value, const int64_t dim[3
 				bits->bit + (size_t)((z + 1) * bits->n[1] + y + 1) * bits->words;
 			int64_t x = 0;
 			for (; x + 8 <= n; x += 8) {
-				const uint64_t eight = pack_eight(in + x, member);
+				const uint64_t eight = pack_eight(in + x, &m);
 				const int64_t at = x + 1, shift = at & 63;
 				row[at >> 6] |= eight << shift;
 				if (shift > 56)

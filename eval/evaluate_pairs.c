@@ -414,7 +414,14 @@ enum sm_status sm_pair_open(struct sm_evaluating *w, size_t i, struct sm_item *i
 	SM_GOTO(st, declare_read(&g, item, err));
 	if (out->missing)
 		SM_GOTO(st, make_empty(out, &w->run->mem, err));
-	st = name_sides(w, p, &r, out, err);
+	SM_GOTO(st, name_sides(w, p, &r, out, err));
+	for (size_t side = 0; w->from != SM_PAIRS_LEDGERS && side < 2; side++) {
+		bool missing;
+		char *path = file_of(w, p, side, &missing);
+		if (path && !missing)
+			sm_warn_place(path, out->names[side], w->section.grid_tolerance, item);
+		free(path);
+	}
 out:
 	close_records(&r);
 	return st;

@@ -167,8 +167,30 @@ out:
 	return st;
 }
 
+/* Cases whose prediction is missing and that were scored as an empty one (missing: worst). Their
+ * numbers are made up: who reads a mean is told. */
+static enum sm_status count_assumed(const struct sm_evaluating *w, size_t *assumed,
+				    struct sm_err *err)
+{
+	size_t i;
+	json_t *record;
+	*assumed = 0;
+	sm_records_foreach(w->run->ledger.records, i, record)
+	{
+		*assumed += sm_record_ok(record) &&
+			    json_is_true(json_object_get(record, "prediction_missing"));
+	}
+	SM_TRY(sm_records_check(w->run->ledger.records, err));
+	if (*assumed)
+		sm_warn(&w->run->log, NULL,
+			"%zu case%s no prediction and %s scored as an empty one (evaluate.missing: "
+			"worst)",
+			*assumed, *assumed == 1 ? " has" : "s have", *assumed == 1 ? "is" : "are");
+	return SM_OK;
+}
+
 static enum sm_status print(const struct sm_evaluating *w, struct sm_scorebook *book,
-			    const struct sm_summary *sum, struct sm_err *err)
+			    const struct sm_summary *sum, size_t assumed, struct sm_err *err)
 {
 	struct sm_text screen = {0};
 	struct sm_case_scores only = {0};
@@ -184,6 +206,9 @@ static enum sm_status print(const struct sm_evaluating *w, struct sm_scorebook *
 	}
 	sm_text_f(&screen, "(empty regions: %s: %s)\n", sm_policy_names[w->section.empty],
 		  sm_policy_words[w->section.empty]);
+	if (assumed)
+		sm_text_f(&screen, "(without a prediction, scored as an empty one: %zu of %zu)\n",
+			  assumed, sm_scorebook_cases(book));
 	SM_GOTO(st, sm_text_check(&screen, "table", err));
 	fputs(screen.data, stdout);
 out:
@@ -197,6 +222,7 @@ enum sm_status sm_evaluate_finish(struct sm_evaluating *w, struct sm_err *err)
 	struct sm_run *run = w->run;
 	struct sm_scorebook *book = NULL;
 	struct sm_summary sum = {0};
+	size_t assumed;
 	const struct sm_summary_settings settings = {
 		.seed = run->seed,
 		/* One case alone has no spread. */
@@ -206,11 +232,13 @@ enum sm_status sm_evaluate_finish(struct sm_evaluating *w, struct sm_err *err)
 	SM_GOTO(st, sm_scorebook_open(run->out, w->map.n, w->columns.n, &book, err));
 	SM_GOTO(st, sm_scorebook_read(book, run->ledger.records, &w->map, &w->columns, err));
 	SM_GOTO(st, sm_summarise(book, &w->map, &w->columns, &settings, &sum, err));
-	json_object_set_new(run->ledger.header, "summary",
-			    sm_summary_to_json(&sum, book, &w->map, &w->columns));
+	SM_GOTO(st, count_assumed(w, &assumed, err));
+	json_t *summary = sm_summary_to_json(&sum, book, &w->map, &w->columns);
+	json_object_set_new(summary, "prediction_missing", json_integer((json_int_t)assumed));
+	json_object_set_new(run->ledger.header, "summary", summary);
 	if (run->out)
 		SM_GOTO(st, write_tables(w, book, &sum, err));
-	st = print(w, book, &sum, err);
+	st = print(w, book, &sum, assumed, err);
 out:
 	sm_summary_clear(&sum);
 	sm_scorebook_close(book);

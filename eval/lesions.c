@@ -7,9 +7,19 @@
 
 #include "core/par.h"
 #include "eval/column.h"
+#include "eval/edge.h"
+#include "eval/shared_surface.h"
 #include "eval/surface.h"
 
 #define NONE UINT32_MAX
+
+/* Lesions whose joint box with their prediction has so many voxels, and is so many times their own,
+ * are measured against components that are prepared once, if there are so many of them. */
+#define SHARED_VOXELS ((int64_t)1 << 18)
+#define SHARED_TIMES 8
+#define SHARED_LESIONS 3
+/* A pair of a site and a cell costs a nanosecond, a voxel of the joint box ten times as much. */
+#define SHARED_PAIRS_A_VOXEL 8
 
 /* Of github.com/rachitsaluja/BraTS-2023-Metrics, the challenge's own. */
 const struct sm_lesion_rule sm_lesion_rules[SM_LESION_RULES] = {
@@ -70,12 +80,8 @@ static enum sm_status dilate_plane(void *ctx, size_t z, struct sm_err *err)
 
 /* ---- the challenge's lesions ----------------------------------------------------------------- */
 
-struct box {
-	int64_t low[3], high[3]; /* high is one behind the last; empty while low > high */
-};
-
 struct lesion {
-	struct box box;
+	struct sm_component_box box;
 	int64_t voxels, hit, predicted; /* of the truth; of them predicted; of its prediction */
 	size_t from, to;                /* its entries in struct work.touch */
 	double hd95;
@@ -97,14 +103,16 @@ struct work {
 	struct touch *touch;
 	size_t touches;
 	uint32_t *lesion_of; /* of each component of the truth */
-	struct box *box_of;  /* of each predicted component */
+	struct sm_component_box *box_of;  /* of each predicted component */
 	uint8_t *right;      /* predicted components that touch a lesion */
+	struct sm_shared_surface shared;
+	bool is_shared; /* it is made */
 	struct sm_mem *mem;
 	int jobs;  /* within one lesion */
 	bool list; /* small ones are measured, too */
 };
 
-static void widen(struct box *b, const struct sm_run_of_voxels *r, size_t row, const int64_t n[3])
+static void widen(struct sm_component_box *b, const struct sm_run_of_voxels *r, size_t row, const int64_t n[3])
 {
 	int64_t at[3] = {r->start, (int64_t)(row % (size_t)n[1]), (int64_t)(row / (size_t)n[1])};
 	for (int k = 0; k < 3; k++) {
@@ -114,7 +122,7 @@ static void widen(struct box *b, const struct sm_run_of_voxels *r, size_t row, c
 	}
 }
 
-static const struct box nothing = {{INT64_MAX, INT64_MAX, INT64_MAX}, {0, 0, 0}};
+static const struct sm_component_box nothing = {{INT64_MAX, INT64_MAX, INT64_MAX}, {0, 0, 0}};
 
 static int by_lesion(const void *a, const void *b)
 {
@@ -213,9 +221,10 @@ static double mm3_of(const struct work *w, const struct lesion *l)
 	return (double)l->voxels * (w->spacing[0] * w->spacing[1] * w->spacing[2]);
 }
 
+/* Voxels of a turned grid are not quite as large as those of a straight one. */
 static bool is_small(const struct work *w, const struct lesion *l)
 {
-	return mm3_of(w, l) <= w->rule->min_mm3;
+	return mm3_of(w, l) <= w->rule->min_mm3 * (1 + SM_LESION_SLACK);
 }
 
 /* ---- the distance of one lesion -------------------------------------------------------------- */
@@ -234,7 +243,7 @@ static bool is_prediction_of(const struct work *w, const struct lesion *l, uint3
 }
 
 /* Writes the runs that belong to the lesion into its own box, one voxel of background around. */
-static void paint(const struct work *w, const struct lesion *l, const struct box *b,
+static void paint(const struct work *w, const struct lesion *l, const struct sm_component_box *b,
 		  const int64_t n[3], uint8_t *truth, uint8_t *prediction)
 {
 	const struct sm_components *side[2] = {&w->parts->truth, &w->parts->prediction};
@@ -255,21 +264,154 @@ static void paint(const struct work *w, const struct lesion *l, const struct box
 		}
 }
 
+static struct sm_component_box joint_box(const struct work *w, const struct lesion *l)
+{
+	struct sm_component_box b = l->box;
+	for (size_t k = l->from; k < l->to; k++)
+		for (int a = 0; a < 3; a++) {
+			const struct sm_component_box *c = &w->box_of[w->touch[k].component];
+			b.low[a] = c->low[a] < b.low[a] ? c->low[a] : b.low[a];
+			b.high[a] = c->high[a] > b.high[a] ? c->high[a] : b.high[a];
+		}
+	return b;
+}
+
+static int64_t voxels_of(const struct sm_component_box *b)
+{
+	return (b->high[0] - b->low[0]) * (b->high[1] - b->low[1]) * (b->high[2] - b->low[2]);
+}
+
+static bool is_measured(const struct work *w, const struct lesion *l)
+{
+	return l->from < l->to && (w->list || !is_small(w, l));
+}
+
+/* Whether the lesion is little of what it would be measured with. */
+static bool is_lost(const struct work *w, const struct lesion *l)
+{
+	const struct sm_component_box joint = joint_box(w, l);
+	const int64_t voxels = voxels_of(&joint);
+	return voxels >= SHARED_VOXELS && voxels_of(&l->box) <= voxels / SHARED_TIMES;
+}
+
+/* Prepares the predictions of such lesions, if there are several. */
+static enum sm_status share_predictions(struct work *w, struct sm_err *err)
+{
+	size_t lost = 0;
+	if (w->rule->neighbours != SM_CORNERS || w->flat[0] || w->flat[1] || w->flat[2] ||
+	    w->grown.count < SHARED_LESIONS)
+		return SM_OK;
+	uint8_t *needed =
+		sm_calloc(w->mem, w->parts->prediction.count + 1, 1, "shared components", err);
+	if (!needed)
+		return SM_BUDGET;
+	for (size_t i = 0; i < w->grown.count; i++) {
+		const struct lesion *l = &w->lesion[i];
+		if (!is_measured(w, l) || !is_lost(w, l))
+			continue;
+		lost++;
+		for (size_t k = l->from; k < l->to; k++)
+			needed[w->touch[k].component] = 1;
+	}
+	w->is_shared = lost >= SHARED_LESIONS;
+	enum sm_status st = !w->is_shared
+				    ? SM_OK
+				    : sm_shared_surface_init(&w->shared, &w->parts->prediction,
+							     w->box_of, needed, w->n, w->spacing,
+							     w->mem, err);
+	sm_free(needed);
+	return st;
+}
+
+/* The corner points of a lesion: mask and corner are made for its box. */
+static enum sm_status list_sites(const struct work *w, const struct lesion *l, struct sm_bits *mask,
+				 struct sm_bits *corner, struct sm_site **site, size_t *sites,
+				 struct sm_err *err)
+{
+	const struct sm_components *t = &w->parts->truth;
+	const struct sm_component_box *b = &l->box;
+	const int64_t n[3] = {b->high[0] - b->low[0], b->high[1] - b->low[1],
+			      b->high[2] - b->low[2]};
+	size_t at = 0;
+	SM_TRY(sm_bits_init(mask, n, w->mem, err));
+	SM_TRY(sm_bits_init(corner, n, w->mem, err));
+	for (int64_t z = 0; z < n[2]; z++)
+		for (int64_t y = 0; y < n[1]; y++) {
+			size_t row = (size_t)((z + b->low[2]) * w->n[1] + y + b->low[1]);
+			uint64_t *m = mask->bit +
+				      (size_t)((z + 1) * mask->n[1] + y + 1) * mask->words;
+			for (size_t i = t->row[row]; i < t->row[row + 1]; i++) {
+				const struct sm_run_of_voxels *r = &t->run[i];
+				int64_t x = r->start - b->low[0] + 1, end = x + r->length;
+				for (; w->lesion_of[r->part] == l - w->lesion && x < end; x++)
+					m[x >> 6] |= UINT64_C(1) << (x & 63);
+			}
+		}
+	sm_bits_corners(mask, corner);
+	*sites = sm_bits_count(corner, 0, (size_t)(corner->n[1] * corner->n[2]));
+	*site = sm_alloc(w->mem, *sites + 1, sizeof **site + 1, "sites", err);
+	if (!*site)
+		return SM_BUDGET;
+	uint8_t *code = (uint8_t *)(*site + *sites + 1); /* behind the sites */
+	sm_surfels_list(mask, corner, code);
+	for (int32_t z = 0; z < corner->n[2]; z++)
+		for (int32_t y = 0; y < corner->n[1]; y++)
+			for (int32_t x = 0; x < corner->n[0]; x++)
+				if (sm_bits_at(corner, x, y, z)) {
+					(*site)[at] = (struct sm_site){
+						{(int32_t)b->low[0] + x - 1,
+						 (int32_t)b->low[1] + y - 1,
+						 (int32_t)b->low[2] + z - 1},
+						code[at]};
+					at++;
+				}
+	return SM_OK;
+}
+
+/* By the prepared components, if that is less work; *done tells. */
+static enum sm_status measure_shared(const struct work *w, struct lesion *l, bool *done,
+				     struct sm_err *err)
+{
+	const size_t parts = l->to - l->from;
+	const struct sm_component_box joint = joint_box(w, l);
+	struct sm_bits mask = {0}, corner = {0};
+	struct sm_site *site = NULL;
+	size_t sites = 0;
+	double hd95 = 0;
+	enum sm_status st = SM_BUDGET;
+	uint32_t *part = sm_alloc(w->mem, parts, sizeof *part, "shared components", err);
+	if (!part)
+		goto out;
+	for (size_t k = 0; k < parts; k++)
+		part[k] = w->touch[l->from + k].component;
+	SM_GOTO(st, list_sites(w, l, &mask, &corner, &site, &sites, err));
+	if ((double)sites * (double)sm_shared_surface_cells(&w->shared, part, parts) <=
+	    SHARED_PAIRS_A_VOXEL * (double)voxels_of(&joint))
+		st = sm_shared_surface_hd95(&w->shared, part, parts, site, sites, &hd95, done, err);
+	if (*done)
+		l->hd95 = hd95;
+out:
+	sm_bits_clear(&mask);
+	sm_bits_clear(&corner);
+	sm_free(site);
+	sm_free(part);
+	return st;
+}
+
 static enum sm_status measure_distance(void *ctx, size_t i, struct sm_err *err)
 {
 	struct work *w = ctx;
 	struct lesion *l = &w->lesion[i];
-	struct box b = l->box;
 	int64_t n[3];
+	bool done = false;
 	l->hd95 = w->rule->penalty_mm;
-	if (l->from == l->to || (!w->list && is_small(w, l)))
+	if (!is_measured(w, l))
 		return SM_OK;
-	for (size_t k = l->from; k < l->to; k++)
-		for (int a = 0; a < 3; a++) {
-			const struct box *c = &w->box_of[w->touch[k].component];
-			b.low[a] = c->low[a] < b.low[a] ? c->low[a] : b.low[a];
-			b.high[a] = c->high[a] > b.high[a] ? c->high[a] : b.high[a];
-		}
+	if (w->is_shared && is_lost(w, l))
+		SM_TRY(measure_shared(w, l, &done, err));
+	if (done)
+		return SM_OK;
+	const struct sm_component_box b = joint_box(w, l);
 	for (int a = 0; a < 3; a++)
 		n[a] = b.high[a] - b.low[a] + 2;
 	size_t voxels = (size_t)(n[0] * n[1] * n[2]); /* of a part of the image, and its rim */
@@ -374,6 +516,9 @@ static enum sm_status by_rule(struct work *w, int jobs, struct sm_lesions *out,
 	}
 	group(w);
 	SM_GOTO(st, touch_all(w, err));
+	sm_free(grown);
+	grown = NULL;
+	SM_GOTO(st, share_predictions(w, err));
 	w->jobs = w->grown.count > 1 ? 1 : jobs;
 	SM_GOTO(st, sm_par_for(w->grown.count, w->grown.count > 1 ? jobs : 1, measure_distance, w,
 			       err));
@@ -383,6 +528,7 @@ static enum sm_status by_rule(struct work *w, int jobs, struct sm_lesions *out,
 out:
 	sm_free(grown);
 	sm_components_clear(&w->grown);
+	sm_shared_surface_clear(&w->shared);
 	sm_free(w->lesion);
 	sm_free(w->touch);
 	sm_free(w->lesion_of);

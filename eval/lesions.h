@@ -11,6 +11,10 @@
 
 #include "eval/match.h"
 
+/* A lesion is at most a limit of volume when it is not larger by more than this share of it: spacings
+ * come from affines in float32, and one of a turned grid is not quite its length. */
+#define SM_LESION_SLACK 1e-6
+
 /* The challenge's rule of a task. Truth voxels whose dilations hang together are one lesion; the
  * predicted components that touch its dilation are its prediction. */
 struct sm_lesion_rule {

@@ -5,6 +5,7 @@ eval_SRC := \
 	eval/edge.c \
 	eval/edt.c \
 	eval/edt_plane.c \
+	eval/rings.c \
 	eval/select.c \
 	eval/surface.c \
 	eval/surfel.c \
@@ -25,6 +26,7 @@ eval_SRC := \
 	eval/explore_tables.c \
 	eval/fuse.c \
 	eval/lesions.c \
+	eval/shared_surface.c \
 	eval/match.c \
 	eval/panoptic.c \
 	eval/staple.c \
@@ -52,12 +54,14 @@ eval_SRC := \
 	eval/report_definitions.c \
 	eval/report_flow.c \
 	eval/report_groups.c \
+	eval/report_missing.c \
 	eval/report_models.c \
 	eval/report_origin.c \
 	eval/report_page.c \
 	eval/report_parts.c \
 	eval/report_plots.c \
 	eval/report_published.c \
+	eval/report_published_regions.c \
 	eval/report_scores.c \
 	eval/report_tables.c \
 	eval/report_volumes.c \
@@ -84,6 +88,7 @@ eval_SRC := \
 	eval/translate_html.c \
 	eval/translate_pairs.c \
 	eval/translate_panels.c \
+	eval/translate_published.c \
 	eval/translate_report.c \
 	eval/translate_scores.c \
 	eval/translate_scroll.c \

@@ -71,8 +71,8 @@ enum sm_status sm_report_cases(const struct sm_report *report, struct sm_text *o
 			       struct sm_err *err);
 /* report_definitions.c */
 void sm_report_definitions(const struct sm_report *report, struct sm_text *out);
-/* report_published.c (id "published"), report_flow.c (id "flow"), report_checklist.c (id
- * "checklist"). */
+/* report_published_regions.c (id "published"), report_flow.c (id "flow"), report_checklist.c
+ * (id "checklist"). */
 enum sm_status sm_report_published(const struct sm_report *report, struct sm_text *out,
 				   struct sm_err *err);
 enum sm_status sm_report_flow(const struct sm_report *report, struct sm_text *out,

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Every case: a table a region, which sorts where a script runs, and the cases without a score.
+ * Every case: a table a region, which sorts where a script runs, and the cases without a score or
+ * without a prediction.
  */
 #include <math.h>
 #include <string.h>
 
+#include "eval/report_missing.h"
 #include "eval/report_parts.h"
 
-static void case_row(const struct sm_report *report, const char *key, size_t m, size_t r,
-		     const struct sm_case_scores *s, struct sm_text *out)
+/* assumed: it has no prediction, an empty one was scored. */
+static void case_row(const struct sm_report *report, const char *key, bool assumed, size_t m,
+		     size_t r, const struct sm_case_scores *s, struct sm_text *out)
 {
 	const struct sm_counts *c = &s->counts[r];
 	sm_text_f(out, "<tr><th scope=\"row\"><a href=\"#files-%zu\">", m);
 	sm_text_html(out, key);
-	sm_text_str(out, "</a></th>");
+	sm_text_f(out, "</a>%s</th>", assumed ? " <small>no prediction</small>" : "");
 	for (size_t k = 0; k < report->columns.n; k++) {
 		const struct sm_cell *cell = &s->cell[r * s->columns + k];
 		sm_text_str(out, "<td class=\"n\">");
@@ -30,9 +33,19 @@ static void case_row(const struct sm_report *report, const char *key, size_t m, 
 	sm_text_f(out, "<td class=\"nw\">%s</td></tr>\n", sm_situation_names[s->situation[r]]);
 }
 
+/* The names as keys, which are found at once. */
+static json_t *keys_of(json_t *names)
+{
+	json_t *keys = json_object();
+	for (size_t i = 0; i < json_array_size(names); i++)
+		json_object_set_new(keys, json_string_value(json_array_get(names, i)), json_true());
+	json_decref(names);
+	return keys;
+}
+
 static enum sm_status region_table(const struct sm_report *report, size_t m, size_t r,
-				   struct sm_case_scores *scores, struct sm_text *out,
-				   struct sm_err *err)
+				   const json_t *assumed, struct sm_case_scores *scores,
+				   struct sm_text *out, struct sm_err *err)
 {
 	const struct sm_model *model = &report->models.v[m];
 	sm_text_f(out, "<details%s><summary>", r ? "" : " open=\"open\"");
@@ -43,7 +56,12 @@ static enum sm_status region_table(const struct sm_report *report, size_t m, siz
 	sm_text_str(out, ", ");
 	sm_text_html(out, model->name);
 	sm_text_str(out, ". – no value: undefined, or left out by the rule for empty regions; ∞ a "
-			 "distance from or to nothing.</caption>\n<thead><tr>");
+			 "distance from or to nothing.");
+	if (model->assumed)
+		sm_text_f(out,
+			  " %zu case%s without a prediction: scored as an empty one, and marked.",
+			  model->assumed, model->assumed == 1 ? " is" : "s are");
+	sm_text_str(out, "</caption>\n<thead><tr>");
 	sm_report_head(out, "Case", false);
 	for (size_t k = 0; k < report->columns.n; k++) {
 		const struct sm_column *column = &report->columns.at[k];
@@ -58,7 +76,8 @@ static enum sm_status region_table(const struct sm_report *report, size_t m, siz
 	sm_text_str(out, "</tr></thead>\n<tbody>\n");
 	for (size_t i = 0; i < sm_scorebook_cases(model->book); i++) {
 		SM_TRY(sm_scorebook_case(model->book, i, scores, err));
-		case_row(report, sm_scorebook_key(model->book, i), m, r, scores, out);
+		const char *key = sm_scorebook_key(model->book, i);
+		case_row(report, key, json_object_get(assumed, key), m, r, scores, out);
 	}
 	sm_text_str(out, "</tbody></table></div>\n</details>\n");
 	return SM_OK;
@@ -94,6 +113,50 @@ static enum sm_status rejected_table(const struct sm_model *model, struct sm_tex
 	return sm_records_check(model->evaluate.records, err);
 }
 
+/* Truths that nothing was predicted of; those of other folds are not missing. */
+static void missing_table(const struct sm_model *model, struct sm_text *out)
+{
+	struct sm_lack why[SM_MISSINGS];
+	const size_t n = sm_missing_list(model->evaluate.header, why),
+		     count = sm_missing_count(model->evaluate.header);
+	if (!count)
+		return;
+	sm_report_table(out, NULL);
+	sm_text_f(out,
+		  "%zu case%s no prediction and %s in no figure of this page</caption>\n"
+		  "<thead><tr>",
+		  count, count == 1 ? " has" : "s have", count == 1 ? "is" : "are");
+	sm_report_head(out, "Case", false);
+	sm_report_head(out, "Why", false);
+	sm_text_str(out, "</tr></thead>\n<tbody>\n");
+	for (size_t k = 0; k < n; k++)
+		for (size_t i = 0; !why[k].folded && i < json_array_size(why[k].names); i++) {
+			sm_text_str(out, "<tr><th scope=\"row\">");
+			sm_text_html(out, json_string_value(json_array_get(why[k].names, i)));
+			sm_text_str(out, "</th><td>");
+			sm_text_html(out, why[k].words);
+			sm_text_str(out, "</td></tr>\n");
+		}
+	sm_text_str(out, "</tbody></table></div>\n");
+}
+
+/* Tables of one model. */
+static enum sm_status model_tables(const struct sm_report *report, size_t m,
+				   struct sm_case_scores *scores, struct sm_text *out,
+				   struct sm_err *err)
+{
+	const struct sm_model *model = &report->models.v[m];
+	json_t *assumed = model->assumed ? keys_of(sm_missing_assumed(&model->evaluate)) : NULL;
+	enum sm_status st = SM_OK;
+	for (size_t r = 0; st == SM_OK && r < report->map.shown; r++)
+		st = region_table(report, m, r, assumed, scores, out, err);
+	json_decref(assumed);
+	SM_TRY(st);
+	SM_TRY(rejected_table(model, out, err));
+	missing_table(model, out);
+	return SM_OK;
+}
+
 enum sm_status sm_report_cases(const struct sm_report *report, struct sm_text *out,
 			       struct sm_err *err)
 {
@@ -108,9 +171,7 @@ enum sm_status sm_report_cases(const struct sm_report *report, struct sm_text *o
 			sm_report_key(out, sm_model_colour(m), report->models.v[m].name);
 			sm_text_str(out, "</h3>\n");
 		}
-		for (size_t r = 0; r < report->map.shown; r++)
-			SM_GOTO(st, region_table(report, m, r, &scores, out, err));
-		SM_GOTO(st, rejected_table(&report->models.v[m], out, err));
+		SM_GOTO(st, model_tables(report, m, &scores, out, err));
 	}
 	sm_text_str(out, "</section>\n");
 out:

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "eval/report_flow.h"
+#include "eval/report_missing.h"
 
 static const json_t *section(const struct sm_report *report, int from, const char *name)
 {
@@ -178,8 +179,38 @@ static void missing(const struct sm_report *report, struct sm_text *out)
 {
 	const json_t *evaluate = section(report, SM_FROM_EVALUATE, "evaluate");
 	add_setting(out, evaluate, "missing", "a truth without prediction:");
-	sm_text_f(out, "%s%zu case%s could not be scored", out->n ? "; " : "", report->rejected,
-		  report->rejected == 1 ? "" : "s");
+	const struct sm_model *m = &report->models.v[report->models.main];
+	const size_t all = m->rejected + sm_missing_count(m->evaluate.header);
+	json_t *rejected = sm_missing_rejected(&m->evaluate),
+	       *assumed = sm_missing_assumed(&m->evaluate);
+	struct sm_lack why[SM_MISSINGS];
+	const size_t n = sm_missing_list(m->evaluate.header, why);
+	size_t told = 0;
+	sm_text_f(out, "%s%zu case%s could not be scored", out->n ? "; " : "", all,
+		  all == 1 ? "" : "s");
+	if (m->rejected) {
+		sm_text_f(out, ": %zu rejected by evaluate", m->rejected);
+		sm_missing_names(rejected, out);
+		told++;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (why[i].folded)
+			continue;
+		sm_text_f(out, "%s%zu %s", told++ ? ", " : ": ", json_array_size(why[i].names),
+			  why[i].words);
+		sm_missing_names(why[i].names, out);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (why[i].folded)
+			sm_text_f(out, "; %zu of other folds, not to be scored",
+				  json_array_size(why[i].names));
+	if (m->assumed) {
+		sm_text_f(out, "; %zu case%s without a prediction scored as empty", m->assumed,
+			  m->assumed == 1 ? "" : "s");
+		sm_missing_names(assumed, out);
+	}
+	json_decref(rejected);
+	json_decref(assumed);
 }
 
 static void partitions(const struct sm_report *report, struct sm_text *out)

@@ -124,20 +124,25 @@ static void one_curve(const struct sm_report *report, const double *epoch, size_
 static void class_curves(const struct sm_report *report, const double *epoch, struct sm_text *out)
 {
 	const struct sm_trainlog *h = &report->history;
-	static const int colours[] = {SM_ORANGE, SM_GREEN,     SM_PURPLE,
-				      SM_BLUE,   SM_VERMILION, SM_SKY};
+	/* Classes by number, then regions by name: as far as they go the colours that BraTS's have
+	 * on the rest of the page. */
+	enum { MOST = 6 };
+	static const int colours[2][MOST] = {
+		{SM_BLUE, SM_GREEN, SM_PURPLE, SM_VERMILION, SM_SKY, SM_ORANGE},
+		{SM_SKY, SM_ORANGE, SM_PURPLE, SM_GREEN, SM_BLUE, SM_VERMILION}};
 	static const char head[] = "val_dice_";
-	struct sm_svg_series series[SM_COUNT(colours)];
-	char names[SM_COUNT(colours)][48];
+	struct sm_svg_series series[MOST];
+	char names[MOST][48];
 	size_t n = 0;
-	for (size_t c = 0; c < h->columns && n < SM_COUNT(colours); c++) {
+	for (size_t c = 0; c < h->columns && n < MOST; c++) {
 		const char *part = h->name[c] + strlen(head);
 		if (strncmp(h->name[c], head, strlen(head)) != 0 || strncmp(part, "coef", 4) == 0)
 			continue;
 		bool number = strspn(part, "0123456789") == strlen(part);
 		snprintf(names[n], sizeof names[n], "%s%.40s", number ? "class " : "", part);
 		series[n] = (struct sm_svg_series){
-			names[n], sm_okabe_ito[colours[n]], epoch, h->column[c], h->rows, n % 2};
+			names[n],  sm_okabe_ito[colours[!number][n]], epoch, h->column[c], h->rows,
+			n % 2 == 1};
 		n++;
 	}
 	if (!n)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "eval/report_missing.h"
+
 /* What the records of a ledger are. */
 struct tally {
 	size_t good, bad, patients; /* patients of the good ones */
@@ -99,48 +101,54 @@ static enum sm_status first_steps(const struct sm_report *report, struct sm_flow
 	return SM_OK;
 }
 
-/* Cases of a list of reasons, by its words: what a stage was not to do or could not. */
-static void not_gone_on(const struct sm_ledger *ledger, bool split, struct sm_flow_step *s)
+/* What a stage was not to predict or could not, by its reasons; of it only what the cases of the
+ * step still hold. */
+static void not_gone_on(const struct sm_report *report, const struct sm_ledger *ledger,
+			struct sm_flow_step *s)
 {
-	static const struct {
-		const char *key, *words;
-		bool before_split;
-	} reasons[] = {
-		{"other_folds", "of other folds", false},
-		{"not_asked", "not asked for", false},
-		{"no_source", "without the source", false},
-		{"rejected", "rejected by preprocess", true},
-		{"rejected_by_preprocess", "rejected by preprocess", true},
-	};
-	const json_t *list = json_object_get(ledger->header, "not_predicted");
-	for (size_t i = 0; i < SM_COUNT(reasons); i++)
-		if (!reasons[i].before_split || !split)
-			lose(s, json_array_size(json_object_get(list, reasons[i].key)),
-			     reasons[i].words);
+	const bool split = report->from[SM_FROM_SPLIT].header != NULL,
+		   ingest = report->from[SM_FROM_INGEST].header != NULL;
+	struct sm_lack m[SM_MISSINGS];
+	for (size_t n = sm_missing_list(ledger->header, m), i = 0; i < n; i++) {
+		const bool before = (split && m[i].before_split) || (ingest && m[i].before_ingest),
+			   beside = !split && !ingest && m[i].folded;
+		if (!before && !beside)
+			lose(s, json_array_size(m[i].names), m[i].words);
+	}
 }
 
-/* What the scored cases were to predict. */
-struct scored {
-	size_t failed; /* predicted, rejected by evaluate */
-	size_t empty;  /* not predicted, scored all the same */
-};
+/* Where neither ingest nor split tell what there was: every case that evaluate names. NULL when it
+ * scored all of them. */
+static struct sm_flow_step *to_be_scored(const struct sm_ledger *evaluate, const struct tally *t,
+					 struct sm_flow *flow)
+{
+	const size_t missing = sm_missing_count(evaluate->header);
+	struct sm_lack m[SM_MISSINGS];
+	if (!t->bad && !missing)
+		return NULL;
+	struct sm_flow_step *s = add_step(flow, "To be scored", t->good + t->bad + missing, 0);
+	for (size_t n = sm_missing_list(evaluate->header, m), i = 0; i < n; i++)
+		if (m[i].folded)
+			add_words(s->detail, json_array_size(m[i].names),
+				  "of other folds beside them");
+	return s;
+}
 
-/* Evaluate repeats the rejections of predict as its own: these were lost before. */
-static enum sm_status count_scored(const struct sm_ledger *evaluate,
-				   const struct sm_ledger *predict, struct scored *out,
+/* Cases that were predicted and that evaluate rejected. Evaluate repeats the rejections of predict
+ * as its own: these were lost before. */
+static enum sm_status count_failed(const struct sm_ledger *evaluate,
+				   const struct sm_ledger *predict, size_t *failed,
 				   struct sm_err *err)
 {
 	size_t i;
 	json_t *record;
-	*out = (struct scored){0};
+	*failed = 0;
 	sm_records_foreach(evaluate->records, i, record)
 	{
-		const bool good = sm_record_ok(record);
 		json_t *before =
 			predict->header ? sm_ledger_get(predict, sm_record_key(record)) : NULL;
 		const bool predicted = !predict->header || (before && sm_record_ok(before));
-		out->failed += predicted && !good;
-		out->empty += !predicted && good;
+		*failed += predicted && !sm_record_ok(record);
 		json_decref(before);
 	}
 	return sm_records_check(evaluate->records, err);
@@ -166,44 +174,56 @@ bool sm_flow_folds(const struct sm_report *report, size_t of[SM_FLOW_FOLDS])
 	return true;
 }
 
+/* Cases of predict. before: what stands before it, NULL = nothing that is known. */
+static enum sm_status predicted(const struct sm_report *report, struct sm_flow_step *before,
+				bool told, struct sm_flow *out, struct sm_err *err)
+{
+	const struct sm_ledger *predict = &report->from[SM_FROM_PREDICT];
+	struct tally t;
+	SM_TRY(count_records(predict, &t, err));
+	if (before) {
+		/* Without ingest and split evaluate alone tells of the other truths. */
+		const struct sm_model *m = &report->models.v[report->models.main];
+		not_gone_on(report, told ? predict : &m->evaluate, before);
+		lose(before, t.bad, "rejected by predict");
+		lose(before, minus(before->cases, before->gone + t.good), "not given to predict");
+	}
+	add_step(out, "Predicted", t.good, t.patients);
+	return SM_OK;
+}
+
 enum sm_status sm_flow_count(const struct sm_report *report, struct sm_flow *out,
 			     struct sm_err *err)
 {
 	const struct sm_ledger *predict = &report->from[SM_FROM_PREDICT];
 	const struct sm_model *m = &report->models.v[report->models.main];
-	const bool split = report->from[SM_FROM_SPLIT].header != NULL;
 	struct tally t;
-	struct scored scored;
+	size_t failed;
 	*out = (struct sm_flow){0};
 	SM_TRY(first_steps(report, out, err));
-	struct sm_flow_step *s = out->n ? &out->step[out->n - 1] : NULL;
-	if (predict->header) {
-		SM_TRY(count_records(predict, &t, err));
-		if (s) {
-			not_gone_on(predict, split, s);
-			lose(s, t.bad, "rejected by predict");
-			lose(s, minus(s->cases, s->gone + t.good), "not given to predict");
-		}
-		s = add_step(out, "Predicted", t.good, t.patients);
-	}
 	SM_TRY(count_records(&m->evaluate, &t, err));
-	SM_TRY(count_scored(&m->evaluate, predict, &scored, err));
-	const json_t *left =
-		json_object_get(json_object_get(m->evaluate.header, "not_predicted"), "not_told");
-	if (!s && (t.bad || json_array_size(left)))
-		s = add_step(out, "To be scored", t.good + t.bad, 0);
-	else if (s && !predict->header)
-		not_gone_on(&m->evaluate, split, s);
+	SM_TRY(count_failed(&m->evaluate, predict, &failed, err));
+	const bool told = out->n > 0;
+	struct sm_flow_step *s =
+		told ? &out->step[out->n - 1] : to_be_scored(&m->evaluate, &t, out);
+	if (predict->header) {
+		SM_TRY(predicted(report, s, told, out, err));
+		s = &out->step[out->n - 1];
+	} else if (s) {
+		not_gone_on(report, &m->evaluate, s);
+	}
 	if (s) {
-		lose(s, scored.failed, "rejected by evaluate");
-		lose(s, minus(s->cases + scored.empty, s->gone + t.good), "not scored");
+		/* What is scored without a prediction is none of those predicted. */
+		const size_t more = predict->header ? m->assumed : 0;
+		lose(s, failed, "rejected by evaluate");
+		lose(s, minus(s->cases + more, s->gone + t.good), "not scored");
 	}
 	s = add_step(out, "Scored", t.good, t.patients);
 	size_t of[SM_FLOW_FOLDS];
 	const bool mixed = sm_flow_folds(report, of);
 	for (size_t k = 0; mixed && k < SM_FLOW_FOLDS; k++)
 		add_words(s->detail, of[k], fold_words[k]);
-	add_words(s->detail, scored.empty, "not predicted, scored as empty");
+	add_words(s->detail, m->assumed, "not predicted, scored as empty");
 	return SM_OK;
 }
 

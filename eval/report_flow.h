@@ -8,7 +8,7 @@
 
 #include "eval/report.h"
 
-enum { SM_FLOW_STEPS = 6, SM_FLOW_FOLDS = 3, SM_FLOW_WORDS = 240 };
+enum { SM_FLOW_STEPS = 6, SM_FLOW_FOLDS = 3, SM_FLOW_WORDS = 480 };
 
 /* One step: what is there, and what did not go on to the next one. Texts are words with counts. */
 struct sm_flow_step {

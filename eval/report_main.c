@@ -204,17 +204,13 @@ static enum sm_status read_scores(struct sm_report *report, const struct options
 
 /* What only tables of segmentations have. */
 static enum sm_status check_images(const struct sm_run *run, const struct options *o,
-				   const struct sm_report_section *settings, struct sm_err *err)
+				   struct sm_err *err)
 {
 	if (!run->in)
 		return SM_FAIL(err, SM_USAGE, "--in: is missing, needed is the folder of evaluate");
 	if (o->models.n)
 		return SM_FAIL(err, SM_USAGE,
 			       "--models: found dataset: pair, it is for segmentations alone");
-	if (settings->published.n)
-		return SM_FAIL(err, SM_USAGE,
-			       "report.published: found dataset: pair, it is for segmentations "
-			       "alone");
 	return SM_OK;
 }
 
@@ -241,7 +237,7 @@ static enum sm_status run_stage(struct sm_run *run, struct sm_err *err)
 	SM_GOTO(st, read_ledgers(&report, &item, err));
 	SM_GOTO(st, read_history(&report, &item, err));
 	if (images)
-		SM_GOTO(st, check_images(run, o, manifest->report, err));
+		SM_GOTO(st, check_images(run, o, err));
 	if (images) {
 		st = sm_translate_report(&report, o->truth, &item, err);
 		if (st == SM_OK && !run->dry_run)
@@ -291,7 +287,7 @@ static const struct sm_stage stage = {
 		"--truth (the\n"
 		"folder of preprocess) also writes pages that scroll through the slices of each "
 		"case.",
-	.version = 2,
+	.version = 3, /* 3: cases without a prediction, other cases in other models */
 	.needs = SM_NEEDS_OUT,
 	.options = &options,
 	.manifest = &sm_manifest_schema,

@@ -61,6 +61,65 @@ static const json_t *section_of(const struct sm_model *m)
 	return json_object_get(json_object_get(settings, "manifest"), "evaluate");
 }
 
+/* Settings of evaluate that models side by side need not share: none of them changes a score of a
+ * case that both have a prediction of. words: what a reader has to know of it. */
+static const struct {
+	const char *key, *words;
+} may_differ[] = {
+	/* Which cases there are; those without a prediction are marked. */
+	{"missing", "what becomes of a truth without prediction"},
+	/* Intervals alone. */
+	{"resamples", "draws of the bootstrap behind an interval"},
+	/* Which pairs are refused. */
+	{"grid_tolerance", "mm from which on a pair is refused"},
+	/* Of made images: label volumes are scored without them. */
+	{"held", NULL},
+	{"range", NULL},
+	{"ssim_from", NULL},
+	{"body", NULL},
+	{"body_threshold", NULL},
+	{"bone", NULL},
+	{"ink", NULL},
+	{"ink_tone", NULL},
+};
+
+static bool need_not_agree(const char *key)
+{
+	for (size_t i = 0; i < SM_COUNT(may_differ); i++)
+		if (strcmp(may_differ[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+static void add_value(struct sm_text *out, const json_t *v)
+{
+	char *text = json_is_string(v) ? NULL
+				       : json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY |
+							       JSON_REAL_PRECISION(9));
+	sm_text_str(out, json_is_string(v) ? json_string_value(v) : text ? text : "not told");
+	free(text);
+}
+
+void sm_models_differences(const struct sm_models *m, struct sm_text *out)
+{
+	size_t told = 0;
+	for (size_t k = 0; k < SM_COUNT(may_differ); k++) {
+		const char *key = may_differ[k].key;
+		bool same = true;
+		for (size_t i = 1; i < m->n; i++)
+			same = same && json_equal(json_object_get(section_of(&m->v[i]), key),
+						  json_object_get(section_of(&m->v[0]), key));
+		if (same || !may_differ[k].words)
+			continue;
+		sm_text_f(out, "%sevaluate.%s, %s (", told++ ? "; " : "", key, may_differ[k].words);
+		for (size_t i = 0; i < m->n; i++) {
+			sm_text_f(out, "%s%s ", i ? ", " : "", m->v[i].name);
+			add_value(out, json_object_get(section_of(&m->v[i]), key));
+		}
+		sm_text_str(out, ")");
+	}
+}
+
 /* Scores stand side by side only where they mean the same. */
 static enum sm_status check_same(const struct sm_model *first, const struct sm_model *m,
 				 struct sm_err *err)
@@ -68,15 +127,15 @@ static enum sm_status check_same(const struct sm_model *first, const struct sm_m
 	const char *key;
 	json_t *value;
 	const json_t *a = section_of(first), *b = section_of(m);
-	json_object_foreach((json_t *)a, key, value) if (
-		!json_equal(
-			value,
-			json_object_get(b, key))) return SM_FAIL(err, SM_INPUT,
-								 "evaluate.%s of model %s is not "
-								 "that of model %s, needed are "
-								 "models scored alike: run stage "
-								 "evaluate again",
-								 key, m->name, first->name);
+	json_object_foreach((json_t *)a, key, value)
+	{
+		if (need_not_agree(key) || json_equal(value, json_object_get(b, key)))
+			continue;
+		return SM_FAIL(err, SM_INPUT,
+			       "evaluate.%s of model %s is not that of model %s, needed are models "
+			       "scored alike: run stage evaluate again",
+			       key, m->name, first->name);
+	}
 	if (!json_equal(json_object_get(first->evaluate.header, "columns"),
 			json_object_get(m->evaluate.header, "columns")) ||
 	    !json_equal(json_object_get(first->evaluate.header, "version"),
@@ -112,6 +171,8 @@ static enum sm_status check_truths(struct sm_model *m, json_t *seen, struct sm_e
 		const char *key = sm_record_key(record), *truth = truth_of(record);
 		const char *have = sm_json_text(seen, key);
 		m->rejected += !sm_record_ok(record);
+		m->assumed += sm_record_ok(record) &&
+			      json_is_true(json_object_get(record, "prediction_missing"));
 		if (!sm_record_ok(record) || !truth || st != SM_OK)
 			continue;
 		if (have && strcmp(have, truth) != 0)
@@ -280,8 +341,7 @@ out:
 }
 
 enum sm_status sm_models_pair(const struct sm_models *m, size_t a, size_t b, size_t row,
-			      size_t column, double **va, double **vb, size_t *n, size_t *left_out,
-			      struct sm_err *err)
+			      size_t column, struct sm_model_pairs *out, struct sm_err *err)
 {
 	const struct sm_scorebook *ba = m->v[a].book, *bb = m->v[b].book;
 	const size_t na = sm_scorebook_cases(ba), nb = sm_scorebook_cases(bb);
@@ -289,39 +349,52 @@ enum sm_status sm_models_pair(const struct sm_models *m, size_t a, size_t b, siz
 	double *x = sm_alloc(NULL, 2 * na + 1, sizeof *x, "paired scores", err), *y = x + na;
 	uint32_t *cluster = sm_alloc(NULL, na + 1, sizeof *cluster, "paired scores", err);
 	enum sm_status st = SM_BUDGET;
-	*va = sm_alloc(NULL, na + 1, sizeof **va, "paired scores", err);
-	*vb = sm_alloc(NULL, na + 1, sizeof **vb, "paired scores", err);
-	*n = *left_out = 0;
-	if (!ca || !x || !cluster || !*va || !*vb)
+	*out = (struct sm_model_pairs){0};
+	out->a = sm_alloc(NULL, na + 1, 4 * sizeof *out->a, "paired scores", err);
+	if (!ca || !x || !cluster || !out->a)
 		goto out;
+	out->b = out->a + na;
+	out->ranked_a = out->b + na;
+	out->ranked_b = out->ranked_a + na;
 	struct sm_cell *cb = ca + na;
 	const uint32_t *patients = sm_scorebook_clusters(ba, NULL);
-	size_t count = 0, common = 0;
+	size_t common = 0;
 	SM_GOTO(st, sm_scorebook_column(ba, row, column, ca, err));
 	SM_GOTO(st, sm_scorebook_column(bb, row, column, cb, err));
 	for (size_t i = 0; i < na; i++) {
 		const size_t k = sm_scorebook_find(bb, sm_scorebook_key(ba, i));
 		if (k == SM_NONE) {
-			++*left_out;
+			out->left_out++;
 			continue;
 		}
-		common++;
-		x[count] = sm_cell_number(&ca[i]);
-		y[count] = sm_cell_number(&cb[k]);
-		if (!isfinite(x[count]) || !isfinite(y[count])) {
-			++*left_out;
-			continue;
-		}
-		cluster[count++] = patients ? patients[i] : 0;
+		x[common] = sm_cell_number(&ca[i]);
+		y[common] = sm_cell_number(&cb[k]);
+		if (isnan(x[common]) || isnan(y[common]))
+			out->no_number++;
+		else
+			out->infinite += isinf(x[common]) || isinf(y[common]);
+		cluster[common++] = patients ? patients[i] : 0;
 	}
-	*left_out += nb - common;
+	out->left_out += nb - common + out->no_number + out->infinite;
 	/* A patient counts once, however many scans there are of him. */
-	st = sm_cluster_means(x, y, patients ? cluster : NULL, count, *va, *vb, n, err);
+	if (!patients) {
+		sm_free(cluster);
+		cluster = NULL;
+	}
+	SM_GOTO(st, sm_cluster_means(x, y, cluster, common, out->a, out->b, &out->n, err));
+	st = sm_cluster_means_infinite(x, y, cluster, common, out->ranked_a, out->ranked_b,
+				       &out->ranked, err);
 out:
 	sm_free(ca);
 	sm_free(x);
 	sm_free(cluster);
 	return st;
+}
+
+void sm_models_unpair(struct sm_model_pairs *pairs)
+{
+	sm_free(pairs->a);
+	*pairs = (struct sm_model_pairs){0};
 }
 
 size_t sm_models_apart(const struct sm_models *m)
@@ -344,7 +417,7 @@ size_t sm_models_apart(const struct sm_models *m)
 static enum sm_status fight(struct sm_report *report, struct sm_duel *d, struct sm_err *err)
 {
 	const struct sm_models *m = &report->models;
-	double *a = NULL, *b = NULL;
+	struct sm_model_pairs p = {0};
 	enum sm_interval why;
 	char name[2 * SM_MODEL_NAME + SM_MAP_NAME + 40];
 	const json_t *asked = json_object_get(section_of(&m->v[m->main]), "resamples");
@@ -358,19 +431,21 @@ static enum sm_status fight(struct sm_report *report, struct sm_duel *d, struct 
 							 : SM_RESAMPLES,
 				    .level = 0.95,
 				    .jobs = report->run->jobs};
-	SM_GOTO(st,
-		sm_models_pair(m, d->a, d->b, d->row, d->column, &a, &b, &d->n, &d->left_out, err));
-	SM_GOTO(st, sm_wilcoxon(a, b, d->n, &d->wilcoxon, err));
+	SM_GOTO(st, sm_models_pair(m, d->a, d->b, d->row, d->column, &p, err));
+	d->n = p.n;
+	d->left_out = p.left_out;
+	d->no_number = p.no_number;
+	d->infinite = p.infinite;
+	SM_GOTO(st, sm_wilcoxon(p.ranked_a, p.ranked_b, p.ranked, &d->wilcoxon, err));
 	struct sm_resampling signs = how;
 	signs.resamples = how.resamples ? how.resamples : SM_RESAMPLES; /* 0: no intervals */
-	SM_GOTO(st, sm_permutation(a, b, d->n, &signs, &d->permutation, err));
+	SM_GOTO(st, sm_permutation(p.a, p.b, d->n, &signs, &d->permutation, err));
 	for (size_t i = 0; i < d->n; i++)
-		a[i] -= b[i];
-	d->difference = d->n ? sm_sum_f64(a, d->n) / (double)d->n : NAN;
-	st = sm_bootstrap_bca(a, NULL, d->n, &how, &d->low, &d->high, &why, err);
+		p.a[i] -= p.b[i];
+	d->difference = d->n ? sm_sum_f64(p.a, d->n) / (double)d->n : NAN;
+	st = sm_bootstrap_bca(p.a, NULL, d->n, &how, &d->low, &d->high, &why, err);
 out:
-	sm_free(a);
-	sm_free(b);
+	sm_models_unpair(&p);
 	return st;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "eval/cells.h"
+#include "eval/report_missing.h"
 #include "eval/report_parts.h"
 
 /* Columns of the overview side by side; more make a further table. */
@@ -33,8 +34,10 @@ static void mean_cell(const struct sm_report *report, size_t m, size_t r, size_t
 	sm_text_str(out, "<br/>");
 	if (isfinite(s->low95) && isfinite(s->high95))
 		sm_text_f(out, "%.*f; %.*f", decimals, s->low95, decimals, s->high95);
+	else
+		sm_text_str(out, "no interval");
 	sm_text_f(out, "<br/>n %zu", s->n);
-	if (s->infinite || report->columns.at[c].metric->empty == SM_EMPTY_DISTANCE)
+	if (s->infinite)
 		sm_text_f(out, "<br/>%zu infinite", s->infinite);
 	if (s->left_out)
 		sm_text_f(out, "<br/>%zu left out", s->left_out);
@@ -111,11 +114,9 @@ static void overview(const struct sm_report *report, size_t first, size_t last, 
 	const struct sm_label_map *map = &report->map;
 	bool is_brats = map->singles > map->regions;
 	sm_report_table(out, "means");
-	if (report->models.n > 1)
-		sm_text_str(out, "Mean over the cases of each model");
-	else
-		sm_text_f(out, "Mean over %zu %scase%s", report->count, sm_report_fold(report),
-			  report->count == 1 ? "" : "s");
+	sm_text_str(out, "Mean over ");
+	sm_report_case_words(report, out);
+	sm_report_assumed_words(report, out);
 	sm_text_str(out,
 		    "; under it the standard deviation (±), the 95 % interval of the mean, and "
 		    "the number of cases in it. Last: in how many cases the region is empty. "
@@ -197,6 +198,20 @@ static void statistics(const struct sm_report *report, struct sm_text *out)
 	sm_text_str(out, "</tbody></table></div>\n</details>\n");
 }
 
+static void differences(const struct sm_report *report, struct sm_text *out)
+{
+	struct sm_text words = {0};
+	sm_models_differences(&report->models, &words);
+	if (words.n) {
+		sm_text_str(out, "<p class=\"quiet\">The models were scored with other settings "
+				 "that change no score of a predicted case: ");
+		sm_text_html(out, words.data);
+		sm_text_str(out, ".</p>\n");
+	}
+	out->failed = out->failed || words.failed;
+	sm_text_clear(&words);
+}
+
 void sm_report_scores(const struct sm_report *report, struct sm_text *out)
 {
 	size_t n = report->columns.n, tables = (n + ABREAST - 1) / ABREAST;
@@ -213,6 +228,7 @@ void sm_report_scores(const struct sm_report *report, struct sm_text *out)
 		overview(report, first, last, out);
 		sm_text_str(out, t ? "</details>\n" : "");
 	}
+	differences(report, out);
 	statistics(report, out);
 }
 
@@ -231,7 +247,9 @@ static void duel_row(const struct sm_report *report, const struct sm_duel *d, st
 	sm_report_key(out, sm_model_colour(d->b), models->v[d->b].name);
 	sm_text_str(out, "</td>");
 	sm_report_number(out, d->difference, column->metric->decimals + 1);
-	sm_text_f(out, "<td class=\"n\">%zu</td><td class=\"n\">%zu</td>", d->n, d->left_out);
+	const size_t counts[] = {d->n, d->left_out, d->no_number, d->infinite};
+	for (size_t i = 0; i < SM_COUNT(counts); i++)
+		sm_text_f(out, "<td class=\"n\">%zu</td>", counts[i]);
 	sm_report_p(out, d->wilcoxon.p);
 	sm_report_p(out, d->holm_wilcoxon);
 	sm_report_p(out, d->permutation.p);
@@ -243,20 +261,24 @@ static void duel_row(const struct sm_report *report, const struct sm_duel *d, st
 static void duel_table(const struct sm_report *report, size_t first, size_t last,
 		       struct sm_text *out)
 {
-	static const char *const heads[] = {"Mean of A − B", "Pairs",      "Without two numbers",
-					    "Wilcoxon p",    "after Holm", "Permutation p",
-					    "after Holm"};
+	static const char *const heads[] = {
+		"Mean of A − B", "Pairs",      "Left out",   "of these no number",
+		"infinite",      "Wilcoxon p", "after Holm", "Permutation p",
+		"after Holm"};
 	sm_report_table(out, "sorts");
 	sm_text_str(out,
 		    "Paired tests, two-sided, on the cases that both models have a number for: "
 		    "Wilcoxon's signed ranks, and the mean difference under changes of sign. "
 		    "Holm's correction is over all pairs of models and all regions of a "
-		    "metric.");
+		    "metric. Left out are the other cases of either model: scored in one alone, "
+		    "without a number in one (its formula has none, or the policy for empty "
+		    "regions leaves it out), or infinite in one (by policy strict). Infinite ones "
+		    "count in Wilcoxon's ranks, farther than every number, and in nothing else.");
 	const size_t apart = sm_models_apart(&report->models);
 	if (apart)
 		sm_text_f(out,
 			  " The models were not scored on the same cases: %zu case%s missing in "
-			  "some, counted under Without two numbers.",
+			  "some, counted under Left out.",
 			  apart, apart == 1 ? " is" : "s are");
 	sm_text_str(out, "</caption>\n<thead><tr>");
 	sm_report_head(out, "Metric", false);

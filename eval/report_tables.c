@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/report_missing.h"
+
 /* The most metrics side by side that the width of a paper's page holds, and that of a screen. */
 enum { MOST_IN_TEX = 4, MOST_IN_MD = 5 };
 /* Of an article, and between two columns; pt. */
@@ -140,9 +142,10 @@ static void about(const struct sm_report *report, struct sm_text *out)
 	for (size_t i = 0; i < m->n; i++)
 		for (size_t k = 0; k < report->map.n * report->columns.n; k++)
 			infinite += m->v[i].summary.at[k].s.infinite;
-	sm_text_f(out, "%zu %scase%s; empty regions by policy %s: %s", report->count,
-		  sm_report_fold(report), report->count == 1 ? "" : "s",
-		  sm_policy_names[report->policy], sm_policy_words[report->policy]);
+	sm_report_case_words(report, out);
+	sm_report_assumed_words(report, out);
+	sm_text_f(out, "; empty regions by policy %s: %s", sm_policy_names[report->policy],
+		  sm_policy_words[report->policy]);
 	if (infinite)
 		sm_text_str(out, "; infinite distances are counted and in no mean");
 }
@@ -272,7 +275,9 @@ static void tex_tests(const struct sm_report *report, struct sm_text *out)
 		    ": mean difference with its bootstrap interval of 95\\,\\%, two-sided Wilcoxon "
 		    "signed-rank and permutation test, $p$ after Holm's correction over all pairs "
 		    "and regions, on the $n$ cases that both have a number for; the other cases "
-		    "are counted as left out.");
+		    "are counted as left out, in brackets those of them where a model has no "
+		    "number (--) or an infinite one ($\\infty$). Infinite ones count in "
+		    "Wilcoxon's ranks alone, as farther than every number.");
 	say_apart(report, out);
 	sm_text_str(out, "}\n\\label{tab:tests}\n\\begin{tabular}{lllrrrrr}\n\\toprule\n"
 			 "Region & A & B & $n$ & left out & A $-$ B & Wilcoxon & Permutation "
@@ -285,7 +290,10 @@ static void tex_tests(const struct sm_report *report, struct sm_text *out)
 		sm_text_tex(out, m->v[d->a].name);
 		sm_text_str(out, " & ");
 		sm_text_tex(out, m->v[d->b].name);
-		sm_text_f(out, " & %zu & %zu & ", d->n, d->left_out);
+		sm_text_f(out, " & %zu & %zu", d->n, d->left_out);
+		if (d->no_number || d->infinite)
+			sm_text_f(out, " (%zu --, %zu $\\infty$)", d->no_number, d->infinite);
+		sm_text_str(out, " & ");
 		sm_text_number(out, d->difference, decimals, "--");
 		if (isfinite(d->low))
 			sm_text_f(out, " [%.*f, %.*f]", decimals, d->low, decimals, d->high);
@@ -316,7 +324,7 @@ void sm_report_tex(const struct sm_report *report, const struct sm_published *pu
 		sm_text_str(out, "\\bottomrule\n\\end{tabular}\n\\end{table}\n");
 	}
 	tex_tests(report, out);
-	sm_published_tex(report, published, out);
+	sm_published_tex(published, out);
 }
 
 static void md_row(const struct sm_report *report, size_t model, size_t r, const struct block *b,
@@ -352,8 +360,11 @@ static void md_tests(const struct sm_report *report, struct sm_text *out)
 		  report->columns.at[0].name);
 	for (size_t i = 0; i < m->duels && m->duel[i].column == 0; i++) {
 		const struct sm_duel *d = &m->duel[i];
-		sm_text_f(out, "| %s | %s | %s | %zu | %zu | ", report->map.row[d->row].name,
+		sm_text_f(out, "| %s | %s | %s | %zu | %zu", report->map.row[d->row].name,
 			  m->v[d->a].name, m->v[d->b].name, d->n, d->left_out);
+		if (d->no_number || d->infinite)
+			sm_text_f(out, " (%zu no number, %zu infinite)", d->no_number, d->infinite);
+		sm_text_str(out, " | ");
 		sm_text_number(out, d->difference, report->columns.at[0].metric->decimals, "--");
 		sm_text_str(out, " | ");
 		sm_text_number(out, d->holm_wilcoxon, 4, "--");
@@ -362,7 +373,8 @@ static void md_tests(const struct sm_report *report, struct sm_text *out)
 		sm_text_str(out, " |\n");
 	}
 	sm_text_str(out, "\nn: pairs of cases that both models have a number for; left out: the "
-			 "other cases.");
+			 "other cases, in brackets those of them where a model has no number, or "
+			 "an infinite one, which counts in Wilcoxon's ranks alone.");
 	say_apart(report, out);
 	sm_text_str(out, "\n");
 }
@@ -393,8 +405,18 @@ void sm_report_md(const struct sm_report *report, const struct sm_published *pub
 	sm_text_str(out, "\nMean ± standard deviation over ");
 	about(report, out);
 	sm_text_str(out, ".\n");
+	struct sm_text other = {0};
+	sm_models_differences(&report->models, &other);
+	if (other.n) {
+		sm_text_str(out, "\nThe models were scored with other settings that change no "
+				 "score of a predicted case: ");
+		sm_report_md_text(out, other.data);
+		sm_text_str(out, ".\n");
+	}
+	out->failed = out->failed || other.failed;
+	sm_text_clear(&other);
 	md_tests(report, out);
-	sm_published_md(report, published, out);
+	sm_published_md(published, out);
 }
 
 void sm_report_csv(const struct sm_report *report, struct sm_text *out)
@@ -435,7 +457,7 @@ void sm_report_tests_csv(const struct sm_report *report, struct sm_text *out)
 	const struct sm_models *m = &report->models;
 	sm_text_str(out, "region,metric,a,b,n,left_out,difference,ci_low,ci_high,wilcoxon,"
 			 "wilcoxon_exact,wilcoxon_p,wilcoxon_p_holm,permutation_exact,"
-			 "permutation_p,permutation_p_holm\n");
+			 "permutation_p,permutation_p_holm,wilcoxon_n,no_number,infinite\n");
 	for (size_t i = 0; i < m->duels; i++) {
 		const struct sm_duel *d = &m->duel[i];
 		sm_text_csv(out, report->map.row[d->row].key);
@@ -454,7 +476,7 @@ void sm_report_tests_csv(const struct sm_report *report, struct sm_text *out)
 		sm_text_f(out, ",%s", d->permutation.exact ? "yes" : "no");
 		csv_number(out, d->permutation.p);
 		csv_number(out, d->holm_permutation);
-		sm_text_str(out, "\n");
+		sm_text_f(out, ",%zu,%zu,%zu\n", d->wilcoxon.n, d->no_number, d->infinite);
 	}
 }
 
@@ -465,6 +487,7 @@ static json_t *model_json(const struct sm_report *report, size_t m)
 	json_object_set_new(one, "name", json_string(v->name));
 	json_object_set_new(one, "ledger", json_string(v->evaluate.sha256));
 	json_object_set_new(one, "rejected", json_integer((json_int_t)v->rejected));
+	json_object_set_new(one, "prediction_missing", json_integer((json_int_t)v->assumed));
 	return one;
 }
 

@@ -69,12 +69,19 @@ static void interval(struct sm_text *out, const double ci[2])
 
 static void table(const struct sm_report *report, size_t m, struct sm_text *out)
 {
-	static const char *const heads[] = {"n",           "Bias",        "95 % of it",
-					    "SD",          "Lower limit", "95 % of it",
-					    "Upper limit", "95 % of it"};
+	static const char *const heads[] = {
+		"n",           "Patients",   "Bias",        "95 % of it", "SD",
+		"Lower limit", "95 % of it", "Upper limit", "95 % of it"};
+	const struct sm_summary *s = &report->models.v[m].summary;
 	sm_report_table(out, NULL);
-	sm_text_str(out, "Predicted minus true volume, mL: bias, and limits of agreement (bias ± "
-			 "1.96 SD), with 95 % intervals by Student's t.</caption>\n<thead><tr>");
+	sm_text_f(out,
+		  "Predicted minus true volume, mL: bias, and limits of agreement (bias ± 1.96 SD), "
+		  "with 95 %% intervals by Student's t; n cases of %zu patient%s.",
+		  s->patients, s->patients == 1 ? "" : "s");
+	if (s->patients < s->cases)
+		sm_text_str(out, " Patients have several cases: SD is that between and inside "
+				 "patients together (variance components, Bland and Altman 2007).");
+	sm_text_str(out, "</caption>\n<thead><tr>");
 	sm_report_head(out, "Region", false);
 	for (size_t i = 0; i < SM_COUNT(heads); i++)
 		sm_report_head(out, heads[i], true);
@@ -83,7 +90,8 @@ static void table(const struct sm_report *report, size_t m, struct sm_text *out)
 		const struct sm_agreement *a = &report->models.v[m].summary.volume[r];
 		sm_text_str(out, "<tr><th scope=\"row\">");
 		sm_report_key(out, sm_region_colour(&report->map, r), report->map.row[r].name);
-		sm_text_f(out, "</th><td class=\"n\">%zu</td>", a->n);
+		sm_text_f(out, "</th><td class=\"n\">%zu</td><td class=\"n\">%zu</td>", a->n,
+			  a->patients);
 		sm_report_number(out, a->bias, 2);
 		interval(out, a->bias_ci);
 		sm_report_number(out, a->sd, 2);

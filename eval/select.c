@@ -40,20 +40,33 @@ static void select_at(double *v, size_t n, size_t k)
 	}
 }
 
-double sm_quantile(double *v, size_t n, double q)
+double sm_quantile(const struct sm_counted *c, double q)
 {
-	const double place = (double)(n - 1) * q, part = place - floor(place);
-	const size_t k = (size_t)place;
-	select_at(v, n, k);
-	if (k + 1 >= n || part == 0)
-		return v[k];
-	double next = v[k + 1];
-	for (size_t i = k + 2; i < n; i++)
-		next = v[i] < next ? v[i] : next;
+	uint64_t counted = 0, behind = 0;
+	for (size_t i = 0; i < c->values; i++)
+		counted += c->count[i];
+	const uint64_t all = counted + c->n;
+	const double place = (double)(all - 1) * q, part = place - floor(place);
+	const uint64_t k = (uint64_t)place;
+	double here = NAN, next = INFINITY;
+	for (size_t i = c->values; i-- > 0; behind += c->count[i]) {
+		/* Numbers counted - behind - count[i] and on, of a sort, are value[i]. */
+		here = k < counted - behind ? c->value[i] : here;
+		next = k + 1 < counted - behind ? c->value[i] : next;
+	}
+	if (k >= counted) {
+		select_at(c->v, c->n, (size_t)(k - counted));
+		here = c->v[k - counted];
+	}
+	if (k + 1 >= all || part == 0)
+		return here;
+	if (k + 1 >= counted)
+		for (size_t i = (size_t)(k + 1 - counted); i < c->n; i++)
+			next = c->v[i] < next ? c->v[i] : next;
 	if (isinf(next))
 		return next;
 	/* From the nearer end, as numpy does. */
-	return part < 0.5 ? v[k] + (next - v[k]) * part : next - (next - v[k]) * (1 - part);
+	return part < 0.5 ? here + (next - here) * part : next - (next - here) * (1 - part);
 }
 
 double sm_weighted_quantile(struct sm_weighted *v, size_t n, double q, double total)

@@ -6,10 +6,21 @@
 #define SM_EVAL_SELECT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
-/* The q-quantile (0..1) of v[0..n), n at least 1, linear between two neighbours (numpy's type 7).
+/* Numbers most of which are few values: value[i] stands count[i] times, ascending; v[0..n) are all
+ * larger. */
+struct sm_counted {
+	const double *value;
+	const uint64_t *count;
+	size_t values;
+	double *v;
+	size_t n;
+};
+
+/* The q-quantile (0..1) of at least one number, linear between two neighbours (numpy's type 7).
  * Reorders v. */
-double sm_quantile(double *v, size_t n, double q);
+double sm_quantile(const struct sm_counted *c, double q);
 
 struct sm_weighted {
 	double value, weight;

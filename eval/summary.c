@@ -112,7 +112,7 @@ static enum sm_status all_cells(struct job *j, struct sm_err *err)
 	return st;
 }
 
-/* Agreement of the volumes of a row. */
+/* Agreement of the volumes of a row; scans of one patient are alike, and no cases of their own. */
 static enum sm_status volumes(const struct job *j, size_t row, const double *voxel_mm3,
 			      struct sm_err *err)
 {
@@ -128,7 +128,7 @@ static enum sm_status volumes(const struct job *j, size_t row, const double *vox
 		v[i] = (double)(c[i].tp + c[i].fp) * ml;
 		v[n + i] = (double)(c[i].tp + c[i].fn) * ml;
 	}
-	st = sm_bland_altman(v, v + n, n, &j->out->volume[row], err);
+	st = sm_bland_altman(v, v + n, j->cluster, n, &j->out->volume[row], err);
 out:
 	sm_free(v);
 	sm_free(c);
@@ -252,6 +252,7 @@ static json_t *volume_to_json(const struct sm_agreement *g)
 {
 	json_t *o = json_object();
 	put_count(o, "n", g->n);
+	put_count(o, "patients", g->patients);
 	put(o, "bias_ml", g->bias);
 	put(o, "sd_ml", g->sd);
 	put(o, "low_ml", g->low);
@@ -260,6 +261,8 @@ static json_t *volume_to_json(const struct sm_agreement *g)
 	json_object_set_new(o, "low_interval", pair_of(g->low_ci));
 	json_object_set_new(o, "high_interval", pair_of(g->high_ci));
 	put(o, "slope", g->slope);
+	if (isfinite(g->within))
+		put(o, "sd_within_ml", g->within);
 	return o;
 }
 

@@ -61,7 +61,8 @@ json_t *sm_summary_to_json(const struct sm_summary *summary, const struct sm_sco
 			   const struct sm_label_map *map, const struct sm_columns *columns);
 
 /* summary_json.c: nnU-Net's summary.json, a case at a time: metric_per_case, mean, foreground_mean;
- * valid JSON, so what is no number is null. records (may be NULL) are those of evaluate: the paths
+ * valid JSON, so what is no number is null; "prediction_missing": true of a case scored without a
+ * prediction. records (may be NULL) are those of evaluate: the paths
  * of their inputs, relative to the stage's folder, are the file names; without them it is the key.
  * Writes to out->stream. SM_IO, SM_BUDGET. */
 enum sm_status sm_summary_nnunet(struct sm_scorebook *book, struct sm_records *records,
@@ -92,7 +93,7 @@ enum sm_status sm_worst_csv(const struct sm_scorebook *book, const struct sm_lab
 			    const struct sm_columns *columns, const struct sm_summary *summary,
 			    struct sm_text *out, struct sm_err *err);
 
-/* volumes.csv: region,labels,n,bias_ml,... : agreement of predicted with true volumes. */
+/* volumes.csv: region,labels,n,bias_ml,...,patients: agreement of predicted with true volumes. */
 void sm_volumes_csv(const struct sm_label_map *map, struct sm_text *out,
 		    const struct sm_summary *summary);
 

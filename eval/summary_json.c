@@ -128,6 +128,9 @@ static void add_files(const struct file *f, const char *key, json_t *o)
 		const char *path = input_of(record, roles[k]);
 		json_object_set_new(o, names[k], json_string(path ? path : key));
 	}
+	/* No key of nnU-Net's, and there only where the file named is none. */
+	if (json_is_true(json_object_get(record, "prediction_missing")))
+		json_object_set_new(o, "prediction_missing", json_true());
 	json_decref(record);
 }
 

@@ -271,7 +271,7 @@ enum sm_status sm_worst_csv(const struct sm_scorebook *book, const struct sm_lab
 void sm_volumes_csv(const struct sm_label_map *map, struct sm_text *out, const struct sm_summary *s)
 {
 	sm_text_str(out, "region,labels,n,bias_ml,sd_ml,low_ml,high_ml,bias_ci_low,bias_ci_high,"
-			 "low_ci_low,low_ci_high,high_ci_low,high_ci_high,slope\n");
+			 "low_ci_low,low_ci_high,high_ci_low,high_ci_high,slope,patients\n");
 	for (size_t r = 0; r < s->rows; r++) {
 		const struct sm_agreement *g = &s->volume[r];
 		const double v[] = {g->bias,       g->sd,         g->low,       g->high,
@@ -280,7 +280,7 @@ void sm_volumes_csv(const struct sm_label_map *map, struct sm_text *out, const s
 		csv_row(map, out, r);
 		sm_text_f(out, ",%zu", g->n);
 		csv_numbers(out, v, sizeof v / sizeof *v);
-		sm_text_str(out, "\n");
+		sm_text_f(out, ",%zu\n", g->patients);
 	}
 }
 

@@ -6,12 +6,28 @@
 
 #include "core/par.h"
 #include "eval/edt.h"
+#include "eval/rings.h"
 #include "eval/select.h"
 #include "eval/surfel.h"
 
 /* Regions in boxes of so many points take a millisecond or two: a thread measures one all alone.
  * Of larger ones each is measured by all threads, one after the other. */
 #define SMALL_POINTS ((int64_t)1 << 20)
+
+/* The surface of one mask by one definition, and how far it is from the other mask's. */
+struct side {
+	struct sm_bits at; /* its points */
+	size_t n;
+	struct sm_ring_search near; /* counts of the distances of most */
+	double *mm;                 /* of the others, longer than any ring; borrowed */
+	uint8_t *code;              /* surface elements: which, of the same points; owned */
+	size_t others;
+	double ring[SM_RINGS]; /* weight of each ring's points */
+	double weight;         /* mm2; edge voxels weigh 1 */
+	double sum;            /* of weighted distances */
+	double far;
+	double within[SM_TOLERANCES]; /* weight within each tolerance */
+};
 
 /* One region of one pair; [0] truth, [1] prediction. */
 struct part {
@@ -20,13 +36,9 @@ struct part {
 	int64_t dim[3];
 	bool flat[3];
 	struct sm_box box;
-	struct sm_bits mask[2], edge[2], corner[2];
-	size_t edges[2], corners[2];
-	double *mm;        /* edge voxels of the truth, then of the prediction */
-	double *corner_mm; /* the same of corner points */
-	double sum[2];
-	size_t near[2][SM_TOLERANCES]; /* edge voxels within each tolerance */
-	double area_near[2][SM_TOLERANCES];
+	struct sm_bits mask[2];
+	struct side edge[2], corner[2];
+	double *mm[2]; /* of both sides: edge voxels, corner points */
 	struct sm_surface *out;
 };
 
@@ -35,7 +47,8 @@ struct common {
 	const struct sm_surface_settings *settings;
 	struct part *part;
 	struct sm_rows_near near;
-	double area[256];
+	struct sm_rings rings;
+	double area[SM_SURFEL_CODES];
 };
 
 struct pair {
@@ -59,14 +72,14 @@ static enum sm_status outline(void *ctx, size_t k, struct sm_err *err)
 	sm_bits_flatten(&p->mask[k], p->flat);
 	const size_t rows = (size_t)(p->mask[k].n[1] * p->mask[k].n[2]);
 	if (asked(pair->common, SM_FROM_SURFACE)) {
-		SM_TRY(sm_bits_init(&p->edge[k], p->box.n, mem, err));
-		sm_bits_edge(&p->mask[k], &p->edge[k]);
-		p->edges[k] = sm_bits_count(&p->edge[k], 0, rows);
+		SM_TRY(sm_bits_init(&p->edge[k].at, p->box.n, mem, err));
+		sm_bits_edge(&p->mask[k], &p->edge[k].at);
+		p->edge[k].n = sm_bits_count(&p->edge[k].at, 0, rows);
 	}
 	if (asked(pair->common, SM_FROM_SURFELS)) {
-		SM_TRY(sm_bits_init(&p->corner[k], p->box.n, mem, err));
-		sm_bits_corners(&p->mask[k], &p->corner[k]);
-		p->corners[k] = sm_bits_count(&p->corner[k], 0, rows);
+		SM_TRY(sm_bits_init(&p->corner[k].at, p->box.n, mem, err));
+		sm_bits_corners(&p->mask[k], &p->corner[k].at);
+		p->corner[k].n = sm_bits_count(&p->corner[k].at, 0, rows);
 	}
 	return SM_OK;
 }
@@ -76,52 +89,69 @@ static double within(double tolerance)
 	return tolerance * (1 + SM_TOLERANCE_SLACK);
 }
 
-/* One direction's numbers. */
+static void add_up(struct side *s, double mm, double weight, const struct sm_surface_settings *set)
+{
+	s->weight += weight;
+	s->sum += mm * weight;
+	s->far = mm > s->far ? mm : s->far;
+	for (size_t t = 0; t < set->tolerances; t++)
+		s->within[t] += mm <= within(set->tolerance_mm[t]) ? weight : 0;
+}
+
+/* One direction's sums. Edge voxels: area of one code, 1. */
+static void sum_side(const struct common *c, struct side *s, const double *area)
+{
+	const size_t kinds = sm_ring_kinds(&s->near);
+	for (size_t r = 0; r < c->rings.count; r++) {
+		const uint64_t *count = s->near.count + r * kinds;
+		for (size_t k = 0; k < kinds; k++)
+			s->ring[r] += (double)count[k] * area[k];
+		if (s->ring[r] > 0)
+			add_up(s, c->rings.mm[r], s->ring[r], c->settings);
+	}
+	for (size_t i = 0; i < s->others; i++)
+		add_up(s, s->mm[i], area[s->code ? s->code[i] : 0], c->settings);
+}
+
 static void edge_side(const struct common *c, struct part *p, size_t k)
 {
-	const struct sm_surface_settings *s = c->settings;
-	double *mm = p->mm + (k ? p->edges[0] : 0), far = 0;
-	for (size_t i = 0; i < p->edges[k]; i++) {
-		p->sum[k] += mm[i];
-		far = mm[i] > far ? mm[i] : far;
-		for (size_t t = 0; t < s->tolerances; t++)
-			p->near[k][t] += mm[i] <= within(s->tolerance_mm[t]);
-	}
-	p->out->n[k] = p->edges[k];
-	p->out->hd[k] = far;
-	p->out->mean[k] = p->sum[k] / (double)p->edges[k];
-	p->out->hd95[k] = sm_quantile(mm, p->edges[k], 0.95);
+	static const double one = 1;
+	struct side *s = &p->edge[k];
+	sum_side(c, s, &one);
+	const struct sm_counted all = {c->rings.mm, s->near.count, c->rings.count, s->mm,
+				       s->others};
+	p->out->n[k] = s->n;
+	p->out->hd[k] = s->far;
+	p->out->mean[k] = s->sum / s->weight;
+	p->out->hd95[k] = sm_quantile(&all, 0.95);
 }
 
 static enum sm_status corner_side(const struct common *c, struct part *p, size_t k,
 				  struct sm_err *err)
 {
-	const struct sm_surface_settings *s = c->settings;
-	const double *mm = p->corner_mm + (k ? p->corners[0] : 0);
-	double sum = 0, area = 0, far = 0;
-	struct sm_weighted *v = sm_alloc(s->mem, p->corners[k], sizeof *v, "surface elements", err);
-	double *weight =
-		sm_alloc(s->mem, p->corners[k], sizeof *weight, "areas of surface elements", err);
-	enum sm_status st = v && weight ? SM_OK : SM_BUDGET;
-	if (st == SM_OK) {
-		sm_surfels_weigh(&p->mask[k], &p->corner[k], c->area, weight);
-		for (size_t i = 0; i < p->corners[k]; i++) {
-			v[i] = (struct sm_weighted){mm[i], weight[i]};
-			sum += mm[i] * weight[i];
-			area += weight[i];
-			far = mm[i] > far ? mm[i] : far;
-			for (size_t t = 0; t < s->tolerances; t++)
-				p->area_near[k][t] +=
-					mm[i] <= within(s->tolerance_mm[t]) ? weight[i] : 0;
-		}
-		p->out->surfel_hd[k] = far;
-		p->out->surfel_area[k] = area;
-		p->out->surfel_mean[k] = sum / area;
-		p->out->surfel_hd95[k] = sm_weighted_quantile(v, p->corners[k], 0.95, area);
-	}
+	struct sm_mem *mem = c->settings->mem;
+	struct side *s = &p->corner[k];
+	size_t n = 0;
+	s->code = sm_alloc(mem, s->others, sizeof *s->code, "surface elements", err);
+	if (!s->code)
+		return SM_BUDGET;
+	sm_surfels_list(&p->mask[k], &s->near.rest, s->code);
+	sum_side(c, s, c->area);
+	struct sm_weighted *v =
+		sm_alloc(mem, c->rings.count + s->others, sizeof *v, "surface elements", err);
+	if (!v)
+		return SM_BUDGET;
+	for (size_t r = 0; r < c->rings.count; r++)
+		if (s->ring[r] > 0)
+			v[n++] = (struct sm_weighted){c->rings.mm[r], s->ring[r]};
+	for (size_t i = 0; i < s->others; i++)
+		v[n++] = (struct sm_weighted){s->mm[i], c->area[s->code[i]]};
+	p->out->surfel_hd[k] = s->far;
+	p->out->surfel_area[k] = s->weight;
+	p->out->surfel_mean[k] = s->sum / s->weight;
+	p->out->surfel_hd95[k] = sm_weighted_quantile(v, n, 0.95, s->weight);
 	sm_free(v);
-	sm_free(weight);
-	return st;
+	return SM_OK;
 }
 
 static enum sm_status side(void *ctx, size_t k, struct sm_err *err)
@@ -133,63 +163,100 @@ static enum sm_status side(void *ctx, size_t k, struct sm_err *err)
 						    : SM_OK;
 }
 
+/* The 95th percentile of the edge voxels of both sides, whose distances stand side by side. */
+static double pooled(const struct common *c, struct part *p)
+{
+	struct side *a = &p->edge[0];
+	const struct side *b = &p->edge[1];
+	const struct sm_counted all = {c->rings.mm, a->near.count, c->rings.count, a->mm,
+				       a->others + b->others};
+	for (size_t r = 0; r < c->rings.count; r++)
+		a->near.count[r] += b->near.count[r];
+	return sm_quantile(&all, 0.95);
+}
+
 /* What is of both directions together. */
 static void both_sides(const struct common *c, struct part *p)
 {
 	struct sm_surface *out = p->out;
-	const size_t edges = p->edges[0] + p->edges[1];
-	const double area = out->surfel_area[0] + out->surfel_area[1];
-	if (asked(c, SM_FROM_SURFACE)) {
-		out->pooled_mean = (p->sum[0] + p->sum[1]) / (double)edges;
-		out->pooled95 = sm_quantile(p->mm, edges, 0.95);
-	}
+	const struct side *e = p->edge, *s = p->corner;
 	for (size_t t = 0; t < c->settings->tolerances; t++) {
 		if (asked(c, SM_FROM_SURFACE))
-			out->nsd[t] = (double)(p->near[0][t] + p->near[1][t]) / (double)edges;
+			out->nsd[t] = (e[0].within[t] + e[1].within[t]) /
+				      (e[0].weight + e[1].weight);
 		if (asked(c, SM_FROM_SURFELS))
-			out->surfel_nsd[t] = (p->area_near[0][t] + p->area_near[1][t]) / area;
+			out->surfel_nsd[t] = (s[0].within[t] + s[1].within[t]) /
+					     (s[0].weight + s[1].weight);
 	}
+	if (asked(c, SM_FROM_SURFACE)) {
+		out->pooled_mean = (e[0].sum + e[1].sum) / (e[0].weight + e[1].weight);
+		out->pooled95 = pooled(c, p);
+	}
+}
+
+static void clear_side(struct side *s)
+{
+	sm_bits_clear(&s->at);
+	sm_ring_search_clear(&s->near);
+	sm_free(s->code);
+	s->code = NULL;
 }
 
 static void clear_part(struct part *p)
 {
 	for (int k = 0; k < 2; k++) {
 		sm_bits_clear(&p->mask[k]);
-		sm_bits_clear(&p->edge[k]);
-		sm_bits_clear(&p->corner[k]);
+		clear_side(&p->edge[k]);
+		clear_side(&p->corner[k]);
+		sm_free(p->mm[k]);
+		p->mm[k] = NULL;
 	}
-	sm_free(p->mm);
-	sm_free(p->corner_mm);
-	p->mm = p->corner_mm = NULL;
 }
 
-/* Both directions of one definition; *mm is made. */
-static enum sm_status add_searches(struct sm_search *search, size_t *n, const struct sm_bits at[2],
-				   const size_t points[2], double **mm, struct sm_mem *mem,
-				   struct sm_err *err)
+/* Both directions of the definitions asked for: the rings, then what they left. */
+static enum sm_status find_distances(const struct common *c, struct part *p, int jobs,
+				     struct sm_err *err)
 {
-	*mm = sm_alloc(mem, points[0] + points[1], sizeof **mm, "surface distances", err);
-	if (!*mm)
-		return SM_BUDGET;
-	search[(*n)++] = (struct sm_search){.from = &at[0], .to = &at[1], .out = *mm};
-	search[(*n)++] = (struct sm_search){.from = &at[1], .to = &at[0], .out = *mm + points[0]};
-	return SM_OK;
+	struct sm_mem *mem = c->settings->mem;
+	struct sm_ring_search ring[4];
+	struct sm_search search[4];
+	struct side *of[4];
+	size_t n = 0, far = 0;
+	for (size_t k = 0; asked(c, SM_FROM_SURFACE) && k < 2; k++, n++) {
+		of[n] = &p->edge[k];
+		ring[n] = (struct sm_ring_search){.from = &of[n]->at, .to = &p->edge[1 - k].at};
+	}
+	for (size_t k = 0; asked(c, SM_FROM_SURFELS) && k < 2; k++, n++) {
+		of[n] = &p->corner[k];
+		ring[n] = (struct sm_ring_search){
+			.from = &of[n]->at, .to = &p->corner[1 - k].at, .mask = &p->mask[k]};
+	}
+	enum sm_status st = sm_rings_all(ring, n, &c->rings, mem, jobs, err);
+	for (size_t i = 0; i < n; i++)
+		of[i]->near = ring[i];
+	for (size_t i = 0; st == SM_OK && i < n; i += 2) {
+		if (!(ring[i].left + ring[i + 1].left))
+			continue;
+		double *mm = sm_alloc(mem, ring[i].left + ring[i + 1].left, sizeof *mm,
+				      "surface distances", err);
+		p->mm[i / 2] = mm;
+		st = mm ? SM_OK : SM_BUDGET;
+		for (size_t k = i; mm && k < i + 2; mm += ring[k++].left) {
+			of[k]->mm = mm;
+			of[k]->others = ring[k].left;
+			search[far++] = (struct sm_search){
+				.from = &of[k]->near.rest, .to = ring[k].to, .out = mm};
+		}
+	}
+	return st == SM_OK ? sm_search_all(search, far, &c->near, mem, jobs, err) : st;
 }
 
 static enum sm_status measure(const struct common *c, struct part *p, int jobs, struct sm_err *err)
 {
-	const struct sm_surface_settings *s = c->settings;
 	struct pair pair = {c, p};
-	struct sm_search search[4];
-	size_t n = 0;
 	enum sm_status st;
 	SM_GOTO(st, sm_par_for(2, jobs, outline, &pair, err));
-	if (asked(c, SM_FROM_SURFACE))
-		SM_GOTO(st, add_searches(search, &n, p->edge, p->edges, &p->mm, s->mem, err));
-	if (asked(c, SM_FROM_SURFELS))
-		SM_GOTO(st, add_searches(search, &n, p->corner, p->corners, &p->corner_mm, s->mem,
-					 err));
-	SM_GOTO(st, sm_search_all(search, n, &c->near, s->mem, jobs, err));
+	SM_GOTO(st, find_distances(c, p, jobs, err));
 	SM_GOTO(st, sm_par_for(2, jobs, side, &pair, err));
 	both_sides(c, p);
 out:
@@ -221,6 +288,7 @@ static enum sm_status measure_parts(struct part *part, size_t n,
 		for (int a = 0; a < 3; a++)
 			most[a] = part[i].box.n[a] + 2 > most[a] ? part[i].box.n[a] + 2 : most[a];
 	SM_GOTO(st, sm_rows_near_init(&c.near, settings->spacing, most, settings->mem, err));
+	sm_rings_init(&c.rings, &c.near);
 	sm_surfel_areas(settings->spacing, c.area);
 	for (size_t i = 0; i < n; i++)
 		if (!is_small(&part[i]))

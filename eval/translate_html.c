@@ -123,6 +123,8 @@ void sm_translate_head(const struct sm_translate_report *r, struct sm_text *out)
 	if (r->table.rejected)
 		sm_text_f(out, ", %zu rejected", r->table.rejected);
 	sm_text_str(out, ".</p>\n<nav aria-label=\"Sections\"><a href=\"#scores\">Scores</a>");
+	if (r->published.rows)
+		sm_text_str(out, "<a href=\"#published\">Published</a>");
 	if (r->base->history.columns)
 		sm_text_str(out, "<a href=\"#training\">Training</a>");
 	if (r->pictured && r->base->settings->montage_cases)

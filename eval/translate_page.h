@@ -8,6 +8,7 @@
 #define SM_EVAL_TRANSLATE_PAGE_H
 
 #include "eval/report.h"
+#include "eval/report_published.h"
 #include "eval/translate.h"
 
 struct sm_translate_report {
@@ -22,6 +23,7 @@ struct sm_translate_report {
 	double reach;             /* error maps show -reach to reach, own unit */
 	const char *reach_of;     /* the baseline that it comes from; NULL = none */
 	double reach_mae;         /* its MAE */
+	struct sm_published published;
 };
 
 /* `scanmill report` of dataset pair; base has ledgers and history, truth is the folder of
@@ -49,6 +51,11 @@ struct sm_verdict_form {
  * with the tests and what was not compared. */
 void sm_translate_verdict(const struct sm_translate_report *r, int scale, int region, int metric,
 			  bool full, const struct sm_verdict_form *form, struct sm_text *out);
+
+/* ---- translate_published.c ---- */
+
+/* Published numbers beside those of the table; rows 0 without any. As sm_published_grid. */
+enum sm_status sm_translate_published(struct sm_translate_report *r, struct sm_err *err);
 
 /* ---- translate_tex.c ---- */
 

@@ -267,6 +267,7 @@ static enum sm_status make_page(const struct sm_translate_report *r, struct sm_t
 {
 	sm_translate_head(r, out);
 	sm_translate_scores(r, out);
+	sm_published_html(&r->published, out);
 	SM_TRY(sm_report_curves(r->base, out, err));
 	SM_TRY(sm_translate_pictures(r, out, err));
 	SM_TRY(jumps(r, out, err));
@@ -286,7 +287,11 @@ static enum sm_status write_all(const struct sm_translate_report *r, struct sm_i
 	SM_GOTO(st, make_page(r, &page, err));
 	sm_image_table_csv(&r->table.table, &csv);
 	sm_image_table_md(&r->table.table, &md);
+	if (r->published.rows)
+		sm_text_str(&md, "\n### Beside published numbers\n");
+	sm_published_md(&r->published, &md);
 	sm_translate_tex(r, &tex);
+	sm_published_tex(&r->published, &tex);
 	SM_GOTO(st, sm_run_begin(item->run, err));
 	SM_GOTO(st, sm_report_write(item, "report.html", "page", &page, err));
 	SM_GOTO(st, sm_report_write(item, "table.csv", "csv", &csv, err));
@@ -322,6 +327,7 @@ static enum sm_status read_all(struct sm_translate_report *r, const char *truth,
 			       "evaluate ledger: has no good case, needed is at least 1");
 	SM_TRY(rank_cases(r, err));
 	find_reach(r);
+	SM_TRY(sm_translate_published(r, err));
 	if (!base->dir[SM_FROM_PREDICT] || !truth)
 		return SM_OK;
 	SM_TRY(sm_translations_open(base->run, base->dir[SM_FROM_PREDICT], truth, &r->t, err));

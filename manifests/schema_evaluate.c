@@ -134,9 +134,11 @@ static const struct sm_field published[] = {
 	 .doc = "where the number is printed"},
 	{"row", SM_F_STRING, AT(sm_report_published, row), .required = true,
 	 .doc = "region or label, by its key in scores.csv (wt) or its name in the tables "
-		"(WT)"},
+		"(WT); dataset pair: whole or body, as region in summary.csv"},
 	{"metric", SM_F_STRING, AT(sm_report_published, metric), .required = true,
-	 .doc = "column, by its key in scores.csv (hd95, dice_by_tile)"},
+	 .doc = "column, by its key in scores.csv (hd95, dice_by_tile); dataset pair: key of "
+		"evaluate.metrics in the own unit (mae), in normalised units with _normalised "
+		"behind (mae_normalised)"},
 	REAL(sm_report_published, value, NULL, -1e9, 1e9, "the number as printed"),
 	WHOLE(sm_report_published, cases, "0", 0, 1e9, "that it is the mean of; 0 = not told"),
 };

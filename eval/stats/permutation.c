@@ -79,28 +79,28 @@ enum sm_status sm_permutation(const double *a, const double *b, size_t n,
 			      struct sm_err *err)
 {
 	*out = (struct sm_paired){.statistic = NAN, .p = NAN};
-	double *d = sm_alloc(NULL, 2 * n + 1, sizeof *d, "permutation test", err);
+	double *d = sm_alloc(NULL, n + 1, sizeof *d, "permutation test", err);
 	if (!d)
 		return SM_BUDGET;
-	double *sizes = d + n, sum = 0;
+	const double slack = sm_paired_slack(a, b, n);
+	double sum = 0;
 	struct signs s = {.d = d, .draws = how->resamples, .how = how};
 	for (size_t i = 0; i < n; i++) {
 		double v = a[i] - b[i];
 		if (!isfinite(a[i]) || !isfinite(b[i]))
 			continue;
 		out->n++;
-		out->zero += v == 0;
-		if (v != 0) {
-			sizes[s.n] = fabs(v);
+		if (fabs(v) > slack)
 			d[s.n++] = v;
-		}
+		else
+			out->zero++;
 	}
 	enum sm_status st = SM_OK;
 	if (out->n) {
 		sum = sm_sum_f64(d, s.n);
 		out->statistic = sum / (double)out->n;
-		/* Sums that are equal but for rounding are as far. */
-		s.reach = fabs(sum) - 1e-12 * sm_sum_f64(sizes, s.n);
+		/* Means that are equal but for rounding are as far. */
+		s.reach = fabs(sum) - slack * (double)out->n;
 		st = test(&s, out, err);
 	}
 	sm_free(d);

@@ -198,8 +198,9 @@ static int by_first(const void *x, const void *y)
 	return (a->i > b->i) - (a->i < b->i);
 }
 
-enum sm_status sm_cluster_means(const double *a, const double *b, const uint32_t *cluster, size_t n,
-				double *out_a, double *out_b, size_t *out_n, struct sm_err *err)
+static enum sm_status means(const double *a, const double *b, const uint32_t *cluster, size_t n,
+			    bool infinite, double *out_a, double *out_b, size_t *out_n,
+			    struct sm_err *err)
 {
 	struct member *m = sm_alloc(NULL, n + 1, sizeof *m, "patients", err);
 	double *mean = m ? sm_alloc(NULL, 2 * n + 1, sizeof *mean, "patients", err) : NULL;
@@ -210,7 +211,7 @@ enum sm_status sm_cluster_means(const double *a, const double *b, const uint32_t
 		return SM_BUDGET;
 	}
 	for (size_t i = 0; i < n; i++)
-		if (isfinite(a[i]) && isfinite(b[i]))
+		if (infinite ? !isnan(a[i]) && !isnan(b[i]) : isfinite(a[i]) && isfinite(b[i]))
 			m[kept++] = (struct member){cluster ? cluster[i] : (uint32_t)i, i};
 	if (cluster)
 		qsort(m, kept, sizeof *m, by_cluster);
@@ -235,4 +236,17 @@ enum sm_status sm_cluster_means(const double *a, const double *b, const uint32_t
 	sm_free(mean);
 	sm_free(m);
 	return SM_OK;
+}
+
+enum sm_status sm_cluster_means(const double *a, const double *b, const uint32_t *cluster, size_t n,
+				double *out_a, double *out_b, size_t *out_n, struct sm_err *err)
+{
+	return means(a, b, cluster, n, false, out_a, out_b, out_n, err);
+}
+
+enum sm_status sm_cluster_means_infinite(const double *a, const double *b, const uint32_t *cluster,
+					 size_t n, double *out_a, double *out_b, size_t *out_n,
+					 struct sm_err *err)
+{
+	return means(a, b, cluster, n, true, out_a, out_b, out_n, err);
 }

@@ -99,9 +99,18 @@ enum sm_status sm_spreads_of(const double *const *v, size_t columns, const uint3
 			     size_t n, const struct sm_resampling *how, struct sm_spread *out,
 			     struct sm_err *err);
 
-/* A test of two paired samples, two-sided. Pairs with a value that is not finite are left out. */
+/* What rounding can make of equal differences a - b: 1e-10 of the largest finite |a| or |b|. Scores
+ * are quotients and multiples of whole numbers (1 voxel = 0.343 mm3), so that differences which are
+ * one are apart, and those which are none are not 0, by the rounding of the values; of that size
+ * must the measure be, not of the differences'. A test without it ranks noise, and its p changes
+ * with the voxel size. */
+double sm_paired_slack(const double *a, const double *b, size_t n);
+
+/* A test of two paired samples, two-sided. Pairs with NaN are left out. Differences within the
+ * slack (above) of 0 are none. */
 struct sm_paired {
 	size_t n;         /* pairs that count */
+	size_t infinite;  /* of these, with an infinite value (Wilcoxon; else they do not count) */
 	size_t zero;      /* of these, without difference */
 	size_t ties;      /* of the others, pairs whose |difference| another pair has too */
 	double statistic; /* Wilcoxon: the smaller rank sum; permutation: mean of a - b */
@@ -113,13 +122,17 @@ struct sm_paired {
 /* Signed-rank test as scipy.stats.wilcoxon(a, b) 1.15 with its defaults: differences of 0 are left
  * out; exact up to 50 pairs without zeros and ties, exact up to 13 pairs with them, else the normal
  * distribution with tie correction and without continuity correction. All differences 0: p 1.
- * SM_BUDGET. */
+ * Ties: upwards by size, a run of ties is the smallest |difference| that has no rank yet and all
+ * within the slack of it, which is its first and not its neighbour: no chain of small steps makes
+ * far differences one. An infinite value is farther than every finite one: such differences are
+ * ties above all others, equal infinities no difference. SM_BUDGET. */
 enum sm_status sm_wilcoxon(const double *a, const double *b, size_t n, struct sm_paired *out,
 			   struct sm_err *err);
 
 /* Test of the mean difference under changes of sign: all 2^n of them up to SM_SIGNS_EXACT pairs
  * that differ, else `resamples` draws of the stream ("permutation", name), p = (1 + as far or
- * farther) / (1 + draws). */
+ * farther) / (1 + draws). Means within the slack are as far. Pairs with an infinite value are left
+ * out: there is no mean of them. */
 enum { SM_SIGNS_EXACT = 16 };
 enum sm_status sm_permutation(const double *a, const double *b, size_t n,
 			      const struct sm_resampling *how, struct sm_paired *out,
@@ -131,15 +144,23 @@ enum sm_status sm_holm(double *p, size_t n, struct sm_err *err);
 
 /* Agreement of two measurements of the same cases (Bland and Altman 1986, 1999): differences a - b.
  * Limits at bias +- 1.96 sd; intervals of 95 % by Student's t, those of the limits with variance
- * sd^2 (1/n + 1.96^2 / (2 (n - 1))). slope: of difference on mean, NaN when all means are one. */
+ * sd^2 (1/n + 1.96^2 / (2 (n - 1))). slope: of difference on mean, NaN when all means are one.
+ *
+ * cluster[i] (NULL: each case on its own) names the patient. Where one has several cases, whose
+ * true values differ, by Bland and Altman 1999, 2007 (section 3): sd^2 = between + within, the
+ * components of a one-way analysis of variance of the differences (below 0: 0). bias is the mean
+ * over cases; its standard error is that of the components, and t has patients - 1 degrees of
+ * freedom. */
 struct sm_agreement {
 	double bias, sd, low, high;
 	double bias_ci[2], low_ci[2], high_ci[2];
 	double slope;
-	size_t n; /* pairs with both finite; bias needs 1, the others 2 */
+	double within;      /* sd inside patients; NaN where none has two cases */
+	size_t n, patients; /* pairs with both finite, and whose they are. bias needs a pair, slope
+			       two, the others two patients */
 };
-enum sm_status sm_bland_altman(const double *a, const double *b, size_t n, struct sm_agreement *out,
-			       struct sm_err *err);
+enum sm_status sm_bland_altman(const double *a, const double *b, const uint32_t *cluster, size_t n,
+			       struct sm_agreement *out, struct sm_err *err);
 
 /* Spread over groups: folds, or trainings of other seeds. group[i] < groups. A group without finite
  * value has n 0 and takes no part. */
@@ -160,5 +181,10 @@ enum sm_status sm_between_groups(const double *v, const uint32_t *group, size_t 
  * order of each cluster's first pair. cluster NULL: the finite pairs themselves. SM_BUDGET. */
 enum sm_status sm_cluster_means(const double *a, const double *b, const uint32_t *cluster, size_t n,
 				double *out_a, double *out_b, size_t *out_n, struct sm_err *err);
+/* The same over the pairs without NaN: what Wilcoxon's test takes. A mean with an infinite value is
+ * infinite. */
+enum sm_status sm_cluster_means_infinite(const double *a, const double *b, const uint32_t *cluster,
+					 size_t n, double *out_a, double *out_b, size_t *out_n,
+					 struct sm_err *err);
 
 #endif

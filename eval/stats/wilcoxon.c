@@ -28,11 +28,22 @@ struct ranks {
 	size_t ties;
 };
 
-static void rank(struct difference *d, struct ranks *r)
+double sm_paired_slack(const double *a, const double *b, size_t n)
+{
+	double most = 0;
+	for (size_t i = 0; i < n; i++) {
+		most = isfinite(a[i]) && fabs(a[i]) > most ? fabs(a[i]) : most;
+		most = isfinite(b[i]) && fabs(b[i]) > most ? fabs(b[i]) : most;
+	}
+	return 1e-10 * most;
+}
+
+static void rank(struct difference *d, double slack, struct ranks *r)
 {
 	qsort(d, r->n, sizeof *d, by_size);
 	for (size_t i = 0, end; i < r->n; i = end) {
-		for (end = i + 1; end < r->n && d[end].size <= d[i].size;)
+		/* A sum, as infinite - infinite would be none. */
+		for (end = i + 1; end < r->n && d[end].size <= d[i].size + slack;)
 			end++;
 		double t = (double)(end - i);
 		r->tied += t * t * t - t;
@@ -89,18 +100,22 @@ enum sm_status sm_wilcoxon(const double *a, const double *b, size_t n, struct sm
 		st = SM_BUDGET;
 		goto out;
 	}
+	const double slack = sm_paired_slack(a, b, n);
 	for (size_t i = 0; i < n; i++) {
-		double v = a[i] - b[i];
-		if (!isfinite(a[i]) || !isfinite(b[i]))
+		/* Equal infinities have no difference, and no number either. */
+		double v = isinf(a[i]) && a[i] == b[i] ? 0 : a[i] - b[i];
+		if (isnan(v))
 			continue;
 		out->n++;
-		out->zero += v == 0;
-		if (v != 0)
+		out->infinite += isinf(a[i]) || isinf(b[i]);
+		if (fabs(v) > slack)
 			d[r.n++] = (struct difference){fabs(v), v > 0};
+		else
+			out->zero++;
 	}
 	if (!out->n)
 		goto out;
-	rank(d, &r);
+	rank(d, slack, &r);
 	out->ties = r.ties;
 	out->statistic = (double)(r.plus < r.minus ? r.plus : r.minus) / 2;
 	out->exact = out->n <= (out->zero || r.ties ? EXACT_TIED : EXACT);

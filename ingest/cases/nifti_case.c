@@ -131,24 +131,10 @@ static json_t *describe(const struct sm_vol *vol, const struct sm_nii_info *info
 static void warn_place(const struct sm_raw_file *f, const struct sm_nii_info *info,
 		       double tolerance, struct sm_item *item)
 {
-	if (strcmp(info->affine_source, "none") == 0)
-		sm_item_warn(item, "%s: neither sform nor qform; the grid has its spacing only",
-			     f->path);
-	else if (info->form_gap_mm > tolerance && isinf(info->form_gap_mm))
-		sm_item_warn(item,
-			     "%s: of sform (%s) and qform (%s) one is no affine; the %s was taken",
-			     f->path, sm_nii_form_name(info->sform_code),
-			     sm_nii_form_name(info->qform_code), info->affine_source);
-	else if (info->form_gap_mm > tolerance)
-		sm_item_warn(
-			item, "%s: sform (%s) and qform (%s) differ by %.3g mm; the %s was taken",
-			f->path, sm_nii_form_name(info->sform_code),
-			sm_nii_form_name(info->qform_code), info->form_gap_mm, info->affine_source);
-	if (info->spacing_gap > 0.01)
-		sm_item_warn(item,
-			     "%s: pixdim and the sform's columns differ by up to %.3g %% in voxel "
-			     "size; the sform's was taken",
-			     f->path, 100 * info->spacing_gap);
+	char doubt[SM_NII_DOUBTS][SM_NII_DOUBT];
+	const size_t doubts = sm_nii_doubts(info, tolerance, doubt);
+	for (size_t i = 0; i < doubts; i++)
+		sm_item_warn(item, "%s: %s", f->path, doubt[i]);
 	if (info->space_unit == 1 || info->space_unit == 3)
 		sm_item_warn(item, "%s: lengths in %s became mm", f->path,
 			     sm_nii_unit_name(info->space_unit));

@@ -103,6 +103,22 @@ printf 'schema: 1\nname: t\nevaluate: {threshold: 0.5, labels: [{value: 1, name:
 exits "a threshold and two labels" 2 sm evaluate --manifest two.yaml --pred soft.nii.gz --truth binary.nii.gz
 like "do not go together" "$(cat "$ERR")" 'threshold: is given with 2 labels, allowed is one'
 
+# A header that contradicts itself: what was taken is told.
+"$PYTHON" - <<'EOS'
+import nibabel, numpy as np
+i = nibabel.load("binary.nii.gz")
+a = np.diag([2., 2, 2, 1])
+n = nibabel.Nifti1Image(np.asarray(i.dataobj), a)
+n.set_sform(a, 1)
+n.set_qform(np.diag([1., 1, 1, 1]), 1)
+nibabel.save(n, "two_forms.nii.gz")
+EOS
+exits "sform and qform apart" 0 sm evaluate --pred two_forms.nii.gz --truth two_forms.nii.gz --out forms
+like "are told" "$(cat "$ERR")" 'prediction two_forms.nii.gz: sform \(scanner\) and qform \(scanner\) differ by [0-9.]* mm; the sform was taken'
+like "voxel sizes too" "$(cat "$ERR")" 'truth two_forms.nii.gz: pixdim and the sform.s columns differ by up to 100 %'
+like "also in the record" "$(cat forms/ledger.jsonl)" '"warnings":\[.*sform \(scanner\) and qform'
+unlike "a plain header has none" "$(run sm evaluate --pred binary.nii.gz --truth binary.nii.gz; cat "$ERR")" 'was taken'
+
 # A sheared grid has no distances.
 edit predict/case00.nii.gz shear.nii.gz 'm[0, 1] += 0.5'
 edit $truth sheart.nii.gz 'm[0, 1] += 0.5'

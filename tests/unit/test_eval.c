@@ -125,7 +125,9 @@ static void a_map_that_cannot_be_is_refused_by_its_key(void **state)
 		{{labels, 2}, {named, 1}, "labels[1].name: found 'posterior' again"},
 	};
 	for (size_t i = 0; i < SM_COUNT(bad); i++) {
-		struct sm_evaluate_section s = {.labels = bad[i].labels, .regions = bad[i].regions, .threshold = NAN};
+		struct sm_evaluate_section s = {.labels = bad[i].labels,
+						.regions = bad[i].regions,
+						.threshold = NAN};
 		struct sm_label_map map;
 		struct sm_err err = {0};
 		assert_refused(sm_label_map_make(&s, &map, &err), SM_USAGE, err, bad[i].sentence);

@@ -230,15 +230,14 @@ static void test_kernels_equal_the_definition(void **state)
 			}
 		}
 		/* The portable one does everything; a library may refuse, but not often: where it
-		 * has products of matrices alone (on AVX2 a third of these shapes) dnnl leaves the
-		 * work to dnnl_cut. */
-		int share = conv_kernel_at(k) == &conv_portable ? 5
-			    : conv_kernel_at(k) == &conv_dnnl   ? 3
-								: 4;
+		 * has products of matrices alone (which CPU it is decides) dnnl leaves the work to
+		 * dnnl_cut. */
 		if (conv_kernel_at(k) == &conv_portable)
 			assert_int_equal(tried, 40 * SM_PASSES);
 		assert_true(tried >= 30 && done <= tried);
-		if (done * 5 < tried * share)
+		if (conv_kernel_at(k) == &conv_dnnl)
+			continue;
+		if (done * 5 < tried * (conv_kernel_at(k) == &conv_portable ? 5 : 4))
 			fail_msg("%s does %d of %d shapes", conv_kernel_at(k)->name, done, tried);
 	}
 	conv_lib_free(lib);
@@ -502,7 +501,8 @@ static void test_thread_dependence_is_as_documented(void **state)
 		for (int p = 0; p < SM_BACKWARD_WEIGHTS; p++) {
 			if (conv_does(lib, &d[i], p, "dnnl"))
 				assert_true(same_bits(lib, d[i], p, "dnnl"));
-			assert_true(same_bits(lib, d[i], p, "dnnl_cut"));
+			if (conv_does(lib, &d[i], p, "dnnl_cut"))
+				assert_true(same_bits(lib, d[i], p, "dnnl_cut"));
 			assert_true(same_bits(lib, d[i], p, NULL));
 		}
 		assert_true(same_bits(lib, d[i], SM_BACKWARD_WEIGHTS, NULL));

@@ -141,7 +141,7 @@ static void check_spread(const struct line *l)
 		a[i] *= 90;
 	}
 	struct sm_agreement g;
-	assert_good(sm_bland_altman(a, b, (size_t)n, &g, &err), err);
+	assert_good(sm_bland_altman(a, b, NULL, (size_t)n, &g, &err), err);
 	const double found[] = {g.bias,       g.sd,         g.low,       g.high,
 				g.bias_ci[0], g.bias_ci[1], g.low_ci[0], g.low_ci[1],
 				g.high_ci[0], g.high_ci[1], g.slope};
@@ -371,11 +371,13 @@ static void paired_closed_forms(void **state)
 	b[0] = NAN;
 	a[1] = INFINITY;
 	assert_good(sm_wilcoxon(a, b, 2, &p, &err), err);
-	assert_true(isnan(p.p) && p.n == 0);
+	assert_true(p.n == 1 && p.infinite == 1 && p.p == 1); /* the infinite pair has a rank */
 	assert_good(sm_permutation(a, b, 2, &how, &p, &err), err);
 	assert_true(isnan(p.p) && p.n == 0);
-	assert_good(sm_wilcoxon(a, b, 5, &p, &err), err);
-	assert_int_equal(p.n, 3);
+	assert_good(sm_wilcoxon(a, b, 1, &p, &err), err);
+	assert_true(isnan(p.p) && p.n == 0);
+	assert_good(sm_permutation(a, b, 5, &how, &p, &err), err);
+	assert_true(p.n == 3 && p.infinite == 0);
 }
 
 static void permutation_by_jobs(void **state)
@@ -417,12 +419,12 @@ static void agreement_kinds(void **state)
 	struct sm_err err = {0};
 	struct sm_agreement g;
 	const double a[] = {3, NAN, 5, 7}, b[] = {1, 2, INFINITY, 5};
-	assert_good(sm_bland_altman(a, b, 1, &g, &err), err);
+	assert_good(sm_bland_altman(a, b, NULL, 1, &g, &err), err);
 	assert_true(g.n == 1 && g.bias == 2 && isnan(g.sd) && isnan(g.low));
-	assert_good(sm_bland_altman(a, b, 4, &g, &err), err);
+	assert_good(sm_bland_altman(a, b, NULL, 4, &g, &err), err);
 	assert_true(g.n == 2 && g.bias == 2 && g.sd == 0 && g.low == 2 && g.high == 2 &&
 		    g.slope == 0);
-	assert_good(sm_bland_altman(a, b, 0, &g, &err), err);
+	assert_good(sm_bland_altman(a, b, NULL, 0, &g, &err), err);
 	assert_true(g.n == 0 && isnan(g.bias));
 }
 
@@ -458,6 +460,15 @@ static void means_of_patients(void **state)
 	assert_good(sm_cluster_means(a, b, NULL, 6, x, y, &n, &err), err);
 	assert_int_equal(n, 4);
 	assert_true(x[3] == 4 && y[3] == 40);
+	/* With infinite values, which make the mean infinite; NaN leaves its pair out. */
+	assert_good(sm_cluster_means_infinite(a, b, patient, 6, x, y, &n, &err), err);
+	assert_int_equal(n, 3);
+	assert_true(x[0] == 2 && y[0] == 20 && x[2] == 6 && y[2] == INFINITY);
+	const uint32_t two[] = {1, 1, 1, 1, 1, 1};
+	assert_good(sm_cluster_means_infinite(a, b, two, 6, x, y, &n, &err), err);
+	assert_true(n == 1 && fabs(x[0] - 16 / 5.0) < 1e-15 && y[0] == INFINITY);
+	assert_good(sm_cluster_means_infinite(a, b, NULL, 6, x, y, &n, &err), err);
+	assert_int_equal(n, 5);
 }
 
 int main(void)

@@ -254,6 +254,44 @@ static void a_summary_is_the_same_on_any_number_of_threads(void **state)
 	sm_scorebook_close(s.book);
 }
 
+/* Scans of one patient are no cases of their own to the limits of agreement either. */
+static void volumes_know_patients(void **state)
+{
+	(void)state;
+	struct setting s;
+	struct sm_err err = {0};
+	struct sm_summary sum[2];
+	struct sm_text text = {0};
+	const struct sm_summary_settings how = {.resamples = 0, .jobs = 1};
+	for (int k = 0; k < 2; k++) {
+		open_setting(&s);
+		fill(&s, 60, k ? 7 : 0); /* of case i: fp - fn = i % 7 - row, 2 mm3 each */
+		assert_good(sm_summarise(s.book, &s.map, &s.columns, &how, &sum[k], &err), err);
+		json_t *all = sm_summary_to_json(&sum[k], s.book, &s.map, &s.columns);
+		json_t *volume = json_object_get(
+			json_object_get(json_object_get(all, "regions"), "whole"), "volume");
+		assert_int_equal(json_integer_value(json_object_get(volume, "n")), 60);
+		assert_int_equal(json_integer_value(json_object_get(volume, "patients")),
+				 k ? 9 : 60);
+		assert_true(json_is_real(json_object_get(volume, "sd_within_ml")) == k);
+		json_decref(all);
+		sm_volumes_csv(&s.map, &text, &sum[k]);
+		assert_non_null(strstr(text.data, ",slope,patients\nwhole,\"1,2\",60,"));
+		assert_non_null(strstr(text.data, k ? ",9\ncore" : ",60\ncore"));
+		sm_text_clear(&text);
+		sm_scorebook_close(s.book);
+	}
+	/* Eight patients of the same seven differences 0..6 voxels, one of four: patients are
+	 * alike, the spread is inside them: (8 * 28 + 5) / (60 - 9) voxels^2. */
+	const struct sm_agreement *alone = &sum[0].volume[0], *scans = &sum[1].volume[0];
+	assert_true(scans->patients == 9 && scans->bias == alone->bias && scans->n == alone->n);
+	assert_true(fabs(scans->within - 0.002 * sqrt(229.0 / 51)) < 1e-15);
+	assert_true(scans->sd == scans->within && scans->sd > alone->sd);
+	assert_true(scans->high_ci[1] > alone->high_ci[1]);
+	sm_summary_clear(&sum[0]);
+	sm_summary_clear(&sum[1]);
+}
+
 static void assert_has(const struct sm_text *text, const char *part)
 {
 	if (!text->data || !strstr(text->data, part))
@@ -479,6 +517,7 @@ int main(void)
 		cmocka_unit_test(a_book_gives_back_what_went_in),
 		cmocka_unit_test(cases_of_a_patient_form_a_cluster),
 		cmocka_unit_test(a_summary_has_closed_forms),
+		cmocka_unit_test(volumes_know_patients),
 		cmocka_unit_test(a_summary_is_the_same_on_any_number_of_threads),
 		cmocka_unit_test(tables_show_what_stands_behind_a_mean),
 		cmocka_unit_test(nnunet_reads_our_summary),

@@ -71,7 +71,9 @@ double conv_flops(const struct conv_desc *d)
 static bool takes(const struct conv_kernel *k, const struct conv_desc *d, enum sm_pass pass,
 		  const char *only)
 {
-	if (only && strcmp(only, k->name) != 0)
+	/* "dnnl" is the library: where it alone would not keep its bits, by way of dnnl_cut. */
+	const bool library = only && k == &conv_dnnl_cut && strcmp(only, conv_dnnl.name) == 0;
+	if (only && strcmp(only, k->name) != 0 && !library)
 		return false;
 	if ((d->xe != ELEM_F32 || d->ye != ELEM_F32) && !k->bf16)
 		return false;

@@ -96,6 +96,14 @@ static bool inputs_of(const struct conv_desc *d, int axis, int from, int to, str
 	return part->out[axis] > 0 && a <= from;
 }
 
+/* The first line at or before `line` where an output's taps begin: where kernels are smaller than
+ * their stride, a slab that begins with lines nobody reads could not be told (inputs_of). */
+static int where_taps_begin(const struct conv_desc *d, int axis, int line)
+{
+	const int at = (line + d->lo[axis]) / d->stride[axis] * d->stride[axis] - d->lo[axis];
+	return at > 0 ? at : 0;
+}
+
 static size_t line_size(const int *size, int axis, int channels)
 {
 	size_t n = (size_t)channels;
@@ -131,6 +139,12 @@ static enum sm_status cut(struct conv_plan *p, struct sm_err *err)
 		for (int k = 0; k < per; k++) {
 			struct conv_desc part = *d;
 			int from = size[axis] * k / per, to = size[axis] * (k + 1) / per, first;
+			if (back) {
+				from = k ? where_taps_begin(d, axis, from) : 0;
+				to = k + 1 < per ? where_taps_begin(d, axis, to) : to;
+			}
+			if (from == to)
+				continue;
 			if (!(back ? inputs_of : piece_of)(d, axis, from, to, &part, &first))
 				return SM_FAIL(err, SM_USAGE,
 					       "convolution: a slab lies in the padding");
