@@ -33,20 +33,20 @@ struct sweep {
 
 static void add_point(const struct sweep *w, const int64_t at[3], unsigned code)
 {
-	int64_t cell[3], part[3], in[3];
+	uint32_t cell[3], part[3], in[3];
 	for (int a = 0; a < 3; a++) {
-		const int64_t d = at[a] - w->low[a];
+		const uint32_t d = (uint32_t)(at[a] - w->low[a]);
 		cell[a] = d / CELL;
 		part[a] = d % CELL / PART;
 		in[a] = d % PART;
 	}
-	struct sm_shared_cell *c = &w->s->cell[w->first + (size_t)((cell[2] * w->cells[1] +
-								     cell[1]) * w->cells[0] +
-								    cell[0])];
-	const int64_t per = CELL / PART;
-	const uint32_t place =
-		(uint32_t)(((part[2] * per + part[1]) * per + part[0]) * PART_PLACES +
-			   (in[2] * PART + in[1]) * PART + in[0]);
+	struct sm_shared_cell *c =
+		&w->s->cell[w->first +
+			    ((size_t)cell[2] * (size_t)w->cells[1] + cell[1]) * (size_t)w->cells[0] +
+			    cell[0]];
+	const uint32_t per = CELL / PART;
+	const uint32_t place = ((part[2] * per + part[1]) * per + part[0]) * PART_PLACES +
+			       (in[2] * PART + in[1]) * PART + in[0];
 	if (w->write)
 		w->s->point[c->first + c->points] = place << 8 | code;
 	c->points++;
