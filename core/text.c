@@ -106,8 +106,12 @@ void sm_text_tex(struct sm_text *text, const char *string)
 					      "\\}",
 					      "\\textasciitilde{}",
 					      "\\textasciicircum{}",
-					      "\\textbackslash{}"};
-	escape(text, string, "&%$#_{}~^\\", instead);
+					      "\\textbackslash{}",
+					      /* Other signs in LaTeX's oldest encoding. */
+					      "\\textless{}",
+					      "\\textgreater{}",
+					      "\\textbar{}"};
+	escape(text, string, "&%$#_{}~^\\<>|", instead);
 }
 
 void sm_text_csv(struct sm_text *text, const char *string)

@@ -10,7 +10,8 @@
 size_t sm_label_stem(const char *path)
 {
 	size_t n = strlen(path);
-	if (strchr(path, '/'))
+	/* What other systems put beside a file (._case.nii.gz) begins with a dot. */
+	if (strchr(path, '/') || *path == '.')
 		return 0;
 	if (sm_ends_with(path, ".nii.gz"))
 		return n - 7;

@@ -14,7 +14,8 @@ struct sm_named {
 			* name's hash, the same for the same name) stands in its place */
 };
 
-/* Bytes of a file's name without its ending; 0 when it is no such file or lies deeper. */
+/* Bytes of a file's name without its ending; 0 when it is no such file, lies deeper or begins with a
+ * dot. */
 size_t sm_label_stem(const char *path);
 
 /* Those right in dir, by key, in the arena. Names that end as files of a stage do

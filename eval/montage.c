@@ -166,11 +166,14 @@ static enum sm_status add_outlines(const struct scene *s, const struct sm_vol *l
 {
 	uint64_t all = 0;
 	for (size_t r = 0; r < s->map->main; r++) {
-		char head[64];
+		char head[96];
 		uint64_t members = s->map->row[r].members;
 		all |= members;
-		snprintf(head, sizeof head, "class=\"o\" stroke=\"%s\"",
-			 sm_region_colour(s->map, r));
+		/* Regions lie in one another, and their rims often on one line: the inner ones,
+		 * which are drawn later, are thinner and leave a band of the outer one's colour. */
+		snprintf(head, sizeof head, "class=\"o\" stroke=\"%s\" style=\"stroke-width:%.1f\"",
+			 sm_region_colour(s->map, r),
+			 1.7 + 1.5 * (double)(s->map->main - 1 - r));
 		if (!reference)
 			SM_TRY(add_outline(s, labels, slice, members, head, mem, out, err));
 	}

@@ -37,7 +37,8 @@ static bool is_drawn(const struct sm_metric *metric, const struct sm_cell *cell)
 	return isfinite(cell->v) && !set;
 }
 
-/* "n 14, 13; 1 not drawn": the number of values of each model, or "n 14" where all have as many. */
+/* "n 14, 13 (1)": the number of values of each model, or "n 14" where all have as many; in brackets
+ * how many are not drawn. */
 static void write_note(struct room *room, size_t r, size_t models)
 {
 	const struct sm_svg_column *c = &room->column[r * models];
@@ -52,7 +53,7 @@ static void write_note(struct room *room, size_t r, size_t models)
 	if (same && models > 1)
 		snprintf(note + strlen(note), size - strlen(note), " each");
 	if (room->undrawn)
-		snprintf(note + strlen(note), size - strlen(note), "; %zu not drawn",
+		snprintf(note + strlen(note), size - strlen(note), " (%zu)",
 			 room->undrawn);
 	room->note[r] = note;
 }
@@ -171,9 +172,8 @@ enum sm_status sm_report_plots(const struct sm_report *report, struct sm_text *o
 		"Box plots: first to third quartile and median, whiskers to the outermost values "
 		"within 1.5 times the box, a dot a case (of more than 60 cases those beyond the "
 		"whiskers). Violins: density of the values, with quartiles (bar) and median (dot). "
-		"Below: numbers of values. Not drawn are infinite and undefined values, and "
-		"distances "
-		"that the rule for empty regions sets.</p>\n");
+		"Below: numbers of values, in brackets how many are not drawn: infinite and "
+		"undefined values, and distances that the rule for empty regions sets.</p>\n");
 	for (size_t c = 0; c < report->columns.n; c++) {
 		if (c == UNFOLDED)
 			sm_text_str(out, "<details><summary>The other metrics</summary>\n");

@@ -30,7 +30,19 @@ static const struct sm_field fields[] = {
 };
 static const struct sm_fieldset option_set = SM_FIELDSET("trace", struct options, fields, NULL);
 
-static void print_files(const json_t *list, const char *place, int depth)
+/* Where a file lies that no stage made. Of two plain folders the files have the same names, and the
+ * role tells them apart: sides of an evaluation, or a rater by its name. */
+static const char *raw_place(const char *stage, const char *role)
+{
+	if (!role || (strcmp(stage, "evaluate") != 0 && strcmp(stage, "compare") != 0))
+		return "RAW";
+	return strcmp(role, "truth") == 0	 ? "TRUTHS"
+	       : strcmp(role, "prediction") == 0 ? "PREDICTIONS"
+						 : role;
+}
+
+/* place NULL: files that no stage made, which `stage` read. */
+static void print_files(const json_t *list, const char *place, const char *stage, int depth)
 {
 	size_t i;
 	json_t *file;
@@ -39,7 +51,7 @@ static void print_files(const json_t *list, const char *place, int depth)
 		const char *path = sm_json_text(file, "path"), *sha = sm_json_text(file, "sha256");
 		const char *role = sm_json_text(file, "role");
 		printf("%*s%-12s %.12s  %s/%s\n", depth * 2 + 2, "", role ? role : "",
-		       sha ? sha : "", place, path ? path : "");
+		       sha ? sha : "", place ? place : raw_place(stage, role), path ? path : "");
 	}
 }
 
@@ -94,7 +106,7 @@ static void print_unresolved(const json_t *node, int depth)
 		place = n++ ? "?" : json_string_value(v);
 	}
 	printf("%*sunresolved: no record here made these\n", depth * 2 + 2, "");
-	print_files(list, place, depth + 1);
+	print_files(list, place, NULL, depth + 1);
 }
 
 static bool is_missing(const json_t *node, const char *stage)
@@ -150,7 +162,7 @@ static enum sm_status print_node(struct sm_folders *f, const json_t *node, bool 
 	}
 	if (reason)
 		printf("%*srejected: %s\n", depth * 2 + 2, "", reason);
-	print_files(json_object_get(node, "outputs"), sm_json_text(node, "stage"), depth);
+	print_files(json_object_get(node, "outputs"), sm_json_text(node, "stage"), NULL, depth);
 	if (slices)
 		SM_TRY(print_slices(f, node, depth, err));
 	print_ledgers(node, NULL, depth);
@@ -165,7 +177,7 @@ static enum sm_status print_node(struct sm_folders *f, const json_t *node, bool 
 		SM_TRY(print_node(f, v, slices, depth + 1, err));
 	if (json_array_size(json_object_get(node, "raw"))) {
 		printf("%*sraw\n", depth * 2 + 2, "");
-		print_files(json_object_get(node, "raw"), "RAW", depth + 1);
+		print_files(json_object_get(node, "raw"), NULL, sm_json_text(node, "stage"), depth + 1);
 	}
 	return SM_OK;
 }
@@ -195,7 +207,7 @@ static enum sm_status print_case(struct sm_folders *f, const json_t *one, bool s
 	printf("%s%s%s\n", why ? " (" : "", why ? why : "", why ? ")" : "");
 	if (chain)
 		return print_node(f, chain, slices, 2, err);
-	print_files(json_object_get(one, "files"), "?", 2);
+	print_files(json_object_get(one, "files"), NULL, "evaluate", 2);
 	return SM_OK;
 }
 

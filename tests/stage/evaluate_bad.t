@@ -153,6 +153,7 @@ mkdir odd
 cp some/*.nii.gz odd/
 cp some/case00.nii.gz "odd/case 0 & MÃ¼ller.nii.gz"
 cp some/case01.nii.gz "odd/b c.nii.gz"
+printf x >odd/._case00.nii.gz # what other systems leave is no case
 cp flat/case01.nii.gz "flat/b c.nii.gz"
 exits "names that are none of a case" 1 sm evaluate --pred odd --truth flat --out g5 --missing list
 like "are told" "$(cat "$ERR")" 'rejected: --pred: the name case 0 & M'

@@ -154,4 +154,16 @@ sm evaluate --in work/three/predict --truth work/three/ingest --out work/three/e
 exits "another truth" 3 sm report --models "A=work/one/evaluate,B=work/three/evaluate" --out bad
 like "is named" "$(cat "$ERR")" 'case case00 of model B: its truth has hash'
 ok "no page is left" test ! -e bad/report.html
+
+# Two plain folders with the same names: which of the two a file lies in is told.
+mkdir -p plain/pred plain/truth
+for c in case00 case01 case03; do
+	cp work/one/predict/$c.nii.gz plain/pred/
+	cp work/one/ingest/$c/seg.nii.gz plain/truth/$c.nii.gz
+done
+run sm evaluate --pred plain/pred --truth plain/truth --out plain/evaluate
+run sm report --in plain/evaluate --out plain/report
+exits "a figure of two folders" 0 sm trace plain --cell WT/model/dice
+like "the prediction" "$(cat "$OUT")" 'prediction +[0-9a-f]{12}  PREDICTIONS/case00.nii.gz'
+like "and the truth" "$(cat "$OUT")" 'truth +[0-9a-f]{12}  TRUTHS/case00.nii.gz'
 done_testing

@@ -25,8 +25,8 @@ static void text_is_escaped_for_its_place(void **state)
 	struct sm_text t = {0};
 	sm_text_html(&t, "<a & \"b\"> 'c' \x01");
 	assert_text(t, "&lt;a &amp; &quot;b&quot;&gt; &#39;c&#39; ?");
-	sm_text_tex(&t, "50 % of a_b & $c$ \\d");
-	assert_text(t, "50 \\% of a\\_b \\& \\$c\\$ \\textbackslash{}d");
+	sm_text_tex(&t, "50 % of a_b & $c$ \\d <i>|");
+	assert_text(t, "50 \\% of a\\_b \\& \\$c\\$ \\textbackslash{}d \\textless{}i\\textgreater{}\\textbar{}");
 	sm_text_csv(&t, "plain");
 	sm_text_str(&t, ",");
 	sm_text_csv(&t, "1,2");
