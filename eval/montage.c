@@ -173,7 +173,8 @@ static enum sm_status add_outlines(const struct scene *s, const struct sm_vol *l
 		 * which are drawn later, are thinner and leave a band of the outer one's colour. */
 		snprintf(head, sizeof head, "class=\"o\" stroke=\"%s\" style=\"stroke-width:%.1f\"",
 			 sm_region_colour(s->map, r),
-			 1.7 + 1.5 * (double)(s->map->main - 1 - r));
+			 1.7 + fmin(1.5, 6.0 / (double)s->map->main) *
+				       (double)(s->map->main - 1 - r));
 		if (!reference)
 			SM_TRY(add_outline(s, labels, slice, members, head, mem, out, err));
 	}

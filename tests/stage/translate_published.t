@@ -78,7 +78,7 @@ is "which is led to" "$(grep -c '<a href="#published">Published</a>' r/report.ht
 
 # LaTeX, in blocks that fit the text.
 tex=$(sed -n '/caption{Published numbers/,/end{table}/p' r/table.tex)
-like "LaTeX has the values" "$tex" '^A \| B\\_2\$\^\{1\}\$ & 40\.12 & 71\.50 & 27\.00 & -- \\\\$'
+like "LaTeX has the values" "$tex" '^A \\textbar\{\} B\\_2\$\^\{1\}\$ & 40\.12 & 71\.50 & 27\.00 & -- \\\\$'
 like "and ours" "$tex" "^$model & $(ours own whole mae 2 | sed 's/±/.*/') & "
 is "four columns a block, then the rest" "$(printf "%s\n" "$tex" | grep -c 'begin{tabular}') $(printf "%s\n" "$tex" | grep -c '^\\begin{tabular}{lrrrr}$') $(printf "%s\n" "$tex" | grep -c '^\\begin{tabular}{lrr}$')" "2 1 1"
 if command -v pdflatex >/dev/null && kpsewhich booktabs.sty >/dev/null; then
