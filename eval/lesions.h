@@ -36,6 +36,11 @@ enum {
 };
 extern const struct sm_lesion_rule sm_lesion_rules[SM_LESION_RULES];
 
+/* Sets to 1 in out (n voxels, x fastest, zeroed by the caller) what the rule's dilation of the
+ * components covers; planes of z on up to `jobs` threads, the same bytes on any number. */
+enum sm_status sm_lesions_dilate(const struct sm_components *of, const struct sm_lesion_rule *rule,
+				 const int64_t n[3], uint8_t *out, int jobs, struct sm_err *err);
+
 struct sm_lesions {
 	/* The challenge's: true lesions of its grouping, predicted components; lesions found, false
 	 * components of any size, lesions missed (both without those left out), lesions left out.

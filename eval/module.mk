@@ -25,6 +25,7 @@ eval_SRC := \
 	eval/explore_stats.c \
 	eval/explore_tables.c \
 	eval/fuse.c \
+	eval/lesion_rules.c \
 	eval/lesions.c \
 	eval/shared_surface.c \
 	eval/match.c \
