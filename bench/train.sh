@@ -5,7 +5,8 @@
 # share of the bound that direct convolutions would have at the peak measured in the same run (of the
 # line "ours bf16": the peak of AVX-512_BF16, which on some CPUs is below that of float32).
 # usage: PYTHON="newest-python older-python" bench/train.sh [THREADS] [ROUNDS]
-#        bench/train.sh --loaded [THREADS] [ROUNDS]   a busy loop on each core: THREADS against one thread
+#        bench/train.sh --loaded [THREADS] [ROUNDS]   THREADS against one thread, a step each in turn, on an
+#                                                     idle machine and with a busy loop on each core
 #        bench/train.sh --layers NAME [THREADS]       every layer of one network
 #        bench/train.sh --summary FILE                README.md's table from what a run printed (docs/benchmarks.md)
 # NETS chooses lines of the list below by their first word (default: all), STEPS the steps of a run; what is
@@ -56,6 +57,16 @@ line_of() {
 		END { exit !found }'
 }
 
+# For awk: the median of a[1..n], which it sorts.
+# shellcheck disable=SC2016
+median='
+	function median(a, n, i, j, t) {
+		for (i = 2; i <= n; i++)
+			for (j = i; j > 1 && a[j] < a[j - 1]; j--) { t = a[j]; a[j] = a[j - 1]; a[j - 1] = t }
+		return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2
+	}
+'
+
 # ours FILE THREADS NET BATCH D H W IN OUT LOSS STEPS: appends the result line to FILE; half=1: in bfloat16
 half=
 ours() {
@@ -65,6 +76,16 @@ ours() {
 	[ "$8" = soft_dice ] && soft=0
 	$program threads="$threads" model="$1" batch="$2" d="$3" h="$4" w="$5" in="$6" out="$7" \
 	    loss="$8" softmax=$soft steps="$9" ${RECOMPUTE:+recompute=$RECOMPUTE} ${half:+bf16=$half} | grep '^result' >>"$out"
+}
+
+# turns THREADS NET BATCH D H W IN OUT LOSS STEPS: one thread against THREADS, a step each in turn
+turns() {
+	threads=$1
+	shift
+	soft=1
+	[ "$8" = soft_dice ] && soft=0
+	$program turns=1 threads="$threads" model="$1" batch="$2" d="$3" h="$4" w="$5" in="$6" out="$7" \
+	    loss="$8" softmax=$soft steps="${STEPS:-15}" | grep '^turns'
 }
 
 # theirs FILE PYTHON FLAGS NET ... STEPS: the same; tells why when there is no result
@@ -88,12 +109,7 @@ theirs() {
 # summary FILE LABEL OURS [OURS_BF16]: a row of the table from result lines (medians; memory: the largest);
 # with OURS_BF16 the step is compared with that too
 summary() {
-	awk -v label="$2" -v ours="$3" -v net="$net" -v half="${4:-}" '
-	function median(a, n, i, j, t) {
-		for (i = 2; i <= n; i++)
-			for (j = i; j > 1 && a[j] < a[j - 1]; j--) { t = a[j]; a[j] = a[j - 1]; a[j - 1] = t }
-		return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2
-	}
+	awk -v label="$2" -v ours="$3" -v net="$net" -v half="${4:-}" "$median"'
 	function key(name, i) { for (i = 2; i < NF; i += 2) if ($i == name) return $(i + 1); return "" }
 	FILENAME == ours && FILENAME != ARGV[2] { os[++no] = key("step_ms") + 0; oc[no] = key("cpu_ms") + 0; next }
 	{
@@ -136,24 +152,27 @@ case ${1:-} in
 	# shellcheck disable=SC2046
 	set -- $(line_of basic)
 	shift
-	for i in $(seq "$rounds"); do
-		ours "$work/idle1" 1 "$@"
-		ours "$work/idle" "$nthreads" "$@"
-	done
-	for i in $(seq "$(nproc)"); do
-		(while :; do :; done) &
-		busy="$busy $!"
-	done
-	for i in $(seq "$rounds"); do
-		ours "$work/loaded1" 1 "$@"
-		ours "$work/loaded" "$nthreads" "$@"
-	done
-	echo "| $1, least of $rounds runs' medians, ms | one thread | $nthreads threads | times |"
-	echo "|---|---|---|---|"
 	for l in idle loaded; do
-		one=$(awk '{ print $3 }' "$work/${l}1" | sort -n | head -n 1)
-		many=$(awk '{ print $3 }' "$work/$l" | sort -n | head -n 1)
-		echo "| $l | $one | $many | $(awk -v a="$one" -v b="$many" 'BEGIN { printf "%.2f", a / b }') |"
+		if [ $l = loaded ]; then
+			for i in $(seq "$(nproc)"); do
+				(while :; do :; done) &
+				busy="$busy $!"
+			done
+		fi
+		for i in $(seq "$rounds"); do
+			turns "$nthreads" "$@" >>"$work/$l"
+		done
+	done
+	echo "| $1, medians of $rounds runs' medians, ms | one thread | $nthreads threads | times (quartiles) | $nthreads networks of one thread side by side | the limit that sets | processor time, one thread and $nthreads |"
+	echo "|---|---|---|---|---|---|---|"
+	for l in idle loaded; do
+		awk -v what=$l "$median"'
+		{ for (i = 2; i < NF; i += 2) v[$i, NR] = $(i + 1) }
+		function of(name, i, a) { for (i = 1; i <= NR; i++) a[i] = v[name, i]; return median(a, NR) }
+		END {
+			printf "| %s | %.0f | %.0f | %.2f (%.2f to %.2f) | %.0f | %.2f | %.0f, %.0f |\n", what, of("one_ms"), of("many_ms"),
+			    of("times"), of("low"), of("high"), of("apart_ms"), of("limit"), of("one_cpu"), of("many_cpu")
+		}' "$work/$l"
 	done
 	exit 0
 	;;

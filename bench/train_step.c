@@ -4,7 +4,8 @@
  * have, and on request every layer. The last line is for bench/train.sh. usage: bench_train_step
  * [key=value]...  keys: model threads batch d h w in out loss softmax width steps recompute kernel
  * fused layers plan (1: what lives at the peak of memory; 2: that alone) bf16 (the peak is then
- * that of AVX-512_BF16) */
+ * that of AVX-512_BF16) turns (1: one thread against `threads`, and against as many networks of one
+ * thread each side by side, step by step in turn) */
 #include <immintrin.h>
 #include <omp.h>
 #include <stdio.h>
@@ -156,7 +157,7 @@ static void print_rest(const struct sm_net *net)
 struct settings {
 	struct sm_model_opt model;
 	const char *name, *loss, *kernel;
-	int threads, steps, softmax, recompute, fused, layers, bf16, plan;
+	int threads, steps, softmax, recompute, fused, layers, bf16, plan, turns;
 };
 
 static struct sm_net *make(const struct settings *s, struct sm_err *err)
@@ -228,6 +229,113 @@ static enum sm_status steps(struct sm_net *net, int n, struct timing *t, struct 
 	return SM_OK;
 }
 
+/* Values that no kernel can take short cuts on; one target channel in each voxel. */
+static void fill_buffers(struct sm_net *net, bool softmax)
+{
+	struct sm_shape s;
+	float *x = sm_net_buffer(net, "x", &s);
+	fill(x, sm_shape_count(s), 65536, 401, 0.01f);
+	float *t = sm_net_buffer(net, "target", &s);
+	size_t count = sm_shape_count(s), c = (size_t)s.c;
+	fill(t, count, 131072, 2, 1.0f);
+	for (size_t i = 0; softmax && i < count; i += c) {
+		memset(t + i, 0, c * sizeof *t);
+		t[i + (i * 2654435761u >> 20) % c] = 1.0f;
+	}
+}
+
+/* ---- one thread against many, in turn ------------------------------------------------------- */
+
+#define MOST_SIDE 64
+
+/* Networks that take a step at the same time, one a thread unless there is one alone. */
+struct side {
+	struct sm_net *net[MOST_SIDE];
+	int nets;
+	double seconds[MAX_STEPS], cpu;
+};
+
+static enum sm_status side_step(const struct side *s, uint64_t step, struct sm_err *err)
+{
+	double loss;
+	if (s->nets == 1)
+		return sm_net_train(s->net[0], step, 1e-4, &loss, err);
+	enum sm_status all = SM_OK;
+#pragma omp parallel num_threads(s->nets)
+	{
+		struct sm_err own = {0};
+		double mine;
+		enum sm_status st = sm_net_train(s->net[omp_get_thread_num()], step, 1e-4, &mine, &own);
+#pragma omp critical
+		if (st != SM_OK) {
+			all = st;
+			*err = own;
+		}
+	}
+	return all;
+}
+
+static enum sm_status side_make(struct side *s, struct settings settings, int nets, int threads,
+				struct sm_err *err)
+{
+	settings.threads = threads;
+	for (s->nets = 0; s->nets < nets; s->nets++) {
+		struct sm_net *net = make(&settings, err);
+		if (!net)
+			return SM_BUDGET;
+		sm_net_init(net, 1);
+		fill_buffers(net, settings.softmax);
+		s->net[s->nets] = net;
+	}
+	return SM_OK;
+}
+
+static double quartile(const double *of, const double *by, int n, int q)
+{
+	double ratio[MAX_STEPS];
+	for (int i = 0; i < n; i++)
+		ratio[i] = by ? of[i] / by[i] : of[i];
+	qsort(ratio, (size_t)n, sizeof *ratio, ascending);
+	return ratio[n * q / 4];
+}
+
+enum { ONE, MANY, APART, SIDES };
+
+/* A step of each that touches the memory, then n of each in turn: what else the machine does meets
+ * all alike, so that the median of the ratios of neighbours stands still where runs one behind the
+ * other do not. `apart` is what networks that share nothing lose by running at the same time: no
+ * number of threads can do better on that machine. */
+static enum sm_status turns(const struct settings *s, struct sm_err *err)
+{
+	static struct side side[SIDES];
+	int n = s->steps, most = s->threads < MOST_SIDE ? s->threads : MOST_SIDE;
+	enum sm_status st = side_make(&side[ONE], *s, 1, 1, err);
+	st = st == SM_OK ? side_make(&side[MANY], *s, 1, s->threads, err) : st;
+	st = st == SM_OK ? side_make(&side[APART], *s, most, 1, err) : st;
+	for (int i = 0; st == SM_OK && i <= n; i++)
+		for (int k = 0; st == SM_OK && k < SIDES; k++) {
+			double start = omp_get_wtime(), cpu = processor_time();
+			st = side_step(&side[k], (uint64_t)i, err);
+			if (!i)
+				continue;
+			side[k].seconds[i - 1] = omp_get_wtime() - start;
+			side[k].cpu += (processor_time() - cpu) / n;
+		}
+	const double *one = side[ONE].seconds, *many = side[MANY].seconds;
+	const double *apart = side[APART].seconds;
+	if (st == SM_OK)
+		printf("turns one_ms %.1f many_ms %.1f apart_ms %.1f times %.3f low %.3f high %.3f "
+		       "limit %.3f one_cpu %.1f many_cpu %.1f\n",
+		       quartile(one, NULL, n, 2) * 1e3, quartile(many, NULL, n, 2) * 1e3,
+		       quartile(apart, NULL, n, 2) * 1e3, quartile(one, many, n, 2),
+		       quartile(one, many, n, 1), quartile(one, many, n, 3),
+		       most * quartile(one, apart, n, 2), side[ONE].cpu * 1e3, side[MANY].cpu * 1e3);
+	for (int k = 0; k < SIDES; k++)
+		while (side[k].nets > 0)
+			sm_net_free(side[k].net[--side[k].nets]);
+	return st;
+}
+
 static bool set(struct settings *s, const char *arg)
 {
 	const char *value = strchr(arg, '=');
@@ -245,6 +353,7 @@ static bool set(struct settings *s, const char *arg)
 	    {"softmax", &s->softmax, NULL},   {"steps", &s->steps, NULL},
 	    {"recompute", &s->recompute, NULL}, {"layers", &s->layers, NULL},
 	    {"bf16", &s->bf16, NULL}, {"fused", &s->fused, NULL},         {"plan", &s->plan, NULL},
+	    {"turns", &s->turns, NULL},
 	};
 	if (n == 5 && strncmp(arg, "width", n) == 0) {
 		s->model.width = strtod(value + 1, NULL);
@@ -260,21 +369,6 @@ static bool set(struct settings *s, const char *arg)
 		return true;
 	}
 	return false;
-}
-
-/* Values that no kernel can take short cuts on; one target channel in each voxel. */
-static void fill_buffers(struct sm_net *net, bool softmax)
-{
-	struct sm_shape s;
-	float *x = sm_net_buffer(net, "x", &s);
-	fill(x, sm_shape_count(s), 65536, 401, 0.01f);
-	float *t = sm_net_buffer(net, "target", &s);
-	size_t count = sm_shape_count(s), c = (size_t)s.c;
-	fill(t, count, 131072, 2, 1.0f);
-	for (size_t i = 0; softmax && i < count; i += c) {
-		memset(t + i, 0, c * sizeof *t);
-		t[i + (i * 2654435761u >> 20) % c] = 1.0f;
-	}
 }
 
 static void report(const struct sm_net *net, const struct settings *s, const struct timing *t,
@@ -323,9 +417,15 @@ int main(int argc, char **argv)
 	const struct sm_model *m = sm_model_find(s.name);
 	if (m && m->dropout >= 0)
 		s.model.dropout = 0; /* as the peers' networks */
-	struct sm_net *net = make(&s, &err);
-	if (!net || s.steps < 1 || s.steps > MAX_STEPS) {
-		fprintf(stderr, "bench_train_step: %s\n", net ? "1 to 100 steps" : err.text);
+	if (s.steps < 1 || s.steps > MAX_STEPS) {
+		fprintf(stderr, "bench_train_step: 1 to 100 steps\n");
+		return 2;
+	}
+	struct sm_net *net = s.turns ? NULL : make(&s, &err);
+	if (s.turns && turns(&s, &err) == SM_OK)
+		return 0;
+	if (!net) {
+		fprintf(stderr, "bench_train_step: %s\n", err.text);
 		return 2;
 	}
 	sm_net_init(net, 1);

@@ -25,6 +25,7 @@ test_nn_bf16_SRC += tests/unit/nn_cases.c tests/unit/nn_helpers.c
 $(eval $(call unit_test,nn_torch,nn core,-ldnnl))
 test_nn_torch_SRC += tests/unit/nn_cases.c tests/unit/nn_helpers.c
 $(eval $(call unit_test,nn_loss,nn core,-ldnnl))
+$(eval $(call unit_test,nn_norm,nn core,-ldnnl))
 $(eval $(call unit_test,nn_optim,nn core,-ldnnl))
 $(eval $(call unit_test,nn_unet3d,models nn core,-ldnnl))
 $(eval $(call unit_test,nn_players,models nn core,-ldnnl))
@@ -40,6 +41,9 @@ $(eval $(call unit_test,h5tile,core))
 $(eval $(call unit_test,phantom,phantom dicom core))
 $(eval $(call unit_test,phantom_kinds,phantom dicom core))
 $(eval $(call unit_test,nn_conv,nn core,-ldnnl))
+$(eval $(call unit_test,nn_conv_sets,nn core,-ldnnl))
+test_nn_conv_SRC += tests/unit/conv_cases.c
+test_nn_conv_sets_SRC += tests/unit/conv_cases.c
 $(eval $(call unit_test,nn_plan,nn core,-ldnnl))
 $(eval $(call unit_test,h5damage,core))
 NO_VALGRIND += test_h5damage
@@ -67,7 +71,7 @@ $(eval $(call unit_test,viewer,eval prep manifest ops core))
 $(eval $(call unit_test,ink,core))
 $(eval $(call unit_test,dicom,ingest dicom manifest ops core,$(DICOM_LD)))
 # Valgrind runs threads one at a time against libgomp's waiting: hours; ASan covers these.
-NO_VALGRIND += test_nn_players test_nn_torch test_nn_loss test_nn_optim test_nn_ops test_nn_graph test_nn_conv test_nn_unet3d
+NO_VALGRIND += test_nn_players test_nn_torch test_nn_loss test_nn_optim test_nn_ops test_nn_graph test_nn_conv test_nn_conv_sets test_nn_unet3d
 $(eval $(call unit_test,checkpoint,train models nn core,-ldnnl))
 $(eval $(call unit_test,loader,train models nn core,-ldnnl))
 $(eval $(call unit_test,infer,train models nn core,-ldnnl))

@@ -247,7 +247,7 @@ static void compare(const char *name, const struct conv_desc *d, enum sm_pass pa
 
 /* Gradients with several slabs a worker, with several chunks of a whole plan (the last one of fewer
  * samples), and with its larger parts of one tap; outputs in slabs over several planes, and of too
- * few tiles for them: against oneDNN; same bits for 1 and 3 threads. */
+ * few tiles for them; slabs of which the last are cut: against oneDNN; same bits for 1 and 3 threads. */
 static void test_large_layers(void **state)
 {
 	(void)state;
@@ -263,6 +263,10 @@ static void test_large_layers(void **state)
 		{layer(3, 128, 144, 2, 19, 1, 3), SM_FORWARD, "flat"},
 		{layer(3, 136, 128, 2, 19, 1, 3), SM_BACKWARD_DATA, "flat"},
 		{layer(1, 128, 128, 2, 19, 1, 3), SM_FORWARD, "whole"},
+		/* the last slabs in pieces where there are several threads */
+		{layer(1, 16, 32, 4, 101, 3, 3), SM_FORWARD, "slab pairs"},
+		{layer(2, 64, 48, 3, 83, 3, 3), SM_FORWARD, "slab"},
+		{layer(2, 64, 48, 3, 83, 3, 3), SM_BACKWARD_DATA, "slab"},
 	};
 	for (size_t l = 0; l < sizeof layers / sizeof *layers; l++) {
 		struct conv_desc d = layers[l].d;

@@ -8,10 +8,11 @@
 static const struct conv_kernel *const kernels[] = {&conv_wino_avx512,   &conv_wino_avx2,
 						    &conv_wino_portable, &conv_up_avx512,
 						    &conv_up_avx2,	 &conv_up_portable,
-						    &conv_point,	 &conv_patch,
-						    &conv_columns,	 &conv_dnnl_slab,
-						    &conv_dnnl,		 &conv_dnnl_cut,
-						    &conv_portable};
+						    &conv_point_avx512,	 &conv_point_avx2,
+						    &conv_patch_avx512,	 &conv_patch_avx2,
+						    &conv_columns_avx512, &conv_columns_avx2,
+						    &conv_dnnl_slab,	 &conv_dnnl,
+						    &conv_dnnl_cut,	 &conv_portable};
 
 const struct conv_kernel *conv_kernel_at(size_t i)
 {

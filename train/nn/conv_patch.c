@@ -2,9 +2,10 @@
 /* Convolutions whose kernel is as large as their stride (2x2x2 by 2 down, transposed up, 1x1x1):
  * every input voxel belongs to one output, so that each pass is one matrix product between the rows
  * of outputs and those of patches, done on the tensors where they lie.
- * AVX-512 only; lanes are channels, sums run over channels in order: bits do not depend on the
- * number of threads. bfloat16 is storage: it is widened before and rounded behind the sums, as
- * memory is the limit here, and products of bfloat16 are on some CPUs slower than of floats. */
+ * Lanes are channels, sums run over channels in order: bits do not depend on the number of threads
+ * nor on the instruction set (conv_patch_body.h). bfloat16 is storage: it is widened before and
+ * rounded behind the sums, as memory is the limit here, and products of bfloat16 are on some CPUs
+ * slower than of floats. */
 #include "train/nn/conv_patch.h"
 
 #include <omp.h>
@@ -12,25 +13,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/nn/conv_wino.h"
 #include "train/nn/op.h"
 #include "train/nn/stream.h"
 
-#ifdef __x86_64__
-#include <immintrin.h>
-
-#define VOXELS 12 /* outputs in one block of registers, by two vectors of channels */
-#define RUN 48    /* outputs that go through a panel of weights together */
-#define AVX512 __attribute__((target("avx512f")))
-#define AVX512_INLINE static inline __attribute__((always_inline, target("avx512f")))
+#define RUN 48 /* outputs that go through a panel of weights together */
 
 static size_t weights_of(const struct conv_desc *d)
 {
 	return (size_t)patch_taps(d) * d->ic * d->oc;
 }
 
-static bool fits(const struct conv_desc *d, enum sm_pass pass)
+static bool shape_fits(const struct conv_desc *d, enum sm_pass pass)
 {
-	if (!__builtin_cpu_supports("avx512f") || patch_taps(d) > PATCH_MOST_TAPS)
+	if (patch_taps(d) > PATCH_MOST_TAPS)
 		return false;
 	for (int i = 0; i < 3; i++)
 		if (d->k[i] != d->stride[i] || d->lo[i] || d->hi[i] ||
@@ -41,6 +37,16 @@ static bool fits(const struct conv_desc *d, enum sm_pass pass)
 	if (pass == SM_BACKWARD_WEIGHTS)
 		return patch_grad_fits(d);
 	return (pass == SM_FORWARD ? d->oc : d->ic) % PATCH_LANES == 0;
+}
+
+static bool fits_avx512(const struct conv_desc *d, enum sm_pass pass)
+{
+	return patch_isa_avx512 && wino_has_avx512() && shape_fits(d, pass);
+}
+
+static bool fits_avx2(const struct conv_desc *d, enum sm_pass pass)
+{
+	return patch_isa_avx2 && wino_has_avx2() && shape_fits(d, pass);
 }
 
 /* Channels written: forward those of an output, backward those of a patch. */
@@ -71,13 +77,12 @@ static size_t staged_bytes(const struct conv_plan *p)
 	return staged(p) ? (RUN * depth_of(p) * sizeof(float) + 63) / 64 * 64 : 0;
 }
 
-static enum sm_status create(struct conv_plan *p, struct sm_err *err)
+static enum sm_status create(struct conv_plan *p, const struct patch_isa *isa)
 {
-	(void)err;
 	bool grad = p->pass == SM_BACKWARD_WEIGHTS;
 	p->packed = grad ? 0 : panels(p) * depth_of(p) * PATCH_PANEL * sizeof(float);
 	p->ws = grad ? patch_grad_bytes(&p->d) : p->d.threads * staged_bytes(p);
-	snprintf(p->impl, sizeof p->impl, "patches avx512");
+	snprintf(p->impl, sizeof p->impl, "patches %s", isa->name);
 	return SM_OK;
 }
 
@@ -121,135 +126,6 @@ static enum sm_status pack(const struct conv_plan *p, const struct conv_args *a,
 	return SM_OK;
 }
 
-/* One register block: sums over taps and k of a[v * lda + at[tap] + k] times rows of a panel. */
-struct product {
-	const float *a, *b;
-	size_t lda, n; /* n values of k a tap */
-	const size_t *at;
-	int taps;
-	ptrdiff_t ahead; /* values to what is read later and asked for meanwhile; 0 = nothing */
-	/* Where the sums go: two vectors of channels, the second maybe elsewhere. */
-	void *to[2];
-	size_t step; /* values from row to row */
-	enum elem e;
-	const float *bias; /* or NULL */
-	bool relu, stream;
-};
-
-/* 16 floats as bfloat16, as elem_narrow. */
-AVX512_INLINE __m256i narrow(__m512 x)
-{
-	__m512i u = _mm512_castps_si512(x), one = _mm512_set1_epi32(1);
-	__m512i odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), one);
-	__m512i near = _mm512_add_epi32(_mm512_add_epi32(u, odd), _mm512_set1_epi32(0x7fff));
-	__m512i nan = _mm512_or_si512(u, _mm512_set1_epi32(0x400000));
-	near = _mm512_mask_mov_epi32(near, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), nan);
-	return _mm512_cvtepi32_epi16(_mm512_srli_epi32(near, 16));
-}
-
-AVX512_INLINE __m512 rectified(__m512 x) /* NaN stays */
-{
-	const __m512 zero = _mm512_setzero_ps();
-	return _mm512_mask_mov_ps(x, _mm512_cmp_ps_mask(x, zero, _CMP_LE_OQ), zero);
-}
-
-AVX512_INLINE void put(const struct product *p, size_t v, const int cols, const __m512 *s)
-{
-	size_t at = v * p->step;
-	if (p->e == ELEM_F32) {
-		for (int i = 0; i < cols; i++)
-			if (p->stream)
-				_mm512_stream_ps((float *)p->to[i] + at, s[i]);
-			else
-				_mm512_storeu_ps((float *)p->to[i] + at, s[i]);
-		return;
-	}
-	elem_half *to[2] = {(elem_half *)p->to[0] + at, (elem_half *)p->to[cols - 1] + at};
-	if (p->stream) { /* they stand side by side */
-		__m512i both = _mm512_castsi256_si512(narrow(s[0]));
-		both = _mm512_inserti64x4(both, narrow(s[cols - 1]), 1);
-		_mm512_stream_si512((__m512i *)(void *)to[0], both);
-		return;
-	}
-	for (int i = 0; i < cols; i++)
-		_mm256_storeu_si256((__m256i *)(void *)to[i], narrow(s[i]));
-}
-
-AVX512_INLINE void product_of(const struct product *p, const int count, const int cols)
-{
-	__m512 s[VOXELS][2];
-	const float *b = p->b;
-	size_t lda = p->lda;
-	_Pragma("GCC unroll 12") for (int v = 0; v < count; v++)
-		_Pragma("GCC unroll 2") for (int i = 0; i < cols; i++) s[v][i] =
-			p->bias ? _mm512_loadu_ps(p->bias + i * PATCH_LANES) : _mm512_setzero_ps();
-	for (int t = 0; t < p->taps; t++) {
-		const float *a = p->a + p->at[t];
-		if (p->ahead)
-			for (size_t k = 0; k < p->n; k += PATCH_LANES)
-				_Pragma("GCC unroll 12") for (int v = 0; v < count; v++)
-					__builtin_prefetch(a + v * lda + k + p->ahead);
-		for (size_t k = 0; k < p->n; k++, b += PATCH_PANEL) {
-			__m512 w0 = _mm512_loadu_ps(b), w1 = _mm512_loadu_ps(b + PATCH_LANES);
-			/* Rows by threes: one address register each. */
-			const float *row[] = {a + k, a + k + 3 * lda, a + k + 6 * lda,
-					      a + k + 9 * lda};
-			_Pragma("GCC unroll 12") for (int v = 0; v < count; v++)
-			{
-				__m512 x = _mm512_set1_ps(row[v / 3][v % 3 * lda]);
-				s[v][0] = _mm512_fmadd_ps(x, w0, s[v][0]);
-				if (cols > 1)
-					s[v][1] = _mm512_fmadd_ps(x, w1, s[v][1]);
-			}
-		}
-	}
-	_Pragma("GCC unroll 12") for (int v = 0; v < count; v++)
-	{
-		if (p->relu)
-			_Pragma("GCC unroll 2") for (int i = 0; i < cols; i++) s[v][i] =
-				rectified(s[v][i]);
-		put(p, (size_t)v, cols, s[v]);
-	}
-}
-
-#define SIZES(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
-#define PRODUCT(count) \
-	AVX512 static void product_##count(const struct product *p, int cols) \
-	{ \
-		if (cols > 1) \
-			product_of(p, count, 2); \
-		else \
-			product_of(p, count, 1); \
-	}
-SIZES(PRODUCT)
-
-static void product(const struct product *p, int rows, int cols)
-{
-#define CASE(count) \
-	case count: \
-		product_##count(p, cols); \
-		break;
-	switch (rows) {
-		SIZES(CASE)
-	default:
-		break;
-	}
-}
-
-/* Rows [w, w + n) through one panel, a few at a time. */
-static void rows_of(struct product m, int n, int cols)
-{
-	int blocks = (n + VOXELS - 1) / VOXELS;
-	for (int b = 0; b < blocks; b++) {
-		int from = n * b / blocks, to = n * (b + 1) / blocks;
-		struct product part = m;
-		part.a += from * m.lda;
-		for (int i = 0; i < cols; i++)
-			part.to[i] = elem_at(m.to[i], m.e, from * m.step);
-		product(&part, to - from, cols);
-	}
-}
-
 /* Rows of taps of a run of patches as floats, one behind the other. */
 static const float *stage_patches(const struct conv_desc *d, const float *x, size_t first, int n,
 				  float *to)
@@ -279,8 +155,9 @@ static struct run run_at(const struct conv_desc *d, size_t i, size_t runs)
 }
 
 /* y = bias + sum over taps and ic; the next run is `ahead` values on. */
-static void gather(const struct conv_plan *p, const struct conv_args *a, const size_t *tap,
-		   const struct run *run, ptrdiff_t ahead, float *stage)
+static void gather(const struct conv_plan *p, const struct conv_args *a,
+		   const struct patch_isa *isa, const size_t *tap, const struct run *run,
+		   ptrdiff_t ahead, float *stage)
 {
 	const struct conv_desc *d = &p->d;
 	size_t oc = (size_t)d->oc, step = patch_step(d), at[PATCH_MOST_TAPS];
@@ -294,15 +171,15 @@ static void gather(const struct conv_plan *p, const struct conv_args *a, const s
 	/* Taps along the width stand side by side: one long tap. */
 	for (int t = 0; t < d->k[0] * d->k[1]; t++)
 		at[t] = copy ? t * n * step : tap[t * d->k[2]];
-	struct product m = {.a = from,
-			    .lda = step,
-			    .n = step,
-			    .at = at,
-			    .taps = d->k[0] * d->k[1],
-			    .step = oc,
-			    .e = d->ye,
-			    .relu = d->relu,
-			    .stream = stream};
+	struct patch_product m = {.a = from,
+				  .lda = step,
+				  .n = step,
+				  .at = at,
+				  .taps = d->k[0] * d->k[1],
+				  .step = oc,
+				  .e = d->ye,
+				  .relu = d->relu,
+				  .stream = stream};
 	for (size_t q = 0; q < panels(p); q++) {
 		size_t o = q * PATCH_PANEL;
 		m.ahead = q || copy ? 0 : ahead;
@@ -310,7 +187,7 @@ static void gather(const struct conv_plan *p, const struct conv_args *a, const s
 		m.bias = d->bias ? a->bias + o : NULL;
 		m.to[0] = elem_at(a->y, d->ye, y + o);
 		m.to[1] = elem_at(a->y, d->ye, y + o + PATCH_LANES);
-		rows_of(m, n, oc - o > PATCH_LANES ? 2 : 1);
+		isa->product(&m, n, oc - o > PATCH_LANES ? 2 : 1);
 	}
 }
 
@@ -321,8 +198,9 @@ static size_t channel_at(const struct conv_desc *d, const size_t *tap, size_t c)
 }
 
 /* Patches x = sum over oc. */
-static void scatter(const struct conv_plan *p, const struct conv_args *a, const size_t *tap,
-		    const struct run *run, ptrdiff_t ahead, float *stage)
+static void scatter(const struct conv_plan *p, const struct conv_args *a,
+		    const struct patch_isa *isa, const size_t *tap, const struct run *run,
+		    ptrdiff_t ahead, float *stage)
 {
 	const struct conv_desc *d = &p->d;
 	const size_t none = 0, all = written(p);
@@ -333,13 +211,13 @@ static void scatter(const struct conv_plan *p, const struct conv_args *a, const 
 		      stream_fits(a->x, PATCH_LANES);
 	if (staged(p))
 		elem_move(stage, ELEM_F32, 0, a->y, d->ye, y, n * oc);
-	struct product m = {.a = staged(p) ? stage : a->y + y,
-			    .lda = oc,
-			    .n = oc,
-			    .at = &none,
-			    .taps = 1,
-			    .step = step,
-			    .e = d->xe};
+	struct patch_product m = {.a = staged(p) ? stage : a->y + y,
+				  .lda = oc,
+				  .n = oc,
+				  .at = &none,
+				  .taps = 1,
+				  .step = step,
+				  .e = d->xe};
 	for (size_t q = 0; q < panels(p); q++) {
 		size_t c = q * PATCH_PANEL, e = c + PATCH_LANES;
 		m.ahead = q || staged(p) ? 0 : ahead;
@@ -352,17 +230,16 @@ static void scatter(const struct conv_plan *p, const struct conv_args *a, const 
 		m.to[0] = elem_at(a->x, d->xe, x0);
 		m.to[1] = elem_at(a->x, d->xe, x1);
 		m.stream = stream && (!half || lines);
-		rows_of(m, n, cols);
+		isa->product(&m, n, cols);
 	}
 }
 
-static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, struct sm_err *err)
+static void run(const struct conv_plan *p, const struct conv_args *a, const struct patch_isa *isa)
 {
-	(void)err;
 	const struct conv_desc *d = &p->d;
 	if (p->pass == SM_BACKWARD_WEIGHTS) {
-		patch_grad(d, a);
-		return SM_OK;
+		patch_grad(d, a, isa);
+		return;
 	}
 	size_t tap[PATCH_MOST_TAPS], runs = ((size_t)d->out[2] + RUN - 1) / RUN;
 	size_t items = patch_lines(d) * runs, bytes = staged_bytes(p);
@@ -370,25 +247,29 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 #pragma omp parallel num_threads(d->threads)
 	{
 		float *stage = (float *)(void *)((char *)a->ws + omp_get_thread_num() * bytes);
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic, op_portion(items, d->threads))
 		for (size_t i = 0; i < items; i++) {
 			struct run at = run_at(d, i, runs);
 			struct run next = i + 1 < items ? run_at(d, i + 1, runs) : at;
 			if (p->pass == SM_FORWARD)
-				gather(p, a, tap, &at, next.x - at.x, stage);
+				gather(p, a, isa, tap, &at, next.x - at.x, stage);
 			else
-				scatter(p, a, tap, &at, next.y - at.y, stage);
+				scatter(p, a, isa, tap, &at, next.y - at.y, stage);
 		}
 		stream_end();
 	}
-	return SM_OK;
+}
+
+/* Gradients of weights where the library may use no more than one thread (conv_slab.c). */
+static bool library_is_alone(const struct conv_desc *d, enum sm_pass pass)
+{
+	return pass == SM_BACKWARD_WEIGHTS && d->n == 1 && d->out[0] == 1;
 }
 
 /* By steps of bench/train.sh --layers. bfloat16: nearly always, the library's is slower than its
  * float32 here. Else up to so many weights (the next size was as fast or faster in the library),
- * and where that may use no more than one thread (conv_slab.c); one tap: where one side has few
- * channels. */
-static bool wins(const struct conv_desc *d, enum sm_pass pass)
+ * and where that is alone; one tap: where one side has few channels. */
+static bool wins_avx512(const struct conv_desc *d, enum sm_pass pass)
 {
 	static const size_t most[SM_PASSES] = {
 	    [SM_FORWARD] = 1 << 13, [SM_BACKWARD_DATA] = 1 << 20, [SM_BACKWARD_WEIGHTS] = 1 << 16};
@@ -396,23 +277,47 @@ static bool wins(const struct conv_desc *d, enum sm_pass pass)
 		return pass != SM_BACKWARD_DATA || patch_taps(d) > 1 || d->ic > PATCH_LANES;
 	if (patch_taps(d) == 1)
 		return pass == SM_FORWARD ? d->ic < PATCH_LANES : d->oc <= PATCH_LANES / 2;
-	size_t weights = (size_t)d->ic * d->oc * patch_taps(d);
-	bool alone = pass == SM_BACKWARD_WEIGHTS && d->n == 1 && d->out[0] == 1;
-	return weights <= most[pass] || alone;
+	return weights_of(d) <= most[pass] || library_is_alone(d, pass);
 }
 
-const struct conv_kernel conv_patch = {.name = "patch",
-				       .fits = fits,
-				       .create = create,
-				       .pack = pack,
-				       .run = run,
-				       .destroy = conv_destroy_none,
-				       .wins = wins,
-				       .bf16 = true};
+/* Taking turns with the library on one thread and on two (Zen 3). Several taps: up to 3 << 18
+ * weights 1.0 to 3 times as fast forward and backward, 0.9 to 5 times for gradients of weights;
+ * with 1 << 20 forward took 1.2 times as long on two threads. One tap: faster for gradients of
+ * weights where outputs have fewer channels (1.2 to 2 times), and backward from very few to many;
+ * forward the library is. */
+static bool wins_avx2(const struct conv_desc *d, enum sm_pass pass)
+{
+	if (wino_has_avx512()) /* that row has said no */
+		return false;
+	if (d->xe == ELEM_BF16 || d->ye == ELEM_BF16) /* the library has none there */
+		return true;
+	if (patch_taps(d) > 1)
+		return weights_of(d) <= (size_t)3 << 18 || library_is_alone(d, pass);
+	if (pass == SM_BACKWARD_WEIGHTS)
+		return d->oc < d->ic && weights_of(d) <= 1 << 13;
+	return pass == SM_BACKWARD_DATA && d->oc <= 4 && d->ic >= 64;
+}
 
-#else
-
-const struct conv_kernel conv_patch = {
-	.name = "patch", .fits = conv_fits_none, .destroy = conv_destroy_none};
-
-#endif
+#define KERNEL(isa) \
+	static enum sm_status create_##isa(struct conv_plan *p, struct sm_err *err) \
+	{ \
+		(void)err; \
+		return create(p, patch_isa_##isa); \
+	} \
+	static enum sm_status run_##isa(const struct conv_plan *p, const struct conv_args *a, \
+					struct sm_err *err) \
+	{ \
+		(void)err; \
+		run(p, a, patch_isa_##isa); \
+		return SM_OK; \
+	} \
+	const struct conv_kernel conv_patch_##isa = {.name = "patch_" #isa, \
+						     .fits = fits_##isa, \
+						     .create = create_##isa, \
+						     .pack = pack, \
+						     .run = run_##isa, \
+						     .destroy = conv_destroy_none, \
+						     .wins = wins_##isa, \
+						     .bf16 = true}
+KERNEL(avx512);
+KERNEL(avx2);

@@ -166,6 +166,21 @@ static void set_mix(struct wino_priv *q)
 	q->mix = (size_t)q->deep * q->mix_ic * q->mix_tiles;
 }
 
+/* Tiles of a piece of the last slabs, and pieces of one at most. */
+#define TAIL_TILES 5
+#define TAIL_CUTS 4
+
+/* Few slabs of a row each: the last ones go out in pieces, so that threads end together, also when
+ * the machine's other work slows one of them down. */
+static void set_tail(struct wino_priv *q, int threads)
+{
+	int slabs = q->n * q->slabs, most = 2 * threads;
+	bool cut = threads > 1 && q->rows == 1 && q->cuts == 1 && q->deeps == 1;
+	q->tail = cut && slabs < 64 * threads ? (slabs < most ? slabs : most) : 0;
+	q->tail_cuts = q->tw / TAIL_TILES > 1 ? q->tw / TAIL_TILES : 1;
+	q->tail_cuts = q->tail_cuts < TAIL_CUTS ? q->tail_cuts : TAIL_CUTS;
+}
+
 static void set_slab(struct wino_priv *q, int threads)
 {
 	int pairs = ceil_div(q->out[0], 2);
@@ -180,6 +195,7 @@ static void set_slab(struct wino_priv *q, int threads)
 	while (q->deeps * 2 <= depths && items * q->deeps < 8 * threads &&
 	       items * q->deeps % threads)
 		q->deeps++;
+	set_tail(q, threads);
 	set_tiles(q, tiles, tiles);
 	set_weights(q, q->ob, q->ic);
 	set_products(q, tiles, q->ob);

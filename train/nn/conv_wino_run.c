@@ -201,14 +201,26 @@ static struct wino_ahead next_slices(const struct job *j, const struct slab *s, 
 	return a;
 }
 
+/* Whole slabs, behind them the pieces of the last ones. */
+static int slab_items(const struct wino_priv *q)
+{
+	return (q->n * q->slabs * q->cuts + q->tail * (q->tail_cuts - 1)) * q->deeps;
+}
+
 static struct slab slab_at(const struct wino_priv *q, int item)
 {
-	int cut = item % q->cuts, row0 = item / q->cuts % q->slabs * q->rows;
-	struct slab s = {.n = item / q->cuts / q->slabs,
+	int cuts = q->cuts, cut = item % cuts, at = item / cuts, whole = q->n * q->slabs - q->tail;
+	if (q->tail && item >= whole) {
+		cuts = q->tail_cuts;
+		cut = (item - whole) % cuts;
+		at = whole + (item - whole) / cuts;
+	}
+	int row0 = at % q->slabs * q->rows;
+	struct slab s = {.n = at / q->slabs,
 			 .row0 = row0,
 			 .rows = q->th - row0 < q->rows ? q->th - row0 : q->rows,
-			 .t0 = q->tw * cut / q->cuts};
-	s.cols = q->tw * (cut + 1) / q->cuts - s.t0;
+			 .t0 = q->tw * cut / cuts};
+	s.cols = q->tw * (cut + 1) / cuts - s.t0;
 	return s;
 }
 
@@ -361,7 +373,7 @@ void wino_forward(const struct wino_priv *q, struct wino_side src, const float *
 				flat(j, i, scratch);
 		} else {
 #pragma omp for schedule(dynamic, 1)
-			for (int i = 0; i < q->n * q->slabs * q->cuts * q->deeps; i++)
+			for (int i = 0; i < slab_items(q); i++)
 				slab(j, i, scratch);
 		}
 	}

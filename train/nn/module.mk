@@ -4,10 +4,16 @@ LIBS += nn
 nn_SRC := \
 	train/nn/conv.c \
 	train/nn/conv_columns.c \
+	train/nn/conv_columns_avx2.c \
+	train/nn/conv_columns_avx512.c \
 	train/nn/conv_dnnl.c \
 	train/nn/conv_patch.c \
+	train/nn/conv_patch_avx2.c \
+	train/nn/conv_patch_avx512.c \
 	train/nn/conv_patch_grad.c \
 	train/nn/conv_point.c \
+	train/nn/conv_point_avx2.c \
+	train/nn/conv_point_avx512.c \
 	train/nn/conv_portable.c \
 	train/nn/conv_slab.c \
 	train/nn/conv_up.c \
@@ -36,6 +42,9 @@ nn_SRC := \
 	train/nn/net_update.c \
 	train/nn/net_watch.c \
 	train/nn/norm_rows.c \
+	train/nn/norm_rows_avx2.c \
+	train/nn/norm_rows_avx512.c \
+	train/nn/norm_rows_portable.c \
 	train/nn/op_conv.c \
 	train/nn/op_depth_norm.c \
 	train/nn/op_loss.c \
@@ -54,12 +63,20 @@ nn_SRC := \
 nn_LDFLAGS := -ldnnl
 
 # The plain loops of the operators are written for the vectoriser.
-$(foreach f,conv_portable elem op_conv op_depth_norm loss_rows norm_rows op_norm op_pool op_prelu op_simple op_tanh op_gram op_image_loss optim,$(eval train_nn_$(f)_CFLAGS := -O3))
+$(foreach f,conv_portable elem op_conv op_depth_norm loss_rows norm_rows_portable op_norm op_pool op_prelu op_simple op_tanh op_gram op_image_loss optim,$(eval train_nn_$(f)_CFLAGS := -O3))
 
 # One body for three instruction sets; which one runs is asked of the processor.
 ifeq ($(shell uname -m),x86_64)
 train_nn_conv_wino_avx2_CFLAGS := -mavx2 -mfma
 train_nn_conv_wino_avx512_CFLAGS := -mavx512f
+train_nn_norm_rows_avx2_CFLAGS := -mavx2 -O3
+train_nn_norm_rows_avx512_CFLAGS := -mavx512f -O3
+train_nn_conv_patch_avx2_CFLAGS := -mavx2 -mfma
+train_nn_conv_patch_avx512_CFLAGS := -mavx512f
+train_nn_conv_point_avx2_CFLAGS := -mavx2 -mfma
+train_nn_conv_point_avx512_CFLAGS := -mavx512f
+train_nn_conv_columns_avx2_CFLAGS := -mavx2 -mfma
+train_nn_conv_columns_avx512_CFLAGS := -mavx512f
 endif
 
 # Sanitizers: the check behind every access of the unrolled kernels costs gcc 20 minutes at -O2.

@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A block's rows are read line by line. Sums: the vectors of a strip of the line stay in registers
- * over FLUSH lines, summed in float; those sums are added up in double. */
+/* The norms' loops for the CPU at hand, and the lines that they go by. */
 #include "train/nn/norm_rows.h"
 
-#include "train/nn/vec.h"
-
+#define UNIT ((size_t)16)  /* the widest vectors' values */
 #define LINE ((size_t)128)
-#define FLUSH ((size_t)64)
-/* Vectors of a strip. */
-#define WIDE 8
-#define HALF 4
 
 size_t norm_line(size_t c)
 {
 	size_t step = c;
-	while (step % VEC)
+	while (step % UNIT)
 		step += c;
 	return step >= LINE ? step : (LINE + step - 1) / step * step;
 }
@@ -25,275 +19,33 @@ void norm_repeat(float *to, size_t c)
 		to[i] = to[i - c];
 }
 
-static size_t lesser(size_t a, size_t b)
+static const struct norm_isa *isa(void)
 {
-	return a < b ? a : b;
+#ifdef __x86_64__
+	if (norm_isa_avx512 && __builtin_cpu_supports("avx512f"))
+		return norm_isa_avx512;
+	if (norm_isa_avx2 && __builtin_cpu_supports("avx2"))
+		return norm_isa_avx2;
+#endif
+	return &norm_isa_portable;
 }
 
-SM_INLINE float value_at(const void *p, enum elem e, size_t at)
+void norm_sums(const struct norm_rows *g, size_t at, size_t count, double *sum)
 {
-	return e == ELEM_F32 ? ((const float *)p)[at]
-			     : vm_float((uint32_t)((const elem_half *)p)[at] << 16);
+	isa()->sums(g, at, count, sum);
 }
 
-/* Adds a line's float sums to the channels' double sums. */
-SM_INLINE void flush(const float *restrict f, double *restrict sum, size_t line, size_t c)
+void norm_back_sums(const struct norm_rows *g, size_t at, size_t count, double *sum)
 {
-	for (size_t i = 0; i < line; i += c)
-		for (size_t j = 0; j < c; j++)
-			sum[j] += (double)f[i + j];
+	isa()->back_sums(g, at, count, sum);
 }
 
-/* n vectors of some lines, from `at` on, into f0 and f1. */
-SM_INLINE void sums_strip(const struct norm_rows *g, enum elem e, size_t at, size_t lines, int n,
-			  const float *shift, float *f0, float *f1)
+void norm_apply(const struct norm_rows *g, size_t at, size_t count)
 {
-	vec a[WIDE] = {{0}}, b[WIDE] = {{0}}, s[WIDE];
-	VEC_UNROLL for (int j = 0; j < n; j++)
-		vec_load(&s[j], shift + j * VEC);
-	for (size_t k = 0; k < lines; k++, at += g->line)
-		VEC_UNROLL for (int j = 0; j < n; j++)
-		{
-			vec x;
-			vec_read(&x, g->x, e, at + j * VEC);
-			x -= s[j];
-			a[j] += x;
-			b[j] += x * x;
-		}
-	VEC_UNROLL for (int j = 0; j < n; j++)
-	{
-		vec_store(f0 + j * VEC, &a[j]);
-		vec_store(f1 + j * VEC, &b[j]);
-	}
+	isa()->apply(g, at, count);
 }
 
-SM_INLINE void back_sums_strip(const struct norm_rows *g, enum elem xe, enum elem ye, size_t at,
-			       size_t lines, int n, const float *value, float *f0, float *f1)
+void norm_back(const struct norm_rows *g, size_t at, size_t count)
 {
-	const float *mean = value + NORM_MEAN * g->line, *scale = value + NORM_SCALE * g->line;
-	const float *shift = value + NORM_SHIFT * g->line;
-	vec a[WIDE] = {{0}}, b[WIDE] = {{0}};
-	for (size_t k = 0; k < lines; k++, at += g->line)
-		VEC_UNROLL for (int j = 0; j < n; j++)
-		{
-			vec z, v, m, s, t, low;
-			vec_read(&z, g->x, xe, at + j * VEC);
-			vec_read(&v, g->gy, ye, at + j * VEC);
-			vec_load(&m, mean + j * VEC);
-			vec_load(&s, scale + j * VEC);
-			vec_load(&t, shift + j * VEC);
-			z -= m;
-			t += z * s;
-			low = v * g->slope;
-			vec_choose(&v, &t, &low);
-			a[j] += v;
-			b[j] += v * z;
-		}
-	VEC_UNROLL for (int j = 0; j < n; j++)
-	{
-		vec_store(f0 + j * VEC, &a[j]);
-		vec_store(f1 + j * VEC, &b[j]);
-	}
-}
-
-/* The strips of a line, for some lines. */
-SM_INLINE void strips(const struct norm_rows *g, bool back, enum elem xe, enum elem ye, size_t at,
-		      size_t lines, float *f0, float *f1)
-{
-#define STRIPS(n) \
-	for (; g->line - i >= (n) * VEC; i += (n) * VEC) { \
-		if (back) \
-			back_sums_strip(g, xe, ye, at + i, lines, n, g->value + i, f0 + i, \
-					f1 + i); \
-		else \
-			sums_strip(g, xe, at + i, lines, n, g->value + i, f0 + i, f1 + i); \
-	}
-	size_t i = 0;
-	STRIPS(WIDE)
-	STRIPS(HALF)
-	STRIPS(1)
-#undef STRIPS
-}
-
-/* The n < line values at the end of a block, added to f0 and f1. */
-SM_INLINE void rest(const struct norm_rows *g, bool back, enum elem xe, enum elem ye, size_t at,
-		    size_t n, float *f0, float *f1)
-{
-	const float *mean = g->value + NORM_MEAN * g->line, *scale = mean + g->line;
-	const float *shift = scale + g->line;
-	for (size_t j = 0; j < n; j++) {
-		float z = value_at(g->x, xe, at + j) - mean[j], v = z;
-		if (back) {
-			v = value_at(g->gy, ye, at + j);
-			v = z * scale[j] + shift[j] > 0 ? v : v * g->slope;
-		}
-		f0[j] += v;
-		f1[j] += v * z;
-	}
-}
-
-SM_INLINE void sum_up(const struct norm_rows *g, bool back, enum elem xe, enum elem ye, size_t at,
-		      size_t count, double *sum)
-{
-	float *f0 = (float *)(sum + 2 * g->c), *f1 = f0 + g->line;
-	memset(sum, 0, 2 * g->c * sizeof *sum);
-	while (count) {
-		size_t lines = lesser(count / g->line, FLUSH);
-		strips(g, back, xe, ye, at, lines, f0, f1);
-		at += lines * g->line;
-		count -= lines * g->line;
-		if (lines < FLUSH) {
-			rest(g, back, xe, ye, at, count, f0, f1);
-			count = 0;
-		}
-		flush(f0, sum, g->line, g->c);
-		flush(f1, sum + g->c, g->line, g->c);
-	}
-}
-
-/* Calls f with the usual element types as constants. */
-#define BY_ELEM(f, ...) \
-	do { \
-		if (g->xe == ELEM_F32 && g->ye == ELEM_F32) \
-			f(ELEM_F32, ELEM_F32, __VA_ARGS__); \
-		else if (g->xe == ELEM_BF16 && g->ye == ELEM_BF16) \
-			f(ELEM_BF16, ELEM_BF16, __VA_ARGS__); \
-		else \
-			f(g->xe, g->ye, __VA_ARGS__); \
-	} while (0)
-
-SM_CLONES void norm_sums(const struct norm_rows *g, size_t at, size_t count, double *sum)
-{
-	if (g->xe == ELEM_F32)
-		sum_up(g, false, ELEM_F32, ELEM_F32, at, count, sum);
-	else
-		sum_up(g, false, ELEM_BF16, ELEM_F32, at, count, sum);
-}
-
-SM_CLONES void norm_back_sums(const struct norm_rows *g, size_t at, size_t count, double *sum)
-{
-#define BACK_SUMS(xe, ye, ...) sum_up(g, true, xe, ye, __VA_ARGS__)
-	BY_ELEM(BACK_SUMS, at, count, sum);
-#undef BACK_SUMS
-}
-
-/* y or gx: whether the block can be written past the caches in whole lines of these. */
-static bool streams(bool wanted, const void *p, enum elem e, size_t at)
-{
-	return wanted && (uintptr_t)elem_at(p, e, at) % 64 == 0;
-}
-
-SM_INLINE void apply_vec(const struct norm_rows *g, enum elem xe, size_t at, const float *value,
-			 vec *v)
-{
-	vec m, s, t;
-	vec_read(v, g->x, xe, at);
-	vec_load(&m, value + NORM_MEAN * g->line);
-	vec_load(&s, value + NORM_SCALE * g->line);
-	vec_load(&t, value + NORM_SHIFT * g->line);
-	*v = (*v - m) * s + t;
-	vec up = *v, low = *v * g->slope;
-	vec_choose(v, &up, &low);
-}
-
-SM_INLINE void apply(enum elem xe, enum elem ye, const struct norm_rows *g, size_t at, size_t count)
-{
-	bool stream = streams(g->stream_y, g->y, ye, at);
-	vec v;
-	for (; count >= g->line; count -= g->line)
-		if (stream)
-			for (size_t j = 0; j < g->line; j += VEC, at += VEC) {
-				apply_vec(g, xe, at, g->value + j, &v);
-				vec_stream(g->y, ye, at, &v);
-			}
-		else
-			for (size_t j = 0; j < g->line; j += VEC, at += VEC) {
-				apply_vec(g, xe, at, g->value + j, &v);
-				vec_write(g->y, ye, at, &v);
-			}
-	const float *mean = g->value + NORM_MEAN * g->line, *scale = mean + g->line;
-	const float *shift = scale + g->line;
-	for (size_t j = 0; j < count; j++, at++) {
-		float u = (value_at(g->x, xe, at) - mean[j]) * scale[j] + shift[j];
-		u = u > 0 ? u : u * g->slope;
-		if (ye == ELEM_F32)
-			((float *)g->y)[at] = u;
-		else
-			elem_narrow(&u, (elem_half *)g->y + at, 1);
-	}
-	if (stream)
-		stream_end();
-}
-
-SM_CLONES void norm_apply(const struct norm_rows *g, size_t at, size_t count)
-{
-	BY_ELEM(apply, g, at, count);
-}
-
-SM_INLINE void back_vec(const struct norm_rows *g, enum elem xe, enum elem ye, size_t at,
-			const float *value, vec *v)
-{
-	vec z, m, s, t, m0, m1, low;
-	vec_read(&z, g->x, xe, at);
-	vec_read(v, g->gy, ye, at);
-	vec_load(&m, value + NORM_MEAN * g->line);
-	vec_load(&s, value + NORM_SCALE * g->line);
-	vec_load(&t, value + NORM_SHIFT * g->line);
-	vec_load(&m0, value + NORM_KEEP0 * g->line);
-	vec_load(&m1, value + NORM_KEEP1 * g->line);
-	z -= m;
-	t += z * s;
-	low = *v * g->slope;
-	vec_choose(v, &t, &low);
-	*v = s * (*v - m0 - z * m1);
-}
-
-enum way { PLAIN, STREAM, ADD };
-
-SM_INLINE void back_line(const struct norm_rows *g, enum elem xe, enum elem ye, size_t at,
-			 enum way way)
-{
-	vec v, old;
-	for (size_t j = 0; j < g->line; j += VEC, at += VEC) {
-		if (way == ADD)
-			vec_read(&old, g->gx, xe, at);
-		back_vec(g, xe, ye, at, g->value + j, &v);
-		if (way == ADD)
-			v = old + v;
-		if (way == STREAM)
-			vec_stream(g->gx, xe, at, &v);
-		else
-			vec_write(g->gx, xe, at, &v);
-	}
-}
-
-SM_INLINE void back(enum elem xe, enum elem ye, const struct norm_rows *g, size_t at, size_t count)
-{
-	bool stream = streams(g->stream_gx, g->gx, xe, at);
-	for (; count >= g->line; count -= g->line, at += g->line)
-		if (g->acc)
-			back_line(g, xe, ye, at, ADD);
-		else if (stream)
-			back_line(g, xe, ye, at, STREAM);
-		else
-			back_line(g, xe, ye, at, PLAIN);
-	const float *mean = g->value + NORM_MEAN * g->line, *scale = mean + g->line;
-	const float *shift = scale + g->line, *m0 = shift + g->line, *m1 = m0 + g->line;
-	for (size_t j = 0; j < count; j++, at++) {
-		float z = value_at(g->x, xe, at) - mean[j], v = value_at(g->gy, ye, at);
-		v = z * scale[j] + shift[j] > 0 ? v : v * g->slope;
-		v = scale[j] * (v - m0[j] - z * m1[j]);
-		v = g->acc ? value_at(g->gx, xe, at) + v : v;
-		if (xe == ELEM_F32)
-			((float *)g->gx)[at] = v;
-		else
-			elem_narrow(&v, (elem_half *)g->gx + at, 1);
-	}
-	if (stream)
-		stream_end();
-}
-
-SM_CLONES void norm_back(const struct norm_rows *g, size_t at, size_t count)
-{
-	BY_ELEM(back, g, at, count);
+	isa()->back(g, at, count);
 }

@@ -35,11 +35,22 @@ static inline size_t norm_sums_bytes(size_t c)
 	return 2 * c * sizeof(double) + 2 * norm_line(c) * sizeof(float);
 }
 
-/* sum[2c]: of x - shift and of its square; shift is NORM_MEAN's line. */
+/* Values [at, at + count), whole rows.
+ * sum[2c]: of x - shift and of its square; shift is NORM_MEAN's line. */
 void norm_sums(const struct norm_rows *g, size_t at, size_t count, double *sum);
 /* sum[2c]: of g and of g (x - mean). */
 void norm_back_sums(const struct norm_rows *g, size_t at, size_t count, double *sum);
 void norm_apply(const struct norm_rows *g, size_t at, size_t count);
 void norm_back(const struct norm_rows *g, size_t at, size_t count);
+
+/* The same for one instruction set; NULL when compiled for another architecture. */
+struct norm_isa {
+	void (*sums)(const struct norm_rows *g, size_t at, size_t count, double *sum);
+	void (*back_sums)(const struct norm_rows *g, size_t at, size_t count, double *sum);
+	void (*apply)(const struct norm_rows *g, size_t at, size_t count);
+	void (*back)(const struct norm_rows *g, size_t at, size_t count);
+};
+extern const struct norm_isa *const norm_isa_avx512, *const norm_isa_avx2;
+extern const struct norm_isa norm_isa_portable;
 
 #endif

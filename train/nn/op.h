@@ -26,6 +26,19 @@
  * blocks' sums are added in index order. */
 #define OP_BLOCKS 64
 
+/* A parallel loop over so many items, whichever thread comes first: handed out in small portions,
+ * so that nobody waits long for a thread that the machine's other work has held up. What an item
+ * gives must not depend on who does it. */
+#define OP_PRAGMA(text) _Pragma(#text)
+#define OP_FOR(items, threads) \
+	OP_PRAGMA(omp parallel for schedule(dynamic, op_portion(items, threads)) num_threads(threads))
+
+static inline int op_portion(size_t items, int threads)
+{
+	size_t n = items / (32 * (size_t)threads);
+	return n > 1 ? (int)n : 1;
+}
+
 struct op_impl;
 struct conv_plan;
 

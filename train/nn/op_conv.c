@@ -380,7 +380,7 @@ void op_mask_bias_grad(float *gy, const float *y, enum elem e, size_t rows, int 
 		       double *partial, int threads)
 {
 	size_t c = (size_t)channels;
-#pragma omp parallel for schedule(static) num_threads(threads)
+	OP_FOR(OP_BLOCKS, threads)
 	for (int b = 0; b < OP_BLOCKS; b++) {
 		size_t from = op_block_start(rows, b) * c, to = op_block_start(rows, b + 1) * c;
 		memset(partial + b * c, 0, c * sizeof *partial);
@@ -419,7 +419,7 @@ void op_bias_act(float *y, enum elem e, const float *bias, size_t rows, int chan
 		 int threads)
 {
 	size_t c = (size_t)channels;
-#pragma omp parallel for schedule(static) num_threads(threads)
+	OP_FOR(OP_BLOCKS, threads)
 	for (int b = 0; b < OP_BLOCKS; b++) {
 		size_t from = op_block_start(rows, b) * c, to = op_block_start(rows, b + 1) * c;
 		for (size_t i = from, n; i < to; i += n) {

@@ -116,7 +116,7 @@ static void batch_statistics(const struct op_run *r, struct sm_shape s, float *m
 	size_t slice = (size_t)s.h * s.w * s.c, count = slice * r->valid;
 	double m = (double)r->node->attr.value[1], eps = (double)r->node->attr.value[0];
 	double bessel = count > 1 ? (double)count / (double)(count - 1) : 1.0;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR((size_t)r->valid * s.d * PIECES, r->threads)
 	for (size_t i = 0; i < (size_t)r->valid * s.d * PIECES; i++) {
 		size_t from = piece_start(slice, (int)(i % PIECES));
 		size_t to = piece_start(slice, (int)(i % PIECES) + 1);
@@ -163,7 +163,7 @@ static enum sm_status depth_forward(const struct op_run *r, struct sm_err *err)
 			rstd[d] = (float)(1.0 / sqrt((double)r->state[1][d] +
 						     (double)r->node->attr.value[0]));
 		}
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR((size_t)s.n * s.d * s.h, r->threads)
 	for (size_t row = 0; row < (size_t)s.n * s.d * s.h; row++) {
 		size_t d = row / s.h % s.d, width = (size_t)s.w * s.c;
 		row_forward(r, row * width, width, d, mean[d], rstd[d]);
@@ -203,7 +203,7 @@ static enum sm_status depth_backward(const struct op_run *r, struct sm_err *err)
 	double count = (double)(slice * r->valid);
 	const float *mean = r->save, *rstd = mean + s.d;
 	struct pair *part = r->ws;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR((size_t)r->valid * s.d * PIECES, r->threads)
 	for (size_t i = 0; i < (size_t)r->valid * s.d * PIECES; i++) {
 		size_t from = piece_start(slice, (int)(i % PIECES));
 		size_t to = piece_start(slice, (int)(i % PIECES) + 1);
@@ -221,7 +221,7 @@ static enum sm_status depth_backward(const struct op_run *r, struct sm_err *err)
 	}
 	if (!r->gx[0])
 		return SM_OK;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR((size_t)s.n * s.d * s.h, r->threads)
 	for (size_t row = 0; row < (size_t)s.n * s.d * s.h; row++) {
 		size_t d = row / s.h % s.d;
 		bool counts = row / s.h / s.d < (size_t)r->valid;

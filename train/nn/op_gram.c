@@ -60,7 +60,7 @@ static enum sm_status gram_forward(const struct op_run *r, struct sm_err *err)
 	double *sums = r->ws;
 	float *parts = (float *)(sums + count * ROWS * c);
 	for (int b = 0; b < s.n; b++)
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+		OP_FOR(count, r->threads)
 		for (size_t q = 0; q < count; q++) {
 			const float *x = r->x[0] + b * voxels * c;
 			double *sum = sums + q * ROWS * c;
@@ -106,7 +106,7 @@ static enum sm_status gram_backward(const struct op_run *r, struct sm_err *err)
 		for (size_t i = 0; i < c; i++)
 			for (size_t j = 0; j < c; j++)
 				m[i * c + j] = (g[i * c + j] + g[j * c + i]) / (float)voxels;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+		OP_FOR(voxels, r->threads)
 		for (size_t p = 0; p < voxels; p++) {
 			size_t at = (b * voxels + p) * c;
 			times_matrix(r->x[0] + at, m, c, r->node->acc[0], r->gx[0] + at);

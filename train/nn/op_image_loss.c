@@ -115,7 +115,7 @@ static enum sm_status image_loss_forward(const struct op_run *r, struct sm_err *
 	size_t count = sm_shape_count(s) / s.n;
 	double *partial = r->ws;
 	int jobs = r->valid * OP_BLOCKS;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(jobs, r->threads)
 	for (int i = 0; i < jobs; i++) {
 		size_t from = op_block_start(count, i % OP_BLOCKS),
 		       to = op_block_start(count, i % OP_BLOCKS + 1),
@@ -147,7 +147,7 @@ static enum sm_status image_loss_backward(const struct op_run *r, struct sm_err 
 	bool acc = r->node->acc[0];
 	if (!r->gx[0])
 		return SM_OK;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(count / ELEM_PIECE, r->threads)
 	for (size_t i = 0; i < count; i += ELEM_PIECE)
 		terms[a->window[0]].back(r->x[0] + i, r->x[1] ? r->x[1] + i : NULL, a->value[1],
 					 count - i < ELEM_PIECE ? count - i : ELEM_PIECE, scale,

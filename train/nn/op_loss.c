@@ -135,7 +135,7 @@ static enum sm_status loss_forward(const struct op_run *r, struct sm_err *err)
 	size_t rows = op_rows(s) / s.n, c = (size_t)s.c, each = LOSS_SUMS(c);
 	double *partial = r->ws, *batch = (double *)r->save + s.n * each;
 	int jobs = r->valid * OP_BLOCKS;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(jobs, r->threads)
 	for (int i = 0; i < jobs; i++) {
 		size_t a = op_block_start(rows, i % OP_BLOCKS),
 		       e = op_block_start(rows, i % OP_BLOCKS + 1),
@@ -183,7 +183,7 @@ static enum sm_status loss_backward(const struct op_run *r, struct sm_err *err)
 			       &f);
 		if (l->point != POINT_NONE && norm != 0)
 			f.point = (float)(scale / norm);
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+		OP_FOR(OP_BLOCKS, r->threads)
 		for (int b = 0; b < OP_BLOCKS; b++) {
 			size_t a = op_block_start(rows, b), e = op_block_start(rows, b + 1),
 			       at = (n * rows + a) * c;

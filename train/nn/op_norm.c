@@ -12,7 +12,6 @@
 #include "train/nn/norm_rows.h"
 
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 
 #include "train/nn/stream.h"
@@ -116,18 +115,6 @@ static struct norm_rows rows_of(const struct op_run *r, size_t rows)
 				  .value = repeated(r->ws, c, 0)};
 }
 
-/* The blocks of a thread: those that it read last in one pass come first in the next one, while
- * the caches have them. */
-struct share {
-	int from, to;
-};
-
-static struct share share_of(void)
-{
-	int i = omp_get_thread_num(), n = omp_get_num_threads();
-	return (struct share){OP_BLOCKS * i / n, OP_BLOCKS * (i + 1) / n};
-}
-
 /* Rows of a call: [first, first + rows) have common statistics, `all` from there on are written. */
 struct group {
 	size_t first, rows, all;
@@ -166,7 +153,8 @@ static void fill_values(const struct op_run *r, const struct group *q)
 	norm_repeat(shift, c);
 }
 
-/* Both passes in one parallel region. */
+/* Both passes in one parallel region; blocks go to whoever is free. The second pass begins with the
+ * blocks that were read last: the caches have them. */
 static void group_forward(const struct op_run *r, const struct group *q)
 {
 	const struct norm_rows g = rows_of(r, q->all);
@@ -178,21 +166,21 @@ static void group_forward(const struct op_run *r, const struct group *q)
 	}
 #pragma omp parallel num_threads(r->threads)
 	{
-		struct share mine = share_of();
-		for (int b = mine.from; q->sum && b < mine.to; b++) {
+#pragma omp for schedule(dynamic, 1)
+		for (int b = 0; b < (q->sum ? OP_BLOCKS : 0); b++) {
 			size_t from = op_block_start(q->rows, b);
 			size_t to = op_block_start(q->rows, b + 1);
 			norm_sums(&g, (q->first + from) * c, (to - from) * c,
 				  block_sums(r->ws, c, b));
 		}
-#pragma omp barrier
 #pragma omp single
 		{
 			if (q->sum)
 				finish_stats(r, q);
 			fill_values(r, q);
 		}
-		for (int b = mine.to - 1; b >= mine.from; b--) {
+#pragma omp for schedule(dynamic, 1) nowait
+		for (int b = OP_BLOCKS - 1; b >= 0; b--) {
 			size_t from = op_block_start(q->all, b);
 			size_t to = op_block_start(q->all, b + 1);
 			norm_apply(&g, (q->first + from) * c, (to - from) * c);
@@ -225,17 +213,17 @@ static void group_backward(const struct op_run *r, const struct group *q)
 	fill_values(r, q);
 #pragma omp parallel num_threads(r->threads)
 	{
-		struct share mine = share_of();
-		for (int b = mine.from; b < mine.to; b++) {
+#pragma omp for schedule(dynamic, 1)
+		for (int b = 0; b < OP_BLOCKS; b++) {
 			size_t from = op_block_start(q->rows, b);
 			size_t to = op_block_start(q->rows, b + 1);
 			norm_back_sums(&g, (q->first + from) * c, (to - from) * c,
 				       block_sums(r->ws, c, b));
 		}
-#pragma omp barrier
 #pragma omp single
 		finish_backward(r, q);
-		for (int b = mine.to - 1; r->gx[0] && b >= mine.from; b--) {
+#pragma omp for schedule(dynamic, 1) nowait
+		for (int b = r->gx[0] ? OP_BLOCKS - 1 : -1; b >= 0; b--) {
 			size_t from = op_block_start(q->rows, b);
 			size_t to = op_block_start(q->rows, b + 1);
 			norm_back(&g, (q->first + from) * c, (to - from) * c);

@@ -33,7 +33,7 @@ static enum sm_status pad_forward(const struct op_run *r, struct sm_err *err)
 	struct sm_shape s = op_in_shape(r->graph, r->node, 0), o = op_out_shape(r->graph, r->node);
 	int rows = r->node->attr.window[0], columns = r->node->attr.window[1];
 	size_t c = (size_t)s.c;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(o.n * o.d * o.h, r->threads)
 	for (int line = 0; line < o.n * o.d * o.h; line++) {
 		size_t plane = line / o.h, y = mirrored(line % o.h - rows, s.h);
 		size_t from = (plane * s.h + y) * s.w * c, to = (size_t)line * o.w * c;
@@ -82,7 +82,7 @@ static enum sm_status pad_backward(const struct op_run *r, struct sm_err *err)
 	struct sm_shape s = op_in_shape(r->graph, r->node, 0);
 	int rows = r->node->attr.window[0], columns = r->node->attr.window[1];
 	size_t c = (size_t)s.c;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(s.n * s.d * s.h, r->threads)
 	for (int line = 0; line < s.n * s.d * s.h; line++) {
 		int ys[3], xs[3], ny = shown_at(line % s.h, s.h, rows, ys);
 		for (int x = 0; x < s.w; x++) {

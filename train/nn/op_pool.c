@@ -203,7 +203,7 @@ SM_INLINE void back_vectors(enum elem e, int taps, const struct op_run *r,
 					part[j] = at[j] == t ? g[j] : 0.0f;
 				vec_load(&v, part);
 				if (acc) {
-					vec_read(&old, r->gx[0], e, x);
+					vec_read(&old, r->gx[0], e, x, 0);
 					v = old + v;
 				}
 				if (stream)
@@ -253,7 +253,7 @@ static enum sm_status pool_forward(const struct op_run *r, struct sm_err *err)
 	size_t lines = (size_t)o.n * o.d * o.h, size = (size_t)o.w * o.c;
 	const int *k = r->node->attr.window;
 	unsigned char *index = r->save;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(lines, r->threads)
 	for (size_t i = 0; i < lines; i++) {
 		struct pool_line l = line_of(s, o, k, i);
 		/* bfloat16 by longer runs: gcc converts single vectors through memory. */
@@ -306,7 +306,7 @@ static enum sm_status pool_backward(const struct op_run *r, struct sm_err *err)
 	/* Voxels behind the last whole window get nothing. */
 	if (!acc && (s.d % k[0] || s.h % k[1] || s.w % k[2]))
 		memset(r->gx[0], 0, op_rows(s) * s.c * elem_size(r->xe[0]));
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(lines, r->threads)
 	for (size_t i = 0; i < lines; i++) {
 		struct pool_line l = line_of(s, o, k, i);
 		if (o.c % VEC == 0)
@@ -345,7 +345,7 @@ static enum sm_status up_forward(const struct op_run *r, struct sm_err *err)
 	struct sm_shape s = op_in_shape(r->graph, r->node, 0), o = op_out_shape(r->graph, r->node);
 	const int *f = r->node->attr.window;
 	size_t c = (size_t)s.c, lines = (size_t)o.n * o.d * o.h;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(lines, r->threads)
 	for (size_t i = 0; i < lines; i++) {
 		size_t h = i % o.h / f[1], d = i / o.h % o.d / f[0], n = i / o.h / o.d;
 		size_t x = ((n * s.d + d) * s.h + h) * s.w * c, y = i * o.w * c;
@@ -388,7 +388,7 @@ static enum sm_status up_backward(const struct op_run *r, struct sm_err *err)
 	struct sm_shape s = op_in_shape(r->graph, r->node, 0), o = op_out_shape(r->graph, r->node);
 	const int *f = r->node->attr.window;
 	size_t lines = (size_t)s.n * s.d * s.h;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(lines, r->threads)
 	for (size_t i = 0; i < lines; i++) {
 		struct pool_line l = line_of(o, s, f, i);
 		up_back_line(r, &l, i * s.w * s.c);

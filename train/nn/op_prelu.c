@@ -88,7 +88,7 @@ static enum sm_status prelu_forward(const struct op_run *r, struct sm_err *err)
 	(void)err;
 	struct sm_shape s = op_out_shape(r->graph, r->node);
 	size_t rows = op_rows(s), c = (size_t)s.c;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(OP_BLOCKS, r->threads)
 	for (int b = 0; b < OP_BLOCKS; b++) {
 		size_t end = op_block_start(rows, b + 1) * c;
 		for (size_t i = op_block_start(rows, b) * c, n; i < end; i += n) {
@@ -106,7 +106,7 @@ static enum sm_status prelu_backward(const struct op_run *r, struct sm_err *err)
 	struct sm_shape s = op_out_shape(r->graph, r->node);
 	size_t rows = op_rows(s), c = (size_t)s.c;
 	double *partial = r->ws;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(OP_BLOCKS, r->threads)
 	for (int b = 0; b < OP_BLOCKS; b++) {
 		size_t end = op_block_start(rows, b + 1) * c;
 		memset(partial + b * c, 0, c * sizeof *partial);

@@ -27,7 +27,7 @@ static enum sm_status sample_forward(const struct op_run *r, struct sm_err *err)
 	(void)err;
 	struct sm_shape s = op_in_shape(r->graph, r->node, 0), o = op_out_shape(r->graph, r->node);
 	size_t c = (size_t)s.c;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(o.n * o.d, r->threads)
 	for (int i = 0; i < o.n * o.d; i++)
 		for (int y = 0; y < o.h; y++) {
 			size_t row = ((size_t)(i / o.d) * s.d + from(i % o.d, s.d, o.d)) * s.h +

@@ -107,7 +107,7 @@ static enum sm_status act_forward(const struct op_run *r, enum fn fn)
 {
 	size_t count = r->graph->tensor[r->node->out].count;
 	float slope = fn == FN_LEAKY ? r->node->attr.value[0] : 0.0f;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(count / CHUNK, r->threads)
 	for (size_t i = 0; i < count; i += CHUNK) {
 		size_t n = count - i < CHUNK ? count - i : CHUNK;
 		if (fn == FN_SIGMOID)
@@ -123,7 +123,7 @@ static enum sm_status act_backward(const struct op_run *r, enum fn fn)
 	size_t count = r->graph->tensor[r->node->out].count;
 	float slope = fn == FN_LEAKY ? r->node->attr.value[0] : 0.0f;
 	bool acc = r->node->acc[0];
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(count / CHUNK, r->threads)
 	for (size_t i = 0; i < count; i += CHUNK) {
 		size_t n = count - i < CHUNK ? count - i : CHUNK;
 		if (fn == FN_SIGMOID)
@@ -229,7 +229,7 @@ static enum sm_status softmax_forward(const struct op_run *r, struct sm_err *err
 	(void)err;
 	struct sm_shape s = op_out_shape(r->graph, r->node);
 	size_t rows = op_rows(s), c = (size_t)s.c, some = SOFTMAX_ROWS;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(rows / some, r->threads)
 	for (size_t i = 0; i < rows; i += some)
 		softmax_rows(r->x[0] + i * c, r->y + i * c, rows - i < some ? rows - i : some, c);
 	return SM_OK;
@@ -242,7 +242,7 @@ static enum sm_status softmax_backward(const struct op_run *r, struct sm_err *er
 	struct sm_shape s = op_out_shape(r->graph, r->node);
 	size_t rows = op_rows(s), c = (size_t)s.c;
 	bool acc = r->node->acc[0];
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(rows, r->threads)
 	for (size_t i = 0; i < rows; i++) {
 		const float *y = r->y + i * c, *gy = r->gy + i * c;
 		float *gx = r->gx[0] + i * c, dot = 0;
@@ -275,7 +275,7 @@ static enum sm_status add_forward(const struct op_run *r, struct sm_err *err)
 {
 	(void)err;
 	size_t count = r->graph->tensor[r->node->out].count;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(count / CHUNK, r->threads)
 	for (size_t i = 0; i < count; i += CHUNK)
 		add_two(r, i, count - i < CHUNK ? count - i : CHUNK);
 	return SM_OK;
@@ -423,7 +423,7 @@ static enum sm_status dropout_forward(const struct op_run *r, struct sm_err *err
 		return SM_OK;
 	}
 	unsigned char *keep = r->save;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(count / DROP_CHUNK, r->threads)
 	for (size_t i = 0; i < count; i += DROP_CHUNK) {
 		size_t end = i + DROP_CHUNK < count ? i + DROP_CHUNK : count;
 		uint32_t word[4 * DROP_BLOCKS];
@@ -443,7 +443,7 @@ static enum sm_status dropout_backward(const struct op_run *r, struct sm_err *er
 	(void)err;
 	size_t count = r->graph->tensor[r->node->out].count;
 	const unsigned char *keep = r->save;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(count / DROP_CHUNK, r->threads)
 	for (size_t i = 0; i < count; i += DROP_CHUNK)
 		for (size_t k = i, n; k < i + DROP_CHUNK && k < count; k += n) {
 			n = count - k < 4 * DROP_BLOCKS ? count - k : 4 * DROP_BLOCKS;
@@ -522,7 +522,7 @@ static enum sm_status concat_forward(const struct op_run *r, struct sm_err *err)
 	struct sm_shape s = op_out_shape(r->graph, r->node);
 	size_t rows = op_rows(s), ld = (size_t)s.c;
 	bool large = rows * ld >= STREAM_MIN;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(rows / ROWS, r->threads)
 	for (size_t i = 0; i < rows; i += ROWS) {
 		size_t n = rows - i < ROWS ? rows - i : ROWS, at = 0;
 		for (int k = 0; k < r->node->nin; k++) {
@@ -541,7 +541,7 @@ static enum sm_status concat_backward(const struct op_run *r, struct sm_err *err
 	struct sm_shape s = op_out_shape(r->graph, r->node);
 	size_t rows = op_rows(s), ld = (size_t)s.c;
 	bool large = rows * ld >= STREAM_MIN;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(rows / ROWS, r->threads)
 	for (size_t i = 0; i < rows; i += ROWS) {
 		size_t n = rows - i < ROWS ? rows - i : ROWS, at = 0;
 		for (int k = 0; k < r->node->nin; k++) {

@@ -35,7 +35,7 @@ static enum sm_status tanh_forward(const struct op_run *r, struct sm_err *err)
 {
 	(void)err;
 	size_t count = r->graph->tensor[r->node->out].count;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(count / ELEM_PIECE, r->threads)
 	for (size_t i = 0; i < count; i += ELEM_PIECE)
 		values(r->x[0] + i, r->y + i, count - i < ELEM_PIECE ? count - i : ELEM_PIECE);
 	return SM_OK;
@@ -45,7 +45,7 @@ static enum sm_status tanh_backward(const struct op_run *r, struct sm_err *err)
 {
 	(void)err;
 	size_t count = r->graph->tensor[r->node->out].count;
-#pragma omp parallel for schedule(static) num_threads(r->threads)
+	OP_FOR(count / ELEM_PIECE, r->threads)
 	for (size_t i = 0; i < count; i += ELEM_PIECE)
 		slopes(r->y + i, r->gy + i, r->gx[0] + i,
 		       count - i < ELEM_PIECE ? count - i : ELEM_PIECE, r->node->acc[0]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sixteen floats at a time in plain C (vectors of gcc and clang, cut to what the CPU has), read
+ * Sixteen floats (or VEC_VALUES) at a time in plain C (vectors of gcc and clang), read
  * from and written to tensors of either element type, with lines asked for ahead of their use:
  * loops over large tensors wait for memory, and the CPU's own prefetcher stops at each page.
  * Vectors are handed over by address: by value the ABI would depend on the CPU.
@@ -10,14 +10,22 @@
 
 #include "train/nn/elem.h"
 #include "train/nn/stream.h"
+#ifdef __AVX__
+#include <immintrin.h>
+#endif
 
-#define VEC ((size_t)16)
+/* A file for one instruction set says before how many its vectors have. */
+#ifndef VEC_VALUES
+#define VEC_VALUES 16
+#endif
+#define VEC ((size_t)VEC_VALUES)
+#define VEC_LINE (16 / VEC_VALUES)
 /* Bytes from a load to the line asked for meanwhile, measured: 1 to 4 KiB serve alike. */
 #define VEC_AHEAD 2048
 
-typedef float vec __attribute__((vector_size(64)));
-typedef uint32_t vec_bits __attribute__((vector_size(64)));
-typedef int32_t vec_int __attribute__((vector_size(64)));
+typedef float vec __attribute__((vector_size(4 * VEC_VALUES)));
+typedef uint32_t vec_bits __attribute__((vector_size(4 * VEC_VALUES)));
+typedef int32_t vec_int __attribute__((vector_size(4 * VEC_VALUES)));
 
 #ifdef __clang__
 #define VEC_UNROLL _Pragma("clang loop unroll(full)")
@@ -35,11 +43,13 @@ SM_INLINE void vec_store(float *p, const vec *v)
 	memcpy(p, v, sizeof *v);
 }
 
-/* Values [at, at + VEC) of the tensor at p. */
-SM_INLINE void vec_read(vec *v, const void *p, enum elem e, size_t at)
+/* Values [at, at + VEC) of the tensor at p; of the VEC_LINE vectors of a cache line the first asks
+ * for what comes later. */
+SM_INLINE void vec_read(vec *v, const void *p, enum elem e, size_t at, int k)
 {
 	const char *from = (const char *)p + at * elem_size(e);
-	__builtin_prefetch(from + VEC_AHEAD);
+	if (k % VEC_LINE == 0)
+		__builtin_prefetch(from + VEC_AHEAD);
 	if (e == ELEM_F32) {
 		memcpy(v, from, sizeof *v);
 	} else {
@@ -53,7 +63,7 @@ SM_INLINE void vec_read(vec *v, const void *p, enum elem e, size_t at)
 SM_INLINE void vec_buffer(float *to, const void *p, enum elem e, size_t at)
 {
 	vec v;
-	vec_read(&v, p, e, at);
+	vec_read(&v, p, e, at, 0);
 	vec_store(to, &v);
 }
 
@@ -73,22 +83,31 @@ SM_INLINE void vec_write(void *p, enum elem e, size_t at, const vec *v)
 		vec_narrow((elem_half *)(void *)to, v);
 }
 
-/* Past the caches, to an address that is a multiple of 16 bytes; stream_end after the last. */
+/* Past the caches, to an address in a tensor's rows that stream_fits; stream_end after the last. */
 SM_INLINE void vec_stream(void *p, enum elem e, size_t at, const vec *v)
 {
 #ifdef __SSE2__
 	float *to = (float *)(void *)((char *)p + at * elem_size(e));
+	__m128 part[VEC / 4];
+#if defined(__AVX__) && VEC_VALUES == 8
 	if (e == ELEM_F32) {
-		__m128 part[4];
+		__m256 all;
+		memcpy(&all, v, sizeof all);
+		_mm256_stream_ps(to, all);
+		return;
+	}
+#endif
+	if (e == ELEM_F32) {
 		memcpy(part, v, sizeof part);
-		for (int i = 0; i < 4; i++)
+		for (int i = 0; i < VEC_VALUES / 4; i++)
 			_mm_stream_ps(to + 4 * i, part[i]);
+	} else if (VEC < 8) {
+		vec_write(p, e, at, v);
 	} else {
-		__m128 part[2];
 		elem_half half[VEC];
 		vec_narrow(half, v);
-		memcpy(part, half, sizeof part);
-		for (int i = 0; i < 2; i++)
+		memcpy(part, half, sizeof half);
+		for (int i = 0; i < VEC_VALUES / 8; i++)
 			_mm_stream_ps(to + 4 * i, part[i]);
 	}
 #else
