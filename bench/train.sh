@@ -6,7 +6,8 @@
 # line "ours bf16": the peak of AVX-512_BF16, which on some CPUs is below that of float32).
 # usage: PYTHON="newest-python older-python" bench/train.sh [THREADS] [ROUNDS]
 #        bench/train.sh --loaded [THREADS] [ROUNDS]   THREADS against one thread, a step each in turn, on an
-#                                                     idle machine and with a busy loop on each core
+#                                                     idle machine and with a busy loop on each core (memory
+#                                                     of THREADS + 2 networks)
 #        bench/train.sh --layers NAME [THREADS]       every layer of one network
 #        bench/train.sh --summary FILE                README.md's table from what a run printed (docs/benchmarks.md)
 # NETS chooses lines of the list below by their first word (default: all), STEPS the steps of a run; what is

@@ -282,7 +282,7 @@ static enum sm_status side_make(struct side *s, struct settings settings, int ne
 	for (s->nets = 0; s->nets < nets; s->nets++) {
 		struct sm_net *net = make(&settings, err);
 		if (!net)
-			return SM_BUDGET;
+			return err->code;
 		sm_net_init(net, 1);
 		fill_buffers(net, settings.softmax);
 		s->net[s->nets] = net;
@@ -308,7 +308,9 @@ enum { ONE, MANY, APART, SIDES };
 static enum sm_status turns(const struct settings *s, struct sm_err *err)
 {
 	static struct side side[SIDES];
-	int n = s->steps, most = s->threads < MOST_SIDE ? s->threads : MOST_SIDE;
+	int n = s->steps, most = s->threads;
+	if (most > MOST_SIDE)
+		return SM_FAIL(err, SM_USAGE, "turns: %d threads, at most %d", most, MOST_SIDE);
 	enum sm_status st = side_make(&side[ONE], *s, 1, 1, err);
 	st = st == SM_OK ? side_make(&side[MANY], *s, 1, s->threads, err) : st;
 	st = st == SM_OK ? side_make(&side[APART], *s, most, 1, err) : st;
@@ -395,6 +397,14 @@ static void report(const struct sm_net *net, const struct settings *s, const str
 	       flops / top.cpu / 1e6 * s->threads, top.clock, top.cpu, t->loss);
 }
 
+/* The exit code of a status, and why. */
+static int told(enum sm_status st, const struct sm_err *err)
+{
+	if (st != SM_OK)
+		fprintf(stderr, "bench_train_step: %s\n", err->text);
+	return sm_exit_code(st);
+}
+
 int main(int argc, char **argv)
 {
 	sm_nn_prepare_process(argv);
@@ -421,9 +431,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "bench_train_step: 1 to 100 steps\n");
 		return 2;
 	}
-	struct sm_net *net = s.turns ? NULL : make(&s, &err);
-	if (s.turns && turns(&s, &err) == SM_OK)
-		return 0;
+	if (s.turns)
+		return told(turns(&s, &err), &err);
+	struct sm_net *net = make(&s, &err);
 	if (!net) {
 		fprintf(stderr, "bench_train_step: %s\n", err.text);
 		return 2;
@@ -440,10 +450,8 @@ int main(int argc, char **argv)
 	}
 	struct peak before = peak(s.threads, s.bf16);
 	enum sm_status st = steps(net, s.steps, &t, &err);
-	if (st != SM_OK) {
-		fprintf(stderr, "bench_train_step: %s\n", err.text);
-		return sm_exit_code(st);
-	}
+	if (st != SM_OK)
+		return told(st, &err);
 	struct peak top = peak(s.threads, s.bf16);
 	top.clock = before.clock > top.clock ? before.clock : top.clock;
 	top.cpu = before.cpu > top.cpu ? before.cpu : top.cpu;

@@ -175,7 +175,7 @@ $(eval $(call unit_test,translate_images,translate nn core,-ldnnl))
 $(eval $(call unit_test,linear,ops core))
 $(eval $(call unit_test,translate_scores,eval prep manifest ops core))
 $(eval $(call unit_test,nn_up,nn core,-ldnnl))
-test_nn_up_SRC += tests/unit/nn_helpers.c
+test_nn_up_SRC += tests/unit/nn_helpers.c tests/unit/conv_cases.c
 NO_VALGRIND += test_nn_up
 $(eval $(call unit_test,nn_prelu,nn core,-ldnnl))
 NO_VALGRIND += test_nn_prelu

@@ -68,7 +68,7 @@ float *case_block(size_t n, const char *what)
 }
 
 /* x as bfloat16, and itself rounded; NULL when it stays float. */
-static void *stored(enum elem e, float *x, size_t n)
+void *case_stored(enum elem e, float *x, size_t n)
 {
 	if (e == ELEM_F32)
 		return NULL;
@@ -96,11 +96,18 @@ float *case_run(const struct conv_plan *p, double *want)
 			      .packed = packed,
 			      .ws = ws};
 	struct sm_err err = {0};
-	void *half[2] = {stored(d->xe, x, nx), stored(d->ye, y, ny)};
+	void *half[2] = {case_stored(d->xe, x, nx), case_stored(d->ye, y, ny)};
 	if (want)
 		plain(d, p->pass, &a, want);
 	a.x = half[0] ? half[0] : x;
 	a.y = half[1] ? half[1] : y;
+	/* What is written, and room to work in, hold nothing that could pass for a result. */
+	memset(ws, 0xff, p->ws);
+	memset(packed, 0xff, p->packed);
+	if (p->pass == SM_FORWARD)
+		memset(a.y, 0xff, ny * elem_size(d->ye));
+	if (p->pass == SM_BACKWARD_DATA)
+		memset(a.x, 0xff, nx * elem_size(d->xe));
 	if (p->packed)
 		assert_int_equal(p->kernel->pack(p, &a, &err), SM_OK);
 	memset(ws_end, 0x7f, 64);
@@ -144,6 +151,7 @@ int case_compare(struct conv_lib *lib, const struct conv_desc *d, enum sm_pass p
 	float *got = case_run(p, want);
 	for (size_t i = 0; i < n; i++) {
 		double e = fabs((double)got[i] - want[i]);
+		assert_false(isnan(e));
 		worst = e > worst ? e : worst;
 		top = fabs(want[i]) > top ? fabs(want[i]) : top;
 	}

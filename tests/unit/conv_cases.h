@@ -16,6 +16,9 @@ size_t case_out_size(const struct conv_desc *d, enum sm_pass pass);
 /* Numbers in [-1, 1) by `what` and n; to be freed. */
 float *case_block(size_t n, const char *what);
 
+/* The n values of x as bfloat16 (to be freed), and x itself rounded; NULL when it stays float. */
+void *case_stored(enum elem e, float *x, size_t n);
+
 /* Runs a pass of a plan on fixed random operands; returns what it wrote, as floats (to be freed).
  * want: the same in double, straight from the definition, or NULL. Fails when the plan writes
  * behind its workspace. */

@@ -31,6 +31,12 @@ static void each_set(const struct conv_kernel *const sets[2],
 {
 	struct conv_lib *lib = case_library();
 	int done = 0;
+#ifdef __x86_64__
+	/* what the CPU can must have been compiled */
+	assert_true(runs(sets[0]) == !!__builtin_cpu_supports("avx512f"));
+	assert_true(runs(sets[1]) ==
+		    (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")));
+#endif
 	for (int i = 0; i < 2; i++)
 		if (runs(sets[i])) {
 			test(lib, sets[i]);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "core/rng.h"
-#include "train/nn/conv.h"
+#include "tests/unit/conv_cases.h"
 
 /* Bounds on the largest error over the largest result, and on root mean square over root mean
  * square (of a sum of up to 512 products); measured on these shapes are up to 1.2e-6 and 5.3e-7. */
@@ -32,16 +32,6 @@ static char result_of(enum sm_pass pass)
 	return pass == SM_FORWARD ? 'y' : pass == SM_BACKWARD_DATA ? 'x' : 'w';
 }
 
-static float *block(size_t n, const char *what)
-{
-	struct sm_rng rng;
-	float *p = aligned_alloc(64, (n * sizeof *p + 63) / 64 * 64);
-	sm_rng_init(&rng, 1, "test", what, 0, n);
-	for (size_t i = 0; i < n; i++)
-		p[i] = 2 * sm_rng_f32(&rng) - 1;
-	return p;
-}
-
 static struct conv_desc layer(int n, int d, int h, int w, int ic, int oc)
 {
 	return (struct conv_desc){.n = n,
@@ -62,11 +52,11 @@ struct operands {
 
 static struct operands operands(const struct conv_desc *d)
 {
-	return (struct operands){.x = block(count_of(d, 'x'), "x"),
-				 .y = block(count_of(d, 'y'), "y"),
-				 .w = block(count_of(d, 'w'), "w"),
-				 .b = block((size_t)d->oc, "b"),
-				 .gw = block(count_of(d, 'w'), "gw")};
+	return (struct operands){.x = case_block(count_of(d, 'x'), "x"),
+				 .y = case_block(count_of(d, 'y'), "y"),
+				 .w = case_block(count_of(d, 'w'), "w"),
+				 .b = case_block((size_t)d->oc, "b"),
+				 .gw = case_block(count_of(d, 'w'), "gw")};
 }
 
 static void drop(struct operands *o)
@@ -81,17 +71,6 @@ static void drop(struct operands *o)
 static float *result(const struct operands *o, enum sm_pass pass)
 {
 	return pass == SM_FORWARD ? o->y : pass == SM_BACKWARD_DATA ? o->x : o->gw;
-}
-
-/* x as bfloat16, and itself rounded; NULL when it stays float. */
-static void *stored(enum elem e, float *x, size_t n)
-{
-	if (e == ELEM_F32)
-		return NULL;
-	void *half = aligned_alloc(64, (n * sizeof(elem_half) + 63) / 64 * 64);
-	elem_convert(half, ELEM_BF16, x, ELEM_F32, n, 1);
-	elem_convert(x, ELEM_F32, half, ELEM_BF16, n, 1);
-	return half;
 }
 
 /* The pass straight from the definition: taps read pixel (row / 2, column / 2) of the source. */
@@ -141,8 +120,8 @@ static void run(const struct conv_kernel *kernel, const struct conv_desc *d, enu
 	char *ws = aligned_alloc(64, (p->ws + 127) / 64 * 64);
 	memset(packed, 0x7f, p->packed + 64);
 	memset(ws, 0x7f, p->ws + 64);
-	void *half[2] = {stored(d->xe, o->x, count_of(d, 'x')),
-			 stored(d->ye, o->y, count_of(d, 'y'))};
+	void *half[2] = {case_stored(d->xe, o->x, count_of(d, 'x')),
+			 case_stored(d->ye, o->y, count_of(d, 'y'))};
 	struct conv_args a = {.x = half[0] ? half[0] : o->x,
 			      .y = half[1] ? half[1] : o->y,
 			      .w = o->w,
@@ -216,8 +195,8 @@ static void set_equals_the_definition(const struct conv_kernel *kernel)
 		struct conv_desc d = random_layer(i);
 		for (int pass = 0; pass < SM_PASSES; pass++) {
 			struct operands o = operands(&d);
-			free(stored(d.xe, o.x, count_of(&d, 'x')));
-			free(stored(d.ye, o.y, count_of(&d, 'y')));
+			free(case_stored(d.xe, o.x, count_of(&d, 'x')));
+			free(case_stored(d.ye, o.y, count_of(&d, 'y')));
 			double *want = plain(&d, pass, &o);
 			assert_true(kernel->fits(&d, pass));
 			run(kernel, &d, pass, &o);
@@ -453,7 +432,7 @@ static void test_gradients_are_differences(void **state)
 		bool input = i % 4 == 3;
 		size_t count = input ? nx : n;
 		float *p = input ? x : w, *keep = malloc(count * sizeof *keep);
-		float *way = block(count, i & 1 ? "one way" : i & 2 ? "another" : "a third");
+		float *way = case_block(count, i & 1 ? "one way" : i & 2 ? "another" : "a third");
 		double slope = 0, side[2], eps = input ? 0.03 : 1e-3;
 		nn_loss_of(net);
 		const float *g = input ? net->g->tensor[0].g : sm_net_gradients(net);

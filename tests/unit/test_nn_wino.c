@@ -247,7 +247,8 @@ static void compare(const char *name, const struct conv_desc *d, enum sm_pass pa
 
 /* Gradients with several slabs a worker, with several chunks of a whole plan (the last one of fewer
  * samples), and with its larger parts of one tap; outputs in slabs over several planes, and of too
- * few tiles for them; slabs of which the last are cut: against oneDNN; same bits for 1 and 3 threads. */
+ * few tiles for them; slabs of which the last are cut: against oneDNN; same bits for 1 and 3
+ * threads. */
 static void test_large_layers(void **state)
 {
 	(void)state;

@@ -10,8 +10,6 @@
 
 #include <omp.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "train/nn/conv_wino.h"
 #include "train/nn/op.h"

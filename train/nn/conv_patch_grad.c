@@ -5,7 +5,6 @@
  * its own. */
 #include "train/nn/conv_patch.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define ITEMS 16                     /* parts times groups, at least */

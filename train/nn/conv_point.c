@@ -6,7 +6,6 @@
 #include "train/nn/conv_point.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "train/nn/conv_wino.h"
 #include "train/nn/op.h"

@@ -32,7 +32,7 @@ struct wino_priv {
 	int rows, slabs, ring; /* tile rows a slab, slabs a sample (forward), slices in the ring */
 	int cuts;              /* forward: pieces of a row of tiles, one row a slab */
 	int deeps;             /* forward: pieces along the depth */
-	int tail, tail_cuts;   /* forward: the last slabs, in pieces of a row; 0, 1 = none */
+	int tail, tail_cuts;   /* forward: the last slabs, each in so many pieces; tail 0 = none */
 	/* data and gradients at the points: floats from point to point, block to block */
 	size_t v_fs, v_cbs, v_size, y_fs, y_cbs, y_size;
 	/* weights, or their gradients, at the points */

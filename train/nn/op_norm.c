@@ -6,7 +6,7 @@
  * Forward reads twice and writes once, backward reads four times and writes once (over gy where the
  * plan allows); xhat and the sign of y are computed again, never stored.
  * Sums go over OP_BLOCKS fixed blocks of rows; inside a block some lines are summed in float, those
- * sums in double (norm_rows.c). Values are shifted by the group's first row before they are
+ * sums in double (norm_rows_body.h). Values are shifted by the group's first row before they are
  * squared, so that a mean far from zero costs no digits. A "line" is some rows, as many values as
  * make a loop: what belongs to a channel is repeated along it. */
 #include "train/nn/norm_rows.h"
