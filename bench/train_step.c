@@ -303,11 +303,11 @@ enum { ONE, MANY, APART, SIDES };
 
 /* A step of each that touches the memory, then n of each in turn: what else the machine does meets
  * all alike, so that the median of the ratios of neighbours stands still where runs one behind the
- * other do not. `apart` is what networks that share nothing lose by running at the same time: no
- * number of threads can do better on that machine. */
+ * other do not. `apart`: networks that share nothing at the same time; what these lose is the
+ * machine's. */
 static enum sm_status turns(const struct settings *s, struct sm_err *err)
 {
-	static struct side side[SIDES];
+	struct side side[SIDES] = {0};
 	int n = s->steps, most = s->threads;
 	if (most > MOST_SIDE)
 		return SM_FAIL(err, SM_USAGE, "turns: %d threads, at most %d", most, MOST_SIDE);

@@ -97,11 +97,11 @@ static void forward(const struct columns_isa *isa, const struct conv_desc *d,
 #pragma omp for schedule(dynamic, 1)
 	for (size_t j = 0; j < spans * cuts; j++) {
 		size_t q = j / cuts, from = panels * q / spans * WIDE;
+		size_t end = least(s->pixels, panels * (q + 1) / spans * WIDE);
 		struct columns_part job = {.from = from,
-				   .count = least(s->pixels, panels * (q + 1) / spans * WIDE) -
-					    from,
-				   .o0 = j % cuts * each,
-				   .o1 = least(s->oc, (j % cuts + 1) * each)};
+					   .count = end - from,
+					   .o0 = j % cuts * each,
+					   .o1 = least(s->oc, (j % cuts + 1) * each)};
 		if (job.o0 < job.o1)
 			isa->forward(d, s, a, &job, own);
 	}
@@ -132,9 +132,9 @@ static void backward_data(const struct columns_isa *isa, const struct conv_desc 
 	for (size_t j = 0; j < s->groups * planes * cuts; j++) {
 		int cut = (int)(j % cuts), rows = d->in[1];
 		struct columns_band b = {.g = j / cuts / planes,
-				 .plane = j / cuts % planes,
-				 .y0 = rows * cut / (int)cuts,
-				 .y1 = rows * (cut + 1) / (int)cuts};
+					 .plane = j / cuts % planes,
+					 .y0 = rows * cut / (int)cuts,
+					 .y1 = rows * (cut + 1) / (int)cuts};
 		isa->data(d, s, a, &b, own);
 	}
 }
