@@ -7,7 +7,9 @@
 # usage: PYTHON="newest-python older-python" bench/train.sh [THREADS] [ROUNDS]
 #        bench/train.sh --loaded [THREADS] [ROUNDS]   THREADS against one thread, a step each in turn, on an
 #                                                     idle machine and with a busy loop on each core (memory
-#                                                     of THREADS + 2 networks)
+#                                                     of THREADS + 2 networks); undisturbed: sums over the
+#                                                     layers of each one's least time in the steps of a run,
+#                                                     which no step need reach
 #        bench/train.sh --layers NAME [THREADS]       every layer of one network
 #        bench/train.sh --summary FILE                README.md's table from what a run printed (docs/benchmarks.md)
 # NETS chooses lines of the list below by their first word (default: all), STEPS the steps of a run; what is
@@ -164,15 +166,16 @@ case ${1:-} in
 			turns "$nthreads" "$@" >>"$work/$l"
 		done
 	done
-	echo "| $1, medians of $rounds runs' medians, ms | one thread | $nthreads threads | times (quartiles) | $nthreads networks of one thread side by side | the limit that sets | processor time, one thread and $nthreads |"
-	echo "|---|---|---|---|---|---|---|"
+	echo "| $1, medians of $rounds runs' medians, ms | one thread | $nthreads threads | times (quartiles) | $nthreads networks of one thread side by side | the limit that sets | processor time, one thread and $nthreads | undisturbed, one thread | $nthreads threads | times |"
+	echo "|---|---|---|---|---|---|---|---|---|---|"
 	for l in idle loaded; do
 		awk -v what=$l "$median"'
 		{ for (i = 2; i < NF; i += 2) v[$i, NR] = $(i + 1) }
 		function of(name, i, a) { for (i = 1; i <= NR; i++) a[i] = v[name, i]; return median(a, NR) }
 		END {
-			printf "| %s | %.0f | %.0f | %.2f (%.2f to %.2f) | %.0f | %.2f | %.0f, %.0f |\n", what, of("one_ms"), of("many_ms"),
-			    of("times"), of("low"), of("high"), of("apart_ms"), of("limit"), of("one_cpu"), of("many_cpu")
+			printf "| %s | %.0f | %.0f | %.2f (%.2f to %.2f) | %.0f | %.2f | %.0f, %.0f | %s |\n", what, of("one_ms"),
+			    of("many_ms"), of("times"), of("low"), of("high"), of("apart_ms"), of("limit"), of("one_cpu"), of("many_cpu"),
+			    what == "idle" ? sprintf("%.0f | %.0f | %.2f", of("calm_one_ms"), of("calm_many_ms"), of("calm_times")) : "| |"
 		}' "$work/$l"
 	done
 	exit 0

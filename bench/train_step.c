@@ -5,7 +5,9 @@
  * [key=value]...  keys: model threads batch d h w in out loss softmax width steps recompute kernel
  * fused layers plan (1: what lives at the peak of memory; 2: that alone) bf16 (the peak is then
  * that of AVX-512_BF16) turns (1: one thread against `threads`, and against as many networks of one
- * thread each side by side, step by step in turn) */
+ * thread each side by side, step by step in turn; with layers=1 layer by layer) */
+#include "bench/train_step.h"
+
 #include <immintrin.h>
 #include <omp.h>
 #include <stdio.h>
@@ -14,16 +16,16 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "train/models/models.h"
-
-/* 16 independent chains of multiply-adds that stay in registers. */
-#define CHAINS 16
+/* Independent chains of multiply-adds: at least 10 hide the latency (5 cycles, 2 a cycle), and the
+ * 16 registers of AVX2 must hold them and the two factors, or the peak is that of loads and
+ * stores. Products of bfloat16 take 6 cycles, one a cycle where they are fast: 12 do too. */
+#define CHAINS 12
 #define PEAK_LOOP(type, set1, fma, lanes) \
 	type a[CHAINS], x = set1(0.999f), y = set1(1e-3f); \
 	for (int i = 0; i < CHAINS; i++) \
 		a[i] = set1((float)i); \
 	for (long n = 0; n < rounds; n++) { \
-		_Pragma("GCC unroll 16") for (int i = 0; i < CHAINS; i++) a[i] = fma(a[i], x, y); \
+		_Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) a[i] = fma(a[i], x, y); \
 	} \
 	float sum = 0; \
 	for (int i = 0; i < CHAINS; i++) { \
@@ -51,7 +53,7 @@ __attribute__((target("avx512bf16,avx512f"), noinline)) static float peak_bf16(l
 	for (int i = 0; i < CHAINS; i++)
 		a[i] = _mm512_set1_ps((float)i);
 	for (long n = 0; n < rounds; n++) {
-		_Pragma("GCC unroll 16") for (int i = 0; i < CHAINS; i++) a[i] =
+		_Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) a[i] =
 			_mm512_dpbf16_ps(a[i], x, x);
 	}
 	float sum = 0;
@@ -154,13 +156,7 @@ static void print_rest(const struct sm_net *net)
 	}
 }
 
-struct settings {
-	struct sm_model_opt model;
-	const char *name, *loss, *kernel;
-	int threads, steps, softmax, recompute, fused, layers, bf16, plan, turns;
-};
-
-static struct sm_net *make(const struct settings *s, struct sm_err *err)
+struct sm_net *bench_net(const struct settings *s, struct sm_err *err)
 {
 	struct sm_graph *g = sm_graph_create();
 	struct sm_heads heads;
@@ -188,7 +184,7 @@ static struct sm_net *make(const struct settings *s, struct sm_err *err)
 	return NULL;
 }
 
-static double processor_time(void)
+double bench_processor_time(void)
 {
 	struct rusage r;
 	getrusage(RUSAGE_SELF, &r);
@@ -196,7 +192,7 @@ static double processor_time(void)
 	       1e-6 * (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
 }
 
-static int ascending(const void *x, const void *y)
+int bench_ascending(const void *x, const void *y)
 {
 	const double *a = x, *b = y;
 	return (*a > *b) - (*a < *b);
@@ -206,8 +202,6 @@ struct timing {
 	double median, least, cpu, loss;
 };
 
-#define MAX_STEPS 100
-
 /* One step that touches the memory, then n that count. */
 static enum sm_status steps(struct sm_net *net, int n, struct timing *t, struct sm_err *err)
 {
@@ -215,22 +209,21 @@ static enum sm_status steps(struct sm_net *net, int n, struct timing *t, struct 
 	for (int i = 0; i <= n; i++) {
 		if (i == 1) {
 			sm_net_profile_reset(net);
-			cpu = processor_time();
+			cpu = bench_processor_time();
 		}
 		double start = omp_get_wtime();
 		SM_TRY(sm_net_train(net, (uint64_t)i, 1e-4, &t->loss, err));
 		if (i)
 			seconds[i - 1] = omp_get_wtime() - start;
 	}
-	t->cpu = (processor_time() - cpu) / n;
-	qsort(seconds, (size_t)n, sizeof *seconds, ascending);
+	t->cpu = (bench_processor_time() - cpu) / n;
+	qsort(seconds, (size_t)n, sizeof *seconds, bench_ascending);
 	t->median = seconds[n / 2];
 	t->least = seconds[0];
 	return SM_OK;
 }
 
-/* Values that no kernel can take short cuts on; one target channel in each voxel. */
-static void fill_buffers(struct sm_net *net, bool softmax)
+void bench_fill(struct sm_net *net, bool softmax)
 {
 	struct sm_shape s;
 	float *x = sm_net_buffer(net, "x", &s);
@@ -242,100 +235,6 @@ static void fill_buffers(struct sm_net *net, bool softmax)
 		memset(t + i, 0, c * sizeof *t);
 		t[i + (i * 2654435761u >> 20) % c] = 1.0f;
 	}
-}
-
-/* ---- one thread against many, in turn ------------------------------------------------------- */
-
-#define MOST_SIDE 64
-
-/* Networks that take a step at the same time, one a thread unless there is one alone. */
-struct side {
-	struct sm_net *net[MOST_SIDE];
-	int nets;
-	double seconds[MAX_STEPS], cpu;
-};
-
-static enum sm_status side_step(const struct side *s, uint64_t step, struct sm_err *err)
-{
-	double loss;
-	if (s->nets == 1)
-		return sm_net_train(s->net[0], step, 1e-4, &loss, err);
-	enum sm_status all = SM_OK;
-#pragma omp parallel num_threads(s->nets)
-	{
-		struct sm_err own = {0};
-		double mine;
-		enum sm_status st = sm_net_train(s->net[omp_get_thread_num()], step, 1e-4, &mine, &own);
-#pragma omp critical
-		if (st != SM_OK) {
-			all = st;
-			*err = own;
-		}
-	}
-	return all;
-}
-
-static enum sm_status side_make(struct side *s, struct settings settings, int nets, int threads,
-				struct sm_err *err)
-{
-	settings.threads = threads;
-	for (s->nets = 0; s->nets < nets; s->nets++) {
-		struct sm_net *net = make(&settings, err);
-		if (!net)
-			return err->code;
-		sm_net_init(net, 1);
-		fill_buffers(net, settings.softmax);
-		s->net[s->nets] = net;
-	}
-	return SM_OK;
-}
-
-static double quartile(const double *of, const double *by, int n, int q)
-{
-	double ratio[MAX_STEPS];
-	for (int i = 0; i < n; i++)
-		ratio[i] = by ? of[i] / by[i] : of[i];
-	qsort(ratio, (size_t)n, sizeof *ratio, ascending);
-	return ratio[n * q / 4];
-}
-
-enum { ONE, MANY, APART, SIDES };
-
-/* A step of each that touches the memory, then n of each in turn: what else the machine does meets
- * all alike, so that the median of the ratios of neighbours stands still where runs one behind the
- * other do not. `apart`: networks that share nothing at the same time; what these lose is the
- * machine's. */
-static enum sm_status turns(const struct settings *s, struct sm_err *err)
-{
-	struct side side[SIDES] = {0};
-	int n = s->steps, most = s->threads;
-	if (most > MOST_SIDE)
-		return SM_FAIL(err, SM_USAGE, "turns: %d threads, at most %d", most, MOST_SIDE);
-	enum sm_status st = side_make(&side[ONE], *s, 1, 1, err);
-	st = st == SM_OK ? side_make(&side[MANY], *s, 1, s->threads, err) : st;
-	st = st == SM_OK ? side_make(&side[APART], *s, most, 1, err) : st;
-	for (int i = 0; st == SM_OK && i <= n; i++)
-		for (int k = 0; st == SM_OK && k < SIDES; k++) {
-			double start = omp_get_wtime(), cpu = processor_time();
-			st = side_step(&side[k], (uint64_t)i, err);
-			if (!i)
-				continue;
-			side[k].seconds[i - 1] = omp_get_wtime() - start;
-			side[k].cpu += (processor_time() - cpu) / n;
-		}
-	const double *one = side[ONE].seconds, *many = side[MANY].seconds;
-	const double *apart = side[APART].seconds;
-	if (st == SM_OK)
-		printf("turns one_ms %.1f many_ms %.1f apart_ms %.1f times %.3f low %.3f high %.3f "
-		       "limit %.3f one_cpu %.1f many_cpu %.1f\n",
-		       quartile(one, NULL, n, 2) * 1e3, quartile(many, NULL, n, 2) * 1e3,
-		       quartile(apart, NULL, n, 2) * 1e3, quartile(one, many, n, 2),
-		       quartile(one, many, n, 1), quartile(one, many, n, 3),
-		       most * quartile(one, apart, n, 2), side[ONE].cpu * 1e3, side[MANY].cpu * 1e3);
-	for (int k = 0; k < SIDES; k++)
-		while (side[k].nets > 0)
-			sm_net_free(side[k].net[--side[k].nets]);
-	return st;
 }
 
 static bool set(struct settings *s, const char *arg)
@@ -432,14 +331,14 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	if (s.turns)
-		return told(turns(&s, &err), &err);
-	struct sm_net *net = make(&s, &err);
+		return told(bench_turns(&s, &err), &err);
+	struct sm_net *net = bench_net(&s, &err);
 	if (!net) {
 		fprintf(stderr, "bench_train_step: %s\n", err.text);
 		return 2;
 	}
 	sm_net_init(net, 1);
-	fill_buffers(net, s.softmax);
+	bench_fill(net, s.softmax);
 	if (s.layers)
 		sm_net_print(net, stdout);
 	if (s.plan)

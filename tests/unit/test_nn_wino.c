@@ -264,10 +264,10 @@ static void test_large_layers(void **state)
 		{layer(3, 128, 144, 2, 19, 1, 3), SM_FORWARD, "flat"},
 		{layer(3, 136, 128, 2, 19, 1, 3), SM_BACKWARD_DATA, "flat"},
 		{layer(1, 128, 128, 2, 19, 1, 3), SM_FORWARD, "whole"},
-		/* the last slabs in pieces where there are several threads */
+		/* the last slabs in two where there are several threads */
 		{layer(1, 16, 32, 4, 101, 3, 3), SM_FORWARD, "slab pairs"},
-		{layer(2, 64, 48, 3, 83, 3, 3), SM_FORWARD, "slab"},
-		{layer(2, 64, 48, 3, 83, 3, 3), SM_BACKWARD_DATA, "slab"},
+		{layer(2, 32, 48, 3, 83, 3, 3), SM_FORWARD, "slab"},
+		{layer(2, 48, 32, 3, 83, 3, 3), SM_BACKWARD_DATA, "slab"},
 	};
 	for (size_t l = 0; l < sizeof layers / sizeof *layers; l++) {
 		struct conv_desc d = layers[l].d;
@@ -396,7 +396,9 @@ static void test_bits_do_not_depend_on_threads(void **state)
 	const struct conv_desc layers[] = {
 		layer(1, 16, 16, 4, 40, 3, 3), layer(2, 4, 20, 3, 19, 3, 3),
 		layer(1, 64, 48, 2, 10, 3, 3), layer(3, 33, 32, 1, 21, 1, 3),
-		layer(1, 16, 32, 3, 20, 5, 5), layer(1, 20, 40, 6, 44, 5, 5)};
+		layer(1, 16, 32, 3, 20, 5, 5), layer(1, 20, 40, 6, 44, 5, 5),
+		layer(1, 16, 32, 4, 101, 3, 3), /* the last slabs in two */
+		layer(1, 16, 16, 16, 26, 3, 3)};
 	for (size_t l = 0; l < sizeof layers / sizeof *layers; l++)
 		for (int pass = 0; pass < SM_PASSES; pass++) {
 			struct operands first[3];

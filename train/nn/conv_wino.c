@@ -166,19 +166,19 @@ static void set_mix(struct wino_priv *q)
 	q->mix = (size_t)q->deep * q->mix_ic * q->mix_tiles;
 }
 
-/* Tiles of a piece of the last slabs, and pieces of one at most. */
-#define TAIL_TILES 5
-#define TAIL_CUTS 4
+/* Bytes of weights at the points up to which the last slabs are cut: each piece reads them all. */
+#define TAIL_WEIGHTS ((size_t)1 << 20)
 
-/* Few slabs of a row each: the last ones go out in pieces, so that threads end together, also when
- * the machine's other work slows one of them down. */
+/* Few slabs of a row each: the last one of each thread goes out in two pieces, so that threads end
+ * together, also when the machine's other work slows one of them down. The cut is where a group of
+ * tiles that the registers hold ends: short groups cost as much as is gained. */
 static void set_tail(struct wino_priv *q, int threads)
 {
-	int slabs = q->n * q->slabs, most = 2 * threads;
+	int slabs = q->n * q->slabs, group = q->isa->group;
 	bool cut = threads > 1 && q->rows == 1 && q->cuts == 1 && q->deeps == 1;
-	q->tail = cut && slabs < 64 * threads ? (slabs < most ? slabs : most) : 0;
-	q->tail_cuts = q->tw / TAIL_TILES > 1 ? q->tw / TAIL_TILES : 1;
-	q->tail_cuts = q->tail_cuts < TAIL_CUTS ? q->tail_cuts : TAIL_CUTS;
+	q->tail_tiles = ceil_div(ceil_div(q->tw, 2), group) * group;
+	cut = cut && q->tw - q->tail_tiles >= group / 2 && q->u_size * sizeof(float) <= TAIL_WEIGHTS;
+	q->tail = cut && slabs < 64 * threads ? (slabs < threads ? slabs : threads) : 0;
 }
 
 static void set_slab(struct wino_priv *q, int threads)
@@ -195,9 +195,9 @@ static void set_slab(struct wino_priv *q, int threads)
 	while (q->deeps * 2 <= depths && items * q->deeps < 8 * threads &&
 	       items * q->deeps % threads)
 		q->deeps++;
-	set_tail(q, threads);
 	set_tiles(q, tiles, tiles);
 	set_weights(q, q->ob, q->ic);
+	set_tail(q, threads);
 	set_products(q, tiles, q->ob);
 	if (q->deep)
 		set_mix(q);

@@ -35,9 +35,9 @@ struct wino_plane {
 
 /* What is read next, touched a little at a time between products so that it comes while they run
  * (all at once would make them wait for it). */
-#define WINO_AHEAD 4
+#define WINO_AHEAD 5
 struct wino_ahead {
-	int pieces, rows; /* of a piece: `width` bytes, `stride` apart */
+	int pieces, rows[WINO_AHEAD]; /* of a piece: `width` bytes, `stride` apart */
 	const char *at[WINO_AHEAD];
 	size_t width[WINO_AHEAD], stride[WINO_AHEAD];
 	/* Where it is, and how many lines a time. */
@@ -100,10 +100,12 @@ struct wino_grad {
 	const float *y[WINO_GRAD_PAIRS];
 	float *a[WINO_GRAD_PAIRS];
 	bool add[WINO_GRAD_PAIRS];
+	struct wino_ahead *ahead; /* or NULL; its step is what a call of grad touches */
 };
 
 struct wino_isa {
 	const char *name;
+	int group; /* tiles of a product in registers, by as many output blocks as they hold */
 	/* Tile row `row` of a plane: v is the place of its first tile at point 0, block 0.
 	 * in: data, 6x6 tiles; out_grad: gradients of outputs, tiles of step x step. */
 	void (*data_row)(const struct wino_plane *p, const void *src, int row, float *v);

@@ -206,17 +206,17 @@ static void grad_row(const struct wino_plane *p, const void *src, int row, float
 
 /* ---- products ------------------------------------------------------------------------------- */
 
-/* Touches the next step of what is ahead. */
-INLINE void look_ahead(struct wino_ahead *a)
+/* Touches the next n lines of what is ahead. */
+INLINE void look_ahead(struct wino_ahead *a, size_t n)
 {
-	for (size_t n = a->step; n > 0 && a->piece < a->pieces; n--) {
+	for (; n > 0 && a->piece < a->pieces; n--) {
 		int k = a->piece;
 		__builtin_prefetch(a->at[k] + a->row * a->stride[k] + a->done, 0, 2);
 		a->done += 64;
 		if (a->done < a->width[k])
 			continue;
 		a->done = 0;
-		if (++a->row == a->rows) {
+		if (++a->row == a->rows[k]) {
 			a->row = 0;
 			a->piece++;
 		}
@@ -228,7 +228,7 @@ static void share_ahead(struct wino_ahead *a, size_t n)
 {
 	size_t lines = 0;
 	for (int k = 0; k < a->pieces; k++)
-		lines += (a->width[k] + 63) / 64 * a->rows;
+		lines += (a->width[k] + 63) / 64 * a->rows[k];
 	a->step = (lines + n - 1) / n;
 }
 
@@ -263,7 +263,7 @@ INLINE void product(const int nt, const int nb, const struct wino_gemm *g, size_
 		const float *v = g->v[k] + vo, *u = g->u[k] + uo;
 		int left = g->ic;
 		if (g->ahead)
-			look_ahead(g->ahead);
+			look_ahead(g->ahead, g->ahead->step);
 		for (; left >= WINO_LANES; left -= WINO_LANES) {
 			UNROLL_BY(2)
 			for (int i = 0; i < WINO_LANES; i++) {
@@ -421,9 +421,9 @@ static void output(const struct wino_out *o, const float *m, int t0, int tiles, 
 
 #define WINO_ISA(called) \
 	{ \
-		.name = called, .data_row = data_row, .grad_row = grad_row, .gemm = gemm, \
-		.products = products, \
-		.pair = pair, .output = output, \
+		.name = called, .group = WINO_MAX1 / WINO_NB, \
+		.data_row = data_row, .grad_row = grad_row, .gemm = gemm, \
+		.products = products, .pair = pair, .output = output, \
 		.weights = weights, .grad = grad, .weights_back = weights_back, \
 		.up = UP_ISA \
 	}

@@ -84,7 +84,7 @@ INLINE void pair_sum(const int nt, const int nb, const struct wino_pair *g, cons
 	int left = g->ic;
 	v += z * g->w_zs;
 	u += z * g->u_zs;
-	look_ahead(g->ahead);
+	look_ahead(g->ahead, g->ahead->step);
 	for (; left >= WINO_LANES; left -= WINO_LANES) {
 		UNROLL_BY(2)
 		for (int i = 0; i < WINO_LANES; i++)
@@ -94,6 +94,36 @@ INLINE void pair_sum(const int nt, const int nb, const struct wino_pair *g, cons
 	}
 	for (int i = 0; i < left; i++)
 		rank_one(nt, nb, v, u, g->u_obs, acc, i);
+}
+
+/* The same at two depth points, side by side where one alone has fewer multiply-adds than hide
+ * their latency; each sum is in the same order either way. */
+INLINE void pair_sums(const int nt, const int nb, const struct wino_pair *g, const float *v,
+		      const float *u, int y, vec *p, int z, vec *q)
+{
+	if (nt * nb * VN >= 8) {
+		pair_sum(nt, nb, g, v, u, y, p);
+		pair_sum(nt, nb, g, v, u, z, q);
+		return;
+	}
+	int left = g->ic;
+	const size_t vz = (z - y) * g->w_zs, uz = (z - y) * g->u_zs;
+	v += y * g->w_zs;
+	u += y * g->u_zs;
+	look_ahead(g->ahead, 2 * g->ahead->step);
+	for (; left >= WINO_LANES; left -= WINO_LANES) {
+		UNROLL_BY(2)
+		for (int i = 0; i < WINO_LANES; i++) {
+			rank_one(nt, nb, v, u, g->u_obs, p, i);
+			rank_one(nt, nb, v + vz, u + uz, g->u_obs, q, i);
+		}
+		v += g->w_cbs;
+		u += WINO_LANES * WINO_LANES;
+	}
+	for (int i = 0; i < left; i++) {
+		rank_one(nt, nb, v, u, g->u_obs, p, i);
+		rank_one(nt, nb, v + vz, u + uz, g->u_obs, q, i);
+	}
 }
 
 /* p, q <- a p + b q, c p + d q. */
@@ -135,18 +165,15 @@ INLINE void pair_product(const int nt, const int nb, const struct wino_pair *g, 
 	}
 	if (g->add)
 		pair_turn(n, p, q, 0.5f, 0.5f, 0.5f, -0.5f);
-	pair_sum(nt, nb, g, w, u, 1, p);
-	pair_sum(nt, nb, g, w, u, 2, q);
+	pair_sums(nt, nb, g, w, u, 1, p, 2, q);
 	if (g->points == 6) {
 		pair_turn(n, p, q, 0.75f, 0.25f, 0.25f, 0.75f);
-		pair_sum(nt, nb, g, w, u, 3, p);
-		pair_sum(nt, nb, g, w, u, 4, q);
+		pair_sums(nt, nb, g, w, u, 3, p, 4, q);
 		pair_ends(n, p, q, 2);
 	} else {
 		pair_ends(n, p, q, 1);
 	}
-	pair_sum(nt, nb, g, w, u, 0, p);
-	pair_sum(nt, nb, g, w, u, g->points - 1, q);
+	pair_sums(nt, nb, g, w, u, 0, p, g->points - 1, q);
 	UNROLL(28)
 	for (int i = 0; i < n; i++) {
 		float *to = m + i % (nb * VN) / VN * g->m_obs + i / (nb * VN) * WINO_LANES +

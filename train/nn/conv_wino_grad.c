@@ -39,14 +39,54 @@ static int block_width(const struct wino_priv *q, int cb)
 
 /* ---- slab ----------------------------------------------------------------------------------- */
 
+/* Rows of tiles of one sample, from row0 on; of the worker's the first. */
+struct rows {
+	int n, row0, rows;
+	bool first;
+};
+
+/* What comes next of them: data of slice z, gradients of depth d. */
+static struct wino_ahead next_slices(const struct job *j, struct rows s, int z, int d)
+{
+	const struct wino_priv *q = j->q;
+	struct wino_ahead a = {.pieces = 0};
+	int h0 = s.row0 * q->step - q->lo[1], h1 = h0 + (s.rows - 1) * q->step + 6;
+	int y0 = s.row0 * q->step, y1 = y0 + s.rows * q->step;
+	if (!s.rows)
+		return a;
+	h0 = h0 > 0 ? h0 : 0;
+	h1 = h1 < q->in[1] ? h1 : q->in[1];
+	y1 = y1 < q->out[1] ? y1 : q->out[1];
+	if (d < q->out[0]) {
+		size_t line = ((size_t)s.n * q->out[0] + d) * q->out[1] + y0;
+		size_t width = (size_t)q->out[2] * q->oc * elem_size(q->ye);
+		wino_ahead_add(&a, elem_at(j->gy, q->ye, line * q->out[2] * q->oc), y1 - y0, width,
+			       width);
+	}
+	for (int i = 0; z < q->in[0] && h0 < h1 && i < j->x.parts; i++) {
+		struct conv_part part = j->x.part[i];
+		size_t line = ((size_t)s.n * q->in[0] + z) * q->in[1] + h0;
+		size_t width = (size_t)q->in[2] * part.c * elem_size(q->xe);
+		wino_ahead_add(&a, elem_at(part.x, q->xe, line * q->in[2] * part.c), h1 - h0, width,
+			       width);
+	}
+	size_t lines = 0, pairs = (size_t)q->ob * (q->kd1 - q->kd0);
+	size_t calls = WINO_POINTS * q->cb * ((pairs + WINO_GRAD_PAIRS - 1) / WINO_GRAD_PAIRS);
+	for (int i = 0; i < a.pieces; i++)
+		lines += (a.width[i] + 63) / 64 * a.rows[i];
+	a.step = (lines + calls - 1) / calls;
+	return a;
+}
+
 /* Slice z (its points in v) times the gradients that it meets, which the ring holds; first: of the
  * worker's sums. */
 static void slab_slice(const struct job *j, int z, int tiles, bool first, const float *v,
-		       const float *ring, float *sum)
+		       const float *ring, float *sum, struct wino_ahead *ahead)
 {
 	const struct wino_priv *q = j->q;
 	const size_t zero = 0;
-	struct wino_grad g = {.v_at = &zero, .y_at = &zero, .runs = 1, .tiles = tiles};
+	struct wino_grad g = {
+		.v_at = &zero, .y_at = &zero, .runs = 1, .tiles = tiles, .ahead = ahead};
 	for (int f = 0; f < WINO_POINTS; f++) {
 		for (int cb = 0; cb < q->cb; cb++) {
 			const float *from = v + f * q->v_fs + cb * q->v_cbs;
@@ -74,9 +114,9 @@ static void slab_slice(const struct job *j, int z, int tiles, bool first, const 
 	}
 }
 
-/* Through the depth: a slice's data and the gradients of all taps that meet it. */
-static void slab(const struct job *j, int n, int row0, int rows, bool first, float *sum,
-		 float *scratch)
+/* Through the depth: a slice's data and the gradients of all taps that meet it. then: the rows that
+ * come next. */
+static void slab(const struct job *j, struct rows s, struct rows then, float *sum, float *scratch)
 {
 	const struct wino_priv *q = j->q;
 	struct wino_plane py = wino_grad_plane(q);
@@ -84,30 +124,38 @@ static void slab(const struct job *j, int n, int row0, int rows, bool first, flo
 	int next = 0;
 	for (int z = 0; z < q->in[0]; z++) {
 		for (; next < q->out[0] && next <= z + q->lo[0]; next++)
-			for (int r = 0; r < rows; r++)
-				q->isa->grad_row(&py, y_plane(j, n * q->out[0] + next), row0 + r,
+			for (int r = 0; r < s.rows; r++)
+				q->isa->grad_row(&py, y_plane(j, s.n * q->out[0] + next),
+						 s.row0 + r,
 						 ring + next % q->ring * q->y_size +
 							 (size_t)r * q->tw * WINO_LANES);
-		for (int r = 0; r < rows; r++)
+		for (int r = 0; r < s.rows; r++)
 			wino_data_row(q, j->x,
-				      (struct wino_row){(size_t)n * q->in[0] + z, row0 + r, 0,
+				      (struct wino_row){(size_t)s.n * q->in[0] + z, s.row0 + r, 0,
 							q->tw},
 				      v + (size_t)r * q->tw * WINO_LANES);
-		slab_slice(j, z, rows * q->tw, first, v, ring, sum);
+		bool last = z + 1 == q->in[0];
+		struct wino_ahead ahead =
+			last ? next_slices(j, then, 0, 0) : next_slices(j, s, z + 1, next);
+		slab_slice(j, z, s.rows * q->tw, s.first, v, ring, sum, &ahead);
 	}
 }
 
-/* Rows of tiles [row, end), counted over samples. */
+/* The next of the rows [row, end), which are counted over samples; none: rows 0. */
+static struct rows rows_at(const struct wino_priv *q, int row, int end, bool first)
+{
+	int n = row / q->th, next = (n + 1) * q->th, left = (next < end ? next : end) - row;
+	int parts = (left + q->rows - 1) / q->rows;
+	return (struct rows){n, row % q->th, left > 0 ? (left + parts - 1) / parts : 0, first};
+}
+
 static void worker(const struct job *j, int row, int end, float *sum, float *scratch)
 {
 	const struct wino_priv *q = j->q;
-	bool first = true;
-	for (int rows; row < end; row += rows, first = false) {
-		int n = row / q->th, next = (n + 1) * q->th;
-		int left = (next < end ? next : end) - row;
-		int parts = (left + q->rows - 1) / q->rows;
-		rows = (left + parts - 1) / parts;
-		slab(j, n, row % q->th, rows, first, sum, scratch);
+	for (struct rows s = rows_at(q, row, end, true), then; s.rows; s = then) {
+		row += s.rows;
+		then = rows_at(q, row, end, false);
+		slab(j, s, then, sum, scratch);
 	}
 }
 

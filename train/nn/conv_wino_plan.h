@@ -32,7 +32,7 @@ struct wino_priv {
 	int rows, slabs, ring; /* tile rows a slab, slabs a sample (forward), slices in the ring */
 	int cuts;              /* forward: pieces of a row of tiles, one row a slab */
 	int deeps;             /* forward: pieces along the depth */
-	int tail, tail_cuts;   /* forward: the last slabs, each in so many pieces; tail 0 = none */
+	int tail, tail_tiles;  /* forward: the last slabs, in two, the first of so many tiles */
 	/* data and gradients at the points: floats from point to point, block to block */
 	size_t v_fs, v_cbs, v_size, y_fs, y_cbs, y_size;
 	/* weights, or their gradients, at the points */
@@ -76,6 +76,9 @@ struct wino_row {
 
 /* isa->data_row for all parts. */
 void wino_data_row(const struct wino_priv *q, struct wino_side src, struct wino_row at, float *v);
+
+/* Adds rows of `width` bytes, `stride` apart, to what is ahead; left out when there is no room. */
+void wino_ahead_add(struct wino_ahead *a, const void *at, int rows, size_t stride, size_t width);
 
 /* src (N,in,ic) -> dst (N,out,oc); u: packed weights of a slab plan, w: plain ones of a whole. */
 void wino_forward(const struct wino_priv *q, struct wino_side src, const float *w, const float *u,

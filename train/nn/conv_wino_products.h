@@ -72,9 +72,18 @@ static grad_fn *const grads2[] = {WINO_GRAD3(GNAME2)};
 static grad_fn *const grads3[] = {WINO_GRAD3(GNAME3)};
 #endif
 
+/* Calls of the products that one of grad makes, about. */
+static size_t grad_calls(const struct wino_grad *g, int groups)
+{
+	int most = g->pairs == groups ? WINO_GMAX1 : WINO_GMAX3;
+	return (size_t)groups * ((g->ic + most - 1) / most);
+}
+
 static void grad(const struct wino_grad *g, const float *v)
 {
 	int groups = (g->pairs + WINO_GNB - 1) / WINO_GNB;
+	size_t calls = grad_calls(g, groups), ahead = g->ahead ? g->ahead->step : 0;
+	size_t touched = (ahead + calls - 1) / calls;
 	for (int n = 0; n < groups; n++) {
 		int first = g->pairs * n / groups, nb = g->pairs * (n + 1) / groups - first;
 		int most = nb == 1 ? WINO_GMAX1 : WINO_GMAX3, parts = (g->ic + most - 1) / most;
@@ -84,6 +93,8 @@ static void grad(const struct wino_grad *g, const float *v)
 #endif
 		for (int b = 0; b < parts; b++) {
 			int i0 = g->ic * b / parts, i1 = g->ic * (b + 1) / parts;
+			if (touched)
+				look_ahead(g->ahead, touched);
 			fn[i1 - i0 - 1](g, first, v, i0);
 		}
 	}

@@ -177,6 +177,16 @@ static void slab_pairs(const struct job *j, const struct slab *s, int d, int d1,
 		       s->row0 * q->tw + s->t0, g.tiles, 0, q->ob);
 }
 
+void wino_ahead_add(struct wino_ahead *a, const void *at, int rows, size_t stride, size_t width)
+{
+	if (a->pieces == WINO_AHEAD || rows <= 0)
+		return;
+	a->at[a->pieces] = at;
+	a->rows[a->pieces] = rows;
+	a->stride[a->pieces] = stride;
+	a->width[a->pieces++] = width;
+}
+
 /* What a slab reads of `count` slices from z on: a piece for each and each part of the channels. */
 static struct wino_ahead next_slices(const struct job *j, const struct slab *s, int z, int count)
 {
@@ -188,15 +198,13 @@ static struct wino_ahead next_slices(const struct job *j, const struct slab *s, 
 	h1 = h1 < q->in[1] ? h1 : q->in[1];
 	w0 = w0 > 0 ? w0 : 0;
 	w1 = w1 < q->in[2] ? w1 : q->in[2];
-	a.rows = h1 - h0;
 	for (int last = z + count; z < last && z < q->in[0] && h0 < h1 && w0 < w1; z++)
-		for (int i = 0; i < j->src.parts && a.pieces < WINO_AHEAD; i++) {
+		for (int i = 0; i < j->src.parts; i++) {
 			struct conv_part part = j->src.part[i];
 			size_t line = ((size_t)s->n * q->in[0] + z) * q->in[1] + h0;
 			size_t pixel = part.c * elem_size(q->xe);
-			a.at[a.pieces] = elem_at(part.x, q->xe, (line * q->in[2] + w0) * part.c);
-			a.stride[a.pieces] = q->in[2] * pixel;
-			a.width[a.pieces++] = (w1 - w0) * pixel;
+			wino_ahead_add(&a, elem_at(part.x, q->xe, (line * q->in[2] + w0) * part.c),
+				       h1 - h0, q->in[2] * pixel, (w1 - w0) * pixel);
 		}
 	return a;
 }
@@ -204,24 +212,27 @@ static struct wino_ahead next_slices(const struct job *j, const struct slab *s, 
 /* Whole slabs, behind them the pieces of the last ones. */
 static int slab_items(const struct wino_priv *q)
 {
-	return (q->n * q->slabs * q->cuts + q->tail * (q->tail_cuts - 1)) * q->deeps;
+	return (q->n * q->slabs * q->cuts + q->tail) * q->deeps;
 }
 
 static struct slab slab_at(const struct wino_priv *q, int item)
 {
-	int cuts = q->cuts, cut = item % cuts, at = item / cuts, whole = q->n * q->slabs - q->tail;
-	if (q->tail && item >= whole) {
-		cuts = q->tail_cuts;
-		cut = (item - whole) % cuts;
-		at = whole + (item - whole) / cuts;
+	int cut = item % q->cuts, at = item / q->cuts;
+	int t0 = q->tw * cut / q->cuts, t1 = q->tw * (cut + 1) / q->cuts;
+	int piece = item - (q->n * q->slabs - q->tail);
+	if (q->tail && piece >= 0) {
+		/* First the larger parts of all. */
+		bool rest = piece >= q->tail;
+		at = item - piece + piece % q->tail;
+		t0 = rest ? q->tail_tiles : 0;
+		t1 = rest ? q->tw : q->tail_tiles;
 	}
 	int row0 = at % q->slabs * q->rows;
-	struct slab s = {.n = at / q->slabs,
-			 .row0 = row0,
-			 .rows = q->th - row0 < q->rows ? q->th - row0 : q->rows,
-			 .t0 = q->tw * cut / cuts};
-	s.cols = q->tw * (cut + 1) / cuts - s.t0;
-	return s;
+	return (struct slab){.n = at / q->slabs,
+			     .row0 = row0,
+			     .rows = q->th - row0 < q->rows ? q->th - row0 : q->rows,
+			     .t0 = t0,
+			     .cols = t1 - t0};
 }
 
 static void slab(const struct job *j, int item, float *scratch)
