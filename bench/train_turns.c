@@ -23,7 +23,7 @@ static size_t parts_of(const struct side *s)
 }
 
 /* Keeps as many cores busy for a while as there are threads: a core that idled is slow for some
- * hundredth of a second, which would be charged to whoever comes next. */
+ * 50 ms, which would be charged to whoever comes next. */
 #define WARM_SECONDS 0.1
 static void warm(int threads)
 {

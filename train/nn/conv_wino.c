@@ -177,7 +177,7 @@ static void set_tail(struct wino_priv *q, int threads)
 	int slabs = q->n * q->slabs, group = q->isa->group;
 	bool cut = threads > 1 && q->rows == 1 && q->cuts == 1 && q->deeps == 1;
 	q->tail_tiles = ceil_div(ceil_div(q->tw, 2), group) * group;
-	cut = cut && q->tw - q->tail_tiles >= group / 2 && q->u_size * sizeof(float) <= TAIL_WEIGHTS;
+	cut = cut && 2 * (q->tw - q->tail_tiles) >= group && q->u_size * sizeof(float) <= TAIL_WEIGHTS;
 	q->tail = cut && slabs < 64 * threads ? (slabs < threads ? slabs : threads) : 0;
 }
 
