@@ -45,6 +45,15 @@ struct wino_ahead {
 	size_t done, step;
 };
 
+/* Shares what is ahead out to n calls, in whole lines. */
+static inline void wino_ahead_share(struct wino_ahead *a, size_t n)
+{
+	size_t lines = 0;
+	for (int k = 0; k < a->pieces; k++)
+		lines += (a->width[k] + 63) / 64 * a->rows[k];
+	a->step = (lines + n - 1) / n;
+}
+
 /* One product: for each point, m[ob][tile] (+)= sum over taps and channels of v * u. */
 struct wino_gemm {
 	const float *v[WINO_MAX_KD], *u[WINO_MAX_KD]; /* of the taps that meet the input */

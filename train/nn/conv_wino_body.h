@@ -223,15 +223,6 @@ INLINE void look_ahead(struct wino_ahead *a, size_t n)
 	}
 }
 
-/* Shares what is ahead out to n calls, in whole lines. */
-static void share_ahead(struct wino_ahead *a, size_t n)
-{
-	size_t lines = 0;
-	for (int k = 0; k < a->pieces; k++)
-		lines += (a->width[k] + 63) / 64 * a->rows[k];
-	a->step = (lines + n - 1) / n;
-}
-
 /* acc[tile][block] += v[tile][i] u[block][i] over ni channels. */
 INLINE void rank_one(const int nt, const int nb, const float *v, const float *u, size_t u_obs,
 		     vec *acc, int i)
@@ -320,7 +311,7 @@ static void products(const struct wino_gemm *g, int points)
 	int nb = g->obs < WINO_NB ? g->obs : WINO_NB, most = WINO_MAX1 / nb;
 	size_t parts = (g->tiles + most - 1) / most * (size_t)((g->obs + nb - 1) / nb);
 	if (g->ahead)
-		share_ahead(g->ahead, points * parts * g->taps);
+		wino_ahead_share(g->ahead, points * parts * g->taps);
 	for (int f = 0; f < points; f++) {
 		int ob = 0;
 #if WINO_NB > 1

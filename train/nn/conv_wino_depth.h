@@ -238,7 +238,7 @@ static void pair(const struct wino_pair *all)
 	int nb = g.obs < WINO_NB ? g.obs : WINO_NB, most = WINO_PAIR1 / nb;
 	size_t calls = (g.tiles + most - 1) / most * (size_t)((g.obs + nb - 1) / nb) *
 		       ((g.ic + g.part_ic - 1) / g.part_ic) * g.pairs;
-	share_ahead(g.ahead, WINO_POINTS * g.points * calls);
+	wino_ahead_share(g.ahead, WINO_POINTS * g.points * calls);
 	for (int f = 0; f < WINO_POINTS; f++)
 		for (int i = 0; i < g.pairs * parts; i++) {
 			int b = i % parts;

@@ -50,31 +50,22 @@ static struct wino_ahead next_slices(const struct job *j, struct rows s, int z, 
 {
 	const struct wino_priv *q = j->q;
 	struct wino_ahead a = {.pieces = 0};
-	int h0 = s.row0 * q->step - q->lo[1], h1 = h0 + (s.rows - 1) * q->step + 6;
-	int y0 = s.row0 * q->step, y1 = y0 + s.rows * q->step;
 	if (!s.rows)
 		return a;
-	h0 = h0 > 0 ? h0 : 0;
-	h1 = h1 < q->in[1] ? h1 : q->in[1];
-	y1 = y1 < q->out[1] ? y1 : q->out[1];
 	if (d < q->out[0]) {
+		int y0 = s.row0 * q->step, y1 = y0 + s.rows * q->step;
+		size_t row = (size_t)q->out[2] * q->oc, width = row * elem_size(q->ye);
 		size_t line = ((size_t)s.n * q->out[0] + d) * q->out[1] + y0;
-		size_t width = (size_t)q->out[2] * q->oc * elem_size(q->ye);
-		wino_ahead_add(&a, elem_at(j->gy, q->ye, line * q->out[2] * q->oc), y1 - y0, width,
-			       width);
+		y1 = y1 < q->out[1] ? y1 : q->out[1];
+		wino_ahead_add(&a, elem_at(j->gy, q->ye, line * row), y1 - y0, width, width);
 	}
-	for (int i = 0; z < q->in[0] && h0 < h1 && i < j->x.parts; i++) {
-		struct conv_part part = j->x.part[i];
-		size_t line = ((size_t)s.n * q->in[0] + z) * q->in[1] + h0;
-		size_t width = (size_t)q->in[2] * part.c * elem_size(q->xe);
-		wino_ahead_add(&a, elem_at(part.x, q->xe, line * q->in[2] * part.c), h1 - h0, width,
-			       width);
-	}
-	size_t lines = 0, pairs = (size_t)q->ob * (q->kd1 - q->kd0);
-	size_t calls = WINO_POINTS * q->cb * ((pairs + WINO_GRAD_PAIRS - 1) / WINO_GRAD_PAIRS);
-	for (int i = 0; i < a.pieces; i++)
-		lines += (a.width[i] + 63) / 64 * a.rows[i];
-	a.step = (lines + calls - 1) / calls;
+	if (z < q->in[0])
+		wino_ahead_slice(q, j->x,
+				 (struct wino_row){(size_t)s.n * q->in[0] + z, s.row0, 0, q->tw},
+				 s.rows, &a);
+	size_t pairs = (size_t)q->ob * (q->kd1 - q->kd0);
+	size_t groups = (pairs + WINO_GRAD_PAIRS - 1) / WINO_GRAD_PAIRS;
+	wino_ahead_share(&a, WINO_POINTS * q->cb * groups);
 	return a;
 }
 

@@ -79,6 +79,9 @@ void wino_data_row(const struct wino_priv *q, struct wino_side src, struct wino_
 
 /* Adds rows of `width` bytes, `stride` apart, to what is ahead; left out when there is no room. */
 void wino_ahead_add(struct wino_ahead *a, const void *at, int rows, size_t stride, size_t width);
+/* Adds what wino_data_row reads for `rows` rows of tiles, from `at` on. */
+void wino_ahead_slice(const struct wino_priv *q, struct wino_side src, struct wino_row at, int rows,
+		      struct wino_ahead *a);
 
 /* src (N,in,ic) -> dst (N,out,oc); u: packed weights of a slab plan, w: plain ones of a whole. */
 void wino_forward(const struct wino_priv *q, struct wino_side src, const float *w, const float *u,

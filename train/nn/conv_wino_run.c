@@ -187,25 +187,34 @@ void wino_ahead_add(struct wino_ahead *a, const void *at, int rows, size_t strid
 	a->width[a->pieces++] = width;
 }
 
-/* What a slab reads of `count` slices from z on: a piece for each and each part of the channels. */
-static struct wino_ahead next_slices(const struct job *j, const struct slab *s, int z, int count)
+void wino_ahead_slice(const struct wino_priv *q, struct wino_side src, struct wino_row at, int rows,
+		      struct wino_ahead *a)
 {
-	const struct wino_priv *q = j->q;
-	struct wino_ahead a = {.pieces = 0};
-	int h0 = s->row0 * q->step - q->lo[1], h1 = h0 + (s->rows - 1) * q->step + 6;
-	int w0 = s->t0 * q->step - q->lo[2], w1 = w0 + (s->cols - 1) * q->step + 6;
+	int h0 = at.row * q->step - q->lo[1], h1 = h0 + (rows - 1) * q->step + 6;
+	int w0 = at.t0 * q->step - q->lo[2], w1 = w0 + (at.tiles - 1) * q->step + 6;
 	h0 = h0 > 0 ? h0 : 0;
 	h1 = h1 < q->in[1] ? h1 : q->in[1];
 	w0 = w0 > 0 ? w0 : 0;
 	w1 = w1 < q->in[2] ? w1 : q->in[2];
-	for (int last = z + count; z < last && z < q->in[0] && h0 < h1 && w0 < w1; z++)
-		for (int i = 0; i < j->src.parts; i++) {
-			struct conv_part part = j->src.part[i];
-			size_t line = ((size_t)s->n * q->in[0] + z) * q->in[1] + h0;
-			size_t pixel = part.c * elem_size(q->xe);
-			wino_ahead_add(&a, elem_at(part.x, q->xe, (line * q->in[2] + w0) * part.c),
-				       h1 - h0, q->in[2] * pixel, (w1 - w0) * pixel);
-		}
+	for (int i = 0; i < src.parts && h0 < h1 && w0 < w1; i++) {
+		struct conv_part part = src.part[i];
+		size_t first = ((at.plane * q->in[1] + h0) * q->in[2] + w0) * part.c;
+		size_t pixel = part.c * elem_size(q->xe);
+		wino_ahead_add(a, elem_at(part.x, q->xe, first), h1 - h0, q->in[2] * pixel,
+			       (w1 - w0) * pixel);
+	}
+}
+
+/* What a slab reads of `count` slices from z on. */
+static struct wino_ahead next_slices(const struct job *j, const struct slab *s, int z, int count)
+{
+	const struct wino_priv *q = j->q;
+	struct wino_ahead a = {.pieces = 0};
+	for (int last = z + count; z < last && z < q->in[0]; z++)
+		wino_ahead_slice(q, j->src,
+				 (struct wino_row){(size_t)s->n * q->in[0] + z, s->row0, s->t0,
+						   s->cols},
+				 s->rows, &a);
 	return a;
 }
 
