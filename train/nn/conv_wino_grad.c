@@ -39,9 +39,9 @@ static int block_width(const struct wino_priv *q, int cb)
 
 /* ---- slab ----------------------------------------------------------------------------------- */
 
-/* Rows of tiles of one sample, from row0 on; of the worker's the first. */
+/* Rows of tiles of one sample, from row0 on, that a worker adds; of the worker's the first. */
 struct rows {
-	int n, row0, rows;
+	int worker, n, row0, rows;
 	bool first;
 };
 
@@ -132,21 +132,78 @@ static void slab(const struct job *j, struct rows s, struct rows then, float *su
 	}
 }
 
-/* The next of the rows [row, end), which are counted over samples; none: rows 0. */
-static struct rows rows_at(const struct wino_priv *q, int row, int end, bool first)
+/* What the workers have yet to add: rows [row, end), counted over samples. A worker's rows come in
+ * order, some at a time, each time by the thread that is free: if threads kept their workers, one
+ * that the machine's other work holds up would let all wait. */
+struct shares {
+	const struct wino_priv *q;
+	int row[WINO_WORKERS], end[WINO_WORKERS];
+	bool held[WINO_WORKERS]; /* by the thread that adds its rows */
+};
+
+static struct shares shares_of(const struct wino_priv *q)
 {
-	int n = row / q->th, next = (n + 1) * q->th, left = (next < end ? next : end) - row;
-	int parts = (left + q->rows - 1) / q->rows;
-	return (struct rows){n, row % q->th, left > 0 ? (left + parts - 1) / parts : 0, first};
+	struct shares s = {.q = q};
+	int64_t total = (int64_t)q->n * q->th;
+	for (int w = 0; w < q->workers; w++) {
+		s.row[w] = (int)(total * w / q->workers);
+		s.end[w] = (int)(total * (w + 1) / q->workers);
+	}
+	return s;
 }
 
-static void worker(const struct job *j, int row, int end, float *sum, float *scratch)
+/* Takes rows of the worker with the most left of those that nobody holds, if there are at least
+ * `least` such; none: rows 0. */
+static struct rows take(struct shares *s, int least)
 {
-	const struct wino_priv *q = j->q;
-	for (struct rows s = rows_at(q, row, end, true), then; s.rows; s = then) {
-		row += s.rows;
-		then = rows_at(q, row, end, false);
-		slab(j, s, then, sum, scratch);
+	const struct wino_priv *q = s->q;
+	struct rows r = {.worker = -1};
+#pragma omp critical(wino_shares)
+	{
+		int most = 0, count = 0;
+		for (int w = 0; w < q->workers; w++) {
+			int left = s->end[w] - s->row[w];
+			if (s->held[w] || !left)
+				continue;
+			count++;
+			if (left > most) {
+				most = left;
+				r.worker = w;
+			}
+		}
+		if (count < least)
+			r.worker = -1;
+		if (r.worker >= 0)
+			s->held[r.worker] = true;
+	}
+	if (r.worker < 0)
+		return r;
+	int row = s->row[r.worker], end = s->end[r.worker], next = (row / q->th + 1) * q->th;
+	int left = (next < end ? next : end) - row, parts = (left + q->rows - 1) / q->rows;
+	r.n = row / q->th;
+	r.row0 = row % q->th;
+	r.rows = (left + parts - 1) / parts;
+	r.first = row == (int)((int64_t)q->n * q->th * r.worker / q->workers);
+	return r;
+}
+
+static void give_back(struct shares *s, struct rows r)
+{
+#pragma omp critical(wino_shares)
+	{
+		s->row[r.worker] += r.rows;
+		s->held[r.worker] = false;
+	}
+}
+
+/* Takes what comes next before it begins, to ask for it ahead, while there is enough for all. */
+static void slabs_work(const struct job *j, struct shares *s, float *sums, float *scratch,
+		       int threads)
+{
+	for (struct rows r = take(s, 1), then; r.rows; r = then.rows ? then : take(s, 1)) {
+		then = take(s, threads);
+		slab(j, r, then, sums + r.worker * j->q->u_size, scratch);
+		give_back(s, r);
 	}
 }
 
@@ -157,17 +214,12 @@ static void slabs(const struct job *j, void *ws, int threads)
 	char *own = (char *)ws + wino_shared_bytes(q, SM_BACKWARD_WEIGHTS);
 	size_t bytes = wino_thread_bytes(q, SM_BACKWARD_WEIGHTS);
 	struct wino_weights how = wino_weights_of(q, false);
+	struct shares shares = shares_of(q);
 #pragma omp parallel num_threads(threads)
 	{
 		float *scratch = (float *)(void *)(own + omp_get_thread_num() * bytes);
-#pragma omp for schedule(dynamic, 1)
-		for (int i = 0; i < 2 * q->workers; i++) {
-			/* Those with a row more come first. */
-			int w = i % q->workers, total = q->n * q->th;
-			int row = total * w / q->workers, end = total * (w + 1) / q->workers;
-			if ((end - row > total / q->workers) == (i < q->workers))
-				worker(j, row, end, sums + w * q->u_size, scratch);
-		}
+		slabs_work(j, &shares, sums, scratch, threads);
+#pragma omp barrier
 #pragma omp for collapse(2) schedule(static)
 		for (int ob = 0; ob < q->ob; ob++)
 			for (int cb = 0; cb < q->cb; cb++) {
