@@ -45,6 +45,7 @@ $(eval $(call unit_test,nn_conv_sets,nn core,-ldnnl))
 test_nn_conv_SRC += tests/unit/conv_cases.c
 test_nn_conv_sets_SRC += tests/unit/conv_cases.c
 $(eval $(call unit_test,nn_plan,nn core,-ldnnl))
+$(eval $(call unit_test,nn_share,nn core,-ldnnl))
 $(eval $(call unit_test,h5damage,core))
 NO_VALGRIND += test_h5damage
 $(eval $(call unit_test,h5stored,core))

@@ -153,21 +153,26 @@ static struct shares shares_of(const struct wino_priv *q)
 }
 
 /* Takes rows of the worker with the most left of those that nobody holds, if there are at least
- * `least` such; none: rows 0. */
-static struct rows take(struct shares *s, int least)
+ * `least` such; none: rows 0. Of several it is one of the thread's own part of the workers, who
+ * stand in the order of heights (share.h). */
+static struct rows take(struct shares *s, int least, int threads)
 {
 	const struct wino_priv *q = s->q;
 	struct rows r = {.worker = -1};
+	int thread = omp_get_thread_num();
 #pragma omp critical(wino_shares)
 	{
 		int most = 0, count = 0;
+		bool mine = false;
 		for (int w = 0; w < q->workers; w++) {
 			int left = s->end[w] - s->row[w];
 			if (s->held[w] || !left)
 				continue;
 			count++;
-			if (left > most) {
+			bool own = w * threads / q->workers == thread;
+			if (left > most || (left == most && own && !mine)) {
 				most = left;
+				mine = own;
 				r.worker = w;
 			}
 		}
@@ -200,8 +205,9 @@ static void give_back(struct shares *s, struct rows r)
 static void slabs_work(const struct job *j, struct shares *s, float *sums, float *scratch,
 		       int threads)
 {
-	for (struct rows r = take(s, 1), then; r.rows; r = then.rows ? then : take(s, 1)) {
-		then = take(s, threads);
+	for (struct rows r = take(s, 1, threads), then; r.rows;
+	     r = then.rows ? then : take(s, 1, threads)) {
+		then = take(s, threads, threads);
 		slab(j, r, then, sums + r.worker * j->q->u_size, scratch);
 		give_back(s, r);
 	}

@@ -5,6 +5,8 @@
 
 #include <omp.h>
 
+#include "train/nn/share.h"
+
 #include "train/nn/stream.h"
 
 struct wino_plane wino_data_plane(const struct wino_priv *q)
@@ -218,10 +220,10 @@ static struct wino_ahead next_slices(const struct job *j, const struct slab *s, 
 	return a;
 }
 
-/* Whole slabs, behind them the pieces of the last ones. */
+/* Whole slabs. Behind them come the pieces of the last ones, two each. */
 static int slab_items(const struct wino_priv *q)
 {
-	return (q->n * q->slabs * q->cuts + q->tail) * q->deeps;
+	return (q->n * q->slabs * q->cuts - q->tail) * q->deeps;
 }
 
 static struct slab slab_at(const struct wino_priv *q, int item)
@@ -236,8 +238,9 @@ static struct slab slab_at(const struct wino_priv *q, int item)
 		t0 = rest ? q->tail_tiles : 0;
 		t1 = rest ? q->tw : q->tail_tiles;
 	}
-	int row0 = at % q->slabs * q->rows;
-	return (struct slab){.n = at / q->slabs,
+	/* By height, as all loops over tensors are (share.h). */
+	int row0 = at / q->n * q->rows;
+	return (struct slab){.n = at % q->n,
 			     .row0 = row0,
 			     .rows = q->th - row0 < q->rows ? q->th - row0 : q->rows,
 			     .t0 = t0,
@@ -372,9 +375,12 @@ void wino_forward(const struct wino_priv *q, struct wino_side src, const float *
 	int pairs = (q->ob + q->ob_part - 1) / q->ob_part;
 	char *own = (char *)ws + wino_shared_bytes(q, SM_FORWARD);
 	size_t bytes = wino_thread_bytes(q, SM_FORWARD);
+	struct share share;
+	share_begin(&share, slab_items(q), threads, false);
 #pragma omp parallel num_threads(threads)
 	{
-		float *scratch = (float *)(void *)(own + omp_get_thread_num() * bytes);
+		int thread = omp_get_thread_num();
+		float *scratch = (float *)(void *)(own + thread * bytes);
 		if (q->whole) {
 #pragma omp for schedule(dynamic, 1)
 			for (int i = 0; i < q->n * q->in[0] * q->th; i++) {
@@ -392,9 +398,11 @@ void wino_forward(const struct wino_priv *q, struct wino_side src, const float *
 			for (int i = 0; i < q->chunks; i++)
 				flat(j, i, scratch);
 		} else {
-#pragma omp for schedule(dynamic, 1)
-			for (int i = 0; i < slab_items(q); i++)
+			for (int i; (i = share_take(&share, thread)) >= 0;)
 				slab(j, i, scratch);
+#pragma omp for schedule(dynamic, 1)
+			for (int i = 0; i < 2 * q->tail * q->deeps; i++)
+				slab(j, slab_items(q) + i, scratch);
 		}
 	}
 }

@@ -59,6 +59,7 @@ nn_SRC := \
 	train/nn/op_simple.c \
 	train/nn/optim.c \
 	train/nn/plan.c \
+	train/nn/share.c \
 	train/nn/process.c
 nn_LDFLAGS := -ldnnl
 

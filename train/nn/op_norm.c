@@ -12,8 +12,10 @@
 #include "train/nn/norm_rows.h"
 
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
+#include "train/nn/share.h"
 #include "train/nn/stream.h"
 
 static enum sm_status norm_shape(struct sm_graph *g, struct node *n, struct sm_shape *out,
@@ -153,8 +155,20 @@ static void fill_values(const struct op_run *r, const struct group *q)
 	norm_repeat(shift, c);
 }
 
-/* Both passes in one parallel region; blocks go to whoever is free. The second pass begins with the
- * blocks that were read last: the caches have them. */
+/* Block number i of a group of so many rows when blocks are taken by height (share.h): first all
+ * planes' uppermost. */
+static int block_at(const struct op_run *r, size_t rows, int i)
+{
+	struct sm_shape s = op_out_shape(r->graph, r->node);
+	size_t planes = rows / ((size_t)s.h * s.w);
+	if (!planes || OP_BLOCKS % planes)
+		return i;
+	int n = (int)planes, each = OP_BLOCKS / n;
+	return i % n * each + i / n;
+}
+
+/* Both passes in one parallel region. The second begins with the blocks that were read last: the
+ * caches have them. */
 static void group_forward(const struct op_run *r, const struct group *q)
 {
 	const struct norm_rows g = rows_of(r, q->all);
@@ -164,23 +178,28 @@ static void group_forward(const struct op_run *r, const struct group *q)
 		elem_move(shift, ELEM_F32, 0, g.x, g.xe, q->first * c, c);
 		norm_repeat(shift, c);
 	}
+	struct share sums, apply;
+	share_begin(&sums, q->sum ? OP_BLOCKS : 0, r->threads, false);
+	share_begin(&apply, OP_BLOCKS, r->threads, true);
 #pragma omp parallel num_threads(r->threads)
 	{
-#pragma omp for schedule(dynamic, 1)
-		for (int b = 0; b < (q->sum ? OP_BLOCKS : 0); b++) {
+		int thread = omp_get_thread_num();
+		for (int i; (i = share_take(&sums, thread)) >= 0;) {
+			int b = block_at(r, q->rows, i);
 			size_t from = op_block_start(q->rows, b);
 			size_t to = op_block_start(q->rows, b + 1);
 			norm_sums(&g, (q->first + from) * c, (to - from) * c,
 				  block_sums(r->ws, c, b));
 		}
+#pragma omp barrier
 #pragma omp single
 		{
 			if (q->sum)
 				finish_stats(r, q);
 			fill_values(r, q);
 		}
-#pragma omp for schedule(dynamic, 1) nowait
-		for (int b = OP_BLOCKS - 1; b >= 0; b--) {
+		for (int i; (i = share_take(&apply, thread)) >= 0;) {
+			int b = block_at(r, q->all, i);
 			size_t from = op_block_start(q->all, b);
 			size_t to = op_block_start(q->all, b + 1);
 			norm_apply(&g, (q->first + from) * c, (to - from) * c);
@@ -211,19 +230,24 @@ static void group_backward(const struct op_run *r, const struct group *q)
 	const struct norm_rows g = rows_of(r, q->rows);
 	size_t c = g.c;
 	fill_values(r, q);
+	struct share sums, back;
+	share_begin(&sums, OP_BLOCKS, r->threads, false);
+	share_begin(&back, r->gx[0] ? OP_BLOCKS : 0, r->threads, true);
 #pragma omp parallel num_threads(r->threads)
 	{
-#pragma omp for schedule(dynamic, 1)
-		for (int b = 0; b < OP_BLOCKS; b++) {
+		int thread = omp_get_thread_num();
+		for (int i; (i = share_take(&sums, thread)) >= 0;) {
+			int b = block_at(r, q->rows, i);
 			size_t from = op_block_start(q->rows, b);
 			size_t to = op_block_start(q->rows, b + 1);
 			norm_back_sums(&g, (q->first + from) * c, (to - from) * c,
 				       block_sums(r->ws, c, b));
 		}
+#pragma omp barrier
 #pragma omp single
 		finish_backward(r, q);
-#pragma omp for schedule(dynamic, 1) nowait
-		for (int b = r->gx[0] ? OP_BLOCKS - 1 : -1; b >= 0; b--) {
+		for (int i; (i = share_take(&back, thread)) >= 0;) {
+			int b = block_at(r, q->rows, i);
 			size_t from = op_block_start(q->rows, b);
 			size_t to = op_block_start(q->rows, b + 1);
 			norm_back(&g, (q->first + from) * c, (to - from) * c);
