@@ -245,10 +245,10 @@ static void compare(const char *name, const struct conv_desc *d, enum sm_pass pa
 			 d->k[0], d->k[1], d->k[2], d->lo[0], d->lo[1], d->lo[2], d->n);
 }
 
-/* Gradients with several slabs a worker, with several chunks of a whole plan (the last one of fewer
- * samples), and with its larger parts of one tap; outputs in slabs over several planes, and of too
- * few tiles for them; slabs of which the last are cut: against oneDNN; same bits for 1 and 3
- * threads. */
+/* Gradients with several slabs a worker, in parts of the depth, with several chunks of a whole plan
+ * (the last one of fewer samples), and with its larger parts of one tap; outputs in slabs over
+ * several planes, and of too few tiles for them; slabs of which the last are cut: against oneDNN;
+ * same bits for 1 and 3 threads. */
 static void test_large_layers(void **state)
 {
 	(void)state;
@@ -259,6 +259,7 @@ static void test_large_layers(void **state)
 		const char *scheme;
 	} layers[] = {
 		{layer(2, 48, 64, 1, 78, 1, 3), SM_BACKWARD_WEIGHTS, "slab"},
+		{layer(1, 16, 32, 19, 80, 3, 3), SM_BACKWARD_WEIGHTS, "slab"},
 		{layer(4, 128, 128, 3, 26, 3, 3), SM_BACKWARD_WEIGHTS, "whole"},
 		{layer(2, 256, 272, 2, 14, 1, 3), SM_BACKWARD_WEIGHTS, "whole"},
 		{layer(3, 128, 144, 2, 19, 1, 3), SM_FORWARD, "flat"},
@@ -398,7 +399,9 @@ static void test_bits_do_not_depend_on_threads(void **state)
 		layer(1, 64, 48, 2, 10, 3, 3), layer(3, 33, 32, 1, 21, 1, 3),
 		layer(1, 16, 32, 3, 20, 5, 5), layer(1, 20, 40, 6, 44, 5, 5),
 		layer(1, 16, 32, 4, 101, 3, 3), /* the last slabs in two */
-		layer(1, 16, 16, 16, 26, 3, 3)};
+		layer(1, 16, 16, 16, 26, 3, 3),
+		/* rows of the weight gradient in parts of the depth towards the end */
+		layer(1, 16, 16, 13, 80, 3, 3), layer(1, 16, 16, 12, 44, 5, 5)};
 	for (size_t l = 0; l < sizeof layers / sizeof *layers; l++)
 		for (int pass = 0; pass < SM_PASSES; pass++) {
 			struct operands first[3];

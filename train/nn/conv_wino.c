@@ -425,12 +425,10 @@ static enum sm_status pack(const struct conv_plan *p, const struct conv_args *a,
 	float *u = a->packed;
 #pragma omp parallel for collapse(2) schedule(static) num_threads(p->d.threads)
 	for (int ob = 0; ob < q->ob; ob++)
-		for (int cb = 0; cb < q->cb; cb++) {
-			int i0 = cb * WINO_LANES;
-			int i1 = i0 + WINO_LANES < q->ic ? i0 + WINO_LANES : q->ic;
-			q->isa->weights(&how, a->w, ob, i0, i1,
-					u + ob * q->u_obs + (size_t)i0 * WINO_LANES);
-		}
+		for (int i = 0; i < q->ic; i += WINO_SHARE)
+			q->isa->weights(&how, a->w, ob, i,
+					i + WINO_SHARE < q->ic ? i + WINO_SHARE : q->ic,
+					u + ob * q->u_obs + (size_t)i * WINO_LANES);
 	return SM_OK;
 }
 

@@ -39,11 +39,22 @@ static int block_width(const struct wino_priv *q, int cb)
 
 /* ---- slab ----------------------------------------------------------------------------------- */
 
-/* Rows of tiles of one sample, from row0 on, that a worker adds; of the worker's the first. */
+/* The fewest slices of rows that are taken at a time. */
+#define LEAST_SLICES 4
+
+/* Rows of tiles of one sample, from row0 on, that a worker adds at slices [z0, z1); of the worker's
+ * the first rows. */
 struct rows {
-	int worker, n, row0, rows;
+	int worker, n, row0, rows, z0, z1;
 	bool first;
 };
+
+/* The first of the gradients that meet slice z. */
+static int first_depth(const struct wino_priv *q, int z)
+{
+	int d = z + q->lo[0] - (q->kd1 - 1);
+	return d > 0 ? d : 0;
+}
 
 /* What comes next of them: data of slice z, gradients of depth d. */
 static struct wino_ahead next_slices(const struct job *j, struct rows s, int z, int d)
@@ -105,15 +116,15 @@ static void slab_slice(const struct job *j, int z, int tiles, bool first, const 
 	}
 }
 
-/* Through the depth: a slice's data and the gradients of all taps that meet it. then: the rows that
- * come next. */
+/* Slice by slice: its data and the gradients of all taps that meet it. then: the rows that come
+ * next. */
 static void slab(const struct job *j, struct rows s, struct rows then, float *sum, float *scratch)
 {
 	const struct wino_priv *q = j->q;
 	struct wino_plane py = wino_grad_plane(q);
 	float *v = scratch, *ring = v + q->v_size;
-	int next = 0;
-	for (int z = 0; z < q->in[0]; z++) {
+	int next = first_depth(q, s.z0);
+	for (int z = s.z0; z < s.z1; z++) {
 		for (; next < q->out[0] && next <= z + q->lo[0]; next++)
 			for (int r = 0; r < s.rows; r++)
 				q->isa->grad_row(&py, y_plane(j, s.n * q->out[0] + next),
@@ -125,70 +136,106 @@ static void slab(const struct job *j, struct rows s, struct rows then, float *su
 				      (struct wino_row){(size_t)s.n * q->in[0] + z, s.row0 + r, 0,
 							q->tw},
 				      v + (size_t)r * q->tw * WINO_LANES);
-		bool last = z + 1 == q->in[0];
 		struct wino_ahead ahead =
-			last ? next_slices(j, then, 0, 0) : next_slices(j, s, z + 1, next);
+			z + 1 < s.z1 ? next_slices(j, s, z + 1, next)
+				     : next_slices(j, then, then.z0, first_depth(q, then.z0));
 		slab_slice(j, z, s.rows * q->tw, s.first, v, ring, sum, &ahead);
 	}
 }
 
-/* What the workers have yet to add: rows [row, end), counted over samples. A worker's rows come in
- * order, some at a time, each time by the thread that is free: if threads kept their workers, one
- * that the machine's other work holds up would let all wait. */
+/* What the workers have yet to add: rows [row, end), counted over samples, of the first of them from
+ * slice z on. A worker's rows come in order, some at a time, each time by the thread that is free:
+ * if threads kept their workers, one that the machine's other work holds up would let all wait. */
 struct shares {
 	const struct wino_priv *q;
-	int row[WINO_WORKERS], end[WINO_WORKERS];
+	int threads;
+	int row[WINO_WORKERS], end[WINO_WORKERS], z[WINO_WORKERS];
 	bool held[WINO_WORKERS]; /* by the thread that adds its rows */
 };
 
-static struct shares shares_of(const struct wino_priv *q)
+static int first_row(const struct wino_priv *q, int worker)
 {
-	struct shares s = {.q = q};
-	int64_t total = (int64_t)q->n * q->th;
+	return (int)((int64_t)q->n * q->th * worker / q->workers);
+}
+
+static struct shares shares_of(const struct wino_priv *q, int threads)
+{
+	struct shares s = {.q = q, .threads = threads};
 	for (int w = 0; w < q->workers; w++) {
-		s.row[w] = (int)(total * w / q->workers);
-		s.end[w] = (int)(total * (w + 1) / q->workers);
+		s.row[w] = first_row(q, w);
+		s.end[w] = first_row(q, w + 1);
 	}
 	return s;
 }
 
-/* Takes rows of the worker with the most left of those that nobody holds, if there are at least
- * `least` such; none: rows 0. Of several it is one of the thread's own part of the workers, who
- * stand in the order of heights (share.h). */
-static struct rows take(struct shares *s, int least, int threads)
+/* Rows that worker w adds at a time, from those that it has come to on. */
+static int rows_of(const struct shares *s, int w)
+{
+	const struct wino_priv *q = s->q;
+	int row = s->row[w], end = s->end[w], next = (row / q->th + 1) * q->th;
+	int left = (next < end ? next : end) - row, parts = (left + q->rows - 1) / q->rows;
+	return left ? (left + parts - 1) / parts : 0;
+}
+
+/* Slices of rows. */
+static int left_of(const struct shares *s, int w)
+{
+	return (s->end[w] - s->row[w]) * s->q->in[0] - rows_of(s, w) * s->z[w];
+}
+
+/* The worker with the most left of those that nobody holds, if there are at least `least` such; or
+ * -1. Of several it is one of the thread's own part of the workers, who stand in the order of
+ * heights (share.h). all: what they have left together. */
+static int choose(const struct shares *s, int least, int *all)
+{
+	int most = 0, count = 0, worker = -1, thread = omp_get_thread_num();
+	bool mine = false;
+	*all = 0;
+	for (int w = 0; w < s->q->workers; w++) {
+		int left = left_of(s, w);
+		if (s->held[w] || !left)
+			continue;
+		count++;
+		*all += left;
+		bool own = w * s->threads / s->q->workers == thread;
+		if (left > most || (left == most && own && !mine)) {
+			most = left;
+			mine = own;
+			worker = w;
+		}
+	}
+	return count < least ? -1 : worker;
+}
+
+/* Slices that are taken at a time: all of them, towards the end fewer, since who comes last lets
+ * all wait. Each time costs some transforms of gradients. */
+static int slices_at_once(const struct shares *s, int rows, int all)
+{
+	int even = all / (2 * s->threads * rows);
+	bool whole = s->threads == 1 || s->threads >= s->q->workers;
+	return whole ? s->q->in[0] : even > LEAST_SLICES ? even : LEAST_SLICES;
+}
+
+/* Takes rows of a worker (see choose); none: rows 0. */
+static struct rows take(struct shares *s, int least)
 {
 	const struct wino_priv *q = s->q;
 	struct rows r = {.worker = -1};
-	int thread = omp_get_thread_num();
 #pragma omp critical(wino_shares)
 	{
-		int most = 0, count = 0;
-		bool mine = false;
-		for (int w = 0; w < q->workers; w++) {
-			int left = s->end[w] - s->row[w];
-			if (s->held[w] || !left)
-				continue;
-			count++;
-			bool own = w * threads / q->workers == thread;
-			if (left > most || (left == most && own && !mine)) {
-				most = left;
-				mine = own;
-				r.worker = w;
-			}
+		int all, w = choose(s, least, &all);
+		if (w >= 0) {
+			int rows = rows_of(s, w), z1 = s->z[w] + slices_at_once(s, rows, all);
+			s->held[w] = true;
+			r = (struct rows){.worker = w,
+					  .n = s->row[w] / q->th,
+					  .row0 = s->row[w] % q->th,
+					  .rows = rows,
+					  .z0 = s->z[w],
+					  .z1 = z1 + LEAST_SLICES > q->in[0] ? q->in[0] : z1,
+					  .first = s->row[w] == first_row(q, w)};
 		}
-		if (count < least)
-			r.worker = -1;
-		if (r.worker >= 0)
-			s->held[r.worker] = true;
 	}
-	if (r.worker < 0)
-		return r;
-	int row = s->row[r.worker], end = s->end[r.worker], next = (row / q->th + 1) * q->th;
-	int left = (next < end ? next : end) - row, parts = (left + q->rows - 1) / q->rows;
-	r.n = row / q->th;
-	r.row0 = row % q->th;
-	r.rows = (left + parts - 1) / parts;
-	r.first = row == (int)((int64_t)q->n * q->th * r.worker / q->workers);
 	return r;
 }
 
@@ -196,18 +243,18 @@ static void give_back(struct shares *s, struct rows r)
 {
 #pragma omp critical(wino_shares)
 	{
-		s->row[r.worker] += r.rows;
+		bool all = r.z1 == s->q->in[0];
+		s->row[r.worker] += all ? r.rows : 0;
+		s->z[r.worker] = all ? 0 : r.z1;
 		s->held[r.worker] = false;
 	}
 }
 
 /* Takes what comes next before it begins, to ask for it ahead, while there is enough for all. */
-static void slabs_work(const struct job *j, struct shares *s, float *sums, float *scratch,
-		       int threads)
+static void slabs_work(const struct job *j, struct shares *s, float *sums, float *scratch)
 {
-	for (struct rows r = take(s, 1, threads), then; r.rows;
-	     r = then.rows ? then : take(s, 1, threads)) {
-		then = take(s, threads, threads);
+	for (struct rows r = take(s, 1), then; r.rows; r = then.rows ? then : take(s, 1)) {
+		then = take(s, s->threads);
 		slab(j, r, then, sums + r.worker * j->q->u_size, scratch);
 		give_back(s, r);
 	}
@@ -220,21 +267,20 @@ static void slabs(const struct job *j, void *ws, int threads)
 	char *own = (char *)ws + wino_shared_bytes(q, SM_BACKWARD_WEIGHTS);
 	size_t bytes = wino_thread_bytes(q, SM_BACKWARD_WEIGHTS);
 	struct wino_weights how = wino_weights_of(q, false);
-	struct shares shares = shares_of(q);
+	struct shares shares = shares_of(q, threads);
 #pragma omp parallel num_threads(threads)
 	{
 		float *scratch = (float *)(void *)(own + omp_get_thread_num() * bytes);
-		slabs_work(j, &shares, sums, scratch, threads);
+		slabs_work(j, &shares, sums, scratch);
 #pragma omp barrier
 #pragma omp for collapse(2) schedule(static)
 		for (int ob = 0; ob < q->ob; ob++)
-			for (int cb = 0; cb < q->cb; cb++) {
-				int i0 = cb * WINO_LANES;
+			for (int i = 0; i < q->ic; i += WINO_SHARE)
 				q->isa->weights_back(&how,
-						     sums + ob * q->u_obs + (size_t)i0 * WINO_LANES,
-						     q->workers, q->u_size, ob, i0,
-						     i0 + block_width(q, cb), j->gw);
-			}
+						     sums + ob * q->u_obs + (size_t)i * WINO_LANES,
+						     q->workers, q->u_size, ob, i,
+						     i + WINO_SHARE < q->ic ? i + WINO_SHARE : q->ic,
+						     j->gw);
 	}
 }
 

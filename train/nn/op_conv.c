@@ -376,6 +376,9 @@ SM_CLONES static void mask_sum(float *gy, const float *y, enum elem e, size_t at
 			sum[column + j] += (double)g[i + j];
 }
 
+/* Up to so many sums are added apart: side by side those of several threads share cache lines. */
+#define OWN_SUMS 64
+
 void op_mask_bias_grad(float *gy, const float *y, enum elem e, size_t rows, int channels, float *gb,
 		       double *partial, int threads)
 {
@@ -383,11 +386,15 @@ void op_mask_bias_grad(float *gy, const float *y, enum elem e, size_t rows, int 
 	OP_FOR(OP_BLOCKS, threads)
 	for (int b = 0; b < OP_BLOCKS; b++) {
 		size_t from = op_block_start(rows, b) * c, to = op_block_start(rows, b + 1) * c;
-		memset(partial + b * c, 0, c * sizeof *partial);
+		double own[OWN_SUMS] = {0}, *sum = c <= OWN_SUMS ? own : partial + b * c;
+		if (sum != own)
+			memset(sum, 0, c * sizeof *sum);
 		for (size_t i = from, n; i < to; i += n) {
 			n = op_piece(i, to, c);
-			mask_sum(gy, y, e, i, n, i % c, c, partial + b * c);
+			mask_sum(gy, y, e, i, n, i % c, c, sum);
 		}
+		if (sum == own)
+			memcpy(partial + b * c, own, c * sizeof *own);
 	}
 	if (!gb)
 		return;

@@ -2,8 +2,9 @@
  *
  * A loop's items shared out to threads by place: thread t of T begins with the t-th part of the
  * items, and when that is done takes from whoever has most left. Loops over large tensors whose
- * items are in the same order, by height, so let a thread read what it wrote or read itself: what
- * another core had last is read a sixth slower.
+ * items are in the same order, by height, so let a thread read what it wrote or read itself, which
+ * is faster than what another core had last, though the cores have their last cache in common
+ * (docs/benchmarks.md: norms).
  */
 #ifndef SM_TRAIN_SHARE_H
 #define SM_TRAIN_SHARE_H
