@@ -42,8 +42,10 @@ $(eval $(call unit_test,phantom,phantom dicom core))
 $(eval $(call unit_test,phantom_kinds,phantom dicom core))
 $(eval $(call unit_test,nn_conv,nn core,-ldnnl))
 $(eval $(call unit_test,nn_conv_sets,nn core,-ldnnl))
+$(eval $(call unit_test,nn_stride,nn core,-ldnnl))
 test_nn_conv_SRC += tests/unit/conv_cases.c
 test_nn_conv_sets_SRC += tests/unit/conv_cases.c
+test_nn_stride_SRC += tests/unit/conv_cases.c
 $(eval $(call unit_test,nn_plan,nn core,-ldnnl))
 $(eval $(call unit_test,nn_share,nn core,-ldnnl))
 $(eval $(call unit_test,h5damage,core))

@@ -11,7 +11,8 @@ static const struct conv_kernel *const kernels[] = {&conv_wino_avx512,   &conv_w
 						    &conv_point_avx512,	 &conv_point_avx2,
 						    &conv_patch_avx512,	 &conv_patch_avx2,
 						    &conv_columns_avx512, &conv_columns_avx2,
-						    &conv_dnnl_slab,	 &conv_dnnl,
+						    &conv_stride_avx512,	 &conv_stride_avx2,
+						    &conv_stride_portable, &conv_dnnl_slab, &conv_dnnl,
 						    &conv_dnnl_cut,	 &conv_portable};
 
 const struct conv_kernel *conv_kernel_at(size_t i)

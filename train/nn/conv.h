@@ -85,6 +85,7 @@ extern const struct conv_kernel conv_wino_avx512, conv_wino_avx2, conv_wino_port
 extern const struct conv_kernel conv_up_avx512, conv_up_avx2, conv_up_portable;
 extern const struct conv_kernel conv_point_avx512, conv_point_avx2;
 extern const struct conv_kernel conv_patch_avx512, conv_patch_avx2;
+extern const struct conv_kernel conv_stride_avx512, conv_stride_avx2, conv_stride_portable;
 extern const struct conv_kernel conv_columns_avx512, conv_columns_avx2;
 extern const struct conv_kernel conv_dnnl_slab, conv_dnnl, conv_dnnl_cut, conv_portable;
 const struct conv_kernel *conv_kernel_at(size_t i); /* NULL behind the last row */

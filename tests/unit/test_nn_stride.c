@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Convolutions with stride 2 (conv_stride.c): every instruction set against a plain sum in double
+ * and over thread counts, the bits of two sets, and which layers the rule takes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/rng.h"
+#include "tests/unit/conv_cases.h"
+#include "tests/unit/tap.h"
+
+static const struct conv_kernel *const sets[] = {&conv_stride_avx512, &conv_stride_avx2,
+						 &conv_stride_portable};
+#define SETS 3
+#define PASSES 1
+
+static int between(struct sm_rng *rng, int lo, int hi)
+{
+	return lo + (int)sm_rng_below(rng, (uint32_t)(hi - lo + 1));
+}
+
+/* Kernels of 1 to 3 with any padding below them, stride 1 or 2 but along the width, odd and even
+ * sizes, taps that meet nothing but padding. */
+static struct conv_desc random_desc(uint64_t i)
+{
+	struct sm_rng rng;
+	sm_rng_init(&rng, 11, "test", "stride", 0, i);
+	struct conv_desc d = {.n = between(&rng, 1, 2),
+			      .ic = 16 * between(&rng, 1, 4),
+			      .oc = 16 * between(&rng, 1, 5),
+			      .in = {between(&rng, 1, 5), between(&rng, 1, 12), between(&rng, 1, 40)},
+			      .bias = between(&rng, 0, 1),
+			      .relu = between(&rng, 0, 1),
+			      .xe = i / 2 % 3 == 1 ? ELEM_BF16 : ELEM_F32,
+			      .ye = i / 4 % 3 == 1 ? ELEM_BF16 : ELEM_F32,
+			      .threads = 2};
+	for (int a = 0; a < 3; a++) {
+		d.k[a] = between(&rng, 0, 2) ? 3 : between(&rng, 1, 2);
+		d.stride[a] = a < 2 ? between(&rng, 1, 2) : 2;
+		bool usual = between(&rng, 0, 3);
+		d.lo[a] = usual ? (d.k[a] - 1) / 2 : between(&rng, 0, d.k[a] - 1);
+		d.hi[a] = usual ? d.lo[a] : between(&rng, 0, d.k[a] - 1);
+		while (d.in[a] + d.lo[a] + d.hi[a] < d.k[a])
+			d.in[a]++;
+		d.out[a] = (d.in[a] + d.lo[a] + d.hi[a] - d.k[a]) / d.stride[a] + 1;
+	}
+	return d;
+}
+
+static struct conv_desc halved(int n, int ic, int oc, int depth, int h, int w)
+{
+	struct conv_desc d = {.n = n, .ic = ic, .oc = oc, .in = {depth, h, w}, .threads = 2};
+	for (int a = 0; a < 3; a++) {
+		d.k[a] = 3;
+		d.stride[a] = 2;
+		d.lo[a] = d.hi[a] = 1;
+		d.out[a] = (d.in[a] - 1) / 2 + 1;
+	}
+	return d;
+}
+
+static void equals_the_definition(const struct conv_kernel *kernel)
+{
+	struct conv_lib *lib = case_library();
+	struct conv_desc one = halved(1, 16, 16, 2, 4, 8);
+	if (!kernel->fits(&one, SM_BACKWARD_WEIGHTS)) {
+		conv_lib_free(lib);
+		skip();
+	}
+	for (uint64_t i = 0; i < 60; i++)
+		assert_int_equal(case_every_pass(lib, random_desc(i), kernel), PASSES);
+	/* several chunks of rows a range; several groups of channels; fewer rows than ranges */
+	const struct conv_desc large[] = {halved(2, 32, 48, 5, 30, 123), halved(1, 64, 80, 3, 12, 12),
+					  halved(1, 16, 16, 1, 3, 200), halved(1, 128, 96, 2, 5, 5)};
+	for (size_t i = 0; i < sizeof large / sizeof *large; i++)
+		assert_int_equal(case_every_pass(lib, large[i], kernel), PASSES);
+	conv_lib_free(lib);
+}
+
+static void test_avx512_equals_the_definition(void **state)
+{
+	(void)state;
+	equals_the_definition(sets[0]);
+}
+
+static void test_avx2_equals_the_definition(void **state)
+{
+	(void)state;
+	equals_the_definition(sets[1]);
+}
+
+static void test_portable_equals_the_definition(void **state)
+{
+	(void)state;
+	equals_the_definition(sets[2]);
+}
+
+/* Lanes never meet: AVX-512 and AVX2 give the same bits. */
+static void test_sets_have_the_same_bits(void **state)
+{
+	(void)state;
+	struct conv_lib *lib = case_library();
+	struct conv_desc d = halved(2, 32, 48, 5, 30, 61);
+	struct sm_err err = {0};
+	int compared = 0;
+	for (int pass = 0; pass < SM_PASSES; pass++) {
+		float *got[2] = {NULL, NULL};
+		for (int s = 0; s < 2; s++) {
+			struct conv_plan *p = NULL;
+			if (!sets[s]->fits(&d, pass))
+				continue;
+			assert_int_equal(conv_plan_create(lib, &d, pass, sets[s]->name, &p, &err),
+					 SM_OK);
+			got[s] = case_run(p, NULL);
+			conv_plan_free(p);
+		}
+		if (got[0] && got[1]) {
+			assert_memory_equal(got[0], got[1],
+					    case_out_size(&d, pass) * sizeof(float));
+			compared++;
+		}
+		free(got[0]);
+		free(got[1]);
+	}
+	conv_lib_free(lib);
+	if (!compared)
+		skip();
+}
+
+/* Taken for what halves the width, of whole blocks of channels; not for other strides or larger
+ * kernels, nor where patches are taken. */
+static void test_rule(void **state)
+{
+	(void)state;
+	struct conv_desc d = halved(1, 32, 64, 8, 32, 32);
+	const struct conv_kernel *k = conv_kernel_for(&d, SM_BACKWARD_WEIGHTS, NULL);
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx2") && !__builtin_cpu_supports("avx512f"))
+		assert_ptr_equal(k, &conv_stride_avx2);
+#endif
+	assert_non_null(k);
+	d.ic = 20;
+	assert_false(conv_stride_portable.fits(&d, SM_BACKWARD_WEIGHTS));
+	d = halved(1, 32, 64, 8, 32, 32);
+	d.stride[2] = 1;
+	assert_false(conv_stride_portable.fits(&d, SM_BACKWARD_WEIGHTS));
+	d.stride[2] = 3;
+	assert_false(conv_stride_portable.fits(&d, SM_BACKWARD_WEIGHTS));
+	d.stride[2] = 2;
+	d.k[1] = 4;
+	assert_false(conv_stride_portable.fits(&d, SM_BACKWARD_WEIGHTS));
+}
+
+int main(int argc, char **argv)
+{
+	(void)argc;
+	sm_nn_prepare_process(argv);
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_avx512_equals_the_definition),
+		cmocka_unit_test(test_avx2_equals_the_definition),
+		cmocka_unit_test(test_portable_equals_the_definition),
+		cmocka_unit_test(test_sets_have_the_same_bits),
+		cmocka_unit_test(test_rule),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("nn_stride", tests, NULL, NULL);
+}
