@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Items shared out to threads: each is given once, one's own part comes first, and who is done helps
- * whoever has most left. */
+/* Items shared out to threads: each is given once, one's own part comes first, and who is done
+ * helps whoever has most left. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -11,7 +11,7 @@
 static const struct conv_kernel *const sets[] = {&conv_stride_avx512, &conv_stride_avx2,
 						 &conv_stride_portable};
 #define SETS 3
-#define PASSES 1
+#define PASSES 3
 
 static int between(struct sm_rng *rng, int lo, int hi)
 {
@@ -27,7 +27,8 @@ static struct conv_desc random_desc(uint64_t i)
 	struct conv_desc d = {.n = between(&rng, 1, 2),
 			      .ic = 16 * between(&rng, 1, 4),
 			      .oc = 16 * between(&rng, 1, 5),
-			      .in = {between(&rng, 1, 5), between(&rng, 1, 12), between(&rng, 1, 40)},
+			      .in = {between(&rng, 1, 5), between(&rng, 1, 12),
+				     between(&rng, 1, 40)},
 			      .bias = between(&rng, 0, 1),
 			      .relu = between(&rng, 0, 1),
 			      .xe = i / 2 % 3 == 1 ? ELEM_BF16 : ELEM_F32,
@@ -69,8 +70,9 @@ static void equals_the_definition(const struct conv_kernel *kernel)
 	for (uint64_t i = 0; i < 60; i++)
 		assert_int_equal(case_every_pass(lib, random_desc(i), kernel), PASSES);
 	/* several chunks of rows a range; several groups of channels; fewer rows than ranges */
-	const struct conv_desc large[] = {halved(2, 32, 48, 5, 30, 123), halved(1, 64, 80, 3, 12, 12),
-					  halved(1, 16, 16, 1, 3, 200), halved(1, 128, 96, 2, 5, 5)};
+	const struct conv_desc large[] = {
+		halved(2, 32, 48, 5, 30, 123), halved(1, 64, 80, 3, 12, 12),
+		halved(1, 16, 16, 1, 3, 200), halved(1, 128, 96, 2, 5, 5)};
 	for (size_t i = 0; i < sizeof large / sizeof *large; i++)
 		assert_int_equal(case_every_pass(lib, large[i], kernel), PASSES);
 	conv_lib_free(lib);

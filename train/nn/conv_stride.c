@@ -1,39 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gradients of the weights of convolutions with stride 2, rows of the kernels' table one for each
- * instruction set. Along the width a tap meets every second pixel: rows of the input are put down
- * as their even and their odd pixels (as many classes as the stride), each [block of 16
- * channels][pixel][16], so that what a tap meets stands side by side, and the products are those of
- * the Winograd gradient at one point (conv_wino.h). Ranges of output rows and groups of input
- * channels follow from the shape alone, the ranges' sums are added in order: bits do not depend on
- * the number of threads. */
+/* Convolutions with stride 2 (conv_stride.h), rows of the kernels' table one for each instruction
+ * set: plans, rows by classes, forward and backward-data. A value is one sum in a fixed order, so
+ * that chunks may follow the number of threads. */
+#include "train/nn/conv_stride.h"
+
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "train/nn/conv.h"
-#include "train/nn/conv_wino.h"
 #include "train/nn/op.h"
 
-#define MAX_STRIDE 2
-#define MAX_K 3
-#define MAX_TAPS (MAX_K * MAX_K * MAX_K)
-#define CACHE ((size_t)448 << 10)      /* bytes of the rows of a chunk */
-#define LEAST 56                       /* pixels of a chunk: sums are read once for them */
-#define MAX_ROWS 64                    /* of a chunk */
-#define GRAD_ITEMS 16                  /* ranges of rows times groups of channels, about */
-#define GRAD_CACHE ((size_t)512 << 10) /* bytes of the sums of one of them */
-
-struct priv {
-	const struct wino_isa *isa;
-	int cb, ob, taps; /* blocks of channels */
-	size_t lines;     /* output rows of all planes */
-	int rows, x_rows; /* a chunk's output rows, and the input rows that these meet a plane */
-	/* A row by classes: the place of the first pixel of each, its number in the row, how many. */
-	int at[MAX_STRIDE], first[MAX_STRIDE], count[MAX_STRIDE], pixels;
-	size_t x_cbs, x_size, y_obs, y_size, u_obs, u_ks, u_size;
-	int groups, ranges;
-};
+#define CACHE ((size_t)448 << 10) /* bytes of what a chunk reads and computes */
+#define LEAST 56                  /* pixels of a chunk: weights, or sums, are read once for them */
 
 /* Floats made an odd number of blocks, so that streams that far apart do not meet in the caches. */
 static size_t spread(size_t floats)
@@ -41,116 +19,168 @@ static size_t spread(size_t floats)
 	return (floats / WINO_LANES | 1) * WINO_LANES;
 }
 
-static int ceil_div(size_t a, size_t b)
+static int ceil_div(int a, int b)
 {
-	return (int)((a + b - 1) / b);
+	return (a + b - 1) / b;
 }
 
 /* ---- what is taken -------------------------------------------------------------------------- */
 
-static bool shape_fits(const struct conv_desc *d, enum sm_pass pass)
+static bool shape_fits(const struct conv_desc *d)
 {
-	if (pass != SM_BACKWARD_WEIGHTS || d->up || d->stride[2] != MAX_STRIDE)
+	if (d->up || d->stride[2] != STRIDE_MOST)
 		return false;
 	for (int i = 0; i < 3; i++)
-		if (d->k[i] > MAX_K || d->stride[i] > MAX_STRIDE)
+		if (d->k[i] > STRIDE_K || d->stride[i] > STRIDE_MOST)
 			return false;
 	return d->ic % WINO_LANES == 0 && d->oc % WINO_LANES == 0;
 }
 
 static bool fits_avx512(const struct conv_desc *d, enum sm_pass pass)
 {
-	return wino_has_avx512() && shape_fits(d, pass);
+	(void)pass;
+	return wino_has_avx512() && shape_fits(d);
 }
 
 static bool fits_avx2(const struct conv_desc *d, enum sm_pass pass)
 {
-	return wino_has_avx2() && shape_fits(d, pass);
+	(void)pass;
+	return wino_has_avx2() && shape_fits(d);
 }
 
 static bool fits_portable(const struct conv_desc *d, enum sm_pass pass)
 {
-	return shape_fits(d, pass);
+	(void)pass;
+	return shape_fits(d);
+}
+
+/* ---- taps ----------------------------------------------------------------------------------- */
+
+int stride_shift(const struct conv_desc *d, int axis, int k, int *class)
+{
+	int at = k - d->lo[axis], s = d->stride[axis];
+	*class = (at + STRIDE_K * s) % s;
+	return (at - *class) / s;
+}
+
+/* Backward to data: whether inputs of a class meet tap k, and from what output on. */
+static bool back_shift(const struct conv_desc *d, int axis, int k, int class, int *shift)
+{
+	int at = class + d->lo[axis] - k, s = d->stride[axis];
+	*shift = at / s;
+	return at % s == 0;
+}
+
+int stride_plane(const struct stride_priv *q, const struct conv_desc *d, int z, int k)
+{
+	int at = z * d->stride[0] + k - d->lo[0], s = d->stride[0];
+	if (!q->back)
+		return at >= 0 && at < d->in[0] ? at : -1;
+	at = z + d->lo[0] - k;
+	return at >= 0 && at % s == 0 && at / s < d->out[0] ? at / s : -1;
+}
+
+size_t stride_place(const struct stride_priv *q, int k, const int class[2], const int shift[2])
+{
+	size_t at = ((size_t)k * q->step[0] + class[0]) * q->step[1] + class[1];
+	int row = shift[0] - q->first[0][class[0]], pixel = shift[1] - q->first[1][class[1]];
+	return ((at * q->all_rows + row) * q->pitch + pixel) * WINO_LANES;
 }
 
 /* ---- the plan ------------------------------------------------------------------------------- */
 
-/* Tap k along the width meets pixel stride * (x + shift) + class of output x. */
-static int class_of(const struct conv_desc *d, int k)
+/* Shifts of a class of an axis: the first, and how far the last is from it. */
+static void widen(struct stride_priv *q, int axis, int class, int shift, int last[STRIDE_MOST],
+		  bool met[STRIDE_MOST])
 {
-	return (k - d->lo[2] + MAX_K * d->stride[2]) % d->stride[2];
+	int *first = &q->first[axis - 1][class];
+	*first = !met[class] || shift < *first ? shift : *first;
+	last[class] = !met[class] || shift > last[class] ? shift : last[class];
+	met[class] = true;
+	int margin = last[class] - *first;
+	q->margin[axis - 1] = margin > q->margin[axis - 1] ? margin : q->margin[axis - 1];
 }
 
-static int shift_of(const struct conv_desc *d, int k)
+static void set_classes(struct stride_priv *q, const struct conv_desc *d)
 {
-	return (k - d->lo[2] - class_of(d, k)) / d->stride[2];
-}
-
-static void set_classes(struct priv *q, const struct conv_desc *d)
-{
-	for (int c = 0; c < d->stride[2]; c++) {
-		q->at[c] = q->pixels;
-		for (int k = 0; k < d->k[2]; k++) {
-			if (class_of(d, k) != c)
-				continue;
-			/* Taps of a class come with rising shifts. */
-			int last = shift_of(d, k);
-			q->first[c] = q->count[c] ? q->first[c] : last;
-			q->count[c] = d->out[2] + last - q->first[c];
+	for (int axis = 1; axis < 3; axis++) {
+		int last[STRIDE_MOST] = {0}, class, shift;
+		bool met[STRIDE_MOST] = {false};
+		q->step[axis - 1] = q->back ? 1 : d->stride[axis];
+		for (int k = 0; k < d->k[axis]; k++) {
+			if (!q->back) {
+				shift = stride_shift(d, axis, k, &class);
+				widen(q, axis, class, shift, last, met);
+			}
+			for (class = 0; q->back && class < d->stride[axis]; class ++)
+				if (back_shift(d, axis, k, class, &shift))
+					widen(q, axis, 0, shift, last, met);
 		}
-		q->pixels += q->count[c];
 	}
 }
 
-static void set_items(struct priv *q, const struct conv_desc *d)
+/* As many lines at a time as the cache holds, but pixels enough. */
+static void set_chunk(struct stride_priv *q, const struct conv_desc *d, int most)
 {
-	int groups = ceil_div(q->u_size * sizeof(float), GRAD_CACHE);
-	int least = ceil_div(q->lines * d->out[2], LEAST);
-	groups = groups < q->cb ? groups : q->cb;
-	q->ranges = GRAD_ITEMS / groups < 1 ? 1 : GRAD_ITEMS / groups;
-	q->ranges = q->ranges < least ? q->ranges : least;
-	q->ranges = (size_t)q->ranges < q->lines ? q->ranges : (int)q->lines;
-	groups = groups * q->ranges < GRAD_ITEMS ? ceil_div(GRAD_ITEMS, q->ranges) : groups;
-	q->groups = groups < q->cb ? groups : q->cb;
-}
-
-/* As many rows at a time as the cache holds, but pixels enough. */
-static void set_chunk(struct priv *q, const struct conv_desc *d)
-{
-	size_t cbs = ceil_div(q->cb, q->groups), x_row = cbs * q->pixels, y_row = q->ob * d->out[2];
-	int most = (int)(q->lines / q->ranges) < d->out[1] ? ceil_div(q->lines, q->ranges) : d->out[1];
-	most = most < MAX_ROWS ? most : MAX_ROWS;
+	size_t classes = (size_t)d->k[0] * q->step[0] * q->step[1];
+	size_t cbs = ceil_div(q->cb, q->groups), obs = ceil_div(q->ob, q->parts);
+	q->pitch = q->width + q->margin[1];
+	most = most < q->lines ? most : q->lines;
+	most = most < STRIDE_ROWS ? most : STRIDE_ROWS;
 	for (q->rows = 1; q->rows < most; q->rows++) {
-		size_t blocks = d->k[0] * (q->rows * d->stride[1] + d->k[1]) * x_row +
-				(q->rows + 1) * y_row;
-		if (blocks * WINO_LANES * sizeof(float) > CACHE && q->rows * d->out[2] >= LEAST)
+		size_t v = cbs * classes * (q->rows + 1 + q->margin[0]) * q->pitch;
+		size_t m = obs * (q->rows + 1) * q->pitch;
+		if ((v + m) * WINO_LANES * sizeof(float) > CACHE && q->rows * q->width >= LEAST)
 			break;
 	}
-	q->x_rows = (q->rows - 1) * d->stride[1] + d->k[1];
-	q->x_cbs = spread((size_t)d->k[0] * q->x_rows * q->pixels * WINO_LANES);
-	q->x_size = cbs * q->x_cbs;
-	q->y_obs = spread((size_t)q->rows * d->out[2] * WINO_LANES);
-	q->y_size = q->ob * q->y_obs;
+	q->rows = ceil_div(most, ceil_div(most, q->rows));
+	q->all_rows = q->rows + q->margin[0];
+	q->v_cbs = spread(classes * q->all_rows * q->pitch * WINO_LANES);
+	q->v_size = cbs * q->v_cbs;
+	q->m_obs = spread((size_t)q->rows * q->pitch * WINO_LANES);
+	q->m_size = obs * q->m_obs;
+}
+
+/* Where chunks are few, threads share out the outputs' channels too. */
+static void set_parts(struct stride_priv *q, const struct conv_desc *d)
+{
+	q->groups = q->parts = 1;
+	set_chunk(q, d, q->lines);
+	int chunks = q->planes * ceil_div(q->lines, q->rows);
+	if (d->threads > 1 && chunks < 8 * d->threads)
+		q->parts = ceil_div(8 * d->threads, chunks);
+	q->parts = q->parts < q->ob ? q->parts : q->ob;
+	set_chunk(q, d, q->lines);
 }
 
 static enum sm_status create(struct conv_plan *p, const struct wino_isa *isa, struct sm_err *err)
 {
 	const struct conv_desc *d = &p->d;
-	struct priv *q = p->priv = calloc(1, sizeof *q);
+	struct stride_priv *q = p->priv = calloc(1, sizeof *q);
+	bool grad = p->pass == SM_BACKWARD_WEIGHTS;
 	if (!q)
 		return SM_FAIL(err, SM_BUDGET, "convolution plan: out of memory");
 	q->isa = isa;
-	q->cb = d->ic / WINO_LANES;
-	q->ob = d->oc / WINO_LANES;
+	q->back = p->pass == SM_BACKWARD_DATA;
+	q->cb = (q->back ? d->oc : d->ic) / WINO_LANES;
+	q->ob = (q->back ? d->ic : d->oc) / WINO_LANES;
 	q->taps = d->k[0] * d->k[1] * d->k[2];
-	q->lines = (size_t)d->n * d->out[0] * d->out[1];
-	q->u_obs = (size_t)d->ic * WINO_LANES;
+	q->planes = d->n * (q->back ? d->in[0] : d->out[0]);
+	q->lines = q->back ? ceil_div(d->in[1], d->stride[1]) : d->out[1];
+	q->width = q->back ? ceil_div(d->in[2], d->stride[2]) : d->out[2];
+	q->u_obs = (size_t)q->cb * WINO_LANES * WINO_LANES;
 	q->u_ks = spread(q->ob * q->u_obs);
 	q->u_size = q->taps * q->u_ks;
 	set_classes(q, d);
-	set_items(q, d);
-	set_chunk(q, d);
-	p->ws = (d->threads * (q->x_size + q->y_size) + q->ranges * q->u_size) * sizeof(float);
+	if (grad) {
+		q->parts = 1;
+		stride_set_items(q);
+		set_chunk(q, d, ceil_div(q->planes * q->lines, q->ranges));
+	} else {
+		set_parts(q, d);
+	}
+	p->packed = grad ? 0 : q->u_size * sizeof(float);
+	p->ws = (d->threads * (q->v_size + q->m_size) + q->ranges * q->u_size) * sizeof(float);
 	snprintf(p->impl, sizeof p->impl, "stride %d %s", d->stride[2], isa->name);
 	return SM_OK;
 }
@@ -161,218 +191,225 @@ static void destroy(struct conv_plan *p)
 	p->priv = NULL;
 }
 
+/* [tap][block of outputs][input][16], as it runs, from PyTorch's (O,I,taps). */
+static enum sm_status pack(const struct conv_plan *p, const struct conv_args *a, struct sm_err *err)
+{
+	(void)err;
+	const struct stride_priv *q = p->priv;
+	size_t taps = (size_t)q->taps, ic = (size_t)p->d.ic;
+	size_t from_out = q->back ? taps : ic * taps, from_in = q->back ? ic * taps : taps;
+	float *u = a->packed;
+#pragma omp parallel for collapse(2) schedule(static) num_threads(p->d.threads)
+	for (int ob = 0; ob < q->ob; ob++)
+		for (int i = 0; i < q->cb * WINO_LANES; i++) {
+			const float *w = a->w + ob * WINO_LANES * from_out + i * from_in;
+			float *to = u + ob * q->u_obs + (size_t)i * WINO_LANES;
+			for (size_t tap = 0; tap < taps; tap++)
+				for (size_t l = 0; l < WINO_LANES; l++)
+					to[tap * q->u_ks + l] = w[l * from_out + tap];
+		}
+	return SM_OK;
+}
+
 /* ---- rows ----------------------------------------------------------------------------------- */
 
-/* Output rows [y0, y0 + rows) of depth z of sample n; blocks [c0, c1) of input channels. */
-struct chunk {
-	int n, z, y0, rows, c0, c1;
+/* What is read, and how large a plane of it is. */
+struct source {
+	const void *x;
+	enum elem e;
+	int c, size[3];
 };
 
-/* The input plane that depth tap k meets, the input row that row tap k of the chunk's output row r
- * does; behind either end: none. */
-static int plane_of(const struct conv_desc *d, const struct chunk *c, int k)
+static struct source source_of(const struct stride_priv *q, const struct conv_desc *d,
+			       const void *x)
 {
-	return c->z * d->stride[0] + k - d->lo[0];
+	struct source s = {x, q->back ? d->ye : d->xe, q->back ? d->oc : d->ic, {0}};
+	memcpy(s.size, q->back ? d->out : d->in, sizeof s.size);
+	return s;
 }
 
-static int row_of(const struct conv_desc *d, const struct chunk *c, int r, int k)
+/* A row (its first pixel is number `line`; none: zeros) by one class of pixels to v. */
+SM_CLONES static void put_row(const struct stride_priv *q, const struct source *s, bool there,
+			      size_t line, int class, int c0, int c1, float *v)
 {
-	return (c->y0 + r) * d->stride[1] + k - d->lo[1];
-}
-
-/* Blocks of 16 channels [c0, c1) of a pixel, each to its place, cbs apart. */
-SM_INLINE void put_pixel(float *to, size_t cbs, const void *x, enum elem e, size_t at, int c0,
-			 int c1)
-{
-	for (int cb = c0; cb < c1; cb++, to += cbs) {
-		size_t from = at + (size_t)cb * WINO_LANES;
-		if (e == ELEM_BF16)
-			elem_widen((const elem_half *)x + from, to, WINO_LANES);
+	for (int i = 0; i < q->pitch; i++, v += WINO_LANES) {
+		int w = (q->first[1][class] + i) * q->step[1] + class;
+		if (there && w >= 0 && w < s->size[2])
+			stride_put(v, q->v_cbs, s->x, s->e, (line + (size_t)w) * s->c, c0, c1);
 		else
-			memcpy(to, (const float *)x + from, WINO_LANES * sizeof *to);
+			for (int cb = 0; cb < c1 - c0; cb++)
+				memset(v + cb * q->v_cbs, 0, WINO_LANES * sizeof *v);
 	}
 }
 
-SM_INLINE void put_zeros(float *to, size_t cbs, int c0, int c1)
+void stride_rows(const struct stride_priv *q, const struct conv_desc *d, const void *x,
+		 const struct stride_chunk *c, int c0, int c1, float *v)
 {
-	for (int cb = c0; cb < c1; cb++, to += cbs)
-		memset(to, 0, WINO_LANES * sizeof *to);
-}
-
-/* A row of the input (its first pixel is number `line`) by classes to v. */
-SM_CLONES static void x_row(const struct priv *q, const struct conv_desc *d, const void *x,
-			    size_t line, const struct chunk *c, float *v)
-{
-	for (int k = 0; k < d->stride[2]; k++)
-		for (int i = 0; i < q->count[k]; i++) {
-			int w = (q->first[k] + i) * d->stride[2] + k;
-			float *to = v + (size_t)(q->at[k] + i) * WINO_LANES;
-			if (w < 0 || w >= d->in[2])
-				put_zeros(to, q->x_cbs, c->c0, c->c1);
-			else
-				put_pixel(to, q->x_cbs, x, d->xe, (line + (size_t)w) * d->ic, c->c0,
-					  c->c1);
-		}
-}
-
-SM_CLONES static void y_rows(const struct priv *q, const struct conv_desc *d, const void *gy,
-			     const struct chunk *c, float *y)
-{
-	size_t line = ((size_t)c->n * d->out[0] + c->z) * d->out[1] + c->y0;
-	for (size_t i = 0; i < (size_t)c->rows * d->out[2]; i++)
-		put_pixel(y + i * WINO_LANES, q->y_obs, gy, d->ye,
-			  (line * d->out[2] + i) * d->oc, 0, q->ob);
-}
-
-/* All input rows that the chunk meets. */
-static void x_rows(const struct priv *q, const struct conv_desc *d, const void *x,
-		   const struct chunk *c, float *v)
-{
+	const struct source s = source_of(q, d, x);
 	for (int k = 0; k < d->k[0]; k++) {
-		int z = plane_of(d, c, k);
-		if (z < 0 || z >= d->in[0])
+		int z = stride_plane(q, d, c->z, k);
+		if (z < 0)
 			continue;
-		for (int r = 0; r < (c->rows - 1) * d->stride[1] + d->k[1]; r++) {
-			int h = row_of(d, c, 0, r);
-			size_t line = ((size_t)c->n * d->in[0] + z) * d->in[1] + h;
-			if (h >= 0 && h < d->in[1])
-				x_row(q, d, x, line * d->in[2], c,
-				      v + ((size_t)k * q->x_rows + r) * q->pixels * WINO_LANES);
+		size_t plane = ((size_t)c->n * s.size[0] + z) * s.size[1];
+		for (int i = 0; i < q->step[0] * q->step[1] * (c->rows + q->margin[0]); i++) {
+			int row = i / (q->step[0] * q->step[1]);
+			const int class[2] = {i / q->step[1] % q->step[0], i % q->step[1]};
+			int h = (c->y0 + q->first[0][class[0]] + row) * q->step[0] + class[0];
+			const int at[2] = {q->first[0][class[0]] + row, q->first[1][class[1]]};
+			put_row(q, &s, h >= 0 && h < s.size[1], (plane + (size_t)h) * s.size[2],
+				class[1], c0, c1, v + stride_place(q, k, class, at));
 		}
 	}
 }
 
-/* ---- products ------------------------------------------------------------------------------- */
+/* ---- forward and backward-data -------------------------------------------------------------- */
 
-/* Where the rows of a chunk stand that tap (k0, k1, k2) meets, and those of the outputs. */
-struct runs {
-	size_t x[MAX_ROWS], y[MAX_ROWS];
-	int count;
+/* Adds the products of tap number `tap`, whose pixels begin at v, to those that wait. */
+static void add_tap(const struct stride_priv *q, struct wino_gemm *g, const float *v,
+		    const float *u)
+{
+	if (g->taps == WINO_MAX_KD) {
+		q->isa->products(g, 1);
+		g->add = true;
+		g->taps = 0;
+	}
+	g->v[g->taps] = v;
+	g->u[g->taps++] = u;
+}
+
+/* Where tap k along an axis begins for this class of what is computed; false = does not meet it. */
+static bool meets(const struct stride_priv *q, const struct conv_desc *d, int axis, int k,
+		  int to_class, int *class, int *shift)
+{
+	*class = 0;
+	if (q->back)
+		return back_shift(d, axis, k, to_class, shift);
+	*shift = stride_shift(d, axis, k, class);
+	return true;
+}
+
+/* Sums of a class of what is computed, blocks of outputs from ob0 on, into m. */
+static void chunk_products(const struct stride_priv *q, const struct conv_desc *d,
+			   const struct stride_chunk *c, const int to[2], int ob0, int obs,
+			   const float *v, const float *u, float *m)
+{
+	struct wino_gemm g = {.ic = q->cb * WINO_LANES,
+			      .tiles = c->rows * q->pitch - q->margin[1],
+			      .obs = obs,
+			      .v_cbs = q->v_cbs,
+			      .u_obs = q->u_obs,
+			      .m_obs = q->m_obs,
+			      .m = m};
+	for (int tap = 0; tap < q->taps; tap++) {
+		int k0 = tap / (d->k[1] * d->k[2]), class[2], shift[2];
+		if (stride_plane(q, d, c->z, k0) < 0 ||
+		    !meets(q, d, 1, tap / d->k[2] % d->k[1], to[0], &class[0], &shift[0]) ||
+		    !meets(q, d, 2, tap % d->k[2], to[1], &class[1], &shift[1]))
+			continue;
+		add_tap(q, &g, v + stride_place(q, k0, class, shift),
+			u + tap * q->u_ks + ob0 * q->u_obs);
+	}
+	if (g.taps)
+		q->isa->products(&g, 1);
+	else
+		memset(m, 0, obs * q->m_obs * sizeof *m);
+}
+
+/* What is written: a plane of size[1] x size[2] pixels of c channels. */
+struct result {
+	void *y;
+	enum elem e;
+	int c, size[3];
+	const float *bias; /* or NULL */
+	bool relu;
 };
 
-static void find_runs(const struct priv *q, const struct conv_desc *d, const struct chunk *c,
-		      const int k[3], struct runs *s)
+/* Blocks [ob0, ob0 + obs) of a pixel. */
+SM_INLINE void put_sums(const struct result *y, size_t at, int ob0, int obs, const float *m,
+			size_t m_obs)
 {
-	int z = plane_of(d, c, k[0]), class = class_of(d, k[2]);
-	int pixel = q->at[class] + shift_of(d, k[2]) - q->first[class];
-	s->count = 0;
-	if (z < 0 || z >= d->in[0])
-		return;
-	for (int r = 0; r < c->rows; r++) {
-		int h = row_of(d, c, r, k[1]);
-		if (h < 0 || h >= d->in[1])
-			continue;
-		size_t row = (size_t)k[0] * q->x_rows + r * d->stride[1] + k[1];
-		s->x[s->count] = (row * q->pixels + pixel) * WINO_LANES;
-		s->y[s->count++] = (size_t)r * d->out[2] * WINO_LANES;
+	for (int ob = ob0; ob < ob0 + obs; ob++, m += m_obs) {
+		float sum[WINO_LANES];
+		size_t to = at + (size_t)ob * WINO_LANES;
+		for (int l = 0; l < WINO_LANES; l++)
+			sum[l] = m[l] + (y->bias ? y->bias[ob * WINO_LANES + l] : 0.0f);
+		for (int l = 0; y->relu && l < WINO_LANES; l++)
+			sum[l] = sum[l] <= 0 ? 0.0f : sum[l]; /* NaN stays */
+		if (y->e == ELEM_BF16)
+			elem_narrow(sum, (elem_half *)y->y + to, WINO_LANES);
+		else
+			memcpy((float *)y->y + to, sum, sizeof sum);
 	}
 }
 
-/* A tap's products over the chunk's rows. */
-static void tap_products(const struct priv *q, const struct conv_desc *d, const struct chunk *c,
-			 const struct runs *s, bool add, const float *v, const float *y, float *sum)
+SM_CLONES static void chunk_output(const struct stride_priv *q, const struct result *y,
+				   const struct stride_chunk *c, const int step[2],
+				   const int to[2], int ob0, int obs, const float *m)
 {
-	struct wino_grad g = {.v_at = s->x,
-			      .y_at = s->y,
-			      .runs = s->count,
-			      .tiles = d->out[2],
-			      .ic = WINO_LANES};
-	for (int ob = 0; ob < q->ob; ob += g.pairs) {
-		g.pairs = q->ob - ob < WINO_GRAD_PAIRS ? q->ob - ob : WINO_GRAD_PAIRS;
-		for (int cb = c->c0; cb < c->c1; cb++) {
-			for (int k = 0; k < g.pairs; k++) {
-				g.y[k] = y + (ob + k) * q->y_obs;
-				g.a[k] = sum + (ob + k) * q->u_obs +
-					 (size_t)cb * WINO_LANES * WINO_LANES;
-				g.add[k] = add;
-			}
-			q->isa->grad(&g, v + (cb - c->c0) * q->x_cbs);
+	size_t plane = ((size_t)c->n * y->size[0] + c->z) * y->size[1];
+	for (int r = 0; r < c->rows; r++) {
+		int h = (c->y0 + r) * step[0] + to[0];
+		size_t line = (plane + (size_t)h) * y->size[2];
+		for (int i = 0; i < q->width && h < y->size[1]; i++) {
+			int w = i * step[1] + to[1];
+			if (w < y->size[2])
+				put_sums(y, (line + (size_t)w) * y->c, ob0, obs,
+					 m + ((size_t)r * q->pitch + i) * WINO_LANES, q->m_obs);
 		}
 	}
 }
 
-/* added: by tap, whether the item has sums of it. */
-static void chunk_products(const struct priv *q, const struct conv_desc *d, const struct chunk *c,
-			   bool *added, const float *v, const float *y, float *sum)
+static void item(const struct conv_plan *p, const struct conv_args *a, int number, float *v)
 {
-	struct runs s;
-	for (int tap = 0; tap < q->taps; tap++) {
-		const int k[3] = {tap / (d->k[1] * d->k[2]), tap / d->k[2] % d->k[1], tap % d->k[2]};
-		find_runs(q, d, c, k, &s);
-		if (!s.count)
-			continue;
-		tap_products(q, d, c, &s, added[tap], v, y, sum + tap * q->u_ks);
-		added[tap] = true;
-	}
-}
-
-/* A range of rows for a group of input channels. */
-static void grad_item(const struct conv_plan *p, const struct conv_args *a, int item, float *sums,
-		      float *v)
-{
-	const struct priv *q = p->priv;
+	const struct stride_priv *q = p->priv;
 	const struct conv_desc *d = &p->d;
-	int range = item / q->groups, group = item % q->groups;
-	struct chunk c = {.c0 = q->cb * group / q->groups, .c1 = q->cb * (group + 1) / q->groups};
-	size_t end = q->lines * (range + 1) / q->ranges;
-	float *sum = sums + range * q->u_size, *y = v + q->x_size;
-	bool added[MAX_TAPS] = {false};
-	for (size_t line = q->lines * range / q->ranges; line < end; line += c.rows) {
-		size_t plane = line / d->out[1], left = end - line;
-		c.y0 = (int)(line % d->out[1]);
-		c.n = (int)(plane / d->out[0]);
-		c.z = (int)(plane % d->out[0]);
-		c.rows = q->rows < d->out[1] - c.y0 ? q->rows : d->out[1] - c.y0;
-		c.rows = (size_t)c.rows < left ? c.rows : (int)left;
-		x_rows(q, d, a->x, &c, v);
-		y_rows(q, d, a->y, &c, y);
-		chunk_products(q, d, &c, added, v, y, sum);
-	}
-	/* Taps that met nothing but padding. */
-	size_t from = (size_t)c.c0 * WINO_LANES, n = (c.c1 - c.c0) * WINO_LANES * WINO_LANES;
-	for (int tap = 0; tap < q->taps; tap++)
-		for (int ob = 0; ob < q->ob && !added[tap]; ob++)
-			memset(sum + tap * q->u_ks + ob * q->u_obs + from * WINO_LANES, 0,
-			       n * sizeof *sum);
-}
-
-/* gw (O,I,taps) += the ranges' sums, of output block ob and input channel i. */
-SM_CLONES static void add_ranges(const struct priv *q, const struct conv_desc *d, const float *sums,
-				 int ob, int i, float *gw)
-{
-	float all[MAX_TAPS][WINO_LANES];
-	for (int tap = 0; tap < q->taps; tap++) {
-		const float *s = sums + tap * q->u_ks + ob * q->u_obs + (size_t)i * WINO_LANES;
-		memcpy(all[tap], s, sizeof all[tap]);
-		for (int r = 1; r < q->ranges; r++)
-			for (int l = 0; l < WINO_LANES; l++)
-				all[tap][l] += s[r * q->u_size + l];
-	}
-	for (int l = 0; l < WINO_LANES; l++) {
-		size_t o = (size_t)ob * WINO_LANES + l;
-		float *to = gw + (o * d->ic + i) * q->taps;
-		for (int tap = 0; tap < q->taps; tap++)
-			to[tap] += all[tap][l];
+	int part = number % q->parts, chunks = ceil_div(q->lines, q->rows);
+	int chunk = number / q->parts % chunks, plane = number / q->parts / chunks;
+	int ob0 = q->ob * part / q->parts, obs = q->ob * (part + 1) / q->parts - ob0;
+	struct result y = {.y = q->back ? a->x : a->y,
+			   .e = q->back ? d->xe : d->ye,
+			   .c = q->back ? d->ic : d->oc,
+			   .bias = d->bias && !q->back ? a->bias : NULL,
+			   .relu = d->relu && !q->back};
+	memcpy(y.size, q->back ? d->in : d->out, sizeof y.size);
+	struct stride_chunk c = {.n = plane / y.size[0],
+				 .z = plane % y.size[0],
+				 .y0 = chunk * q->rows,
+				 .rows = q->lines - chunk * q->rows};
+	c.rows = c.rows < q->rows ? c.rows : q->rows;
+	const int step[2] = {q->back ? d->stride[1] : 1, q->back ? d->stride[2] : 1};
+	float *m = v + q->v_size;
+	stride_rows(q, d, q->back ? a->y : a->x, &c, 0, q->cb, v);
+	for (int i = 0; i < step[0] * step[1]; i++) {
+		const int to[2] = {i / step[1], i % step[1]};
+		chunk_products(q, d, &c, to, ob0, obs, v, a->packed, m);
+		chunk_output(q, &y, &c, step, to, ob0, obs, m);
 	}
 }
 
 static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, struct sm_err *err)
 {
 	(void)err;
-	const struct priv *q = p->priv;
-	float *sums = a->ws, *own = sums + q->ranges * q->u_size;
+	const struct stride_priv *q = p->priv;
+	if (p->pass == SM_BACKWARD_WEIGHTS) {
+		stride_backward_weights(p, a);
+		return SM_OK;
+	}
 #pragma omp parallel num_threads(p->d.threads)
 	{
-		float *scratch = own + omp_get_thread_num() * (q->x_size + q->y_size);
+		float *own = (float *)a->ws + omp_get_thread_num() * (q->v_size + q->m_size);
 #pragma omp for schedule(dynamic, 1)
-		for (int i = 0; i < q->ranges * q->groups; i++)
-			grad_item(p, a, i, sums, scratch);
-#pragma omp for collapse(2) schedule(static)
-		for (int ob = 0; ob < q->ob; ob++)
-			for (int i = 0; i < p->d.ic; i++)
-				add_ranges(q, &p->d, sums, ob, i, a->gw);
+		for (int i = 0; i < q->planes * ceil_div(q->lines, q->rows) * q->parts; i++)
+			item(p, a, i, own);
 	}
 	return SM_OK;
+}
+
+/* One tap leaves seven of eight gradients of inputs zero: writing them is all there is to do, and
+ * the library takes half the time (bench/conv.sh). */
+static bool wins_avx2(const struct conv_desc *d, enum sm_pass pass)
+{
+	return pass != SM_BACKWARD_DATA || d->k[0] * d->k[1] * d->k[2] > 1;
 }
 
 #define KERNEL(isa, rule) \
@@ -383,12 +420,13 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 	const struct conv_kernel conv_stride_##isa = {.name = "stride_" #isa, \
 						      .fits = fits_##isa, \
 						      .create = create_##isa, \
+						      .pack = pack, \
 						      .run = run, \
 						      .destroy = destroy, \
 						      .wins = rule, \
 						      .bf16 = true}
 /* Not measured yet against the library's code for AVX-512. */
 KERNEL(avx512, conv_fits_none);
-KERNEL(avx2, NULL);
+KERNEL(avx2, wins_avx2);
 /* The portable one is never chosen: it is for tests. */
 KERNEL(portable, conv_fits_none);

@@ -177,7 +177,8 @@ static void set_tail(struct wino_priv *q, int threads)
 	int slabs = q->n * q->slabs, group = q->isa->group;
 	bool cut = threads > 1 && q->rows == 1 && q->cuts == 1 && q->deeps == 1;
 	q->tail_tiles = ceil_div(ceil_div(q->tw, 2), group) * group;
-	cut = cut && 2 * (q->tw - q->tail_tiles) >= group && q->u_size * sizeof(float) <= TAIL_WEIGHTS;
+	cut = cut && 2 * (q->tw - q->tail_tiles) >= group &&
+	      q->u_size * sizeof(float) <= TAIL_WEIGHTS;
 	q->tail = cut && slabs < 64 * threads ? (slabs < threads ? slabs : threads) : 0;
 }
 
@@ -425,9 +426,9 @@ static enum sm_status pack(const struct conv_plan *p, const struct conv_args *a,
 	float *u = a->packed;
 #pragma omp parallel for collapse(2) schedule(static) num_threads(p->d.threads)
 	for (int ob = 0; ob < q->ob; ob++)
-		for (int i = 0; i < q->ic; i += WINO_SHARE)
+		for (int i = 0; i < q->ic; i += WINO_SOME_IC)
 			q->isa->weights(&how, a->w, ob, i,
-					i + WINO_SHARE < q->ic ? i + WINO_SHARE : q->ic,
+					i + WINO_SOME_IC < q->ic ? i + WINO_SOME_IC : q->ic,
 					u + ob * q->u_obs + (size_t)i * WINO_LANES);
 	return SM_OK;
 }

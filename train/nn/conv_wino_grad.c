@@ -116,37 +116,11 @@ static void slab_slice(const struct job *j, int z, int tiles, bool first, const 
 	}
 }
 
-/* Slice by slice: its data and the gradients of all taps that meet it. then: the rows that come
- * next. */
-static void slab(const struct job *j, struct rows s, struct rows then, float *sum, float *scratch)
-{
-	const struct wino_priv *q = j->q;
-	struct wino_plane py = wino_grad_plane(q);
-	float *v = scratch, *ring = v + q->v_size;
-	int next = first_depth(q, s.z0);
-	for (int z = s.z0; z < s.z1; z++) {
-		for (; next < q->out[0] && next <= z + q->lo[0]; next++)
-			for (int r = 0; r < s.rows; r++)
-				q->isa->grad_row(&py, y_plane(j, s.n * q->out[0] + next),
-						 s.row0 + r,
-						 ring + next % q->ring * q->y_size +
-							 (size_t)r * q->tw * WINO_LANES);
-		for (int r = 0; r < s.rows; r++)
-			wino_data_row(q, j->x,
-				      (struct wino_row){(size_t)s.n * q->in[0] + z, s.row0 + r, 0,
-							q->tw},
-				      v + (size_t)r * q->tw * WINO_LANES);
-		struct wino_ahead ahead =
-			z + 1 < s.z1 ? next_slices(j, s, z + 1, next)
-				     : next_slices(j, then, then.z0, first_depth(q, then.z0));
-		slab_slice(j, z, s.rows * q->tw, s.first, v, ring, sum, &ahead);
-	}
-}
-
-/* What the workers have yet to add: rows [row, end), counted over samples, of the first of them from
- * slice z on. A worker's rows come in order, some at a time, each time by the thread that is free:
- * if threads kept their workers, one that the machine's other work holds up would let all wait. */
-struct shares {
+/* What the workers have yet to add: rows [row, end), counted over samples, of the first of them
+ * from slice z on. A worker's rows come in order, some at a time, each time by the thread that is free:
+ * if threads kept their workers, one that the machine's other work holds up would let all wait (as
+ * it still does in small layers, which have no more workers than there are threads). */
+struct todo {
 	const struct wino_priv *q;
 	int threads;
 	int row[WINO_WORKERS], end[WINO_WORKERS], z[WINO_WORKERS];
@@ -158,9 +132,9 @@ static int first_row(const struct wino_priv *q, int worker)
 	return (int)((int64_t)q->n * q->th * worker / q->workers);
 }
 
-static struct shares shares_of(const struct wino_priv *q, int threads)
+static struct todo todo_of(const struct wino_priv *q, int threads)
 {
-	struct shares s = {.q = q, .threads = threads};
+	struct todo s = {.q = q, .threads = threads};
 	for (int w = 0; w < q->workers; w++) {
 		s.row[w] = first_row(q, w);
 		s.end[w] = first_row(q, w + 1);
@@ -169,7 +143,7 @@ static struct shares shares_of(const struct wino_priv *q, int threads)
 }
 
 /* Rows that worker w adds at a time, from those that it has come to on. */
-static int rows_of(const struct shares *s, int w)
+static int rows_of(const struct todo *s, int w)
 {
 	const struct wino_priv *q = s->q;
 	int row = s->row[w], end = s->end[w], next = (row / q->th + 1) * q->th;
@@ -178,7 +152,7 @@ static int rows_of(const struct shares *s, int w)
 }
 
 /* Slices of rows. */
-static int left_of(const struct shares *s, int w)
+static int left_of(const struct todo *s, int w)
 {
 	return (s->end[w] - s->row[w]) * s->q->in[0] - rows_of(s, w) * s->z[w];
 }
@@ -186,7 +160,7 @@ static int left_of(const struct shares *s, int w)
 /* The worker with the most left of those that nobody holds, if there are at least `least` such; or
  * -1. Of several it is one of the thread's own part of the workers, who stand in the order of
  * heights (share.h). all: what they have left together. */
-static int choose(const struct shares *s, int least, int *all)
+static int choose(const struct todo *s, int least, int *all)
 {
 	int most = 0, count = 0, worker = -1, thread = omp_get_thread_num();
 	bool mine = false;
@@ -208,20 +182,21 @@ static int choose(const struct shares *s, int least, int *all)
 }
 
 /* Slices that are taken at a time: all of them, towards the end fewer, since who comes last lets
- * all wait. Each time costs some transforms of gradients. */
-static int slices_at_once(const struct shares *s, int rows, int all)
+ * all wait. Each time costs some transforms of gradients, for nothing where each thread has a
+ * worker to itself, whose rows nobody else could take over in the meantime. */
+static int slices_at_once(const struct todo *s, int rows, int all)
 {
 	int even = all / (2 * s->threads * rows);
-	bool whole = s->threads == 1 || s->threads >= s->q->workers;
-	return whole ? s->q->in[0] : even > LEAST_SLICES ? even : LEAST_SLICES;
+	bool alone = s->threads == 1 || s->threads >= s->q->workers;
+	return alone ? s->q->in[0] : even > LEAST_SLICES ? even : LEAST_SLICES;
 }
 
 /* Takes rows of a worker (see choose); none: rows 0. */
-static struct rows take(struct shares *s, int least)
+static struct rows take(struct todo *s, int least)
 {
 	const struct wino_priv *q = s->q;
 	struct rows r = {.worker = -1};
-#pragma omp critical(wino_shares)
+#pragma omp critical(wino_todo)
 	{
 		int all, w = choose(s, least, &all);
 		if (w >= 0) {
@@ -239,23 +214,54 @@ static struct rows take(struct shares *s, int least)
 	return r;
 }
 
-static void give_back(struct shares *s, struct rows r)
+static void give_back(struct todo *s, struct rows r)
 {
-#pragma omp critical(wino_shares)
+#pragma omp critical(wino_todo)
 	{
-		bool all = r.z1 == s->q->in[0];
-		s->row[r.worker] += all ? r.rows : 0;
-		s->z[r.worker] = all ? 0 : r.z1;
+		bool last = r.z1 == s->q->in[0];
+		s->row[r.worker] += last ? r.rows : 0;
+		s->z[r.worker] = last ? 0 : r.z1;
 		s->held[r.worker] = false;
 	}
 }
 
-/* Takes what comes next before it begins, to ask for it ahead, while there is enough for all. */
-static void slabs_work(const struct job *j, struct shares *s, float *sums, float *scratch)
+/* Slice by slice: its data and the gradients of all taps that meet it. Before the last one takes
+ * the rows that come next, to ask for them ahead, while there is enough for all; returns them. */
+static struct rows slab(const struct job *j, struct todo *todo, struct rows s, float *sum,
+			float *scratch)
+{
+	const struct wino_priv *q = j->q;
+	struct wino_plane py = wino_grad_plane(q);
+	float *v = scratch, *ring = v + q->v_size;
+	struct rows then = {.rows = 0};
+	int next = first_depth(q, s.z0);
+	for (int z = s.z0; z < s.z1; z++) {
+		for (; next < q->out[0] && next <= z + q->lo[0]; next++)
+			for (int r = 0; r < s.rows; r++)
+				q->isa->grad_row(&py, y_plane(j, s.n * q->out[0] + next),
+						 s.row0 + r,
+						 ring + next % q->ring * q->y_size +
+							 (size_t)r * q->tw * WINO_LANES);
+		for (int r = 0; r < s.rows; r++)
+			wino_data_row(q, j->x,
+				      (struct wino_row){(size_t)s.n * q->in[0] + z, s.row0 + r, 0,
+							q->tw},
+				      v + (size_t)r * q->tw * WINO_LANES);
+		bool last = z + 1 == s.z1;
+		if (last)
+			then = take(todo, todo->threads);
+		struct wino_ahead ahead =
+			last ? next_slices(j, then, then.z0, first_depth(q, then.z0))
+			     : next_slices(j, s, z + 1, next);
+		slab_slice(j, z, s.rows * q->tw, s.first, v, ring, sum, &ahead);
+	}
+	return then;
+}
+
+static void slabs_work(const struct job *j, struct todo *s, float *sums, float *scratch)
 {
 	for (struct rows r = take(s, 1), then; r.rows; r = then.rows ? then : take(s, 1)) {
-		then = take(s, s->threads);
-		slab(j, r, then, sums + r.worker * j->q->u_size, scratch);
+		then = slab(j, s, r, sums + r.worker * j->q->u_size, scratch);
 		give_back(s, r);
 	}
 }
@@ -267,20 +273,20 @@ static void slabs(const struct job *j, void *ws, int threads)
 	char *own = (char *)ws + wino_shared_bytes(q, SM_BACKWARD_WEIGHTS);
 	size_t bytes = wino_thread_bytes(q, SM_BACKWARD_WEIGHTS);
 	struct wino_weights how = wino_weights_of(q, false);
-	struct shares shares = shares_of(q, threads);
+	struct todo todo = todo_of(q, threads);
 #pragma omp parallel num_threads(threads)
 	{
 		float *scratch = (float *)(void *)(own + omp_get_thread_num() * bytes);
-		slabs_work(j, &shares, sums, scratch);
+		slabs_work(j, &todo, sums, scratch);
 #pragma omp barrier
 #pragma omp for collapse(2) schedule(static)
 		for (int ob = 0; ob < q->ob; ob++)
-			for (int i = 0; i < q->ic; i += WINO_SHARE)
+			for (int i0 = 0; i0 < q->ic; i0 += WINO_SOME_IC) {
+				int i1 = i0 + WINO_SOME_IC < q->ic ? i0 + WINO_SOME_IC : q->ic;
 				q->isa->weights_back(&how,
-						     sums + ob * q->u_obs + (size_t)i * WINO_LANES,
-						     q->workers, q->u_size, ob, i,
-						     i + WINO_SHARE < q->ic ? i + WINO_SHARE : q->ic,
-						     j->gw);
+						     sums + ob * q->u_obs + (size_t)i0 * WINO_LANES,
+						     q->workers, q->u_size, ob, i0, i1, j->gw);
+			}
 	}
 }
 

@@ -17,7 +17,7 @@
 /* Weight gradients of slabs are summed by this many workers, whatever the number of threads. */
 #define WINO_WORKERS 8
 /* Input channels whose weights a thread brings to the points, or back, at a time. */
-#define WINO_SHARE 4
+#define WINO_SOME_IC 4
 
 struct wino_priv {
 	const struct wino_isa *isa;

@@ -6,7 +6,6 @@
 #include <omp.h>
 
 #include "train/nn/share.h"
-
 #include "train/nn/stream.h"
 
 struct wino_plane wino_data_plane(const struct wino_priv *q)
@@ -400,7 +399,7 @@ void wino_forward(const struct wino_priv *q, struct wino_side src, const float *
 		} else {
 			for (int i; (i = share_take(&share, thread)) >= 0;)
 				slab(j, i, scratch);
-#pragma omp for schedule(dynamic, 1)
+#pragma omp for schedule(dynamic, 1) nowait
 			for (int i = 0; i < 2 * q->tail * q->deeps; i++)
 				slab(j, slab_items(q) + i, scratch);
 		}

@@ -17,6 +17,7 @@ nn_SRC := \
 	train/nn/conv_portable.c \
 	train/nn/conv_slab.c \
 	train/nn/conv_stride.c \
+	train/nn/conv_stride_grad.c \
 	train/nn/conv_up.c \
 	train/nn/conv_wino.c \
 	train/nn/conv_wino_avx2.c \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/nn/net.h"
 
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,6 +134,12 @@ static enum sm_status check_options(struct sm_net *net, const struct sm_net_opt 
 	SM_TRY(sm_graph_status(net->g, err));
 	if (opt->threads < 1)
 		return SM_FAIL(err, SM_USAGE, "network: %d threads, must be >= 1", opt->threads);
+	/* oneDNN plans for the threads that it asks for, and with fewer leaves out some of the work
+	 * without a word. */
+	if (opt->threads > omp_get_thread_limit())
+		return SM_FAIL(err, SM_USAGE,
+			       "network: %d threads, OMP_THREAD_LIMIT allows at most %d",
+			       opt->threads, omp_get_thread_limit());
 	if (opt->optim) {
 		net->optim = *opt->optim;
 		SM_TRY(optim_check(opt->optim, &net->optim_row, err));

@@ -156,7 +156,8 @@ static void fill_values(const struct op_run *r, const struct group *q)
 }
 
 /* Block number i of a group of so many rows when blocks are taken by height (share.h): first all
- * planes' uppermost. */
+ * planes' uppermost. Where blocks and planes do not go together (a number of planes that does not
+ * divide OP_BLOCKS) they are taken as they stand. */
 static int block_at(const struct op_run *r, size_t rows, int i)
 {
 	struct sm_shape s = op_out_shape(r->graph, r->node);
