@@ -18,35 +18,40 @@
 
 struct layer {
 	const char *group;
-	int ic, oc, d, hw, kd, k;
+	int ic, oc, d, hw, kd, k, stride;
 };
 
 static const struct layer layers[] = {
-	{"unet3d", 4, 32, 16, 160, 3, 3},   {"unet3d", 32, 64, 16, 160, 3, 3},
-	{"unet3d", 192, 64, 16, 160, 3, 3}, {"unet3d", 64, 64, 16, 160, 3, 3},
-	{"unet3d", 64, 64, 8, 80, 3, 3},    {"unet3d", 64, 128, 8, 80, 3, 3},
-	{"unet3d", 384, 128, 8, 80, 3, 3},  {"unet3d", 128, 128, 8, 80, 3, 3},
-	{"unet3d", 128, 256, 4, 40, 3, 3},  {"unet3d", 768, 256, 4, 40, 3, 3},
-	{"unet3d", 256, 256, 4, 40, 3, 3},  {"unet3d", 256, 512, 2, 20, 3, 3},
-	{"net16", 4, 16, 16, 160, 3, 3},    {"net16", 16, 16, 16, 160, 3, 3},
-	{"net16", 32, 16, 16, 160, 3, 3},   {"net16", 16, 32, 8, 80, 3, 3},
-	{"net16", 32, 32, 8, 80, 3, 3},     {"net16", 64, 32, 8, 80, 3, 3},
-	{"net16", 32, 64, 4, 40, 3, 3},     {"net16", 64, 64, 4, 40, 3, 3},
-	{"net16", 128, 64, 4, 40, 3, 3},    {"net16", 64, 128, 2, 20, 3, 3},
-	{"net16", 128, 128, 2, 20, 3, 3},   {"net16", 256, 128, 2, 20, 3, 3},
-	{"net16", 128, 256, 1, 10, 3, 3},   {"net16", 256, 256, 1, 10, 3, 3},
-	{"vnet", 4, 16, 16, 160, 5, 5},     {"vnet", 16, 16, 16, 160, 5, 5},
-	{"vnet", 32, 32, 8, 80, 5, 5},      {"vnet", 64, 64, 4, 40, 5, 5},
-	{"vnet", 128, 128, 2, 20, 5, 5},    {"vnet", 256, 256, 1, 10, 5, 5},
-	{"vnet", 32, 32, 16, 160, 5, 5},    {"vnet", 64, 64, 8, 80, 5, 5},
-	{"vnet", 128, 128, 4, 40, 5, 5},    {"vnet", 256, 256, 2, 20, 5, 5},
-	{"flat", 4, 32, 1, 128, 1, 3},      {"flat", 32, 32, 1, 128, 1, 3},
-	{"flat", 64, 64, 1, 64, 1, 3},      {"flat", 128, 128, 1, 32, 1, 3},
-	{"flat", 256, 256, 1, 16, 1, 3},    {"flat", 512, 512, 1, 8, 1, 3},
-	{"flat", 32, 32, 1, 240, 1, 3},     {"flat", 64, 64, 1, 240, 1, 3},
-	{"flat", 128, 128, 1, 120, 1, 3},   {"flat", 256, 256, 1, 60, 1, 3},
-	{"flat", 512, 512, 1, 30, 1, 3},    {"flat", 512, 512, 1, 15, 1, 3},
-	{"flat", 256, 256, 1, 64, 1, 3},
+	{"unet3d", 4, 32, 16, 160, 3, 3, 1},    {"unet3d", 32, 64, 16, 160, 3, 3, 1},
+	{"unet3d", 192, 64, 16, 160, 3, 3, 1},  {"unet3d", 64, 64, 16, 160, 3, 3, 1},
+	{"unet3d", 64, 64, 8, 80, 3, 3, 1},     {"unet3d", 64, 128, 8, 80, 3, 3, 1},
+	{"unet3d", 384, 128, 8, 80, 3, 3, 1},   {"unet3d", 128, 128, 8, 80, 3, 3, 1},
+	{"unet3d", 128, 256, 4, 40, 3, 3, 1},   {"unet3d", 768, 256, 4, 40, 3, 3, 1},
+	{"unet3d", 256, 256, 4, 40, 3, 3, 1},   {"unet3d", 256, 512, 2, 20, 3, 3, 1},
+	{"net16", 4, 16, 16, 160, 3, 3, 1},     {"net16", 16, 16, 16, 160, 3, 3, 1},
+	{"net16", 32, 16, 16, 160, 3, 3, 1},    {"net16", 16, 32, 8, 80, 3, 3, 1},
+	{"net16", 32, 32, 8, 80, 3, 3, 1},      {"net16", 64, 32, 8, 80, 3, 3, 1},
+	{"net16", 32, 64, 4, 40, 3, 3, 1},      {"net16", 64, 64, 4, 40, 3, 3, 1},
+	{"net16", 128, 64, 4, 40, 3, 3, 1},     {"net16", 64, 128, 2, 20, 3, 3, 1},
+	{"net16", 128, 128, 2, 20, 3, 3, 1},    {"net16", 256, 128, 2, 20, 3, 3, 1},
+	{"net16", 128, 256, 1, 10, 3, 3, 1},    {"net16", 256, 256, 1, 10, 3, 3, 1},
+	{"vnet", 4, 16, 16, 160, 5, 5, 1},      {"vnet", 16, 16, 16, 160, 5, 5, 1},
+	{"vnet", 32, 32, 8, 80, 5, 5, 1},       {"vnet", 64, 64, 4, 40, 5, 5, 1},
+	{"vnet", 128, 128, 2, 20, 5, 5, 1},     {"vnet", 256, 256, 1, 10, 5, 5, 1},
+	{"vnet", 32, 32, 16, 160, 5, 5, 1},     {"vnet", 64, 64, 8, 80, 5, 5, 1},
+	{"vnet", 128, 128, 4, 40, 5, 5, 1},     {"vnet", 256, 256, 2, 20, 5, 5, 1},
+	{"flat", 4, 32, 1, 128, 1, 3, 1},       {"flat", 32, 32, 1, 128, 1, 3, 1},
+	{"flat", 64, 64, 1, 64, 1, 3, 1},       {"flat", 128, 128, 1, 32, 1, 3, 1},
+	{"flat", 256, 256, 1, 16, 1, 3, 1},     {"flat", 512, 512, 1, 8, 1, 3, 1},
+	{"flat", 32, 32, 1, 240, 1, 3, 1},      {"flat", 64, 64, 1, 240, 1, 3, 1},
+	{"flat", 128, 128, 1, 120, 1, 3, 1},    {"flat", 256, 256, 1, 60, 1, 3, 1},
+	{"flat", 512, 512, 1, 30, 1, 3, 1},     {"flat", 512, 512, 1, 15, 1, 3, 1},
+	{"flat", 256, 256, 1, 64, 1, 3, 1},     {"nnunet", 32, 64, 16, 160, 3, 3, 2},
+	{"nnunet", 64, 128, 8, 80, 3, 3, 2},    {"nnunet", 128, 256, 4, 40, 3, 3, 2},
+	{"nnunet", 256, 320, 2, 20, 3, 3, 2},   {"resunet", 64, 128, 16, 160, 3, 3, 2},
+	{"resunet", 128, 256, 8, 80, 3, 3, 2},  {"resunet", 256, 512, 4, 40, 3, 3, 2},
+	{"resunet", 64, 128, 16, 160, 1, 1, 2}, {"resunet", 128, 256, 8, 80, 1, 1, 2},
+	{"resunet", 256, 512, 4, 40, 1, 1, 2},
 };
 
 static const char *const pass_name[] = {"fwd", "bwd_d", "bwd_w"};
@@ -83,15 +88,21 @@ static float *block(size_t n, const char *what, double scale)
 
 static struct conv_desc desc_of(const struct layer *l, int threads)
 {
+	int s = l->stride, d = (l->d - 1) / s + 1, hw = (l->hw - 1) / s + 1;
+	/* an even size leaves the last padding out */
+	int hi_d = (d - 1) * s + l->kd - l->d - l->kd / 2;
+	int hi = (hw - 1) * s + l->k - l->hw - l->k / 2;
+	hi_d = hi_d > 0 ? hi_d : 0;
+	hi = hi > 0 ? hi : 0;
 	return (struct conv_desc){.n = 1,
 				  .ic = l->ic,
 				  .oc = l->oc,
 				  .in = {l->d, l->hw, l->hw},
-				  .out = {l->d, l->hw, l->hw},
+				  .out = {d, hw, hw},
 				  .k = {l->kd, l->k, l->k},
-				  .stride = {1, 1, 1},
+				  .stride = {s, s, s},
 				  .lo = {l->kd / 2, l->k / 2, l->k / 2},
-				  .hi = {l->kd / 2, l->k / 2, l->k / 2},
+				  .hi = {hi_d, hi, hi},
 				  .threads = threads};
 }
 
@@ -99,38 +110,52 @@ struct data {
 	float *x, *y, *w;
 };
 
+static size_t voxels_of(const int size[3])
+{
+	return (size_t)size[0] * size[1] * size[2];
+}
+
+/* The input that output q meets by tap t, or (back) the output that input q does; false = none. */
+static bool other(const struct conv_desc *d, bool back, size_t q, int t, size_t *p)
+{
+	const int *from = back ? d->in : d->out, *to = back ? d->out : d->in;
+	const int at[3] = {(int)(q / from[2] / from[1]), (int)(q / from[2] % from[1]),
+			   (int)(q % from[2])};
+	const int tap[3] = {t / d->k[2] / d->k[1], t / d->k[2] % d->k[1], t % d->k[2]};
+	*p = 0;
+	for (int i = 0; i < 3; i++) {
+		int v = back ? at[i] + d->lo[i] - tap[i] : at[i] * d->stride[i] + tap[i] - d->lo[i];
+		if (v < 0 || (back && v % d->stride[i]))
+			return false;
+		v = back ? v / d->stride[i] : v;
+		if (v >= to[i])
+			return false;
+		*p = *p * to[i] + v;
+	}
+	return true;
+}
+
 /* One element of the result in double. */
 static double exact(const struct conv_desc *d, enum sm_pass pass, const struct data *a, size_t at)
 {
-	int taps = d->k[0] * d->k[1] * d->k[2], hw = d->in[1];
-	size_t voxels = (size_t)d->in[0] * hw * hw;
-	int c = (int)(at % (pass == SM_FORWARD ? d->oc : d->ic));
-	size_t pos = at / (pass == SM_FORWARD ? d->oc : d->ic);
+	const size_t taps = (size_t)d->k[0] * d->k[1] * d->k[2], ic = d->ic, oc = d->oc;
+	size_t c = at % (pass == SM_FORWARD ? oc : ic), pos = at / (pass == SM_FORWARD ? oc : ic), p;
 	double sum = 0;
-	bool grad = pass == SM_BACKWARD_WEIGHTS;
-	for (size_t q = grad ? 0 : pos; q < (grad ? voxels : pos + 1); q++)
-		for (int t = grad ? (int)(at % taps) : 0; t < (grad ? (int)(at % taps) + 1 : taps);
-		     t++) {
-			int sign = pass == SM_BACKWARD_DATA ? -1 : 1;
-			int w = (int)(q % hw) + sign * (t % d->k[2] - d->lo[2]);
-			int h = (int)(q / hw % hw) + sign * (t / d->k[2] % d->k[1] - d->lo[1]);
-			int z = (int)(q / hw / hw) + sign * (t / d->k[2] / d->k[1] - d->lo[0]);
-			if (w < 0 || h < 0 || z < 0 || w >= hw || h >= hw || z >= d->in[0])
-				continue;
-			size_t p = ((size_t)z * hw + h) * hw + w;
-			if (grad) {
-				size_t i = at / taps % d->ic, o = at / taps / d->ic;
-				sum += (double)a->x[p * d->ic + i] * (double)a->y[q * d->oc + o];
-			} else if (pass == SM_FORWARD) {
-				for (int i = 0; i < d->ic; i++)
-					sum += (double)a->x[p * d->ic + i] *
-					       (double)a->w[((size_t)c * d->ic + i) * taps + t];
-			} else {
-				for (int o = 0; o < d->oc; o++)
-					sum += (double)a->y[p * d->oc + o] *
-					       (double)a->w[((size_t)o * d->ic + c) * taps + t];
-			}
-		}
+	if (pass == SM_BACKWARD_WEIGHTS) {
+		size_t i = at / taps % ic, o = at / taps / ic;
+		for (size_t q = 0; q < voxels_of(d->out); q++)
+			if (other(d, false, q, (int)(at % taps), &p))
+				sum += (double)a->x[p * ic + i] * (double)a->y[q * oc + o];
+		return sum;
+	}
+	for (size_t t = 0; t < taps; t++) {
+		if (!other(d, pass == SM_BACKWARD_DATA, pos, (int)t, &p))
+			continue;
+		for (size_t i = 0; pass == SM_FORWARD && i < ic; i++)
+			sum += (double)a->x[p * ic + i] * (double)a->w[(c * ic + i) * taps + t];
+		for (size_t o = 0; pass == SM_BACKWARD_DATA && o < oc; o++)
+			sum += (double)a->y[p * oc + o] * (double)a->w[(o * ic + c) * taps + t];
+	}
 	return sum;
 }
 
@@ -193,8 +218,8 @@ static double time_side(const struct side *s, const struct data *d, int threads,
 
 static const char *line_name(const struct layer *l, enum sm_pass pass, char text[64])
 {
-	snprintf(text, 64, "%-6s %3d>%-3d %2dx%3d^2 k%dx%d^2 %-5s", l->group, l->ic, l->oc, l->d,
-		 l->hw, l->kd, l->k, pass_name[pass]);
+	snprintf(text, 64, "%-6s %3d>%-3d %2dx%3d^2 k%dx%d^2%s %-5s", l->group, l->ic, l->oc, l->d,
+		 l->hw, l->kd, l->k, l->stride > 1 ? " s2" : "", pass_name[pass]);
 	return text;
 }
 
@@ -202,8 +227,7 @@ static void bench(struct conv_lib *lib, const struct layer *l, enum sm_pass pass
 		  int threads, int repeats)
 {
 	struct conv_desc d = desc_of(l, threads);
-	size_t voxels = (size_t)l->d * l->hw * l->hw;
-	size_t nx = voxels * l->ic, ny = voxels * l->oc;
+	size_t nx = voxels_of(d.in) * l->ic, ny = voxels_of(d.out) * l->oc;
 	size_t nw = (size_t)l->ic * l->oc * l->kd * l->k * l->k;
 	size_t n = pass == SM_FORWARD ? ny : pass == SM_BACKWARD_DATA ? nx : nw;
 	struct data a = {block(nx, "x", 1), block(ny, "y", 1),

@@ -128,18 +128,31 @@ static void test_sets_have_the_same_bits(void **state)
 		skip();
 }
 
-/* Taken for what halves the width, of whole blocks of channels; not for other strides or larger
- * kernels, nor where patches are taken. */
+/* Taken for what halves the width, of whole blocks of channels, but for gradients of inputs by one
+ * tap and outputs of a few pixels; not for other strides or larger kernels. */
 static void test_rule(void **state)
 {
 	(void)state;
-	struct conv_desc d = halved(1, 32, 64, 8, 32, 32);
-	const struct conv_kernel *k = conv_kernel_for(&d, SM_BACKWARD_WEIGHTS, NULL);
+	struct conv_desc d = halved(1, 32, 64, 8, 32, 32), few = halved(1, 32, 64, 2, 16, 16);
+	for (int pass = 0; pass < SM_PASSES; pass++)
+		assert_true(conv_stride_portable.fits(&d, pass));
 #ifdef __x86_64__
-	if (__builtin_cpu_supports("avx2") && !__builtin_cpu_supports("avx512f"))
-		assert_ptr_equal(k, &conv_stride_avx2);
+	if (__builtin_cpu_supports("avx2") && !__builtin_cpu_supports("avx512f")) {
+		const struct conv_kernel *k = &conv_stride_avx2;
+		for (int pass = 0; pass < SM_PASSES; pass++)
+			assert_ptr_equal(conv_kernel_for(&d, pass, NULL), k);
+		assert_ptr_not_equal(conv_kernel_for(&few, SM_FORWARD, NULL), k);
+		assert_ptr_equal(conv_kernel_for(&few, SM_BACKWARD_DATA, NULL), k);
+		for (int a = 0; a < 3; a++) {
+			d.k[a] = 1;
+			d.lo[a] = d.hi[a] = 0;
+		}
+		assert_ptr_equal(conv_kernel_for(&d, SM_FORWARD, NULL), k);
+		assert_ptr_not_equal(conv_kernel_for(&d, SM_BACKWARD_DATA, NULL), k);
+		d = halved(1, 32, 64, 8, 32, 32);
+	}
 #endif
-	assert_non_null(k);
+	(void)few;
 	d.ic = 20;
 	assert_false(conv_stride_portable.fits(&d, SM_BACKWARD_WEIGHTS));
 	d = halved(1, 32, 64, 8, 32, 32);

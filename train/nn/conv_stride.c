@@ -11,6 +11,7 @@
 #include "train/nn/op.h"
 
 #define CACHE ((size_t)448 << 10) /* bytes of what a chunk reads and computes */
+#define FEW 128                   /* outputs, below which the library is faster */
 #define LEAST 56                  /* pixels of a chunk: weights, or sums, are read once for them */
 
 /* Floats made an odd number of blocks, so that streams that far apart do not meet in the caches. */
@@ -406,9 +407,12 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 }
 
 /* One tap leaves seven of eight gradients of inputs zero: writing them is all there is to do, and
- * the library takes half the time (bench/conv.sh). */
+ * the library takes half the time; so it does where outputs are so few that all there is to do is
+ * putting weights into order (bench/conv.sh 2 rule 5 " s2"). */
 static bool wins_avx2(const struct conv_desc *d, enum sm_pass pass)
 {
+	if (pass == SM_FORWARD)
+		return (size_t)d->n * d->out[0] * d->out[1] * d->out[2] >= FEW;
 	return pass != SM_BACKWARD_DATA || d->k[0] * d->k[1] * d->k[2] > 1;
 }
 
