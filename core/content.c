@@ -126,7 +126,7 @@ static const struct {
 bool sm_content_is_bytes(const char *path)
 {
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-		if (sm_ends_with(path, kinds[i].suffix))
+		if (sm_ends_like(path, kinds[i].suffix))
 			return false;
 	return true;
 }
@@ -137,7 +137,7 @@ enum sm_status sm_content_sha256(const char *path, struct sm_mem *mem, char hex[
 	enum sm_status st = SM_OK;
 	size_t i = 0;
 	hex[0] = 0;
-	while (i < sizeof kinds / sizeof *kinds && !sm_ends_with(path, kinds[i].suffix))
+	while (i < sizeof kinds / sizeof *kinds && !sm_ends_like(path, kinds[i].suffix))
 		i++;
 	st = i < sizeof kinds / sizeof *kinds ? kinds[i].hash(path, mem, hex, err)
 					      : sm_sha256_file(path, hex, err);

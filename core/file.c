@@ -104,6 +104,21 @@ bool sm_ends_with(const char *text, const char *suffix)
 	return n >= m && memcmp(text + n - m, suffix, m) == 0;
 }
 
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; /* in every locale */
+}
+
+bool sm_ends_like(const char *text, const char *suffix)
+{
+	size_t n = strlen(text), m = strlen(suffix), i = 0;
+	if (n < m)
+		return false;
+	while (i < m && lower(text[n - m + i]) == lower(suffix[i]))
+		i++;
+	return i == m;
+}
+
 bool sm_file_exists(const char *path)
 {
 	struct stat s;

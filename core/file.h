@@ -88,6 +88,8 @@ const char *sm_path_base(const char *path);
 
 /* True when text ends with suffix. */
 bool sm_ends_with(const char *text, const char *suffix);
+/* The same, capitals or not (ASCII): for names of files that others gave. */
+bool sm_ends_like(const char *text, const char *suffix);
 
 /* A sorted list of paths relative to the walked root, and how much of each kind was left out. */
 struct sm_paths {

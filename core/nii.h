@@ -107,6 +107,9 @@ enum sm_status sm_nii_parse_as(const struct sm_nii_bytes *file, const struct sm_
 			       const struct sm_nii_rules *rules, struct sm_mem *mem,
 			       struct sm_vol *vol, struct sm_nii_info *info, struct sm_err *err);
 
+/* Length of the path without its ending .nii or .nii.gz, capitals or not; 0 when it has none. */
+size_t sm_nii_stem(const char *path);
+
 /* True when path ends in .hdr, .hdr.gz, .img or .img.gz. */
 bool sm_nii_is_pair(const char *path);
 

@@ -24,7 +24,7 @@
 /* The name and the content must tell the same: a guess here would hide a damaged file. */
 static enum sm_status check_name(const char *name, bool gzip, struct sm_err *err)
 {
-	if (gzip == sm_ends_with(name, ".gz"))
+	if (gzip == sm_ends_like(name, ".gz"))
 		return SM_OK;
 	return SM_FAIL(err, SM_INPUT, "%s: the content is %sgzip data, but the name %s in .gz",
 		       name, gzip ? "" : "no ", gzip ? "does not end" : "ends");
@@ -259,6 +259,14 @@ enum sm_status sm_nii_parse(const unsigned char *bytes, size_t n, const char *na
 {
 	return sm_nii_parse_as(&(struct sm_nii_bytes){bytes, n, name}, NULL, NULL, mem, vol, info,
 			       err);
+}
+
+size_t sm_nii_stem(const char *path)
+{
+	size_t n = strlen(path);
+	if (sm_ends_like(path, ".nii.gz"))
+		return n - strlen(".nii.gz");
+	return sm_ends_like(path, ".nii") ? n - strlen(".nii") : 0;
 }
 
 /* Length of the path without its ending .hdr, .img and .gz; 0 when it has none of a pair. */

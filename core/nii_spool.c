@@ -28,7 +28,7 @@ static enum sm_status source_open(struct source *s, const char *path, struct sm_
 	s->file = fopen(path, "rbe");
 	if (!s->file)
 		return SM_FAIL(err, SM_IO, "%s: cannot open: %s", s->name, strerror(errno));
-	s->gzip = sm_ends_with(path, ".gz");
+	s->gzip = sm_ends_like(path, ".gz");
 	if (s->gzip && inflateInit2(&s->z, 15 + 16) != Z_OK)
 		return SM_FAIL(err, SM_BUDGET, "%s: no memory to inflate", s->name);
 	sm_sha256_init(&s->hash);

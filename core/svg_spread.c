@@ -94,30 +94,59 @@ static void find_range(const struct sm_svg_groups *g, double *low, double *high)
 		*high = *low + 1;
 }
 
+/* Width of group i's name or note, whichever is wider, guessed at 7 and 6 units a letter. */
+static double label_width(const struct sm_svg_groups *g, size_t i)
+{
+	double name = 7 * (double)strlen(g->group[i]);
+	double note = g->note && g->note[i] ? 6 * (double)strlen(g->note[i]) : 0;
+	return name > note ? name : note;
+}
+
+/* Whether labels `apart` units from each other would run into each other on one line. */
+static bool is_crowded(const struct sm_svg_groups *g, double apart)
+{
+	for (size_t i = 1; i < g->groups; i++)
+		if ((label_width(g, i - 1) + label_width(g, i)) / 2 + 6 > apart)
+			return true;
+	return false;
+}
+
+/* Names and notes of the groups; crowded: every second one `lower`. */
+static void draw_labels(struct sm_text *out, const struct sm_svg_groups *g,
+			const struct sm_svg_frame *frame, double lower)
+{
+	for (size_t i = 0; i < g->groups; i++) {
+		double x = sm_svg_at_x(frame, (place(g, i, 0) + place(g, i, g->series - 1)) / 2);
+		double y = frame->bottom + (i % 2 ? lower : 0);
+		sm_svg_words(out, x, y + 18, "middle", g->group[i]);
+		if (g->note && g->note[i]) {
+			sm_text_str(out, "<g fill-opacity=\".7\" font-size=\"11\">");
+			sm_svg_words(out, x, y + 33, "middle", g->note[i]);
+			sm_text_str(out, "</g>\n");
+		}
+	}
+}
+
 static struct layout begin(struct sm_text *out, const struct sm_svg_groups *g)
 {
 	double low, high;
 	find_range(g, &low, &high);
 	struct sm_ticks t = sm_ticks_nice(low, high, 5);
 	double columns = (double)g->groups * ((double)g->series + group_gap(g));
-	struct layout l = {.frame = {sm_svg_left(&t), g->width - SM_SVG_RIGHT,
+	double left = sm_svg_left(&t), right = g->width - SM_SVG_RIGHT;
+	double slot = (right - left) / (columns > 0 ? columns : 1);
+	double line = g->note ? 32 : 17;
+	double lower = is_crowded(g, slot * ((double)g->series + group_gap(g))) ? line : 0;
+	struct layout l = {.frame = {left, right,
 				     12 + draw_legend(NULL, g) + (g->y_title ? 14 : 0),
-				     g->height - (g->note ? 40 : 26), 0, columns, t.first,
-				     t.first + t.step * (t.count - 1)}};
-	l.slot = (l.frame.right - l.frame.left) / (columns > 0 ? columns : 1);
+				     g->height - lower - (g->note ? 40 : 26), 0, columns, t.first,
+				     t.first + t.step * (t.count - 1)},
+			   .slot = slot};
 	sm_svg_begin(out, g->label, g->width, g->height);
 	sm_svg_y_axis(out, &l.frame, &t);
 	if (g->y_title)
 		sm_svg_words(out, 2, l.frame.top - 10, "start", g->y_title);
-	for (size_t i = 0; i < g->groups; i++) {
-		double x = sm_svg_at_x(&l.frame, (place(g, i, 0) + place(g, i, g->series - 1)) / 2);
-		sm_svg_words(out, x, l.frame.bottom + 18, "middle", g->group[i]);
-		if (g->note && g->note[i]) {
-			sm_text_str(out, "<g fill-opacity=\".7\" font-size=\"11\">");
-			sm_svg_words(out, x, l.frame.bottom + 33, "middle", g->note[i]);
-			sm_text_str(out, "</g>\n");
-		}
-	}
+	draw_labels(out, g, &l.frame, lower);
 	draw_legend(out, g);
 	return l;
 }

@@ -9,7 +9,8 @@
 
 #include "core/svg.h"
 
-/* Groups side by side (regions), in each the same number of series (models). */
+/* Groups side by side (regions), in each the same number of series (models). Where names or notes
+ * would run into each other every second one stands lower. */
 struct sm_svg_groups {
 	const char *label;   /* what it shows, for those who cannot see it */
 	const char *y_title; /* above the axis: "mm"; NULL = none */

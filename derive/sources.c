@@ -11,19 +11,10 @@
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* The length of the name without .nii or .nii.gz; 0 when it ends otherwise. */
-static size_t stem(const char *name)
-{
-	size_t n = strlen(name);
-	if (sm_ends_with(name, ".nii.gz"))
-		return n - strlen(".nii.gz");
-	return sm_ends_with(name, ".nii") ? n - strlen(".nii") : 0;
-}
-
 static enum sm_status open_file(struct sm_run *run, struct sm_sources *s, struct sm_err *err)
 {
 	const char *name = sm_path_base(run->in);
-	size_t n = stem(name);
+	size_t n = sm_nii_stem(name);
 	if (!n)
 		return SM_FAIL(
 			err, SM_USAGE,
@@ -123,7 +114,8 @@ static bool is_image(const char *role, const char *path)
 {
 	static const char *const others[] = {"label",   "seg",         "mask",
 					     "regions", "volume_mask", "truth"};
-	if (!stem(path) || strncmp(role, "mask_", 5) == 0 || strncmp(role, "probability_", 12) == 0)
+	if (!sm_nii_stem(path) || strncmp(role, "mask_", 5) == 0 ||
+	    strncmp(role, "probability_", 12) == 0)
 		return false;
 	for (size_t i = 0; i < SM_COUNT(others); i++)
 		if (strcmp(role, others[i]) == 0)
@@ -134,7 +126,7 @@ static bool is_image(const char *role, const char *path)
 /* PATH.json beside PATH.nii.gz, else the case's one file (case.json) with an entry a role. */
 static void find_sidecar(const json_t *outputs, struct sm_source *source)
 {
-	size_t i, n = stem(source->path);
+	size_t i, n = sm_nii_stem(source->path);
 	json_t *output;
 	json_array_foreach(outputs, i, output)
 	{
@@ -193,7 +185,7 @@ enum sm_status sm_sources_list(const struct sm_sources *s, const json_t *record,
 		if (predicted && stands_elsewhere(record, role))
 			continue;
 		if (!is_image(role, path) || (predicted && !one.sidecar)) {
-			if (left_out && stem(path))
+			if (left_out && sm_nii_stem(path))
 				json_array_append_new(left_out, json_string(role));
 			continue;
 		}
@@ -217,7 +209,7 @@ enum sm_status sm_sources_list(const struct sm_sources *s, const json_t *record,
  * memory. */
 static char *file_sidecar(const char *in)
 {
-	char *path = sm_strf("%.*s.json", (int)stem(in), in);
+	char *path = sm_strf("%.*s.json", (int)sm_nii_stem(in), in);
 	if (path && sm_file_exists(path))
 		return path;
 	free(path);

@@ -6,16 +6,12 @@
 
 #include "core/file.h"
 #include "core/hash.h"
+#include "core/nii.h"
 
 size_t sm_label_stem(const char *path)
 {
-	size_t n = strlen(path);
 	/* What other systems put beside a file (._case.nii.gz) begins with a dot. */
-	if (strchr(path, '/') || *path == '.')
-		return 0;
-	if (sm_ends_with(path, ".nii.gz"))
-		return n - 7;
-	return sm_ends_with(path, ".nii") ? n - 4 : 0;
+	return strchr(path, '/') || *path == '.' ? 0 : sm_nii_stem(path);
 }
 
 static int by_key(const void *a, const void *b)

@@ -47,8 +47,8 @@ static enum sm_status list_items(struct sm_raw *raw, struct sm_err *err)
  * be refused by name. */
 static enum sm_status single_files(struct sm_raw *raw, struct sm_err *err)
 {
-	static const char *const patterns[] = {"{case}.nii*", "{case}.hdr", "{case}.hdr.gz",
-					       "{case}.v"};
+	static const char *const patterns[] = {"{case}.nii*", "{case}.NII*", "{case}.hdr",
+					       "{case}.hdr.gz", "{case}.v"};
 	struct sm_source sources[sizeof patterns / sizeof *patterns];
 	for (size_t s = 0; s < sizeof sources / sizeof *sources; s++)
 		sources[s] = (struct sm_source){(char *)"image", (char *)patterns[s], false, true};

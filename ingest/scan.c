@@ -9,9 +9,10 @@
 #include <zlib.h>
 
 #include "core/hash.h"
+#include "core/nii.h"
+#include "core/par.h"
 #include "core/stage.h"
 #include "ingest/head_cache.h"
-#include "core/par.h"
 
 #define PEEK 512
 
@@ -61,7 +62,7 @@ static bool starts_like_dicom(const unsigned char *b, size_t n)
 static bool is_nifti(const unsigned char *b, size_t n, const char *name)
 {
 	if (n >= 2 && b[0] == 0x1f && b[1] == 0x8b)
-		return sm_ends_with(name, ".nii.gz");
+		return sm_ends_like(name, ".nii.gz");
 	if (n < 4)
 		return false;
 	uint32_t size = le(b, 4), swapped = be(b, 4);
@@ -88,12 +89,12 @@ static size_t inflate_start(const unsigned char *b, size_t n, unsigned char out[
 
 enum sm_file_kind sm_file_kind_of(const unsigned char *b, size_t n, const char *name)
 {
-	if (n >= 2 && b[0] == 0x1f && b[1] == 0x8b && !sm_ends_with(name, ".nii.gz")) {
+	if (n >= 2 && b[0] == 0x1f && b[1] == 0x8b && !sm_ends_like(name, ".nii.gz")) {
 		unsigned char start[PEEK];
 		n = inflate_start(b, n, start);
 		bool gzip = n >= 2 && start[0] == 0x1f && start[1] == 0x8b;
 		enum sm_file_kind kind = gzip ? SM_FILE_OTHER : sm_file_kind_of(start, n, "");
-		return kind == SM_FILE_DICOM || sm_ends_with(name, ".dcm.gz") ? SM_FILE_DICOM
+		return kind == SM_FILE_DICOM || sm_ends_like(name, ".dcm.gz") ? SM_FILE_DICOM
 									    : SM_FILE_OTHER;
 	}
 	static const struct {
@@ -105,12 +106,12 @@ enum sm_file_kind sm_file_kind_of(const unsigned char *b, size_t n, const char *
 	};
 	if (n >= 132 && memcmp(b + 128, "DICM", 4) == 0)
 		return SM_FILE_DICOM;
-	if (is_nifti(b, n, name) || sm_ends_with(name, ".nii") || sm_ends_with(name, ".nii.gz"))
+	if (is_nifti(b, n, name) || sm_nii_stem(name))
 		return SM_FILE_NIFTI;
 	for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
 		if (n >= pictures[i].n && memcmp(b, pictures[i].magic, pictures[i].n) == 0)
 			return SM_FILE_PICTURE;
-	if (starts_like_dicom(b, n) || sm_ends_with(name, ".dcm") || sm_ends_with(name, ".DCM"))
+	if (starts_like_dicom(b, n) || sm_ends_like(name, ".dcm"))
 		return SM_FILE_DICOM;
 	return SM_FILE_OTHER;
 }

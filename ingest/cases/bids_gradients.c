@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/nii.h"
 #include "ingest/cases/bids_fields.h"
 
 #define MAX_BYTES (4u << 20)
@@ -65,7 +66,7 @@ static enum sm_status read_beside(const char *root, const struct sm_paths *paths
 				  const char *end, size_t lines, struct sm_mem *mem, json_t **table,
 				  struct sm_err *err)
 {
-	size_t stem = strlen(path) - (sm_ends_with(path, ".gz") ? 7 : 4), n;
+	size_t stem = sm_nii_stem(path), n;
 	unsigned char *bytes;
 	char *name = sm_strf("%.*s%s", (int)stem, path, end);
 	char *full = name ? sm_path_join(root, name) : NULL;

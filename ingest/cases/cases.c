@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/nii.h"
+
 #define NAME_SIZE sizeof ((struct sm_names *)0)->name
 
 /* One file that one source took, by its alternative number `which`. */
@@ -257,7 +259,7 @@ bool sm_raw_is_hidden(const char *path)
 
 bool sm_raw_is_nifti(const char *path)
 {
-	return sm_ends_with(path, ".nii") || sm_ends_with(path, ".nii.gz");
+	return sm_nii_stem(path) > 0;
 }
 
 static enum sm_status group(const struct hits *hits, const struct sm_source *sources, size_t n,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/nii.h"
 #include "ingest/cases/bids_fields.h"
 #include "ingest/cases/layout.h"
 
@@ -84,7 +85,7 @@ static enum sm_status name_scan(struct tree *t, struct scan *s, size_t subject, 
 			  : s->patient;
 	if (!s->patient || !s->name)
 		return out_of_memory(err);
-	size_t head = strlen(s->name), end = strlen(base) - (sm_ends_with(base, ".gz") ? 7 : 4);
+	size_t head = strlen(s->name), end = sm_nii_stem(base);
 	if (strncmp(base, s->name, head) != 0 || base[head] != '_' || end <= head + 1) {
 		s->role = "";
 		s->problem = sm_arena_strf(

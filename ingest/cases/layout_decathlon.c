@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/ledger.h"
+#include "core/nii.h"
 #include "ingest/cases/layout.h"
 
 #define NAME "dataset.json"
@@ -182,8 +183,8 @@ static char *key_of(struct set *s, const char *path)
 	size_t n = strlen(name);
 	if (s->end && sm_ends_with(name, s->end))
 		n -= strlen(s->end);
-	else
-		n -= sm_ends_with(name, ".nii.gz") ? 7 : sm_ends_with(name, ".nii") ? 4 : 0;
+	else if (sm_nii_stem(name))
+		n = sm_nii_stem(name);
 	return sm_raw_key(&s->out->arena, sm_arena_strf(&s->out->arena, "%.*s", (int)n, name));
 }
 

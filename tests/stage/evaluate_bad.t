@@ -21,6 +21,11 @@ EOS
 
 # One pair, each kind of bad input.
 truth=ingest/case00/seg.nii.gz
+mkdir LOUD QUIET
+cp predict/case00.nii.gz LOUD/CASE.NII.GZ
+cp $truth QUIET/CASE.nii.gz
+exits "an ending in capitals" 0 sm evaluate --pred LOUD --truth QUIET --out loud
+like "is scored" "$(cat loud/scores.csv)" '^"?CASE'
 edit predict/case00.nii.gz moved.nii.gz 'm[0, 3] += 2.5'
 exits "moved grid" 3 sm evaluate --pred moved.nii.gz --truth $truth
 like "names the distance" "$(cat "$ERR")" 'lies 2\.5 mm from where it lies in truth .*allowed are 0\.01 mm'

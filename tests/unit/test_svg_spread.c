@@ -186,6 +186,45 @@ static void a_violin_is_wide_where_the_values_are(void **state)
 	sm_text_clear(&t);
 }
 
+/* Nine regions of two models with different numbers of values: a name or note and its neighbour on
+ * the same line are as far from each other as they are wide; few regions stay on one line. */
+static void crowded_labels_stand_on_two_lines(void **state)
+{
+	(void)state;
+	const double v[] = {1, 2, 3};
+	static const char *const group[] = {"wt", "tc", "tc_original", "label_1", "label_2",
+					    "label_4", "label_8", "et", "kidney"};
+	const char *note[9];
+	struct sm_svg_column c[9];
+	for (int i = 0; i < 9; i++) {
+		c[i] = (struct sm_svg_column){"", "#123456", v, 3};
+		note[i] = "n 14, 13 (1)";
+	}
+	for (size_t groups = 3; groups <= 9; groups += 6) {
+		struct sm_svg_groups g = one_group(c);
+		struct sm_text t = {0};
+		double last_x[2] = {-1e9, -1e9}, first_y = 0;
+		g.width = 540;
+		g.groups = groups;
+		g.group = group;
+		g.note = note;
+		sm_svg_boxes(&t, &g);
+		const char *p = t.data;
+		for (size_t i = 0; i < groups; i++, p++) {
+			p = strstr(p, "<g fill-opacity=\".7\"");
+			assert_non_null(p);
+			double x = number_in(p, "<text", 0, "x"), y = number_in(p, "<text", 0, "y");
+			first_y = i ? first_y : y;
+			bool low = y > first_y;
+			assert_true(low == (groups == 9 && i % 2));
+			assert_true(x - last_x[low] > 6 * 12);
+			assert_true(y < g.height);
+			last_x[low] = x;
+		}
+		sm_text_clear(&t);
+	}
+}
+
 static void models_stand_side_by_side_in_a_region(void **state)
 {
 	(void)state;
@@ -253,6 +292,7 @@ int main(void)
 		cmocka_unit_test(whiskers_leave_out_what_is_far),
 		cmocka_unit_test(few_or_equal_values_show_themselves),
 		cmocka_unit_test(a_violin_is_wide_where_the_values_are),
+		cmocka_unit_test(crowded_labels_stand_on_two_lines),
 		cmocka_unit_test(models_stand_side_by_side_in_a_region),
 		cmocka_unit_test(a_scatter_leaves_out_what_is_not_finite),
 	};
