@@ -84,7 +84,7 @@ float *case_run(const struct conv_plan *p, double *want)
 	const struct conv_desc *d = &p->d;
 	size_t nx = case_volume(d, d->in, d->ic), ny = case_volume(d, d->out, d->oc), nw = case_weights(d);
 	float *x = case_block(nx, "x"), *y = case_block(ny, "y"), *w = case_block(nw, "w");
-	float *b = case_block((size_t)d->oc, "b"), *gw = calloc(nw, sizeof *gw);
+	float *b = case_block((size_t)d->oc, "b"), *gw = case_block(nw, "gw");
 	void *packed = aligned_alloc(64, (p->packed + 127) / 64 * 64);
 	void *ws = aligned_alloc(64, (p->ws + 127) / 64 * 64);
 	char *ws_end = (char *)ws + p->ws;
@@ -99,6 +99,9 @@ float *case_run(const struct conv_plan *p, double *want)
 	void *half[2] = {case_stored(d->xe, x, nx), case_stored(d->ye, y, ny)};
 	if (want)
 		plain(d, p->pass, &a, want);
+	/* Gradients of weights are added to what is there. */
+	for (size_t i = 0; want && p->pass == SM_BACKWARD_WEIGHTS && i < nw; i++)
+		want[i] += (double)gw[i];
 	a.x = half[0] ? half[0] : x;
 	a.y = half[1] ? half[1] : y;
 	/* What is written, and room to work in, hold nothing that could pass for a result. */

@@ -193,6 +193,33 @@ static void test_thread_dependence_is_as_documented(void **state)
 	conv_lib_free(lib);
 }
 
+/* What the rule takes for random shapes and for narrow networks of five taps, where oneDNN has only
+ * reference code for pieces smaller than their kernel and for one or two channels. */
+static void test_the_rule_never_takes_what_depends_on_threads(void **state)
+{
+	(void)state;
+	struct conv_lib *lib = case_library();
+	struct conv_desc d[64] = {case_cube(4, 4, 16, 24, 5), case_cube(8, 8, 8, 12, 5),
+				  case_cube(2, 2, 16, 24, 5), case_cube(4, 1, 16, 24, 5),
+				  case_cube(3, 4, 2, 24, 5)};
+	for (size_t i = 0; i < sizeof d / sizeof *d; i++) {
+		struct conv_plan *plan = NULL;
+		struct sm_err err = {0};
+		if (i >= 5)
+			d[i] = random_desc(100 + i);
+		else
+			d[i].n = 2 - (int)(i & 1);
+		assert_int_equal(
+			conv_plan_create(lib, &d[i], SM_BACKWARD_WEIGHTS, NULL, &plan, &err),
+			SM_OK);
+		assert_ptr_not_equal(plan->kernel, &conv_dnnl);
+		conv_plan_free(plan);
+		for (int p = 0; p < SM_PASSES; p++)
+			assert_true(same_bits(lib, d[i], p, NULL));
+	}
+	conv_lib_free(lib);
+}
+
 int main(int argc, char **argv)
 {
 	(void)argc;
@@ -203,6 +230,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(test_unknown_kernel_and_bad_shapes_are_refused),
 	    cmocka_unit_test(test_flops_leave_padding_out),
 	    cmocka_unit_test(test_thread_dependence_is_as_documented),
+	    cmocka_unit_test(test_the_rule_never_takes_what_depends_on_threads),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("nn_conv", tests, NULL, NULL);

@@ -69,8 +69,10 @@ static void equals_the_definition(const struct conv_kernel *kernel)
 	}
 	for (uint64_t i = 0; i < 60; i++)
 		assert_int_equal(case_every_pass(lib, random_desc(i), kernel), PASSES);
-	/* several chunks of rows a range; several groups of channels; fewer rows than ranges */
+	/* several chunks of rows a range; several groups of channels; fewer rows than ranges; more
+	 * rows than a chunk may have */
 	const struct conv_desc large[] = {
+		halved(1, 16, 16, 1, 340, 6),
 		halved(2, 32, 48, 5, 30, 123), halved(1, 64, 80, 3, 12, 12),
 		halved(1, 16, 16, 1, 3, 200), halved(1, 128, 96, 2, 5, 5)};
 	for (size_t i = 0; i < sizeof large / sizeof *large; i++)

@@ -339,8 +339,16 @@ static bool fits(const struct conv_desc *d, enum sm_pass pass)
 	return true;
 }
 
+/* Sums of gradients of weights depend on the threads: never by the rule, only when named. */
+static bool wins(const struct conv_desc *d, enum sm_pass pass)
+{
+	(void)d;
+	return pass != SM_BACKWARD_WEIGHTS;
+}
+
 const struct conv_kernel conv_dnnl = {.name = "dnnl",
 				      .fits = fits,
+				      .wins = wins,
 				      .create = create,
 				      .pack = pack,
 				      .run = run,

@@ -127,12 +127,13 @@ static enum sm_status add_slab(struct conv_plan *p, struct conv_desc *part, size
 	return SM_OK;
 }
 
-static enum sm_status cut(struct conv_plan *p, struct sm_err *err)
+/* Each sample to `per` pieces. */
+static enum sm_status cut(struct conv_plan *p, int per, struct sm_err *err)
 {
 	const struct conv_desc *d = &p->d;
 	const bool back = p->pass == SM_BACKWARD_DATA;
 	const int *size = back ? d->in : d->out; /* what is cut; the rest follows */
-	int axis = cut_axis(d), per = pieces(d, size), groups = d->n < SLABS ? d->n : SLABS;
+	int axis = cut_axis(d), groups = d->n < SLABS ? d->n : SLABS;
 	size_t x_sample = line_size(d->in, -1, d->ic), y_sample = line_size(d->out, -1, d->oc);
 	for (int g = 0; g < groups; g++) {
 		int n0 = d->n * g / groups, n1 = d->n * (g + 1) / groups;
@@ -162,6 +163,29 @@ static enum sm_status cut(struct conv_plan *p, struct sm_err *err)
 	return SM_OK;
 }
 
+static void free_slabs(struct priv *q)
+{
+	for (int i = 0; i < q->count; i++) {
+		conv_plan_free(q->slab[i].plan);
+		conv_lib_free(q->slab[i].lib);
+	}
+	*q = (struct priv){.count = 0};
+}
+
+/* Fewer pieces where the library has only reference code for one (a piece smaller than its kernel)
+ * or one lies in the padding. */
+static enum sm_status cut_well(struct conv_plan *p, struct sm_err *err)
+{
+	const struct conv_desc *d = &p->d;
+	int per = pieces(d, p->pass == SM_BACKWARD_DATA ? d->in : d->out);
+	enum sm_status st = cut(p, per, err);
+	while (st == SM_USAGE && per > 1) {
+		free_slabs(p->priv);
+		st = cut(p, --per, err);
+	}
+	return st;
+}
+
 static enum sm_status create(struct conv_plan *p, struct sm_err *err)
 {
 	const struct conv_desc *d = &p->d;
@@ -170,7 +194,7 @@ static enum sm_status create(struct conv_plan *p, struct sm_err *err)
 		return SM_FAIL(err, SM_BUDGET, "convolution plan: out of memory");
 	int before = omp_get_max_threads();
 	omp_set_num_threads(1);
-	enum sm_status st = cut(p, err);
+	enum sm_status st = cut_well(p, err);
 	omp_set_num_threads(before);
 	if (st != SM_OK)
 		return st;
@@ -258,10 +282,7 @@ static void destroy(struct conv_plan *p)
 	struct priv *q = p->priv;
 	if (!q)
 		return;
-	for (int i = 0; i < q->count; i++) {
-		conv_plan_free(q->slab[i].plan);
-		conv_lib_free(q->slab[i].lib);
-	}
+	free_slabs(q);
 	free(q);
 	p->priv = NULL;
 }

@@ -57,17 +57,17 @@ static bool fits_portable(const struct conv_desc *d, enum sm_pass pass)
 
 /* ---- taps ----------------------------------------------------------------------------------- */
 
-int stride_shift(const struct conv_desc *d, int axis, int k, int *class)
+int stride_shift(const struct conv_desc *d, int axis, int k, int *which)
 {
 	int at = k - d->lo[axis], s = d->stride[axis];
-	*class = (at + STRIDE_K * s) % s;
-	return (at - *class) / s;
+	*which = (at + STRIDE_K * s) % s;
+	return (at - *which) / s;
 }
 
 /* Backward to data: whether inputs of a class meet tap k, and from what output on. */
-static bool back_shift(const struct conv_desc *d, int axis, int k, int class, int *shift)
+static bool back_shift(const struct conv_desc *d, int axis, int k, int which, int *shift)
 {
-	int at = class + d->lo[axis] - k, s = d->stride[axis];
+	int at = which + d->lo[axis] - k, s = d->stride[axis];
 	*shift = at / s;
 	return at % s == 0;
 }
@@ -81,40 +81,40 @@ int stride_plane(const struct stride_priv *q, const struct conv_desc *d, int z, 
 	return at >= 0 && at % s == 0 && at / s < d->out[0] ? at / s : -1;
 }
 
-size_t stride_place(const struct stride_priv *q, int k, const int class[2], const int shift[2])
+size_t stride_place(const struct stride_priv *q, int k, const int which[2], const int shift[2])
 {
-	size_t at = ((size_t)k * q->step[0] + class[0]) * q->step[1] + class[1];
-	int row = shift[0] - q->first[0][class[0]], pixel = shift[1] - q->first[1][class[1]];
+	size_t at = ((size_t)k * q->step[0] + which[0]) * q->step[1] + which[1];
+	int row = shift[0] - q->first[0][which[0]], pixel = shift[1] - q->first[1][which[1]];
 	return ((at * q->all_rows + row) * q->pitch + pixel) * WINO_LANES;
 }
 
 /* ---- the plan ------------------------------------------------------------------------------- */
 
 /* Shifts of a class of an axis: the first, and how far the last is from it. */
-static void widen(struct stride_priv *q, int axis, int class, int shift, int last[STRIDE_MOST],
+static void widen(struct stride_priv *q, int axis, int which, int shift, int last[STRIDE_MOST],
 		  bool met[STRIDE_MOST])
 {
-	int *first = &q->first[axis - 1][class];
-	*first = !met[class] || shift < *first ? shift : *first;
-	last[class] = !met[class] || shift > last[class] ? shift : last[class];
-	met[class] = true;
-	int margin = last[class] - *first;
+	int *first = &q->first[axis - 1][which];
+	*first = !met[which] || shift < *first ? shift : *first;
+	last[which] = !met[which] || shift > last[which] ? shift : last[which];
+	met[which] = true;
+	int margin = last[which] - *first;
 	q->margin[axis - 1] = margin > q->margin[axis - 1] ? margin : q->margin[axis - 1];
 }
 
 static void set_classes(struct stride_priv *q, const struct conv_desc *d)
 {
 	for (int axis = 1; axis < 3; axis++) {
-		int last[STRIDE_MOST] = {0}, class, shift;
+		int last[STRIDE_MOST] = {0}, which, shift;
 		bool met[STRIDE_MOST] = {false};
 		q->step[axis - 1] = q->back ? 1 : d->stride[axis];
 		for (int k = 0; k < d->k[axis]; k++) {
 			if (!q->back) {
-				shift = stride_shift(d, axis, k, &class);
-				widen(q, axis, class, shift, last, met);
+				shift = stride_shift(d, axis, k, &which);
+				widen(q, axis, which, shift, last, met);
 			}
-			for (class = 0; q->back && class < d->stride[axis]; class ++)
-				if (back_shift(d, axis, k, class, &shift))
+			for (which = 0; q->back && which < d->stride[axis]; which ++)
+				if (back_shift(d, axis, k, which, &shift))
 					widen(q, axis, 0, shift, last, met);
 		}
 	}
@@ -231,10 +231,10 @@ static struct source source_of(const struct stride_priv *q, const struct conv_de
 
 /* A row (its first pixel is number `line`; none: zeros) by one class of pixels to v. */
 SM_CLONES static void put_row(const struct stride_priv *q, const struct source *s, bool there,
-			      size_t line, int class, int c0, int c1, float *v)
+			      size_t line, int which, int c0, int c1, float *v)
 {
 	for (int i = 0; i < q->pitch; i++, v += WINO_LANES) {
-		int w = (q->first[1][class] + i) * q->step[1] + class;
+		int w = (q->first[1][which] + i) * q->step[1] + which;
 		if (there && w >= 0 && w < s->size[2])
 			stride_put(v, q->v_cbs, s->x, s->e, (line + (size_t)w) * s->c, c0, c1);
 		else
@@ -254,11 +254,11 @@ void stride_rows(const struct stride_priv *q, const struct conv_desc *d, const v
 		size_t plane = ((size_t)c->n * s.size[0] + z) * s.size[1];
 		for (int i = 0; i < q->step[0] * q->step[1] * (c->rows + q->margin[0]); i++) {
 			int row = i / (q->step[0] * q->step[1]);
-			const int class[2] = {i / q->step[1] % q->step[0], i % q->step[1]};
-			int h = (c->y0 + q->first[0][class[0]] + row) * q->step[0] + class[0];
-			const int at[2] = {q->first[0][class[0]] + row, q->first[1][class[1]]};
+			const int which[2] = {i / q->step[1] % q->step[0], i % q->step[1]};
+			int h = (c->y0 + q->first[0][which[0]] + row) * q->step[0] + which[0];
+			const int at[2] = {q->first[0][which[0]] + row, q->first[1][which[1]]};
 			put_row(q, &s, h >= 0 && h < s.size[1], (plane + (size_t)h) * s.size[2],
-				class[1], c0, c1, v + stride_place(q, k, class, at));
+				which[1], c0, c1, v + stride_place(q, k, which, at));
 		}
 	}
 }
@@ -280,12 +280,12 @@ static void add_tap(const struct stride_priv *q, struct wino_gemm *g, const floa
 
 /* Where tap k along an axis begins for this class of what is computed; false = does not meet it. */
 static bool meets(const struct stride_priv *q, const struct conv_desc *d, int axis, int k,
-		  int to_class, int *class, int *shift)
+		  int to_class, int *which, int *shift)
 {
-	*class = 0;
+	*which = 0;
 	if (q->back)
 		return back_shift(d, axis, k, to_class, shift);
-	*shift = stride_shift(d, axis, k, class);
+	*shift = stride_shift(d, axis, k, which);
 	return true;
 }
 
@@ -302,12 +302,12 @@ static void chunk_products(const struct stride_priv *q, const struct conv_desc *
 			      .m_obs = q->m_obs,
 			      .m = m};
 	for (int tap = 0; tap < q->taps; tap++) {
-		int k0 = tap / (d->k[1] * d->k[2]), class[2], shift[2];
+		int k0 = tap / (d->k[1] * d->k[2]), which[2], shift[2];
 		if (stride_plane(q, d, c->z, k0) < 0 ||
-		    !meets(q, d, 1, tap / d->k[2] % d->k[1], to[0], &class[0], &shift[0]) ||
-		    !meets(q, d, 2, tap % d->k[2], to[1], &class[1], &shift[1]))
+		    !meets(q, d, 1, tap / d->k[2] % d->k[1], to[0], &which[0], &shift[0]) ||
+		    !meets(q, d, 2, tap % d->k[2], to[1], &which[1], &shift[1]))
 			continue;
-		add_tap(q, &g, v + stride_place(q, k0, class, shift),
+		add_tap(q, &g, v + stride_place(q, k0, which, shift),
 			u + tap * q->u_ks + ob0 * q->u_obs);
 	}
 	if (g.taps)
