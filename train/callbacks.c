@@ -4,8 +4,11 @@
  * whole or not at all, and last.hdf5 behind the other checkpoints: whatever a killed run leaves,
  * the epoch after last.hdf5 is trained again with the same bits and writes the same files.
  */
+#include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/file.h"
 #include "train/fit.h"
@@ -20,12 +23,47 @@ static enum sm_status write_to(struct sm_fit *fit, const char *name, struct sm_e
 	return st;
 }
 
-/* A training that fails in its first epoch leaves the folder as it was. */
+/* The first best.hdf5 of a training that replaces another, until that one has left. (Names in
+ * .partial leave when a stage begins.) */
+#define FIRST_BEST ".first-" SM_FIT_BEST
+
+static bool is_there(const struct sm_fit *fit, const char *name)
+{
+	char *path = sm_path_join(fit->dir, name);
+	bool there = path && sm_file_exists(path);
+	free(path);
+	return there;
+}
+
+/* A training that fails in its first epoch leaves the folder as it was; so does a disk that has no
+ * room for a checkpoint more: the first is written before what it replaces leaves. */
 static enum sm_status begin(struct sm_fit *fit, struct sm_err *err)
 {
-	bool now = fit->begin && !fit->begun;
+	if (fit->begun || !fit->begin)
+		return SM_OK;
 	fit->begun = true;
-	return now ? fit->begin(fit->begin_ctx, err) : SM_OK;
+	SM_TRY(sm_fit_remove(fit, FIRST_BEST, err)); /* of a killed run */
+	if (fit->fresh && (is_there(fit, SM_FIT_LAST) || is_there(fit, SM_FIT_BEST))) {
+		SM_TRY(write_to(fit, FIRST_BEST, err));
+		fit->first_waits = true;
+	}
+	return fit->begin(fit->begin_ctx, err);
+}
+
+static enum sm_status clear_old(struct sm_fit *fit, struct sm_err *err)
+{
+	SM_TRY(sm_fit_clear_old(fit, err));
+	if (!fit->first_waits)
+		return SM_OK;
+	char *from = sm_path_join(fit->dir, FIRST_BEST), *to = sm_path_join(fit->dir, SM_FIT_BEST);
+	enum sm_status st = SM_OK;
+	if (!from || !to)
+		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", fit->dir);
+	else if (rename(from, to) != 0)
+		st = SM_FAIL(err, SM_IO, "%s: cannot be written: %s", to, strerror(errno));
+	free(from);
+	free(to);
+	return st;
 }
 
 static enum sm_status picture(struct sm_fit *fit, struct sm_err *err)
@@ -42,7 +80,9 @@ static enum sm_status numbered(struct sm_fit *fit, struct sm_err *err)
 
 static enum sm_status best(struct sm_fit *fit, struct sm_err *err)
 {
-	return fit->improved ? write_to(fit, SM_FIT_BEST, err) : SM_OK;
+	bool there = fit->first_waits; /* clear_old put it there */
+	fit->first_waits = false;
+	return fit->improved && !there ? write_to(fit, SM_FIT_BEST, err) : SM_OK;
 }
 
 /* Behind what shows or keeps the weights that were validated, before what training goes on from. */
@@ -88,7 +128,7 @@ static const struct {
 	enum sm_status (*epoch_end)(struct sm_fit *fit, struct sm_err *err);
 } callbacks[] = {
 	{"begin", begin},
-	{"clear_old", sm_fit_clear_old},
+	{"clear_old", clear_old},
 	{"picture", picture},
 	{"numbered", numbered},
 	{"best", best},

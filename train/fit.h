@@ -57,6 +57,7 @@ struct sm_fit {
 	struct sm_parts *parts;         /* of the step at work */
 	bool picture_known, averaged;   /* averaged: the weights are their moving average now */
 	bool begun;                     /* `begin` was called */
+	bool first_waits;               /* best.hdf5 of the first epoch is written already */
 };
 
 /* Begins the history of a fresh training: names of all columns. */
@@ -90,6 +91,9 @@ bool sm_fit_owns(const struct sm_fit *fit, const char *name);
  * checkpoints with its fingerprint (an epoch that a killed run trained on another kind of
  * processor). No other file is touched. */
 enum sm_status sm_fit_sweep(const struct sm_fit *fit, struct sm_err *err);
+
+/* Removes a file of dir, if it is there. */
+enum sm_status sm_fit_remove(const struct sm_fit *fit, const char *name, struct sm_err *err);
 
 /* Removes the files of the training that is replaced, but the history that s->csv append keeps. */
 enum sm_status sm_fit_clear_old(struct sm_fit *fit, struct sm_err *err);

@@ -34,9 +34,9 @@ static bool shaped(const char *name, const char *shape)
 	return !*shape && !*name;
 }
 
-static enum sm_status remove_file(const char *dir, const char *name, struct sm_err *err)
+enum sm_status sm_fit_remove(const struct sm_fit *fit, const char *name, struct sm_err *err)
 {
-	char *path = sm_path_join(dir, name);
+	char *path = sm_path_join(fit->dir, name);
 	enum sm_status st = SM_OK;
 	if (!path)
 		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", name);
@@ -140,7 +140,7 @@ static enum sm_status sweep(const struct sm_fit *fit, const char *fingerprint,
 		int naming = (int)(i % SHAPES);
 		if (shaped(name, shapes[naming]) && !(keep && has_name(keep, naming, name)) &&
 		    is_of(fit, name, fingerprint))
-			st = remove_file(fit->dir, name, err);
+			st = sm_fit_remove(fit, name, err);
 	}
 	sm_paths_clear(&files);
 	return st;
@@ -221,9 +221,9 @@ enum sm_status sm_fit_clear_old(struct sm_fit *fit, struct sm_err *err)
 	SM_TRY(st);
 	if (fit->replaced.fingerprint[0])
 		SM_TRY(sweep(fit, fit->replaced.fingerprint, NULL, err));
-	SM_TRY(remove_file(fit->dir, SM_FIT_LAST, err));
-	SM_TRY(remove_file(fit->dir, SM_FIT_BEST, err));
-	return remove_file(fit->dir, fit->s->csv_name, err);
+	SM_TRY(sm_fit_remove(fit, SM_FIT_LAST, err));
+	SM_TRY(sm_fit_remove(fit, SM_FIT_BEST, err));
+	return sm_fit_remove(fit, fit->s->csv_name, err);
 }
 
 enum sm_status sm_fit_write_csv(const struct sm_fit *fit, struct sm_err *err)

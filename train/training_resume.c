@@ -137,6 +137,27 @@ static enum sm_status take_up(struct sm_training *t, struct sm_checkpoint *old, 
 	return SM_OK;
 }
 
+/* last.hdf5 is not there. A run killed in its first epoch can leave best.hdf5 alone, which then is
+ * of epoch 1; a later one tells that last.hdf5 was lost, and starting anew would write over what is
+ * left. The best of a training with moving averages holds these: it is no last. */
+static enum sm_status without_last(const struct sm_training *t, const char *best_path,
+				   struct sm_err *err)
+{
+	struct sm_checkpoint best = {0};
+	enum sm_status st = SM_OK;
+	if (sm_checkpoint_open(best_path, &best, NULL) == SM_OK && best.epoch > 1)
+		st = SM_FAIL(err, SM_INPUT,
+			     "--resume cannot go on: %s is missing in %s, whose %s holds epoch "
+			     "%" PRId64 ": another copy of %s mends it%s, or --restart starts from "
+			     "the beginning",
+			     SM_FIT_LAST, t->dir, SM_FIT_BEST, best.epoch, SM_FIT_LAST,
+			     t->s->ema > 0 ? ""
+					   : ", a copy of " SM_FIT_BEST " under that name goes on "
+					     "behind its epoch");
+	sm_checkpoint_clear(&best);
+	return st;
+}
+
 enum sm_status sm_training_look(struct sm_training *t, struct sm_err *err)
 {
 	struct sm_checkpoint old = {0};
@@ -148,7 +169,11 @@ enum sm_status sm_training_look(struct sm_training *t, struct sm_err *err)
 		st = SM_FAIL(err, SM_BUDGET, "%s: out of memory", t->dir);
 		goto out;
 	}
-	if (!sm_file_exists(last))
+	if (go_on && !sm_file_exists(last)) {
+		st = without_last(t, best, err);
+		goto out;
+	}
+	if (!sm_file_exists(last) && !sm_file_exists(best))
 		goto out;
 	st = sm_checkpoint_open(last, &old, err);
 	if (go_on) {

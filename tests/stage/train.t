@@ -166,6 +166,14 @@ is "it takes its own checkpoints away, and no other file" "$(cd "$T/longer" && l
 head -c 30000 "$T/one/last.hdf5" >"$T/three/last.hdf5"
 exits "a cut last.hdf5" 3 training "$T/three" --resume
 like "is told" "$(cat "$ERR")" 'last.hdf5: cannot be opened, is no HDF5 file, or is cut off'
+cp -r "$T/one" "$T/nolast"
+rm "$T/nolast/last.hdf5"
+cp "$(ls "$T/one"/model-0004-*.hdf5)" "$T/nolast/best.hdf5"
+hashes "$T/nolast" >"$T/before"
+exits "a last.hdf5 that was lost" 3 training "$T/nolast" --manifest "$T/five.yaml" --resume
+like "is told with what mends it" "$(cat "$ERR")" \
+	'last.hdf5 is missing in [^ ]*nolast, whose best.hdf5 holds epoch 4: another copy .* a copy of best.hdf5 under that name goes on'
+is "and nothing was touched" "$(hashes "$T/nolast")" "$(cat "$T/before")"
 cp "$T/seed/best.hdf5" "$T/again/best.hdf5"
 exits "a best.hdf5 of another training" 3 training "$T/again" --resume
 like "is not gone on with" "$(cat "$ERR")" 'best.hdf5: is of another training than last.hdf5'
@@ -258,6 +266,13 @@ ok "and without a folder" test ! -e "$T/nan"
 cp -r "$T/one" "$T/nanover"
 exits "in place of an earlier training" 3 training "$T/nanover" --manifest "$T/nan.yaml" --resume --restart
 is "it leaves that as it was" "$(hashes "$T/nanover")" "$(hashes "$T/one")"
+cp -r "$T/one" "$T/fullover"
+exits "a full disk in place of an earlier training" 4 full_disk training "$T/fullover" --manifest "$T/rate.yaml" --resume --restart
+is "leaves that as it was, too" "$(hashes "$T/fullover")" "$(hashes "$T/one")"
+is "and nothing half written" "$(ls -A "$T/fullover")" "$(ls -A "$T/one")"
+exits "which can still be replaced" 0 training "$T/fullover" --manifest "$T/rate.yaml" --resume --restart
+exits "by the same bytes" 0 training "$T/ratenew" --manifest "$T/rate.yaml"
+is "as in an empty folder" "$(hashes "$T/fullover" | grep hdf5)" "$(hashes "$T/ratenew" | grep hdf5)"
 edit 's/rate: 0.003/rate: 10/; s/steps_per_epoch: 0/steps_per_epoch: 2/; s/^train:/train:\n  optimiser: sgd\n  weight_decay: 10\n  ema: 0.5/' \
 	"$T/nanema.yaml"
 sed -i 's/epochs: 4/epochs: 40/' "$T/nanema.yaml"
