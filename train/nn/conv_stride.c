@@ -91,13 +91,13 @@ size_t stride_place(const struct stride_priv *q, int k, const int which[2], cons
 /* ---- the plan ------------------------------------------------------------------------------- */
 
 /* Shifts of a class of an axis: the first, and how far the last is from it. */
-static void widen(struct stride_priv *q, int axis, int which, int shift, int last[STRIDE_MOST],
-		  bool met[STRIDE_MOST])
+static void widen(struct stride_priv *q, int axis, int which, int shift, int last[STRIDE_MOST])
 {
 	int *first = &q->first[axis - 1][which];
-	*first = !met[which] || shift < *first ? shift : *first;
-	last[which] = !met[which] || shift > last[which] ? shift : last[which];
-	met[which] = true;
+	bool *met = &q->met[axis - 1][which];
+	*first = !*met || shift < *first ? shift : *first;
+	last[which] = !*met || shift > last[which] ? shift : last[which];
+	*met = true;
 	int margin = last[which] - *first;
 	q->margin[axis - 1] = margin > q->margin[axis - 1] ? margin : q->margin[axis - 1];
 }
@@ -106,30 +106,36 @@ static void set_classes(struct stride_priv *q, const struct conv_desc *d)
 {
 	for (int axis = 1; axis < 3; axis++) {
 		int last[STRIDE_MOST] = {0}, which, shift;
-		bool met[STRIDE_MOST] = {false};
 		q->step[axis - 1] = q->back ? 1 : d->stride[axis];
 		for (int k = 0; k < d->k[axis]; k++) {
 			if (!q->back) {
 				shift = stride_shift(d, axis, k, &which);
-				widen(q, axis, which, shift, last, met);
+				widen(q, axis, which, shift, last);
+				continue;
 			}
-			for (which = 0; q->back && which < d->stride[axis]; which ++)
+			for (which = 0; which < d->stride[axis]; which++)
 				if (back_shift(d, axis, k, which, &shift))
-					widen(q, axis, 0, shift, last, met);
+					widen(q, axis, 0, shift, last);
 		}
 	}
+}
+
+static size_t met_classes(const struct stride_priv *q, int axis)
+{
+	return (size_t)q->met[axis][0] + q->met[axis][1];
 }
 
 /* As many lines at a time as the cache holds, but pixels enough. */
 static void set_chunk(struct stride_priv *q, const struct conv_desc *d, int most)
 {
 	size_t classes = (size_t)d->k[0] * q->step[0] * q->step[1];
+	size_t met = (size_t)d->k[0] * met_classes(q, 0) * met_classes(q, 1);
 	size_t cbs = ceil_div(q->cb, q->groups), obs = ceil_div(q->ob, q->parts);
 	q->pitch = q->width + q->margin[1];
 	most = most < q->lines ? most : q->lines;
 	most = most < STRIDE_ROWS ? most : STRIDE_ROWS;
 	for (q->rows = 1; q->rows < most; q->rows++) {
-		size_t v = cbs * classes * (q->rows + 1 + q->margin[0]) * q->pitch;
+		size_t v = cbs * met * (q->rows + 1 + q->margin[0]) * q->pitch;
 		size_t m = obs * (q->rows + 1) * q->pitch;
 		if ((v + m) * WINO_LANES * sizeof(float) > CACHE && q->rows * q->width >= LEAST)
 			break;
@@ -255,6 +261,8 @@ void stride_rows(const struct stride_priv *q, const struct conv_desc *d, const v
 		for (int i = 0; i < q->step[0] * q->step[1] * (c->rows + q->margin[0]); i++) {
 			int row = i / (q->step[0] * q->step[1]);
 			const int which[2] = {i / q->step[1] % q->step[0], i % q->step[1]};
+			if (!q->met[0][which[0]] || !q->met[1][which[1]])
+				continue; /* a kernel smaller than its stride */
 			int h = (c->y0 + q->first[0][which[0]] + row) * q->step[0] + which[0];
 			const int at[2] = {q->first[0][which[0]] + row, q->first[1][which[1]]};
 			put_row(q, &s, h >= 0 && h < s.size[1], (plane + (size_t)h) * s.size[2],
@@ -406,8 +414,8 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 	return SM_OK;
 }
 
-/* One tap leaves seven of eight gradients of inputs zero: writing them is all there is to do, and
- * the library takes half the time; so it does where outputs are so few that all there is to do is
+/* One tap leaves seven of eight gradients of inputs zero (three strides of 2; of fewer strides it
+ * was not measured): writing them is all there is to do, and the library takes half the time; so it does where outputs are so few that all there is to do is
  * putting weights into order (bench/conv.sh 2 rule 5 " s2"). */
 static bool wins_avx2(const struct conv_desc *d, enum sm_pass pass)
 {
