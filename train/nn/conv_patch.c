@@ -279,8 +279,9 @@ static bool wins_avx512(const struct conv_desc *d, enum sm_pass pass)
 }
 
 /* Taking turns with the library on one thread and on two (Zen 3). Several taps: up to 3 << 18
- * weights 1.0 to 3 times as fast forward and backward, 0.9 to 5 times for gradients of weights;
- * with 1 << 20 forward took 1.2 times as long on two threads. One tap: faster for gradients of
+ * weights 1.0 to 3 times as fast forward and backward, with 1 << 20 forward took 1.2 times as long
+ * on two threads; gradients of weights 1.1 to 5 times below 1 << 18, from where on conv_stride is
+ * 1.1 to 1.5 times as fast as this (with a stride of 2). One tap: faster for gradients of
  * weights where outputs have fewer channels (1.2 to 2 times), and backward from very few to many;
  * forward the library is. */
 static bool wins_avx2(const struct conv_desc *d, enum sm_pass pass)
@@ -289,6 +290,8 @@ static bool wins_avx2(const struct conv_desc *d, enum sm_pass pass)
 		return false;
 	if (d->xe == ELEM_BF16 || d->ye == ELEM_BF16) /* the library has none there */
 		return true;
+	if (patch_taps(d) > 1 && pass == SM_BACKWARD_WEIGHTS && d->stride[2] == 2)
+		return weights_of(d) < (size_t)1 << 18;
 	if (patch_taps(d) > 1)
 		return weights_of(d) <= (size_t)3 << 18 || library_is_alone(d, pass);
 	if (pass == SM_BACKWARD_WEIGHTS)
