@@ -126,20 +126,43 @@ static json_t *settings_of(const struct sm_run *run)
 	return settings;
 }
 
+static enum sm_status settings_hash(const json_t *settings, char hex[65], struct sm_err *err)
+{
+	char *line = sm_json_line(settings);
+	if (!line)
+		return SM_FAIL(err, SM_BUDGET, "ledger: out of memory");
+	sm_sha256_bytes(line, strlen(line), hex);
+	free(line);
+	return SM_OK;
+}
+
+enum sm_status sm_run_section(struct sm_run *run, const char *section,
+			      const char *const *leave_out, struct sm_err *err)
+{
+	json_t *header = run->ledger.header, *settings = json_object_get(header, "settings");
+	json_t *whole = sm_fields_dump(run->stage->manifest, run->manifest);
+	json_t *its = json_object_get(whole, section);
+	char hex[65];
+	for (; *leave_out; leave_out++)
+		json_object_del(its, *leave_out);
+	json_object_set(json_object_get(settings, "manifest"), section, its);
+	json_decref(whole);
+	SM_TRY(settings_hash(settings, hex, err));
+	json_object_set_new(header, "settings_sha256", json_string(hex));
+	return SM_OK;
+}
+
 static enum sm_status begin_ledger(struct sm_run *run, struct sm_err *err)
 {
 	json_t *header = json_object();
 	json_t *settings = settings_of(run);
-	char *line = sm_json_line(settings), hex[65];
+	char hex[65];
 	run->ledger.header = header;
 	run->ledger.records = sm_records_new(run->dry_run ? NULL : run->out);
-	if (!header || !settings || !line || !run->ledger.records) {
-		free(line);
+	if (!header || !run->ledger.records || settings_hash(settings, hex, err) != SM_OK) {
 		json_decref(settings);
 		return SM_FAIL(err, SM_BUDGET, "ledger: out of memory");
 	}
-	sm_sha256_bytes(line, strlen(line), hex);
-	free(line);
 	json_object_set_new(header, "schema", json_integer(SM_LEDGER_SCHEMA));
 	json_object_set_new(header, "stage", json_string(run->stage->name));
 	json_object_set_new(header, "version", json_integer(run->stage->version));

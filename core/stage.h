@@ -81,6 +81,12 @@ int sm_stage_main(const struct sm_stage *stage, int argc, char **argv);
  * a stage that writes an output before or without items calls it first. */
 enum sm_status sm_run_begin(struct sm_run *run, struct sm_err *err);
 
+/* Settings of a manifest section that this run turned out to depend on, besides those that its
+ * stage names, without the keys of `leave_out` (NULL-ended): they go into the header, and its hash
+ * of the settings. Before any item. */
+enum sm_status sm_run_section(struct sm_run *run, const char *section,
+			      const char *const *leave_out, struct sm_err *err);
+
 /* Reads another stage's ledger (DIR/ledger.jsonl) and notes its hash in the header under
  * "parents"[name]. The caller clears it. `stage` is the stage that must have written it. SM_INPUT
  * when it holds some items only (--only) and this run works on all. */

@@ -66,7 +66,8 @@ prep_SRC := \
 	preprocess/split_check.c \
 	preprocess/split_near.c \
 	preprocess/split_table.c \
-	preprocess/tile.c
+	preprocess/tile.c \
+	preprocess/tile_case.c
 
 EXES += scanmill-preprocess
 scanmill-preprocess_SRC := preprocess/preprocess_main.c

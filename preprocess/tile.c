@@ -116,7 +116,7 @@ static enum sm_status centre_tiles(const struct sm_vol *label, const char *key,
 		labelled += in_slice[z];
 	for (int64_t k = 0; labelled && k < wanted; k++) {
 		struct sm_rng rng;
-		sm_rng_init(&rng, rule->seed, "tile.centre", key, 0, (uint64_t)k);
+		sm_rng_init(&rng, rule->seed, "tile.centre", key, rule->epoch, (uint64_t)k);
 		int64_t i = labelled_voxel(label, in_slice, sm_rng_below(&rng, labelled));
 		centre(label, rule, i, out->start[out->count++]);
 	}
@@ -133,7 +133,7 @@ static void uniform_tiles(const struct sm_vol *label, const char *key,
 	for (; out->count < rule->per_case && out->tries < rule->tries; out->tries++) {
 		struct sm_rng rng;
 		int32_t at[3];
-		sm_rng_init(&rng, rule->seed, "tile.start", key, 0, (uint64_t)out->tries);
+		sm_rng_init(&rng, rule->seed, "tile.start", key, rule->epoch, (uint64_t)out->tries);
 		for (int a = 0; a < 3; a++)
 			at[a] = (int32_t)sm_rng_below(&rng, (uint32_t)(label->dim[a] -
 								       rule->size[a] + 1));
@@ -259,7 +259,7 @@ static enum sm_status balanced_tiles(const struct sm_vol *label, const char *key
 	for (size_t l = 0; st == SM_OK && l < rule->classes; l++)
 		for (int64_t k = 0; k < out->of_class[l]; k++) {
 			struct sm_rng rng;
-			sm_rng_init(&rng, rule->seed, "tile.class", key, 0, (uint64_t)out->count);
+			sm_rng_init(&rng, rule->seed, "tile.class", key, rule->epoch, (uint64_t)out->count);
 			uint32_t rank = sm_rng_below(&rng, have[l]);
 			centre(label, rule,
 			       class_voxel(label, (const uint32_t(*)[256])by_slice, l, rank),

@@ -26,7 +26,7 @@ struct sm_tile_rule {
 	double max_background; /* a uniform tile is kept when its share of label 0 is below this */
 	int64_t tries;         /* uniform positions tried a case */
 	double tumour_share;
-	uint64_t seed;
+	uint64_t seed, epoch; /* of the random streams; stage tile's epoch is 0 */
 };
 
 struct sm_tile_starts {
@@ -42,11 +42,11 @@ struct sm_tile_starts {
 /* Chooses tiles of a case. label (x,y,z uint8) must be at least as large as the tile (SM_INPUT).
  *
  * random: The first round(tumour_share * per_case) tiles are centred, as far as the grid allows, on
- * voxels drawn uniformly among those with a label (stream "tile.centre", index k). The others are
- * the original's: starts drawn uniformly among all that fit (stream "tile.start", index = number of
- * the try), kept when the share of label 0 is below max_background, until per_case tiles are there
- * or `tries` are used up. So count may be below per_case, even 0: the caller decides. Uses a table
- * of 4 bytes a voxel.
+ * voxels drawn uniformly among those with a label (stream "tile.centre" of the rule's epoch, index
+ * k). The others are the original's: starts drawn uniformly among all that fit (stream
+ * "tile.start", index = number of the try), kept when the share of label 0 is below
+ * max_background, until per_case tiles are there or `tries` are used up. So count may be below
+ * per_case, even 0: the caller decides. Uses a table of 4 bytes a voxel.
  *
  * grid: starts at multiples of the step, max(1, floor(size * (1 - overlap) + 0.5)), along each
  * axis, and a last tile that ends at the volume's edge, so that every voxel lies in a tile; x

@@ -13,11 +13,10 @@
 #include "manifests/roles.h"
 #include "manifests/schema.h"
 #include "preprocess/cases.h"
-#include "preprocess/constant.h"
 #include "preprocess/foldlist.h"
 #include "preprocess/op_table.h"
 #include "preprocess/split.h"
-#include "preprocess/tile.h"
+#include "preprocess/tile_case.h"
 
 struct options {
 	char *split;
@@ -166,8 +165,7 @@ static void describe(const struct writing *w, json_t *record)
 		json_array_append_new(starts, p);
 	}
 	for (int64_t i = 0; i < w->shape.channels; i++)
-		json_array_append_new(channels, json_string(w->c->stacked ? w->c->channels[i]
-									  : w->c->vols[0].role));
+		json_array_append_new(channels, json_string(sm_tile_channel(w->c, i)));
 	json_object_set_new(record, "starts", starts);
 	json_object_set_new(record, "channels", channels);
 	if (w->s->rule != SM_TILES_GRID)
@@ -180,51 +178,13 @@ static void describe(const struct writing *w, json_t *record)
 	}
 }
 
-/* What tiles can be cut from: one image, its label, and room for a tile. */
-static enum sm_status make_ready(struct sm_case *c, const struct sm_tile_section *s, int32_t pad[3],
-				 struct sm_err *err)
-{
-	int64_t dim[3], shift[3];
-	bool small = false;
-	if ((c->count != 1 && !c->apart) || (!c->stacked && c->vols[0].vol.dim[3] != 1))
-		return SM_FAIL(
-			err, SM_INPUT,
-			"%s: has %zu volumes that are not stacked: preprocess.steps needs a stack",
-			c->key, c->count);
-	if (!c->label.data)
-		return SM_FAIL(err, SM_INPUT, "%s: has no label volume, so tiles have no y",
-			       c->key);
-	SM_TRY(sm_case_one_size(c, err));
-	for (int a = 0; a < 3; a++) {
-		int64_t have = c->vols[0].vol.dim[a], want = s->size.v[a];
-		dim[a] = have < want ? want : have;
-		shift[a] = (dim[a] - have) / 2;
-		pad[a] = (int32_t)shift[a];
-		small = small || have < want;
-	}
-	for (size_t i = 0; i < c->count; i++)
-		SM_TRY(sm_case_shows(c, &c->vols[i].vol, 0, c->vols[i].vol.dim[3], c->vols[i].role,
-				     err));
-	if (small && s->small == SM_SMALL_PAD)
-		SM_TRY(sm_case_regrid(c, dim, shift, 0, err));
-	for (size_t i = 0; i < c->count; i++)
-		if (sm_vol_fits_f32(&c->vols[i].vol, err) != SM_OK)
-			return sm_err_prefix(err, "%s: %s", c->key, c->vols[i].role);
-	return SM_OK;
-}
-
-static enum sm_status check_count(const struct sm_tile_starts *at, const struct sm_tile_section *s,
+static enum sm_status check_count(const struct sm_tile_starts *at, const struct sm_tile_rule *s,
 				  struct sm_item *item, struct sm_err *err)
 {
 	json_object_set_new(item->record, "tries", json_integer(at->tries));
 	json_object_set_new(item->record, "tiles", json_integer(at->count));
-	if (!at->count)
-		return SM_FAIL(err, SM_INPUT,
-			       "%s: none of %lld positions has a background share below %g "
-			       "(smallest found %.4f)",
-			       item->key, (long long)at->tries, s->max_background,
-			       at->least_background);
-	if (s->rule == SM_TILES_RANDOM && at->count < s->per_case)
+	SM_TRY(sm_tile_check_count(at, s, item->key, err));
+	if (s->choice == SM_TILES_RANDOM && at->count < s->per_case)
 		sm_item_warn(
 			item,
 			"%lld tiles of %lld: no more in %lld positions with a background share "
@@ -234,35 +194,17 @@ static enum sm_status check_count(const struct sm_tile_starts *at, const struct 
 	return SM_OK;
 }
 
-static struct sm_tile_rule rule_of(const struct sm_run *run)
-{
-	const struct sm_tile_section *s = ((const struct sm_manifest_root *)run->manifest)->tile;
-	return (struct sm_tile_rule){
-		.size = {s->size.v[0], s->size.v[1], s->size.v[2]},
-		.choice = s->rule,
-		.overlap = s->overlap,
-		.skip_background = s->skip_background,
-		.class_shares = s->class_shares.v,
-		.classes = s->class_shares.n,
-		.per_case = s->per_case,
-		.max_background = s->max_background,
-		.tries = s->tries,
-		.tumour_share = s->tumour_share,
-		.seed = sm_run_given(run, "seed") ? run->seed : (uint64_t)s->seed,
-	};
-}
-
 static enum sm_status tile_case(struct sm_case *c, struct sm_item *item, struct sm_err *err)
 {
 	const struct sm_tile_section *s =
 		((const struct sm_manifest_root *)item->run->manifest)->tile;
-	const struct sm_tile_rule rule = rule_of(item->run);
+	const struct sm_tile_rule rule = sm_tile_rule_of(item->run);
 	struct sm_tile_starts at = {0};
 	struct writing w = {.s = s, .c = c, .at = &at, .out = item->run->out};
 	enum sm_status st;
-	SM_GOTO(st, make_ready(c, s, w.pad, err));
+	SM_GOTO(st, sm_tile_make_ready(c, s, w.pad, err));
 	SM_GOTO(st, sm_tile_choose(&c->label, c->key, &rule, c->mem, &at, err));
-	SM_GOTO(st, check_count(&at, s, item, err));
+	SM_GOTO(st, check_count(&at, &rule, item, err));
 	w.shape = (struct sm_tile_shape){.tiles = at.count,
 					 .channels = c->apart ? (int64_t)c->count
 							      : c->vols[0].vol.dim[3],
@@ -328,7 +270,7 @@ static enum sm_status foresee_starts(const struct sm_cases *cases, size_t i, str
 {
 	const struct sm_tile_section *s =
 		((const struct sm_manifest_root *)item->run->manifest)->tile;
-	const struct sm_tile_rule rule = rule_of(item->run);
+	const struct sm_tile_rule rule = sm_tile_rule_of(item->run);
 	struct sm_mem *mem = &item->run->mem;
 	struct sm_tile_starts at = {0};
 	struct sm_vol label = {0};
@@ -337,7 +279,7 @@ static enum sm_status foresee_starts(const struct sm_cases *cases, size_t i, str
 	if (s->small == SM_SMALL_PAD)
 		SM_GOTO(st, pad_label(&label, rule.size, mem, err));
 	SM_GOTO(st, sm_tile_choose(&label, item->key, &rule, mem, &at, err));
-	st = check_count(&at, s, item, err);
+	st = check_count(&at, &rule, item, err);
 out:
 	sm_tile_starts_clear(&at);
 	sm_vol_clear(&label);
@@ -372,7 +314,7 @@ static enum sm_status foresee_record(const struct sm_cases *cases, size_t i, con
 	size_t volumes = count_volumes(cases->parent.header, record);
 	if (!volumes)
 		return SM_FAIL(err, SM_INPUT, "%s: has no intensity volume", item->key);
-	/* In the order in which make_ready looks. */
+	/* In the order in which sm_tile_make_ready looks. */
 	if (volumes != 1 || (!stacked && known && dim[3] != 1))
 		return SM_FAIL(
 			err, SM_INPUT,

@@ -9,6 +9,8 @@ JOBS     ?= 0
 STRICT   ?= 0
 # 1: a training whose settings changed is replaced; else train refuses and keeps it.
 RESTART  ?= 0
+# volumes: train cuts its tiles out of the volumes of preprocess, new ones in each epoch, and needs no stage tile.
+FROM     ?=
 # A file whose bytes salt the hashes of patients and UIDs; keep it apart from the data.
 SALT     ?=
 # The table that split.stratify takes its column from.
@@ -43,6 +45,7 @@ $(foreach v,$(PATHS),$(if $(strip $(call strip_of,$($(v)),$(SAFE) $(if $(filter 
 	$(filter $(v),$(TARGETS)),, : = %))))
 
 one_of = $(if $(filter $(2),$($(1))),,$(error $(1)='$($(1))': found another word, allowed are $(2)))
+$(if $(FROM),$(call one_of,FROM,volumes))
 ifneq ($(filter interpolate dicom,$(MAKECMDGOALS)),)
 $(call one_of,METHOD,nearest linear cubic network)
 $(call one_of,INTERPOLATE_OF,ingest preprocess predict)
@@ -106,7 +109,7 @@ $(call L,pair): $(call L,preprocess) $(call L,split) $(MANIFEST)
 $(call L,explore): $(call L,$(DATASET)) $(call L,preprocess) $(call L,ingest) $(call L,split) $(MANIFEST)
 	$(call P,explore) $(COMMON) --in $(WORK)/preprocess --raw $(WORK)/ingest --split $(WORK)/split --data $(<D) \
 		--out $(@D) $(ACCEPT)
-$(call L,train): $(call L,$(DATASET)) $(if $(PAIRED),$(VGG),$(call L,split)) $(MANIFEST)
+$(call L,train): $(call L,$(if $(FROM),preprocess,$(DATASET))) $(if $(PAIRED),$(VGG),$(call L,split)) $(MANIFEST)
 	$(call P,train) $(COMMON) --in $(<D) \
 		$(if $(PAIRED),$(if $(VGG),--vgg $(VGG)),--split $(WORK)/split --volumes $(WORK)/preprocess) \
 		$(if $(filter 1,$(RESTART)),--restart) --out $(@D) $(AGAIN)

@@ -28,7 +28,7 @@ static const struct program {
 	{"pair", "pairs of images, slice triplets and unpaired domains"},
 	{"explore", "a page that shows a data set: sheets, histograms, labels, split"},
 	{"preview", "pictures of training samples as augmentation makes them"},
-	{"train", "train a network on tiles or slices"},
+	{"train", "train a network on tiles, slices or volumes"},
 	{"predict", "segment or translate whole volumes with a trained network"},
 	{"interpolate", "predicted slices between the slices of a scan"},
 	{"dicom", "derived volumes as DICOM series"},

@@ -120,8 +120,8 @@ size_t sm_loader_bytes(const struct sm_loader_opt *o)
 	struct sm_tile_shape s = sm_tiles_shape(o->train);
 	size_t voxels = (size_t)(s.depth * s.height * s.width);
 	size_t sample = voxels * ((size_t)s.channels + (size_t)o->task->channels) * sizeof(float);
-	/* The tile, and while it is read its compressed and its shuffled bytes. */
-	size_t scratch = 3 * voxels * ((size_t)s.channels * sizeof(float) + 1) + o->hook.scratch;
+	size_t scratch = voxels * ((size_t)s.channels * sizeof(float) + 1) +
+			 sm_tiles_reading(o->train) + o->hook.scratch;
 	return SLOTS * (size_t)micro_of(o) * sample + (size_t)o->threads * scratch;
 }
 
@@ -213,7 +213,7 @@ static enum sm_status decode(struct sm_loader *l, const struct task *t, int thre
 		memset(s->x + n * each_x, 0, rest * each_x * sizeof(float));
 		memset(s->target + n * each_t, 0, rest * each_t * sizeof(float));
 	}
-	SM_TRY(sm_tiles_read(tiles, t->tile, x, y, err));
+	SM_TRY(sm_tiles_draw(tiles, t->tile, s->cut.valid ? 0 : s->epoch, x, y, err));
 	uint8_t largest = 0;
 	for (size_t i = 0; i < l->voxels; i++)
 		largest = y[i] > largest ? y[i] : largest;

@@ -41,6 +41,30 @@ bool sm_tiles_fold_has(const struct sm_tiles_fold *fold, const json_t *record);
 enum sm_status sm_tiles_list_fold(const char *dir, const struct sm_ledger *tile,
 				  const struct sm_ledger *split, const struct sm_tiles_fold *fold,
 				  struct sm_mem *mem, struct sm_tiles **out, struct sm_err *err);
+
+/* Tiles that stand in no file: they are cut as they are asked for (train/tile_source.h). */
+struct sm_tile_fed {
+	size_t number;
+	struct sm_tile_shape shape;
+	int64_t tiles;
+	uint8_t largest_label;
+};
+struct sm_tile_feed {
+	void *ctx;
+	/* Makes the case of this key ready; its number, its tiles an epoch, their shape (tiles =
+	 * 1) and the largest label. */
+	enum sm_status (*add)(void *ctx, const char *key, struct sm_tile_fed *out,
+			      struct sm_err *err);
+	/* Tile k of case `number` in an epoch; x or y may be NULL. Thread-safe. */
+	enum sm_status (*read)(void *ctx, size_t number, int64_t k, int64_t epoch, float *x,
+			       uint8_t *y, struct sm_err *err);
+	size_t (*bytes)(const void *ctx); /* that read takes for a moment */
+};
+/* The same list of the cases of a ledger of volumes. feed must outlive *out; several lists may
+ * share one. */
+enum sm_status sm_tiles_list_feed(const struct sm_tile_feed *feed, const struct sm_ledger *volumes,
+				  const struct sm_ledger *split, const struct sm_tiles_fold *fold,
+				  struct sm_mem *mem, struct sm_tiles **out, struct sm_err *err);
 /* The samples of one record of the ledger of tile or slice. SM_INPUT when it has none. */
 enum sm_status sm_tiles_list_case(const char *dir, const json_t *record, struct sm_mem *mem,
 				  struct sm_tiles **out, struct sm_err *err);
@@ -58,6 +82,12 @@ struct sm_tile_shape sm_tiles_shape(const struct sm_tiles *tiles);
 /* Reads tile i into x (C,Z,Y,X) and y (Z,Y,X) labels. Thread-safe for different i. */
 enum sm_status sm_tiles_read(struct sm_tiles *tiles, size_t i, float *x, uint8_t *y,
 			     struct sm_err *err);
+/* The same as a training sample of an epoch: tiles that are cut out of volumes lie elsewhere in
+ * each (train/tile_source.h); sm_tiles_read gives those of epoch 0. */
+enum sm_status sm_tiles_draw(struct sm_tiles *tiles, size_t i, int64_t epoch, float *x, uint8_t *y,
+			     struct sm_err *err);
+/* Bytes that either takes for a moment. */
+size_t sm_tiles_reading(const struct sm_tiles *tiles);
 
 /* The first of the first `most` tiles with a voxel that is not background (with `middle`: in its
  * middle plane), sm_tiles_count when there is none. */

@@ -40,6 +40,7 @@ train_SRC := \
 EXES += scanmill-train
 scanmill-train_SRC := train/train_main.c train/training.c train/training_plan.c train/training_records.c \
 	train/training_resume.c \
+	train/tile_source.c \
 	train/translate/fit.c \
 	train/translate/picture.c \
 	train/translate/training.c \

@@ -7,9 +7,10 @@
 #include "core/hash.h"
 #include "train/loader.h"
 
-/* One tile: an index of a shard, or a file of its own. */
+/* One tile: an index of a shard, a file of its own, or of a feed. */
 struct tile {
 	struct sm_shard *shard;
+	size_t fed; /* number of the case in the feed */
 	int64_t k;
 	size_t case_number;
 	char *path, sha256[65];
@@ -22,6 +23,7 @@ struct sm_tiles {
 	char **keys; /* of the cases */
 	struct sm_shard **shards;
 	size_t shard_count;
+	const struct sm_tile_feed *feed; /* borrowed; NULL = shards and files */
 	struct sm_tile_shape shape;
 	char first[128]; /* file that the shape comes from */
 	struct sm_mem *mem;
@@ -170,10 +172,25 @@ static enum sm_status add_file(struct sm_tiles *t, const char *path, const char 
 	return SM_OK;
 }
 
-static enum sm_status add_case(struct sm_tiles *t, const char *dir, const json_t *record,
-			       struct sm_err *err)
+static enum sm_status add_fed(struct sm_tiles *t, const char *key, struct sm_err *err)
 {
-	size_t i, before = t->count;
+	struct sm_tile_fed its;
+	SM_TRY(t->feed->add(t->feed->ctx, key, &its, err));
+	SM_TRY(check_shape(t, its.shape, key, err));
+	struct tile *v = append(t, (size_t)its.tiles);
+	if (!v)
+		return SM_FAIL(err, SM_BUDGET, "%s: out of memory", key);
+	for (int64_t k = 0; k < its.tiles; k++) {
+		v[k].fed = its.number;
+		v[k].k = k;
+	}
+	return SM_OK;
+}
+
+static enum sm_status add_outputs(struct sm_tiles *t, const char *dir, const json_t *record,
+				  struct sm_err *err)
+{
+	size_t i;
 	json_t *output;
 	json_array_foreach(json_object_get(record, "outputs"), i, output)
 	{
@@ -194,6 +211,15 @@ static enum sm_status add_case(struct sm_tiles *t, const char *dir, const json_t
 		free(path);
 		SM_TRY(st);
 	}
+	return SM_OK;
+}
+
+static enum sm_status add_case(struct sm_tiles *t, const char *dir, const json_t *record,
+			       struct sm_err *err)
+{
+	size_t before = t->count;
+	SM_TRY(t->feed ? add_fed(t, sm_record_key(record), err)
+		       : add_outputs(t, dir, record, err));
 	if (t->count == before)
 		return SM_OK;
 	char **keys = realloc(t->keys, (t->cases + 1) * sizeof *keys);
@@ -229,19 +255,15 @@ bool sm_tiles_fold_has(const struct sm_tiles_fold *fold, const json_t *record)
 	return place && strcmp(place, wanted_place(fold)) == 0;
 }
 
-enum sm_status sm_tiles_list_fold(const char *dir, const struct sm_ledger *tile,
-				  const struct sm_ledger *split, const struct sm_tiles_fold *fold,
-				  struct sm_mem *mem, struct sm_tiles **out, struct sm_err *err)
+/* Adds to t, which takes the tiles of the whole fold. */
+static enum sm_status list_fold(struct sm_tiles *t, const char *dir, const struct sm_ledger *tile,
+				const struct sm_ledger *split, const struct sm_tiles_fold *fold,
+				struct sm_err *err)
 {
 	const char *want = wanted_place(fold);
 	size_t i;
 	json_t *record;
 	enum sm_status st = SM_OK;
-	*out = NULL;
-	struct sm_tiles *t = calloc(1, sizeof *t);
-	if (!t)
-		return SM_FAIL(err, SM_BUDGET, "list of tiles: out of memory");
-	t->mem = mem;
 	sm_records_foreach(tile->records, i, record)
 	{
 		if (!sm_record_ok(record) || st != SM_OK)
@@ -267,12 +289,40 @@ enum sm_status sm_tiles_list_fold(const char *dir, const struct sm_ledger *tile,
 	else if (st == SM_OK && !t->count)
 		st = SM_FAIL(err, SM_INPUT, "fold %lld: has 0 tiles %s, needed is at least 1",
 			     (long long)fold->index, fold->others ? "outside of it" : "in it");
-	if (st != SM_OK) {
-		sm_tiles_free(t);
-		t = NULL;
-	}
-	*out = t;
 	return st;
+}
+
+static enum sm_status list(const struct sm_tile_feed *feed, const char *dir,
+			   const struct sm_ledger *tile, const struct sm_ledger *split,
+			   const struct sm_tiles_fold *fold, struct sm_mem *mem,
+			   struct sm_tiles **out, struct sm_err *err)
+{
+	struct sm_tiles *t = calloc(1, sizeof *t);
+	*out = NULL;
+	if (!t)
+		return SM_FAIL(err, SM_BUDGET, "list of tiles: out of memory");
+	t->mem = mem;
+	t->feed = feed;
+	enum sm_status st = list_fold(t, dir, tile, split, fold, err);
+	if (st == SM_OK)
+		*out = t;
+	else
+		sm_tiles_free(t);
+	return st;
+}
+
+enum sm_status sm_tiles_list_fold(const char *dir, const struct sm_ledger *tile,
+				  const struct sm_ledger *split, const struct sm_tiles_fold *fold,
+				  struct sm_mem *mem, struct sm_tiles **out, struct sm_err *err)
+{
+	return list(NULL, dir, tile, split, fold, mem, out, err);
+}
+
+enum sm_status sm_tiles_list_feed(const struct sm_tile_feed *feed, const struct sm_ledger *volumes,
+				  const struct sm_ledger *split, const struct sm_tiles_fold *fold,
+				  struct sm_mem *mem, struct sm_tiles **out, struct sm_err *err)
+{
+	return list(feed, NULL, volumes, split, fold, mem, out, err);
 }
 
 enum sm_status sm_tiles_list_case(const char *dir, const json_t *record, struct sm_mem *mem,
@@ -321,20 +371,37 @@ static enum sm_status read_file(struct sm_tiles *t, struct tile *v, float *x, ui
 	return sm_tilefile_read(v->path, &shape, x, y, err);
 }
 
-enum sm_status sm_tiles_read(struct sm_tiles *t, size_t i, float *x, uint8_t *y, struct sm_err *err)
+enum sm_status sm_tiles_draw(struct sm_tiles *t, size_t i, int64_t epoch, float *x, uint8_t *y,
+			     struct sm_err *err)
 {
 	struct tile *v = &t->v[i];
+	if (t->feed)
+		return t->feed->read(t->feed->ctx, v->fed, v->k, epoch, x, y, err);
 	if (!v->shard)
 		return read_file(t, v, x, y, err);
 	struct sm_shard_room room = {.x = x, .y = y};
 	return sm_shard_read_sample(v->shard, v->k, &room, err);
 }
 
+enum sm_status sm_tiles_read(struct sm_tiles *t, size_t i, float *x, uint8_t *y, struct sm_err *err)
+{
+	return sm_tiles_draw(t, i, 0, x, y, err);
+}
+
+size_t sm_tiles_reading(const struct sm_tiles *t)
+{
+	const struct sm_tile_shape *s = &t->shape;
+	/* Compressed and shuffled bytes. */
+	return t->feed ? t->feed->bytes(t->feed->ctx)
+		       : 2 * (size_t)(s->depth * s->height * s->width) *
+				 ((size_t)s->channels * sizeof(float) + 1);
+}
+
 /* Labels alone; x is room for a tile of a file, which cannot leave it out. */
 static enum sm_status read_labels(struct sm_tiles *t, size_t i, float *x, uint8_t *y,
 				  struct sm_err *err)
 {
-	return sm_tiles_read(t, i, t->v[i].shard ? NULL : x, y, err);
+	return sm_tiles_read(t, i, t->v[i].shard || t->feed ? NULL : x, y, err);
 }
 
 enum sm_status sm_tiles_find_label(struct sm_tiles *t, bool middle, size_t most, size_t *found,

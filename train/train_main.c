@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Stage train: tiles or slices -> checkpoints and the history of the training, once or for each of
- * k folds.
+ * Stage train: tiles, slices or volumes -> checkpoints and the history of the training, once or for
+ * each of k folds.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -48,12 +48,44 @@ struct job {
 	const struct sm_train_section *s;
 	struct sm_training base; /* filled as far as all have it in common */
 	struct sm_ledger data, split;
+	struct sm_tile_source *source;
 	int64_t folds; /* of the split; 0 = none */
 	double *best;  /* by fold: the history's row of its best epoch */
 	size_t columns;
 	char *names;   /* of the columns */
 	const char *stopped;
 };
+
+/* The folder of preprocess in the place of that of tile. */
+static enum sm_status open_volumes(struct job *j, struct sm_err *err)
+{
+	static const char *const no_tile[] = {"layout", "compression", NULL};
+	const struct sm_train_section *s = j->s;
+	SM_TRY(sm_run_section(j->run, "tile", no_tile, err));
+	SM_TRY(sm_tile_source_open(j->run, j->run->in, &j->source, err));
+	j->base.data_stage = "preprocess";
+	j->base.data = sm_tile_source_ledger(j->source);
+	j->base.source = j->source;
+	if (s->valid_volumes && !j->base.volumes_dir)
+		j->base.volumes_dir = j->run->in;
+	return SM_OK;
+}
+
+static enum sm_status read_data(struct job *j, const char *stage, struct sm_err *err)
+{
+	struct sm_ledger head;
+	struct sm_err why = {0};
+	bool tiles = strcmp(stage, "tile") == 0, volumes = false;
+	if (tiles && sm_ledger_read_head(j->run->in, &head, &why) == SM_OK) {
+		volumes = strcmp(sm_json_text(head.header, "stage"), "preprocess") == 0;
+		sm_ledger_clear(&head);
+	}
+	if (volumes)
+		return open_volumes(j, err);
+	j->base.data_stage = stage;
+	j->base.data = &j->data;
+	return sm_run_parent(j->run, j->run->in, stage, &j->data, err);
+}
 
 static enum sm_status read_inputs(struct job *j, struct sm_err *err)
 {
@@ -62,13 +94,12 @@ static enum sm_status read_inputs(struct job *j, struct sm_err *err)
 	static const char *const stages[] = {"tile", "slice"};
 	if (!o->split)
 		return SM_FAIL(err, SM_USAGE, "--split: is missing (--help lists the options)");
-	if (j->s->valid_volumes && !o->volumes)
+	j->base.volumes_dir = o->volumes;
+	SM_TRY(read_data(j, stages[m->dataset], err));
+	if (j->s->valid_volumes && !j->base.volumes_dir)
 		return SM_FAIL(err, SM_USAGE,
 			       "--volumes: is missing, train.valid_volumes needs the folder of "
 			       "preprocess");
-	j->base.volumes_dir = o->volumes;
-	j->base.data_stage = stages[m->dataset];
-	SM_TRY(sm_run_parent(j->run, j->run->in, j->base.data_stage, &j->data, err));
 	SM_TRY(sm_run_parent(j->run, o->split, "split", &j->split, err));
 	const json_t *manifest = json_object_get(
 		json_object_get(j->split.header, "settings"), "manifest");
@@ -304,7 +335,6 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 	j.base.restart = ((const struct options *)run->options)->restart;
 	j.base.seed = sm_run_given(run, "seed") ? run->seed : (uint64_t)s->seed;
 	j.base.deadline = s->time_budget > 0 ? sm_now() + 60 * s->time_budget : 0;
-	j.base.data = &j.data;
 	j.base.split = &j.split;
 	SM_GOTO(st, read_inputs(&j, err));
 	/* Lists of cases grow with the cohort; what an earlier training left in --out does not
@@ -316,6 +346,7 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 out:
 	free(j.best);
 	free(j.names);
+	sm_tile_source_close(j.source);
 	sm_ledger_clear(&j.data);
 	sm_ledger_clear(&j.split);
 	return st;
@@ -325,8 +356,10 @@ static const char *const sections[] = {"train", "translate", NULL};
 
 static const struct sm_stage stage = {
 	.name = "train",
-	.summary = "train a network on tiles or slices",
-	.details = "Reads the folders of tile (or slice: manifest key dataset) and split; writes "
+	.summary = "train a network on tiles, slices or volumes",
+	.details = "Reads the folders of tile (or slice: manifest key dataset) and split, or of "
+		   "preprocess and split: tiles\n"
+		   "are then cut out of the volumes by section tile, new ones in each epoch. Writes "
 		   "best.hdf5, last.hdf5 and\n"
 		   "numbered checkpoints (model-EPOCH-VALLOSS.hdf5) and the history "
 		   "(model_history_log.csv). --resume goes on\n"

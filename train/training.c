@@ -81,31 +81,27 @@ static void describe_slices(const json_t *section, struct sm_checkpoint *c)
 	c->stored = view && strcmp(view, "stored") == 0;
 }
 
-/* Names of the channels and the scaling, as the ledger of tile or slice says. */
-static enum sm_status describe_input(struct sm_training *t, struct sm_err *err)
+/* What the samples were cut by: the section of tile or slice as its ledger has it, or of tiles
+ * straight from volumes, of this run. */
+static const json_t *sample_section(const struct sm_training *t)
+{
+	const json_t *header = t->source ? t->run->ledger.header : t->data->header;
+	const json_t *manifest =
+		json_object_get(json_object_get(header, "settings"), "manifest");
+	return json_object_get(manifest, t->source ? "tile" : t->data_stage);
+}
+
+/* The same names in each case. */
+static enum sm_status describe_channels(struct sm_training *t, struct sm_err *err)
 {
 	struct sm_checkpoint *c = &t->fit.state;
-	struct sm_tile_shape shape = sm_tiles_shape(t->train);
-	const json_t *settings = json_object_get(t->data->header, "settings");
-	const json_t *section =
-		json_object_get(json_object_get(settings, "manifest"), t->data_stage);
-	const char *how = sm_json_text(section, "standardise");
-	size_t i, which = 0;
-	json_t *record;
 	enum sm_status st = SM_OK;
-	while (sm_standardise_name(which) && (!how || strcmp(how, sm_standardise_name(which)) != 0))
-		which++;
-	if (!sm_standardise_name(which))
-		return SM_FAIL(
-			err, SM_INPUT,
-			"%s: ledger says standardise %s, allowed are none, slice, tile, unit",
-			t->run->in, how ? how : "nothing");
-	c->standardise = (enum sm_standardise)which;
-	describe_slices(section, c);
-	c->in_channels = (int)shape.channels;
-	c->size[0] = (int)shape.width;
-	c->size[1] = (int)shape.height;
-	c->size[2] = (int)shape.depth;
+	json_t *record;
+	size_t i;
+	if (t->source) { /* it has compared them */
+		c->channels = json_deep_copy(sm_tile_source_channels(t->source));
+		return c->channels ? SM_OK : SM_FAIL(err, SM_BUDGET, "train: out of memory");
+	}
 	sm_records_foreach(t->data->records, i, record)
 	{
 		json_t *names = json_object_get(record, "channels");
@@ -124,6 +120,30 @@ static enum sm_status describe_input(struct sm_training *t, struct sm_err *err)
 	if (!c->channels)
 		c->channels = json_array();
 	return c->channels ? SM_OK : SM_FAIL(err, SM_BUDGET, "train: out of memory");
+}
+
+/* Names of the channels, size and scaling. */
+static enum sm_status describe_input(struct sm_training *t, struct sm_err *err)
+{
+	struct sm_checkpoint *c = &t->fit.state;
+	struct sm_tile_shape shape = sm_tiles_shape(t->train);
+	const json_t *section = sample_section(t);
+	const char *how = sm_json_text(section, "standardise");
+	size_t which = 0;
+	while (sm_standardise_name(which) && (!how || strcmp(how, sm_standardise_name(which)) != 0))
+		which++;
+	if (!sm_standardise_name(which))
+		return SM_FAIL(
+			err, SM_INPUT,
+			"%s: ledger says standardise %s, allowed are none, slice, tile, unit",
+			t->run->in, how ? how : "nothing");
+	c->standardise = (enum sm_standardise)which;
+	describe_slices(section, c);
+	c->in_channels = (int)shape.channels;
+	c->size[0] = (int)shape.width;
+	c->size[1] = (int)shape.height;
+	c->size[2] = (int)shape.depth;
+	return describe_channels(t, err);
 }
 
 static enum sm_status describe_network(struct sm_training *t, struct sm_err *err)
@@ -145,14 +165,13 @@ static enum sm_status describe_network(struct sm_training *t, struct sm_err *err
 	return sm_training_task(s, &c->task, err);
 }
 
-/* The tiles' size as the tile stage was told, before any tile is read. */
+/* The tiles' size as the manifest says, before any is read. */
 static enum sm_status check_size(struct sm_training *t, struct sm_err *err)
 {
-	const json_t *settings = json_object_get(t->data->header, "settings");
-	const json_t *tile = json_object_get(json_object_get(settings, "manifest"), "tile");
+	const json_t *tile = sample_section(t);
 	struct sm_checkpoint c = t->fit.state;
 	int64_t size[3];
-	if (strcmp(t->data_stage, "tile") != 0)
+	if (strcmp(t->data_stage, "slice") == 0)
 		return SM_OK;
 	if (!sm_json_get_ints(tile, "size", size, 3))
 		return SM_FAIL(err, SM_INPUT, "%s: ledger says no tile.size: run tile again",
@@ -165,6 +184,16 @@ static enum sm_status check_size(struct sm_training *t, struct sm_err *err)
 							     : sm_err_prefix(err, "train");
 }
 
+static enum sm_status list_fold(struct sm_training *t, const struct sm_tiles_fold *fold,
+				struct sm_tiles **out, struct sm_err *err)
+{
+	struct sm_run *run = t->run;
+	if (t->source)
+		return sm_tiles_list_feed(sm_tile_source_feed(t->source), t->data, t->split, fold,
+					  &run->mem, out, err);
+	return sm_tiles_list_fold(run->in, t->data, t->split, fold, &run->mem, out, err);
+}
+
 static enum sm_status list_tiles(struct sm_training *t, struct sm_err *err)
 {
 	static const char *const names[] = {"valid", "train"};
@@ -175,9 +204,8 @@ static enum sm_status list_tiles(struct sm_training *t, struct sm_err *err)
 	t->valid_fold = (struct sm_tiles_fold){by_name ? names[t->s->valid_fold] : NULL, t->fold,
 					       !by_name &&
 						       t->s->valid_fold == SM_VALIDATE_ON_TRAIN};
-	SM_TRY(sm_tiles_list_fold(run->in, t->data, t->split, &train, &run->mem, &t->train, err));
-	SM_TRY(sm_tiles_list_fold(run->in, t->data, t->split, &t->valid_fold, &run->mem, &t->valid,
-				  err));
+	SM_TRY(list_fold(t, &train, &t->train, err));
+	SM_TRY(list_fold(t, &t->valid_fold, &t->valid, err));
 	SM_TRY(sm_tiles_find_label(t->train, false, SIZE_MAX, &found, err));
 	if (found == sm_tiles_count(t->train))
 		return SM_FAIL(
@@ -200,6 +228,11 @@ static enum sm_status list_tiles(struct sm_training *t, struct sm_err *err)
 		"%zu training tiles of %zu cases, %zu validation tiles of %zu cases",
 		sm_tiles_count(t->train), sm_tiles_cases(t->train), sm_tiles_count(t->valid),
 		sm_tiles_cases(t->valid));
+	if (t->source)
+		sm_info(&run->log, NULL,
+			"tiles are cut out of volumes, %" PRIu64
+			" MiB unpacked in the temporary folder",
+			sm_tile_source_unpacked(t->source) >> 20);
 	return SM_OK;
 }
 

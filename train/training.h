@@ -9,6 +9,7 @@
 #include "core/stage.h"
 #include "train/augment.h"
 #include "train/fit.h"
+#include "train/tile_source.h"
 #include "train/volumes.h"
 
 struct sm_training {
@@ -16,8 +17,9 @@ struct sm_training {
 	struct sm_run *run;
 	const struct sm_train_section *s;
 	uint64_t seed;
-	const char *data_stage; /* "tile" or "slice" */
+	const char *data_stage; /* "tile", "slice" or, with a source, "preprocess" */
 	const struct sm_ledger *data, *split;
+	struct sm_tile_source *source; /* of tiles straight from volumes; or NULL */
 	int64_t fold;    /* that validates; -1 = the split's folds train and valid */
 	const char *dir; /* output folder; exists, or is made when the training begins */
 	const char

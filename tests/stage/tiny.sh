@@ -39,15 +39,16 @@ edit() {
 	sed "$1" "$T/m.yaml" >"$2"
 }
 
-# training OUT ARGS...: the training of $T/m.yaml on one thread; --manifest, --split and --jobs in ARGS
-# take the place of these.
+# training OUT ARGS...: the training of $T/m.yaml on one thread; --manifest, --in, --split and --jobs in
+# ARGS take the place of these.
 training() {
 	training_out=$1
 	shift
 	case " $* " in *" --manifest "*) ;; *) set -- --manifest "$T/m.yaml" "$@" ;; esac
 	case " $* " in *" --split "*) ;; *) set -- --split "$T/split" "$@" ;; esac
 	case " $* " in *" --jobs "*) ;; *) set -- --jobs 1 "$@" ;; esac
-	sm train --in "$T/tile" --out "$training_out" "$@"
+	case " $* " in *" --in "*) ;; *) set -- --in "$T/tile" "$@" ;; esac
+	sm train --out "$training_out" "$@"
 }
 
 # full_disk COMMAND...: no file can grow above 64 KiB.
