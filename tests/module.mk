@@ -185,6 +185,8 @@ NO_VALGRIND += test_nn_prelu
 $(eval $(call unit_test,nn_fused,nn core,-ldnnl))
 NO_VALGRIND += test_nn_fused
 $(eval $(call unit_test,fit,train models nn core,-ldnnl))
+$(eval $(call unit_test,network,train models nn core,-ldnnl))
+$(eval $(call unit_test,settings,train core))
 $(eval $(call unit_test,edt,eval manifest ops core))
 $(eval $(call unit_test,surface,eval manifest ops core))
 $(eval $(call unit_test,surface_peers,eval manifest ops core))

@@ -7,6 +7,10 @@
 #include "core/file.h"
 #include "train/models/models.h"
 
+/* Less is not felt: heads and first layers of very narrow networks may fall to plain loops without
+ * costing anything. */
+#define SLOW_SHARE 0.01
+
 struct sm_model_opt sm_network_model(const struct sm_checkpoint *c, int batch)
 {
 	struct sm_model_opt m = sm_model_default();
@@ -72,6 +76,25 @@ enum sm_status sm_network_plan_file(const char *path, const struct sm_checkpoint
 		       "fields do not go together, or an earlier version wrote it, which "
 		       "rounded such widths otherwise",
 		       name, c->model, c->width, (long long)planned, (long long)c->parameters);
+}
+
+static void tell_line(void *log, const char *line)
+{
+	sm_debug(log, "kernel", "%s", line);
+}
+
+void sm_network_tell(const struct sm_net *net, struct sm_log *log)
+{
+	char slow[1000];
+	if (log->level >= SM_LOG_DEBUG)
+		sm_net_tell_kernels(net, tell_line, log);
+	const double share = sm_net_slow(net, slow, sizeof slow);
+	if (share >= SLOW_SHARE)
+		sm_warn(log, NULL,
+			"%.0f %% of the network's multiplications run by plain loops, many times "
+			"slower, for neither this program nor oneDNN has fast code for them on "
+			"this CPU: %s",
+			100 * share, slow);
 }
 
 double sm_peak_mib(void)

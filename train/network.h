@@ -5,6 +5,7 @@
 #ifndef SM_TRAIN_NETWORK_H
 #define SM_TRAIN_NETWORK_H
 
+#include "core/log.h"
 #include "train/checkpoint.h"
 #include "train/models/models.h"
 #include "train/nn/nn.h"
@@ -30,6 +31,10 @@ enum sm_status sm_network_plan(const struct sm_checkpoint *c, const struct sm_ne
 enum sm_status sm_network_plan_file(const char *path, const struct sm_checkpoint *c,
 				    const struct sm_network_opt *opt, struct sm_net **net,
 				    struct sm_err *err);
+
+/* Tells, with --log debug, the kernel of each convolution and pass; warns of passes that run by
+ * plain loops and are large enough to be felt. */
+void sm_network_tell(const struct sm_net *net, struct sm_log *log);
 
 /* Largest resident memory of this process so far, in MiB. For the log. */
 double sm_peak_mib(void);

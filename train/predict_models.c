@@ -210,6 +210,7 @@ enum sm_status sm_predict_open(struct sm_predicting *p, struct sm_err *err)
 		f->about.model, (long long)f->about.epoch,
 		h->v[(h->rows - 1) * h->columns + SM_HISTORY_VAL_LOSS],
 		sm_net_forecast(f->net).total >> 20);
+	sm_network_tell(f->net, &p->run->log);
 	if (p->models > 1)
 		sm_info(&p->run->log, NULL,
 			p->s->fold == SM_PREDICT_CROSS

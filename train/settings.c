@@ -58,13 +58,29 @@ static void say_place(const char *path, char out[128])
 	snprintf(out, 128, "%s", path);
 }
 
-static void say_value(const json_t *v, char out[64])
+#define VALUE sizeof((struct sm_setting *)0)->found
+
+/* Cuts a text that is too long so that it still ends as it began: "abc...", [1,2,...]. Lists end
+ * behind a whole member, texts behind a whole character. */
+static void shorten(char out[VALUE])
+{
+	const bool list = out[0] == '[' || out[0] == '{';
+	const char *close = out[0] == '[' ? "]" : out[0] == '{' ? "}" : out[0] == '"' ? "\"" : "";
+	size_t n = VALUE - 1 - strlen("...") - strlen(close);
+	while (list && n > 1 && out[n - 1] != ',')
+		n--;
+	while (!list && n > 1 && ((unsigned char)out[n] & 0xc0) == 0x80)
+		n--;
+	snprintf(out + n, VALUE - n, "...%s", close);
+}
+
+static void say_value(const json_t *v, char out[VALUE])
 {
 	char *text =
 		v ? json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-	snprintf(out, 64, "%s", v && text ? text : "nothing");
-	if (text && strlen(text) > 63)
-		memcpy(out + 60, "...", 4);
+	snprintf(out, VALUE, "%s", v && text ? text : "nothing");
+	if (text && strlen(text) >= VALUE)
+		shorten(out);
 	free(text);
 }
 

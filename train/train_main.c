@@ -256,6 +256,8 @@ static enum sm_status one_training(struct job *j, int64_t fold, const char *pref
 	if (dir[strlen(dir) - 1] == '/')
 		dir[strlen(dir) - 1] = 0;
 	SM_GOTO(st, sm_training_open(&t, err));
+	/* A fold that is finished already plans no network. */
+	j->base.told |= t.fit.net != NULL;
 	SM_GOTO(st, sm_training_run(&t, err));
 	/* Known to ranks behind the first, too: no rank may begin a fold that the others do not. */
 	if (t.fit.stopped && strcmp(t.fit.stopped, "time_budget") == 0)
@@ -369,7 +371,8 @@ static const struct sm_stage stage = {
 		   "another (--restart replaces).\n"
 		   "--fold all trains each fold of a split with folds, in "
 		   "OUT/fold0 and so on.\n"
-		   "--jobs are the network's threads.\n"
+		   "--jobs are the network's threads. --log debug tells which kernel runs each "
+		   "layer and pass.\n"
 		   "dataset pair: trains generators of images (section translate) on the "
 		   "folder of pair; writes last.hdf5,\n"
 		   "epoch-EPOCH.hdf5, training.csv and sample pictures; no --split.\n"

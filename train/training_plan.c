@@ -6,10 +6,11 @@
 #include "train/mpi.h"
 #include "train/network.h"
 
-/* Pages of the program and its libraries, machine code that is generated for the kernels, plans and
- * buffers of the libraries: 17 to 29 MiB, measured. The pages of a run hang on what the system has
- * read already, so a figure of its own for each would refuse today what fitted yesterday. */
-#define PROGRAM ((size_t)25 << 20)
+/* Pages of the program and its libraries, plans and buffers, without what oneDNN brings along when
+ * it runs a part of the network (forecast.library): 15 to 18 MiB, measured. The pages of a run hang
+ * on what the system has read already, so a figure of its own for each would refuse today what
+ * fitted yesterday. */
+#define PROGRAM ((size_t)16 << 20)
 
 /* Numbers of samples up to this are all tried when one is looked for that fits. */
 #define FEW 16
@@ -63,8 +64,10 @@ static size_t needs(const struct sm_training *t, const struct sm_net *net, int m
 	struct sm_loader_opt loader = t->loader;
 	struct sm_forecast f = sm_net_forecast(net);
 	loader.micro = micro;
-	/* The engine's own figure for code is part of the program. */
-	return sm_loader_bytes(&loader) + f.total - f.code + t->volume_bytes + t->program;
+	/* The engine's own figure for code is part of the program, but for what hangs on the
+	 * network. */
+	return sm_loader_bytes(&loader) + f.total - f.code + f.library + t->volume_bytes +
+	       t->program;
 }
 
 static bool fits_into(const struct sm_training *t, int micro, bool whole, size_t room)
@@ -136,20 +139,44 @@ size_t sm_training_program(void)
 	return PROGRAM + (sm_mib_up(sm_mem_heap()) << 20);
 }
 
+/* A part of the forecast in whole MiB: what it adds to the parts before it, so that the figures of
+ * the sentence add up to that of all. */
+static size_t part(size_t *sum, size_t bytes)
+{
+	const size_t before = sm_mib_up(*sum);
+	*sum += bytes;
+	return sm_mib_up(*sum) - before;
+}
+
+static void tell_forecast(const struct sm_training *t, size_t bytes)
+{
+	const struct sm_forecast f = sm_net_forecast(t->fit.net);
+	char volumes[60] = "";
+	size_t sum = 0;
+	const size_t program = part(&sum, t->program + f.library),
+		     arena = part(&sum, f.arena),
+		     weights = part(&sum, f.total - f.code - f.arena),
+		     batches = part(&sum, sm_loader_bytes(&t->loader)),
+		     whole = part(&sum, t->volume_bytes);
+	if (t->volume_bytes)
+		snprintf(volumes, sizeof volumes, ", validation volumes %zu", whole);
+	sm_info(&t->run->log, NULL,
+		"%s: %" PRId64 " parameters; memory forecast %zu MiB%s: activations %zu (%zu "
+		"without reuse), weights, gradients and optimiser %zu, batches %zu%s, the program "
+		"%zu",
+		t->fit.state.model, t->fit.state.parameters, sm_mib_up(bytes),
+		sm_mpi_size() > 1 ? " a rank" : "", arena, f.unplanned >> 20, weights, batches,
+		volumes, program);
+}
+
 enum sm_status sm_training_plan(struct sm_training *t, struct sm_err *err)
 {
 	SM_TRY(plan_net(t, t->loader.micro, t->loader.batch, &t->fit.net, err));
 	t->fit.state.parameters = (int64_t)sm_net_weight_count(t->fit.net);
-	struct sm_forecast f = sm_net_forecast(t->fit.net);
-	size_t weights = f.params + f.grads + f.optim + f.state + f.packed;
-	size_t bytes = needs(t, t->fit.net, t->loader.micro);
+	const size_t bytes = needs(t, t->fit.net, t->loader.micro);
 	t->forecast = (double)bytes / 1048576;
-	sm_info(&t->run->log, NULL,
-		"%s: %" PRId64 " parameters; memory forecast %zu MiB%s: activations %zu (%zu "
-		"without reuse), weights, "
-		"gradients and optimiser %zu, batches %zu, the program %zu",
-		t->fit.state.model, t->fit.state.parameters, sm_mib_up(bytes),
-		sm_mpi_size() > 1 ? " a rank" : "", f.arena >> 20, f.unplanned >> 20, weights >> 20,
-		sm_loader_bytes(&t->loader) >> 20, t->program >> 20);
+	tell_forecast(t, bytes);
+	if (!t->told)
+		sm_network_tell(t->fit.net, &t->run->log);
 	return check_memory(t, err);
 }

@@ -8,7 +8,8 @@
 
 #include "train/training.h"
 
-/* Bytes of the process without a network and batches, lists of cases that are there included. */
+/* Bytes of the process without a network, batches and oneDNN at work, lists of cases that are there
+ * included. */
 size_t sm_training_program(void);
 
 /* Plans fit.net for loader.micro samples at once and sets fit.state.parameters and forecast (MiB);

@@ -25,6 +25,10 @@ like "the ledger names image and checkpoint" "$(cat "$T/one/ledger.jsonl")" \
 	'"inputs":\[\{"path":"'"$test_key"'/image.nii.gz",.*"path":"best.hdf5","role":"checkpoint"'
 like "the patient and the labels found" "$(cat "$T/one/ledger.jsonl")" '"patient":"'"$test_key"'".*"voxels":\{'
 like "the forecast is told" "$(cat "$ERR")" 'memory forecast of the network [0-9]+ MiB'
+unlike "no kernels unasked" "$(cat "$ERR")" 'kernel|plain loops'
+exits "on one thread, with --log debug" 0 predict "$T/debug" --jobs 1 --log debug
+is "each convolution's kernel is told, of the forward pass alone" "$(grep 'predict: debug: kernel: ' "$ERR" | grep -c ', forward: ') \
+$(grep -c 'gradient of' "$ERR")" "15 0"
 
 other_folds=$(grep -o '"fold":"\(train\|valid\)"' "$T/split/ledger.jsonl" | wc -l | tr -d ' ')
 is "the cases of other folds are listed" "$(head -n 1 "$T/one/ledger.jsonl" | grep -o '"other_folds":\[[^]]*' | grep -o BraTS | wc -l | tr -d ' ')" "$other_folds"

@@ -6,6 +6,13 @@ needs train
 
 exits "a training" 0 training "$T/one"
 like "tells its parameters and memory" "$(cat "$ERR")" 'unet3d: [0-9]+ parameters; memory forecast [0-9]+ MiB'
+# parts_add_up NAME: the parts of the last forecast are its whole.
+parts_add_up() {
+	told=$(grep -o 'memory forecast .*' "$ERR" | sed 's/([^)]*)//g' | grep -o '[0-9][0-9]*' | tr '\n' ' ')
+	ok "$1" awk -v told="$told" 'BEGIN { n = split(told, v); for (i = 2; i <= n; i++) sum += v[i]
+		exit !(n >= 5 && sum == v[1]) }'
+}
+parts_add_up "whose parts add up to it"
 like "and the peak beside it" "$(cat "$ERR")" 'peak memory [0-9]+ MiB, [0-9.]+ of the forecast'
 is "checkpoints with the original's names" "$(cd "$T/one" && ls model-* | sed 's/-0\.[0-9]\{4\}\.\|-1\.[0-9]\{4\}\./-LOSS./')" \
 	"model-0002-LOSS.hdf5
@@ -19,6 +26,20 @@ is "the ledger names every file" "$(grep -o '"path":"[^"]*"' "$T/one/ledger.json
 like "and what was trained" "$(head -n 1 "$T/one/ledger.jsonl")" '"epochs":4,.*"parameters":[0-9]+.*"train_tiles":16,"valid_tiles":8'
 best=$(awk -F, 'NR == 2 || NR > 1 && $4 < v { v = $4; e = $1 } END { print e }' "$csv")
 like "the best epoch is that of the lowest val_loss" "$(head -n 1 "$T/one/ledger.jsonl")" "\"best_epoch\":$best,"
+
+# Which kernel runs what is told on request; a network of ours leaves nothing to slow code.
+unlike "no kernels are told unasked" "$(cat "$ERR")" 'enc0.conv1|plain loops'
+exits "a training with --log debug" 0 training "$T/debug" --log debug
+same_tree "is the same training" "$T/one" "$T/debug"
+kernels=$(grep 'train: debug: kernel: ' "$ERR")
+is "each pass of each of the 15 convolutions is told once; the first layer's input wants no gradient" \
+	"$(printf '%s\n' "$kernels" | wc -l | tr -d ' ') $(printf '%s\n' "$kernels" | sort -u | wc -l | tr -d ' ')" "44 44"
+like "with its shape and its kernel" "$kernels" \
+	'kernel: enc0.conv1 .conv 3x3x3 stride 1x1x1, 3x8x16x16x4 to 3x8x16x16x2., forward: [a-z0-9_]+ .[^)]+.'
+like "and its gradients" "$kernels" 'kernel: head .conv 1x1x1 .*, gradient of the weights: [a-z0-9_]+ '
+like "and what was passed over" "$kernels" '; passed over: [a-z0-9_]+ .[^)]+.'
+ok "before the first epoch" awk '/kernel: head/ { at = NR } /epoch 1 of/ && !epoch { epoch = NR }
+	END { exit !(at && epoch > at) }' "$ERR"
 
 exits "the same again" 0 training "$T/again"
 same_tree "gives the same bytes" "$T/one" "$T/again"
@@ -137,7 +158,8 @@ like "is told, too" "$(cat "$ERR")" '--seed is 5, .* has 1:'
 sed 's/"tries":[0-9]*/"tries":77/' "$T/tile/ledger.jsonl" >"$T/tile.jsonl"
 mv "$T/tile/ledger.jsonl" "$T/tile.was" && cp "$T/tile.jsonl" "$T/tile/ledger.jsonl"
 exits "other tiles" 2 training "$T/longer" --resume
-like "are told" "$(cat "$ERR")" 'the ledger of tile is "[0-9a-f]+[.]+, .* has "[0-9a-f]+[.]+: '
+like "are told by their hashes, cut but closed" "$(cat "$ERR")" \
+	'the ledger of tile is "[0-9a-f]{50,}[.]{3}", .* has "[0-9a-f]{50,}[.]{3}": '
 mv "$T/tile.was" "$T/tile/ledger.jsonl"
 is "and no file was touched" "$(hashes "$T/longer" | grep -v journal)" "$(cat "$T/before")"
 

@@ -336,6 +336,9 @@ like "with a sentence" "$(cat "$ERR")" 'fold train: none of its 16 tiles has a v
 # ---- k folds
 sed 's/^split: .*/split: {folds: 3}/' "$T/m.yaml" >"$T/folds.yaml"
 exits "a split of three folds" 0 sm split --manifest "$T/folds.yaml" --in "$T/preprocess" --out "$T/split3"
+exits "all folds, with --dry-run --log debug" 0 with "$T/kfold0" 'folds: all' --split "$T/split3" --dry-run --log debug
+is "tell their one network's kernels once" "$(grep -c 'kernel: enc0.conv1 .*, forward: ' "$ERR")" 1
+ok "and write nothing" test ! -e "$T/kfold0"
 exits "all folds in one command" 0 with "$T/kfold" 'folds: all
 epochs: 2' --split "$T/split3"
 like "says mean and spread" "$(cat "$ERR")" '3 folds: val_loss [0-9.]+ \+- [0-9.]+, val_dice'
@@ -384,6 +387,10 @@ fi
 
 # ---- whole volumes
 exits "whole volumes each two epochs" 0 with "$T/volumes" 'valid_volumes: 2' --volumes "$T/preprocess"
+told=$(grep -o 'memory forecast .*' "$ERR" | sed 's/([^)]*)//g')
+like "are a part of the forecast" "$told" ', validation volumes [0-9]+, the program'
+is "whose parts add up to it" "$(printf '%s' "$told" | grep -o '[0-9][0-9]*' | awk 'NR > 1 { sum += $1 } END { print sum }')" \
+	"$(printf '%s' "$told" | sed 's/memory forecast \([0-9]*\).*/\1/')"
 is "change no weight but in the head of the file" "$(hashes "$T/volumes" | wc -l)" "$(hashes "$T/whole" | wc -l)"
 is "have columns" "$(head -n 1 "$T/volumes/model_history_log.csv" | tr ',' '\n' | sed -n '9,12p' | tr '\n' ' ')" \
 	"volume_dice volume_dice_1 volume_dice_2 volume_dice_3 "

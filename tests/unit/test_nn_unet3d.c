@@ -175,6 +175,82 @@ static void test_forecast_is_what_is_used(void **state)
 }
 #endif
 
+static void count_line(void *ctx, const char *line)
+{
+	int *lines = ctx;
+	assert_non_null(strstr(line, ": portable (c)"));
+	++*lines;
+}
+
+static struct sm_net *planned(const char *model, const struct sm_model_opt *o, const char *kernel,
+			      bool train)
+{
+	struct sm_graph *g = sm_graph_create();
+	struct sm_heads heads;
+	struct sm_net *net = NULL;
+	struct sm_err err = {0};
+	const struct sm_net_opt opt = {.train = train, .threads = 2, .kernel = kernel};
+	if (sm_model_build(model, o, g, &heads, &err) == SM_OK && train)
+		sm_g_loss(g, &(struct sm_loss_opt){.name = "soft_dice", .softmax = o->softmax},
+			  &heads);
+	if (sm_net_plan(g, &opt, &net, &err) != SM_OK)
+		fail_msg("%s: %s", model, err.text);
+	return net;
+}
+
+/* Which kernel runs what, and the passes that none is made for: of plain loops alone all of them,
+ * the largest by name. */
+static void test_slow_passes_are_named(void **state)
+{
+	(void)state;
+	const struct sm_model_opt o = small_opt(1);
+	char text[1000], little[20];
+	for (int train = 0; train < 2; train++) {
+		int lines = 0, convolutions = 0;
+		struct sm_net *net = planned("unet3d", &o, "portable", train);
+		for (size_t i = 0; i < sm_net_layers(net); i++)
+			convolutions += sm_net_profile(net, i).kernel[SM_FORWARD][0] != 0;
+		sm_net_tell_kernels(net, count_line, &lines);
+		/* The first layer's input wants no gradient. */
+		assert_int_equal(lines, train ? 3 * convolutions - 1 : convolutions);
+		assert_true(fabs(sm_net_slow(net, text, sizeof text) - 1) < 1e-9);
+		assert_non_null(strstr(text, "dec0.conv1 (conv 3x3x3 stride 1x1x1, 1x8x16x16x24 to "
+					     "1x8x16x16x8), forward; "));
+		assert_non_null(strstr(text, train ? "; and 40 more" : "; and 11 more"));
+		sm_net_slow(net, little, sizeof little);
+		assert_int_equal(strncmp(little, text, sizeof little - 1), 0);
+		sm_net_free(net);
+	}
+}
+
+#ifdef __x86_64__
+/* No network of ours leaves work worth a word to plain loops, however narrow it is. */
+static void test_no_network_is_slow(void **state)
+{
+	(void)state;
+	static const double width[] = {1, 0.5, 0.25, 0.125, 0.0625};
+	char text[1000];
+	for (size_t m = 0; sm_model_at(m); m++)
+		for (size_t w = 0; w < sizeof width / sizeof *width; w++) {
+			const char *name = sm_model_at(m)->name;
+			struct sm_model_opt o = sm_model_default();
+			const bool flat = strcmp(name, "unet2d") == 0;
+			o.d = flat ? 1 : 16;
+			o.h = o.w = 64;
+			o.softmax = flat;
+			o.channels = flat ? 4 : 3;
+			o.width = width[w];
+			if (sm_model_check(name, &o, NULL) != SM_OK)
+				continue;
+			struct sm_net *net = planned(name, &o, NULL, true);
+			const double share = sm_net_slow(net, text, sizeof text);
+			if (share >= 0.01)
+				fail_msg("%s at width %g: %g: %s", name, width[w], share, text);
+			sm_net_free(net);
+		}
+}
+#endif
+
 static void test_budget_refuses_before_allocating(void **state)
 {
 	(void)state;
@@ -445,6 +521,10 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(test_forecast_is_what_is_used),
 #endif
 	    cmocka_unit_test(test_full_width_parameter_count),
+	    cmocka_unit_test(test_slow_passes_are_named),
+#ifdef __x86_64__
+	    cmocka_unit_test(test_no_network_is_slow),
+#endif
 	    cmocka_unit_test(test_budget_refuses_before_allocating),
 	    cmocka_unit_test(test_arena_reuses_memory),
 	    cmocka_unit_test(test_inference_equals_training_forward),

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/nn/conv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define WHY sizeof((struct conv_plan *)0)->why
 
 /* Tried in this order. A new kernel is one row here and one file. */
 static const struct conv_kernel *const kernels[] = {&conv_wino_avx512,   &conv_wino_avx2,
@@ -12,8 +15,9 @@ static const struct conv_kernel *const kernels[] = {&conv_wino_avx512,   &conv_w
 						    &conv_patch_avx512,	 &conv_patch_avx2,
 						    &conv_columns_avx512, &conv_columns_avx2,
 						    &conv_stride_avx512,	 &conv_stride_avx2,
-						    &conv_stride_portable, &conv_dnnl_slab, &conv_dnnl,
-						    &conv_dnnl_cut,	 &conv_portable};
+						    &conv_stride_portable, &conv_dnnl_slab,
+						    &conv_dnnl,		 &conv_dnnl_cut,
+						    &conv_portable};
 
 const struct conv_kernel *conv_kernel_at(size_t i)
 {
@@ -70,7 +74,8 @@ double conv_flops(const struct conv_desc *d)
 	return f;
 }
 
-static bool takes(const struct conv_kernel *k, const struct conv_desc *d, enum sm_pass pass,
+/* Whether a row can do it; whether it shall is asked of its rule. */
+static bool knows(const struct conv_kernel *k, const struct conv_desc *d, enum sm_pass pass,
 		  const char *only)
 {
 	/* "dnnl" is the library: where it alone would not keep its bits, by way of dnnl_cut. */
@@ -81,7 +86,21 @@ static bool takes(const struct conv_kernel *k, const struct conv_desc *d, enum s
 		return false;
 	if (d->up && !k->up)
 		return false;
-	return k->fits(d, pass) && (only || !k->wins || k->wins(d, pass));
+	return k->fits(d, pass);
+}
+
+static bool takes(const struct conv_kernel *k, const struct conv_desc *d, enum sm_pass pass,
+		  const char *only)
+{
+	return knows(k, d, pass, only) && (only || !k->wins || k->wins(d, pass));
+}
+
+/* Adds to why[] that row k is passed over. Rows that no rule takes are none to speak of. */
+static void pass_over(char why[WHY], const struct conv_kernel *k, const char *reason)
+{
+	const size_t n = strlen(why);
+	if (k->wins != conv_fits_none)
+		snprintf(why + n, WHY - n, "%s%s (%.120s)", n ? ", " : "", k->name, reason);
 }
 
 const struct conv_kernel *conv_kernel_for(const struct conv_desc *d, enum sm_pass pass,
@@ -96,6 +115,9 @@ const struct conv_kernel *conv_kernel_for(const struct conv_desc *d, enum sm_pas
 enum sm_status conv_plan_create(struct conv_lib *lib, const struct conv_desc *d, enum sm_pass pass,
 				const char *only, struct conv_plan **plan, struct sm_err *err)
 {
+	struct sm_err local = {0};
+	char why[WHY] = "";
+	err = err ? err : &local;
 	*plan = NULL;
 	SM_TRY(conv_desc_check(d, err));
 	struct conv_plan *p = calloc(1, sizeof *p);
@@ -106,13 +128,17 @@ enum sm_status conv_plan_create(struct conv_lib *lib, const struct conv_desc *d,
 		only ? only : "");
 	for (size_t i = 0; conv_kernel_at(i); i++) {
 		const struct conv_kernel *k = conv_kernel_at(i);
-		if (!takes(k, d, pass, only))
+		if (!takes(k, d, pass, only)) {
+			if (knows(k, d, pass, only))
+				pass_over(why, k, "not by its rule");
 			continue;
+		}
 		*p = (struct conv_plan){.kernel = k, .pass = pass, .d = *d, .lib = lib};
 		st = k->create(p, err);
 		if (st != SM_USAGE)
 			break;
 		k->destroy(p);
+		pass_over(why, k, err->text);
 	}
 	if (st != SM_OK) {
 		if (st != SM_USAGE)
@@ -120,6 +146,7 @@ enum sm_status conv_plan_create(struct conv_lib *lib, const struct conv_desc *d,
 		free(p);
 		return st;
 	}
+	memcpy(p->why, why, sizeof why);
 	*plan = p;
 	return SM_OK;
 }

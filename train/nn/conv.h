@@ -17,7 +17,7 @@ struct conv_desc {
 	bool bias, relu; /* forward only: done by the kernel; NaN stays NaN */
 	bool up;         /* x stands at half of in's height and width: nearest up-sampling of it by
 			    1x2x2 is what the convolution reads */
-	bool alone;     /* always run by one thread, so that a library may share sums out as it likes */
+	bool alone; /* always run by one thread: a library may share sums out as it likes */
 	enum elem xe, ye; /* with bfloat16 anywhere what the pass reads is such; the kernel may
 			     round weights to it, sums are float */
 	int threads;
@@ -38,6 +38,8 @@ struct conv_plan {
 	size_t ws;     /* bytes of workspace while it runs */
 	size_t packed; /* bytes of the kernel's own copy of the weights; 0 = reads them in place */
 	char impl[48]; /* implementation name for people */
+	char why[240]; /* for people: the rows before it that know the shape, and what spoke against
+			  each */
 	void *priv;
 };
 
@@ -79,6 +81,8 @@ struct conv_kernel {
 	bool bf16;  /* knows bfloat16 */
 	bool parts; /* knows conv_args.part */
 	bool up;    /* knows conv_desc.up */
+	bool library; /* oneDNN does it */
+	bool slow;  /* plain loops, for what nobody else does: what falls to them is told */
 };
 
 extern const struct conv_kernel conv_wino_avx512, conv_wino_avx2, conv_wino_portable;

@@ -353,4 +353,5 @@ const struct conv_kernel conv_dnnl = {.name = "dnnl",
 				      .pack = pack,
 				      .run = run,
 				      .destroy = destroy,
-				      .bf16 = true};
+				      .bf16 = true,
+				      .library = true};

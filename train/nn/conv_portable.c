@@ -174,4 +174,5 @@ const struct conv_kernel conv_portable = {.name = "portable",
 					  .create = create,
 					  .pack = pack,
 					  .run = run,
-					  .destroy = destroy};
+					  .destroy = destroy,
+					  .slow = true};

@@ -292,7 +292,8 @@ const struct conv_kernel conv_dnnl_slab = {.name = "dnnl_slab",
 					   .create = create,
 					   .run = run,
 					   .destroy = destroy,
-					   .bf16 = true};
+					   .bf16 = true,
+					   .library = true};
 
 const struct conv_kernel conv_dnnl_cut = {.name = "dnnl_cut",
 					  .fits = fits_cut,
@@ -300,4 +301,5 @@ const struct conv_kernel conv_dnnl_cut = {.name = "dnnl_cut",
 					  .pack = pack,
 					  .run = run_slabs,
 					  .destroy = destroy,
-					  .bf16 = true};
+					  .bf16 = true,
+					  .library = true};

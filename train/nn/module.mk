@@ -35,6 +35,7 @@ nn_SRC := \
 	train/nn/net_elem.c \
 	train/nn/net_fused.c \
 	train/nn/net_info.c \
+	train/nn/net_kernels.c \
 	train/nn/net_lend.c \
 	train/nn/net_memory.c \
 	train/nn/net_peak.c \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Inside the engine: a planned network. net.c plans and allocates, net_run.c runs, net_info.c
- * answers questions.
+ * Inside the engine: a planned network. net.c plans and allocates, net_run.c runs, net_info.c and
+ * net_kernels.c answer questions.
  */
 #ifndef SM_TRAIN_NET_H
 #define SM_TRAIN_NET_H
@@ -94,6 +94,9 @@ int net_back_time(const struct sm_net *net, int node);
 
 /* Live ranges, shared blocks, the arena's size and the forecast. */
 enum sm_status net_plan_memory(struct sm_net *net, struct sm_err *err);
+
+/* forecast.library of the plan that stands. */
+size_t net_library_bytes(const struct sm_net *net);
 
 /* A run may start: SM_INTERNAL when the net was not allocated, not planned for it, has no loss. */
 enum sm_status net_check_ready(const struct sm_net *net, bool train, bool loss,

@@ -202,7 +202,7 @@ static void meet(int time, int *first, int *last)
 	*last = time > *last ? time : *last;
 }
 
-/* The place of what is made again of tensor x alone, over x, where nothing else reads x; else -1. */
+/* The place of what is made again of tensor x alone, over x, where nothing else reads x; or -1. */
 static int again_over(const struct sm_graph *g, int x, int time)
 {
 	const struct tensor *t = &g->tensor[x];
@@ -322,6 +322,7 @@ static void sum_up(struct sm_net *net)
 	f->state = g->state_count * sizeof(float) * (net->opt.live_norm ? 2 : 1);
 	f->fixed = g->fixed_count * sizeof(float);
 	f->code = CODE_BYTES;
+	f->library = net_library_bytes(net);
 	for (int i = 0; i < g->nodes; i++) {
 		g->node[i].packed_at = f->packed;
 		f->packed += (g->node[i].packed + 63) / 64 * 64;

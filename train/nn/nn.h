@@ -279,6 +279,9 @@ struct sm_forecast {
 	size_t arena;  /* activations, their gradients, saved data, workspaces */
 	size_t packed; /* weights in the kernels' own order kept between runs */
 	size_t code;   /* generated machine code and descriptors (estimate) */
+	size_t library; /* what oneDNN brings along for the convolutions that it runs here
+			   (estimate): a part of code, for callers who know the rest of their
+			   program */
 	size_t total;
 	size_t unplanned; /* what the arena would be if no block was reused */
 };
@@ -408,6 +411,15 @@ uint64_t *sm_net_optim_steps(struct sm_net *net);
 /* Table of layers: name, operator, output shape, parameters, and for convolutions the kernel chosen
  * for each pass with the library's implementation name. */
 void sm_net_print(const struct sm_net *net, FILE *out);
+/* Calls tell with a line for each pass of each convolution, in the layers' order: its shape, the
+ * kernel that the rule chose, and why those before it in the table were passed over. The line lives
+ * during the call. */
+void sm_net_tell_kernels(const struct sm_net *net, void (*tell)(void *ctx, const char *line),
+			 void *ctx);
+/* The share, 0 to 1, of the network's multiplications that run by plain loops, many times slower,
+ * because no kernel is made for the shape and oneDNN has its reference code alone; the largest of
+ * those passes by layer, pass and shape into text ("" when there is none). */
+double sm_net_slow(const struct sm_net *net, char *text, size_t room);
 /* The moment at which most of the arena is in use, and what lives then: values, gradients, saved
  * data and workspaces with the operators that they belong to and their lives. Operators that write
  * in place share one block, which is told for each. */

@@ -12,9 +12,9 @@
 #include "train/settings.h"
 
 /* Pages of the program and its libraries, their buffers, and the machine code that is generated for
- * the kernels of a layer: 16 to 18 MiB (AVX-512) or 20 (AVX2) and up to 28 KiB, measured. The pages hang on what the
- * system has read already, so a figure of its own for each run would refuse today what fitted
- * yesterday. */
+ * the kernels of a layer: 16 to 18 MiB (AVX-512) or 20 (AVX2) and up to 28 KiB, measured. The pages
+ * hang on what the system has read already, so a figure of its own for each run would refuse today
+ * what fitted yesterday. */
 #define PROGRAM ((size_t)20 << 20)
 #define LAYER_CODE ((size_t)24 << 10)
 
@@ -210,6 +210,8 @@ static enum sm_status plan(struct sm_translating *t, struct sm_err *err)
 		c->cycle ? "cyclegan" : "pix2pix", c->generator, t->state.parameters[0], c->judge,
 		t->state.parameters[1], c->width, c->height, sm_mib_up(need),
 		sm_mib_up(sm_game_images_bytes(&t->game)));
+	sm_network_tell(t->game.generators, &t->run->log);
+	sm_network_tell(t->game.judges, &t->run->log);
 	if (need > limit)
 		return SM_FAIL(err, SM_BUDGET,
 			       "train: needs %zu MiB, %zu MiB are allowed (--memory): a smaller "
