@@ -14,7 +14,7 @@
 #include "core/h5tile.h"
 #include "core/hash.h"
 
-#define LABELS 3 /* the original's one-hot channels: labels 1, 2, 3 */
+#define LABELS SM_TILEFILE_LABELS
 #define AXES "x (channel,x,y,z) float32; y (label 1..3,x,y,z) uint8 one-hot"
 
 #define ACROSS \

@@ -107,8 +107,9 @@ enum sm_status sm_shard_named_sha256(const char *path, struct sm_mem *mem, char 
 				     struct sm_err *err);
 
 /* One tile in the original's layout on its way into a file: x is stored as (C,X,Y,Z) float32,
- * labels as one-hot (3,X,Y,Z) uint8 of labels 1..3. shape as of a shard of one tile. Begin, put
+ * labels as one-hot (SM_TILEFILE_LABELS,X,Y,Z) uint8 of labels 1..3, the original's. shape as of a shard of one tile. Begin, put
  * all, end or abandon. */
+#define SM_TILEFILE_LABELS 3
 struct sm_tilefile;
 struct sm_outset;
 enum sm_status sm_tilefile_begin(const char *path, const struct sm_tile_shape *shape,

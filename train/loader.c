@@ -217,11 +217,7 @@ static enum sm_status decode(struct sm_loader *l, const struct task *t, int thre
 	uint8_t largest = 0;
 	for (size_t i = 0; i < l->voxels; i++)
 		largest = y[i] > largest ? y[i] : largest;
-	if (largest > l->opt.task->labels)
-		return SM_FAIL(
-			err, SM_INPUT,
-			"tile %zu of fold %s: holds label %d, allowed are 0 to %d (train.classes)",
-			t->tile, s->cut.valid ? "valid" : "train", largest, l->opt.task->labels);
+	SM_TRY(sm_tiles_allow(tiles, t->tile, largest, l->opt.task->labels, err));
 	if (hook->apply && !s->cut.valid)
 		SM_TRY(hook->apply(hook->ctx, l->opt.seed, s->epoch, t->place, &l->shape, x, y,
 				   l->scratch_hook[thread], err));

@@ -47,12 +47,11 @@ struct sm_tile_fed {
 	size_t number;
 	struct sm_tile_shape shape;
 	int64_t tiles;
-	uint8_t largest_label;
 };
 struct sm_tile_feed {
 	void *ctx;
 	/* Makes the case of this key ready; its number, its tiles an epoch, their shape (tiles =
-	 * 1) and the largest label. */
+	 * 1). */
 	enum sm_status (*add)(void *ctx, const char *key, struct sm_tile_fed *out,
 			      struct sm_err *err);
 	/* Tile k of case `number` in an epoch; x or y may be NULL. Thread-safe. */
@@ -89,10 +88,31 @@ enum sm_status sm_tiles_draw(struct sm_tiles *tiles, size_t i, int64_t epoch, fl
 /* Bytes that either takes for a moment. */
 size_t sm_tiles_reading(const struct sm_tiles *tiles);
 
-/* The first of the first `most` tiles with a voxel that is not background (with `middle`: in its
- * middle plane), sm_tiles_count when there is none. */
-enum sm_status sm_tiles_find_label(struct sm_tiles *tiles, bool middle, size_t most, size_t *found,
+/* The labels of tile i alone into y (Z,Y,X). Thread-safe for different i. */
+enum sm_status sm_tiles_read_labels(struct sm_tiles *tiles, size_t i, uint8_t *y,
+				    struct sm_err *err);
+
+/* The first of the first `most` tiles with a voxel in its middle plane that is not background,
+ * sm_tiles_count when there is none. */
+enum sm_status sm_tiles_find_label(struct sm_tiles *tiles, size_t most, size_t *found,
 				   struct sm_err *err);
+
+/* What sentences call tile i: "<case>.h5: tile 12", or the name of its file. */
+enum { SM_TILE_NAME = 256 };
+void sm_tiles_name(const struct sm_tiles *tiles, size_t i, char out[SM_TILE_NAME]);
+
+/* SM_INPUT and the sentence when a label of tile i is above `most`. */
+enum sm_status sm_tiles_allow(const struct sm_tiles *tiles, size_t i, uint8_t label, int most,
+			      struct sm_err *err);
+
+/* The largest label that the file of tile i could hold. */
+uint8_t sm_tiles_label_bound(const struct sm_tiles *tiles, size_t i);
+
+/* Reads the labels of all cases, up to `jobs` at a time, but for those that the object survey knows
+ * from another list, and adds them to it. *filled: there is a label above 0. SM_INPUT: one above
+ * `most`, a tile that cannot be read. */
+enum sm_status sm_tiles_survey(struct sm_tiles *tiles, json_t *survey, int most, int jobs,
+			       struct sm_mem *mem, bool *filled, struct sm_err *err);
 
 /* What is done to a training sample between reading and the network, for instance augmentation. It
  * changes x (C,D,H,W) and labels y (D,H,W) in place and must depend on its arguments alone: threads

@@ -33,6 +33,7 @@ train_SRC := \
 	train/settings.c \
 	train/task.c \
 	train/tensors.c \
+	train/tile_labels.c \
 	train/tiles.c \
 	train/way_back.c \
 	train/window.c

@@ -18,7 +18,7 @@ static enum sm_status choose(struct sm_fit *fit, struct sm_err *err)
 {
 	if (fit->picture_known)
 		return SM_OK;
-	SM_TRY(sm_tiles_find_label(fit->valid, true, LOOKED_AT, &fit->picture, err));
+	SM_TRY(sm_tiles_find_label(fit->valid, LOOKED_AT, &fit->picture, err));
 	if (fit->picture == sm_tiles_count(fit->valid))
 		fit->picture = 0;
 	fit->picture_known = true;

@@ -23,7 +23,6 @@ struct unpacked {
 	bool there;
 	uint64_t image, label; /* of the spool: float32 (channel,z,y,x), uint8 (z,y,x) */
 	int64_t dim[3];
-	uint8_t largest_label;
 	struct places first, later[EPOCHS]; /* of epoch 0; of the others */
 	pthread_mutex_t lock;               /* of later */
 };
@@ -33,6 +32,7 @@ struct sm_tile_source {
 	struct sm_run *run;
 	struct sm_cases cases;
 	const struct sm_tile_section *s;
+	int most; /* label allowed */
 	struct sm_tile_rule rule;
 	struct unpacked *v; /* of each case */
 	size_t ready;       /* whose locks are made */
@@ -135,13 +135,26 @@ static enum sm_status unpack(struct sm_tile_source *t, const struct sm_case *c, 
 		st = sm_spool_add(&t->spool, x, plane * sizeof *x, NULL, err);
 	}
 	sm_free(x);
-	size_t voxels = plane * (size_t)v->dim[2];
-	const uint8_t *label = c->label.data;
-	for (size_t i = 0; i < voxels; i++)
-		v->largest_label = label[i] > v->largest_label ? label[i] : v->largest_label;
 	if (st == SM_OK)
-		st = sm_spool_add(&t->spool, label, voxels, &v->label, err);
+		st = sm_spool_add(&t->spool, c->label.data, plane * (size_t)v->dim[2], &v->label,
+				  err);
 	return st == SM_OK ? st : sm_err_prefix(err, "%s", c->key);
+}
+
+/* All of the volume: tiles of later epochs lie elsewhere. */
+static enum sm_status check_labels(const struct sm_tile_source *t, const struct sm_case *c,
+				   struct sm_err *err)
+{
+	const uint8_t *label = c->label.data;
+	uint8_t largest = 0;
+	for (size_t i = 0; i < sm_vol_frame_count(&c->label); i++)
+		largest = label[i] > largest ? label[i] : largest;
+	if (largest > t->most)
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: label volume holds label %d, allowed are 0 to %d "
+			       "(train.classes)",
+			       c->key, largest, t->most);
+	return SM_OK;
 }
 
 static enum sm_status take_up(struct sm_tile_source *t, size_t number, struct sm_err *err)
@@ -153,6 +166,7 @@ static enum sm_status take_up(struct sm_tile_source *t, size_t number, struct sm
 	SM_GOTO(st, sm_cases_load(&t->cases, number, t->run->jobs, &c, err));
 	SM_GOTO(st, sm_tile_make_ready(&c, t->s, pad, err));
 	SM_GOTO(st, check_channels(t, &c, err));
+	SM_GOTO(st, check_labels(t, &c, err));
 	SM_GOTO(st, sm_tile_choose(&c.label, c.key, &t->rule, c.mem, &v->first.at, err));
 	SM_GOTO(st, sm_tile_check_count(&v->first.at, &t->rule, c.key, err));
 	memcpy(v->dim, c.label.dim, sizeof v->dim);
@@ -202,8 +216,7 @@ static enum sm_status add(void *ctx, const char *key, struct sm_tile_fed *out, s
 					      .depth = t->rule.size[2],
 					      .height = t->rule.size[1],
 					      .width = t->rule.size[0]},
-				    .tiles = t->v[number].first.at.count,
-				    .largest_label = t->v[number].largest_label};
+				    .tiles = t->v[number].first.at.count};
 	return SM_OK;
 }
 
@@ -299,8 +312,8 @@ static enum sm_status read_tile(void *ctx, size_t number, int64_t k, int64_t epo
 	return st;
 }
 
-enum sm_status sm_tile_source_open(struct sm_run *run, const char *dir, struct sm_tile_source **out,
-				   struct sm_err *err)
+enum sm_status sm_tile_source_open(struct sm_run *run, const char *dir, int most,
+				   struct sm_tile_source **out, struct sm_err *err)
 {
 	struct sm_tile_source *t = calloc(1, sizeof *t);
 	enum sm_status st;
@@ -309,6 +322,7 @@ enum sm_status sm_tile_source_open(struct sm_run *run, const char *dir, struct s
 		return SM_FAIL(err, SM_BUDGET, "volumes: out of memory");
 	t->feed = (struct sm_tile_feed){t, add, read_tile, bytes};
 	t->run = run;
+	t->most = most;
 	t->s = ((const struct sm_manifest_root *)run->manifest)->tile;
 	t->rule = sm_tile_rule_of(run);
 	SM_GOTO(st, sm_cases_open_at(run, dir, &t->cases, err));

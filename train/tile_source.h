@@ -14,10 +14,10 @@
 
 struct sm_tile_source;
 
-/* The cases of dir, a folder of preprocess; reads no volume yet. run and its manifest must outlive
- * *out. The caller closes it. */
-enum sm_status sm_tile_source_open(struct sm_run *run, const char *dir, struct sm_tile_source **out,
-				   struct sm_err *err);
+/* The cases of dir, a folder of preprocess, whose labels may be 0 to most; reads no volume yet. run
+ * and its manifest must outlive *out. The caller closes it. */
+enum sm_status sm_tile_source_open(struct sm_run *run, const char *dir, int most,
+				   struct sm_tile_source **out, struct sm_err *err);
 void sm_tile_source_close(struct sm_tile_source *source); /* NULL is fine */
 
 /* The ledger of that folder, borrowed. */
@@ -27,8 +27,8 @@ const json_t *sm_tile_source_channels(const struct sm_tile_source *source);
 
 /* What lists of tiles take (train/loader.h), borrowed.
  * add: reads and unpacks the case, unless it is there already. SM_INPUT: no such case, what
- * sm_cases_load and sm_tile_make_ready refuse, other channels than those of the cases before, no
- * position for a tile. SM_IO: no room for it. For one thread.
+ * sm_cases_load and sm_tile_make_ready refuse, other channels than those of the cases before, a
+ * label above `most`, no position for a tile. SM_IO: no room for it. For one thread.
  * read: when the rule finds fewer positions than in epoch 0 they come round again; when it finds
  * none they are those of epoch 0. The result depends on key, seed, epoch, rule and volumes alone.
  * bytes: of the cases added so far. */

@@ -397,32 +397,50 @@ size_t sm_tiles_reading(const struct sm_tiles *t)
 				 ((size_t)s->channels * sizeof(float) + 1);
 }
 
-/* Labels alone; x is room for a tile of a file, which cannot leave it out. */
-static enum sm_status read_labels(struct sm_tiles *t, size_t i, float *x, uint8_t *y,
-				  struct sm_err *err)
+/* A file of one tile cannot leave its x out. */
+enum sm_status sm_tiles_read_labels(struct sm_tiles *t, size_t i, uint8_t *y, struct sm_err *err)
 {
-	return sm_tiles_read(t, i, t->v[i].shard || t->feed ? NULL : x, y, err);
+	const struct sm_tile_shape *s = &t->shape;
+	if (t->v[i].shard || t->feed)
+		return sm_tiles_read(t, i, NULL, y, err);
+	float *x = sm_alloc(t->mem, (size_t)(s->height * s->width * s->depth * s->channels),
+			    sizeof *x, "a tile", err);
+	enum sm_status st = x ? sm_tiles_read(t, i, x, y, err) : SM_BUDGET;
+	sm_free(x);
+	return st;
 }
 
-enum sm_status sm_tiles_find_label(struct sm_tiles *t, bool middle, size_t most, size_t *found,
+enum sm_status sm_tiles_find_label(struct sm_tiles *t, size_t most, size_t *found,
 				   struct sm_err *err)
 {
 	const struct sm_tile_shape *s = &t->shape;
 	size_t plane = (size_t)(s->height * s->width), voxels = plane * (size_t)s->depth;
-	size_t from = middle ? (size_t)(s->depth / 2) * plane : 0,
-	       to = middle ? from + plane : voxels;
+	size_t from = (size_t)(s->depth / 2) * plane;
 	uint8_t *y = sm_alloc(t->mem, voxels, 1, "a tile", err);
-	float *x =
-		y ? sm_alloc(t->mem, voxels * (size_t)s->channels, sizeof *x, "a tile", err) : NULL;
-	enum sm_status st = x ? SM_OK : SM_BUDGET;
+	enum sm_status st = y ? SM_OK : SM_BUDGET;
 	*found = t->count;
 	for (size_t i = 0; st == SM_OK && i < t->count && i < most && *found == t->count; i++) {
-		st = read_labels(t, i, x, y, err);
-		for (size_t k = from; st == SM_OK && k < to; k++)
+		st = sm_tiles_read_labels(t, i, y, err);
+		for (size_t k = from; st == SM_OK && k < from + plane; k++)
 			if (y[k])
 				*found = i;
 	}
-	sm_free(x);
 	sm_free(y);
 	return st;
+}
+
+uint8_t sm_tiles_label_bound(const struct sm_tiles *t, size_t i)
+{
+	return t->v[i].path ? SM_TILEFILE_LABELS : UINT8_MAX;
+}
+
+void sm_tiles_name(const struct sm_tiles *t, size_t i, char out[SM_TILE_NAME])
+{
+	const struct tile *v = &t->v[i];
+	if (v->path)
+		snprintf(out, SM_TILE_NAME, "%s", sm_path_base(v->path));
+	else
+		snprintf(out, SM_TILE_NAME, "%s%s: %s %lld", sm_tiles_key(t, i),
+			 v->shard ? ".h5" : "", t->shape.depth > 1 ? "tile" : "slice",
+			 (long long)v->k);
 }

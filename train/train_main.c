@@ -62,7 +62,7 @@ static enum sm_status open_volumes(struct job *j, struct sm_err *err)
 	static const char *const no_tile[] = {"layout", "compression", NULL};
 	const struct sm_train_section *s = j->s;
 	SM_TRY(sm_run_section(j->run, "tile", no_tile, err));
-	SM_TRY(sm_tile_source_open(j->run, j->run->in, &j->source, err));
+	SM_TRY(sm_tile_source_open(j->run, j->run->in, (int)s->classes, &j->source, err));
 	j->base.data_stage = "preprocess";
 	j->base.data = sm_tile_source_ledger(j->source);
 	j->base.source = j->source;
@@ -241,21 +241,33 @@ static void describe(struct job *j, const struct sm_training *t)
 		json_object_set_new(header, "stopped", json_string(t->fit.stopped));
 }
 
+/* t->dir is malloc memory of the caller, also after a failure. */
+static enum sm_status open_training(const struct job *j, int64_t fold, const char *prefix,
+				    struct sm_training *t, struct sm_err *err)
+{
+	char *dir = prefix[0] ? sm_path_join(j->run->out, prefix) : sm_strf("%s", j->run->out);
+	*t = j->base;
+	t->fold = fold;
+	t->dir = dir;
+	if (!dir)
+		return SM_FAIL(err, SM_BUDGET, "train: out of memory");
+	if (dir[strlen(dir) - 1] == '/')
+		dir[strlen(dir) - 1] = 0;
+	return sm_training_open(t, err);
+}
+
+static void close_training(struct sm_training *t)
+{
+	sm_training_close(t);
+	free((void *)(uintptr_t)t->dir);
+}
+
 static enum sm_status one_training(struct job *j, int64_t fold, const char *prefix,
 				   struct sm_err *err)
 {
-	struct sm_training t = j->base;
-	char *dir = prefix[0] ? sm_path_join(j->run->out, prefix) : sm_strf("%s", j->run->out);
+	struct sm_training t;
 	enum sm_status st;
-	t.fold = fold;
-	t.dir = dir;
-	if (!dir) {
-		st = SM_FAIL(err, SM_BUDGET, "train: out of memory");
-		goto out;
-	}
-	if (dir[strlen(dir) - 1] == '/')
-		dir[strlen(dir) - 1] = 0;
-	SM_GOTO(st, sm_training_open(&t, err));
+	SM_GOTO(st, open_training(j, fold, prefix, &t, err));
 	/* A fold that is finished already plans no network. */
 	j->base.told |= t.fit.net != NULL;
 	SM_GOTO(st, sm_training_run(&t, err));
@@ -269,17 +281,43 @@ static enum sm_status one_training(struct job *j, int64_t fold, const char *pref
 	if (prefix[0])
 		st = keep_best(j, &t.fit, fold, err);
 out:
-	sm_training_close(&t);
-	free(dir);
+	close_training(&t);
+	return st;
+}
+
+static void name_fold(int64_t fold, char prefix[32])
+{
+	snprintf(prefix, 32, "fold%" PRId64 "/", fold);
+}
+
+/* What refuses a fold shall not come up behind hours of the folds before it. What there is to tell
+ * is told when each begins. */
+static enum sm_status check_folds(struct job *j, struct sm_err *err)
+{
+	const enum sm_log_level level = j->run->log.level;
+	enum sm_status st = SM_OK;
+	j->run->log.level = SM_LOG_ERROR;
+	for (int64_t f = 0; st == SM_OK && f < j->folds; f++) {
+		struct sm_training t;
+		char prefix[32];
+		name_fold(f, prefix);
+		st = open_training(j, f, prefix, &t, err);
+		if (st != SM_OK)
+			sm_err_prefix(err, "fold %" PRId64, f);
+		close_training(&t);
+	}
+	j->run->log.level = level;
 	return st;
 }
 
 /* Each fold in a folder of its own. A fold that an earlier run finished is only looked at. */
 static enum sm_status all_folds(struct job *j, struct sm_err *err)
 {
+	if (!j->run->dry_run)
+		SM_TRY(check_folds(j, err));
 	for (int64_t f = 0; f < j->folds && !j->stopped; f++) {
 		char prefix[32];
-		snprintf(prefix, sizeof prefix, "fold%" PRId64 "/", f);
+		name_fold(f, prefix);
 		sm_info(&j->run->log, NULL, "fold %" PRId64 " of 0 to %" PRId64, f, j->folds - 1);
 		if (one_training(j, f, prefix, err) != SM_OK)
 			return sm_err_prefix(err, "fold %" PRId64, f);
@@ -338,6 +376,9 @@ static enum sm_status run(struct sm_run *run, struct sm_err *err)
 	j.base.seed = sm_run_given(run, "seed") ? run->seed : (uint64_t)s->seed;
 	j.base.deadline = s->time_budget > 0 ? sm_now() + 60 * s->time_budget : 0;
 	j.base.split = &j.split;
+	j.base.survey = json_object();
+	if (!j.base.survey)
+		return SM_FAIL(err, SM_BUDGET, "train: out of memory");
 	SM_GOTO(st, read_inputs(&j, err));
 	/* Lists of cases grow with the cohort; what an earlier training left in --out does not
 	 * count. */
@@ -349,6 +390,7 @@ out:
 	free(j.best);
 	free(j.names);
 	sm_tile_source_close(j.source);
+	json_decref(j.base.survey);
 	sm_ledger_clear(&j.data);
 	sm_ledger_clear(&j.split);
 	return st;

@@ -194,32 +194,35 @@ static enum sm_status list_fold(struct sm_training *t, const struct sm_tiles_fol
 	return sm_tiles_list_fold(run->in, t->data, t->split, fold, &run->mem, out, err);
 }
 
+/* All labels, once a run: nothing of them shall stop a training that has begun. */
+static enum sm_status survey(struct sm_training *t, struct sm_tiles *tiles, const char *fold,
+			     struct sm_err *err)
+{
+	struct sm_run *run = t->run;
+	bool filled;
+	SM_TRY(sm_tiles_survey(tiles, t->survey, t->fit.state.task.labels, run->jobs, &run->mem,
+			       &filled, err));
+	if (filled)
+		return SM_OK;
+	return SM_FAIL(err, SM_INPUT,
+		       "fold %s: none of its %zu tiles has a voxel with a label above 0, needed is "
+		       "at least one",
+		       fold, sm_tiles_count(tiles));
+}
+
 static enum sm_status list_tiles(struct sm_training *t, struct sm_err *err)
 {
 	static const char *const names[] = {"valid", "train"};
 	struct sm_run *run = t->run;
 	bool by_name = t->fold < 0;
 	const struct sm_tiles_fold train = {by_name ? "train" : NULL, t->fold, true};
-	size_t found;
 	t->valid_fold = (struct sm_tiles_fold){by_name ? names[t->s->valid_fold] : NULL, t->fold,
 					       !by_name &&
 						       t->s->valid_fold == SM_VALIDATE_ON_TRAIN};
 	SM_TRY(list_fold(t, &train, &t->train, err));
 	SM_TRY(list_fold(t, &t->valid_fold, &t->valid, err));
-	SM_TRY(sm_tiles_find_label(t->train, false, SIZE_MAX, &found, err));
-	if (found == sm_tiles_count(t->train))
-		return SM_FAIL(
-			err, SM_INPUT,
-			"fold train: none of its %zu tiles has a voxel with a label above 0, "
-			"needed is at least one",
-			found);
-	SM_TRY(sm_tiles_find_label(t->valid, false, SIZE_MAX, &found, err));
-	if (found == sm_tiles_count(t->valid))
-		return SM_FAIL(
-			err, SM_INPUT,
-			"fold valid: none of its %zu tiles has a voxel with a label above 0, "
-			"needed is at least one",
-			found);
+	SM_TRY(survey(t, t->train, "train", err));
+	SM_TRY(survey(t, t->valid, "valid", err));
 	if (t->s->valid_fold == SM_VALIDATE_ON_TRAIN)
 		sm_warn(&run->log, NULL,
 			"validation runs on the training tiles: its figures say nothing about "

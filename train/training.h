@@ -26,6 +26,7 @@ struct sm_training {
 		*volumes_dir; /* folder of preprocess, for validation on whole volumes; or NULL */
 	double deadline;         /* of sm_now; 0 = none */
 	bool restart;            /* replace an earlier training in dir, whatever it is */
+	json_t *survey;          /* of the labels (sm_tiles_survey), of all folds */
 	bool told;               /* the network's kernels were told by a fold before */
 	size_t program;          /* bytes of the process without a network and batches */
 

@@ -332,8 +332,30 @@ exits "volumes without a label" 0 sm preprocess --manifest "$T/empty.yaml" --in 
 exits "are cut" 0 sm tile --manifest "$T/empty.yaml" --in "$T/empty_pre" --out "$T/empty"
 exits "but not trained on" 3 sm train --manifest "$T/empty.yaml" --in "$T/empty" --split "$T/split" --out "$T/bad"
 like "with a sentence" "$(cat "$ERR")" 'fold train: none of its 16 tiles has a voxel with a label above 0, needed is at least one'
+exits "labels outside the classes" 3 with "$T/outside" 'classes: 2'
+like "are told with case and tile before the training" "$(cat "$ERR")" \
+	'error: BraTS20_Training_00[0-9]\.h5: tile [0-9]+: holds label 3, allowed are 0 to 2 \(train\.classes\)$'
+unlike "not after an epoch" "$(cat "$ERR")" 'epoch 1'
+ok "and no folder is made" test ! -e "$T/outside"
 
 # ---- k folds
+# A case whose one tile shows nothing but background: which, hangs on the seed.
+sed 's/^split: .*/split: {folds: 4}/' "$T/m.yaml" >"$T/four.yaml"
+run sm split --manifest "$T/four.yaml" --in "$T/preprocess" --out "$T/split4"
+late=
+for seed in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	sed "s/^tile: .*/tile: {size: [16, 16, 8], per_case: 1, max_background: 1.01, seed: $seed}/" "$T/four.yaml" >"$T/late.yaml"
+	rm -rf "$T/late"
+	run sm tile --manifest "$T/late.yaml" --in "$T/preprocess" --out "$T/late"
+	run sm train --manifest "$T/late.yaml" --in "$T/late" --split "$T/split4" --out "$T/latefolds" --fold all --dry-run
+	case $(cat "$ERR") in *'error: fold '[1-3]:*) late=1 && break ;; esac
+done
+ok "a fold behind the first has no label" test -n "$late"
+exits "it is refused before the folds before it are trained" 3 sm train --manifest "$T/late.yaml" --in "$T/late" \
+	--split "$T/split4" --out "$T/latefolds" --fold all
+like "with its number" "$(cat "$ERR")" 'error: fold [1-3]: fold valid: none of its 1 tiles has a voxel with a label above 0'
+unlike "and nothing has begun" "$(cat "$ERR")" 'epoch'
+ok "nor been written" test ! -e "$T/latefolds"
 sed 's/^split: .*/split: {folds: 3}/' "$T/m.yaml" >"$T/folds.yaml"
 exits "a split of three folds" 0 sm split --manifest "$T/folds.yaml" --in "$T/preprocess" --out "$T/split3"
 exits "all folds, with --dry-run --log debug" 0 with "$T/kfold0" 'folds: all' --split "$T/split3" --dry-run --log debug

@@ -260,7 +260,7 @@ static void test_slices_are_samples_of_depth_one(void **state)
 			assert_good(sm_tiles_read(t, 1, x, y, &err), err);
 			assert_memory_equal(x, xs[0][1], 20 * CHANNELS * sizeof *x);
 			assert_memory_equal(y, ys[0][1], 20);
-			assert_good(sm_tiles_find_label(t, true, 9, &found, &err), err);
+			assert_good(sm_tiles_find_label(t, 9, &found, &err), err);
 			assert_int_equal(found, 0);
 			sm_tiles_free(t);
 		}
