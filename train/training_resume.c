@@ -137,23 +137,46 @@ static enum sm_status take_up(struct sm_training *t, struct sm_checkpoint *old, 
 	return SM_OK;
 }
 
-/* last.hdf5 is not there. A run killed in its first epoch can leave best.hdf5 alone, which then is
- * of epoch 1; a later one tells that last.hdf5 was lost, and starting anew would write over what is
- * left. The best of a training with moving averages holds these: it is no last. */
-static enum sm_status without_last(const struct sm_training *t, const char *best_path,
+/* What mends a folder without a whole last.hdf5, best being that of best.hdf5. The best of a
+ * training with moving averages holds these: it is no last. */
+static enum sm_status without_last(const struct sm_training *t, const struct sm_checkpoint *best,
+				   const char *why, struct sm_err *err)
+{
+	char copy[120] = "";
+	if (best->epoch && !(t->s->ema > 0))
+		snprintf(copy, sizeof copy,
+			 ", a copy of %s under that name goes on behind its epoch %" PRId64,
+			 SM_FIT_BEST, best->epoch);
+	return SM_FAIL(err, SM_INPUT,
+		       "--resume cannot go on: %s: another copy of %s mends it%s, or --restart "
+		       "starts from the beginning",
+		       why, SM_FIT_LAST, copy);
+}
+
+/* A run killed in its first epoch can leave best.hdf5 alone, which then is of epoch 1; a later one
+ * tells that last.hdf5 was lost, and starting anew would write over what is left. */
+static enum sm_status missing_last(const struct sm_training *t, const char *best_path,
 				   struct sm_err *err)
 {
 	struct sm_checkpoint best = {0};
 	enum sm_status st = SM_OK;
-	if (sm_checkpoint_open(best_path, &best, NULL) == SM_OK && best.epoch > 1)
-		st = SM_FAIL(err, SM_INPUT,
-			     "--resume cannot go on: %s is missing in %s, whose %s holds epoch "
-			     "%" PRId64 ": another copy of %s mends it%s, or --restart starts from "
-			     "the beginning",
-			     SM_FIT_LAST, t->dir, SM_FIT_BEST, best.epoch, SM_FIT_LAST,
-			     t->s->ema > 0 ? ""
-					   : ", a copy of " SM_FIT_BEST " under that name goes on "
-					     "behind its epoch");
+	char why[600];
+	if (sm_checkpoint_open(best_path, &best, NULL) == SM_OK && best.epoch > 1) {
+		snprintf(why, sizeof why, "%s is missing in %s, whose %s holds epoch %" PRId64,
+			 SM_FIT_LAST, t->dir, SM_FIT_BEST, best.epoch);
+		st = without_last(t, &best, why, err);
+	}
+	sm_checkpoint_clear(&best);
+	return st;
+}
+
+static enum sm_status damaged_last(const struct sm_training *t, const char *best_path,
+				   const struct sm_err *why, struct sm_err *err)
+{
+	struct sm_checkpoint best = {0};
+	if (sm_checkpoint_open(best_path, &best, NULL) != SM_OK)
+		best.epoch = 0;
+	enum sm_status st = without_last(t, &best, why->text, err);
 	sm_checkpoint_clear(&best);
 	return st;
 }
@@ -161,6 +184,7 @@ static enum sm_status without_last(const struct sm_training *t, const char *best
 enum sm_status sm_training_look(struct sm_training *t, struct sm_err *err)
 {
 	struct sm_checkpoint old = {0};
+	struct sm_err why = {0};
 	char *last = sm_path_join(t->dir, SM_FIT_LAST), *best = sm_path_join(t->dir, SM_FIT_BEST);
 	bool go_on = t->run->resume && !t->restart;
 	enum sm_status st = SM_OK;
@@ -170,15 +194,15 @@ enum sm_status sm_training_look(struct sm_training *t, struct sm_err *err)
 		goto out;
 	}
 	if (go_on && !sm_file_exists(last)) {
-		st = without_last(t, best, err);
+		st = missing_last(t, best, err);
 		goto out;
 	}
 	if (!sm_file_exists(last) && !sm_file_exists(best))
 		goto out;
-	st = sm_checkpoint_open(last, &old, err);
+	st = sm_checkpoint_open(last, &old, &why);
 	if (go_on) {
 		if (st != SM_OK)
-			st = sm_err_prefix(err, SM_RESUME_CANNOT);
+			st = damaged_last(t, best, &why, err);
 		else if ((st = check_earlier(t, best, &old, err)) == SM_OK)
 			st = take_up(t, &old, err);
 		goto out;
