@@ -151,7 +151,8 @@ static size_t part(size_t *sum, size_t bytes)
 static void tell_forecast(const struct sm_training *t, size_t bytes)
 {
 	const struct sm_forecast f = sm_net_forecast(t->fit.net);
-	char volumes[60] = "";
+	const double before = sm_peak_mib();
+	char volumes[60] = "", taken[80] = "";
 	size_t sum = 0;
 	const size_t program = part(&sum, t->program + f.library),
 		     arena = part(&sum, f.arena),
@@ -160,13 +161,15 @@ static void tell_forecast(const struct sm_training *t, size_t bytes)
 		     whole = part(&sum, t->volume_bytes);
 	if (t->volume_bytes)
 		snprintf(volumes, sizeof volumes, ", validation volumes %zu", whole);
+	if (before > t->forecast)
+		snprintf(taken, sizeof taken, "; reading the cases has taken %.0f MiB", before);
 	sm_info(&t->run->log, NULL,
 		"%s: %" PRId64 " parameters; memory forecast %zu MiB%s: activations %zu (%zu "
 		"without reuse), weights, gradients and optimiser %zu, batches %zu%s, the program "
-		"%zu",
+		"%zu%s",
 		t->fit.state.model, t->fit.state.parameters, sm_mib_up(bytes),
 		sm_mpi_size() > 1 ? " a rank" : "", arena, f.unplanned >> 20, weights, batches,
-		volumes, program);
+		volumes, program, taken);
 }
 
 enum sm_status sm_training_plan(struct sm_training *t, struct sm_err *err)
@@ -176,6 +179,8 @@ enum sm_status sm_training_plan(struct sm_training *t, struct sm_err *err)
 	const size_t bytes = needs(t, t->fit.net, t->loader.micro);
 	t->forecast = (double)bytes / 1048576;
 	tell_forecast(t, bytes);
+	/* Volumes that were unpacked before (train/tile_source.h) may have needed more. */
+	t->forecast = t->forecast > sm_peak_mib() ? t->forecast : sm_peak_mib();
 	if (!t->told)
 		sm_network_tell(t->fit.net, &t->run->log);
 	return check_memory(t, err);

@@ -18,8 +18,9 @@ ranks() {
 	ranks_out=$2
 	shift 2
 	case " $* " in *" --manifest "*) ;; *) set -- --manifest "$T/m.yaml" "$@" ;; esac
+	case " $* " in *" --in "*) ;; *) set -- --in "$T/tile" "$@" ;; esac
 	mpirun -n "$ranks_n" --oversubscribe --allow-run-as-root --bind-to none "$SM_BIN/scanmill-train" --jobs 1 \
-		--split "$T/split" --in "$T/tile" --out "$ranks_out" "$@"
+		--split "$T/split" --out "$ranks_out" "$@"
 }
 
 # The same micro-batches in one process and in two: the same bits. Batches of 3, the last of an epoch smaller.
@@ -51,6 +52,10 @@ cut -d, -f1,2 "$T/n2/model_history_log.csv" >"$T/n2.csv"
 ok "the same losses" cmp "$T/n1.csv" "$T/n2.csv"
 ok "validation to rounding" awk -F, 'NR == FNR {v[FNR] = $4; next} FNR > 1 {d = v[FNR] - $4; if (d < 0) d = -d; if (d > 1e-5) exit 1}' \
 	"$T/n1/model_history_log.csv" "$T/n2/model_history_log.csv"
+
+exits "tiles straight from volumes: one process" 0 training "$T/v1" --in "$T/preprocess"
+exits "two ranks" 0 ranks 2 "$T/v2" --in "$T/preprocess"
+same_tree "the same files" "$T/v1" "$T/v2"
 
 # Folds and a time budget: all ranks end behind the same fold.
 sed 's/^split: .*/split: {folds: 3}/' "$T/m.yaml" >"$T/split3.yaml"
