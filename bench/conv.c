@@ -51,7 +51,9 @@ static const struct layer layers[] = {
 	{"nnunet", 256, 320, 2, 20, 3, 3, 2},   {"resunet", 64, 128, 16, 160, 3, 3, 2},
 	{"resunet", 128, 256, 8, 80, 3, 3, 2},  {"resunet", 256, 512, 4, 40, 3, 3, 2},
 	{"resunet", 64, 128, 16, 160, 1, 1, 2}, {"resunet", 128, 256, 8, 80, 1, 1, 2},
-	{"resunet", 256, 512, 4, 40, 1, 1, 2},
+	{"resunet", 256, 512, 4, 40, 1, 1, 2},  {"patch", 32, 64, 8, 80, 2, 2, 2},
+	{"patch", 64, 128, 4, 40, 2, 2, 2},     {"patch", 128, 256, 2, 20, 2, 2, 2},
+	{"patch", 256, 320, 2, 20, 2, 2, 2},    {"patch", 256, 256, 4, 40, 2, 2, 2},
 };
 
 static const char *const pass_name[] = {"fwd", "bwd_d", "bwd_w"};
@@ -90,8 +92,8 @@ static struct conv_desc desc_of(const struct layer *l, int threads)
 {
 	int s = l->stride, d = (l->d - 1) / s + 1, hw = (l->hw - 1) / s + 1;
 	/* an even size leaves the last padding out */
-	int hi_d = (d - 1) * s + l->kd - l->d - l->kd / 2;
-	int hi = (hw - 1) * s + l->k - l->hw - l->k / 2;
+	int hi_d = (d - 1) * s + l->kd - l->d - (l->kd - 1) / 2;
+	int hi = (hw - 1) * s + l->k - l->hw - (l->k - 1) / 2;
 	hi_d = hi_d > 0 ? hi_d : 0;
 	hi = hi > 0 ? hi : 0;
 	return (struct conv_desc){.n = 1,
@@ -101,7 +103,7 @@ static struct conv_desc desc_of(const struct layer *l, int threads)
 				  .out = {d, hw, hw},
 				  .k = {l->kd, l->k, l->k},
 				  .stride = {s, s, s},
-				  .lo = {l->kd / 2, l->k / 2, l->k / 2},
+				  .lo = {(l->kd - 1) / 2, (l->k - 1) / 2, (l->k - 1) / 2},
 				  .hi = {hi_d, hi, hi},
 				  .threads = threads};
 }

@@ -46,6 +46,8 @@ $(eval $(call unit_test,nn_stride,nn core,-ldnnl))
 test_nn_conv_SRC += tests/unit/conv_cases.c
 test_nn_conv_sets_SRC += tests/unit/conv_cases.c
 test_nn_stride_SRC += tests/unit/conv_cases.c
+# More than 400 s each under valgrind, where both are clean.
+NO_VALGRIND += test_nn_stride test_lesions_shared
 $(eval $(call unit_test,nn_plan,nn core,-ldnnl))
 $(eval $(call unit_test,nn_share,nn core,-ldnnl))
 $(eval $(call unit_test,h5damage,core))

@@ -9,21 +9,11 @@
 #include <stdlib.h>
 
 #include "train/nn/op.h"
+#include "train/nn/sizes.h"
 
 #define CACHE ((size_t)448 << 10) /* bytes of what a chunk reads and computes */
 #define FEW 128                   /* outputs, below which the library is faster */
 #define LEAST 56                  /* pixels of a chunk: weights, or sums, are read once for them */
-
-/* Floats made an odd number of blocks, so that streams that far apart do not meet in the caches. */
-static size_t spread(size_t floats)
-{
-	return (floats / WINO_LANES | 1) * WINO_LANES;
-}
-
-static int ceil_div(int a, int b)
-{
-	return (a + b - 1) / b;
-}
 
 /* ---- what is taken -------------------------------------------------------------------------- */
 
@@ -415,8 +405,9 @@ static enum sm_status run(const struct conv_plan *p, const struct conv_args *a, 
 }
 
 /* One tap leaves seven of eight gradients of inputs zero (three strides of 2; of fewer strides it
- * was not measured): writing them is all there is to do, and the library takes half the time; so it does where outputs are so few that all there is to do is
- * putting weights into order (bench/conv.sh 2 rule 5 " s2"). */
+ * was not measured): writing them is all there is to do, and the library takes half the time. So it
+ * does where outputs are so few that all there is to do is putting weights into order
+ * (bench/conv.sh 2 rule 5 " s2"). */
 static bool wins_avx2(const struct conv_desc *d, enum sm_pass pass)
 {
 	if (pass == SM_FORWARD)

@@ -7,6 +7,7 @@
 #include <omp.h>
 
 #include "train/nn/op.h"
+#include "train/nn/sizes.h"
 
 #define GRAD_ITEMS 16                  /* ranges of lines times groups of channels, about */
 #define GRAD_LEAST 56                  /* pixels of a range */
@@ -20,13 +21,13 @@ static int least(int a, int b)
 void stride_set_items(struct stride_priv *q)
 {
 	size_t bytes = q->u_size * sizeof(float), pixels = (size_t)q->planes * q->lines * q->width;
-	int groups = (int)((bytes + GRAD_CACHE - 1) / GRAD_CACHE);
+	int groups = (int)ceil_div_size(bytes, GRAD_CACHE);
 	groups = least(groups, q->cb);
 	q->ranges = GRAD_ITEMS / groups < 1 ? 1 : GRAD_ITEMS / groups;
-	q->ranges = least(q->ranges, (int)((pixels + GRAD_LEAST - 1) / GRAD_LEAST));
+	q->ranges = least(q->ranges, (int)ceil_div_size(pixels, GRAD_LEAST));
 	q->ranges = least(q->ranges, q->planes * q->lines);
 	if (groups * q->ranges < GRAD_ITEMS)
-		groups = (GRAD_ITEMS + q->ranges - 1) / q->ranges;
+		groups = ceil_div(GRAD_ITEMS, q->ranges);
 	q->groups = least(groups, q->cb);
 }
 

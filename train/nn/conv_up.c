@@ -12,6 +12,7 @@
 
 #include "train/nn/conv.h"
 #include "train/nn/conv_wino.h"
+#include "train/nn/sizes.h"
 #include "train/nn/stream.h"
 
 #define CACHE ((size_t)448 << 10)      /* bytes of a chunk's points and products */
@@ -31,17 +32,6 @@ struct up_priv {
 	size_t u_fs, u_obs, u_size; /* weights, or their gradients */
 	int groups, ranges;         /* weight gradient */
 };
-
-/* Floats made an odd number of blocks, so that streams that far apart do not meet in the caches. */
-static size_t spread(size_t floats)
-{
-	return (floats / WINO_LANES | 1) * WINO_LANES;
-}
-
-static size_t ceil_div(size_t a, size_t b)
-{
-	return (a + b - 1) / b;
-}
 
 /* ---- what is taken -------------------------------------------------------------------------- */
 
@@ -77,12 +67,12 @@ static bool fits_portable(const struct conv_desc *d, enum sm_pass pass)
 
 static void set_items(struct up_priv *q)
 {
-	size_t all = q->u_size * sizeof(float), least = ceil_div(q->pixels, LEAST);
-	size_t ranges, groups = ceil_div(all, GRAD_CACHE), cb = (size_t)q->cb;
+	size_t all = q->u_size * sizeof(float), least = ceil_div_size(q->pixels, LEAST);
+	size_t ranges, groups = ceil_div_size(all, GRAD_CACHE), cb = (size_t)q->cb;
 	groups = groups < cb ? groups : cb;
 	ranges = GRAD_ITEMS / groups < 1 ? 1 : GRAD_ITEMS / groups;
 	ranges = ranges < least ? ranges : least;
-	groups = groups * ranges < GRAD_ITEMS ? ceil_div(GRAD_ITEMS, ranges) : groups;
+	groups = groups * ranges < GRAD_ITEMS ? ceil_div_size(GRAD_ITEMS, ranges) : groups;
 	q->groups = (int)(groups < cb ? groups : cb);
 	q->ranges = (int)ranges;
 }
@@ -92,14 +82,15 @@ static void set_chunks(struct up_priv *q, enum sm_pass pass, int threads)
 {
 	size_t m_points = pass == SM_BACKWARD_DATA ? 1 : UP_POINTS;
 	size_t pixel = (UP_POINTS * q->cb + m_points * q->ob) * WINO_LANES * sizeof(float);
-	size_t most = CACHE / pixel > LEAST ? CACHE / pixel : LEAST, n = ceil_div(q->pixels, most);
+	size_t most = CACHE / pixel > LEAST ? CACHE / pixel : LEAST;
+	size_t n = ceil_div_size(q->pixels, most);
 	size_t all = q->pixels;
 	if (pass == SM_BACKWARD_WEIGHTS) {
-		all = ceil_div(q->pixels, q->ranges);
+		all = ceil_div_size(q->pixels, q->ranges);
 	} else {
-		n = ceil_div(n, threads) * threads;
+		n = ceil_div_size(n, threads) * threads;
 		q->chunks = (int)(n < q->pixels ? n : q->pixels);
-		most = ceil_div(q->pixels, q->chunks);
+		most = ceil_div_size(q->pixels, q->chunks);
 	}
 	q->chunk = most < all ? most : all;
 	q->v_cbs = spread(q->chunk * WINO_LANES);
@@ -345,7 +336,7 @@ static void grad_item(const struct conv_plan *p, const struct conv_args *a, int 
 	int range = item / q->groups, group = item % q->groups;
 	int c0 = q->cb * group / q->groups, c1 = q->cb * (group + 1) / q->groups;
 	size_t first = q->pixels * range / q->ranges, end = q->pixels * (range + 1) / q->ranges;
-	size_t chunks = ceil_div(end - first, q->chunk), count = end - first;
+	size_t chunks = ceil_div_size(end - first, q->chunk), count = end - first;
 	float *sum = sums + range * q->u_size, *y = v + q->v_size;
 	struct up_plane px = plane_of(q, d->xe, q->ic, (c1 - c0) * WINO_LANES, q->v_fs, q->v_cbs);
 	struct up_plane py = plane_of(q, d->ye, q->oc, q->oc, q->m_fs, q->m_obs);

@@ -6,16 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int ceil_div(int a, int b)
-{
-	return (a + b - 1) / b;
-}
-
-/* Blocks of 16 floats, made odd: 36 streams that far apart do not fall into the same cache sets. */
-static size_t spread(size_t blocks)
-{
-	return (blocks | 1) * WINO_LANES;
-}
+#include "train/nn/sizes.h"
 
 /* ---- what is taken -------------------------------------------------------------------------- */
 
@@ -114,7 +105,7 @@ static void set_weights(struct wino_priv *q, int obs, int ic)
 	q->ic_part = ic;
 	q->u_ks = (size_t)ic * WINO_LANES;
 	q->u_obs = made * q->u_ks;
-	q->u_fs = spread(obs * made * ic);
+	q->u_fs = spread(obs * made * ic * WINO_LANES);
 	q->u_size = WINO_POINTS * q->u_fs;
 }
 
@@ -122,10 +113,10 @@ static void set_weights(struct wino_priv *q, int obs, int ic)
 static void set_tiles(struct wino_priv *q, size_t from, size_t to)
 {
 	q->v_cbs = from * WINO_LANES;
-	q->v_fs = spread(q->cb * from);
+	q->v_fs = spread(q->cb * from * WINO_LANES);
 	q->v_size = WINO_POINTS * q->v_fs;
 	q->y_cbs = to * WINO_LANES;
-	q->y_fs = spread(q->ob * to);
+	q->y_fs = spread(q->ob * to * WINO_LANES);
 	q->y_size = WINO_POINTS * q->y_fs;
 }
 
@@ -134,7 +125,7 @@ static void set_products(struct wino_priv *q, int tiles, int obs)
 	q->m_tiles = tiles;
 	q->m_obs_count = obs;
 	q->m_obs = (size_t)tiles * WINO_LANES;
-	q->m_fs = spread((size_t)tiles * obs);
+	q->m_fs = spread((size_t)tiles * obs * WINO_LANES);
 	q->m_size = WINO_POINTS * q->m_fs;
 }
 
