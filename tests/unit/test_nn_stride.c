@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Convolutions with stride 2 (conv_stride.c): every instruction set against a plain sum in double
  * and over thread counts, the bits of two sets, and which layers the rule takes. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,6 +131,52 @@ static void test_sets_have_the_same_bits(void **state)
 		skip();
 }
 
+/* A NaN in an operand is seen in what depends on it, with ReLU too: voxel (2, 6, 6) of the input is
+ * read by one output alone, (1, 3, 3), which reads 27 inputs. */
+static void nan_shows_up(struct conv_lib *lib, const struct conv_kernel *k, enum sm_pass pass)
+{
+	struct conv_desc d = halved(1, 32, 64, 4, 12, 12);
+	struct conv_plan *p = NULL;
+	struct sm_err err = {0};
+	d.bias = d.relu = pass == SM_FORWARD;
+	assert_int_equal(conv_plan_create(lib, &d, pass, k->name, &p, &err), SM_OK);
+	size_t nx = case_volume(&d, d.in, d.ic), ny = case_volume(&d, d.out, d.oc), seen = 0;
+	float *x = case_block(nx, "x"), *y = case_block(ny, "y"), *b = case_block(64, "b");
+	float *w = case_block(case_weights(&d), "w"), *gw = calloc(case_weights(&d), sizeof *gw);
+	void *packed = aligned_alloc(64, (p->packed + 127) / 64 * 64);
+	void *ws = aligned_alloc(64, (p->ws + 127) / 64 * 64);
+	struct conv_args a = {.x = x, .y = y, .w = w, .bias = b, .gw = gw, .packed = packed,
+			      .ws = ws};
+	if (pass == SM_BACKWARD_DATA)
+		y[((1 * 6 + 3) * 6 + 3) * 64 + 7] = NAN;
+	else
+		x[((2 * 12 + 6) * 12 + 6) * 32 + 7] = NAN;
+	if (p->packed)
+		assert_int_equal(p->kernel->pack(p, &a, &err), SM_OK);
+	assert_int_equal(conv_plan_run(p, &a, &err), SM_OK);
+	const float *out = pass == SM_FORWARD ? y : pass == SM_BACKWARD_DATA ? x : gw;
+	for (size_t i = 0; i < case_out_size(&d, pass); i++)
+		seen += isnan(out[i]) != 0;
+	assert_int_equal(seen, pass == SM_FORWARD ? 64 : pass == SM_BACKWARD_DATA ? 27 * 32 : 64);
+	float *all[] = {x, y, b, w, gw};
+	for (size_t i = 0; i < 5; i++)
+		free(all[i]);
+	free(packed);
+	free(ws);
+	conv_plan_free(p);
+}
+
+static void test_nan_shows_up(void **state)
+{
+	(void)state;
+	struct conv_lib *lib = case_library();
+	const struct conv_desc d = halved(1, 32, 64, 4, 12, 12);
+	for (int s = 0; s < SETS; s++)
+		for (int pass = 0; pass < SM_PASSES && sets[s]->fits(&d, pass); pass++)
+			nan_shows_up(lib, sets[s], pass);
+	conv_lib_free(lib);
+}
+
 /* Taken for what halves the width, of whole blocks of channels, but for gradients of inputs by one
  * tap and outputs of a few pixels; not for other strides or larger kernels. */
 static void test_rule(void **state)
@@ -176,6 +223,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_avx2_equals_the_definition),
 		cmocka_unit_test(test_portable_equals_the_definition),
 		cmocka_unit_test(test_sets_have_the_same_bits),
+		cmocka_unit_test(test_nan_shows_up),
 		cmocka_unit_test(test_rule),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
