@@ -177,7 +177,8 @@ static enum sm_status take_up(struct sm_tile_source *t, size_t number, struct sm
 	t->most_slices = v->dim[2] > t->most_slices ? v->dim[2] : t->most_slices;
 	v->there = true;
 out:
-	if (st == SM_BUDGET) /* these sentences do not name the case */
+	/* In each case the files have the same names. */
+	if (st != SM_OK && !strstr(err->text, sm_cases_key(&t->cases, number)))
 		sm_err_prefix(err, "%s", sm_cases_key(&t->cases, number));
 	if (st != SM_OK)
 		sm_tile_starts_clear(&v->first.at);

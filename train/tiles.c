@@ -274,9 +274,9 @@ static enum sm_status list_fold(struct sm_tiles *t, const char *dir, const struc
 			st = sm_records_check(split->records, err);
 		if (!in && st == SM_OK)
 			st = SM_FAIL(err, SM_INPUT,
-				     "%s: has tiles, but stands in no fold of the split: run split "
+				     "%s: has %s, but stands in no fold of the split: run split "
 				     "again",
-				     sm_record_key(record));
+				     sm_record_key(record), t->feed ? "volumes" : "tiles");
 		else if (in && strcmp(in, want) == 0)
 			st = add_case(t, dir, record, err);
 		json_decref(its);

@@ -75,13 +75,17 @@ static enum sm_status read_data(struct job *j, const char *stage, struct sm_err 
 {
 	struct sm_ledger head;
 	struct sm_err why = {0};
-	bool tiles = strcmp(stage, "tile") == 0, volumes = false;
-	if (tiles && sm_ledger_read_head(j->run->in, &head, &why) == SM_OK) {
-		volumes = strcmp(sm_json_text(head.header, "stage"), "preprocess") == 0;
+	char its[32] = "";
+	if (strcmp(stage, "tile") == 0 && sm_ledger_read_head(j->run->in, &head, &why) == SM_OK) {
+		snprintf(its, sizeof its, "%s", sm_json_text(head.header, "stage"));
 		sm_ledger_clear(&head);
 	}
-	if (volumes)
+	if (strcmp(its, "preprocess") == 0)
 		return open_volumes(j, err);
+	if (its[0] && strcmp(its, stage) != 0)
+		return SM_FAIL(err, SM_INPUT,
+			       "%s: ledger is of stage '%s', allowed are tile and preprocess",
+			       j->run->in, its);
 	j->base.data_stage = stage;
 	j->base.data = &j->data;
 	return sm_run_parent(j->run, j->run->in, stage, &j->data, err);
