@@ -21,7 +21,7 @@ size_t sm_ink_of_image(const struct sm_image *image, const struct sm_ink *ink, u
 	const size_t n = (size_t)(image->width * image->height), channels = (size_t)image->channels;
 	size_t count = 0;
 	for (size_t i = 0; i < n; i++) {
-		float v[4];
+		float v[4] = {0};
 		for (size_t c = 0; c < channels; c++)
 			v[c] = image->bits == 8 ? ((const uint8_t *)image->data)[i * channels + c]
 						: ((const uint16_t *)image->data)[i * channels + c];
