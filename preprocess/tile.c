@@ -259,7 +259,8 @@ static enum sm_status balanced_tiles(const struct sm_vol *label, const char *key
 	for (size_t l = 0; st == SM_OK && l < rule->classes; l++)
 		for (int64_t k = 0; k < out->of_class[l]; k++) {
 			struct sm_rng rng;
-			sm_rng_init(&rng, rule->seed, "tile.class", key, rule->epoch, (uint64_t)out->count);
+			sm_rng_init(&rng, rule->seed, "tile.class", key, rule->epoch,
+				    (uint64_t)out->count);
 			uint32_t rank = sm_rng_below(&rng, have[l]);
 			centre(label, rule,
 			       class_voxel(label, (const uint32_t(*)[256])by_slice, l, rank),

@@ -8,6 +8,7 @@
 #include "core/spool.h"
 #include "preprocess/cases.h"
 #include "preprocess/tile_case.h"
+#include "train/network.h"
 
 /* The loader is at most in two epochs at once. */
 #define EPOCHS 2
@@ -33,6 +34,7 @@ struct sm_tile_source {
 	struct sm_cases cases;
 	const struct sm_tile_section *s;
 	int most; /* label allowed */
+	double peak; /* MiB, after the last case */
 	struct sm_tile_rule rule;
 	struct unpacked *v; /* of each case */
 	size_t ready;       /* whose locks are made */
@@ -75,6 +77,11 @@ const json_t *sm_tile_source_channels(const struct sm_tile_source *t)
 const struct sm_tile_feed *sm_tile_source_feed(const struct sm_tile_source *t)
 {
 	return &t->feed;
+}
+
+double sm_tile_source_peak(const struct sm_tile_source *t)
+{
+	return t->peak;
 }
 
 uint64_t sm_tile_source_unpacked(const struct sm_tile_source *t)
@@ -176,6 +183,7 @@ static enum sm_status take_up(struct sm_tile_source *t, size_t number, struct sm
 	t->longest = (size_t)v->dim[0] > t->longest ? (size_t)v->dim[0] : t->longest;
 	t->most_slices = v->dim[2] > t->most_slices ? v->dim[2] : t->most_slices;
 	v->there = true;
+	t->peak = sm_peak_mib();
 out:
 	/* In each case the files have the same names. */
 	if (st != SM_OK && !strstr(err->text, sm_cases_key(&t->cases, number)))

@@ -34,6 +34,9 @@ const json_t *sm_tile_source_channels(const struct sm_tile_source *source);
  * bytes: of the cases added so far. */
 const struct sm_tile_feed *sm_tile_source_feed(const struct sm_tile_source *source);
 
+/* MiB that the process had taken at most when the last case was unpacked. */
+double sm_tile_source_peak(const struct sm_tile_source *source);
+
 /* Bytes of the cases added so far, unpacked on disk. */
 uint64_t sm_tile_source_unpacked(const struct sm_tile_source *source);
 

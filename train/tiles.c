@@ -255,6 +255,28 @@ bool sm_tiles_fold_has(const struct sm_tiles_fold *fold, const json_t *record)
 	return place && strcmp(place, wanted_place(fold)) == 0;
 }
 
+/* No stage between can have rejected a case: each of the fold must have its volumes. */
+static enum sm_status check_complete(const struct sm_ledger *volumes, const struct sm_ledger *split,
+				     const struct sm_tiles_fold *fold, struct sm_err *err)
+{
+	size_t i;
+	json_t *record;
+	enum sm_status st = SM_OK;
+	sm_records_foreach(split->records, i, record)
+	{
+		if (st != SM_OK || !sm_record_ok(record) || !sm_tiles_fold_has(fold, record))
+			continue;
+		json_t *its = sm_ledger_get(volumes, sm_record_key(record));
+		if (!its || !sm_record_ok(its))
+			st = SM_FAIL(err, SM_INPUT,
+				     "%s: stands in a fold of the split, but has no volumes in "
+				     "--in: run split again",
+				     sm_record_key(record));
+		json_decref(its);
+	}
+	return st == SM_OK ? sm_records_check(split->records, err) : st;
+}
+
 /* Adds to t, which takes the tiles of the whole fold. */
 static enum sm_status list_fold(struct sm_tiles *t, const char *dir, const struct sm_ledger *tile,
 				const struct sm_ledger *split, const struct sm_tiles_fold *fold,
@@ -297,8 +319,11 @@ static enum sm_status list(const struct sm_tile_feed *feed, const char *dir,
 			   const struct sm_tiles_fold *fold, struct sm_mem *mem,
 			   struct sm_tiles **out, struct sm_err *err)
 {
-	struct sm_tiles *t = calloc(1, sizeof *t);
+	struct sm_tiles *t;
 	*out = NULL;
+	if (feed)
+		SM_TRY(check_complete(tile, split, fold, err));
+	t = calloc(1, sizeof *t);
 	if (!t)
 		return SM_FAIL(err, SM_BUDGET, "list of tiles: out of memory");
 	t->mem = mem;

@@ -91,6 +91,26 @@ static enum sm_status read_data(struct job *j, const char *stage, struct sm_err 
 	return sm_run_parent(j->run, j->run->in, stage, &j->data, err);
 }
 
+/* Whole volumes for validation must be those that the samples were cut from. Samples cut out of
+ * ingest's volumes, operations in memory, do not say. */
+static enum sm_status check_volumes(const struct job *j, struct sm_err *err)
+{
+	const json_t *parents = json_object_get(j->base.data->header, "parents");
+	const char *want = j->source ? j->base.data->sha256 : sm_json_text(parents, "preprocess");
+	struct sm_ledger head;
+	if (!j->s->valid_volumes || !want)
+		return SM_OK;
+	SM_TRY(sm_ledger_read_head(j->base.volumes_dir, &head, err));
+	bool same = strcmp(head.sha256, want) == 0;
+	sm_ledger_clear(&head);
+	if (same)
+		return SM_OK;
+	return SM_FAIL(err, SM_INPUT,
+		       "--volumes: %s is not the folder of preprocess that the samples in %s come "
+		       "from",
+		       j->base.volumes_dir, j->run->in);
+}
+
 static enum sm_status read_inputs(struct job *j, struct sm_err *err)
 {
 	const struct options *o = j->run->options;
@@ -104,6 +124,7 @@ static enum sm_status read_inputs(struct job *j, struct sm_err *err)
 		return SM_FAIL(err, SM_USAGE,
 			       "--volumes: is missing, train.valid_volumes needs the folder of "
 			       "preprocess");
+	SM_TRY(check_volumes(j, err));
 	SM_TRY(sm_run_parent(j->run, o->split, "split", &j->split, err));
 	const json_t *manifest = json_object_get(
 		json_object_get(j->split.header, "settings"), "manifest");

@@ -151,7 +151,7 @@ static size_t part(size_t *sum, size_t bytes)
 static void tell_forecast(const struct sm_training *t, size_t bytes)
 {
 	const struct sm_forecast f = sm_net_forecast(t->fit.net);
-	const double before = sm_peak_mib();
+	const double before = t->source ? sm_tile_source_peak(t->source) : 0;
 	char volumes[60] = "", taken[80] = "";
 	size_t sum = 0;
 	const size_t program = part(&sum, t->program + f.library),
@@ -180,7 +180,8 @@ enum sm_status sm_training_plan(struct sm_training *t, struct sm_err *err)
 	t->forecast = (double)bytes / 1048576;
 	tell_forecast(t, bytes);
 	/* Volumes that were unpacked before (train/tile_source.h) may have needed more. */
-	t->forecast = t->forecast > sm_peak_mib() ? t->forecast : sm_peak_mib();
+	const double before = t->source ? sm_tile_source_peak(t->source) : 0;
+	t->forecast = t->forecast > before ? t->forecast : before;
 	if (!t->told)
 		sm_network_tell(t->fit.net, &t->run->log);
 	return check_memory(t, err);

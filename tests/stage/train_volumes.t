@@ -74,6 +74,12 @@ refuses "a label outside the classes" 3 'BraTS20_Training_00[0-9].*holds label [
 edit 's/size: \[16, 16, 8\]/size: [16, 16, 32]/' "$T/small.yaml"
 refuses "a case smaller than a tile" 3 'has 16 voxels along z, a tile needs 32 \(tile.small: pad adds zeros\)' \
 	volumes "$T/refused" --manifest "$T/small.yaml"
+edit 's/- relabel: {from: \[4\], to: \[3\]}/&\n    - normalise: {method: zscore}/' "$T/z.yaml"
+run sm preprocess --manifest "$T/z.yaml" --in "$T/ingest" --out "$T/zscored"
+refuses "validation on other volumes" 3 '--volumes: .*zscored is not the folder of preprocess that the samples in .* come from' \
+	volumes "$T/refused" --manifest "$T/whole.yaml" --volumes "$T/zscored"
+refuses "also beside tiles" 3 '--volumes: .*zscored is not the folder of preprocess' \
+	training "$T/refused" --manifest "$T/whole.yaml" --volumes "$T/zscored"
 edit 's/^train:/dataset: slice\ntrain:/' "$T/slice.yaml"
 refuses "volumes for slices" 3 "was written by stage 'preprocess', needed is 'slice'" \
 	volumes "$T/refused" --manifest "$T/slice.yaml"
